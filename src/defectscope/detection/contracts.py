@@ -1,0 +1,155 @@
+"""The contract between the engine and the detectors: measure, then decide.
+
+    asset -> media -> features -> Analysis.push ... close -> Measurements -> Detector.decide
+
+An analysis only measures; it never sees the end of the programme as anything special. `decide` is
+pure, so segments merge by joining their measurements and deciding once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.findings import DetectorResult, Measurements
+from defectscope.media.cues import Captions, Cue
+from defectscope.media.frames import DecodeEvent, RgbPicture, Samples
+from defectscope.media.stream import StreamInfo
+
+Medium = Literal["video", "audio", "captions"]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSelection:
+    """Which frames a network wants as RGB: one per bucket of programme time.
+
+    Buckets lie on the absolute grid [k * bucket_s, (k + 1) * bucket_s). In each, the frame with
+    the highest suspicion is taken, then the earliest: chunking cannot change the choice.
+
+    Attributes:
+        bucket_s: Length of a bucket in seconds.
+        suspicion: Feature (a scalar per frame) that ranks frames; None takes the first frame.
+        per_bucket: Frames taken from each bucket, at most.
+        with_previous: Also convert the frame presented before each.
+        max_height_px: Frames taller than this are scaled down to it; None keeps their size.
+    """
+
+    bucket_s: float
+    suspicion: str | None = None
+    per_bucket: int = 1
+    with_previous: bool = False
+    max_height_px: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a detector wants to see.
+
+    Attributes:
+        media: All of these must be present, else its verdict is `not_applicable`.
+        features: Names from `defectscope.features`, computed for every frame.
+        pictures: Frames wanted as RGB, None for none.
+        context_before_s: How much programme before a segment it must see to measure its first
+            anchor as it would have in one pass.
+        context_after_s: Likewise after its last anchor.
+    """
+
+    media: frozenset[Medium]
+    features: frozenset[str] = frozenset()
+    pictures: PictureSelection | None = None
+    context_before_s: float = 0.0
+    context_after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class VideoChunk:
+    """Consecutive frames, as their features.
+
+    Attributes:
+        pts: (n,) int64 ticks of the video's time base, t = 0 at the first presented frame.
+        duration: (n,) int64 ticks, 0 where unknown.
+        corrupt: (n,) bool, decoded with concealment.
+        interlaced: (n,) bool, what the stream's flags say.
+        features: Feature name -> (n, ...) array.
+        pictures: Selected frames whose bucket ended in this chunk, ordered by time.
+    """
+
+    pts: NDArray[np.int64]
+    duration: NDArray[np.int64]
+    corrupt: NDArray[np.bool_]
+    interlaced: NDArray[np.bool_]
+    features: Mapping[str, NDArray[Any]]
+    pictures: tuple[RgbPicture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A stretch of the stream; how long is the engine's business and must change nothing.
+
+    Attributes:
+        video: Frames, None when the stretch has none.
+        audio: Runs of samples; consecutive runs touch unless the stream has a gap.
+        cues: Captions of an embedded track that start in the stretch.
+        captions: The side-car captions, whole, with the first chunk of every segment.
+        events: What the decoders complained about.
+    """
+
+    video: VideoChunk | None = None
+    audio: tuple[Samples, ...] = ()
+    cues: tuple[Cue, ...] = ()
+    captions: Captions | None = None
+    events: tuple[DecodeEvent, ...] = ()
+
+
+class Analysis(Protocol):
+    """Measures one stream."""
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next stretch."""
+        ...
+
+    def close(self) -> Measurements:
+        """Gives what was measured, anchored on the absolute grid; context included.
+
+        The engine cuts the rows to the segment. At most 64 KB per minute of programme.
+        """
+        ...
+
+
+class Detector(Protocol):
+    """Weights and parameters only: one instance serves many streams at once."""
+
+    name: ClassVar[str]
+    defects: ClassVar[tuple[str, ...]]
+    needs: Needs
+    params: Any
+
+    def open(self, stream: StreamInfo) -> Analysis:
+        """Gives a fresh analysis for a stream that has the media in `needs`."""
+        ...
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns measurements of the whole programme, or of a part, into findings. Pure."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What was tuned or learned, read from model_artifacts/<name>/detector.json.
+
+    Attributes:
+        version: Version of the artifact.
+        thresholds: Operating thresholds by name, in the unit the name carries.
+        severity: Rules by defect: name of an evidence quantity -> its `major` and `critical`
+            bounds.
+        artifact: The whole document, for anything that only one detector has.
+    """
+
+    version: str
+    thresholds: Mapping[str, float]
+    severity: Mapping[str, Mapping[str, Any]]
+    artifact: Mapping[str, Any] = field(default_factory=dict[str, Any])

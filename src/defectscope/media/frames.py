@@ -1,0 +1,119 @@
+"""What the decoder hands on: planes, frames, samples and its complaints.
+
+Arrays are read-only views on the decoder's own buffers; whoever wants to keep one copies it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One plane of a picture.
+
+    Attributes:
+        data: (height, stride) samples, uint8 or uint16 with the value in the low bits. Columns
+            from `width` on are the decoder's padding.
+        width: Samples per row that belong to the picture.
+        height: Rows.
+    """
+
+    data: Pixels
+    width: int
+    height: int
+
+    @property
+    def picture(self) -> Pixels:
+        """The samples without padding, (height, width)."""
+        return self.data[:, : self.width]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One presented picture.
+
+    Attributes:
+        pts: Ticks of the video's time base since the first presented frame (t = 0).
+        duration: Ticks that it is meant to stay; 0 where the container does not say.
+        planes: Luma, then the two chroma planes where there is colour.
+        bit_depth: Significant bits of a sample, 8 to 16.
+        corrupt: The decoder concealed damage in it or saw its reference missing.
+        key: A random access point.
+        flagged_interlaced: The stream says that it holds two fields.
+        size_changed: Its size differs from the frame before it.
+    """
+
+    pts: int
+    duration: int
+    planes: tuple[Plane, ...]
+    bit_depth: int
+    corrupt: bool = False
+    key: bool = False
+    flagged_interlaced: bool = False
+    size_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeEvent:
+    """Something the demuxer or a decoder complained about.
+
+    Attributes:
+        kind: `decode_error` (a packet could not be decoded), `corrupt_frame` (decoded with
+            concealment), `corrupt_packet` (the container flags it), `size_change`,
+            `audio_gap`/`audio_overlap` (sample positions jump; `amount_s` says by how much),
+            `truncated` (the file ends before its index says).
+        media: `video` or `audio`.
+        time_s: When, in seconds from t = 0.
+        amount_s: Size of a jump in seconds, else 0.
+    """
+
+    kind: Literal[
+        "decode_error",
+        "corrupt_frame",
+        "corrupt_packet",
+        "size_change",
+        "audio_gap",
+        "audio_overlap",
+        "truncated",
+    ]
+    media: Literal["video", "audio"]
+    time_s: float
+    amount_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A run of consecutive sound.
+
+    Attributes:
+        start: Position of the first sample on the grid of the file's own rate, t = 0 at 0.
+        data: (samples, channels) float32, nominal full scale -1 to 1.
+    """
+
+    start: int
+    data: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class RgbPicture:
+    """A picture converted for a network.
+
+    Attributes:
+        pts: As in `Frame`.
+        rgb: (height, width, 3) uint8.
+        previous_rgb: The frame presented before it, same shape, where it was asked for.
+    """
+
+    pts: int
+    rgb: NDArray[np.uint8]
+    previous_rgb: NDArray[np.uint8] | None = None
+
+
+__all__ = ["DecodeEvent", "Frame", "Pixels", "Plane", "RgbPicture", "Samples"]
