@@ -6,7 +6,7 @@ Arrays are read-only views on the decoder's own buffers; whoever wants to keep o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,8 @@ class Frame:
         corrupt: The decoder concealed damage in it or saw its reference missing.
         key: A random access point.
         flagged_interlaced: The stream says that it holds two fields.
-        size_changed: Its size differs from the frame before it.
+        size_changed: The decoder gave another size than the stream's first; it was scaled.
+        native: The decoder's own frame, for conversions inside `defectscope.media`.
     """
 
     pts: int
@@ -58,6 +59,7 @@ class Frame:
     key: bool = False
     flagged_interlaced: bool = False
     size_changed: bool = False
+    native: Any = None
 
 
 @dataclass(frozen=True, slots=True)

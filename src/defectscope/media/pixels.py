@@ -1,0 +1,73 @@
+"""Native planes without a copy, and the one conversion for every other pixel format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.media.frames import Plane
+
+# Formats read in place: planar, 8 bit in bytes or more in the low bits of 16-bit words.
+_NATIVE: dict[str, int] = {
+    "gray": 8,
+    "yuv420p": 8,
+    "yuvj420p": 8,
+    "yuv422p": 8,
+    "yuvj422p": 8,
+    "gray10le": 10,
+    "gray12le": 12,
+    "yuv420p10le": 10,
+    "yuv422p10le": 10,
+    "yuv420p12le": 12,
+    "yuv422p12le": 12,
+}
+
+
+def native_format(pixel_format: str) -> tuple[str, int]:
+    """Gives the format that frames of `pixel_format` are analysed in, and its bit depth.
+
+    Formats that are not read in place become yuv420p, or yuv420p10le where they carry more than
+    8 bits: enough for every measure, and one conversion to reason about.
+    """
+    if pixel_format in _NATIVE:
+        return pixel_format, _NATIVE[pixel_format]
+    try:
+        deep = any(c.bits > 8 for c in av.VideoFormat(pixel_format).components)
+    except ValueError:
+        deep = False
+    return ("yuv420p10le", 10) if deep else ("yuv420p", 8)
+
+
+def planes_of(frame: av.VideoFrame, bit_depth: int) -> tuple[Plane, ...]:
+    """Gives read-only views on the planes of a frame that is in a native format."""
+    planes: list[Plane] = []
+    for plane in frame.planes:
+        # Negative strides (pictures stored bottom up) cannot be viewed as plain rows.
+        buffer: Any = memoryview(plane)
+        data: NDArray[Any] = np.frombuffer(buffer, np.uint8 if bit_depth == 8 else np.uint16)
+        stride = plane.line_size // data.itemsize
+        view = data[: stride * plane.height].reshape(plane.height, stride)
+        view.flags.writeable = False
+        planes.append(Plane(view, plane.width, plane.height))
+    return tuple(planes)
+
+
+def convert(frame: av.VideoFrame, pixel_format: str, width: int, height: int) -> av.VideoFrame:
+    """Gives the frame in another format or size; itself where nothing changes."""
+    if frame.format.name == pixel_format and (frame.width, frame.height) == (width, height):
+        return frame
+    converted = frame.reformat(width=width, height=height, format=pixel_format)
+    converted.pts = frame.pts
+    return converted
+
+
+def to_rgb(frame: av.VideoFrame, max_height_px: int | None = None) -> NDArray[np.uint8]:
+    """Gives a frame as (height, width, 3) uint8 RGB, scaled down to at most `max_height_px`."""
+    width, height = frame.width, frame.height
+    if max_height_px is not None and height > max_height_px:
+        width = max(1, round(width * max_height_px / height))
+        height = max_height_px
+    return frame.reformat(width=width, height=height, format="rgb24").to_ndarray()

@@ -1,0 +1,92 @@
+"""Opens a path, bytes or a file object as a container, and nothing that the container points to.
+
+Media is hostile: a playlist can name other files and hosts. Two independent bars stand in the way:
+only self-contained formats are on FFmpeg's white list, and its protocols are cut to local files.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import IO, Any
+
+import av
+import av.error
+from av.container import InputContainer
+
+from defectscope.errors import MediaNotFoundError, MediaTooLargeError, UnreadableMediaError
+from defectscope.media.limits import Limits
+
+MediaLike = str | os.PathLike[str] | bytes | bytearray | IO[bytes]
+
+# Self-contained formats only: no hls, dash, concat, image sequences, devices or text scripts.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpegtsraw,mpeg,mpegvideo,mxf,mxf_opatom,avi,flv,"
+    "live_flv,asf,ogg,wav,w64,flac,mp3,aac,ac3,eac3,aiff,amr,caf,au,gxf,ivf,h264,hevc,m4v,"
+    "mpeg1video,mpeg2video,vc1,obu,av1,dv,nut,rm,yuv4mpegpipe,vob,wtv,y4m"
+)
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+
+
+def display_name(media: MediaLike) -> str:
+    """Gives the name under which a report speaks of the media."""
+    if isinstance(media, str | os.PathLike):
+        return os.fspath(media)
+    if isinstance(media, bytes | bytearray):
+        return "upload"
+    return Path(str(getattr(media, "name", "upload"))).name
+
+
+def open_container(media: MediaLike, limits: Limits) -> InputContainer:
+    """Opens media for demuxing.
+
+    Args:
+        media: A local path, the bytes themselves, or a seekable binary file object.
+        limits: Bounds; `max_bytes` applies to bytes.
+
+    Raises:
+        MediaNotFoundError: There is no such file, or it may not be read.
+        MediaTooLargeError: More bytes than the limit.
+        UnreadableMediaError: Empty, or not a self-contained media format.
+    """
+    name = display_name(media)
+    target: Any
+    if isinstance(media, str | os.PathLike):
+        path = Path(media)
+        try:
+            # Opened and closed to learn why it cannot be read, which FFmpeg says less clearly.
+            with path.open("rb") as file:
+                empty = not file.read(1)
+        except OSError as error:
+            reason = error.strerror or "cannot be read"
+            raise MediaNotFoundError(f"{name}: {reason.lower()}") from None
+        if empty:
+            raise UnreadableMediaError(f"{name}: the file is empty")
+        # The prefix keeps a name such as `http:x` a file name.
+        target = "file:" + os.fspath(path)
+    elif isinstance(media, bytes | bytearray):
+        if not media:
+            raise UnreadableMediaError("the upload is empty")
+        if len(media) > limits.max_bytes:
+            raise MediaTooLargeError(
+                f"the upload has {len(media)} bytes, the limit is {limits.max_bytes}"
+            )
+        target = io.BytesIO(media)
+    else:
+        target = media
+    try:
+        container = av.open(target, mode="r", options=dict(_OPTIONS), metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise UnreadableMediaError(f"{name}: not a media file ({_reason(error)})") from None
+    if len(container.streams) > limits.max_streams:
+        count = len(container.streams)
+        container.close()
+        raise MediaTooLargeError(f"{name}: {count} streams, the limit is {limits.max_streams}")
+    return container
+
+
+def _reason(error: BaseException) -> str:
+    """FFmpeg's own words without the path, which may be private."""
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).split(":")[0].strip().lower() or "unknown reason"
