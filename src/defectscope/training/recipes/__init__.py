@@ -1,0 +1,1 @@
+"""What each learned detector brings to training, one module per detector."""
