@@ -74,7 +74,7 @@ class Freeze(VideoSimulator[Params]):
                 held = with_planes(frame, planes_of(frame))
                 yield held
                 continue
-            shown = replace(frame, planes=held.planes, bit_depth=held.bit_depth)
+            shown = replace(frame, planes=held.planes, bit_depth=held.bit_depth, native=None)
             if plan.params.noise_code > 0:
                 luma = to_codes(held.planes[0].picture, held.bit_depth)
                 rng = plan.rng(frame.pts)

@@ -35,7 +35,7 @@ def with_planes(frame: Frame, planes: Sequence[NDArray[Any]]) -> Frame:
         data = cast("Pixels", np.ascontiguousarray(new, dtype=old.data.dtype))
         data.flags.writeable = False
         out.append(Plane(data, old.width, old.height))
-    return replace(frame, planes=tuple(out))
+    return replace(frame, planes=tuple(out), native=None)
 
 
 def code_scale(bit_depth: int) -> int:
