@@ -1,1 +1,28 @@
-"""detection."""
+"""The contract of a detector, and the engine that decodes once and feeds them all."""
+
+from __future__ import annotations
+
+from defectscope.detection.contracts import (
+    Analysis,
+    Chunk,
+    Detector,
+    Needs,
+    PictureSelection,
+    Tuned,
+    VideoChunk,
+)
+from defectscope.detection.engine import cut, is_applicable, measure, segments
+
+__all__ = [
+    "Analysis",
+    "Chunk",
+    "Detector",
+    "Needs",
+    "PictureSelection",
+    "Tuned",
+    "VideoChunk",
+    "cut",
+    "is_applicable",
+    "measure",
+    "segments",
+]

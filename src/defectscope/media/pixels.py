@@ -70,4 +70,5 @@ def to_rgb(frame: av.VideoFrame, max_height_px: int | None = None) -> NDArray[np
     if max_height_px is not None and height > max_height_px:
         width = max(1, round(width * max_height_px / height))
         height = max_height_px
-    return frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    rgb: Any = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    return rgb

@@ -9,6 +9,7 @@ from typing import Any
 import av
 import av.error
 from av.container import InputContainer
+from av.stream import Disposition
 
 from defectscope.errors import InvalidParameterError, MediaTooLargeError
 from defectscope.media.limits import Limits
@@ -26,7 +27,7 @@ _STILL_CODECS = {"mjpeg", "png", "gif", "bmp", "webp"}
 def video_stream(container: InputContainer) -> Any | None:
     """Gives the first video stream that is moving pictures, None without one."""
     for stream in container.streams.video:
-        attached = bool(stream.disposition & av.stream.Disposition.attached_pic)
+        attached = bool(stream.disposition & Disposition.attached_pic)
         still = stream.codec_context.name in _STILL_CODECS and stream.frames == 1
         if not attached and not still:
             return stream
@@ -37,7 +38,7 @@ def audio_stream(container: InputContainer) -> Any | None:
     """Gives the default sound track, else the first, None without one."""
     streams = [s for s in container.streams.audio if s.codec_context.name]
     for stream in streams:
-        if stream.disposition & av.stream.Disposition.default:
+        if stream.disposition & Disposition.default:
             return stream
     return streams[0] if streams else None
 

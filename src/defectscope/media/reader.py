@@ -83,8 +83,8 @@ class Reader:
         self.info = info
         self.captions = captions
         self._container = container
-        self._video = video_stream(container) if info.video is not None else None
-        self._audio = audio_stream(container) if info.audio is not None else None
+        self._video: Any = video_stream(container) if info.video is not None else None
+        self._audio: Any = audio_stream(container) if info.audio is not None else None
         self._cue_stream = next((s for s in container.streams if s.type == "subtitle"), None)
         clock = self._video if self._video is not None else self._audio
         self._origin = origin
@@ -190,7 +190,9 @@ class Reader:
         clock = None
         if self.info.audio is not None:
             first = Fraction(self._audio.start_time or 0) * self._audio.time_base
-            clock = SampleClock(self.info.audio.rate_hz, self._origin_s, first)
+            clock = SampleClock(
+                self.info.audio.rate_hz, self.info.audio.codec, self._origin_s, first
+            )
         done = {s.index: False for s in streams if s is not self._cue_stream}
         packets = self._container.demux(*streams)
         while not all(done.values()):

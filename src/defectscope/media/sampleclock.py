@@ -5,8 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 # Time stamps this far from where the last run ended are a gap or an overlap in the stream; less
-# is a container's rounding (1 ms in Matroska) or an encoder's idle jitter.
-_TOLERANCE_S = Fraction(20, 1000)
+# is a container's rounding (1 ms in Matroska). One lost AAC frame is 21 ms at 48 kHz.
+_TOLERANCE_S = Fraction(15, 1000)
+# Vorbis switches between short and long blocks and its time stamps sway by one long block.
+_SWAYING = {"vorbis": Fraction(45, 1000)}
 
 
 class SampleClock:
@@ -17,8 +19,9 @@ class SampleClock:
     start.
     """
 
-    def __init__(self, rate_hz: int, origin_s: Fraction, first_s: Fraction) -> None:
+    def __init__(self, rate_hz: int, codec: str, origin_s: Fraction, first_s: Fraction) -> None:
         self.rate_hz = rate_hz
+        self._tolerance = int(_SWAYING.get(codec, _TOLERANCE_S) * rate_hz)
         self._origin_s = origin_s
         self._first = round((first_s - origin_s) * rate_hz)
         self._expected: int | None = None
@@ -35,7 +38,6 @@ class SampleClock:
             position = expected if expected is not None else max(0, self._first)
         else:
             position = round((pts * time_base - self._origin_s) * self.rate_hz)
-        tolerance = int(_TOLERANCE_S * self.rate_hz)
         jump = 0
         if expected is None:
             coarse = time_base > Fraction(1, self.rate_hz)
@@ -44,7 +46,7 @@ class SampleClock:
                 rounding = int(time_base * self.rate_hz) + 1
                 if abs(counted - position) <= rounding:
                     position = counted
-        elif abs(position - expected) <= tolerance:
+        elif abs(position - expected) <= self._tolerance:
             position = expected
         else:
             jump = position - expected

@@ -15,10 +15,15 @@ import av
 import av.error
 from av.container import InputContainer
 
-from defectscope.errors import MediaNotFoundError, MediaTooLargeError, UnreadableMediaError
+from defectscope.errors import (
+    MediaNotFoundError,
+    MediaRefusedError,
+    MediaTooLargeError,
+    UnreadableMediaError,
+)
 from defectscope.media.limits import Limits
 
-MediaLike = str | os.PathLike[str] | bytes | bytearray | IO[bytes]
+MediaLike = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | io.RawIOBase
 
 # Self-contained formats only: no hls, dash, concat, image sequences, devices or text scripts.
 _FORMATS = (
@@ -36,6 +41,24 @@ def display_name(media: MediaLike) -> str:
     if isinstance(media, bytes | bytearray):
         return "upload"
     return Path(str(getattr(media, "name", "upload"))).name
+
+
+def resolve(media: MediaLike) -> MediaLike:
+    """Gives something that can be opened: an s3:// address becomes a file read piecewise.
+
+    Raises:
+        MediaRefusedError: The address is of a kind that is never fetched.
+        MediaNotFoundError: There is no such object, or it may not be read.
+    """
+    if not isinstance(media, str) or "://" not in media:
+        return media
+    scheme = media.split("://", 1)[0].lower()
+    if scheme != "s3":
+        raise MediaRefusedError(f"{scheme}:// is not fetched; give a path or an s3:// address")
+    # Loaded here: judging a file needs no AWS SDK.
+    from defectscope.media.s3 import open_object
+
+    return open_object(media)
 
 
 def open_container(media: MediaLike, limits: Limits) -> InputContainer:
@@ -76,7 +99,9 @@ def open_container(media: MediaLike, limits: Limits) -> InputContainer:
     else:
         target = media
     try:
-        container = av.open(target, mode="r", options=dict(_OPTIONS), metadata_errors="replace")
+        container: Any = av.open(
+            target, mode="r", options=dict(_OPTIONS), metadata_errors="replace"
+        )
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise UnreadableMediaError(f"{name}: not a media file ({_reason(error)})") from None
     if len(container.streams) > limits.max_streams:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from fractions import Fraction
+from typing import Any
 
+from defectscope.errors import MalformedRequestError
 from defectscope.media.timecode import Timecode
 
 
@@ -93,3 +96,48 @@ class StreamInfo:
     audio_duration_s: float | None = None
     start_timecode: Timecode | None = None
     has_captions: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Gives the JSON form, which travels with measurements so that they can be decided."""
+        out = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.video is not None:
+            video = {f.name: getattr(self.video, f.name) for f in fields(self.video)}
+            out["video"] = video | {
+                "frame_rate": str(self.video.frame_rate),
+                "time_base": str(self.video.time_base),
+            }
+        if self.audio is not None:
+            audio = {f.name: getattr(self.audio, f.name) for f in fields(self.audio)}
+            out["audio"] = audio | {"channels": list(self.audio.channels)}
+        if self.start_timecode is not None:
+            out["start_timecode"] = str(self.start_timecode)
+        return out
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> StreamInfo:
+        """Reads the JSON form.
+
+        Raises:
+            MalformedRequestError: It is not what `to_dict` writes.
+        """
+        try:
+            video = audio = timecode = None
+            if data.get("video") is not None:
+                facts = dict(data["video"])
+                facts["frame_rate"] = Fraction(facts["frame_rate"])
+                facts["time_base"] = Fraction(facts["time_base"])
+                video = VideoInfo(**facts)
+                if data.get("start_timecode") is not None:
+                    timecode = Timecode.parse(data["start_timecode"], video.frame_rate)
+            if data.get("audio") is not None:
+                facts = dict(data["audio"])
+                facts["channels"] = tuple(facts["channels"])
+                audio = AudioInfo(**facts)
+            rest: dict[str, Any] = {
+                "video": video,
+                "audio": audio,
+                "start_timecode": timecode,
+            }
+            return StreamInfo(**{**data, **rest})
+        except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+            raise MalformedRequestError(f"these are not stream facts: {error}") from None

@@ -1,0 +1,101 @@
+"""Turns per-row scores into occurrences, and occurrences into findings on the frame grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.findings import Curve, Finding
+from defectscope.media.stream import StreamInfo
+from defectscope.media.timecode import frame_at
+
+# A report's curve never holds more points than a wide screen has columns.
+MAX_CURVE_POINTS = 2000
+
+Rows = tuple[int, int]
+
+
+def runs(flags: NDArray[np.bool_]) -> list[Rows]:
+    """Gives the maximal runs of true rows as half-open row ranges."""
+    padded = np.concatenate(([False], flags, [False])).astype(np.int8)
+    steps = np.diff(padded)
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    return [(int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
+
+
+def hysteresis(scores: NDArray[Any], enter: float, leave: float) -> list[Rows]:
+    """Gives runs of scores that stay at or above `leave` and reach `enter` somewhere."""
+    return [(a, b) for a, b in runs(scores >= leave) if np.max(scores[a:b]) >= enter]
+
+
+def bridge(
+    spans: Iterable[Rows], starts: NDArray[Any], ends: NDArray[Any], gap: float
+) -> list[Rows]:
+    """Joins spans that are at most `gap` apart, in the unit of `starts` and `ends`."""
+    joined: list[Rows] = []
+    for first, last in spans:
+        if joined and starts[first] - ends[joined[-1][1] - 1] <= gap:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return joined
+
+
+def row_ends(starts_s: NDArray[np.float64], nominal_s: float) -> NDArray[np.float64]:
+    """Gives when each row's frame leaves the screen: when the next one comes."""
+    if not len(starts_s):
+        return starts_s
+    return np.append(starts_s[1:], starts_s[-1] + nominal_s)
+
+
+def curve(times_s: NDArray[Any], values: NDArray[Any]) -> Curve:
+    """Decimates a score to its minimum and maximum per step, at most 2,000 steps."""
+    if not len(times_s):
+        return Curve(1.0, (), ())
+    span_s = float(times_s[-1] - times_s[0])
+    count = min(MAX_CURVE_POINTS, len(times_s))
+    step_s = max(span_s / max(count - 1, 1), 1e-6)
+    # The grid starts at t = 0, so that a curve needs no offset to be drawn.
+    index = np.minimum((times_s / step_s).astype(np.int64), MAX_CURVE_POINTS * 2)
+    size = int(index[-1]) + 1
+    if size > MAX_CURVE_POINTS:
+        step_s = float(times_s[-1]) / (MAX_CURVE_POINTS - 1)
+        index = (times_s / step_s).astype(np.int64)
+        size = int(index[-1]) + 1
+    low = np.full(size, np.inf)
+    high = np.full(size, -np.inf)
+    np.minimum.at(low, index, values)
+    np.maximum.at(high, index, values)
+    low[~np.isfinite(low)] = 0.0
+    high[~np.isfinite(high)] = 0.0
+    return Curve(
+        round(step_s, 6), tuple(np.round(low, 4).tolist()), tuple(np.round(high, 4).tolist())
+    )
+
+
+def on_grid(findings: Sequence[Finding], stream: StreamInfo) -> tuple[Finding, ...]:
+    """Gives findings ordered by start, with frames and timecodes on the nominal-rate grid."""
+    # A microsecond is finer than any sample; it hides what seconds as floats cannot hold.
+    rounded = [replace(f, start_s=round(f.start_s, 6), end_s=round(f.end_s, 6)) for f in findings]
+    ordered = sorted(rounded, key=lambda f: (f.start_s, f.end_s, f.detector, f.defect))
+    video, origin = stream.video, stream.start_timecode
+    if video is None or origin is None:
+        return tuple(ordered)
+    placed: list[Finding] = []
+    for finding in ordered:
+        first = frame_at(finding.start_s, video.frame_rate)
+        last = max(first, frame_at(finding.end_s, video.frame_rate))
+        placed.append(
+            replace(
+                finding,
+                start_frame=first,
+                end_frame=last,
+                start_timecode=str(origin + first),
+                end_timecode=str(origin + last),
+            )
+        )
+    return tuple(placed)

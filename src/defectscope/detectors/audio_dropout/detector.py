@@ -1,0 +1,182 @@
+"""Drop-outs: sound that is cut off, on one channel or on all, and comes back.
+
+Speech pauses and quiet rooms are not silent and do not end within milliseconds. A drop-out goes
+from programme level to nothing within a hop or two. Digital silence that lasts is reported too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import curve, runs
+from defectscope.detection.tables import TableBuilder, column, times_s
+from defectscope.detectors.audio_dropout.levels import HOPS_HZ, LevelMeter, to_dbfs
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        min_dropout_s: Shorter interruptions are left to the click detector, seconds.
+        max_dropout_s: A gap that lasts longer and does not come back abruptly is an ending,
+            seconds.
+        min_silence_s: Silence on every channel that is reported however it began, seconds.
+        edge_window_s: Stretch beside a gap in which programme level must be found, seconds.
+    """
+
+    min_dropout_s: float = 0.02
+    max_dropout_s: float = 10.0
+    min_silence_s: float = 10.0
+    edge_window_s: float = 0.06
+
+
+class AudioDropout:
+    """Finds interrupted sound."""
+
+    name: ClassVar[str] = "audio_dropout"
+    defects: ClassVar[tuple[str, ...]] = ("audio_dropout",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(media=frozenset({"audio"}), context_before_s=0.1, context_after_s=0.1)
+
+    def open(self, stream: StreamInfo) -> AudioDropoutAnalysis:
+        """Gives a fresh analysis."""
+        return AudioDropoutAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns levels into gaps."""
+        audio = stream.audio
+        assert audio is not None
+        table = measurements.tables["levels"]
+        starts_s = times_s(table)
+        levels = {
+            name: to_dbfs(column(table, f"level_{index}"))
+            for index, name in enumerate(audio.channels)
+            if not name.startswith("LFE")  # effects come and go by design
+        }
+        if not len(starts_s) or not levels:
+            return DetectorResult("inconclusive")
+        gaps: dict[tuple[int, int], list[str]] = {}
+        for name, level in levels.items():
+            for gap in self._gaps(level):
+                gaps.setdefault(_near(gaps, gap), []).append(name)
+        findings = [
+            self._finding(gap, channels, levels, starts_s) for gap, channels in sorted(gaps.items())
+        ]
+        loudest = np.max(np.stack(list(levels.values())), axis=0)
+        reported = [f.interval for f in findings]
+        silent = loudest <= self.tuned.thresholds["silence_dbfs"]
+        for first, last in runs(silent):
+            if (last - first) / HOPS_HZ < self.params.min_silence_s:
+                continue
+            finding = self._finding((first, last), list(levels), levels, starts_s)
+            if not any(finding.interval.intersection_s(r) > 0 for r in reported):
+                findings.append(finding)
+        score = np.clip((self.tuned.thresholds["gap_dbfs"] + 20 - loudest) / 40, 0, 1)
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={"audio_dropout": max((f.confidence for f in findings), default=0.0)},
+            curves={"audio_dropout": curve(starts_s, score)},
+        )
+
+    def _gaps(self, level: NDArray[np.float64]) -> list[tuple[int, int]]:
+        """Runs of near-silence that begin and end abruptly out of programme level."""
+        bound = self.tuned.thresholds["gap_dbfs"]
+        active = self.tuned.thresholds["active_dbfs"]
+        window = round(self.params.edge_window_s * HOPS_HZ)
+        found: list[tuple[int, int]] = []
+        for first, last in runs(level <= bound):
+            length_s = (last - first) / HOPS_HZ
+            if not self.params.min_dropout_s <= length_s <= self.params.max_dropout_s:
+                continue
+            before = level[max(0, first - window) : first]
+            after = level[last : last + window]
+            if not len(before) or not len(after):
+                continue  # the programme's own start and end
+            # The hop at the edge is part sound, part gap; the level must have been there in the
+            # hop beyond it, and not have been falling towards the gap.
+            falls = before[-2:].max() >= active and before.max() - before[-2:].max() <= _SLOPE_DB
+            rises = after[:2].max() >= active
+            if falls and rises:
+                found.append((first, last))
+        return found
+
+    def _finding(
+        self,
+        gap: tuple[int, int],
+        channels: list[str],
+        levels: dict[str, NDArray[np.float64]],
+        starts_s: NDArray[np.float64],
+    ) -> Finding:
+        first, last = gap
+        inside = float(np.mean([levels[c][first:last].mean() for c in channels]))
+        beside = [levels[c][max(0, first - 5) : first] for c in channels]
+        before = max((float(b.max()) for b in beside if len(b)), default=inside)
+        drop = before - inside
+        evidence: dict[str, Any] = {
+            "duration_s": round((last - first) / HOPS_HZ, 3),
+            "level_dbfs": round(inside, 1),
+            "drop_db": round(drop, 1),
+            "channels": channels,
+        }
+        return Finding(
+            detector=self.name,
+            defect="audio_dropout",
+            start_s=float(starts_s[first]),
+            end_s=float(starts_s[last - 1] + 1 / HOPS_HZ),
+            confidence=round(float(np.clip(0.5 + drop / 100, 0.5, 0.99)), 4),
+            severity=severity_of(self.tuned.severity["audio_dropout"], evidence),
+            evidence=evidence,
+        )
+
+
+# A natural decay loses more than this before it reaches silence.
+_SLOPE_DB = 15.0
+
+
+def _near(gaps: dict[tuple[int, int], list[str]], gap: tuple[int, int]) -> tuple[int, int]:
+    """Gives the gap of another channel that is the same event, else the gap itself."""
+    for known in gaps:
+        if abs(known[0] - gap[0]) <= 2 and abs(known[1] - gap[1]) <= 2:
+            return known
+    return gap
+
+
+class AudioDropoutAnalysis:
+    """Measures the level of every channel, hop by hop."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        audio = stream.audio
+        assert audio is not None
+        self._channels = len(audio.channels)
+        self._meter = LevelMeter(audio.rate_hz, self._channels)
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next runs of sound."""
+        for run in chunk.audio:
+            self._meter.push(run.start, run.data)
+
+    def close(self) -> Measurements:
+        """Gives levels by hop."""
+        columns = {f"level_{k}": np.uint8 for k in range(self._channels)}
+        builder = TableBuilder(Fraction(HOPS_HZ), hop=np.int64, **columns)
+        for first, codes in self._meter.rows:
+            builder.add(
+                hop=np.arange(first, first + len(codes)),
+                **{f"level_{k}": codes[:, k] for k in range(self._channels)},
+            )
+        return Measurements("audio_dropout", {"levels": builder.table()})

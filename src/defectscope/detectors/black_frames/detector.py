@@ -1,0 +1,160 @@
+"""Black frames: the picture goes to black where it was not meant to.
+
+Editors fade to black and cut on it; that is no defect. A black stretch counts when it begins or
+ends abruptly, or when it lasts longer than any edit would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import curve, row_ends, runs
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.features.catalogue import DARK_CODES
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+# Mean luma is kept in 1/128 of an 8-bit-equivalent code, shares in 1/65535.
+_STEPS_PER_CODE = 128
+_STEPS_PER_SHARE = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        edge_window_s: How far from a black stretch to look for the picture it cuts off, seconds.
+            A fade of this length or more is editorial.
+        max_editorial_s: Black that lasts longer is reported however it began, seconds. Longer
+            than the pauses between acts; Source: EBU R 103's practice leaves it to the operator.
+    """
+
+    edge_window_s: float = 0.12
+    max_editorial_s: float = 3.0
+
+
+class BlackFrames:
+    """Finds black pictures."""
+
+    name: ClassVar[str] = "black_frames"
+    defects: ClassVar[tuple[str, ...]] = ("black_frames",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}), features=frozenset({"luma_sum", "dark_counts"})
+        )
+
+    def open(self, stream: StreamInfo) -> BlackFramesAnalysis:
+        """Gives a fresh analysis."""
+        return BlackFramesAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns luma and the share of dark samples into black stretches."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
+        luma = column(table, "mean_luma") / _STEPS_PER_CODE
+        dark = column(table, "dark_share") / _STEPS_PER_SHARE
+        black = dark >= self.tuned.thresholds["dark_share"]
+        findings: list[Finding] = []
+        for first, last in runs(black):
+            duration_s = float(ends_s[last - 1] - starts_s[first])
+            contrast = self._contrast(first, last, starts_s, luma)
+            abrupt = contrast >= self.tuned.thresholds["abrupt_luma_code"]
+            if not abrupt and duration_s < self.params.max_editorial_s:
+                continue
+            evidence = {
+                "duration_s": round(duration_s, 4),
+                "mean_luma_code": round(float(np.mean(luma[first:last])), 2),
+                "luma_step_code": round(contrast, 2),
+            }
+            findings.append(
+                Finding(
+                    detector=self.name,
+                    defect="black_frames",
+                    start_s=float(starts_s[first]),
+                    end_s=float(ends_s[last - 1]),
+                    confidence=round(
+                        float(np.mean(dark[first:last])) * (0.99 if abrupt else 0.8), 4
+                    ),
+                    severity=severity_of(self.tuned.severity["black_frames"], evidence),
+                    evidence=evidence,
+                )
+            )
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={"black_frames": max((f.confidence for f in findings), default=0.0)},
+            curves={"black_frames": curve(starts_s, dark)},
+        )
+
+    def _contrast(
+        self, first: int, last: int, starts_s: NDArray[np.float64], luma: NDArray[np.float64]
+    ) -> float:
+        """The larger step in mean luma at either end, within the edge window."""
+        inside = float(np.mean(luma[first:last]))
+        window_s = self.params.edge_window_s
+        steps = [0.0]
+        if first > 0:
+            # The picture just before, unless the fade has been under way for the whole window.
+            since = int(np.searchsorted(starts_s, starts_s[first] - window_s))
+            steps.append(_step(luma[since:first][::-1], inside))
+        if last < len(luma):
+            until = int(np.searchsorted(starts_s, starts_s[last] + window_s))
+            steps.append(_step(luma[last : max(until, last + 1)], inside))
+        return max(steps)
+
+
+def _step(outward: NDArray[np.float64], inside: float) -> float:
+    """How far luma jumps across the edge, given the rows from the edge outward.
+
+    In a fade the first row outside is nearly as dark as the black and further rows go on rising;
+    at a cut the first row is already the picture.
+    """
+    if not len(outward):
+        return 0.0
+    return float(outward[0] - inside)
+
+
+class BlackFramesAnalysis:
+    """Measures mean luma and how much of the picture is dark."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        video = stream.video
+        assert video is not None
+        self._scale = float(1 << (video.bit_depth - 8))
+        # Full-range black is 0, so its dark bound lies 16 codes lower: the nearest count is the
+        # same one, which merely is stricter about what else is dark.
+        self._samples = video.width * video.height
+        self._table = TableBuilder(
+            1 / video.time_base, pts=np.int64, mean_luma=np.uint16, dark_share=np.uint16
+        )
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        dark = video.features["dark_counts"][:, DARK_CODES.index(20)] / self._samples
+        luma = video.features["luma_sum"] / self._samples / self._scale
+        self._table.add(
+            pts=video.pts,
+            mean_luma=saturate(luma * _STEPS_PER_CODE, np.uint16),
+            dark_share=saturate(dark * _STEPS_PER_SHARE, np.uint16),
+        )
+
+    def close(self) -> Measurements:
+        """Gives luma and dark shares."""
+        return Measurements("black_frames", {"frames": self._table.table()})

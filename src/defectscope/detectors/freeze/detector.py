@@ -1,0 +1,175 @@
+"""Freeze: moving pictures stop on one frame, and are not meant to.
+
+A still slide, a title or a tripod shot is not a freeze. What tells them apart is how the stillness
+begins: a slide is still from its first frame after a cut, a freeze holds a frame in the middle of
+movement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import curve, row_ends, runs
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.features.geometry import tile_samples
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+# Differences are kept in 1/64 of an 8-bit-equivalent code: finer than one changed code in a tile
+# of 2,000 samples, and uint16 still holds a change of 1,023 codes.
+_STEPS_PER_CODE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        min_duration_s: Shorter stillness is not reported, seconds. Animation holds a drawing for
+            up to three frames at 24 fps.
+        min_frames: Nor is stillness of fewer frames, however slow they come.
+        motion_window_s: Stretch before the stillness that must have moved, seconds.
+    """
+
+    min_duration_s: float = 0.2
+    min_frames: int = 5
+    motion_window_s: float = 0.4
+
+
+class Freeze:
+    """Finds frozen pictures."""
+
+    name: ClassVar[str] = "freeze"
+    defects: ClassVar[tuple[str, ...]] = ("freeze",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"sad", "tile_sad", "luma_sum"}),
+            context_before_s=0.5,
+        )
+
+    def open(self, stream: StreamInfo) -> FreezeAnalysis:
+        """Gives a fresh analysis."""
+        return FreezeAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns differences into frozen stretches."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        nominal_s = float(1 / video.frame_rate)
+        peak = column(table, "peak_difference") / _STEPS_PER_CODE
+        mean = column(table, "mean_difference") / _STEPS_PER_CODE
+        luma = column(table, "mean_luma") / 128
+        limit = self.tuned.thresholds["still_code"]
+        still = peak <= limit
+        if len(still):
+            still[0] = False  # nothing came before it
+        ends_s = row_ends(starts_s, nominal_s)
+        score = np.where(still, 1.0 - peak / max(2 * limit, 1e-6), 0.0)
+        findings: list[Finding] = []
+        for first, last in runs(still):
+            # The frozen frame itself came with movement, so it is the one before the run.
+            held = first - 1
+            duration_s = float(ends_s[last - 1] - starts_s[held])
+            if duration_s < self.params.min_duration_s or last - held < self.params.min_frames:
+                continue
+            if luma[held] < self.tuned.thresholds["black_luma_code"]:
+                continue  # a black picture that stays black is not a frozen one
+            if not self._moved_before(held, starts_s, mean, peak):
+                continue
+            evidence = {
+                "duration_s": round(duration_s, 4),
+                "mean_difference_code": round(float(np.mean(mean[first:last])), 4),
+                "frozen_frames": last - held,
+            }
+            findings.append(
+                Finding(
+                    detector=self.name,
+                    defect="freeze",
+                    start_s=float(starts_s[held]),
+                    end_s=float(ends_s[last - 1]),
+                    confidence=round(float(np.clip(np.mean(score[first:last]), 0.5, 0.99)), 4),
+                    severity=severity_of(self.tuned.severity["freeze"], evidence),
+                    evidence=evidence,
+                )
+            )
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={"freeze": max((f.confidence for f in findings), default=0.0)},
+            curves={"freeze": curve(starts_s, score)},
+        )
+
+    def _moved_before(
+        self,
+        held: int,
+        starts_s: NDArray[np.float64],
+        mean: NDArray[np.float64],
+        peak: NDArray[np.float64],
+    ) -> bool:
+        """Tells whether the picture moved, without a cut, up to the frame that then stayed."""
+        since = np.searchsorted(starts_s, starts_s[held] - self.params.motion_window_s)
+        window = slice(max(int(since), 1), held + 1)
+        before_mean, before_peak = mean[window], peak[window]
+        if len(before_mean) < 2:
+            return False
+        moving = before_peak >= self.tuned.thresholds["motion_code"]
+        # A cut into the held frame means a slide; cuts further back do not matter.
+        typical = float(np.median(before_mean[:-1]))
+        cut_in = before_mean[-1] > max(
+            self.tuned.thresholds["cut_ratio"] * typical, self.tuned.thresholds["cut_code"]
+        )
+        share = self.tuned.thresholds["moving_share"]
+        return bool(moving[-1]) and not cut_in and float(np.mean(moving)) >= share
+
+
+class FreezeAnalysis:
+    """Measures how much every frame differs from the one before."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        video = stream.video
+        assert video is not None
+        self._scale = float(1 << (video.bit_depth - 8))
+        self._tile_samples = np.maximum(tile_samples(video.width, video.height, every=True), 1)
+        self._samples = video.width * video.height
+        self._table = TableBuilder(
+            1 / video.time_base,
+            pts=np.int64,
+            mean_difference=np.uint16,
+            peak_difference=np.uint16,
+            mean_luma=np.uint16,
+        )
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        tiles = video.features["tile_sad"] / self._tile_samples
+        self._table.add(
+            pts=video.pts,
+            mean_difference=self._steps(video.features["sad"] / self._samples),
+            peak_difference=self._steps(tiles.max(axis=(1, 2))),
+            mean_luma=saturate(
+                video.features["luma_sum"] / self._samples / self._scale * 128, np.uint16
+            ),
+        )
+
+    def _steps(self, codes: NDArray[Any]) -> NDArray[Any]:
+        return saturate(codes / self._scale * _STEPS_PER_CODE, np.uint16)
+
+    def close(self) -> Measurements:
+        """Gives the differences."""
+        return Measurements("freeze", {"frames": self._table.table()})

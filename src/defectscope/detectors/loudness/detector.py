@@ -1,0 +1,144 @@
+"""Loudness and true peak against a delivery target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+import numpy as np
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import bridge, curve, runs
+from defectscope.detection.tables import TableBuilder, column, times_s
+from defectscope.detectors.loudness import gating
+from defectscope.detectors.loudness.meter import BLOCKS_HZ, Meter
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The delivery target. The defaults are EBU R 128's.
+
+    Attributes:
+        target_lufs: Programme loudness wanted. Source: EBU R 128, -23.0 LUFS.
+        tolerance_lu: Allowed deviation either way. Source: EBU R 128, 0.5 LU; 1.0 LU where hitting
+            the target exactly is not practicable, as in live programmes, which a stream may be.
+        max_true_peak_dbtp: Highest true peak allowed. Source: EBU R 128, -1 dBTP.
+        min_programme_s: Programme loudness of shorter sound is measured and not judged, seconds.
+        join_peaks_s: Overs closer than this are one occurrence, seconds.
+    """
+
+    target_lufs: float = -23.0
+    tolerance_lu: float = 1.0
+    max_true_peak_dbtp: float = -1.0
+    min_programme_s: float = 30.0
+    join_peaks_s: float = 2.0
+
+
+class Loudness:
+    """Measures loudness and true peak, and judges them against the target."""
+
+    name: ClassVar[str] = "loudness"
+    defects: ClassVar[tuple[str, ...]] = ("loudness", "true_peak")
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        # The slowest pole of the K filter (38 Hz) has decayed by more than 400 dB in 0.5 s.
+        self.needs = Needs(media=frozenset({"audio"}), context_before_s=0.5, context_after_s=0.2)
+
+    def open(self, stream: StreamInfo) -> LoudnessAnalysis:
+        """Gives a fresh analysis."""
+        return LoudnessAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Gates the blocks, and compares with the target."""
+        table = measurements.tables["blocks"]
+        starts_s = times_s(table)
+        energy = column(table, "energy")
+        peak_db = 20 * np.log10(np.maximum(column(table, "true_peak"), 1e-6))
+        windows = gating.momentary(energy)
+        if not len(windows):
+            return DetectorResult("inconclusive")
+        short = gating.short_term(energy)
+        programme = gating.integrated(windows)
+        block_s = 1 / BLOCKS_HZ
+        end_s = float(starts_s[-1] + block_s)
+        measured = {
+            "integrated_lufs": round(programme, 2),
+            "loudness_range_lu": round(gating.loudness_range(short), 2),
+            "max_momentary_lufs": round(float(gating.lufs(windows).max()), 2),
+            "max_true_peak_dbtp": round(float(peak_db.max()), 2),
+        }
+        if len(short):
+            measured["max_short_term_lufs"] = round(float(gating.lufs(short).max()), 2)
+        findings: list[Finding] = []
+        off = programme - self.params.target_lufs
+        judged = end_s - float(starts_s[0]) >= self.params.min_programme_s - block_s
+        if judged and programme > gating.SILENCE_LUFS and abs(off) > self.params.tolerance_lu:
+            evidence = {**measured, "deviation_lu": round(off, 2)}
+            findings.append(self._finding("loudness", float(starts_s[0]), end_s, evidence))
+        overs = runs(peak_db > self.params.max_true_peak_dbtp)
+        for first, last in bridge(overs, starts_s, starts_s + block_s, self.params.join_peaks_s):
+            over = float(peak_db[first:last].max())
+            evidence = {
+                "max_true_peak_dbtp": round(over, 2),
+                "over_target_db": round(over - self.params.max_true_peak_dbtp, 2),
+            }
+            start, end = float(starts_s[first]), float(starts_s[last - 1] + block_s)
+            findings.append(self._finding("true_peak", start, end, evidence))
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score=measured,
+            curves={
+                "loudness": curve(starts_s[: len(windows)], gating.lufs(windows)),
+                "true_peak": curve(starts_s, peak_db),
+            },
+        )
+
+    def _finding(
+        self, defect: str, start_s: float, end_s: float, evidence: dict[str, float]
+    ) -> Finding:
+        return Finding(
+            detector=self.name,
+            defect=defect,
+            start_s=start_s,
+            end_s=end_s,
+            confidence=1.0,  # a measurement against a number, not an estimate
+            severity=severity_of(self.tuned.severity[defect], evidence),
+            evidence=evidence,
+        )
+
+
+class LoudnessAnalysis:
+    """Measures every 100 ms of sound."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        audio = stream.audio
+        assert audio is not None
+        self._meter = Meter(audio.rate_hz, audio.channels)
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next runs of sound."""
+        for run in chunk.audio:
+            self._meter.push(run.start, run.data)
+
+    def close(self) -> Measurements:
+        """Gives energies and peaks by block."""
+        builder = TableBuilder(
+            Fraction(BLOCKS_HZ),
+            block=np.int64,
+            energy=np.float64,
+            sample_peak=np.float32,
+            true_peak=np.float32,
+        )
+        rows = self._meter.rows
+        if rows:
+            block, energy, sample_peak, true_peak = zip(*rows, strict=True)
+            builder.add(block=block, energy=energy, sample_peak=sample_peak, true_peak=true_peak)
+        return Measurements("loudness", {"blocks": builder.table()})

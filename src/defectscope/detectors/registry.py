@@ -1,0 +1,81 @@
+"""Finds detectors by name: each is a folder of this package that publishes `DETECTOR`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+from defectscope.detection.artifacts import bundled, overridden, tuned
+from defectscope.detection.contracts import Detector
+from defectscope.errors import InvalidParameterError, UnknownDetectorError
+
+_HERE = Path(__file__).parent
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Gives the names of all released detectors, in alphabetical order.
+
+    A folder without its artifact is a detector that is still to be tuned or trained.
+    """
+    artifacts = bundled("model_artifacts")
+    folders = sorted(m.name for m in iter_modules([str(_HERE)]) if m.ispkg)
+    return tuple(n for n in folders if (artifacts / n / "detector.json").is_file())
+
+
+def detector_class(name: str) -> Any:
+    """Gives a detector's class.
+
+    Raises:
+        UnknownDetectorError: There is none of that name.
+    """
+    if name not in names():
+        raise UnknownDetectorError(f"no detector {name!r}; there are: {', '.join(names())}")
+    return import_module(f"defectscope.detectors.{name}").DETECTOR
+
+
+@cache
+def _plain(name: str) -> Detector:
+    """One instance per process: it holds weights and serves many streams at once."""
+    return detector_class(name)(tuned=tuned(name))
+
+
+def load(name: str, parameters: Mapping[str, Any] | None = None) -> Detector:
+    """Gives a detector, with its parameters at their defaults except those given.
+
+    Raises:
+        UnknownDetectorError: There is none of that name.
+        InvalidParameterError: A parameter is unknown, of the wrong type or out of range.
+        ArtifactError: Its artifact is missing or damaged.
+    """
+    kind = detector_class(name)
+    if not parameters:
+        return _plain(name)
+    return kind(tuned=tuned(name), params=overridden(kind.Params(), parameters))
+
+
+def load_all(
+    wanted: Sequence[str] | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[Detector]:
+    """Gives some detectors, or all of them, each once.
+
+    Args:
+        wanted: Names; None for all.
+        parameters: Parameters to replace, by detector.
+
+    Raises:
+        InvalidParameterError: Parameters are given for a detector that is not to run.
+    """
+    chosen = list(dict.fromkeys(wanted)) if wanted is not None else list(names())
+    if not chosen:
+        raise InvalidParameterError("no detector was asked for")
+    replaced = dict(parameters or {})
+    detectors = [load(name, replaced.pop(name, None)) for name in chosen]
+    if replaced:
+        raise InvalidParameterError(f"parameters for {', '.join(replaced)}, which does not run")
+    return detectors
