@@ -1,0 +1,52 @@
+"""Clips that several areas test with, synthesised once per run."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
+from defectscope.media.writer import write_clip
+from defectscope.simulate.material import Footage, frame_of
+from defectscope.simulate.soundscape import music_like, runs_of
+
+RATE_HZ = 48000
+
+
+@pytest.fixture(scope="session")
+def impaired_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds of open-GOP H.264 with AAC, with one of each spine defect.
+
+    Black from 2.0 to 2.6 s, frozen from 5.0 to 6.2 s, sound gone from 8.0 to 8.4 s.
+    """
+    path = tmp_path_factory.mktemp("clips") / "impaired.mp4"
+    rate = Fraction(25)
+    footage = Footage(seed=7, width=320, height=176, rate=rate, frames=300, cuts_s=(4.0, 9.0))
+
+    def frames():
+        held = None
+        for frame in footage:
+            time_s = frame.pts / 25
+            if 2.0 <= time_s < 2.6:
+                black = [np.full((176, 320), 16.0), np.full((88, 160), 128.0)]
+                yield frame_of([black[0], black[1], black[1]], frame.pts)
+                continue
+            if 5.0 <= time_s < 6.2:
+                held = held or frame
+                yield frame_of([p.picture.astype(np.float32) for p in held.planes], frame.pts)
+                continue
+            yield frame
+
+    sound = music_like(3, 12.0, RATE_HZ).copy()
+    sound[8 * RATE_HZ : int(8.4 * RATE_HZ)] = 0
+    encoding = VideoEncoding(
+        320, 176, rate, crf=20.0, gop_frames=30, b_frames=3, open_gop=True, preset="veryfast"
+    )
+    # Without noise substitution, whose random generator is decoder state that no pre-roll
+    # restores; docs/invariants.md has what that costs where it is used.
+    audio = AudioEncoding(options={"aac_pns": "0"})
+    write_clip(path, frames=frames(), runs=runs_of(sound), video=encoding, audio=audio)
+    return path
