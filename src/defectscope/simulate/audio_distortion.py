@@ -161,7 +161,7 @@ class _Starved:
         if self._heard is not x:
             self._heard, self._lines = x, self._forward(x)
         lines = self._lines.copy()
-        coarse = 10.0 ** (1.7 * drive - 1.1)
+        coarse = 10.0 ** (2.0 * drive - 1.1)
         for low, high in zip(np.r_[0, self._edges[:-1]], self._edges, strict=True):
             band = lines[:, low:high]
             step = coarse * (np.sqrt(np.mean(band**2, axis=1, keepdims=True)) + 1e-9)

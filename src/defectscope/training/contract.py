@@ -174,6 +174,10 @@ class Recipe(Protocol):
         """Gives the default schedule."""
         ...
 
+    def preparation(self) -> Mapping[str, Any]:
+        """Gives the settings that decide what the cache holds; others may change later."""
+        ...
+
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
         """Gives the units of preparation: damage, encode, reduce to what training reads."""
         ...

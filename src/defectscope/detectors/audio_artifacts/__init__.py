@@ -1,0 +1,1 @@
+"""Hum, hiss, distortion and clicks, heard without a reference."""

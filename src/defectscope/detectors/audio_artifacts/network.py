@@ -1,0 +1,114 @@
+"""The network: four small convolutional branches over the pictures of one second of sound.
+
+    mel    (64 x 97)   a PANN-like stack of 3 x 3 convolutions
+    lines  (128 x 15)  convolutions along frequency: combs of the mains
+    fast   (4 x 400)   convolutions along time: clicks
+    levels (48)        convolutions along level: clipped tops
+    all    -> hidden layer -> one logit per defect
+
+Everything is taken relative to the window's own level, so loudness tells it nothing.
+
+Source: Kong et al. 2020, "PANNs", IEEE/ACM TASLP 28, for the log-mel stack and its pooling (mean
+plus maximum over time); the other branches are ours, see docs/results/audio_artifacts.md.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from defectscope.detectors.audio_artifacts.spectra import LEVELS
+
+CLASSES = ("audio_hum", "audio_hiss", "audio_distortion", "audio_clicks")
+_LEVELS_KEPT = 48
+# Below 70 dB under full scale the reference stops following: silence stays silence.
+_REFERENCE_FLOOR = -7.0
+_RANGE = 8.0
+
+
+def _stage(inputs: int, outputs: int, width: int = 3, step: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, width, stride=step, padding=width // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _strip(inputs: int, outputs: int, width: int, step: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv1d(inputs, outputs, width, stride=step, padding=width // 2, bias=False),
+        nn.BatchNorm1d(outputs),
+        nn.ReLU(),
+    )
+
+
+class Network(nn.Module):
+    """Gives the logits of the four defects for windows of one second.
+
+    Args:
+        widths: Channels of the four stages of the mel branch.
+        drop_out: Before the last two layers.
+    """
+
+    def __init__(
+        self, widths: tuple[int, int, int, int] = (24, 40, 80, 128), drop_out: float = 0.2
+    ) -> None:
+        super().__init__()
+        a, b, c, d = widths
+        self.mel = nn.Sequential(
+            _stage(1, a, 5, 2),
+            _stage(a, b), nn.AvgPool2d(2),
+            _stage(b, c), nn.AvgPool2d(2),
+            _stage(c, d),
+        )  # fmt: skip
+        self.lines = nn.Sequential(_strip(30, 48, 5, 1), _strip(48, 64, 5, 2), _strip(64, 64, 5, 2))
+        self.fast = nn.Sequential(_strip(4, 32, 5, 1), _strip(32, 48, 5, 4), _strip(48, 64, 5, 4))
+        self.levels = nn.Sequential(_strip(1, 16, 5, 1), _strip(16, 32, 5, 2), _strip(32, 32, 5, 2))
+        gathered = 2 * d + 2 * d // 2 + 3 * 64 + 2 * 64 + 32 * (_LEVELS_KEPT // 4)
+        self.mel_bands = nn.Linear(d * 8, d)
+        self.head = nn.Sequential(
+            nn.Dropout(drop_out), nn.Linear(gathered, 192), nn.ReLU(),
+            nn.Dropout(drop_out), nn.Linear(192, len(CLASSES)),
+        )  # fmt: skip
+
+    def forward(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
+        """Gives logits, (n, 4), in the order of `CLASSES`.
+
+        Args:
+            mel: (n, 97, 64) log10 power.
+            lines: (n, 15, 128) log10 power.
+            fast: (n, 400, 4) log10 power.
+            levels: (n, 96) counts over the window, half a decibel apart.
+        """
+        return self.head(self.embed(mel, lines, fast, levels))
+
+    def embed(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
+        """Gives what the branches gather, (n, features)."""
+        power = torch.pow(10.0, mel.float()).mean(dim=(1, 2))
+        reference = torch.log10(power + 1e-12).clamp_min(_REFERENCE_FLOOR)[:, None, None]
+        picture = _bounded(mel - reference).transpose(1, 2)[:, None]  # (n, 1, 64, 97)
+        maps = self.mel(picture)  # (n, d, 8, 12)
+        over_bands = maps.mean(dim=2)  # (n, d, 12)
+        parts = [over_bands.mean(dim=2), over_bands.amax(dim=2)]
+        parts.append(torch.relu(self.mel_bands(maps.mean(dim=3).flatten(1))))
+        combs = _bounded(lines - reference)
+        # What stays over the window and what moves: mains lines stay.
+        steady = torch.cat([combs, combs - combs.mean(dim=1, keepdim=True)], dim=1)
+        comb = self.lines(steady)  # (n, 64, 32)
+        parts += [comb.mean(dim=2), comb.amax(dim=2), comb[:, :, :16].amax(dim=2)]
+        quick = self.fast(_bounded(fast - reference).transpose(1, 2))  # (n, 64, 25)
+        parts += [quick.mean(dim=2), quick.amax(dim=2)]
+        parts.append(self.levels(_from_peak(levels)[:, None]).flatten(1))
+        return torch.cat(parts, dim=1)
+
+
+def _bounded(logs: Tensor) -> Tensor:
+    return logs.clamp(-_RANGE, _RANGE) / 2
+
+
+def _from_peak(counts: Tensor) -> Tensor:
+    """Gives log counts from the window's highest level down, (n, 48)."""
+    highest = (counts > 0).to(torch.uint8).argmax(dim=1, keepdim=True)
+    place = highest + torch.arange(_LEVELS_KEPT, device=counts.device)[None]
+    kept = torch.gather(counts, 1, place.clamp_max(LEVELS - 1))
+    return torch.where(place < LEVELS, torch.log1p(kept) / 4, torch.zeros_like(kept))

@@ -1,0 +1,175 @@
+"""What the network hears: four pictures of the sound, on the absolute half-second grid.
+
+Sound at 32 kHz is cut into blocks of half a second. Each block is measured on its own, from its
+samples and a fixed margin around them, so nothing depends on how the sound arrived:
+
+    mel     50 x 64    log-mel power, frames of 32 ms every 10 ms: timbre
+    lines   10 x 128   log power of single lines, 3.9 Hz apart, frames of 256 ms: the mains
+    fast   200 x 4     peak and RMS of the sound and of its second difference every 2.5 ms: clicks
+    levels  10 x 96    how often samples lie at each level, half a decibel apart: clipping
+
+A window of one second is two blocks; frames that would reach past its end are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from scipy import fft, signal
+
+RATE_HZ = 32000
+BLOCK = 16000
+# Samples that a block needs before its first and after its last: the filters' and frames' reach.
+MARGIN_BEFORE = 400
+MARGIN_AFTER = 7200
+
+MEL_FRAME, MEL_HOP, MELS = 1024, 320, 64
+LINE_DECIMATION, LINE_FRAME, LINE_HOP, LINES = 16, 512, 100, 128
+FAST_HOP = 80
+LEVEL_STEP_DB, LEVELS, LEVEL_CHUNK = 0.5, 96, 1600
+
+# Frames of a one-second window that lie wholly inside it.
+MEL_FRAMES = (2 * BLOCK - MEL_FRAME) // MEL_HOP + 1  # 97
+LINE_FRAMES = (2 * BLOCK // LINE_DECIMATION - LINE_FRAME) // LINE_HOP + 1  # 15
+FAST_FRAMES = 2 * BLOCK // FAST_HOP  # 400
+LEVEL_CHUNKS = 2 * BLOCK // LEVEL_CHUNK  # 20
+
+# 100 dB below a full-scale sine: digital silence must not be minus infinity.
+_POWER_FLOOR = 1e-10
+_DECIMATION_TAPS = 385
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Spectra:
+    """The four pictures of a stretch of sound, time first, all float32."""
+
+    mel: Floats
+    lines: Floats
+    fast: Floats
+    levels: Floats
+
+    def window(self, at_s: float) -> Spectra:
+        """Gives the one-second window that begins there, a multiple of 50 ms."""
+        tick = round(at_s * 20)
+        mel, lines, fast, levels = 5 * tick, tick, 20 * tick, tick
+        return Spectra(
+            self.mel[mel : mel + MEL_FRAMES],
+            self.lines[lines : lines + LINE_FRAMES],
+            self.fast[fast : fast + FAST_FRAMES],
+            self.levels[levels : levels + LEVEL_CHUNKS],
+        )
+
+    @staticmethod
+    def join(first: Spectra, second: Spectra) -> Spectra:
+        """Gives two blocks as one stretch."""
+        return Spectra(
+            np.concatenate([first.mel, second.mel]),
+            np.concatenate([first.lines, second.lines]),
+            np.concatenate([first.fast, second.fast]),
+            np.concatenate([first.levels, second.levels]),
+        )
+
+
+def measure(padded: Floats, blocks: int = 1) -> Spectra:
+    """Gives the pictures of some consecutive blocks.
+
+    Args:
+        padded: (MARGIN_BEFORE + blocks * BLOCK + MARGIN_AFTER,) mono samples at 32 kHz.
+        blocks: How many blocks it holds.
+    """
+    wanted = MARGIN_BEFORE + blocks * BLOCK + MARGIN_AFTER
+    if padded.shape != (wanted,):
+        raise ValueError(f"wants {wanted} samples, not {padded.shape}")
+    samples = np.ascontiguousarray(padded, np.float32)
+    return Spectra(
+        _mel(samples, blocks),
+        _lines(samples, blocks),
+        _fast(samples, blocks),
+        _levels(samples, blocks),
+    )
+
+
+def _mel(samples: Floats, blocks: int) -> Floats:
+    frames = sliding_window_view(samples[MARGIN_BEFORE:], MEL_FRAME)[::MEL_HOP]
+    frames = frames[: blocks * BLOCK // MEL_HOP] * _hann(MEL_FRAME)
+    spectrum = fft.rfft(frames, axis=1)
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.log10(power @ _mel_bank() + np.float32(_POWER_FLOOR))
+
+
+def _lines(samples: Floats, blocks: int) -> Floats:
+    # A symmetric filter delays by half its length: start that much early.
+    lead = _DECIMATION_TAPS // 2
+    last = (blocks * BLOCK // LINE_DECIMATION) + LINE_FRAME - LINE_HOP
+    stretch = samples[MARGIN_BEFORE - lead :][: (last - 1) * LINE_DECIMATION + _DECIMATION_TAPS]
+    slow = signal.upfirdn(_decimator(), stretch, 1, LINE_DECIMATION)
+    # The first outputs of a full convolution reach before the stretch; drop those.
+    skip = (_DECIMATION_TAPS - 1) // LINE_DECIMATION
+    slow = slow[skip : skip + last].astype(np.float32)
+    frames = sliding_window_view(slow, LINE_FRAME)[::LINE_HOP] * _hann(LINE_FRAME)
+    spectrum = fft.rfft(frames, axis=1)[:, :LINES]
+    power = spectrum.real**2 + spectrum.imag**2
+    return np.log10(power + np.float32(_POWER_FLOOR))
+
+
+def _fast(samples: Floats, blocks: int) -> Floats:
+    inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK]
+    before = samples[MARGIN_BEFORE - 1 : MARGIN_BEFORE - 1 + blocks * BLOCK]
+    after = samples[MARGIN_BEFORE + 1 : MARGIN_BEFORE + 1 + blocks * BLOCK]
+    bend = before - 2 * inside + after
+    out = np.empty((blocks * BLOCK // FAST_HOP, 4), np.float32)
+    for place, wave in ((0, inside), (2, bend)):
+        size = np.square(wave).reshape(-1, FAST_HOP)
+        out[:, place] = size.max(axis=1)
+        out[:, place + 1] = size.mean(axis=1)
+    return np.log10(out + np.float32(_POWER_FLOOR))
+
+
+def _levels(samples: Floats, blocks: int) -> Floats:
+    inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK].reshape(-1, LEVEL_CHUNK)
+    decibels = np.log10(np.abs(inside) + np.float32(1e-6)) * np.float32(-20 / LEVEL_STEP_DB)
+    # Bin 0 holds everything from full scale on, the last everything from -47.5 dB down.
+    place = np.clip(decibels, 0, LEVELS - 1).astype(np.int64)
+    place += np.arange(len(place))[:, None] * LEVELS
+    counts = np.bincount(place.ravel(), minlength=len(inside) * LEVELS)
+    return counts.reshape(-1, LEVELS).astype(np.float32)
+
+
+@cache
+def _hann(length: int) -> Floats:
+    # Scaled so that a full-scale sine has a power of about one in its line.
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    return (window / (length / 4)).astype(np.float32)
+
+
+@cache
+def _decimator() -> Floats:
+    taps = signal.firwin(_DECIMATION_TAPS, 700.0, fs=RATE_HZ, window=("kaiser", 7.0))
+    return np.asarray(taps, np.float32)
+
+
+@cache
+def _mel_bank() -> Floats:
+    """Gives the triangles that gather lines into mel bands, (lines, bands).
+
+    Source: O'Shaughnessy 1987, Speech Communication, m = 2595 log10(1 + f / 700).
+    """
+
+    def to_mel(hz: float) -> float:
+        return 2595 * np.log10(1 + hz / 700)
+
+    points = np.linspace(to_mel(40.0), to_mel(RATE_HZ / 2), MELS + 2)
+    edges = 700 * (10 ** (points / 2595) - 1)
+    lines = np.arange(MEL_FRAME // 2 + 1) * (RATE_HZ / MEL_FRAME)
+    rise = (lines[:, None] - edges[None, :-2]) / np.maximum(edges[1:-1] - edges[:-2], 1e-9)
+    fall = (edges[None, 2:] - lines[:, None]) / np.maximum(edges[2:] - edges[1:-1], 1e-9)
+    bank = np.maximum(0, np.minimum(rise, fall))
+    # Low bands are narrower than a line: let each hold at least its nearest one.
+    for band in np.flatnonzero(bank.sum(axis=0) < 0.5):
+        bank[int(np.argmin(np.abs(lines - edges[band + 1]))), band] = 1.0
+    return bank.astype(np.float32)

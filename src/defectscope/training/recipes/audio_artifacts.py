@@ -1,0 +1,269 @@
+"""How audio_artifacts is trained: clips of three seconds, windows of one, four logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from defectscope.detectors.audio_artifacts import spectra
+from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
+from defectscope.training.contract import (
+    CacheView,
+    Item,
+    Job,
+    Recording,
+    Release,
+    Schedule,
+    Split,
+)
+from defectscope.training.recipes import sound_clips
+from defectscope.training.recipes.sound_windows import score_windows, windows
+from defectscope.training.scores import auc
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "audio_hum": audio_hum.FAMILIES,
+    "audio_hiss": audio_hiss.FAMILIES,
+    "audio_distortion": audio_distortion.FAMILIES,
+    "audio_clicks": audio_clicks.FAMILIES,
+}
+CLIP_S = 3
+_CLIPS_PER_UNIT = 24
+_CLIP = CLIP_S * spectra.RATE_HZ
+# Ticks of 50 ms on which truth is kept.
+TICK = spectra.RATE_HZ // 20
+TICKS = CLIP_S * 20
+_PADDED = spectra.MARGIN_BEFORE + _CLIP + spectra.MARGIN_AFTER
+# Corpora differ in size a thousandfold; each is drawn by its worth instead.
+_WORTH = {
+    "wesnoth-1.16-music": 4.0,
+    "librosa": 2.0,
+    "esc10": 3.0,
+    "asterisk-core-sounds-en-g722": 2.0,
+    "sonic-pi-samples": 1.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set about training audio_artifacts.
+
+    Attributes:
+        train_clips: Clips of three seconds prepared for training.
+        validation_clips: Likewise for validation.
+        test_clips: Likewise for the test.
+        left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
+        widths: Channels of the four stages of the mel branch, comma-separated.
+        masking: Share of training windows with a band or a stretch of the mel picture blanked.
+    """
+
+    train_clips: int = 12000
+    validation_clips: int = 1200
+    test_clips: int = 2400
+    left_out: tuple[str, ...] = field(default=())
+    widths: str = "24,40,80,128"
+    masking: float = 0.3
+
+
+class AudioArtifacts:
+    """The recipe of audio_artifacts."""
+
+    name = "audio_artifacts"
+    suffixes = frozenset(
+        {".ogg", ".flac", ".wav", ".mp3", ".m4a", ".opus", ".mp4", ".mkv", ".mov", ".webm"}
+    )
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+
+    def schedule(self) -> Schedule:
+        """Gives the schedule of the released weights."""
+        return Schedule(
+            steps=9000, batch=96, peak_rate=3e-3, weight_decay=0.02, score_every=500, patience=0
+        )
+
+    def preparation(self) -> Mapping[str, Any]:
+        """Gives what decides the clips."""
+        s = self.settings
+        return {"train": s.train_clips, "validation": s.validation_clips, "test": s.test_clips}
+
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+        """Gives units of 24 clips, one codec each."""
+        by_split: dict[Split, list[Recording]] = {"train": [], "validation": [], "test": []}
+        for recording in recordings:
+            if "vinyl_hiss" not in recording.key:
+                by_split[recording.split].append(recording)
+        wanted: dict[Split, int] = dict(
+            zip(by_split, (int(n) for n in self.preparation().values()), strict=True)
+        )
+        jobs: list[Job] = []
+        for number, split in enumerate(by_split):
+            for unit in range(-(-wanted[split] // _CLIPS_PER_UNIT)):
+                make = partial(_make_unit, by_split[split], split, unit, [seed, number, unit])
+                jobs.append(Job(f"{split}/{unit:05d}", make))
+        # Interleaved, so that a cache stopped by its size limit still holds every split.
+        return sorted(jobs, key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
+
+    def build(self) -> torch.nn.Module:
+        """Gives a fresh network."""
+        a, b, c, d = (int(w) for w in self.settings.widths.split(","))
+        return Network((a, b, c, d)).to(memory_format=torch.channels_last)
+
+    def batch(
+        self, cache: CacheView, rng: np.random.Generator, size: int
+    ) -> Mapping[str, torch.Tensor]:
+        """Draws windows anywhere in the clips; most of impaired clips show their defect."""
+        usable = self._usable(cache)
+        places = [int(usable[i]) for i in rng.integers(0, len(usable), size)]
+        batch = windows(cache, "train", places, rng)
+        if self.settings.masking > 0:
+            _mask(batch["mel"], self.settings.masking, rng)
+        return batch
+
+    def _usable(self, cache: CacheView) -> NDArray[np.int64]:
+        out = set(self.settings.left_out)
+        facts = cache.facts("train")
+        kept = [i for i, f in enumerate(facts) if not (out & set(families_of(f)))]
+        return np.array(kept)
+
+    def loss(
+        self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, Mapping[str, float]]:
+        """Gives binary cross-entropy per defect; windows that only touch one do not count."""
+        logits = model(batch["mel"], batch["lines"], batch["fast"], batch["levels"]).float()
+        target, weight = batch["target"], batch["weight"]
+        smooth = target * 0.98 + 0.01
+        each = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits, smooth, reduction="none"
+        )
+        loss = (each * weight).sum() / weight.sum().clamp_min(1.0)
+        right = ((logits > 0) == (target > 0.5)).float()
+        return loss, {"accuracy": float((right * weight).sum() / weight.sum().clamp_min(1.0))}
+
+    def score(self, model: torch.nn.Module, cache: CacheView, split: Split) -> Mapping[str, float]:
+        """Scores every clip's first, middle and last window; the objective is the mean AUC."""
+        judged = score_windows(model, cache, split)
+        out: dict[str, float] = {}
+        for place, name in enumerate(CLASSES):
+            known = judged.weight[:, place] > 0
+            out[f"auc_{name}"] = auc(judged.logits[known, place], judged.target[known, place] > 0.5)
+        out["balanced_accuracy"] = judged.balanced_accuracy()
+        out["objective"] = float(np.mean([out[f"auc_{name}"] for name in CLASSES]))
+        return out
+
+    def release(self, model: torch.nn.Module, cache: CacheView) -> Release:
+        """Chooses thresholds and calibration on validation and measures on the test split."""
+        from defectscope.training.recipes.sound_release import describe
+
+        return describe(model, cache, asdict(self.settings))
+
+
+def families_of(facts: Mapping[str, Any]) -> list[str]:
+    """Gives a clip's families as `hum:buzz`."""
+    return [f"{d['defect'].removeprefix('audio_')}:{d['family']}" for d in facts["damages"]]
+
+
+def _make_unit(
+    recordings: Sequence[Recording], split: Split, unit: int, seed: Sequence[int]
+) -> Iterator[Item]:
+    rng = np.random.default_rng(seed)
+    codec, bit_rate = sound_clips.CODECS[int(rng.integers(len(sound_clips.CODECS)))]
+    by_corpus: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        by_corpus.setdefault(recording.corpus, []).append(recording)
+    corpora = sorted(by_corpus)
+    worth = np.array([_WORTH.get(name, 2.0) for name in corpora])
+    sounds: list[NDArray[np.float32]] = []
+    facts: list[dict[str, Any]] = []
+
+    def draw() -> tuple[Recording, NDArray[np.float32]]:
+        while True:
+            corpus = str(rng.choice(corpora, p=worth / worth.sum()))
+            recording = by_corpus[corpus][int(rng.integers(len(by_corpus[corpus])))]
+            whole = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
+            sound = sound_clips.excerpt(whole, _PADDED, rng)
+            if float(np.sqrt(np.mean(sound**2))) > 1e-3:
+                return recording, sound
+
+    for _ in range(_CLIPS_PER_UNIT):
+        recording, base = draw()
+        other = draw()[1] if rng.uniform() < 0.3 else None
+        clean = sound_clips.dress(base, other, spectra.RATE_HZ, rng)
+        wanted = _draw_defects(rng)
+        sound, damages = sound_clips.impair(clean, spectra.RATE_HZ, wanted, FAMILIES, rng)
+        if rng.uniform() < 0.3:
+            sound = sound_clips.low_passed(sound, spectra.RATE_HZ, rng)
+        sounds.append(sound_clips.at_level(sound, rng))
+        facts.append(
+            {
+                "recording": recording.name,
+                "codec": f"{codec}@{bit_rate}" if bit_rate else codec,
+                "damages": [asdict(d) for d in damages],
+            }
+        )
+    coded = sound_clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
+    for place, fact in enumerate(facts):
+        sound = coded[place * _PADDED : (place + 1) * _PADDED]
+        pictures = spectra.measure(sound, 2 * CLIP_S)
+        yield Item(
+            f"{unit:05d}/{place:02d}",
+            split,
+            {
+                "mel": pictures.mel.astype(np.float16),
+                "lines": pictures.lines.astype(np.float16),
+                "fast": pictures.fast.astype(np.float16),
+                "levels": pictures.levels.astype(np.uint16),
+                "active": _activity(fact, sound),
+            },
+            fact,
+        )
+
+
+def _draw_defects(rng: np.random.Generator) -> list[tuple[str, int]]:
+    count = int(rng.choice([0, 1, 2, 3], p=[0.28, 0.54, 0.13, 0.05]))
+    # Faint ones are the hard ones: they come more often than gross ones.
+    steps = rng.choice([1, 2, 3, 4, 5], size=count, p=[0.27, 0.24, 0.2, 0.16, 0.13])
+    names = rng.choice(list(CLASSES), size=count, replace=False)
+    return [(str(name), int(step)) for name, step in zip(names, steps, strict=True)]
+
+
+def _activity(fact: Mapping[str, Any], sound: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Gives for every tick and defect whether it is there: 0 no, 1 yes, 2 cannot be told."""
+    out = np.zeros((TICKS, len(CLASSES)), np.uint8)
+    inside = sound[spectra.MARGIN_BEFORE : spectra.MARGIN_BEFORE + _CLIP].reshape(TICKS, -1)
+    loud = np.sqrt(np.mean(inside.astype(np.float64) ** 2, axis=1))
+    heard = loud > max(1.2e-4, 0.02 * float(loud.max()))
+    lead_s = spectra.MARGIN_BEFORE / spectra.RATE_HZ
+    for damage in fact["damages"]:
+        place = CLASSES.index(damage["defect"])
+        for start_s, end_s in damage["spans_s"]:
+            first = (start_s - lead_s) * 20
+            last = (end_s - lead_s) * 20
+            low, high = max(0, int(np.floor(first))), min(TICKS, int(np.ceil(last)))
+            if high > low:
+                out[low:high, place] = 1
+        if damage["defect"] == "audio_distortion":
+            # Where nothing sounds, nothing is distorted, yet its neighbours ring on.
+            out[~heard & (out[:, place] == 1), place] = 2
+    return out
+
+
+def _mask(mel: torch.Tensor, share: float, rng: np.random.Generator) -> None:
+    """Blanks a band or a stretch of some pictures, in place."""
+    for row in np.flatnonzero(rng.uniform(size=len(mel)) < share):
+        floor = float(mel[row].mean())
+        if rng.uniform() < 0.5:
+            low = int(rng.integers(0, 56))
+            mel[row, :, low : low + int(rng.integers(2, 9))] = floor
+        else:
+            low = int(rng.integers(0, 85))
+            mel[row, low : low + int(rng.integers(4, 13))] = floor
+
+
+RECIPE = AudioArtifacts

@@ -1,0 +1,149 @@
+"""Windows of one second out of cached clips, and the network's judgement of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from defectscope.detectors.audio_artifacts import spectra
+from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.training.contract import CacheView, Split
+from defectscope.training.scores import balanced_accuracy, confusion
+
+# Ticks of 50 ms: a window has twenty; 40 ms at either edge of it hide a click.
+_WINDOW = 20
+_CLICKS = CLASSES.index("audio_clicks")
+# A window shows a lasting defect when it holds it for half of its time, and may hold up to a tenth
+# of it and still be called free of it; between the two nobody can say.
+_SHOWS, _FREE = 0.5, 0.1
+_BATCH = 256
+
+
+def windows(
+    cache: CacheView,
+    split: Split,
+    places: Sequence[int],
+    rng: np.random.Generator | None = None,
+    starts: Sequence[int] | None = None,
+) -> dict[str, torch.Tensor]:
+    """Gives windows as a batch, with targets and weights.
+
+    Args:
+        cache: Where the clips are.
+        split: Of which split.
+        places: Which clips.
+        rng: Draws where the windows begin, when `starts` does not say.
+        starts: First tick of each window.
+    """
+    columns: dict[str, list[NDArray[Any]]] = {
+        k: [] for k in ("mel", "lines", "fast", "levels", "target", "weight")
+    }
+    for row, place in enumerate(places):
+        active = cache.array(split, place, "active")
+        if starts is not None:
+            tick = starts[row]
+        else:
+            assert rng is not None
+            tick = int(rng.integers(0, len(active) - _WINDOW + 1))
+        pictures = spectra.Spectra(
+            cache.array(split, place, "mel"),
+            cache.array(split, place, "lines"),
+            cache.array(split, place, "fast"),
+            cache.array(split, place, "levels"),
+        ).window(tick / 20)
+        columns["mel"].append(pictures.mel)
+        columns["lines"].append(pictures.lines)
+        columns["fast"].append(pictures.fast)
+        columns["levels"].append(pictures.levels.sum(axis=0, dtype=np.float32))
+        target, weight = _truth(active[tick : tick + _WINDOW])
+        columns["target"].append(target)
+        columns["weight"].append(weight)
+    return {k: torch.from_numpy(np.stack(v).astype(np.float32)) for k, v in columns.items()}
+
+
+def _truth(active: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    there = (active == 1).mean(axis=0)
+    unsure = (active == 2).mean(axis=0)
+    target = (there >= _SHOWS).astype(np.float32)
+    weight = ((there >= _SHOWS) | (there + unsure <= _FREE)).astype(np.float32)
+    clicks = active[:, _CLICKS] == 1
+    target[_CLICKS] = float(clicks[1:-1].any())
+    # A click at the very edge belongs to the neighbouring window as much as to this one.
+    weight[_CLICKS] = float(clicks[1:-1].any() or not clicks.any())
+    return target, weight
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Windows with truth and judgement.
+
+    Attributes:
+        clips: (n,) place of each window's clip in the split.
+        starts: (n,) first tick.
+        logits: (n, 4).
+        target: (n, 4), 1 where the defect is there.
+        weight: (n, 4), 0 where nobody can say.
+        facts: Of the clips.
+    """
+
+    clips: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    target: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    facts: Sequence[Mapping[str, Any]]
+
+    def task(self) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+        """Gives which windows belong to the five-class task, and their class.
+
+        Windows of clips with one defect or none, whose truth is beyond doubt: 0 none, then
+        `CLASSES` in order.
+        """
+        single = np.array([len(f["damages"]) <= 1 for f in self.facts])[self.clips]
+        kept = single & (self.weight.min(axis=1) > 0)
+        # A window of an impaired clip outside its defect is a clean one.
+        return kept, np.where(self.target.max(axis=1) > 0, self.target.argmax(axis=1) + 1, 0)
+
+    def said(self, thresholds: Sequence[float] | None = None) -> NDArray[np.int64]:
+        """Gives the class said: the defect furthest over its threshold, else none."""
+        margin = self.logits - np.zeros(4) if thresholds is None else self.logits - thresholds
+        return np.where(margin.max(axis=1) > 0, margin.argmax(axis=1) + 1, 0)
+
+    def balanced_accuracy(self, thresholds: Sequence[float] | None = None) -> float:
+        """Gives balanced accuracy at the five-class task."""
+        kept, truth = self.task()
+        return balanced_accuracy(confusion(truth[kept], self.said(thresholds)[kept], 5))
+
+
+def score_windows(
+    model: torch.nn.Module, cache: CacheView, split: Split, starts: Sequence[int] = (0, 20, 40)
+) -> Judged:
+    """Gives the judgement of fixed windows of every clip of a split."""
+    facts = cache.facts(split)
+    pairs = [(clip, tick) for clip in range(len(facts)) for tick in starts]
+    logits: list[NDArray[Any]] = []
+    target: list[NDArray[Any]] = []
+    weight: list[NDArray[Any]] = []
+    device = next(model.parameters()).device
+    model.eval()
+    with torch.inference_mode():
+        for first in range(0, len(pairs), _BATCH):
+            part = pairs[first : first + _BATCH]
+            batch = windows(cache, split, [p[0] for p in part], starts=[p[1] for p in part])
+            pictures = (batch[k].to(device) for k in ("mel", "lines", "fast", "levels"))
+            logits.append(model(*pictures).float().cpu().numpy())
+            target.append(batch["target"].numpy())
+            weight.append(batch["weight"].numpy())
+    return Judged(
+        np.array([p[0] for p in pairs]),
+        np.array([p[1] for p in pairs]),
+        np.concatenate(logits).astype(np.float64),
+        np.concatenate(target).astype(np.float64),
+        np.concatenate(weight).astype(np.float64),
+        facts,
+    )
