@@ -79,9 +79,13 @@ class Freeze:
         ends_s = row_ends(starts_s, nominal_s)
         score = np.where(still, 1.0 - peak / max(2 * limit, 1e-6), 0.0)
         findings: list[Finding] = []
+        reached = 0
         for first, last in runs(still):
             # The frozen frame itself came with movement, so it is the one before the run.
             held = first - 1
+            if held < reached:
+                continue  # part of a freeze that has been extended over it
+            last = self._extended(last, held, starts_s, peak)
             duration_s = float(ends_s[last - 1] - starts_s[held])
             if duration_s < self.params.min_duration_s or last - held < self.params.min_frames:
                 continue
@@ -94,6 +98,7 @@ class Freeze:
                 "mean_difference_code": round(float(np.mean(mean[first:last])), 4),
                 "frozen_frames": last - held,
             }
+            reached = last
             findings.append(
                 Finding(
                     detector=self.name,
@@ -111,6 +116,21 @@ class Freeze:
             peak_score={"freeze": max((f.confidence for f in findings), default=0.0)},
             curves={"freeze": curve(starts_s, score)},
         )
+
+    def _extended(
+        self, last: int, held: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
+    ) -> int:
+        """Carries a run over what an encoder still refines, and over its key frames.
+
+        How much that is depends on the picture; it stays far below the movement that stopped.
+        """
+        since = int(np.searchsorted(starts_s, starts_s[held] - self.params.motion_window_s))
+        moved = float(np.median(peak[max(since, 1) : held + 1])) if held else 0.0
+        thresholds = self.tuned.thresholds
+        limit = min(moved / thresholds["motion_ratio"], thresholds["refinement_code"])
+        while last < len(peak) and peak[last] <= limit:
+            last += 1
+        return last
 
     def _moved_before(
         self,
