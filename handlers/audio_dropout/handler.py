@@ -1,0 +1,28 @@
+"""Serves `audio_dropout`: sound that drops out, per channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from defectscope.findings import Report
+from defectscope.serving.base import DetectorHandler
+from defectscope.serving.codec import Request, encode_report
+from defectscope.serving.jobs import Job, judge, open_job
+
+
+class AudioDropoutHandler(DetectorHandler):
+    """Finds sound that drops out, per channel."""
+
+    serves = ("audio_dropout",)
+
+    def preprocess(self, request: Request) -> Job:
+        """Opens the media; the picture is not decoded for this detector."""
+        return open_job(request, self.settings, self.serves)
+
+    def inference(self, job: Job) -> Report:
+        """Measures each channel's level at the file's own rate and decides over the stretch."""
+        return judge(job)
+
+    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
+        """Gives the report's JSON, led by the caller's `id` where there was one."""
+        return encode_report(report, request.id)

@@ -1,0 +1,212 @@
+"""What TorchServe calls: takes a batch apart, answers each item, and lets no error out.
+
+A handler gives its three steps, preprocess, inference and postprocess; this runs them for every
+record of every item and turns each failure into that record's own answer. TorchServe itself would
+fail the whole batch and lose the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from defectscope.detectors import load
+from defectscope.errors import DefectscopeError
+from defectscope.findings import Report
+from defectscope.serving.codec import (
+    JSON,
+    JSON_LINES,
+    Request,
+    Response,
+    encode_error,
+    is_lines,
+    read_line,
+    read_request,
+    split_lines,
+    to_text,
+)
+from defectscope.serving.jobs import Job
+from defectscope.serving.metrics import Metrics
+from defectscope.serving.refusals import OverloadedError
+from defectscope.serving.settings import Settings
+
+_LOG = logging.getLogger("defectscope.serving")
+# SageMaker puts the caller's CustomAttributes into this header.
+_OPTIONS_HEADER = "x-amzn-sagemaker-custom-attributes"
+# How long an asset waits for another one of this worker to finish.
+_PATIENCE_S = 60.0
+
+
+class Context(Protocol):
+    """What this needs of TorchServe's context."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the archive."""
+        ...
+
+    def get_request_id(self, idx: int = 0) -> str | None:
+        """TorchServe's identifier of an item's request."""
+        ...
+
+    def get_all_request_header(self, idx: int) -> Mapping[str, Any]:
+        """Headers of an item's request, in the case they were sent."""
+        ...
+
+    def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
+        """Sets the HTTP status of an item."""
+        ...
+
+    def set_response_content_type(self, idx: int, value: str) -> None:
+        """Sets the Content-Type of an item."""
+        ...
+
+
+class DetectorHandler:
+    """Base of all handlers.
+
+    Attributes:
+        serves: Detectors that this handler offers.
+        settings: The operator's bounds and permissions, read by `initialize`.
+    """
+
+    serves: tuple[str, ...] = ()
+    eager: bool = True
+
+    def __init__(self) -> None:
+        self.settings = Settings()
+        self._metrics = Metrics(Settings(metrics="off"), "")
+        self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
+
+    def preprocess(self, request: Request) -> Job:
+        """Turns a request into a job with its media open."""
+        raise TypeError("a handler gives its own preprocess")
+
+    def inference(self, job: Job) -> Report:
+        """Judges a job."""
+        raise TypeError("a handler gives its own inference")
+
+    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
+        """Turns a report into the answer's JSON object."""
+        raise TypeError("a handler gives its own postprocess")
+
+    def initialize(self, ctx: Context) -> None:
+        """Reads the settings and, unless that is left to first use, loads the weights.
+
+        Raises:
+            SettingError: An environment variable makes no sense; the worker does not start.
+            ArtifactError: Weights or kernel are not the released ones.
+        """
+        self.settings = Settings.from_environment()
+        self._metrics = Metrics(self.settings, ctx.model_name)
+        self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
+        for name in self.serves if self.eager else ():
+            load(name)
+
+    def handle(self, data: Sequence[Mapping[str, Any]], ctx: Context) -> list[str]:
+        """Answers every item of a batch; TorchServe's entry point."""
+        answers: list[str] = []
+        for index, row in enumerate(data):
+            request_id = ctx.get_request_id(index) or str(uuid.uuid4())
+            headers = {
+                str(name).lower(): value
+                for name, value in ctx.get_all_request_header(index).items()
+                if isinstance(value, str)
+            }
+            response = self.respond(row.get("body", row.get("data")), headers, request_id)
+            with contextlib.suppress(ValueError):
+                phrase = HTTPStatus(response.status).phrase
+                ctx.set_response_status(code=response.status, phrase=phrase, idx=index)
+            ctx.set_response_content_type(index, response.content_type)
+            answers.append(response.body)
+        return answers
+
+    def respond(self, body: Any, headers: Mapping[str, str], request_id: str) -> Response:
+        """Answers one request; never raises.
+
+        Args:
+            body: As TorchServe gives it.
+            headers: By lower-case name.
+            request_id: Named in every error.
+        """
+        kind = headers.get("content-type")
+        if is_lines(kind):
+            try:
+                lines = split_lines(body, self.settings)
+            except Exception as error:
+                status, answer = self._failure(error, request_id, None)
+                return Response(status, JSON, to_text(answer))
+            with ThreadPoolExecutor(self.settings.streams_per_worker) as pool:
+                answered = pool.map(partial(self._answer_line, request_id=request_id), lines)
+                # No newline after the last: SageMaker's AssembleWith=Line adds its own.
+                return Response(200, JSON_LINES, "\n".join(text for _, text in answered))
+        try:
+            request = read_request(body, kind, headers.get(_OPTIONS_HEADER), self.settings)
+        except Exception as error:
+            status, answer = self._failure(error, request_id, None)
+            return Response(status, JSON, to_text(answer))
+        status, text = self._answer(request, request_id)
+        return Response(status, JSON, text)
+
+    def _answer_line(self, line: bytes, request_id: str) -> tuple[int, str]:
+        try:
+            request = read_line(line)
+        except Exception as error:
+            status, answer = self._failure(error, request_id, _id_of(line))
+            return status, to_text(answer)
+        return self._answer(request, request_id)
+
+    def _answer(self, request: Request, request_id: str) -> tuple[int, str]:
+        began_s = time.perf_counter()
+        try:
+            if not self._streams.acquire(timeout=_PATIENCE_S):
+                raise OverloadedError("this worker is busy; ask again later")
+            try:
+                job = self.preprocess(request)
+                with contextlib.closing(job):
+                    report = self.inference(job)
+                text = to_text(self.postprocess(report, request))
+            finally:
+                self._streams.release()
+        except Exception as error:
+            status, answer = self._failure(error, request_id, request.id)
+            return status, to_text(answer)
+        wall_s = time.perf_counter() - began_s
+        self._metrics.judged(report, wall_s=wall_s, request_id=request_id)
+        return 200, text
+
+    def _failure(
+        self, error: Exception, request_id: str, record_id: str | None
+    ) -> tuple[int, dict[str, Any]]:
+        """Maps an error to its status and answer; what is not ours stays in the log."""
+        if isinstance(error, MemoryError):
+            known: DefectscopeError = OverloadedError("the worker ran out of memory")
+        elif isinstance(error, DefectscopeError):
+            known = error
+        else:
+            known = DefectscopeError("internal error")
+        self._metrics.failed(known.code, request_id)
+        answer = encode_error(known, request_id, record_id)
+        if known.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            # Paths and hashes of this container are for its operator, not for the caller.
+            _LOG.error("request %s failed", request_id, exc_info=error)
+            answer["error"]["message"] = "internal error; the log has it under this request id"
+        return known.http_status, answer
+
+
+def _id_of(line: bytes) -> str | None:
+    """The caller's name of a record that is otherwise broken, if it can be told."""
+    with contextlib.suppress(ValueError, RecursionError):
+        record = json.loads(line)
+        if isinstance(record, dict) and isinstance(record.get("id"), str | int):
+            return str(record["id"])[:256]
+    return None

@@ -1,0 +1,277 @@
+"""Request bodies in, response bodies out: the endpoint's contract, free of TorchServe.
+
+video/*, audio/*, application/octet-stream, application/mxf   the media itself
+application/json                                     one record, or {"merge": [reports]}
+application/jsonlines                                one record a line, one answer a line
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from defectscope.errors import (
+    DefectscopeError,
+    MalformedRequestError,
+    UnsupportedContentTypeError,
+)
+from defectscope.findings import Report
+from defectscope.serving.refusals import BodyTooLargeError
+from defectscope.serving.settings import Settings
+
+JSON = "application/json"
+JSON_LINES = "application/jsonlines"
+_LINES = frozenset({JSON_LINES, "application/x-jsonlines", "application/x-ndjson"})
+_MEDIA = frozenset({"application/octet-stream", "application/mxf", "application/mp4"})
+_MAX_ID_CHARACTERS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One asset to judge, or segments to merge: exactly one of `media`, `uri`, `merge` is set.
+
+    Attributes:
+        media: The uploaded bytes.
+        uri: Address of the media, not yet checked against the policy.
+        start_s: First instant to judge, seconds from the first frame.
+        end_s: First instant not to judge; None judges to the end.
+        captions_uri: Address of side-car captions.
+        detectors: Detectors to run; None runs all that the endpoint serves.
+        parameters: Physical parameters by detector.
+        id: The caller's own name for the record, given back with the answer.
+        measurements: Whether the report carries what merging needs.
+        merge: Reports of consecutive segments, with measurements.
+    """
+
+    media: bytes | None = None
+    uri: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    captions_uri: str | None = None
+    detectors: tuple[str, ...] | None = None
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
+    id: str | None = None
+    measurements: bool = False
+    merge: tuple[Mapping[str, Any], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What goes back over HTTP."""
+
+    status: int
+    content_type: str
+    body: str
+
+
+def media_type(content_type: str | None) -> str:
+    """Gives a Content-Type without its parameters, in lower case."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def is_lines(content_type: str | None) -> bool:
+    """Says whether a body of this type holds one record a line."""
+    return media_type(content_type) in _LINES
+
+
+def read_request(
+    body: bytes | bytearray | str | Mapping[str, Any] | None,
+    content_type: str | None,
+    options: str | None,
+    settings: Settings,
+) -> Request:
+    """Reads a body that holds one asset.
+
+    Args:
+        body: The raw bytes; text or an object where the server has decoded JSON already.
+        content_type: The Content-Type header.
+        options: JSON object that stands beside an upload, the SageMaker custom attributes:
+            the fields of a record without `uri`.
+        settings: Limits.
+
+    Raises:
+        UnsupportedContentTypeError: The body is of another kind.
+        BodyTooLargeError: It has more bytes than the limit.
+        MalformedRequestError: It cannot be understood.
+    """
+    kind = media_type(content_type)
+    if isinstance(body, Mapping):
+        return _record(body)
+    raw = body.encode() if isinstance(body, str) else body
+    if raw is not None and len(raw) > settings.max_body_bytes:
+        raise BodyTooLargeError(
+            f"the body has {len(raw)} bytes, the limit is {settings.max_body_bytes}"
+        )
+    if kind == JSON:
+        return _record(parse_json(bytes(raw or b"")))
+    if kind in _MEDIA or kind.startswith(("video/", "audio/")):
+        record = parse_json(options.encode()) if options and options.strip() else {}
+        if not isinstance(record, Mapping):
+            raise MalformedRequestError("the custom attributes must be a JSON object")
+        return _record(cast("Mapping[str, Any]", record), media=bytes(raw or b""))
+    raise UnsupportedContentTypeError(
+        f"content type {kind or 'missing'!r}: send video/*, audio/*, application/octet-stream, "
+        f"{JSON} or {JSON_LINES}"
+    )
+
+
+def split_lines(body: bytes | bytearray | str | None, settings: Settings) -> list[bytes]:
+    """Splits an application/jsonlines body into its records; blank lines hold none.
+
+    Raises:
+        BodyTooLargeError: More bytes than the limit.
+        MalformedRequestError: No record at all, or more than the limit.
+    """
+    raw = body.encode() if isinstance(body, str) else bytes(body or b"")
+    if len(raw) > settings.max_body_bytes:
+        raise BodyTooLargeError(
+            f"the body has {len(raw)} bytes, the limit is {settings.max_body_bytes}"
+        )
+    lines = [line for line in raw.split(b"\n") if line.strip()]
+    if not lines:
+        raise MalformedRequestError("the body holds no record")
+    if len(lines) > settings.max_records:
+        raise MalformedRequestError(
+            f"the body holds {len(lines)} records, the limit is {settings.max_records}"
+        )
+    return lines
+
+
+def read_line(line: bytes) -> Request:
+    """Reads one record of an application/jsonlines body.
+
+    Raises:
+        MalformedRequestError: It cannot be understood.
+    """
+    return _record(parse_json(line))
+
+
+def parse_json(raw: bytes) -> Any:
+    """Reads strict JSON: UTF-8, no NaN, bounded nesting.
+
+    Raises:
+        MalformedRequestError: It is not.
+    """
+    try:
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        # Decoder messages name positions; other errors may echo the input.
+        where = str(error) if isinstance(error, json.JSONDecodeError) else "not valid JSON text"
+        raise MalformedRequestError(f"malformed JSON: {where}") from None
+
+
+def encode_report(report: Report, record_id: str | None) -> dict[str, Any]:
+    """Gives the report's object, led by the caller's own `id` where there was one."""
+    head = {} if record_id is None else {"id": record_id}
+    return {**head, **report.to_dict()}
+
+
+def encode_error(
+    error: DefectscopeError, request_id: str | None, record_id: str | None
+) -> dict[str, Any]:
+    """Gives the error's object: `{"error": {"code", "message", "request_id"}}`."""
+    head = {} if record_id is None else {"id": record_id}
+    detail = {**error.as_dict(), "request_id": error.request_id or request_id}
+    # One line, whatever an inner message held.
+    detail["message"] = " ".join(str(detail["message"]).split())
+    return {**head, "error": detail}
+
+
+def to_text(answer: Mapping[str, Any]) -> str:
+    """Gives an answer as one line of JSON."""
+    return json.dumps(answer, allow_nan=False, separators=(",", ":"))
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _record(data: Any, media: bytes | None = None) -> Request:
+    if not isinstance(data, Mapping):
+        raise MalformedRequestError("a record must be a JSON object")
+    record = cast("Mapping[str, Any]", data)
+    known = set(_READERS) - ({"uri", "merge"} if media is not None else set())
+    unknown = sorted(str(key)[:64] for key in record if key not in known)
+    if unknown:
+        raise MalformedRequestError(
+            f"unknown field {unknown[0]!r}; a record has {', '.join(sorted(known))}"
+        )
+    values = {key: _READERS[key](key, value) for key, value in record.items() if value is not None}
+    request = Request(media=media, **values)
+    if media is None and (request.uri is None) == (request.merge is None):
+        raise MalformedRequestError("a record needs either uri or merge")
+    if media is not None and not media:
+        raise MalformedRequestError("the body is empty")
+    if request.merge is not None and set(values) - {"merge", "id", "measurements"}:
+        raise MalformedRequestError("merge goes with id and measurements only")
+    if request.end_s is not None and request.end_s <= (request.start_s or 0.0):
+        raise MalformedRequestError("end_s must lie after start_s")
+    return request
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise MalformedRequestError(f"{key} must be text")
+    return value
+
+
+def _identifier(key: str, value: Any) -> str:
+    text = _text(key, str(value) if type(value) is int else value)
+    if len(text) > _MAX_ID_CHARACTERS:
+        raise MalformedRequestError(f"{key} must have at most {_MAX_ID_CHARACTERS} characters")
+    return text
+
+
+def _seconds(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise MalformedRequestError(f"{key} must be a number of seconds")
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not (0.0 <= seconds < math.inf):
+        raise MalformedRequestError(f"{key} must be at least 0 and finite")
+    return seconds
+
+
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    names = cast("Sequence[Any]", value) if isinstance(value, list) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise MalformedRequestError(f"{key} must be a list of names")
+    return tuple(dict.fromkeys(names))
+
+
+def _by_detector(key: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
+    outer = cast("Mapping[str, Any]", value) if isinstance(value, dict) else None
+    if outer is None or not all(isinstance(inner, dict) for inner in outer.values()):
+        raise MalformedRequestError(f"{key} must be an object of objects, by detector")
+    return outer
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise MalformedRequestError(f"{key} must be true or false")
+    return value
+
+
+def _parts(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
+    parts = cast("Sequence[Any]", value) if isinstance(value, list) else ()
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        raise MalformedRequestError(f"{key} must be a list of reports")
+    return tuple(parts)
+
+
+_READERS: Mapping[str, Callable[[str, Any], Any]] = {
+    "uri": _text,
+    "start_s": _seconds,
+    "end_s": _seconds,
+    "captions_uri": _text,
+    "detectors": _names,
+    "parameters": _by_detector,
+    "id": _identifier,
+    "measurements": _flag,
+    "merge": _parts,
+}

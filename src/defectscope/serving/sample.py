@@ -1,0 +1,143 @@
+"""A small programme with known defects, the same bytes everywhere: what smoke tests judge.
+
+Four seconds of 160x90 at 25 fps with 48 kHz stereo sound in an uncompressed AVI, written by hand so
+that no encoder's version can change it. The picture is black during [1, 2) and stands still during
+[2.4, 3.6); the sound drops out during [2, 2.6).
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTH_PX, HEIGHT_PX, RATE_FPS, RATE_HZ, LENGTH_S = 160, 90, 25, 48_000, 4
+BLACK_S = (1.0, 2.0)
+FREEZE_S = (2.4, 3.6)
+DROPOUT_S = (2.0, 2.6)
+_SEED = 20
+_AVIIF_KEYFRAME = 0x10
+# Source: Microsoft, KSDATAFORMAT_SUBTYPE_PCM.
+_PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+_AVIF_HASINDEX_INTERLEAVED = 0x10 | 0x100
+
+
+def sample_avi() -> bytes:
+    """Gives the sample as the bytes of an AVI file."""
+    pictures, sound = _pictures(), _sound()
+    per_frame = RATE_HZ // RATE_FPS
+    movi, index = bytearray(b"movi"), bytearray()
+    for number, picture in enumerate(pictures):
+        run = sound[number * per_frame : (number + 1) * per_frame].tobytes()
+        for tag, data in ((b"00dc", picture), (b"01wb", run)):
+            index += struct.pack("<4sIII", tag, _AVIIF_KEYFRAME, len(movi), len(data))
+            movi += tag + struct.pack("<I", len(data)) + data
+    picture_bytes = len(pictures[0])
+    headers = _list(
+        b"hdrl",
+        _chunk(
+            b"avih",
+            struct.pack(
+                "<14I",
+                1_000_000 // RATE_FPS,
+                0,
+                0,
+                _AVIF_HASINDEX_INTERLEAVED,
+                len(pictures),
+                0,
+                2,
+                picture_bytes,
+                WIDTH_PX,
+                HEIGHT_PX,
+                0,
+                0,
+                0,
+                0,
+            ),
+        )
+        + _stream(b"vids", b"I420", 1, RATE_FPS, len(pictures), picture_bytes, 0, _picture_format())
+        + _stream(
+            b"auds", b"\0" * 4, 4, RATE_HZ * 4, len(sound), 4 * per_frame, 4, _sound_format()
+        ),
+    )
+    body = b"AVI " + headers + _chunk(b"LIST", bytes(movi)) + _chunk(b"idx1", bytes(index))
+    return _chunk(b"RIFF", body)
+
+
+def _pictures() -> list[bytes]:
+    """Coarse texture that drifts, so that neither black nor freeze nor blur is in the rest."""
+    random = np.random.default_rng(_SEED)
+    coarse = random.integers(60, 200, (HEIGHT_PX // 6 + 1, WIDTH_PX // 2), np.uint8)
+    texture = np.repeat(np.repeat(coarse, 6, axis=0), 6, axis=1)
+    chroma = np.full(WIDTH_PX // 2 * (HEIGHT_PX // 2) * 2, 128, np.uint8).tobytes()
+    pictures: list[bytes] = []
+    for number in range(RATE_FPS * LENGTH_S):
+        time_s = number / RATE_FPS
+        shown = round(FREEZE_S[0] * RATE_FPS) if FREEZE_S[0] <= time_s < FREEZE_S[1] else number
+        luma: NDArray[np.uint8] = texture[:HEIGHT_PX, shown * 3 : shown * 3 + WIDTH_PX]
+        if BLACK_S[0] <= time_s < BLACK_S[1]:
+            luma = np.full((HEIGHT_PX, WIDTH_PX), 16, np.uint8)
+        pictures.append(np.ascontiguousarray(luma).tobytes() + chroma)
+    return pictures
+
+
+def _sound() -> NDArray[np.int16]:
+    """Noise at about -23 dBFS, different left and right; (samples, 2)."""
+    random = np.random.default_rng(_SEED)
+    noise = random.normal(0.0, 0.07, (RATE_HZ * LENGTH_S, 2))
+    first, last = (round(t * RATE_HZ) for t in DROPOUT_S)
+    noise[first:last] = 0.0
+    return np.clip(np.rint(noise * 32767), -32768, 32767).astype("<i2")
+
+
+def _chunk(tag: bytes, data: bytes) -> bytes:
+    return tag + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def _list(kind: bytes, data: bytes) -> bytes:
+    return _chunk(b"LIST", kind + data)
+
+
+def _stream(
+    kind: bytes,
+    codec: bytes,
+    scale: int,
+    rate: int,
+    length: int,
+    largest: int,
+    sample: int,
+    layout: bytes,
+) -> bytes:
+    header = struct.pack(
+        "<4s4sI2H8I4H",
+        kind,
+        codec,
+        0,
+        0,
+        0,
+        0,
+        scale,
+        rate,
+        0,
+        length,
+        largest,
+        0xFFFFFFFF,
+        sample,
+        0,
+        0,
+        WIDTH_PX,
+        HEIGHT_PX,
+    )
+    return _list(b"strl", _chunk(b"strh", header) + _chunk(b"strf", layout))
+
+
+def _picture_format() -> bytes:
+    size = WIDTH_PX * HEIGHT_PX * 3 // 2
+    return struct.pack("<IiiHH4sIiiII", 40, WIDTH_PX, HEIGHT_PX, 1, 12, b"I420", size, 0, 0, 0, 0)
+
+
+def _sound_format() -> bytes:
+    """WAVEFORMATEXTENSIBLE, which alone can say that the two channels are left and right."""
+    base = struct.pack("<HHIIHHH", 0xFFFE, 2, RATE_HZ, RATE_HZ * 4, 4, 16, 22)
+    return base + struct.pack("<HI16s", 16, 0b11, _PCM_GUID)
