@@ -1,0 +1,73 @@
+"""`defectscope detectors`: what can be found, and every parameter with its meaning."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+from dataclasses import fields
+from typing import Any
+
+from defectscope.errors import EXIT_OK
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "detectors",
+        help="list the detectors, or one with its parameters",
+        description="Lists every detector with its defects, or explains one and its parameters.",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the detector to explain")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the list or the explanation."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from defectscope.detection.artifacts import tuned
+    from defectscope.detectors import detector_class, load, names
+
+    # Piped output is for other programs: no wrapping to a width nobody sees.
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    if arguments.name is None:
+        table = Table(title="Detectors", title_justify="left")
+        for heading in ("name", "finds", "needs", "version"):
+            table.add_column(heading, no_wrap=heading != "finds")
+        for name in names():
+            detector = load(name)
+            needs = ", ".join(sorted(detector.needs.media)) or "any stream"
+            table.add_row(name, ", ".join(detector.defects), needs, tuned(name).version)
+        console.print(table)
+        console.print("`defectscope detectors NAME` explains one and its parameters.", style="dim")
+        return EXIT_OK
+    kind = detector_class(arguments.name)
+    console.print(inspect.getdoc(sys.modules[kind.__module__]) or "", highlight=False)
+    meanings = described(kind.Params)
+    table = Table(title="\nParameters", title_justify="left")
+    for heading in ("parameter", "default", "meaning"):
+        table.add_column(heading, no_wrap=heading != "meaning")
+    for field in fields(kind.Params):
+        table.add_row(field.name, f"{field.default!r}", meanings.get(field.name, ""))
+    console.print(table)
+    console.print(f"Set one with --set {arguments.name}.PARAMETER=VALUE.", style="dim")
+    return EXIT_OK
+
+
+def described(params: type[Any]) -> dict[str, str]:
+    """Gives each parameter's meaning from the `Attributes` of its dataclass' docstring."""
+    text = inspect.getdoc(params) or ""
+    section = text.partition("Attributes:\n")[2]
+    meanings: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        entry = re.match(r"    (\w+): (.*)", line)
+        if entry:
+            name = entry.group(1)
+            meanings[name] = entry.group(2)
+        elif name and line.strip():
+            meanings[name] += " " + line.strip()
+    return meanings

