@@ -23,7 +23,7 @@ from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, PlaneGeometry
 DARK_CODES = (20, 32)
 CHANGED_CODE = 8
 COMBED_CODE = 10
-GRADIENT_CODES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+GRADIENT_CODES = (1, 2, 3, 4, 8, 16, 32, 64)
 BAND_STEP_CODES = (0, 1, 2, 3, 4, 8)
 SATURATION_CODES = (4, 16, 64, 112)
 # Source: ITU-R BT.709-6, table 4 (nominal range of the colour differences).
@@ -46,6 +46,9 @@ class Group(IntFlag):
     BANDING = 1 << 10
     CHROMA = 1 << 11
     CHROMA_HISTOGRAM = 1 << 12
+
+
+CHROMA_GROUPS = Group.CHROMA | Group.CHROMA_HISTOGRAM
 
 
 Integers = NDArray[np.uint32] | NDArray[np.uint64]
@@ -115,7 +118,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     *_make(
         Group.ROWS,
-        ("row_difference", "rows", 32, "Sum of |row - row above|; 0 for row 0."),
+        ("row_difference", "rows", 32, "Sum of |row - row above| on sampled columns."),
         ("row_step", "rows", 32, "The part of row_difference above both neighbouring ones."),
     ),
     *_make(
@@ -146,7 +149,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     *_make(
         Group.ACTIVITY,
-        ("gradient_counts", (12,), 32, f"Samples with |dx| + |dy| >= GRADIENT_CODES {_SAMPLED}."),
+        ("gradient_counts", (8,), 32, f"Samples with |dx| + |dy| >= GRADIENT_CODES {_SAMPLED}."),
         ("tile_gradient", "tiles", 32, f"Sum of |dx| + |dy| {_SAMPLED}."),
         ("tile_sampled_luma", "tiles", 32, f"Sum of luma codes {_SAMPLED}."),
         ("tile_luma_squares", "tiles", 64, f"Sum of squared luma codes {_SAMPLED}."),
@@ -183,7 +186,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     *_make(
         Group.CHROMA_HISTOGRAM,
-        ("chroma_histogram", (32, 32), 32, f"U against V in bins of 8 codes, {_SAMPLED}."),
+        ("chroma_histogram", (32, 32), 32, "U against V in bins of 8 codes, every second sample."),
     ),
 )
 

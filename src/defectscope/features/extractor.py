@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.errors import InvalidParameterError
-from defectscope.features.catalogue import Integers, groups_of, layout_of
+from defectscope.features.catalogue import CHROMA_GROUPS, Integers, groups_of, layout_of
 from defectscope.features.geometry import PlaneGeometry
 
 
@@ -82,7 +82,7 @@ class Extractor(ABC):
         """
         geometry = self.layout.geometry
         sizes = ((geometry.width, geometry.height),)
-        if geometry.chroma_width:
+        if geometry.chroma_width and self.layout.groups & CHROMA_GROUPS:
             chroma = (geometry.chroma_width, geometry.chroma_height)
             sizes = (*sizes, chroma, chroma)
         itemsize = 1 if geometry.bit_depth == 8 else 2

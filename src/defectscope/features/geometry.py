@@ -13,6 +13,8 @@ from defectscope.errors import InvalidParameterError
 TILE_ROWS = 8
 TILE_COLUMNS = 12
 _BLOCK_PX = 16
+_SAMPLED_AREA_PX = 98_304
+_SAMPLED_BLOCKS = 30
 
 MAX_SIDE_PX = 65_536
 MAX_AREA_PX = 1 << 26
@@ -54,19 +56,31 @@ def _fits(width: int, height: int) -> bool:
     return max(width, height) <= MAX_SIDE_PX and width * height <= MAX_AREA_PX
 
 
-def row_step(height: int) -> int:
+def row_step(width: int, height: int) -> int:
     """Gives the distance in rows between the rows that sampled measures look at.
 
-    It is odd, so that both fields and all phases of a block grid are met.
+    It is odd, so that both fields and all phases of a block grid are met. The sampled rows hold
+    about 98,304 samples, but are 48 at least (where the plane has as many) and 256 at most.
     """
-    return 1 if height <= 256 else -(-height // 128) | 1
+    by_area = -(-width * height // _SAMPLED_AREA_PX) | 1
+    by_rows = max(height // 48, 2) - 1 | 1
+    at_least = -(-height // 256) | 1
+    return max(min(by_area, by_rows), at_least)
 
 
-def sampled_rows(height: int, above: int = 0, below: int = 0) -> NDArray[np.intp]:
-    """Gives the sampled rows that have so many rows above and below them."""
-    step = row_step(height)
+def sampled_rows(width: int, height: int, above: int = 0, below: int = 0) -> NDArray[np.intp]:
+    """Gives the sampled rows of a plane that have so many rows above and below them."""
+    step = row_step(width, height)
     rows = np.arange(step // 2, height, step)
     return rows[(rows >= above) & (rows < height - below)]
+
+
+def sampled_columns(width: int) -> NDArray[np.intp]:
+    """Gives the columns that the row profiles look at: some 30 blocks of 16, or all columns."""
+    blocks = -(-width // _BLOCK_PX)
+    step = max(blocks // _SAMPLED_BLOCKS, 1)
+    columns = np.arange(width)
+    return columns[columns // _BLOCK_PX % step == step // 2]
 
 
 def tile_columns(width: int) -> NDArray[np.intp]:
@@ -94,7 +108,7 @@ def tile_samples(
         below: Rows that the measure needs below it.
         every: Whether the measure looks at every row instead of the sampled ones.
     """
-    rows = np.arange(above, height - below) if every else sampled_rows(height, above, below)
+    rows = np.arange(above, height - below) if every else sampled_rows(width, height, above, below)
     down = np.histogram(rows, bins=np.arange(height + 1))[0] if height else np.zeros(0, np.int64)
     edges = tile_rows(height)
     per_row = np.array([down[a:b].sum() for a, b in pairwise(edges)])

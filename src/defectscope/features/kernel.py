@@ -12,8 +12,9 @@ import wasmtime
 from numpy.typing import NDArray
 
 from defectscope.errors import ArtifactError
+from defectscope.features.catalogue import CHROMA_GROUPS
 from defectscope.features.extractor import Extractor
-from defectscope.features.geometry import PlaneGeometry
+from defectscope.features.geometry import PlaneGeometry, row_step
 
 _PAGE_BYTES = 65_536
 # The kernel loads whole vectors, up to this far past the last sample of a plane.
@@ -102,10 +103,15 @@ class WasmExtractor(Extractor):
         self._luma = tuple(
             plane(address, geometry.width, geometry.height, stride) for address in (first, second)
         )
+        # Of U and V only the sampled rows are measured: the others need not be copied in.
+        step = row_step(geometry.chroma_width, geometry.chroma_height)
+        self._chroma_rows = slice(step // 2, None, step)
         self._chroma = tuple(
-            plane(address, geometry.chroma_width, geometry.chroma_height, chroma_stride)
+            plane(address, geometry.chroma_width, geometry.chroma_height, chroma_stride)[
+                self._chroma_rows
+            ]
             for address in (u, v)
-            if geometry.chroma_width
+            if geometry.chroma_width and self.layout.groups & CHROMA_GROUPS
         )
         self._record = self._memory[record : record + 4 * self.layout.words].view("<u4")
         self._frame = self._memory[self._address : self._address + 4 * _FRAME_WORDS].view("<u4")
@@ -133,8 +139,10 @@ class WasmExtractor(Extractor):
     def _measure(self, planes: list[NDArray[Any]], record: NDArray[np.uint32]) -> None:
         turn = self._turn
         np.copyto(self._luma[turn], planes[0])
-        for mine, theirs in zip(self._chroma, planes[1:], strict=True):
-            np.copyto(mine, theirs)
+        if self._chroma:
+            rows = self._chroma_rows
+            for mine, theirs in zip(self._chroma, planes[1:], strict=True):
+                np.copyto(mine, theirs[rows])
         frame = self._frame
         address = self._luma_addresses[turn]
         frame[8] = address

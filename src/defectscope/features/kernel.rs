@@ -98,14 +98,14 @@ unsafe fn measure_luma<L: Lanes>(frame: &Frame, l: L, out: &mut Cursor) {
     let mut histogram = only!(
         frame,
         HISTOGRAM,
-        profile::Histogram::new(l, plane, shift, out, spare)
+        profile::Histogram::new(l, plane, out, spare)
     );
     let mut columns = only!(frame, COLUMNS, profile::Columns::new(l, plane, out, spare));
     let mut grid = only!(frame, GRID, profile::Grid::new(l, plane, out, spare));
     let mut fields = only!(frame, FIELDS, profile::Fields::new(l, plane, shift, out));
     let mut activity = only!(frame, ACTIVITY, texture::Activity::new(l, plane, shift, out));
     let mut sharpness = only!(frame, SHARPNESS, texture::Sharpness::new(l, plane, out));
-    let mut noise = only!(frame, NOISE, texture::Noise::new(l, plane, shift, out, spare));
+    let mut noise = only!(frame, NOISE, texture::Noise::new(l, plane, out, spare));
     let mut banding = only!(frame, BANDING, texture::Banding::new(l, plane, shift, out));
 
     for r in 0..height {
@@ -174,7 +174,7 @@ unsafe fn measure_chroma<L: Lanes>(frame: &Frame, l: L, out: &mut Cursor) {
     let mut histogram = only!(
         frame,
         CHROMA_HISTOGRAM,
-        chroma::ChromaHistogram::new(l, plane, shift, out)
+        chroma::ChromaHistogram::new(l, plane, out)
     );
     for r in 0..plane.height {
         let offset = r * frame.chroma_stride as usize;

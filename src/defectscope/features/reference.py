@@ -26,6 +26,7 @@ from defectscope.features.geometry import (
     TILE_COLUMNS,
     TILE_ROWS,
     PlaneGeometry,
+    sampled_columns,
     sampled_rows,
     tile_columns,
     tile_rows,
@@ -114,7 +115,8 @@ def _standing_out(differences: Samples) -> Samples:
 
 
 def _rows(y: Samples, shift: int) -> Values:
-    differences: Samples = abs(y[1:] - y[:-1])
+    seen = y[:, sampled_columns(y.shape[1])]
+    differences: Samples = abs(seen[1:] - seen[:-1])
     difference, step = np.zeros(len(y), np.int64), np.zeros(len(y), np.int64)
     difference[1:] = differences.sum(axis=1)
     if len(y) >= 4:
@@ -123,18 +125,18 @@ def _rows(y: Samples, shift: int) -> Values:
 
 
 def _histogram(y: Samples, shift: int) -> Values:
-    codes = y[sampled_rows(len(y))] >> shift
+    codes = y[sampled_rows(y.shape[1], len(y))] >> shift
     return {"luma_histogram": np.bincount(codes.ravel(), minlength=256)}
 
 
 def _columns(y: Samples, shift: int) -> Values:
-    sampled = y[sampled_rows(len(y))]
+    sampled = y[sampled_rows(y.shape[1], len(y))]
     return {"column_luma": sampled.sum(axis=0), "column_max": sampled.max(axis=0)}
 
 
 def _grid(y: Samples, shift: int) -> Values:
     width = y.shape[1]
-    sampled = y[sampled_rows(len(y))]
+    sampled = y[sampled_rows(y.shape[1], len(y))]
     differences: Samples = abs(sampled[:, 1:] - sampled[:, :-1])
     difference, step = np.zeros(width, np.int64), np.zeros(width, np.int64)
     difference[1:] = differences.sum(axis=0)
@@ -150,7 +152,7 @@ def _combing(row: Samples, above: Samples, below: Samples) -> Samples:
 
 
 def _fields(y: Samples, previous: Samples | None, shift: int) -> Values:
-    rows = sampled_rows(len(y), above=2, below=2)
+    rows = sampled_rows(y.shape[1], len(y), above=2, below=2)
     weaves = {
         0: _combing(y[rows], y[rows - 1], y[rows + 1]),
         3: _combing(y[rows], y[rows - 2], y[rows + 2]),
@@ -170,8 +172,8 @@ def _fields(y: Samples, previous: Samples | None, shift: int) -> Values:
 
 
 def _activity(y: Samples, shift: int) -> Values:
-    everywhere = sampled_rows(len(y))
-    rows = sampled_rows(len(y), below=1)
+    everywhere = sampled_rows(y.shape[1], len(y))
+    rows = sampled_rows(y.shape[1], len(y), below=1)
     across = abs(y[rows, 1:] - y[rows, :-1])
     down = abs(y[rows + 1, :-1] - y[rows, :-1])
     gradient = np.minimum(across + down, (256 << shift) - 1)
@@ -184,7 +186,7 @@ def _activity(y: Samples, shift: int) -> Values:
 
 
 def _sharpness(y: Samples, shift: int) -> Values:
-    rows = sampled_rows(len(y), below=4)
+    rows = sampled_rows(y.shape[1], len(y), below=4)
     count = max(y.shape[1] - 4, 0)
     values: Values = {"dy_squares": []}
     for distance in (1, 2, 4):
@@ -196,7 +198,7 @@ def _sharpness(y: Samples, shift: int) -> Values:
 
 
 def _noise(y: Samples, shift: int) -> Values:
-    rows = sampled_rows(len(y), above=1, below=1)
+    rows = sampled_rows(y.shape[1], len(y), above=1, below=1)
     y = y >> max(shift - 2, 0)
     vertical = y[rows - 1] - 2 * y[rows] + y[rows + 1]
     horizontal = y[rows, :-2] - 2 * y[rows, 1:-1] + y[rows, 2:]
@@ -211,8 +213,8 @@ def _noise(y: Samples, shift: int) -> Values:
 def _banding(y: Samples, shift: int) -> Values:
     width = max(y.shape[1] - 9, 0)
     tolerance = (1 << shift) >> 1
-    everywhere = sampled_rows(len(y))
-    inner = sampled_rows(len(y), above=4, below=5)
+    everywhere = sampled_rows(y.shape[1], len(y))
+    inner = sampled_rows(y.shape[1], len(y), above=4, below=5)
     looks: list[tuple[NDArray[np.intp], Callable[[int], Samples]]] = [
         (everywhere, lambda i: y[everywhere, i : i + width]),
         (inner, lambda i: y[inner - 4 + i]),
@@ -233,7 +235,7 @@ def _banding(y: Samples, shift: int) -> Values:
 
 
 def _chroma(u: Samples, v: Samples, shift: int) -> Values:
-    rows = sampled_rows(len(u))
+    rows = sampled_rows(u.shape[1], len(u))
     shape = u.shape
     u, v = u[rows], v[rows]
     low, high = (code << shift for code in NOMINAL_CHROMA_CODES)
@@ -253,8 +255,8 @@ def _chroma(u: Samples, v: Samples, shift: int) -> Values:
 
 
 def _chroma_histogram(u: Samples, v: Samples, shift: int) -> Values:
-    rows = sampled_rows(len(u))
-    bins = (u[rows] >> (shift + 3)) * 32 + (v[rows] >> (shift + 3))
+    rows = sampled_rows(u.shape[1], len(u))
+    bins = (u[rows, ::2] >> (shift + 3)) * 32 + (v[rows, ::2] >> (shift + 3))
     return {"chroma_histogram": np.bincount(bins.ravel(), minlength=1024).reshape(32, 32)}
 
 

@@ -1,7 +1,7 @@
 //! The measures of the two chroma planes, on their sampled rows.
 
 use crate::grid::{vectors, Plane, TileSums, TILES};
-use crate::lanes::{ones, total, zero, Lanes};
+use crate::lanes::{counts, ones, total, zero, Lanes};
 use crate::record::Cursor;
 use core::arch::wasm32::*;
 
@@ -59,6 +59,7 @@ impl<L: Lanes> Chroma<L> {
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, u: *const u8, v: *const u8) {
         let l = self.lanes;
         let mut sums = [zero(); 2];
@@ -101,8 +102,8 @@ impl<L: Lanes> Chroma<L> {
             product += total(cross);
             saturation.add(tile, l.sums(strength));
             for i in 0..4 {
-                illegal[i] = i32x4_add(illegal[i], l.counts(outside[i]));
-                saturated[i] = i32x4_add(saturated[i], l.counts(strong[i]));
+                illegal[i] = l.tally(illegal[i], outside[i]);
+                saturated[i] = l.tally(saturated[i], strong[i]);
             }
         });
         for i in 0..2 {
@@ -111,8 +112,8 @@ impl<L: Lanes> Chroma<L> {
         }
         *self.product += product;
         for i in 0..4 {
-            *self.illegal.add(i) += total(illegal[i]) as u32;
-            *self.saturated.add(i) += total(saturated[i]) as u32;
+            *self.illegal.add(i) += total(counts(illegal[i])) as u32;
+            *self.saturated.add(i) += total(counts(saturated[i])) as u32;
         }
     }
 
@@ -130,28 +131,27 @@ impl<L: Lanes> Chroma<L> {
     }
 }
 
-/// U against V in 32 x 32 bins.
+/// U against V in 32 x 32 bins, on every second column.
 pub struct ChromaHistogram<L: Lanes> {
     lanes: L,
     plane: Plane,
-    shift: u32,
     bins: *mut u32,
 }
 
 impl<L: Lanes> ChromaHistogram<L> {
-    pub fn new(lanes: L, plane: Plane, shift: u32, out: &mut Cursor) -> Self {
+    pub fn new(lanes: L, plane: Plane, out: &mut Cursor) -> Self {
         ChromaHistogram {
             lanes,
             plane,
-            shift: shift + 3,
             bins: out.take(32 * 32),
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, u: *const u8, v: *const u8) {
-        for x in 0..self.plane.width {
-            let u = self.lanes.sample(u.add(x * L::BYTES)) >> self.shift;
-            let v = self.lanes.sample(v.add(x * L::BYTES)) >> self.shift;
+        for x in (0..self.plane.width).step_by(2) {
+            let u = self.lanes.code(u.add(x * L::BYTES)) >> 3;
+            let v = self.lanes.code(v.add(x * L::BYTES)) >> 3;
             *self.bins.add((u * 32 + v) as usize) += 1;
         }
     }

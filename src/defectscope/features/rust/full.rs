@@ -1,7 +1,7 @@
 //! The measures that look at every sample of the luma plane.
 
 use crate::grid::{vectors, Plane, TileSums, TILES};
-use crate::lanes::{ones, total, zero, Lanes};
+use crate::lanes::{counts, ones, total, zero, Lanes};
 use crate::record::Cursor;
 use core::arch::wasm32::*;
 
@@ -14,7 +14,7 @@ const CHANGED: u32 = 8;
 pub struct Luma<L: Lanes> {
     lanes: L,
     plane: Plane,
-    dark: [v128; 2],
+    bright: [v128; 2],
     sum: *mut u64,
     lowest: *mut u32,
     highest: *mut u32,
@@ -30,7 +30,7 @@ impl<L: Lanes> Luma<L> {
         Luma {
             lanes,
             plane,
-            dark: DARK.map(|code| lanes.splat(((code + 1) << shift) - 1)),
+            bright: DARK.map(|code| lanes.splat((code + 1) << shift)),
             sum: out.take(1),
             lowest: out.take(1),
             highest: out.take(1),
@@ -42,12 +42,13 @@ impl<L: Lanes> Luma<L> {
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, r: usize, y: *const u8) {
         let l = self.lanes;
         let tiles = &mut self.tiles;
-        let dark = self.dark;
+        let bright = self.bright;
         let (mut least, mut greatest) = (ones(), zero());
-        let (mut row, mut darker, mut darkish) = (zero(), zero(), zero());
+        let (mut row, mut brighter) = (zero(), [zero(); 2]);
         self.plane.runs(l, self.plane.width, |tile, from, to| {
             let (mut sum, mut first, mut second) = (zero(), zero(), zero());
             vectors(l, from, to, |x, keep| {
@@ -56,14 +57,14 @@ impl<L: Lanes> Luma<L> {
                 sum = l.gather(sum, kept);
                 greatest = l.greatest(greatest, kept);
                 least = l.least(least, v128_or(v, v128_not(keep)));
-                first = l.count(first, v128_and(l.at_most(v, dark[0]), keep));
-                second = l.count(second, v128_and(l.at_most(v, dark[1]), keep));
+                first = l.count(first, l.at_least(kept, bright[0]));
+                second = l.count(second, l.at_least(kept, bright[1]));
             });
             let sum = l.sums(sum);
             tiles.add(tile, sum);
             row = i32x4_add(row, sum);
-            darker = i32x4_add(darker, l.counts(first));
-            darkish = i32x4_add(darkish, l.counts(second));
+            brighter[0] = l.tally(brighter[0], first);
+            brighter[1] = l.tally(brighter[1], second);
         });
         let row = total(row);
         let (least, greatest) = (l.minimum(least), l.maximum(greatest));
@@ -73,8 +74,10 @@ impl<L: Lanes> Luma<L> {
         *self.row_greatest.add(r) = greatest;
         *self.lowest = if r == 0 { least } else { least.min(*self.lowest) };
         *self.highest = greatest.max(*self.highest);
-        *self.dark_counts += total(darker) as u32;
-        *self.dark_counts.add(1) += total(darkish) as u32;
+        for i in 0..2 {
+            let dark = self.plane.width as u32 - total(counts(brighter[i])) as u32;
+            *self.dark_counts.add(i) += dark;
+        }
         if let Some(tile_row) = self.plane.closes(r) {
             self.tiles.close(tile_row);
         }
@@ -107,6 +110,7 @@ impl<L: Lanes> Temporal<L> {
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, r: usize, y: *const u8, previous: *const u8) {
         let l = self.lanes;
         let tiles = &mut self.tiles;
@@ -123,12 +127,12 @@ impl<L: Lanes> Temporal<L> {
             let sum = l.sums(sum);
             tiles.add(tile, sum);
             row = i32x4_add(row, sum);
-            changed = i32x4_add(changed, l.counts(count));
+            changed = l.tally(changed, count);
         });
         let row = total(row);
         *self.sad += row;
         *self.row_sad.add(r) = row as u32;
-        *self.changed_count += total(changed) as u32;
+        *self.changed_count += total(counts(changed)) as u32;
         if let Some(tile_row) = self.plane.closes(r) {
             self.tiles.close(tile_row);
         }
@@ -158,31 +162,27 @@ impl<L: Lanes> Rows<L> {
     }
 
     /// Takes row r >= 1 and the one above it; gives the difference of r and the step of r - 1.
+    #[inline(never)]
     pub unsafe fn row(&mut self, r: usize, y: *const u8, above: *const u8) {
         let l = self.lanes;
         let before = self.lines[(r + 1) & 1];
         // Holds the differences of row r - 2 until those of row r take their place.
         let line = self.lines[r & 1];
         let (mut difference, mut step) = (zero(), zero());
-        self.plane.runs(l, self.plane.width, |_, from, to| {
-            let (mut first, mut second) = (zero(), zero());
-            vectors(l, from, to, |x, keep| {
-                let x = x * L::BYTES;
-                let d = v128_and(l.distance(l.load(y.add(x)), l.load(above.add(x))), keep);
-                let at = line.add(x) as *mut v128;
-                let around = l.greatest(d, v128_load(at));
-                let middle = v128_load(before.add(x) as *const v128);
-                v128_store(at, d);
-                first = l.gather(first, d);
-                second = l.gather(second, l.excess(middle, around));
-            });
-            difference = i32x4_add(difference, l.sums(first));
-            step = i32x4_add(step, l.sums(second));
+        self.plane.blocks(l, |x, keep| {
+            let x = x * L::BYTES;
+            let d = v128_and(l.distance(l.load(y.add(x)), l.load(above.add(x))), keep);
+            let at = line.add(x) as *mut v128;
+            let around = l.greatest(d, v128_load(at));
+            let middle = v128_load(before.add(x) as *const v128);
+            v128_store(at, d);
+            difference = l.gather(difference, d);
+            step = l.gather(step, l.excess(middle, around));
         });
-        *self.row_difference.add(r) = total(difference) as u32;
+        *self.row_difference.add(r) = total(l.sums(difference)) as u32;
         // Rows 1 and the last have a neighbour on one side only.
         if r >= 3 {
-            *self.row_step.add(r - 1) = total(step) as u32;
+            *self.row_step.add(r - 1) = total(l.sums(step)) as u32;
         }
     }
 }

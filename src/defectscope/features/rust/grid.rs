@@ -7,6 +7,11 @@ pub const TILES_X: usize = 12;
 pub const TILES_Y: usize = 8;
 pub const TILES: usize = TILES_X * TILES_Y;
 
+/// About how many samples the sampled rows hold.
+const SAMPLED_AREA: usize = 98_304;
+/// About how many blocks of a row the row profiles look at.
+const SAMPLED_BLOCKS: usize = 30;
+
 /// Tiles begin at multiples of this many samples.
 const BLOCK: usize = 16;
 
@@ -17,6 +22,16 @@ pub struct Plane {
     pub height: usize,
     tile_starts: [usize; TILES_X + 1],
     row_step: usize,
+    block_step: usize,
+}
+
+/// The distance between sampled rows, odd so that both fields and every phase of a block grid are
+/// met: about `SAMPLED_AREA` samples, but 48 rows at least where there are as many, 256 at most.
+fn row_step(width: usize, height: usize) -> usize {
+    let by_area = (width * height + SAMPLED_AREA - 1) / SAMPLED_AREA | 1;
+    let by_rows = (height / 48).max(2) - 1 | 1;
+    let at_least = (height + 255) / 256 | 1;
+    by_area.min(by_rows).max(at_least)
 }
 
 impl Plane {
@@ -26,23 +41,34 @@ impl Plane {
         for (i, start) in tile_starts.iter_mut().enumerate() {
             *start = BLOCK * (i * blocks / TILES_X);
         }
-        // Odd, so that both fields and every phase of a block grid are met; at most 256 rows.
-        let row_step = if height <= 256 {
-            1
-        } else {
-            ((height + 127) / 128) | 1
-        };
         Plane {
             width,
             height,
             tile_starts,
-            row_step,
+            row_step: row_step(width, height),
+            block_step: (blocks / SAMPLED_BLOCKS).max(1),
         }
     }
 
     /// Whether the measures that look at some rows only look at this one.
     pub fn is_sampled(&self, row: usize) -> bool {
         row % self.row_step == self.row_step / 2
+    }
+
+    /// Calls `step(x, keep)` for the vectors of a row's sampled blocks: at most 64 of 8-bit samples,
+    /// so that sums need not be emptied in between.
+    #[inline(always)]
+    pub fn blocks<L: Lanes>(&self, lanes: L, mut step: impl FnMut(usize, v128)) {
+        let mut from = self.block_step / 2 * BLOCK;
+        while from + BLOCK <= self.width {
+            for i in 0..BLOCK / L::COUNT {
+                step(from + i * L::COUNT, ones());
+            }
+            from += self.block_step * BLOCK;
+        }
+        if from < self.width {
+            vectors(lanes, from, self.width, step);
+        }
     }
 
     /// Whether the row is the last of its row of tiles, and of which.
@@ -80,7 +106,12 @@ impl Plane {
 #[inline(always)]
 pub fn vectors<L: Lanes>(_: L, from: usize, to: usize, mut step: impl FnMut(usize, v128)) {
     let mut x = from;
-    while x + L::COUNT <= to {
+    while x + 2 * L::COUNT <= to {
+        step(x, ones());
+        step(x + L::COUNT, ones());
+        x += 2 * L::COUNT;
+    }
+    if x + L::COUNT <= to {
         step(x, ones());
         x += L::COUNT;
     }

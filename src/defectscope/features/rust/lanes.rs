@@ -2,15 +2,15 @@
 //!
 //! Every measure is written once, over `Lanes`; the compiler makes the two versions of it.
 //! Sums gather in lanes twice as wide as the samples, counters in lanes as wide as the samples:
-//! both must be emptied (`sums`, `counts`) at least every `FLUSH` vectors, before they can wrap.
+//! both must be emptied (`sums`, `tally`) at least every `FLUSH` vectors, before they can wrap.
 
 use core::arch::wasm32::*;
 
 /// Vectors that may be gathered before an accumulator is emptied.
 ///
-/// 8-bit sums grow by at most 510 a lane and vector (65,535 / 510 = 128), counters by 1 (255),
-/// squares of 12-bit samples by 2 x 4095^2 (2^32 / that = 128), 8-bit squares by far less.
-pub const FLUSH: usize = 96;
+/// 8-bit sums grow by at most 510 a lane and vector and are emptied as signed (32,767 / 510 = 64),
+/// counters by 1 (255), squares of 12-bit samples by 2 x 4095^2 (2^32 / that = 128).
+pub const FLUSH: usize = 64;
 
 #[repr(align(16))]
 struct Mask([u8; 32]);
@@ -46,6 +46,12 @@ pub fn total(v: v128) -> u64 {
         + u32x4_extract_lane::<3>(v) as u64
 }
 
+/// The 32-bit lanes of a tally.
+#[inline(always)]
+pub fn counts(tally: v128) -> v128 {
+    u32x4_extadd_pairwise_u16x8(tally)
+}
+
 pub trait Lanes: Copy {
     /// Samples in a vector.
     const COUNT: usize;
@@ -58,6 +64,10 @@ pub trait Lanes: Copy {
     unsafe fn load_ten_bit(self, at: *const u8) -> v128;
     /// One sample, held to the highest code.
     unsafe fn sample(self, at: *const u8) -> u32;
+    /// One sample as an 8-bit-equivalent code.
+    unsafe fn code(self, at: *const u8) -> u32;
+    /// From 16-bit integers in the scale of `load_ten_bit` to 8-bit-equivalent ones.
+    fn from_ten_bit(self, v: v128) -> v128;
     fn splat(self, code: u32) -> v128;
     fn least(self, a: v128, b: v128) -> v128;
     fn greatest(self, a: v128, b: v128) -> v128;
@@ -69,7 +79,8 @@ pub trait Lanes: Copy {
     fn at_most(self, a: v128, b: v128) -> v128;
     /// Adds a mask's set lanes to a counter.
     fn count(self, counter: v128, mask: v128) -> v128;
-    fn counts(self, counter: v128) -> v128;
+    /// Adds a counter to a tally in 16-bit lanes, which lasts for a row.
+    fn tally(self, tally: v128, counter: v128) -> v128;
     fn gather(self, sum: v128, samples: v128) -> v128;
     fn sums(self, sum: v128) -> v128;
     /// Adds the squares of samples to a sum in 32-bit lanes.
@@ -112,6 +123,14 @@ impl Lanes for Narrow {
         *at as u32
     }
     #[inline(always)]
+    unsafe fn code(self, at: *const u8) -> u32 {
+        *at as u32
+    }
+    #[inline(always)]
+    fn from_ten_bit(self, v: v128) -> v128 {
+        v
+    }
+    #[inline(always)]
     fn splat(self, code: u32) -> v128 {
         u8x16_splat(code as u8)
     }
@@ -144,8 +163,8 @@ impl Lanes for Narrow {
         i8x16_sub(counter, mask)
     }
     #[inline(always)]
-    fn counts(self, counter: v128) -> v128 {
-        u32x4_extadd_pairwise_u16x8(u16x8_extadd_pairwise_u8x16(counter))
+    fn tally(self, tally: v128, counter: v128) -> v128 {
+        i16x8_add(tally, u16x8_extadd_pairwise_u8x16(counter))
     }
     #[inline(always)]
     fn gather(self, sum: v128, samples: v128) -> v128 {
@@ -153,7 +172,7 @@ impl Lanes for Narrow {
     }
     #[inline(always)]
     fn sums(self, sum: v128) -> v128 {
-        u32x4_extadd_pairwise_u16x8(sum)
+        i32x4_extadd_pairwise_i16x8(sum)
     }
     #[inline(always)]
     fn gather_squares(self, sum: v128, samples: v128) -> v128 {
@@ -198,7 +217,32 @@ impl Lanes for Narrow {
 pub struct Wide {
     ceiling: v128,
     highest: u32,
-    to_ten_bit: u32,
+    shift: u32,
+    to_ten_bit: Halvings,
+    from_ten_bit: Halvings,
+}
+
+/// A shift to the right by 0, 1 or 2 bits, chosen by masks: rustc 1.63 takes vector shifts by a
+/// number that it does not know apart into single lanes.
+#[derive(Clone, Copy)]
+struct Halvings {
+    once: v128,
+    twice: v128,
+}
+
+impl Halvings {
+    fn new(bits: u32) -> Halvings {
+        Halvings {
+            once: u16x8_splat(if bits == 1 { 65_535 } else { 0 }),
+            twice: u16x8_splat(if bits == 2 { 65_535 } else { 0 }),
+        }
+    }
+
+    #[inline(always)]
+    fn shift(self, v: v128) -> v128 {
+        let v = v128_bitselect(u16x8_shr(v, 1), v, self.once);
+        v128_bitselect(u16x8_shr(v, 2), v, self.twice)
+    }
 }
 
 impl Wide {
@@ -207,7 +251,9 @@ impl Wide {
         Wide {
             ceiling: u16x8_splat(highest as u16),
             highest,
-            to_ten_bit: depth.saturating_sub(10),
+            shift: depth - 8,
+            to_ten_bit: Halvings::new(depth.saturating_sub(10)),
+            from_ten_bit: Halvings::new((depth - 8).min(2)),
         }
     }
 }
@@ -222,11 +268,19 @@ impl Lanes for Wide {
     }
     #[inline(always)]
     unsafe fn load_ten_bit(self, at: *const u8) -> v128 {
-        u16x8_shr(self.load(at), self.to_ten_bit)
+        self.to_ten_bit.shift(self.load(at))
     }
     #[inline(always)]
     unsafe fn sample(self, at: *const u8) -> u32 {
         (*(at as *const u16) as u32).min(self.highest)
+    }
+    #[inline(always)]
+    unsafe fn code(self, at: *const u8) -> u32 {
+        self.sample(at) >> self.shift
+    }
+    #[inline(always)]
+    fn from_ten_bit(self, v: v128) -> v128 {
+        self.from_ten_bit.shift(v)
     }
     #[inline(always)]
     fn splat(self, code: u32) -> v128 {
@@ -261,8 +315,8 @@ impl Lanes for Wide {
         i16x8_sub(counter, mask)
     }
     #[inline(always)]
-    fn counts(self, counter: v128) -> v128 {
-        u32x4_extadd_pairwise_u16x8(counter)
+    fn tally(self, tally: v128, counter: v128) -> v128 {
+        i16x8_add(tally, counter)
     }
     #[inline(always)]
     fn gather(self, sum: v128, samples: v128) -> v128 {

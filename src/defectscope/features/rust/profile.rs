@@ -1,7 +1,7 @@
 //! The luma measures of sampled rows: histogram, column profiles, fields.
 
 use crate::grid::{vectors, Plane, TileSums, TILES};
-use crate::lanes::{total, zero, Lanes, COLUMN_BYTES};
+use crate::lanes::{counts, total, zero, Lanes, COLUMN_BYTES};
 use crate::record::Cursor;
 use core::arch::wasm32::*;
 
@@ -12,26 +12,25 @@ const COMBED: u32 = 10;
 pub struct Histogram<L: Lanes> {
     lanes: L,
     plane: Plane,
-    shift: u32,
     bins: *mut u32,
     /// Three more tables, so that runs of equal samples need not wait for each other.
     spare: *mut u32,
 }
 
 impl<L: Lanes> Histogram<L> {
-    pub fn new(lanes: L, plane: Plane, shift: u32, out: &mut Cursor, spare: &mut Cursor) -> Self {
+    pub fn new(lanes: L, plane: Plane, out: &mut Cursor, spare: &mut Cursor) -> Self {
         Histogram {
             lanes,
             plane,
-            shift,
             bins: out.take(256),
             spare: spare.take(3 * 256),
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8) {
         let bump = |table: *mut u32, x: usize| {
-            *table.add((self.lanes.sample(y.add(x * L::BYTES)) >> self.shift) as usize) += 1;
+            *table.add(self.lanes.code(y.add(x * L::BYTES)) as usize) += 1;
         };
         let mut x = 0;
         while x + 4 <= self.plane.width {
@@ -98,6 +97,7 @@ impl<L: Lanes> Columns<L> {
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8) {
         let l = self.lanes;
         vectors(l, 0, self.plane.width, |x, keep| {
@@ -134,6 +134,7 @@ impl<L: Lanes> Grid<L> {
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8) {
         let l = self.lanes;
         let at = |x: usize| l.load(y.add(x * L::BYTES));
@@ -179,6 +180,7 @@ impl<L: Lanes> Fields<L> {
     }
 
     /// Takes a row with two more on either side; `previous` is the same row one frame earlier.
+    #[inline(never)]
     pub unsafe fn row(&mut self, r: usize, y: *const u8, previous: *const u8, stride: usize) {
         self.weave(r, 0, y, y.sub(stride), y.add(stride), true);
         if !previous.is_null() {
@@ -216,16 +218,15 @@ impl<L: Lanes> Fields<L> {
                 sum = l.gather(sum, d);
                 counter = l.count(counter, l.at_least(d, combed));
             });
-            let counts = l.counts(counter);
             depth = i32x4_add(depth, l.sums(sum));
-            count = i32x4_add(count, counts);
+            count = l.tally(count, counter);
             if by_tile {
-                tiles.add(tile, counts);
+                tiles.add(tile, counts(l.tally(zero(), counter)));
             }
         });
         let at = (r & 1) * 4 + kind;
         *self.sums.add(at) += total(depth);
-        *self.counts.add(at) += total(count) as u32;
+        *self.counts.add(at) += total(counts(count)) as u32;
     }
 
     pub fn close(&mut self, tile_row: usize) {

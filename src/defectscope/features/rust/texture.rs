@@ -1,12 +1,13 @@
 //! The measures of fine structure, on sampled rows: activity, sharpness, noise, banding.
 
 use crate::grid::{vectors, Plane, TileSquares, TileSums, TILES};
-use crate::lanes::{leading, total, zero, Lanes, FLUSH};
+use crate::lanes::{counts, leading, total, zero, Lanes, FLUSH};
 use crate::record::Cursor;
 use core::arch::wasm32::*;
 
 /// Gradients (8-bit-equivalent) from which the activity counters count.
-const GRADIENTS: [u32; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+const GRADIENTS: [u32; LEVELS] = [1, 2, 3, 4, 8, 16, 32, 64];
+const LEVELS: usize = 8;
 /// How many sizes of step the banding counters tell apart.
 const STEPS: usize = 6;
 
@@ -14,7 +15,7 @@ const STEPS: usize = 6;
 pub struct Activity<L: Lanes> {
     lanes: L,
     plane: Plane,
-    thresholds: [v128; 12],
+    thresholds: [v128; LEVELS],
     counts: *mut u32,
     gradient: TileSums,
     luma: TileSums,
@@ -27,13 +28,14 @@ impl<L: Lanes> Activity<L> {
             lanes,
             plane,
             thresholds: GRADIENTS.map(|code| lanes.splat(code << shift)),
-            counts: out.take(12),
+            counts: out.take(LEVELS),
             gradient: TileSums::new(out.take(TILES)),
             luma: TileSums::new(out.take(TILES)),
             squares: TileSquares::new(out.take(TILES)),
         }
     }
 
+    #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8, below: Option<*const u8>) {
         let l = self.lanes;
         let (luma, squares) = (&mut self.luma, &mut self.squares);
@@ -53,10 +55,10 @@ impl<L: Lanes> Activity<L> {
         };
         let gradient = &mut self.gradient;
         let thresholds = &self.thresholds;
-        let mut counts = [zero(); 12];
+        let mut tallies = [zero(); LEVELS];
         self.plane.runs(l, self.plane.width - 1, |tile, from, to| {
             let mut sum = zero();
-            let mut counters = [zero(); 12];
+            let mut counters = [zero(); LEVELS];
             vectors(l, from, to, |x, keep| {
                 let x = x * L::BYTES;
                 let v = l.load(y.add(x));
@@ -64,17 +66,17 @@ impl<L: Lanes> Activity<L> {
                 let down = l.distance(v, l.load(below.add(x)));
                 let g = v128_and(l.add(across, down), keep);
                 sum = l.gather(sum, g);
-                for i in 0..12 {
+                for i in 0..LEVELS {
                     counters[i] = l.count(counters[i], l.at_least(g, thresholds[i]));
                 }
             });
             gradient.add(tile, l.sums(sum));
-            for i in 0..12 {
-                counts[i] = i32x4_add(counts[i], l.counts(counters[i]));
+            for i in 0..LEVELS {
+                tallies[i] = l.tally(tallies[i], counters[i]);
             }
         });
-        for (i, count) in counts.iter().enumerate() {
-            *self.counts.add(i) += total(*count) as u32;
+        for (i, tally) in tallies.iter().enumerate() {
+            *self.counts.add(i) += total(counts(*tally)) as u32;
         }
     }
 
@@ -108,6 +110,7 @@ impl<L: Lanes> Sharpness<L> {
     }
 
     /// Takes a row that has four more below it.
+    #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8, stride: usize) {
         let l = self.lanes;
         let across = &mut self.across;
@@ -148,19 +151,16 @@ impl<L: Lanes> Sharpness<L> {
 pub struct Noise<L: Lanes> {
     lanes: L,
     plane: Plane,
-    /// From samples of at most 10 bits to 8-bit-equivalent ones.
-    shift: u32,
     line: *mut u8,
     noise: TileSums,
     laplacian: TileSquares,
 }
 
 impl<L: Lanes> Noise<L> {
-    pub fn new(lanes: L, plane: Plane, shift: u32, out: &mut Cursor, spare: &mut Cursor) -> Self {
+    pub fn new(lanes: L, plane: Plane, out: &mut Cursor, spare: &mut Cursor) -> Self {
         Noise {
             lanes,
             plane,
-            shift: shift.min(2),
             line: spare.take(plane.width * 2 + 32),
             noise: TileSums::new(out.take(TILES)),
             laplacian: TileSquares::new(out.take(TILES)),
@@ -168,9 +168,10 @@ impl<L: Lanes> Noise<L> {
     }
 
     /// Takes a row that has one above and one below it.
+    #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8, stride: usize) {
         let l = self.lanes;
-        let (line, shift) = (self.line, self.shift);
+        let line = self.line;
         let sample = |row: *const u8, x: usize| l.load_ten_bit(row.add(x * L::BYTES));
         let (above, below) = (y.sub(stride), y.add(stride));
         let mut x = 0;
@@ -193,7 +194,7 @@ impl<L: Lanes> Noise<L> {
                 let twice = i16x8_shl(sample(y, x + 1), 1);
                 let across = i16x8_sub(i16x8_add(sample(y, x), sample(y, x + 2)), twice);
                 let both = i16x8_abs(i16x8_add(across, middle));
-                let code = v128_and(u16x8_shr(both, shift), keep);
+                let code = v128_and(l.from_ten_bit(both), keep);
                 square = i32x4_add(square, i32x4_dot_i16x8(code, code));
             };
             let mut x = from;
@@ -248,11 +249,13 @@ impl<L: Lanes> Banding<L> {
         }
     }
 
+    #[inline(never)]
     pub unsafe fn across(&mut self, y: *const u8) {
         self.measure(0, y, L::BYTES, self.plane.width.saturating_sub(9));
     }
 
     /// Takes the topmost of ten rows, the step lying between the fifth and the sixth.
+    #[inline(never)]
     pub unsafe fn down(&mut self, y: *const u8, stride: usize) {
         self.measure(1, y, stride, self.plane.width);
     }
@@ -262,7 +265,7 @@ impl<L: Lanes> Banding<L> {
         let l = self.lanes;
         let (tolerance, thresholds) = (self.tolerance, &self.thresholds);
         let (steps, flats) = (&mut self.steps, &mut self.flats);
-        let mut counts = [zero(); STEPS];
+        let mut tallies = [zero(); STEPS];
         self.plane.runs(l, count, |tile, from, to| {
             let mut counters = [zero(); STEPS];
             let mut flat = zero();
@@ -276,20 +279,21 @@ impl<L: Lanes> Banding<L> {
                 // Outside flat flanks the step reads as none.
                 let step = v128_and(l.distance(a, b), flanked);
                 flat = l.count(flat, flanked);
-                for i in 0..STEPS {
-                    counters[i] = l.count(counters[i], l.at_least(step, thresholds[i]));
+                if v128_any_true(step) {
+                    for i in 0..STEPS {
+                        counters[i] = l.count(counters[i], l.at_least(step, thresholds[i]));
+                    }
                 }
             });
-            let mut totals = [zero(); STEPS];
             for i in 0..STEPS {
-                totals[i] = l.counts(counters[i]);
-                counts[i] = i32x4_add(counts[i], totals[i]);
+                tallies[i] = l.tally(tallies[i], counters[i]);
             }
-            steps.add(tile, i32x4_sub(totals[0], totals[4]));
-            flats.add(tile, i32x4_sub(l.counts(flat), totals[0]));
+            let count = |counter: v128| counts(l.tally(zero(), counter));
+            steps.add(tile, i32x4_sub(count(counters[0]), count(counters[4])));
+            flats.add(tile, i32x4_sub(count(flat), count(counters[0])));
         });
-        for (i, count) in counts.iter().enumerate() {
-            *self.counts.add(direction * STEPS + i) += total(*count) as u32;
+        for (i, tally) in tallies.iter().enumerate() {
+            *self.counts.add(direction * STEPS + i) += total(counts(*tally)) as u32;
         }
     }
 
