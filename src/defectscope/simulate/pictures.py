@@ -121,7 +121,11 @@ class PictureSimulator(VideoSimulator[P]):
                 continue
             extent.add(frame, video)
             yield with_planes(frame, planes)
-        truth.extend(extent.truths(plan, self.defects[0]))
+        truth.extend(extent.truths(plan, self.defects[0], **self.facts(plan)))
+
+    def facts(self, plan: Plan[P]) -> dict[str, Any]:
+        """Gives what truth says beside the parameters."""
+        return {}
 
     @abstractmethod
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[P]) -> Arrays | None:
