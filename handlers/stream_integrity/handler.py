@@ -1,4 +1,4 @@
-"""Serves `stream_integrity`: decoder errors, jumps of time stamps, streams that do not fit together."""
+"""Serves `stream_integrity`: decoder errors, jumping time stamps, streams that do not fit."""
 
 from __future__ import annotations
 
