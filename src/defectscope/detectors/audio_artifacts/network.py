@@ -54,6 +54,7 @@ class Network(nn.Module):
         self, widths: tuple[int, int, int, int] = (24, 40, 80, 128), drop_out: float = 0.2
     ) -> None:
         super().__init__()
+        self.widths = widths
         a, b, c, d = widths
         self.mel = nn.Sequential(
             _stage(1, a, 5, 2),

@@ -1,0 +1,167 @@
+"""The audio_artifacts detector: windows of one second, joined with hysteresis."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from defectscope.detection.artifacts import bundled, severity_of
+from defectscope.detection.contracts import Needs, Tuned
+from defectscope.detection.spans import Rows, bridge, curve, hysteresis
+from defectscope.detection.tables import column, times_s
+from defectscope.detectors.audio_artifacts.analysis import (
+    LOGIT_SCALE,
+    WINDOWS_HZ,
+    AudioArtifactsAnalysis,
+)
+from defectscope.detectors.audio_artifacts.inference import Scorer
+from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.weights import load_weights
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+_HOP_S = 1.0 / WINDOWS_HZ
+_WINDOW_S = 1.0
+_CLICKS = "audio_clicks"
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        each_channel: Judge every channel on its own instead of their mix; costs as many times
+            more, and finds what one channel alone has.
+        max_gap_s: Occurrences of one defect at most this far apart are one, seconds.
+        min_lasting_s: Hum, hiss and distortion that do not last this long are not reported,
+            seconds.
+    """
+
+    each_channel: bool = False
+    max_gap_s: float = 1.0
+    min_lasting_s: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_gap_s <= 60:
+            raise InvalidParameterError("max_gap_s is 0 to 60")
+        if not 0 <= self.min_lasting_s <= 60:
+            raise InvalidParameterError("min_lasting_s is 0 to 60")
+
+
+class AudioArtifacts:
+    """Hears hum, hiss, distortion and clicks."""
+
+    name: ClassVar[str] = "audio_artifacts"
+    defects: ClassVar[tuple[str, ...]] = CLASSES
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        # A window and the filters' reach on either side; resampling odd rates starts at whole
+        # periods of theirs, which are a second at most.
+        self.needs = Needs(media=frozenset({"audio"}), context_before_s=1.3, context_after_s=1.5)
+        settings = cast("dict[str, Any]", tuned.artifact["network"])
+        a, b, c, d = (int(width) for width in settings["widths"])
+        folder = bundled("model_artifacts") / self.name
+        network = load_weights(Network((a, b, c, d)), folder, tuned.artifact)
+        self.scorer = Scorer(cast("Network", network))
+        self._calibration = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])
+
+    def open(self, stream: StreamInfo) -> AudioArtifactsAnalysis:
+        """Gives a fresh analysis."""
+        return AudioArtifactsAnalysis(stream, self.scorer, each_channel=self.params.each_channel)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns logits into probabilities, and those that stay high into findings."""
+        table = measurements.tables["windows"]
+        starts_s = times_s(table)
+        if not len(starts_s):
+            return DetectorResult("inconclusive")
+        findings: list[Finding] = []
+        peaks: dict[str, float] = {}
+        curves: dict[str, Any] = {}
+        for defect in CLASSES:
+            logits = column(table, f"logit_{defect}") / LOGIT_SCALE
+            fitted = self._calibration[defect]
+            probability = expit(fitted["slope"] * logits + fitted["offset"])
+            findings += self._findings(defect, starts_s, probability, stream)
+            peaks[defect] = round(float(probability.max()), 4)
+            curves[defect] = curve(starts_s + _WINDOW_S / 2, probability)
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(sorted(findings, key=lambda f: (f.start_s, f.defect))),
+            peak_score=peaks,
+            curves=curves,
+        )
+
+    def _findings(
+        self,
+        defect: str,
+        starts_s: NDArray[np.float64],
+        probability: NDArray[np.float64],
+        stream: StreamInfo,
+    ) -> list[Finding]:
+        enter = self.tuned.thresholds[f"{defect}_enter"]
+        leave = self.tuned.thresholds[f"{defect}_leave"]
+        spans: list[Rows] = []
+        # A break in the grid ends a stretch: what lies between was never heard.
+        breaks = np.flatnonzero(np.diff(starts_s) > _HOP_S * 1.5) + 1
+        edges = [0, *breaks.tolist(), len(starts_s)]
+        for first, last in itertools.pairwise(edges):
+            found = hysteresis(probability[first:last], enter, leave)
+            spans += [(a + first, b + first) for a, b in found]
+        spans = bridge(spans, starts_s, starts_s + _HOP_S, self.params.max_gap_s)
+        out: list[Finding] = []
+        for first, last in spans:
+            start_s, end_s = _ends(defect, starts_s, first, last, stream)
+            if defect != _CLICKS and end_s - start_s < self.params.min_lasting_s:
+                continue
+            peak = float(probability[first:last].max())
+            evidence = {
+                "probability_peak": round(peak, 4),
+                "probability_mean": round(float(probability[first:last].mean()), 4),
+                "windows": int(last - first),
+                "duration_s": round(end_s - start_s, 3),
+            }
+            out.append(
+                Finding(
+                    detector=self.name,
+                    defect=defect,
+                    start_s=start_s,
+                    end_s=end_s,
+                    confidence=round(peak, 4),
+                    severity=severity_of(self.tuned.severity[defect], evidence),
+                    evidence=evidence,
+                )
+            )
+        return out
+
+
+def _ends(
+    defect: str, starts_s: NDArray[np.float64], first: int, last: int, stream: StreamInfo
+) -> tuple[float, float]:
+    """Gives where a defect begins and ends, from the windows that show it.
+
+    A lasting defect shows in a window once it fills half of it: its ends lie, on average, a
+    quarter of a window inside. A click shows in every window that holds it: it lies where the
+    first and the last of them overlap their neighbours. At the programme's ends there is no
+    neighbour, and the defect is taken to reach them.
+    """
+    begin, end = float(starts_s[first]), float(starts_s[last - 1])
+    audio_s = stream.audio_duration_s or stream.duration_s
+    stop_s = min(end + _WINDOW_S, max(audio_s, begin + _HOP_S))
+    if defect == _CLICKS and last - first > 1:
+        inner = (begin + _HOP_S, end + _HOP_S)
+    else:
+        inner = (begin + _HOP_S / 2, end + _WINDOW_S - _HOP_S / 2)
+    start_s = begin if first == 0 and begin == 0.0 and defect != _CLICKS else inner[0]
+    at_end = last == len(starts_s) and defect != _CLICKS
+    end_s = stop_s if at_end else min(inner[1], max(stop_s, start_s))
+    return start_s, max(end_s, start_s)

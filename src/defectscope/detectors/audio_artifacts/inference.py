@@ -1,0 +1,76 @@
+"""Runs the network on a few windows at a time, always in the same shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from defectscope.detectors.audio_artifacts import spectra
+from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.spectra import Spectra
+
+# Windows per run of the network. Fewer are filled up with silence, so that its shape, and with it
+# its rounding, never depends on how much sound there was.
+BATCH = 8
+
+
+class Scorer:
+    """Gives logits; one instance serves many streams.
+
+    Args:
+        network: With its weights, in evaluation mode.
+        device: PyTorch device; None takes CUDA when there is one.
+        bf16: Compute in bfloat16; None where the processor has instructions for it.
+    """
+
+    def __init__(
+        self, network: Network, device: str | None = None, bf16: bool | None = None
+    ) -> None:
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        fused = _fused(network).to(self._device, memory_format=torch.channels_last).eval()
+        self._network = fused.requires_grad_(False)
+        self._bf16 = _has_bf16(self._device) if bf16 is None else bf16
+
+    def __call__(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
+        """Gives logits, (windows, 4), of at most `BATCH` windows."""
+        if not 0 < len(windows) <= BATCH:
+            raise ValueError(f"wants 1 to {BATCH} windows, not {len(windows)}")
+        mel = np.full((BATCH, spectra.MEL_FRAMES, spectra.MELS), -10.0, np.float32)
+        lines = np.full((BATCH, spectra.LINE_FRAMES, spectra.LINES), -10.0, np.float32)
+        fast = np.full((BATCH, spectra.FAST_FRAMES, 4), -10.0, np.float32)
+        levels = np.zeros((BATCH, spectra.LEVELS), np.float32)
+        for row, window in enumerate(windows):
+            mel[row], lines[row], fast[row] = window.mel, window.lines, window.fast
+            levels[row] = window.levels.sum(axis=0)
+        pictures = [torch.from_numpy(x).to(self._device) for x in (mel, lines, fast, levels)]
+        with (
+            torch.inference_mode(),
+            torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._bf16),
+        ):
+            logits: Tensor = self._network(*pictures)
+        return logits[: len(windows)].float().cpu().numpy().reshape(-1, len(CLASSES))
+
+
+def _fused(network: Network) -> Network:
+    """Gives a copy whose normalisations are folded into the convolutions before them."""
+    copy = Network(network.widths)
+    copy.load_state_dict(network.state_dict())
+    copy.eval()
+    for stage in [m for m in copy.modules() if isinstance(m, torch.nn.Sequential)]:
+        if len(stage) == 3 and isinstance(stage[1], torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            stage[0] = fuse_conv_bn_eval(stage[0], stage[1])
+            stage[1] = torch.nn.Identity()
+    return copy
+
+
+def _has_bf16(device: str) -> bool:
+    if device.startswith("cuda"):
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and (
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )

@@ -1,0 +1,145 @@
+"""Export: weights, detector.json, CARD.md and figures, ready for model_artifacts/<name>/."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from defectscope.detectors.weights import sha256_of
+from defectscope.training import checkpoint
+from defectscope.training.contract import CacheView, Recipe, Release
+from defectscope.training.corpora import Corpus
+from defectscope.training.loop import best_model
+
+WEIGHTS = "weights.safetensors"
+# Half precision is taken when the validation score falls by no more than this.
+_HALF_COST = 5e-4
+
+
+def export(
+    recipe: Recipe,
+    cache: CacheView,
+    run: Path,
+    out: Path,
+    corpora: Sequence[Corpus],
+    seed: int,
+) -> dict[str, Any]:
+    """Writes the artifact of a run's best weights.
+
+    Args:
+        recipe: What was trained.
+        cache: On whose validation split thresholds are chosen, and whose test split is measured.
+        run: Folder of the run.
+        out: Folder to write into.
+        corpora: What the cache was made of.
+        seed: Of the splits and the simulation.
+
+    Returns:
+        The `weights` entry of detector.json: file, sha256, bytes, precision.
+
+    Raises:
+        InvalidParameterError: The run has no checkpoint.
+    """
+    model = best_model(recipe, run)
+    full = recipe.score(model, cache, "validation")["objective"]
+    halved = {k: _half(v) for k, v in model.state_dict().items()}
+    model.load_state_dict(
+        {k: v.float() if v.dtype == torch.float16 else v for k, v in halved.items()}
+    )
+    half = recipe.score(model, cache, "validation")["objective"]
+    use_half = full - half <= _HALF_COST
+    if not use_half:
+        model = best_model(recipe, run)
+    tensors = halved if use_half else dict(model.state_dict())
+    data = save({k: v.contiguous().clone() for k, v in tensors.items()})
+    # What is measured is what ships.
+    release = recipe.release(model.eval(), cache)
+    state = checkpoint.load(run)
+    assert state is not None
+    entry = {
+        "file": WEIGHTS,
+        "sha256": sha256_of(data),
+        "bytes": len(data),
+        "precision": "float16" if use_half else "float32",
+    }
+    document = {
+        "name": recipe.name,
+        "version": release.version,
+        "thresholds": dict(release.thresholds),
+        "severity": dict(release.severity),
+        "calibration": dict(release.calibration),
+        "weights": entry,
+        **release.extra,
+        "metrics": dict(release.metrics),
+        "training": {
+            "settings": asdict(recipe.settings),
+            "steps": int(state["step"]),
+            "best_step": int(state["best_step"]),
+            "seed": seed,
+            "commit": _commit(),
+            "torch": torch.__version__,
+            "precision_cost": round(full - half, 6),
+            "data": [corpus.describe() for corpus in corpora],
+        },
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / WEIGHTS).write_bytes(data)
+    (out / "detector.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    (out / "CARD.md").write_text(card(document, release), "utf-8")
+    for name, picture in release.figures.items():
+        (out / name).write_bytes(picture)
+    return entry
+
+
+def card(document: Mapping[str, Any], release: Release) -> str:
+    """Gives CARD.md: what the weights are, what they can do, and what they were made of."""
+    weights, training = document["weights"], document["training"]
+    lines = [
+        f"# {document['name']} {document['version']}",
+        "",
+        f"`{weights['file']}`: {weights['bytes']:,} bytes, {weights['precision']}, SHA-256",
+        f"`{weights['sha256']}`.",
+        "",
+    ]
+    for heading, body in release.card.items():
+        lines += [f"## {heading}", "", body.strip(), ""]
+    lines += ["## Data", "", "| corpus | licence | from |", "|---|---|---|"]
+    lines += [f"| {d['name']} | {d['licence']} | {d['source']} |" for d in training["data"]]
+    lines += [
+        "",
+        "Split by recording; no recording is in two splits.",
+        "",
+        "## Making",
+        "",
+        f"Best of {training['steps']} steps at step {training['best_step']}, seed "
+        f"{training['seed']}, commit `{training['commit'][:12]}`, PyTorch {training['torch']}. "
+        f"docs/training.md says how to make it again, and how to make one for your own content.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _half(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.half() if tensor.dtype == torch.float32 else tensor
+
+
+def _commit() -> str:
+    """Gives the commit of the checkout that trains, `unknown` outside of one."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
