@@ -17,6 +17,7 @@ from defectscope.media.pixels import native_format
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
 from defectscope.media.timecode import Timecode
 
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 _FALLBACK_RATE = Fraction(25)
 # A nominal rate above this is a time base mistaken for a rate.
 _MAX_RATE = 1000
@@ -165,10 +166,14 @@ def _nominal_rate(stream: Any) -> Fraction:
 
 def _audio_info(stream: Any) -> AudioInfo:
     context = stream.codec_context
+    layout = context.layout
+    if any(channel.name == "NONE" for channel in layout.channels):
+        # Plain PCM often does not say; then the order of ITU-R BS.2051 is what players assume.
+        layout = av.AudioLayout(_USUAL_LAYOUTS.get(layout.nb_channels, layout.name))
     return AudioInfo(
         rate_hz=context.rate,
-        channels=tuple(channel.name for channel in context.layout.channels),
-        layout=context.layout.name,
+        channels=tuple(channel.name for channel in layout.channels),
+        layout=layout.name,
         codec=context.name,
         language=stream.language,
     )

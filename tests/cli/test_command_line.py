@@ -1,0 +1,147 @@
+"""The command line: exit statuses, one-line errors with codes, and where reports go."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from defectscope.cli.main import main
+from defectscope.findings import Report
+
+SPINE = "black_frames,freeze,audio_dropout"
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_findings_are_shown_and_written(
+    impaired_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, page = tmp_path / "new" / "report.json", tmp_path / "report.html"
+    status, out, _ = run(
+        capsys,
+        *("analyze", str(impaired_clip), "--detectors", SPINE),
+        *("--json", str(target), "--html", str(page)),
+    )
+    assert status == 0
+    assert "black_frames" in out
+    assert "00:00:02:00" in out
+    report = Report.from_dict(json.loads(target.read_text()))
+    assert {f.defect for f in report.findings} == set(SPINE.split(","))
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_json_to_standard_output_is_nothing_but_json(
+    impaired_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, err = run(capsys, "analyze", str(impaired_clip), "--detectors", "freeze", "--json", "-")
+    assert json.loads(out)["schema"] == "defectscope/report/1"
+    assert "freeze" in err
+
+
+@pytest.mark.parametrize(("bound", "status"), [("major", 1), ("critical", 0)])
+def test_fail_on(
+    impaired_clip: Path, capsys: pytest.CaptureFixture[str], bound: str, status: int
+) -> None:
+    found, _, _ = run(
+        capsys, "analyze", str(impaired_clip), "--detectors", "black_frames", "--fail-on", bound
+    )
+    assert found == status
+
+
+def test_one_bad_medium_does_not_stop_the_others(
+    impaired_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("this is text")
+    folder = tmp_path / "reports"
+    status, _, err = run(
+        capsys,
+        *("analyze", str(bad), str(impaired_clip), "--detectors", "freeze"),
+        *("--json", str(folder)),
+    )
+    assert status == 3
+    assert [p.name for p in folder.iterdir()] == ["impaired.mp4.json"]
+    assert err.count("\n") == 1
+    assert err.startswith("defectscope: error[unreadable_media]: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        (["analyze", "{clip}", "--detectors", "freze"], 2, "unknown_detector"),
+        (["analyze", "{clip}", "--set", "loudness.target=1"], 2, "invalid_parameter"),
+        (["analyze", "{clip}", "--set", "nonsense"], 2, "invalid_parameter"),
+        (["analyze", "{clip}", "--start", "5", "--end", "4"], 2, "invalid_parameter"),
+        (["analyze", "{clip}", "--workers", "0"], 2, "invalid_parameter"),
+        (["analyze", "/no/such/file.mp4"], 3, "media_not_found"),
+        (["analyze", "http://127.0.0.1/film.mp4"], 3, "media_refused"),
+        (["report", "/no/such/report.json"], 2, "invalid_parameter"),
+    ],
+)
+def test_mistakes_get_one_line_and_a_code(
+    impaired_clip: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    status: int,
+    code: str,
+) -> None:
+    found, _, err = run(capsys, *(a.format(clip=impaired_clip) for a in arguments))
+    assert found == status
+    assert err.startswith(f"defectscope: error[{code}]: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_settings_reach_the_detector(
+    impaired_clip: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(
+        capsys,
+        *("analyze", str(impaired_clip), "--detectors", "freeze", "--json", "-"),
+        *("--set", "freeze.min_duration_s=3.0"),
+    )
+    report = json.loads(out)
+    assert report["detectors"]["freeze"]["parameters"]["min_duration_s"] == 3.0
+    assert report["findings"] == []
+
+
+def test_sound_alone_is_not_applicable_to_a_video_detector(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import numpy as np
+    import soundfile
+
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, np.zeros(4800, np.float32), 48000)
+    status, out, _ = run(capsys, "analyze", str(path), "--detectors", "freeze", "--json", "-")
+    assert status == 0
+    assert json.loads(out)["verdicts"]["freeze"]["verdict"] == "not_applicable"
+
+
+def test_every_detector_explains_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    from dataclasses import fields
+
+    from defectscope.cli.detectors import described
+    from defectscope.detectors import detector_class, names
+
+    status, out, _ = run(capsys, "detectors")
+    assert status == 0
+    for name in names():
+        assert name in out
+        params = detector_class(name).Params
+        assert set(described(params)) == {f.name for f in fields(params)}, name
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    out = capsys.readouterr().out
+    assert "exit status" in out
+    assert "defectscope analyze film.mp4" in out
