@@ -1,0 +1,211 @@
+"""The report on a terminal: findings in time order, then what every detector said."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from defectscope.findings import SEVERITIES, Finding, Report
+from defectscope.report.units import format_number, format_quantity, label_and_unit
+
+_STYLES = {
+    "critical": "bold red",
+    "major": "yellow",
+    "minor": "cyan",
+    "fail": "red",
+    "pass": "green",
+    "inconclusive": "magenta",
+    "not_applicable": "dim",
+}
+_VERDICTS = ("fail", "inconclusive", "pass", "not_applicable")
+_MARKS = {"fail": "✗", "inconclusive": "?", "pass": "✓", "not_applicable": "–"}
+_PLAIN_MARKS = {"fail": "x", "inconclusive": "?", "pass": "+", "not_applicable": "-"}
+# Wider than any line we print: a file or pipe must not be cut to the 80 columns of no terminal.
+_PIPE_WIDTH = 400
+_EVIDENCE_SHOWN = 3
+_NARROW_COLUMNS = 100
+
+
+def print_report(report: Report, console: Console | None = None, *, limit: int = 100) -> None:
+    """Prints a report for a person to read.
+
+    On a terminal: colours, rules and widths that fit. In a pipe or file: the same words without
+    colour or rules, one finding a line, never cut.
+
+    Args:
+        report: What to print.
+        console: Where; standard output when None.
+        limit: Findings shown, the most severe where there are more.
+    """
+    console = console or Console()
+    plain = not console.is_terminal
+    unicode = (console.encoding or "utf-8").lower().startswith("utf")
+    shown = _most_severe(report.findings, limit)
+    parts: list[RenderableType] = [_heading(report)]
+    if shown:
+        parts.append(_findings_table(shown, console.width, plain=plain))
+    hidden = len(report.findings) - len(shown)
+    if hidden:
+        parts.append(Text(f"{hidden} more of lesser or equal severity are in the JSON report"))
+    parts.append(_verdicts_table(report, _MARKS if unicode else _PLAIN_MARKS, plain=plain))
+    if not plain:
+        console.print(Group(*parts))
+        return
+    width, console.width = console.width, _PIPE_WIDTH
+    try:
+        with console.capture() as capture:
+            console.print(Group(*parts), no_wrap=True, crop=False)
+    finally:
+        console.width = width
+    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    if not unicode:
+        text = text.replace("−", "-").encode("ascii", "replace").decode("ascii")
+    console.file.write(text + "\n")
+
+
+def _most_severe(findings: Sequence[Finding], limit: int) -> list[Finding]:
+    ranked = sorted(
+        range(len(findings)),
+        key=lambda i: (-SEVERITIES.index(findings[i].severity), -findings[i].confidence, i),
+    )
+    return [findings[i] for i in sorted(ranked[:limit])]
+
+
+def _heading(report: Report) -> Text:
+    asset, timing = report.asset, report.timing
+    facts = [_clock(float(asset.get("duration_s", 0.0)))]
+    video: Mapping[str, Any] | None = asset.get("video")
+    audio: Mapping[str, Any] | None = asset.get("audio")
+    if video:
+        facts.append(f"{video.get('width')}x{video.get('height')}")
+        facts.append(f"{_rate(str(video.get('frame_rate', '')))} fps")
+        facts.append(str(video.get("codec", "")))
+    if audio:
+        facts.append(f"{audio.get('rate_hz')} Hz, {audio.get('channels')} ch")
+    if timing.get("realtime_factor"):
+        facts.append(f"judged at {timing['realtime_factor']:.1f}x real time")
+    heading = Text()
+    heading.append(_clean(str(asset.get("uri", ""))), style="bold")
+    heading.append("  " + _clean(", ".join(fact for fact in facts if fact)), style="dim")
+    heading.append("\n")
+    counts = Counter(finding.severity for finding in report.findings)
+    if not counts:
+        heading.append("No findings", style="green")
+        return heading
+    total = len(report.findings)
+    heading.append(f"{total} finding{'s' if total != 1 else ''}: ")
+    present = [s for s in reversed(SEVERITIES) if counts[s]]
+    for place, severity in enumerate(present):
+        heading.append(", " if place else "")
+        heading.append(f"{counts[severity]} {severity}", style=_STYLES[severity])
+    return heading
+
+
+def _findings_table(findings: Sequence[Finding], width: int, *, plain: bool) -> Table:
+    narrow = not plain and width < _NARROW_COLUMNS
+    table = Table(
+        box=None if plain else box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column("Severity", no_wrap=True)
+    table.add_column("Defect", no_wrap=not narrow, overflow="fold")
+    table.add_column("Start", no_wrap=True)
+    table.add_column("End", no_wrap=True)
+    table.add_column("Length", justify="right", no_wrap=True)
+    table.add_column("Conf.", justify="right", no_wrap=True)
+    if not narrow:
+        table.add_column("Evidence", overflow="ellipsis", no_wrap=True, ratio=None if plain else 1)
+    for finding in findings:
+        style = _STYLES[finding.severity]
+        defect = _clean(finding.defect)
+        if finding.defect != finding.detector and not narrow:
+            defect = f"{defect} ({_clean(finding.detector)})"
+        cells = [
+            Text(finding.severity, style=style),
+            Text(defect),
+            Text(_clean(finding.start_timecode or _clock(finding.start_s))),
+            Text(_clean(finding.end_timecode or _clock(finding.end_s))),
+            Text(_length(finding.end_s - finding.start_s)),
+            Text(f"{finding.confidence:.2f}"),
+        ]
+        if not narrow:
+            cells.append(Text(_evidence(finding.evidence), style="dim"))
+        table.add_row(*cells)
+    return table
+
+
+def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) -> Table:
+    counts = Counter(finding.detector for finding in report.findings)
+    table = Table(
+        box=None if plain else box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    table.add_column("Detector", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Findings", justify="right", no_wrap=True)
+    table.add_column("Peak", overflow="fold")
+    grouped: dict[str, list[str]] = {verdict: [] for verdict in _VERDICTS}
+    for name, entry in report.verdicts.items():
+        grouped.setdefault(str(entry.get("verdict")), []).append(name)
+    for verdict, names in grouped.items():
+        for name in names:
+            peaks: Mapping[str, float] = report.verdicts[name].get("peak_score", {})
+            said = f"{marks.get(verdict, '?')} {verdict.replace('_', ' ')}"
+            table.add_row(
+                Text(_clean(name)),
+                Text(_clean(said), style=_STYLES.get(verdict, "")),
+                Text(str(counts[name]) if counts[name] else ""),
+                Text(_peaks(name, peaks), style="dim"),
+            )
+    return table
+
+
+def _peaks(detector: str, peaks: Mapping[str, float]) -> str:
+    said: list[str] = []
+    for name, value in peaks.items():
+        label, unit = label_and_unit(name)
+        number = f"{format_number(value)} {unit}".strip()
+        said.append(number if name == detector else f"{label} {number}")
+    return _clean(", ".join(said))
+
+
+def _evidence(evidence: Mapping[str, Any]) -> str:
+    scalars = (format_quantity(name, value) for name, value in evidence.items())
+    return _clean(", ".join([text for text in scalars if text][:_EVIDENCE_SHOWN]))
+
+
+def _clean(text: str) -> str:
+    """File names come from anywhere: nothing in them may move the cursor or change colours."""
+    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text)
+
+
+def _clock(time_s: float) -> str:
+    milliseconds = round(abs(time_s) * 1000)
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    sign = "-" if time_s < 0 else ""
+    return f"{sign}{hours:02d}:{minutes:02d}:{seconds:02d}.{milliseconds:03d}"
+
+
+def _length(duration_s: float) -> str:
+    return f"{duration_s:.2f} s" if duration_s < 60 else _clock(duration_s)[:-4]
+
+
+def _rate(fraction: str) -> str:
+    numerator, _, denominator = fraction.partition("/")
+    try:
+        return f"{int(numerator) / int(denominator or 1):.5g}"
+    except (ValueError, ZeroDivisionError):
+        return fraction
