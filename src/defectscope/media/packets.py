@@ -37,6 +37,7 @@ class PacketRecord:
         duration: Ticks, 0 where unknown.
         time_base: Seconds per tick.
         key: A random access point.
+        position: Byte of the file at which it is stored, None where unknown.
     """
 
     stream: int
@@ -48,6 +49,7 @@ class PacketRecord:
     duration: int
     time_base: Fraction
     key: bool
+    position: int | None = None
 
     @property
     def time_s(self) -> float | None:
@@ -255,6 +257,7 @@ def _record(packet: Any, stream: Any = None) -> PacketRecord:
         duration=packet.duration or 0,
         time_base=packet.time_base,
         key=packet.is_keyframe,
+        position=packet.pos if packet.pos is not None and packet.pos >= 0 else None,
     )
 
 

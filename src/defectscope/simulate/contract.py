@@ -227,8 +227,8 @@ class CaptionSimulator(Simulator[P]):
     medium: ClassVar[Medium] = "captions"
 
     @abstractmethod
-    def apply(self, captions: Captions, plan: Plan[P], truth: list[Truth]) -> str:
-        """Gives the text of the impaired side-car file, in the format of `captions`."""
+    def apply(self, captions: Captions, plan: Plan[P], truth: list[Truth]) -> bytes:
+        """Gives the impaired side-car file, in the format of `captions`."""
 
 
 class ContainerSimulator(Simulator[P]):

@@ -189,10 +189,12 @@ def _leaves(rng: np.random.Generator, height: int, width: int, look: Look) -> Co
         # Radii fall off as a power law, as the sizes of things in view do.
         radius = min(0.35, 0.02 / (1 - float(rng.uniform(0, 0.97))) ** 0.7) * height
         cy, cx = int(rng.integers(height)), int(rng.integers(width))
+        squeeze = float(rng.uniform(0.6, 1.0))
         reach = int(radius) + 1
+        across = min(width // 2, int(radius / squeeze) + 1)
         rows = np.arange(cy - reach, cy + reach + 1)
-        columns = np.arange(cx - reach, cx + reach + 1)
-        distance = np.hypot(rows[:, None] - cy, (columns[None, :] - cx) * rng.uniform(0.6, 1.0))
+        columns = np.arange(cx - across, cx + across)
+        distance = np.hypot(rows[:, None] - cy, (columns[None, :] - cx) * squeeze)
         alpha = np.clip(radius - distance, 0, 1).astype(np.float32)
         where = np.ix_(rows % height, columns % width)
         world[where] += (np.float32(rng.normal(0, 1.0)) - world[where]) * alpha
