@@ -123,7 +123,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     *_make(
         Group.HISTOGRAM,
-        ("luma_histogram", (256,), 32, f"Luma by 8-bit-equivalent code, {_SAMPLED}."),
+        ("luma_histogram", (256,), 32, "Luma by 8-bit-equivalent code, every second sample."),
     ),
     *_make(
         Group.COLUMNS,
@@ -186,7 +186,7 @@ FEATURES: tuple[Feature, ...] = (
     ),
     *_make(
         Group.CHROMA_HISTOGRAM,
-        ("chroma_histogram", (32, 32), 32, "U against V in bins of 8 codes, every second sample."),
+        ("chroma_histogram", (32, 32), 32, "U against V in bins of 8 codes, every fourth sample."),
     ),
 )
 

@@ -40,7 +40,7 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
 /// with 64 readable bytes after the last row of each plane.
 #[no_mangle]
 pub unsafe extern "C" fn measure_8(frame: *const Frame) -> u32 {
-    measure(&*frame, Narrow)
+    measure(&*frame, Narrow::new())
 }
 
 /// Measures a frame of 16-bit little-endian samples with 9 to 12 bits used, as `measure_8`.
@@ -88,12 +88,13 @@ unsafe fn measure_luma<L: Lanes>(frame: &Frame, l: L, out: &mut Cursor) {
     let mut spare = Cursor::new(frame.scratch as usize);
     let spare = &mut spare;
 
-    let mut luma = only!(frame, LUMA, full::Luma::new(l, plane, shift, out));
-    let mut temporal = only!(
-        frame,
-        TEMPORAL,
-        full::Temporal::new(l, plane, shift, has_previous, out)
-    );
+    let mut full = full::Full::new(l, plane);
+    if frame.groups & record::LUMA != 0 {
+        full.with_luma(shift, out);
+    }
+    if frame.groups & record::TEMPORAL != 0 {
+        full.with_temporal(shift, has_previous, out);
+    }
     let mut rows = only!(frame, ROWS, full::Rows::new(l, plane, out, spare));
     let mut histogram = only!(
         frame,
@@ -115,12 +116,7 @@ unsafe fn measure_luma<L: Lanes>(frame: &Frame, l: L, out: &mut Cursor) {
         } else {
             core::ptr::null()
         };
-        if let Some(luma) = &mut luma {
-            luma.row(r, y);
-        }
-        if let (Some(temporal), true) = (&mut temporal, has_previous) {
-            temporal.row(r, y, previous);
-        }
+        full.row(r, y, previous);
         if let (Some(rows), true) = (&mut rows, r > 0) {
             rows.row(r, y, y.sub(stride));
         }

@@ -125,7 +125,7 @@ def _rows(y: Samples, shift: int) -> Values:
 
 
 def _histogram(y: Samples, shift: int) -> Values:
-    codes = y[sampled_rows(y.shape[1], len(y))] >> shift
+    codes = y[sampled_rows(y.shape[1], len(y)), ::2] >> shift
     return {"luma_histogram": np.bincount(codes.ravel(), minlength=256)}
 
 
@@ -256,7 +256,7 @@ def _chroma(u: Samples, v: Samples, shift: int) -> Values:
 
 def _chroma_histogram(u: Samples, v: Samples, shift: int) -> Values:
     rows = sampled_rows(u.shape[1], len(u))
-    bins = (u[rows, ::2] >> (shift + 3)) * 32 + (v[rows, ::2] >> (shift + 3))
+    bins = (u[rows, ::4] >> (shift + 3)) * 32 + (v[rows, ::4] >> (shift + 3))
     return {"chroma_histogram": np.bincount(bins.ravel(), minlength=1024).reshape(32, 32)}
 
 

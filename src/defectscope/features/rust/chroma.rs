@@ -38,10 +38,10 @@ impl<L: Lanes> Chroma<L> {
             lanes,
             plane,
             grey: lanes.splat(128 << shift),
-            saturations: SATURATIONS.map(|code| lanes.splat(code << shift)),
+            saturations: SATURATIONS.map(|code| lanes.splat((code << shift) - 1)),
             nominal: [
-                lanes.splat((NOMINAL[0] << shift) - 1),
-                lanes.splat((NOMINAL[1] << shift) + 1),
+                lanes.splat(NOMINAL[0] << shift),
+                lanes.splat(NOMINAL[1] << shift),
             ],
             sums: out.take(2),
             squares: out.take(2),
@@ -80,9 +80,9 @@ impl<L: Lanes> Chroma<L> {
                     square[i] = l.gather_squares(square[i], kept[i]);
                     greatest[i] = l.greatest(greatest[i], kept[i]);
                     least[i] = l.least(least[i], v128_or(raw[i], v128_not(keep)));
-                    let below = v128_and(l.at_most(raw[i], nominal[0]), keep);
+                    let below = v128_and(l.over(nominal[0], raw[i]), keep);
                     outside[2 * i] = l.count(outside[2 * i], below);
-                    let above = l.at_least(kept[i], nominal[1]);
+                    let above = l.over(kept[i], nominal[1]);
                     outside[2 * i + 1] = l.count(outside[2 * i + 1], above);
                 }
                 cross = l.gather_products(cross, kept[U], kept[V]);
@@ -90,7 +90,7 @@ impl<L: Lanes> Chroma<L> {
                 let far = v128_and(far, keep);
                 strength = l.gather(strength, far);
                 for i in 0..4 {
-                    strong[i] = l.count(strong[i], l.at_least(far, levels[i]));
+                    strong[i] = l.count(strong[i], l.over(far, levels[i]));
                 }
             });
             for i in 0..2 {
@@ -131,7 +131,7 @@ impl<L: Lanes> Chroma<L> {
     }
 }
 
-/// U against V in 32 x 32 bins, on every second column.
+/// U against V in 32 x 32 bins, on every fourth column.
 pub struct ChromaHistogram<L: Lanes> {
     lanes: L,
     plane: Plane,
@@ -149,10 +149,14 @@ impl<L: Lanes> ChromaHistogram<L> {
 
     #[inline(never)]
     pub unsafe fn row(&mut self, u: *const u8, v: *const u8) {
-        for x in (0..self.plane.width).step_by(2) {
-            let u = self.lanes.code(u.add(x * L::BYTES)) >> 3;
-            let v = self.lanes.code(v.add(x * L::BYTES)) >> 3;
-            *self.bins.add((u * 32 + v) as usize) += 1;
+        // In locals: a store to a bin might change a field behind `self`.
+        let (lanes, bins, width) = (self.lanes, self.bins, self.plane.width);
+        let mut x = 0;
+        while x < width {
+            let u = lanes.code(u.add(x * L::BYTES)) >> 3;
+            let v = lanes.code(v.add(x * L::BYTES)) >> 3;
+            *bins.add((u * 32 + v) as usize) += 1;
+            x += 4;
         }
     }
 }

@@ -11,10 +11,8 @@ const DARK: [u32; 2] = [20, 32];
 const CHANGED: u32 = 8;
 
 /// Level and extremes, of the plane, of each row and of each tile.
-pub struct Luma<L: Lanes> {
-    lanes: L,
-    plane: Plane,
-    bright: [v128; 2],
+struct Luma {
+    dark: [v128; 2],
     sum: *mut u64,
     lowest: *mut u32,
     highest: *mut u32,
@@ -25,116 +23,145 @@ pub struct Luma<L: Lanes> {
     row_greatest: *mut u32,
 }
 
-impl<L: Lanes> Luma<L> {
-    pub fn new(lanes: L, plane: Plane, shift: u32, out: &mut Cursor) -> Self {
-        Luma {
-            lanes,
-            plane,
-            bright: DARK.map(|code| lanes.splat((code + 1) << shift)),
-            sum: out.take(1),
-            lowest: out.take(1),
-            highest: out.take(1),
-            dark_counts: out.take(2),
-            tiles: TileSums::new(out.take(TILES)),
-            row_sum: out.take(plane.height),
-            row_least: out.take(plane.height),
-            row_greatest: out.take(plane.height),
-        }
-    }
-
-    #[inline(never)]
-    pub unsafe fn row(&mut self, r: usize, y: *const u8) {
-        let l = self.lanes;
-        let tiles = &mut self.tiles;
-        let bright = self.bright;
-        let (mut least, mut greatest) = (ones(), zero());
-        let (mut row, mut brighter) = (zero(), [zero(); 2]);
-        self.plane.runs(l, self.plane.width, |tile, from, to| {
-            let (mut sum, mut first, mut second) = (zero(), zero(), zero());
-            vectors(l, from, to, |x, keep| {
-                let v = l.load(y.add(x * L::BYTES));
-                let kept = v128_and(v, keep);
-                sum = l.gather(sum, kept);
-                greatest = l.greatest(greatest, kept);
-                least = l.least(least, v128_or(v, v128_not(keep)));
-                first = l.count(first, l.at_least(kept, bright[0]));
-                second = l.count(second, l.at_least(kept, bright[1]));
-            });
-            let sum = l.sums(sum);
-            tiles.add(tile, sum);
-            row = i32x4_add(row, sum);
-            brighter[0] = l.tally(brighter[0], first);
-            brighter[1] = l.tally(brighter[1], second);
-        });
-        let row = total(row);
-        let (least, greatest) = (l.minimum(least), l.maximum(greatest));
-        *self.sum += row;
-        *self.row_sum.add(r) = row as u32;
-        *self.row_least.add(r) = least;
-        *self.row_greatest.add(r) = greatest;
-        *self.lowest = if r == 0 { least } else { least.min(*self.lowest) };
-        *self.highest = greatest.max(*self.highest);
-        for i in 0..2 {
-            let dark = self.plane.width as u32 - total(counts(brighter[i])) as u32;
-            *self.dark_counts.add(i) += dark;
-        }
-        if let Some(tile_row) = self.plane.closes(r) {
-            self.tiles.close(tile_row);
-        }
-    }
-}
-
 /// What changed since the frame before.
-pub struct Temporal<L: Lanes> {
-    lanes: L,
-    plane: Plane,
-    changed: v128,
+struct Temporal {
+    unchanged: v128,
     sad: *mut u64,
     changed_count: *mut u32,
     tiles: TileSums,
     row_sad: *mut u32,
 }
 
-impl<L: Lanes> Temporal<L> {
-    pub fn new(lanes: L, plane: Plane, shift: u32, has_previous: bool, out: &mut Cursor) -> Self {
-        let flag = out.take::<u32>(1);
-        unsafe { *flag = has_previous as u32 };
-        Temporal {
+/// Levels and changes, which share a walk because nearly everyone wants both.
+pub struct Full<L: Lanes> {
+    lanes: L,
+    plane: Plane,
+    luma: Option<Luma>,
+    temporal: Option<Temporal>,
+}
+
+impl<L: Lanes> Full<L> {
+    pub fn new(lanes: L, plane: Plane) -> Self {
+        Full {
             lanes,
             plane,
-            changed: lanes.splat(CHANGED << shift),
+            luma: None,
+            temporal: None,
+        }
+    }
+
+    pub fn with_luma(&mut self, shift: u32, out: &mut Cursor) {
+        let lanes = self.lanes;
+        let height = self.plane.height;
+        self.luma = Some(Luma {
+            dark: DARK.map(|code| lanes.splat(((code + 1) << shift) - 1)),
+            sum: out.take(1),
+            lowest: out.take(1),
+            highest: out.take(1),
+            dark_counts: out.take(2),
+            tiles: TileSums::new(out.take(TILES)),
+            row_sum: out.take(height),
+            row_least: out.take(height),
+            row_greatest: out.take(height),
+        });
+    }
+
+    pub fn with_temporal(&mut self, shift: u32, has_previous: bool, out: &mut Cursor) {
+        let flag = out.take::<u32>(1);
+        unsafe { *flag = has_previous as u32 };
+        let temporal = Temporal {
+            unchanged: self.lanes.splat((CHANGED << shift) - 1),
             sad: out.take(1),
             changed_count: out.take(1),
             tiles: TileSums::new(out.take(TILES)),
-            row_sad: out.take(plane.height),
+            row_sad: out.take(self.plane.height),
+        };
+        if has_previous {
+            self.temporal = Some(temporal);
+        }
+    }
+
+    pub unsafe fn row(&mut self, r: usize, y: *const u8, previous: *const u8) {
+        match (self.luma.is_some(), self.temporal.is_some()) {
+            (true, true) => self.walk::<true, true>(r, y, previous),
+            (true, false) => self.walk::<true, false>(r, y, previous),
+            (false, true) => self.walk::<false, true>(r, y, previous),
+            (false, false) => {}
         }
     }
 
     #[inline(never)]
-    pub unsafe fn row(&mut self, r: usize, y: *const u8, previous: *const u8) {
+    unsafe fn walk<const LUMA: bool, const TEMPORAL: bool>(
+        &mut self,
+        r: usize,
+        y: *const u8,
+        previous: *const u8,
+    ) {
         let l = self.lanes;
-        let tiles = &mut self.tiles;
-        let threshold = self.changed;
-        let (mut row, mut changed) = (zero(), zero());
+        let (mut luma, mut temporal) = (self.luma.as_mut(), self.temporal.as_mut());
+        let dark = luma.as_ref().map_or([zero(); 2], |luma| luma.dark);
+        let unchanged = temporal.as_ref().map_or(zero(), |temporal| temporal.unchanged);
+        let (mut least, mut greatest) = (ones(), zero());
+        let (mut level, mut brighter) = (zero(), [zero(); 2]);
+        let (mut change, mut changed) = (zero(), zero());
         self.plane.runs(l, self.plane.width, |tile, from, to| {
-            let (mut sum, mut count) = (zero(), zero());
+            let (mut sum, mut over, mut sad, mut count) = (zero(), [zero(); 2], zero(), zero());
             vectors(l, from, to, |x, keep| {
-                let x = x * L::BYTES;
-                let d = v128_and(l.distance(l.load(y.add(x)), l.load(previous.add(x))), keep);
-                sum = l.gather(sum, d);
-                count = l.count(count, l.at_least(d, threshold));
+                let at = x * L::BYTES;
+                let v = l.load(y.add(at));
+                if LUMA {
+                    let kept = v128_and(v, keep);
+                    sum = l.gather(sum, kept);
+                    greatest = l.greatest(greatest, kept);
+                    least = l.least(least, v128_or(v, v128_not(keep)));
+                    over[0] = l.count(over[0], l.over(kept, dark[0]));
+                    over[1] = l.count(over[1], l.over(kept, dark[1]));
+                }
+                if TEMPORAL {
+                    let d = v128_and(l.distance(v, l.load(previous.add(at))), keep);
+                    sad = l.gather(sad, d);
+                    count = l.count(count, l.over(d, unchanged));
+                }
             });
-            let sum = l.sums(sum);
-            tiles.add(tile, sum);
-            row = i32x4_add(row, sum);
-            changed = l.tally(changed, count);
+            if LUMA {
+                let sum = l.sums(sum);
+                luma.as_mut().unwrap_unchecked().tiles.add(tile, sum);
+                level = i32x4_add(level, sum);
+                brighter[0] = l.tally(brighter[0], over[0]);
+                brighter[1] = l.tally(brighter[1], over[1]);
+            }
+            if TEMPORAL {
+                let sad = l.sums(sad);
+                temporal.as_mut().unwrap_unchecked().tiles.add(tile, sad);
+                change = i32x4_add(change, sad);
+                changed = l.tally(changed, count);
+            }
         });
-        let row = total(row);
-        *self.sad += row;
-        *self.row_sad.add(r) = row as u32;
-        *self.changed_count += total(counts(changed)) as u32;
-        if let Some(tile_row) = self.plane.closes(r) {
-            self.tiles.close(tile_row);
+        let closed = self.plane.closes(r);
+        if let Some(luma) = luma {
+            let (sum, least, greatest) = (total(level), l.minimum(least), l.maximum(greatest));
+            *luma.sum += sum;
+            *luma.row_sum.add(r) = sum as u32;
+            *luma.row_least.add(r) = least;
+            *luma.row_greatest.add(r) = greatest;
+            *luma.lowest = if r == 0 { least } else { least.min(*luma.lowest) };
+            *luma.highest = greatest.max(*luma.highest);
+            for i in 0..2 {
+                let dark = self.plane.width as u32 - total(counts(brighter[i])) as u32;
+                *luma.dark_counts.add(i) += dark;
+            }
+            if let Some(tile_row) = closed {
+                luma.tiles.close(tile_row);
+            }
+        }
+        if let Some(temporal) = temporal {
+            let sad = total(change);
+            *temporal.sad += sad;
+            *temporal.row_sad.add(r) = sad as u32;
+            *temporal.changed_count += total(counts(changed)) as u32;
+            if let Some(tile_row) = closed {
+                temporal.tiles.close(tile_row);
+            }
         }
     }
 }

@@ -75,10 +75,12 @@ pub trait Lanes: Copy {
     fn excess(self, a: v128, b: v128) -> v128;
     /// a + b, held to the highest code.
     fn add(self, a: v128, b: v128) -> v128;
-    fn at_least(self, a: v128, b: v128) -> v128;
+    /// 1 where a sample is above the limit, else 0.
+    fn over(self, samples: v128, limit: v128) -> v128;
+    /// All bits of the lanes where a is at most b.
     fn at_most(self, a: v128, b: v128) -> v128;
-    /// Adds a mask's set lanes to a counter.
-    fn count(self, counter: v128, mask: v128) -> v128;
+    /// Adds lanes of 0 and 1 to a counter.
+    fn count(self, counter: v128, ones: v128) -> v128;
     /// Adds a counter to a tally in 16-bit lanes, which lasts for a row.
     fn tally(self, tally: v128, counter: v128) -> v128;
     fn gather(self, sum: v128, samples: v128) -> v128;
@@ -102,9 +104,27 @@ pub trait Lanes: Copy {
 /// Bytes of a column's sum in a scratch line, whatever the sample.
 pub const COLUMN_BYTES: usize = 4;
 
+static ONE: u8 = 1;
+
+// A 1 that the compiler cannot see through: it would turn a minimum with it, one instruction, into
+// a comparison, an inversion and a mask.
+fn one() -> u8 {
+    unsafe { core::ptr::read_volatile(&ONE) }
+}
+
 /// Samples of one byte.
 #[derive(Clone, Copy)]
-pub struct Narrow;
+pub struct Narrow {
+    one: v128,
+}
+
+impl Narrow {
+    pub fn new() -> Narrow {
+        Narrow {
+            one: u8x16_splat(one()),
+        }
+    }
+}
 
 impl Lanes for Narrow {
     const COUNT: usize = 16;
@@ -151,16 +171,16 @@ impl Lanes for Narrow {
         u8x16_add_sat(a, b)
     }
     #[inline(always)]
-    fn at_least(self, a: v128, b: v128) -> v128 {
-        i8x16_eq(u8x16_max(a, b), a)
+    fn over(self, samples: v128, limit: v128) -> v128 {
+        u8x16_min(u8x16_sub_sat(samples, limit), self.one)
     }
     #[inline(always)]
     fn at_most(self, a: v128, b: v128) -> v128 {
         i8x16_eq(u8x16_min(a, b), a)
     }
     #[inline(always)]
-    fn count(self, counter: v128, mask: v128) -> v128 {
-        i8x16_sub(counter, mask)
+    fn count(self, counter: v128, ones: v128) -> v128 {
+        i8x16_add(counter, ones)
     }
     #[inline(always)]
     fn tally(self, tally: v128, counter: v128) -> v128 {
@@ -215,6 +235,7 @@ impl Lanes for Narrow {
 /// Samples of two bytes, 9 to 12 bits of them used.
 #[derive(Clone, Copy)]
 pub struct Wide {
+    one: v128,
     ceiling: v128,
     highest: u32,
     shift: u32,
@@ -249,6 +270,7 @@ impl Wide {
     pub fn new(depth: u32) -> Wide {
         let highest = (1 << depth) - 1;
         Wide {
+            one: u16x8_splat(one() as u16),
             ceiling: u16x8_splat(highest as u16),
             highest,
             shift: depth - 8,
@@ -303,16 +325,16 @@ impl Lanes for Wide {
         u16x8_min(u16x8_add_sat(a, b), self.ceiling)
     }
     #[inline(always)]
-    fn at_least(self, a: v128, b: v128) -> v128 {
-        i16x8_eq(u16x8_max(a, b), a)
+    fn over(self, samples: v128, limit: v128) -> v128 {
+        u16x8_min(u16x8_sub_sat(samples, limit), self.one)
     }
     #[inline(always)]
     fn at_most(self, a: v128, b: v128) -> v128 {
         i16x8_eq(u16x8_min(a, b), a)
     }
     #[inline(always)]
-    fn count(self, counter: v128, mask: v128) -> v128 {
-        i16x8_sub(counter, mask)
+    fn count(self, counter: v128, ones: v128) -> v128 {
+        i16x8_add(counter, ones)
     }
     #[inline(always)]
     fn tally(self, tally: v128, counter: v128) -> v128 {

@@ -8,7 +8,7 @@ use core::arch::wasm32::*;
 /// Depth (8-bit-equivalent) from which a sample counts as combed.
 const COMBED: u32 = 10;
 
-/// Luma of the sampled rows in 256 bins.
+/// Luma of the sampled rows in 256 bins, on every second column.
 pub struct Histogram<L: Lanes> {
     lanes: L,
     plane: Plane,
@@ -29,20 +29,22 @@ impl<L: Lanes> Histogram<L> {
 
     #[inline(never)]
     pub unsafe fn row(&mut self, y: *const u8) {
+        // In locals: a store to a bin might change a field behind `self`.
+        let (lanes, bins, spare, width) = (self.lanes, self.bins, self.spare, self.plane.width);
         let bump = |table: *mut u32, x: usize| {
-            *table.add(self.lanes.code(y.add(x * L::BYTES)) as usize) += 1;
+            *table.add(lanes.code(y.add(x * L::BYTES)) as usize) += 1;
         };
         let mut x = 0;
-        while x + 4 <= self.plane.width {
-            bump(self.bins, x);
-            bump(self.spare, x + 1);
-            bump(self.spare.add(256), x + 2);
-            bump(self.spare.add(512), x + 3);
-            x += 4;
+        while x + 8 <= width {
+            bump(bins, x);
+            bump(spare, x + 2);
+            bump(spare.add(256), x + 4);
+            bump(spare.add(512), x + 6);
+            x += 8;
         }
-        while x < self.plane.width {
-            bump(self.bins, x);
-            x += 1;
+        while x < width {
+            bump(bins, x);
+            x += 2;
         }
     }
 
@@ -161,7 +163,7 @@ impl<L: Lanes> Grid<L> {
 pub struct Fields<L: Lanes> {
     lanes: L,
     plane: Plane,
-    combed: v128,
+    uncombed: v128,
     sums: *mut u64,
     counts: *mut u32,
     tiles: TileSums,
@@ -172,7 +174,7 @@ impl<L: Lanes> Fields<L> {
         Fields {
             lanes,
             plane,
-            combed: lanes.splat(COMBED << shift),
+            uncombed: lanes.splat((COMBED << shift) - 1),
             sums: out.take(8),
             counts: out.take(8),
             tiles: TileSums::new(out.take(TILES)),
@@ -202,7 +204,7 @@ impl<L: Lanes> Fields<L> {
         by_tile: bool,
     ) {
         let l = self.lanes;
-        let combed = self.combed;
+        let uncombed = self.uncombed;
         let tiles = &mut self.tiles;
         let (mut depth, mut count) = (zero(), zero());
         self.plane.runs(l, self.plane.width, |tile, from, to| {
@@ -216,7 +218,7 @@ impl<L: Lanes> Fields<L> {
                 let under = l.least(l.excess(a, c), l.excess(b, c));
                 let d = v128_or(over, under);
                 sum = l.gather(sum, d);
-                counter = l.count(counter, l.at_least(d, combed));
+                counter = l.count(counter, l.over(d, uncombed));
             });
             depth = i32x4_add(depth, l.sums(sum));
             count = l.tally(count, counter);

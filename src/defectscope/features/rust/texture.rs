@@ -15,7 +15,7 @@ const STEPS: usize = 6;
 pub struct Activity<L: Lanes> {
     lanes: L,
     plane: Plane,
-    thresholds: [v128; LEVELS],
+    limits: [v128; LEVELS],
     counts: *mut u32,
     gradient: TileSums,
     luma: TileSums,
@@ -27,7 +27,7 @@ impl<L: Lanes> Activity<L> {
         Activity {
             lanes,
             plane,
-            thresholds: GRADIENTS.map(|code| lanes.splat(code << shift)),
+            limits: GRADIENTS.map(|code| lanes.splat((code << shift) - 1)),
             counts: out.take(LEVELS),
             gradient: TileSums::new(out.take(TILES)),
             luma: TileSums::new(out.take(TILES)),
@@ -54,7 +54,7 @@ impl<L: Lanes> Activity<L> {
             None => return,
         };
         let gradient = &mut self.gradient;
-        let thresholds = &self.thresholds;
+        let limits = &self.limits;
         let mut tallies = [zero(); LEVELS];
         self.plane.runs(l, self.plane.width - 1, |tile, from, to| {
             let mut sum = zero();
@@ -67,7 +67,7 @@ impl<L: Lanes> Activity<L> {
                 let g = v128_and(l.add(across, down), keep);
                 sum = l.gather(sum, g);
                 for i in 0..LEVELS {
-                    counters[i] = l.count(counters[i], l.at_least(g, thresholds[i]));
+                    counters[i] = l.count(counters[i], l.over(g, limits[i]));
                 }
             });
             gradient.add(tile, l.sums(sum));
@@ -221,7 +221,7 @@ pub struct Banding<L: Lanes> {
     lanes: L,
     plane: Plane,
     tolerance: v128,
-    thresholds: [v128; STEPS],
+    limits: [v128; STEPS],
     counts: *mut u32,
     steps: TileSums,
     flats: TileSums,
@@ -230,18 +230,18 @@ pub struct Banding<L: Lanes> {
 impl<L: Lanes> Banding<L> {
     pub fn new(lanes: L, plane: Plane, shift: u32, out: &mut Cursor) -> Self {
         let tolerance = (1 << shift) >> 1;
-        let over = |codes: u32| lanes.splat((codes << shift) + 1);
+        let codes = |count: u32| lanes.splat(count << shift);
         Banding {
             lanes,
             plane,
             tolerance: lanes.splat(tolerance),
-            thresholds: [
-                lanes.splat(tolerance + 1),
-                over(1),
-                over(2),
-                over(3),
-                over(4),
-                over(8),
+            limits: [
+                lanes.splat(tolerance),
+                codes(1),
+                codes(2),
+                codes(3),
+                codes(4),
+                codes(8),
             ],
             counts: out.take(2 * STEPS),
             steps: TileSums::new(out.take(TILES)),
@@ -263,7 +263,7 @@ impl<L: Lanes> Banding<L> {
     #[inline(always)]
     unsafe fn measure(&mut self, direction: usize, y: *const u8, pitch: usize, count: usize) {
         let l = self.lanes;
-        let (tolerance, thresholds) = (self.tolerance, &self.thresholds);
+        let (tolerance, limits) = (self.tolerance, &self.limits);
         let (steps, flats) = (&mut self.steps, &mut self.flats);
         let mut tallies = [zero(); STEPS];
         self.plane.runs(l, count, |tile, from, to| {
@@ -278,10 +278,10 @@ impl<L: Lanes> Banding<L> {
                 let flanked = v128_and(still, keep);
                 // Outside flat flanks the step reads as none.
                 let step = v128_and(l.distance(a, b), flanked);
-                flat = l.count(flat, flanked);
+                flat = l.count(flat, v128_and(flanked, l.splat(1)));
                 if v128_any_true(step) {
                     for i in 0..STEPS {
-                        counters[i] = l.count(counters[i], l.at_least(step, thresholds[i]));
+                        counters[i] = l.count(counters[i], l.over(step, limits[i]));
                     }
                 }
             });
