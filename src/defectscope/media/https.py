@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable
 
 from defectscope.errors import MediaNotFoundError, MediaRefusedError, UnreadableMediaError
-from defectscope.media.ranged import RangedFile
+from defectscope.media.ranged import MediaUnavailableError, RangedFile
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3
@@ -55,7 +55,8 @@ def open_resource(host: str, target: str, *, connect: Connect = connect_public) 
     Raises:
         MediaRefusedError: The host is not a public one, or wants to redirect.
         MediaNotFoundError: There is no such resource, or it may not be read.
-        UnreadableMediaError: It cannot be reached or does not serve ranges.
+        MediaUnavailableError: It cannot be reached.
+        UnreadableMediaError: It is empty, or not served in ranges.
     """
     label = f"https://{host}{target.partition('?')[0]}"
     size, etag = _probe(host, target, label, connect)
@@ -68,7 +69,7 @@ def open_resource(host: str, target: str, *, connect: Connect = connect_public) 
         if status != 206 or content_range is None or content_range[0] != first:
             raise UnreadableMediaError(f"{label}: the host does not serve ranges")
         if len(data) != last - first:
-            raise UnreadableMediaError(f"{label}: the host gave less than it promised")
+            raise MediaUnavailableError(f"{label}: the host gave less than it promised")
         return data
 
     return RangedFile(fetch, size, name=target.partition("?")[0].rpartition("/")[2])
@@ -80,6 +81,8 @@ def _probe(host: str, target: str, label: str, connect: Connect) -> tuple[int, s
         raise MediaNotFoundError(f"{label}: no such resource, or it may not be read")
     if 300 <= status < 400:
         raise MediaRefusedError(f"{label}: redirects are not followed")
+    if status >= 500 or status == 429:
+        raise MediaUnavailableError(f"{label}: the host answered {status}")
     if status == 416:
         raise UnreadableMediaError(f"{label}: the resource is empty")
     if status != 206 or content_range is None:
@@ -107,7 +110,7 @@ def _get(
         except (OSError, http.client.HTTPException) as error:
             if attempt + 1 == _ATTEMPTS:
                 kind = type(error).__name__
-                raise UnreadableMediaError(f"{label}: cannot be reached ({kind})") from None
+                raise MediaUnavailableError(f"{label}: cannot be reached ({kind})") from None
             continue
         if match is None:
             return answer.status, None, data

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, cast
 
 from defectscope.errors import MediaNotFoundError, MediaRefusedError, UnreadableMediaError
-from defectscope.media.ranged import RangedFile
+from defectscope.media.ranged import MediaUnavailableError, RangedFile
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30
@@ -47,7 +47,7 @@ def open_object(uri: str, *, client: Any | None = None) -> RangedFile:
     Raises:
         MediaRefusedError: The address is not one of an object.
         MediaNotFoundError: There is no such object, or it may not be read.
-        UnreadableMediaError: S3 does not answer.
+        MediaUnavailableError: S3 does not answer.
     """
     bucket, separator, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not (bucket and separator and key):
@@ -69,7 +69,7 @@ def open_object(uri: str, *, client: Any | None = None) -> RangedFile:
         except Exception as error:
             raise _translated(error, uri) from None
         if len(data) != last - first:
-            raise UnreadableMediaError(f"{uri}: S3 gave {len(data)} bytes of {last - first}")
+            raise MediaUnavailableError(f"{uri}: S3 gave {len(data)} bytes of {last - first}")
         return data
 
     return RangedFile(fetch, int(head["ContentLength"]), name=key)
@@ -86,8 +86,8 @@ def _translated(error: Exception, uri: str) -> Exception:
             return MediaNotFoundError(f"{uri}: no such object, or it may not be read")
         if code in ("412", "PreconditionFailed"):
             return UnreadableMediaError(f"{uri}: the object changed while it was read")
-        return UnreadableMediaError(f"{uri}: S3 answered {code or 'an error'}")
+        return MediaUnavailableError(f"{uri}: S3 answered {code or 'an error'}")
     if isinstance(error, BotoCoreError):
         # Its text can hold host names and credentials' sources; the kind says enough.
-        return UnreadableMediaError(f"{uri}: S3 cannot be reached ({type(error).__name__})")
+        return MediaUnavailableError(f"{uri}: S3 cannot be reached ({type(error).__name__})")
     return error

@@ -134,7 +134,7 @@ def open_uri(uri: str, settings: Settings, *, limit_bytes: int | None = None) ->
         MediaRefusedError: The address may not be fetched.
         MediaNotFoundError: There is nothing there, or it may not be read.
         ObjectTooLargeError: It has more bytes than the limit.
-        UnreadableMediaError: It cannot be reached.
+        MediaUnavailableError: It cannot be reached.
     """
     address = allowed_address(uri, settings)
     if isinstance(address, S3Address):
