@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from defectscope.simulate.pictures import (
     with_planes,
     within,
 )
-from defectscope.simulate.resample import shift, weights
+from defectscope.simulate.resample import resize, shift
 
 _CODECS = {"mpeg2video": 31, "mpeg4": 31, "libx264": 51}
 
@@ -169,15 +168,12 @@ class _Scaled:
         return with_planes(original, planes)
 
 
-_weights = cache(weights)
-
-
 def _fit(codes: NDArray[Any], height: int, width: int, scale: float) -> NDArray[Any]:
     """Scales, or only crops and pads where the picture keeps its size."""
     if scale == 1.0:
         grown = (max(0, height - codes.shape[0]), max(0, width - codes.shape[1]))
         return np.pad(codes, ((0, grown[0]), (0, grown[1])), mode="edge")[:height, :width]
-    return _weights(codes.shape[0], height) @ codes @ _weights(codes.shape[1], width).T
+    return resize(codes, height, width)
 
 
 SIMULATORS: tuple[Simulator[Params], ...] = (CompressionBlockiness(),)

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar, cast
+from zlib import crc32
 
 import numpy as np
 
@@ -181,8 +182,9 @@ class Simulator(ABC, Generic[P]):
             raise InvalidParameterError("the defect's span is empty")
         if seed < 0:
             raise InvalidParameterError("a seed is a number from 0 on")
-        # The draw has a stream of its own, so that overriding a value changes no other.
-        rng = np.random.default_rng([seed, 0x64726177])
+        # The draw has a stream of its own, so that overriding a value changes no other, and each
+        # simulator has its own, so that one seed does not draw alike everywhere.
+        rng = np.random.default_rng([seed, crc32(self.name.encode())])
         drawn = self.draw(rng, severity, span, stream)
         return Plan(override(drawn, overrides or {}), span, seed, stream)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Codes = NDArray[np.float32]
 
@@ -23,21 +25,28 @@ def resize(plane: NDArray[Any], height: int, width: int) -> Codes:
     """
     values = plane.astype(np.float32)
     if plane.shape[0] != height:
-        values = weights(plane.shape[0], height) @ values
+        values = _weights(plane.shape[0], height) @ values
     if plane.shape[1] != width:
-        values = values @ weights(plane.shape[1], width).T
-    return values
+        values = (_weights(plane.shape[1], width) @ values.T).T
+    return np.ascontiguousarray(values, dtype=np.float32)
 
 
-def weights(size_from: int, size_to: int) -> Codes:
-    """Gives the (size_to, size_from) matrix that resizes one axis."""
+@lru_cache(maxsize=64)
+def _weights(size_from: int, size_to: int) -> Any:
+    """The (size_to, size_from) sparse matrix that resizes one axis."""
     ratio = size_from / size_to
     # Where it shrinks, the triangle covers all that falls into one new sample.
     reach = max(1.0, ratio)
     centres = (np.arange(size_to) + 0.5) * ratio - 0.5
-    distance = np.abs(np.arange(size_from)[None, :] - centres[:, None]) / reach
-    triangle = np.clip(1 - distance, 0, None)
-    return (triangle / triangle.sum(axis=1, keepdims=True)).astype(np.float32)
+    offsets = np.arange(-int(np.ceil(reach)), int(np.ceil(reach)) + 1)
+    at = np.rint(centres).astype(int)[:, None] + offsets
+    share = np.clip(1 - np.abs(at - centres[:, None]) / reach, 0, None)
+    share[(at < 0) | (at >= size_from)] = 0
+    share /= share.sum(axis=1, keepdims=True)
+    rows = np.repeat(np.arange(size_to), len(offsets))
+    columns = np.clip(at, 0, size_from - 1).ravel()
+    entries = (share.ravel().astype(np.float32), (rows, columns))
+    return sparse.csr_array(entries, shape=(size_to, size_from))
 
 
 def shift(plane: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:

@@ -16,6 +16,7 @@ from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.pictures import end_of, planes_of, time_of, with_planes, within
 
 _KINDS = ("repeat", "drop", "cadence_22", "cadence_32")
+_GROUP_GAP_S = 1.0
 _PATTERNS = {"cadence_22": (2, 2), "cadence_32": (3, 2)}
 
 
@@ -52,9 +53,10 @@ class Params:
 class Stutter(VideoSimulator[Params]):
     """Breaks the motion at several instants of the span.
 
-    Truth is one entry for the span's bad stretch, from the first event to the end of the last, with
-    the instants of all of them. An event begins with the first picture that is not the one due, and
-    ends with the first that moves on; a drop is the instant of the jump, one frame long.
+    Truth has one entry for each bad stretch, from its first event to the end of its last, with the
+    instants of all of them; events more than a second apart are stretches of their own. An event
+    begins with the first picture that is not the one due, and ends with the first that moves on;
+    a drop is the instant of the jump, one frame long.
     """
 
     name = "stutter"
@@ -90,9 +92,20 @@ class Stutter(VideoSimulator[Params]):
             yield from _repeat(frames, plan, events)
         else:
             yield from _cadence(frames, plan, events)
-        if events:
-            starts = [round(start, 6) for start, _ in events]
-            truth.append(plan.truth(self.name, events[0][0], events[-1][1], events_s=starts))
+        for group in _groups(events):
+            starts = [round(start_s, 6) for start_s, _ in group]
+            truth.append(plan.truth(self.name, group[0][0], group[-1][1], events_s=starts))
+
+
+def _groups(events: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
+    """Events that follow each other within a second are one disturbance to a viewer."""
+    groups: list[list[tuple[float, float]]] = []
+    for event in events:
+        if groups and event[0] - groups[-1][-1][1] <= _GROUP_GAP_S:
+            groups[-1].append(event)
+        else:
+            groups.append([event])
+    return groups
 
 
 def _schedule(plan: Plan[Params], frames: int) -> list[int]:
