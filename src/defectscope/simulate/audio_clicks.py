@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import signal
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
@@ -14,6 +15,9 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.audio_span import Events, Sound, WholeSpanSimulator, band_level, rms
 from defectscope.simulate.contract import Simulator, ladder
 from defectscope.simulate.sound import from_db
+
+# SciPy annotates its results with arrays of other libraries as well.
+signal = cast("Any", scipy.signal)
 
 FAMILIES = ("impulse", "crackle", "repeat", "gap")
 _BAND_HZ = (2000.0, 12000.0)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
+import scipy.fft
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import fft, signal
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.audio_span import Events, Sound, WholeSpanSimulator
 from defectscope.simulate.contract import Simulator, ladder
+
+# SciPy annotates its results with arrays of other libraries as well.
+fft = cast("Any", scipy.fft)
+signal = cast("Any", scipy.signal)
 
 FAMILIES = ("hard_clip", "soft_clip", "overdrive", "quantisation", "codec")
 # Ratio of signal to distortion in dB at the five severities, by family: what a starved codec

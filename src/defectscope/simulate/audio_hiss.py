@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import signal
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
@@ -22,6 +23,9 @@ from defectscope.simulate.audio_span import (
 )
 from defectscope.simulate.contract import Simulator, ladder
 from defectscope.simulate.sound import from_db
+
+# SciPy annotates its results with arrays of other libraries as well.
+signal = cast("Any", scipy.signal)
 
 FAMILIES = ("white", "pink", "codec")
 # The band in which noise is heard as hiss, and in which its level is set.

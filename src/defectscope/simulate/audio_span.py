@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import signal
 
 from defectscope.errors import InvalidParameterError
 from defectscope.media.frames import Samples
 from defectscope.simulate.contract import AudioSimulator, Plan, Truth
 from defectscope.simulate.sound import from_db, sample_span
+
+# SciPy annotates its results with arrays of other libraries as well.
+signal = cast("Any", scipy.signal)
 
 P = TypeVar("P")
 Sound = NDArray[np.float32]
@@ -106,7 +109,7 @@ def seam(programme: Sound, impaired: Sound, rate_hz: int) -> Sound:
     weight = np.ones(length, np.float32)
     rise = np.linspace(0, 1, edge, endpoint=False, dtype=np.float32)
     weight[:edge], weight[length - edge :] = rise, rise[::-1]
-    return programme + (impaired - programme) * weight[:, None]
+    return (programme + (impaired - programme) * weight[:, None]).astype(np.float32)
 
 
 def rms(sound: NDArray[np.floating]) -> float:

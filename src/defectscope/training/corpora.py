@@ -121,8 +121,10 @@ def _corpus(table: dict[str, Any], roots: Sequence[Path]) -> Corpus:
             break
     else:
         raise MediaNotFoundError(f"corpus folder {folder!r} lies under none of the roots given")
-    lists = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    return Corpus(folder=root / folder, **lists)
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        values[name] = tuple(cast("list[str]", value)) if isinstance(value, list) else value
+    return Corpus(folder=root / folder, **values)
 
 
 def _files(corpus: Corpus) -> list[str]:

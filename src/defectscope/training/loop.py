@@ -10,7 +10,7 @@ import copy
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -297,7 +297,7 @@ class _Run:
 
 
 @contextmanager
-def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+def _stop_on_signal() -> Generator[Callable[[], bool]]:
     asked: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:

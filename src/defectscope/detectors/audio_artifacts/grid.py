@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from math import gcd
+from typing import Any, cast
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import signal
 
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, RATE_HZ
+
+# SciPy annotates its results with arrays of other libraries as well.
+signal = cast("Any", scipy.signal)
 
 # Zero crossings of the interpolation filter on either side, and its Kaiser window: what
 # `scipy.signal.resample_poly` uses, with which the training data were made.

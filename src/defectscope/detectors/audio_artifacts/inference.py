@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -32,7 +33,8 @@ class Scorer:
         self, network: Network, device: str | None = None, bf16: bool | None = None
     ) -> None:
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        fused = _fused(network).to(self._device, memory_format=torch.channels_last).eval()
+        fused: Any = _fused(network)
+        fused = fused.to(self._device, memory_format=torch.channels_last).eval()
         self._network = fused.requires_grad_(False)
         self._bf16 = _has_bf16(self._device) if bf16 is None else bf16
 
@@ -62,8 +64,9 @@ def _fused(network: Network) -> Network:
     copy.load_state_dict(network.state_dict())
     copy.eval()
     for stage in [m for m in copy.modules() if isinstance(m, torch.nn.Sequential)]:
-        if len(stage) == 3 and isinstance(stage[1], torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            stage[0] = fuse_conv_bn_eval(stage[0], stage[1])
+        convolution, normalisation = cast("Any", stage[0]), cast("Any", stage[1])
+        if isinstance(normalisation, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            stage[0] = fuse_conv_bn_eval(convolution, normalisation)
             stage[1] = torch.nn.Identity()
     return copy
 

@@ -15,11 +15,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, cast
 
 import numpy as np
+import scipy.fft
+import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy import fft, signal
+
+# SciPy annotates its results with arrays of other libraries as well.
+fft = cast("Any", scipy.fft)
+signal = cast("Any", scipy.signal)
 
 RATE_HZ = 32000
 BLOCK = 16000

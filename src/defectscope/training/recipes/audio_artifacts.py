@@ -113,7 +113,8 @@ class AudioArtifacts:
     def build(self) -> torch.nn.Module:
         """Gives a fresh network."""
         a, b, c, d = (int(w) for w in self.settings.widths.split(","))
-        return Network((a, b, c, d)).to(memory_format=torch.channels_last)
+        network: Any = Network((a, b, c, d))
+        return network.to(memory_format=torch.channels_last)
 
     def batch(
         self, cache: CacheView, rng: np.random.Generator, size: int

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import signal
+
+# SciPy annotates its results with arrays of other libraries as well.
+signal = cast("Any", scipy.signal)
 
 Mono = NDArray[np.float64]
 _Rng = np.random.Generator

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import scipy.signal
 from numpy.typing import NDArray
-from scipy import signal
 
 from defectscope.findings import Interval
 from defectscope.media.encoding import AudioEncoding
@@ -29,6 +29,9 @@ from defectscope.simulate.audio_hiss import AudioHiss
 from defectscope.simulate.audio_hum import AudioHum
 from defectscope.simulate.contract import AudioSimulator
 from defectscope.training.recipes.sound_alikes import alike
+
+# SciPy annotates its results with arrays of other libraries as well.
+signal = cast("Any", scipy.signal)
 
 Mono = NDArray[np.float32]
 
@@ -103,12 +106,12 @@ def excerpt(recording: NDArray[np.int16], length: int, rng: np.random.Generator)
     """Gives a stretch of a recording; a short one stands somewhere in silence, perhaps twice."""
     if len(recording) >= length:
         start = int(rng.integers(0, len(recording) - length + 1))
-        return recording[start : start + length].astype(np.float32) / 32768
+        return (recording[start : start + length] / 32768).astype(np.float32)
     out = np.zeros(length, np.float32)
     place = int(rng.integers(0, max(1, length - len(recording))))
     while place < length:
         end = min(length, place + len(recording))
-        out[place:end] = recording[: end - place].astype(np.float32) / 32768
+        out[place:end] = recording[: end - place] / 32768
         place = end + int(rng.integers(0, length))
     return out
 

@@ -1,0 +1,176 @@
+"""Evaluation on labelled media: anybody's real defects, in the same tables as ours.
+
+A folder of media files, each with its truth beside it (`FILE.truth.json`, as `defectscope
+simulate` writes it), or one `truth.json` for all:
+
+    {"clip.mp4": [{"defect": "audio_hum", "start_s": 3.0, "end_s": 9.5}], "clean.mp4": []}
+
+A file without truth is not judged; an empty list says that it is clean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from rich.table import Table
+
+from defectscope.detectors.judging import analyze
+from defectscope.detectors.registry import detector_class
+from defectscope.errors import InvalidParameterError, MediaError
+from defectscope.findings import Interval
+from defectscope.training.scores import poisson_upper, wilson
+
+# An occurrence counts as found when a finding covers it like this, one to one.
+MIN_IOU = 0.5
+_TRUTH = ".truth.json"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one defect over a folder.
+
+    Attributes:
+        events: Occurrences in the truth.
+        found: Of them, matched one to one with IoU >= 0.5.
+        touched: Of them, met by any finding of the defect at all.
+        false: Findings that touch no occurrence of the defect.
+        findings: Findings in all.
+    """
+
+    events: int = 0
+    found: int = 0
+    touched: int = 0
+    false: int = 0
+    findings: int = 0
+    errors_s: list[float] = field(default_factory=list[float])
+
+
+def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
+    """Judges every labelled file of a folder and counts.
+
+    Args:
+        detector: Name of the detector.
+        folder: See the module's docstring.
+
+    Returns:
+        Per defect: events, found, touched, precision, recall with its interval, F1, false alarms
+        in ten minutes with their upper bound; files, minutes, and files that could not be read.
+
+    Raises:
+        InvalidParameterError: The folder holds no labelled media.
+    """
+    truths = read_truths(folder)
+    defects = tuple(cast("Sequence[str]", detector_class(detector).defects))
+    tallies = {name: Tally() for name in defects}
+    unreadable: list[str] = []
+    clean_s = total_s = 0.0
+    for name, entries in sorted(truths.items()):
+        try:
+            report = analyze(str(folder / name), detectors=[detector])
+        except MediaError as error:
+            unreadable.append(f"{name}: {error.message}")
+            continue
+        total_s += float(report.asset["duration_s"])
+        own = [e for e in entries if e["defect"] in defects]
+        if not own:
+            clean_s += float(report.asset["duration_s"])
+        for defect, tally in tallies.items():
+            expected = [
+                Interval(float(e["start_s"]), float(e["end_s"]))
+                for e in own
+                if e["defect"] == defect
+            ]
+            said = [f.interval for f in report.findings if f.defect == defect]
+            count(tally, expected, said)
+    return {
+        "detector": detector,
+        "files": len(truths) - len(unreadable),
+        "unreadable": unreadable,
+        "minutes": round(total_s / 60, 3),
+        "clean_minutes": round(clean_s / 60, 3),
+        "defects": {name: _summary(tally, total_s) for name, tally in tallies.items()},
+    }
+
+
+def read_truths(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Gives the labelled occurrences by file name.
+
+    Raises:
+        InvalidParameterError: There are none, or they cannot be read.
+    """
+    truths: dict[str, list[dict[str, Any]]] = {}
+    try:
+        common = folder / "truth.json"
+        if common.exists():
+            truths |= cast("dict[str, list[dict[str, Any]]]", json.loads(common.read_text("utf-8")))
+        for file in sorted(folder.glob(f"*{_TRUTH}")):
+            truths[file.name.removesuffix(_TRUTH)] = json.loads(file.read_text("utf-8"))["defects"]
+        for entries in truths.values():
+            for entry in entries:
+                Interval(float(entry["start_s"]), float(entry["end_s"]))
+                str(entry["defect"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InvalidParameterError(f"truth in {folder} cannot be read: {error!r}") from None
+    if not truths:
+        raise InvalidParameterError(f"{folder} holds no truth.json and no *{_TRUTH}")
+    return truths
+
+
+def count(tally: Tally, expected: Sequence[Interval], said: Sequence[Interval]) -> None:
+    """Adds one file's occurrences and findings; the best overlaps are matched first."""
+    pairs = sorted(
+        ((e.iou(s), i, j) for i, e in enumerate(expected) for j, s in enumerate(said)),
+        reverse=True,
+    )
+    taken: set[tuple[str, int]] = set()
+    for overlap, i, j in pairs:
+        if overlap < MIN_IOU or ("e", i) in taken or ("s", j) in taken:
+            continue
+        taken |= {("e", i), ("s", j)}
+        tally.found += 1
+        tally.errors_s.append(abs(expected[i].start_s - said[j].start_s))
+    tally.events += len(expected)
+    tally.findings += len(said)
+    tally.touched += sum(any(e.intersection_s(s) > 0 for s in said) for e in expected)
+    tally.false += sum(not any(e.intersection_s(s) > 0 for e in expected) for s in said)
+
+
+def _summary(tally: Tally, total_s: float) -> dict[str, Any]:
+    low, high = wilson(tally.found, tally.events)
+    tens = max(total_s / 600, 1e-9)
+    both = tally.events + tally.findings
+    return {
+        "events": tally.events,
+        "found": tally.found,
+        "touched": tally.touched,
+        "findings": tally.findings,
+        "recall": round(tally.found / tally.events, 4) if tally.events else None,
+        "recall_interval": [round(low, 4), round(high, 4)] if tally.events else None,
+        "precision": round(tally.found / tally.findings, 4) if tally.findings else None,
+        "f1": round(2 * tally.found / both, 4) if both else None,
+        "false_alarms": tally.false,
+        "false_per_10_min": round(tally.false / tens, 3),
+        "false_per_10_min_upper_95": round(poisson_upper(tally.false) / tens, 3),
+        "start_error_s": round(sorted(tally.errors_s)[len(tally.errors_s) // 2], 3)
+        if tally.errors_s
+        else None,
+    }
+
+
+def tables(result: Mapping[str, Any]) -> list[Table]:
+    """Gives the result as tables for a terminal."""
+    table = Table(
+        title=f"{result['detector']}: {result['files']} files, {result['minutes']:.1f} min"
+    )
+    heads = ("events", "found", "recall", "precision", "f1", "false_alarms", "false_per_10_min")
+    table.add_column("defect")
+    for head in heads:
+        table.add_column(head.replace("_", " "), justify="right")
+    for name, entry in result["defects"].items():
+        cells = ["-" if entry[head] is None else f"{entry[head]:g}" for head in heads]
+        table.add_row(name, *cells)
+    return [table]
