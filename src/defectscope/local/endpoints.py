@@ -30,6 +30,7 @@ class Variant:
         weight: Share of the traffic, relative to the other variants.
         desired_count: Instances asked for; one server stands for all, none for zero.
         image: The image that SageMaker would run.
+        resolved: When it was looked up.
         server: The model's server while there is one.
     """
 
@@ -37,6 +38,7 @@ class Variant:
     weight: float
     desired_count: int
     image: str = ""
+    resolved: float = field(default_factory=time.time)
     server: ModelServer | None = None
 
     @property
@@ -57,9 +59,12 @@ class Variant:
             "DesiredWeight": self.weight,
         }
         if self.image:
-            now = time.time()
             summary["DeployedImages"] = [
-                {"SpecifiedImage": self.image, "ResolvedImage": self.image, "ResolutionTime": now}
+                {
+                    "SpecifiedImage": self.image,
+                    "ResolvedImage": self.image,
+                    "ResolutionTime": self.resolved,
+                }
             ]
         if self.serverless:
             summary["CurrentServerlessConfig"] = dict(self.serverless)

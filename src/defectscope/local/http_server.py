@@ -89,11 +89,11 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     # Answers are written in pieces; without this each would wait for the peer's delayed ACK.
     disable_nagle_algorithm = True
-    server: HttpServer
+    server: HttpServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def setup(self) -> None:
-        self.timeout = self.server.idle_timeout_s
         super().setup()
+        self.connection.settimeout(self.server.idle_timeout_s)
 
     def log_message(self, format: str, *args: Any) -> None:
         _log.debug(format, *args)

@@ -250,7 +250,7 @@ class LocalSageMaker:
         """Gives a boto3 client for a service of the local SageMaker."""
         import boto3
 
-        return boto3.session.Session().client(
+        return boto3.Session().client(
             service,
             region_name=self.region,
             endpoint_url=self.endpoint_url,
@@ -316,19 +316,18 @@ def _is_supervisor(pid: int, home: Path) -> bool:
 
 
 def _left_behind(home: Path) -> list[psutil.Process]:
-    """Finds processes of a supervisor that was killed: each has the home in its command line."""
+    """Finds what a killed supervisor may have left: commands of ours that name its home."""
     found: list[psutil.Process] = []
-    marker = f"{home}{os.sep}"
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             arguments = process.cmdline()
-            if process.pid != os.getpid() and (
-                ("defectscope.local.supervisor" in arguments and str(home) in arguments)
-                or (
-                    any(argument.startswith(marker) for argument in arguments)
-                    and any("defectscope" in argument for argument in arguments[:8])
-                )
-            ):
+            ours = any("defectscope" in argument for argument in arguments[:8])
+            names_home = any(
+                argument == str(home) or argument.startswith(f"{home}{os.sep}")
+                for argument in arguments
+            )
+            is_guarded = "-m" in arguments or "-S" in arguments
+            if ours and names_home and is_guarded and process.pid != os.getpid():
                 found.append(process)
     return found
 

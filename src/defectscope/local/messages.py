@@ -156,7 +156,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Gives one header field's value."""
-        return cast("str | None", self.headers.get(name))
+        return self.headers.get(name)
 
     def scope(self) -> tuple[str | None, str | None]:
         """Gives region and service that the request was signed for; signatures are not checked."""

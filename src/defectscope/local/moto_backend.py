@@ -103,7 +103,7 @@ class MotoBackend:
         with self._lock:
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = boto3.session.Session().client(
+                self._clients[key] = boto3.Session().client(
                     service,
                     region_name=region,
                     endpoint_url=self.url,
@@ -129,9 +129,7 @@ class MotoBackend:
             response = self._send(connection, request)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
-            raise FaultError(
-                502, "ServiceUnavailable", "the AWS emulation did not answer"
-            ) from error
+            raise FaultError(502, "ServiceUnavailable", "moto did not answer") from error
         except BaseException:
             connection.close()
             raise

@@ -1,7 +1,7 @@
 """The process that runs moto: S3, IAM, SNS and the rest of AWS that a model needs around it.
 
-Started as `python -m defectscope.local.moto_process ADDRESS_FILE`. It takes a free port on loopback,
-writes it to the file and serves until it is killed.
+Started as `python -m defectscope.local.moto_process ADDRESS_FILE`. It takes a free port on
+loopback, writes it to the file and serves until it is killed.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class TransformJob:
             with ThreadPoolExecutor(concurrency) as requests:
                 run = _Run(self, server, requests, concurrency)
                 failures: dict[str, str] = {}
-                # As many files are open as requests may be in flight: any of them may be one record.
+                # As many files are open as requests may be in flight: each may be one record.
                 with ThreadPoolExecutor(min(concurrency, len(inputs))) as files:
                     futures = {item.uri: files.submit(run.transform, item) for item in inputs}
                     for uri, future in futures.items():
