@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import boto3
+import numpy as np
+import pytest
+from moto import mock_aws
+
+from defectscope.detectors import analyze
+from defectscope.errors import DefectscopeError, MediaError
+from defectscope.media import s3
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
+from defectscope.media.frames import Frame, Plane
+from defectscope.media.ranged import MediaUnavailableError, RangedFile
+from defectscope.media.writer import write_clip
+from defectscope.serving.codec import Request
+from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.sample import BLACK_S, DROPOUT_S, FREEZE_S, sample_avi
+from defectscope.serving.settings import Settings
+from defectscope.simulate.soundscape import music_like, runs_of
+
+SERVES = ("audio_dropout", "black_frames", "freeze")
+RATE = Fraction(12)
+LENGTH_S = 180
+
+
+@pytest.fixture(scope="session")
+def sample() -> bytes:
+    return sample_avi()
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    s3.default_client.cache_clear()
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="films")
+        yield client
+    s3.default_client.cache_clear()
+
+
+def run(request: Request, settings: Settings | None = None):
+    job = open_job(request, settings or Settings(), SERVES)
+    try:
+        return judge(job)
+    finally:
+        job.close()
+
+
+def facts(report) -> list[tuple[str, float, float]]:
+    return [(f.defect, f.start_s, f.end_s) for f in report.findings]
+
+
+def comparable(report) -> dict[str, Any]:
+    return json.loads(replace(report, timing={}, asset={}).to_json())
+
+
+def test_the_sample_has_the_defects_that_it_says(sample):
+    assert facts(run(Request(media=sample))) == [
+        ("black_frames", *BLACK_S),
+        ("audio_dropout", *DROPOUT_S),
+        ("freeze", *FREEZE_S),
+    ]
+
+
+def test_an_object_is_judged_as_the_upload_is(sample, bucket):
+    bucket.put_object(Bucket="films", Key="dir/clip.avi", Body=sample)
+    report = run(Request(uri="s3://films/dir/clip.avi"))
+    assert comparable(report) == comparable(run(Request(media=sample)))
+    assert report.asset["uri"] == "s3://films/dir/clip.avi"
+
+
+def test_segments_merge_to_one_pass(sample, bucket):
+    bucket.put_object(Bucket="films", Key="clip.avi", Body=sample)
+    parts = [
+        run(Request(uri="s3://films/clip.avi", start_s=a, end_s=b, measurements=True)).to_dict()
+        for a, b in ((None, 1.5), (1.5, 2.52), (2.52, None))
+    ]
+    merged = run(Request(merge=tuple(json.loads(json.dumps(parts)))))
+    assert facts(merged) == facts(run(Request(media=sample)))
+
+
+def test_options_reach_the_detectors(sample):
+    report = run(Request(media=sample, detectors=("freeze",), start_s=0.0, end_s=2.0))
+    assert list(report.verdicts) == ["freeze"]
+    assert facts(report) == []
+    with pytest.raises(DefectscopeError) as caught:
+        run(Request(media=sample, parameters={"freeze": {"nonsense": 1}}))
+    assert caught.value.code == "invalid_parameter"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        (Settings(max_pixels=1000), "media_too_large"),
+        (Settings(max_duration_s=3.0), "media_too_large"),
+        (Settings(max_streams=1), "media_too_large"),
+        (Settings(time_limit_s=1e-9), "time_limit_exceeded"),
+    ],
+)
+def test_limits_end_a_request(sample, settings, code):
+    with pytest.raises(MediaError) as caught:
+        run(Request(media=sample), settings)
+    assert caught.value.code == code
+    assert caught.value.http_status == (422 if code == "time_limit_exceeded" else 413)
+
+
+def test_objects_and_captions_have_limits(sample, bucket):
+    bucket.put_object(Bucket="films", Key="clip.avi", Body=sample)
+    with pytest.raises(MediaError) as caught:
+        run(Request(uri="s3://films/clip.avi"), Settings(max_object_bytes=1000))
+    assert (caught.value.code, caught.value.http_status) == ("object_too_large", 413)
+    with pytest.raises(MediaError) as caught:
+        run(
+            Request(media=sample, captions_uri="s3://films/clip.avi"),
+            Settings(max_captions_bytes=1000),
+        )
+    assert caught.value.code == "object_too_large"
+
+
+def test_captions_come_from_their_own_address(sample, bucket):
+    bucket.put_object(Bucket="films", Key="c.srt", Body=b"1\n00:00:00,000 --> 00:00:01,000\nHi\n")
+    assert run(Request(media=sample, captions_uri="s3://films/c.srt")).verdicts
+    bucket.put_object(Bucket="films", Key="bad.srt", Body=b"\xff\x00\xfe")
+    with pytest.raises(DefectscopeError) as caught:
+        run(Request(media=sample, captions_uri="s3://films/missing.srt"))
+    assert caught.value.code == "media_not_found"
+
+
+def job_on(media: RangedFile) -> Job:
+    """A job on a file of our own making, past the address policy."""
+    return replace(open_job(Request(media=b"x"), Settings(), SERVES), media=media)
+
+
+def test_a_read_that_fails_half_way_is_never_judged_as_the_end(sample):
+    def fetch(first: int, last: int) -> bytes:
+        if last > 2_000_000 and first < 2_800_000:
+            raise MediaUnavailableError("the network is gone")
+        return sample[first:last]
+
+    with pytest.raises(MediaUnavailableError, match="network is gone"):
+        judge(job_on(RangedFile(fetch, len(sample), name="x.avi")))
+
+
+def test_the_time_limit_holds_while_judging(sample):
+    def slow(first: int, last: int) -> bytes:
+        time.sleep(0.05)
+        return sample[first:last]
+
+    job = replace(
+        job_on(RangedFile(slow, len(sample), name="x.avi")), deadline_s=time.monotonic() + 0.3
+    )
+    began = time.monotonic()
+    with pytest.raises(MediaError) as caught:
+        judge(job)
+    assert caught.value.code == "time_limit_exceeded"
+    assert time.monotonic() - began < 3.0
+
+
+@pytest.fixture(scope="module")
+def long_clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three minutes at about 1 Mbit/s, the index at the head or at the tail."""
+    folder = tmp_path_factory.mktemp("long")
+    random = np.random.default_rng(9)
+    noise = random.integers(40, 200, (72 * 4, 128 * 4), np.uint8)
+    grey = np.full((36, 64), 128, np.uint8)
+
+    def frames() -> Iterator[Frame]:
+        for pts in range(LENGTH_S * RATE.numerator):
+            y, x = (pts * 7) % 200, (pts * 13) % 380
+            luma = noise[y : y + 72, x : x + 128]
+            planes = (Plane(luma, 128, 72), Plane(grey, 64, 36), Plane(grey, 64, 36))
+            yield Frame(pts, 1, planes, 8)
+
+    encoding = VideoEncoding(128, 72, RATE, crf=28.0, gop_frames=24, preset="ultrafast")
+    sound = music_like(3, 10.0, 48000)
+    clips = {place: folder / f"{place}.mp4" for place in ("tail", "head")}
+    write_clip(
+        clips["tail"],
+        frames=frames(),
+        runs=runs_of(np.tile(sound, (LENGTH_S // 10, 1))),
+        video=encoding,
+        audio=AudioEncoding(),
+    )
+    with (
+        av.open(str(clips["tail"])) as source,
+        av.open(str(clips["head"]), "w", options={"movflags": "+faststart"}) as target,
+    ):
+        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    return clips
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["head", "tail"])
+def test_a_minute_costs_about_a_minutes_bytes(long_clips, place):
+    data = long_clips[place].read_bytes()
+    start_s, end_s = 60.0, 120.0
+    with av.open(io.BytesIO(data)) as container:
+        own = sum(
+            packet.size
+            for packet in container.demux()
+            if packet.pts is not None and start_s <= packet.pts * packet.time_base < end_s
+        )
+    index = data.index(b"moov")
+    index_bytes = int.from_bytes(data[index - 4 : index], "big")
+    file = RangedFile(lambda first, last: data[first:last], len(data), name="x.mp4")
+    report = analyze(file, detectors=SERVES, start_s=start_s, end_s=end_s)
+    assert set(report.verdicts) == set(SERVES)
+    assert own > 3_000_000
+    assert file.bytes_fetched - index_bytes <= 1.5 * own
