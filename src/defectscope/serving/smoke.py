@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,6 +78,8 @@ def predict(handler: DetectorHandler, name: str, media: bytes) -> dict[str, Any]
     Raises:
         ServingError: The answer is not the report of all detectors that the handler serves.
     """
+    reasons = _Reasons()
+    logging.getLogger("defectscope.serving").addHandler(reasons)
     handler.initialize(BareContext(name, {}))
     refused = BareContext(name, {"Content-Type": "application/json"})
     handler.handle([{"body": bytearray(b"{")}], refused)
@@ -86,8 +89,22 @@ def predict(handler: DetectorHandler, name: str, media: bytes) -> dict[str, Any]
     (text,) = handler.handle([{"body": bytearray(media)}], context)
     answer = json.loads(text)
     if context.status != 200 or set(answer.get("verdicts", {})) != set(handler.serves):
-        raise ServingError(f"{name}: answered with {context.status}: {text[:400]}")
+        reason = reasons.last or text[:400]
+        raise ServingError(f"{name}: answered with {context.status}: {reason}")
     return answer
+
+
+class _Reasons(logging.Handler):
+    """Keeps what the handler logged and did not tell its caller."""
+
+    last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Notes the exception of a record."""
+        if record.exc_info and record.exc_info[1] is not None:
+            self.last = " ".join(
+                f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}".split()
+            )
 
 
 def main(arguments: list[str]) -> int:
