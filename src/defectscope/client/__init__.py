@@ -1,0 +1,47 @@
+"""The Python client of a deployed defectscope: boto3 and the standard library, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from defectscope.client.client import Client
+from defectscope.client.fake import FakeCall, FakeTransport
+from defectscope.client.faults import TransientEndpointError
+from defectscope.client.hooks import CallEvent, Hook
+from defectscope.client.jobs import AsyncJob, Job, JobState, JobStatus, Outcome, TransformJob
+from defectscope.client.retry import RetryBudget, RetryPolicy
+from defectscope.client.settings import Settings
+from defectscope.client.transport import Reply, Ticket, Transport
+
+if TYPE_CHECKING:
+    from defectscope.client.aws import AwsTransport as AwsTransport
+
+__all__ = [
+    "AsyncJob",
+    "AwsTransport",
+    "CallEvent",
+    "Client",
+    "FakeCall",
+    "FakeTransport",
+    "Hook",
+    "Job",
+    "JobState",
+    "JobStatus",
+    "Outcome",
+    "Reply",
+    "RetryBudget",
+    "RetryPolicy",
+    "Settings",
+    "Ticket",
+    "TransformJob",
+    "TransientEndpointError",
+    "Transport",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AwsTransport":
+        from defectscope.client.aws import AwsTransport
+
+        return AwsTransport
+    raise AttributeError(f"module 'defectscope.client' has no attribute {name!r}")
