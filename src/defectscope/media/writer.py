@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Samples
+from defectscope.media.interleave import interleave
 
 # FFmpeg's number of full range (AVCOL_RANGE_JPEG) and limited range (AVCOL_RANGE_MPEG).
 _RANGE = {True: 2, False: 1}
@@ -53,6 +54,7 @@ class Writer:
         """
         self._path = fspath(path)
         self._copies: list[_Copy] = []
+        self._next_sample: int | None = None
         try:
             self._out: OutputContainer = av.open(
                 "file:" + self._path,
@@ -115,10 +117,21 @@ class Writer:
         context.format = "fltp" if "fltp" in names else names[0]
         return stream
 
-    def copy_from(self, source: str | PathLike[str], medium: Literal["video", "audio"]) -> None:
+    def copy_from(
+        self,
+        source: str | PathLike[str],
+        medium: Literal["video", "audio"],
+        *,
+        shift_s: float = 0.0,
+    ) -> None:
         """Has the first video or sound stream of another file copied along, untouched.
 
         Call before writing the first frame or sample.
+
+        Args:
+            source: The other file.
+            medium: Which stream.
+            shift_s: Added to its time stamps, seconds.
 
         Raises:
             UnreadableMediaError: The file has no such stream, or the container cannot hold it.
@@ -138,7 +151,7 @@ class Writer:
             raise UnreadableMediaError(
                 f"{self._path}: cannot hold this {medium} ({error})"
             ) from None
-        self._copies.append(_Copy(container, streams[0], made))
+        self._copies.append(_Copy(container, streams[0], made, shift_s))
 
     def write_frame(self, frame: Frame) -> None:
         """Encodes one picture at `frame.pts` ticks.
@@ -173,6 +186,8 @@ class Writer:
     def write_samples(self, samples: Samples) -> None:
         """Encodes a run of sound at `samples.start`.
 
+        Gaps between runs are written as silence and overlaps are left out: encoders know no gaps.
+
         Raises:
             InvalidParameterError: The number of channels does not fit the encoding.
         """
@@ -181,15 +196,23 @@ class Writer:
         if len(samples.data) == 0:
             return
         encoding = self._audio_encoding
-        planar = np.ascontiguousarray(samples.data.T, dtype=np.float32)
+        data, start = samples.data, samples.start
+        if self._next_sample is not None:
+            missing = start - self._next_sample
+            data = np.pad(data, ((max(0, missing), 0), (0, 0)))[max(0, -missing) :]
+            start = self._next_sample
+            if len(data) == 0:
+                return
+        self._next_sample = start + len(data)
+        planar = np.ascontiguousarray(data.T, dtype=np.float32)
         try:
             sound = av.AudioFrame.from_ndarray(planar, format="fltp", layout=encoding.layout)
         except ValueError as error:
             raise InvalidParameterError(f"{len(planar)} channels: {error}") from None
         sound.sample_rate = encoding.rate_hz
-        sound.pts = samples.start
+        sound.pts = start
         sound.time_base = Fraction(1, encoding.rate_hz)
-        now_s = Fraction(samples.start, encoding.rate_hz)
+        now_s = Fraction(start, encoding.rate_hz)
         self._mux(self._encode(self._audio, sound), now_s)
 
     def _encode(self, stream: VideoStream | AudioStream, frame: Any) -> list[Any]:
@@ -245,22 +268,33 @@ class Writer:
 class _Copy:
     """A stream that goes along as it is."""
 
-    def __init__(self, container: InputContainer, source: Any, target: Any) -> None:
+    def __init__(self, container: InputContainer, source: Any, target: Any, shift_s: float) -> None:
         self.container = container
         self._target = target
+        exact_s = Fraction(shift_s).limit_denominator(1_000_000)
+        self._shift_ticks = round(exact_s / source.time_base)
         self._packets = container.demux(source)
-        self._next: Any = next(self._packets, None)
+        self._next = self._take()
 
     def until(self, limit_s: Fraction | None) -> Iterator[Any]:
         """Gives the packets up to an instant; None is the end."""
         while self._next is not None:
             packet = self._next
-            if packet.dts is not None:
-                if limit_s is not None and packet.dts * packet.time_base > limit_s:
-                    return
-                packet.stream = self._target
-                yield packet
-            self._next = next(self._packets, None)
+            if limit_s is not None and packet.dts * packet.time_base > limit_s:
+                return
+            packet.stream = self._target
+            yield packet
+            self._next = self._take()
+
+    def _take(self) -> Any:
+        """The next packet, shifted; None at the end."""
+        for packet in self._packets:
+            if packet.dts is not None and packet.size > 0:
+                packet.dts += self._shift_ticks
+                if packet.pts is not None:
+                    packet.pts += self._shift_ticks
+                return packet
+        return None
 
 
 def write_clip(
@@ -285,18 +319,11 @@ def write_clip(
     tick = Fraction(1) if video is None else video.time_base or 1 / video.rate
     rate_hz = 1 if audio is None else audio.rate_hz
     with Writer(path, video=video, audio=audio, container_options=container_options) as writer:
-        pictures, sounds = iter(frames), iter(runs)
-        picture, sound = next(pictures, None), next(sounds, None)
-        while picture is not None or sound is not None:
-            if sound is None or (
-                picture is not None and picture.pts * tick <= Fraction(sound.start, rate_hz)
-            ):
-                assert picture is not None
-                writer.write_frame(picture)
-                picture = next(pictures, None)
+        for item, _ in interleave(frames, runs, tick_s=tick, rate_hz=rate_hz):
+            if isinstance(item, Frame):
+                writer.write_frame(item)
             else:
-                writer.write_samples(sound)
-                sound = next(sounds, None)
+                writer.write_samples(item)
 
 
 __all__ = ["AudioEncoding", "VideoEncoding", "Writer", "write_clip"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
@@ -16,15 +15,15 @@ from defectscope.media.roundtrip import Roundtrip
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
 from defectscope.simulate.pictures import (
+    Arrays,
     Extent,
-    planes_of,
     time_of,
     to_codes,
     to_native,
     with_planes,
     within,
 )
-from defectscope.simulate.resample import resize, shift
+from defectscope.simulate.resample import resize
 
 _CODECS = {"mpeg2video": 31, "mpeg4": 31, "libx264": 51}
 
@@ -116,11 +115,12 @@ class _Scaled:
     def __init__(self, plan: Plan[Params]) -> None:
         params, video = plan.params, plan.video
         self._params = params
+        # The picture is grown at the top and the left, so that the grid lies elsewhere in it.
+        width = video.width + params.offset_x_px
+        height = video.height + params.offset_y_px
         # Whole macroblocks keep the grid regular up to the edges.
-        self._width = max(16, round(video.width * params.scale / 16) * 16)
-        self._height = max(16, round(video.height * params.scale / 16) * 16)
-        if params.scale == 1.0:
-            self._width, self._height = -(-video.width // 16) * 16, -(-video.height // 16) * 16
+        self._width = -(-round(width * params.scale) // 16) * 16
+        self._height = -(-round(height * params.scale) // 16) * 16
         options: dict[str, str] = {}
         if params.codec == "libx264":
             options = {"x264-params": "no-deblock=1:aq-mode=0"}
@@ -132,16 +132,18 @@ class _Scaled:
             quantizer=params.quantizer,
             options=options,
         )
-        self._waiting: list[Frame] = []
+        self._waiting: deque[Frame] = deque()
 
     def push(self, frame: Frame) -> list[Frame]:
         self._waiting.append(frame)
         planes: list[Plane] = []
         for index, plane in enumerate(frame.planes):
-            width, height = self._size(index)
-            moved = shift(plane.picture, *self._offset(index))
-            codes = _fit(to_codes(moved, frame.bit_depth), height, width, self._params.scale)
-            planes.append(Plane(to_native(codes, 8), width, height))
+            codes = to_codes(plane.picture, frame.bit_depth)
+            grown = np.pad(codes, [(before, 0) for before in self._offset(index)], mode="edge")
+            small = resize(grown, *self._scaled(grown.shape))
+            height, width = self._size(index)
+            tail = ((0, height - small.shape[0]), (0, width - small.shape[1]))
+            planes.append(Plane(to_native(np.pad(small, tail, mode="edge"), 8), width, height))
         made = Frame(frame.pts, frame.duration, tuple(planes), 8)
         return [self._restore(each) for each in self._codec.push(made)]
 
@@ -150,30 +152,27 @@ class _Scaled:
 
     def _size(self, index: int) -> tuple[int, int]:
         part = 1 if index == 0 else 2
-        return self._width // part, self._height // part
+        return self._height // part, self._width // part
 
     def _offset(self, index: int) -> tuple[int, int]:
         part = 1 if index == 0 else 2
         return self._params.offset_y_px // part, self._params.offset_x_px // part
 
+    def _scaled(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        height, width = (max(1, round(n * self._params.scale)) for n in shape)
+        return height, width
+
     def _restore(self, coded: Frame) -> Frame:
-        original = self._waiting.pop(0)
-        planes = planes_of(original)
-        for index, plane in enumerate(planes):
-            height, width = plane.shape
-            codes = coded.planes[index].picture.astype(np.float32)
-            codes = _fit(codes, height, width, self._params.scale)
+        original = self._waiting.popleft()
+        out: Arrays = []
+        for index, plane in enumerate(original.planes):
             rows, columns = self._offset(index)
-            planes[index] = shift(to_native(codes, original.bit_depth), -rows, -columns)
-        return with_planes(original, planes)
-
-
-def _fit(codes: NDArray[Any], height: int, width: int, scale: float) -> NDArray[Any]:
-    """Scales, or only crops and pads where the picture keeps its size."""
-    if scale == 1.0:
-        grown = (max(0, height - codes.shape[0]), max(0, width - codes.shape[1]))
-        return np.pad(codes, ((0, grown[0]), (0, grown[1])), mode="edge")[:height, :width]
-    return resize(codes, height, width)
+            grown = (plane.height + rows, plane.width + columns)
+            height, width = self._scaled(grown)
+            codes = coded.planes[index].picture[:height, :width].astype(np.float32)
+            full = resize(codes, *grown)[rows:, columns:]
+            out.append(to_native(full, original.bit_depth))
+        return with_planes(original, out)
 
 
 SIMULATORS: tuple[Simulator[Params], ...] = (CompressionBlockiness(),)

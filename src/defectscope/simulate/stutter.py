@@ -75,6 +75,8 @@ class Stutter(VideoSimulator[Params]):
         kind = kinds[int(rng.integers(len(kinds)))]
         length = round(ladder(severity, (1.0, 1.0, 2.0, 3.0, 5.0)) * max(1.0, rate / 30))
         every_s = ladder(severity, (1.0, 0.6, 0.4, 0.35, 0.3)) * float(rng.uniform(0.85, 1.15))
+        # Each dropped picture shortens the programme for good.
+        every_s *= 2 if kind == "drop" else 1
         return Params(
             kind=kind,
             length_frames=min(12, length),
