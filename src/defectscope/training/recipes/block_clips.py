@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from defectscope.findings import Interval
 from defectscope.media.concealment import Concealment, decode_as_shown
@@ -22,24 +21,11 @@ from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import Writer
 from defectscope.simulate._bitstream_damage import Harm, break_stream
-from defectscope.simulate._drawn_blocks import draw_patches, paint
+from defectscope.simulate._damage_mask import LABEL_PX, Mask, blocks_of, label, reduced
+from defectscope.simulate._drawn_blocks import Look, draw_patches, paint
 from defectscope.training.recipes.block_sources import Yuv, resize
 
 RATE = Fraction(25)
-# Labels are kept per block of so many pixels; four of them a side make a cell of the network.
-LABEL_PX = 8
-CLEAN, UNSURE, DAMAGED = 0, 1, 2
-
-# A block is damaged where it differs, by this mean in 8-bit codes, from what should be there, from
-# what was there in the pictures just before (a copy of an earlier picture is only stillness) and
-# from what should be a few pixels away (leaves that concealment moved a little are still leaves).
-# All on pictures reduced to this many pixels a sample, as an eye at some distance sees them.
-DAMAGED_CODE = 8.0
-UNSURE_CODE = 3.5
-_SAMPLE_PX = 4
-_EARLIER_FRAMES = (1, 2, 3, 4, 6)
-
-Mask = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +139,7 @@ def broken(
 
 
 def drawn(
-    frames: Sequence[Yuv], look: str, span: tuple[int, int], area: float, rng: np.random.Generator
+    frames: Sequence[Yuv], look: Look, span: tuple[int, int], area: float, rng: np.random.Generator
 ) -> Made:
     """Gives a clip with blocks drawn on it, standing still or drawn anew now and then."""
     size = frames[0][0].shape
@@ -162,75 +148,22 @@ def drawn(
     )
     keep = float(rng.choice([0.0, 0.5, 0.85, 1.0]))
     before = frames[max(0, span[0] - int(rng.integers(1, 12)))]
-    patches = draw_patches(rng, size, block, area, look)  # pyright: ignore[reportArgumentType]
+    patches = draw_patches(rng, size, block, area, look)
     seen: list[Yuv] = []
     masks: list[Mask] = []
     clean = [reduced(frame) for frame in frames]
     for index, picture in enumerate(frames):
         if not span[0] <= index < span[1]:
             seen.append(picture)
-            masks.append(np.zeros(_blocks(size), np.uint8))
+            masks.append(np.zeros(blocks_of(size), np.uint8))
             continue
         if index > span[0] and rng.random() > keep:
-            patches = draw_patches(rng, size, block, area, look)  # pyright: ignore[reportArgumentType]
+            patches = draw_patches(rng, size, block, area, look)
         y, u, v = paint(list(picture), list(before), patches, block)
         seen.append((y, u, v))
         masks.append(label((y, u, v), clean, index))
     facts = {"generator": look, "codec": "", "concealment": "", "rate": area, "block_px": block}
     return Made(seen, masks, facts)
-
-
-def _blocks(size_px: tuple[int, ...]) -> tuple[int, int]:
-    return size_px[0] // LABEL_PX, size_px[1] // LABEL_PX
-
-
-Reduced = NDArray[np.float32]
-
-
-def reduced(picture: Yuv) -> Reduced:
-    """Gives luma and chroma by samples of _SAMPLE_PX, (3, rows, columns), whole blocks only."""
-    rows, columns = (n * LABEL_PX // _SAMPLE_PX for n in _blocks(picture[0].shape))
-    out = np.empty((3, rows, columns), np.float32)
-    for k, plane in enumerate(picture):
-        step = _SAMPLE_PX if k == 0 else _SAMPLE_PX // 2
-        cut = plane[: rows * step, : columns * step].reshape(rows, step, columns, step)
-        out[k] = cut.mean(axis=(1, 3), dtype=np.float32)
-    return out
-
-
-def _apart(seen: Reduced, other: Reduced) -> NDArray[np.float32]:
-    """How far two pictures are apart, per block: the largest mean difference of the planes."""
-    step = LABEL_PX // _SAMPLE_PX
-    gap = np.abs(seen - other)
-    gap = gap.reshape(3, gap.shape[1] // step, step, gap.shape[2] // step, step)
-    return gap.mean(axis=(2, 4)).max(axis=0)
-
-
-def label(seen: Yuv, clean: Sequence[Reduced], index: int) -> Mask:
-    """Gives what is damaged in a picture, block by block.
-
-    Args:
-        seen: The picture shown.
-        clean: The intact clip, reduced.
-        index: Which of its pictures should have been shown.
-    """
-    mine = reduced(seen)
-    least = _apart(mine, clean[index])
-    out = np.where(least >= UNSURE_CODE, UNSURE, CLEAN).astype(np.uint8)
-    suspect = least >= DAMAGED_CODE
-    if not suspect.any():
-        return out
-    for back in _EARLIER_FRAMES:
-        if index >= back:
-            least = np.minimum(least, _apart(mine, clean[index - back]))
-    padded = np.pad(clean[index], ((0, 0), (1, 1), (1, 1)), mode="edge")
-    rows, columns = mine.shape[1:]
-    for down in range(3):
-        for across in range(3):
-            moved = padded[:, down : down + rows, across : across + columns]
-            least = np.minimum(least, _apart(mine, moved))
-    out[suspect & (least >= DAMAGED_CODE)] = DAMAGED
-    return out
 
 
 def captured(made: Made, coding: Coding | None, scale: float) -> Made:
@@ -240,7 +173,7 @@ def captured(made: Made, coding: Coding | None, scale: float) -> Made:
     size = (_side(height, scale), _side(width, scale))
     if size != (height, width):
         frames = [resize(frame, size) for frame in frames]
-        masks = [_stretched(mask, _blocks(size)) for mask in masks]
+        masks = [_stretched(mask, blocks_of(size)) for mask in masks]
     if coding is not None:
         coded = through(frames, coding)
         # A coder keeps every picture; were one missing, labels would slip against pictures.

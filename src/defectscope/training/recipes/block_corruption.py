@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from defectscope.detectors.block_corruption.network import CELL_PX, BlockNet, network_input
+from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX
 from defectscope.training.contract import (
     CacheView,
     Item,
@@ -21,7 +22,6 @@ from defectscope.training.contract import (
     Schedule,
     Split,
 )
-from defectscope.training.recipes.block_clips import CLEAN, DAMAGED, LABEL_PX
 from defectscope.training.recipes.block_examples import ClipPlan, LeftOut, choose, items
 from defectscope.training.recipes.block_sources import STILL_SUFFIXES, VIDEO_SUFFIXES
 from defectscope.training.scores import auc
@@ -73,12 +73,17 @@ class BlockCorruptionRecipe:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
 
+    def preparation(self) -> Mapping[str, Any]:
+        """Gives the settings that decide what is in the cache."""
+        trained = ("width", "crop_px", "with_previous")
+        return {k: v for k, v in asdict(self.settings).items() if k not in trained}
+
     def schedule(self) -> Schedule:
         """Gives the default schedule."""
         return Schedule(steps=4000, batch=48, peak_rate=2e-3, score_every=400, patience=0)
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
-        """Gives one job a clip, in an order in which every stretch of jobs holds every recording."""
+        """Gives one job a clip, ordered so that the first of them hold every recording already."""
         plans: list[tuple[float, ClipPlan]] = []
         for recording in recordings:
             count = self._clips(recording)
@@ -115,7 +120,8 @@ class BlockCorruptionRecipe:
 
     def build(self) -> torch.nn.Module:
         """Gives a fresh network, laid out as CPUs like it."""
-        return BlockNet(self.settings.width).to(memory_format=torch.channels_last)
+        network = BlockNet(self.settings.width)
+        return cast("torch.nn.Module", cast("Any", network).to(memory_format=torch.channels_last))
 
     def batch(
         self, cache: CacheView, rng: np.random.Generator, size: int
@@ -272,9 +278,7 @@ def targets(masks: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
 def figures(said: Mapping[str, NDArray[Any]]) -> dict[str, float]:
     """Gives scores of predictions; `objective` is what training maximises."""
     sure = said["hit_weight"][:, 0] > 0
-    frame_auc = auc(
-        said["decision"][sure, 0].astype(np.float64), said["hit"][sure, 0].astype(bool)
-    )
+    frame_auc = auc(said["decision"][sure, 0].astype(np.float64), said["hit"][sure, 0].astype(bool))
     before = said["hit_weight"][:, 1] > 0
     before_auc = auc(
         said["decision"][before, 1].astype(np.float64), said["hit"][before, 1].astype(bool)

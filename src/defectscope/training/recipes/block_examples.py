@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from defectscope.media.concealment import CONCEALMENTS, Concealment
-from defectscope.simulate._bitstream_damage import DAMAGES, Harm
+from defectscope.simulate._bitstream_damage import DAMAGES, Damage, Harm
+from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX
 from defectscope.simulate._drawn_blocks import LOOKS
 from defectscope.training.contract import Item, Recording, Split
 from defectscope.training.recipes.block_alikes import ALIKES, alike
 from defectscope.training.recipes.block_clips import (
-    CLEAN,
-    DAMAGED,
-    LABEL_PX,
     Coding,
     Made,
     broken,
@@ -85,17 +83,19 @@ class ClipPlan:
         return np.random.default_rng(list(digest[:16]))
 
 
-def choose(split: Split, left_out: LeftOut, rng: np.random.Generator) -> tuple[str, str, Concealment]:
+def choose(
+    split: Split, left_out: LeftOut, rng: np.random.Generator
+) -> tuple[str, str, Concealment]:
     """Draws generator, codec and concealment; the left-out ones only for the test split."""
     clean_share = 0.35
     if rng.random() < clean_share:
-        return str(rng.choice(ALIKES, p=_ALIKE_SHARES)), "", "motion"
+        return str(rng.choice(ALIKES, p=_ALIKE_SHARES)), "", CONCEALMENTS[0]
     held = split == "test"
     damages = [d for d in DAMAGES if held or d != left_out.generator]
     looks = [look for look in LOOKS if held or look != left_out.generator]
     generator = str(rng.choice(damages if rng.random() < 0.66 else looks))
     codec = str(rng.choice([c for c in CODECS if held or c != left_out.codec]))
-    settings = [c for c in CONCEALMENTS if held or c != left_out.concealment]
+    settings: list[Concealment] = [c for c in CONCEALMENTS if held or c != left_out.concealment]
     return generator, codec, settings[int(rng.integers(len(settings)))]
 
 
@@ -128,7 +128,12 @@ def make(plan: ClipPlan) -> Made:
         made = drawn(frames, plan.generator, span, area, rng)
     else:
         made = broken(
-            frames, _coding(plan.codec, rng), _harm(plan.generator, rng), plan.concealment, span, rng
+            frames,
+            _coding(plan.codec, rng),
+            _harm(cast("Damage", plan.generator), rng),
+            plan.concealment,
+            span,
+            rng,
         )
     return captured(made, *_capture(rng))
 
@@ -143,7 +148,7 @@ def _coding(codec: str, rng: np.random.Generator) -> Coding:
     )
 
 
-def _harm(damage: str, rng: np.random.Generator) -> Harm:
+def _harm(damage: Damage, rng: np.random.Generator) -> Harm:
     def between(low: float, high: float) -> float:
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 

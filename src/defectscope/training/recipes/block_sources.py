@@ -59,14 +59,14 @@ def _scaled(frame: Frame, size_px: tuple[int, int]) -> Yuv:
     shape = native.height / native.width
     # Turn a portrait raster into a landscape one, or the reverse, by cropping its middle.
     if abs(shape - height / width) / shape > 0.1:
-        planes = [p.picture for p in planes_of(convert(native, "yuv420p", *_even(native)), 8)]
-        return reframe((planes[0], planes[1], planes[2]), size_px)
-    y, u, v = (p.picture.copy() for p in planes_of(convert(native, "yuv420p", width, height), 8))
+        return reframe(_yuv(native, native.height // 2 * 2, native.width // 2 * 2), size_px)
+    return _yuv(native, height, width)
+
+
+def _yuv(native: Any, height: int, width: int) -> Yuv:
+    planes = planes_of(convert(native, "yuv420p", width, height), 8)
+    y, u, v = (np.array(plane.picture, np.uint8) for plane in planes)
     return y, u, v
-
-
-def _even(native: Any) -> tuple[int, int]:
-    return native.width // 2 * 2, native.height // 2 * 2
 
 
 def reframe(picture: Yuv, size_px: tuple[int, int]) -> Yuv:
