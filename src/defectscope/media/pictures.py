@@ -24,7 +24,7 @@ _DECODE_ON_S = 2
 _SEEK_MARGINS_S = (0, 2, 8, 32)
 # Most frames decoded in search of one picture: ten seconds at 60 fps, a long group of pictures.
 _MAX_FRAMES_PER_PICTURE = 600
-# Even sizes suit the 4:2:0 that every JPEG reader takes.
+# 4:2:0 is what every JPEG reader takes; the `j` means the full range that JPEG implies.
 _JPEG_FORMAT = "yuvj420p"
 
 
@@ -68,9 +68,7 @@ def encode_jpeg(rgb: NDArray[np.uint8], quantiser: int = 5) -> bytes:
     """
     height, width = (max(2, side - side % 2) for side in rgb.shape[:2])
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-    picture = picture.reformat(
-        width=width, height=height, format=_JPEG_FORMAT, dst_color_range="jpeg"
-    )
+    picture = picture.reformat(width=width, height=height, format=_JPEG_FORMAT)
     picture.pts = 0
     codec: Any = av.CodecContext.create("mjpeg", "w")
     codec.width, codec.height = width, height

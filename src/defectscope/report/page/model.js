@@ -1,0 +1,142 @@
+// The report as data: words, numbers, filter and sort. Touches no element but the data block.
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const REPORT = DATA.report;
+const SEVERITIES = ["minor", "major", "critical"];
+const MARKS = { fail: "✗", inconclusive: "?", pass: "✓", not_applicable: "–" };
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+const FINDINGS = REPORT.findings.map((finding, index) => ({
+  ...finding,
+  index,
+  rank: Math.max(0, SEVERITIES.indexOf(finding.severity)),
+  length_s: finding.end_s - finding.start_s,
+  picture: DATA.pictures[index] ?? null,
+}));
+const DETECTORS = [...new Set([...Object.keys(REPORT.verdicts), ...FINDINGS.map((f) => f.detector)])];
+const BY_DETECTOR = new Map(DETECTORS.map((name) => [name, []]));
+for (const finding of FINDINGS) BY_DETECTOR.get(finding.detector).push(finding);
+const LAST_S = FINDINGS.reduce((last, f) => Math.max(last, f.end_s), REPORT.asset.duration_s || 0);
+const PROGRAMME = {
+  start_s: FINDINGS.reduce((first, f) => Math.min(first, f.start_s), 0),
+  end_s: LAST_S > 0 ? LAST_S : 1,
+};
+
+function verdictOf(detector) {
+  return REPORT.verdicts[detector]?.verdict ?? "fail";
+}
+
+function words(name) {
+  return String(name).replaceAll("_", " ");
+}
+
+// "mean_luma_code" -> ["mean luma", "code"]; the suffixes come with the data.
+function labelAndUnit(name) {
+  const cut = name.lastIndexOf("_");
+  const suffix = name.slice(cut + 1);
+  if (cut > 0 && Object.hasOwn(DATA.units, suffix)) return [words(name.slice(0, cut)), DATA.units[suffix]];
+  return [words(name), ""];
+}
+
+function number(value) {
+  if (Number.isInteger(value)) return String(value).replace("-", "−");
+  const digits = Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
+  return digits.replace("-", "−");
+}
+
+function quantity(value, unit) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "number") return String(value ?? "none");
+  return unit ? number(value) + (unit === "%" || unit === "°" ? "" : " ") + unit : number(value);
+}
+
+// H:MM:SS.mmm, with as many decimals as asked for.
+function clock(time_s, decimals = 3) {
+  const scale = 10 ** decimals;
+  const ticks = Math.round(Math.abs(time_s) * scale);
+  const seconds = Math.floor(ticks / scale);
+  const pad = (value, size = 2) => String(value).padStart(size, "0");
+  const fraction = decimals ? "." + pad(ticks % scale, decimals) : "";
+  const hours = Math.floor(seconds / 3600);
+  const body = pad(Math.floor(seconds / 60) % 60) + ":" + pad(seconds % 60) + fraction;
+  return (time_s < 0 && ticks ? "−" : "") + (hours ? hours + ":" : "") + body;
+}
+
+function lengthOf(seconds) {
+  if (seconds >= 60) return clock(seconds, 0);
+  return seconds >= 1 ? seconds.toFixed(2) + " s" : Math.round(seconds * 1000) + " ms";
+}
+
+function spanOf(finding) {
+  return [finding.start_timecode ?? clock(finding.start_s), finding.end_timecode ?? clock(finding.end_s)];
+}
+
+// The first few scalars of the evidence, for one line of a list.
+function summary(finding, most = 3) {
+  const said = [];
+  for (const [name, value] of Object.entries(finding.evidence)) {
+    if (said.length === most) break;
+    if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") {
+      const [label, unit] = labelAndUnit(name);
+      said.push(label + " " + quantity(value, unit).slice(0, 80));
+    }
+  }
+  return said.join(" · ");
+}
+
+for (const finding of FINDINGS) {
+  finding.haystack = [
+    finding.defect, words(finding.defect), finding.detector, words(finding.detector),
+    finding.severity, ...spanOf(finding), summary(finding, 40),
+  ].join(" ").toLowerCase();
+}
+
+const ORDERS = {
+  time: (a, b) => a.start_s - b.start_s,
+  severity: (a, b) => b.rank - a.rank || b.confidence - a.confidence,
+  confidence: (a, b) => b.confidence - a.confidence,
+  length: (a, b) => b.length_s - a.length_s,
+  defect: (a, b) => COLLATOR.compare(a.defect, b.defect),
+};
+
+const STATE = {
+  text: "", severities: new Set(SEVERITIES), detector: "", sort: "time", quiet: false,
+  selected: -1, view: { ...PROGRAMME }, shown: FINDINGS,
+};
+const LISTENERS = [];
+
+function select(filter) {
+  const terms = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
+  return FINDINGS.filter(
+    (f) =>
+      filter.severities.has(f.severity) &&
+      (!filter.detector || f.detector === filter.detector) &&
+      terms.every((term) => f.haystack.includes(term)),
+  ).sort((a, b) => ORDERS[filter.sort](a, b) || a.start_s - b.start_s || a.index - b.index);
+}
+
+// One way to change anything: the changed keys go to everyone who draws.
+function update(change) {
+  Object.assign(STATE, change);
+  const keys = new Set(Object.keys(change));
+  if (["text", "severities", "detector", "sort"].some((key) => keys.has(key))) {
+    STATE.shown = select(STATE);
+    keys.add("shown");
+    if (!STATE.shown.some((f) => f.index === STATE.selected)) {
+      STATE.selected = STATE.shown[0]?.index ?? -1;
+      keys.add("selected");
+    }
+  }
+  for (const listener of LISTENERS) listener(keys);
+}
+
+// Text goes in as text, never as markup.
+function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "class") node.className = value;
+    else if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
+    else if (value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
