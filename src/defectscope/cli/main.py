@@ -39,7 +39,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Gives the parser of the whole command line."""
-    from defectscope.cli import analyze, detectors, local, report
+    from defectscope.cli import analyze, detectors, local, report, simulate
 
     parser = argparse.ArgumentParser(
         prog="defectscope",
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=defectscope.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (analyze, detectors, local, report):
+    for module in (analyze, detectors, simulate, local, report):
         module.add_parser(commands)
     return parser
 
