@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import wasmtime
 from numpy.typing import NDArray
 
 from defectscope.errors import ArtifactError, InvalidParameterError
 from defectscope.features import FEATURES, Batch, PlaneGeometry, open_extractor
 from defectscope.features.catalogue import Group, groups_of, layout_of
+from defectscope.features.fast_call import fast_call
 from defectscope.features.geometry import sampled_columns, sampled_rows, tile_samples
 from defectscope.features.kernel import load_kernel
 
@@ -158,7 +160,9 @@ def test_tile_samples_turn_sums_into_means(size: tuple[int, int]) -> None:
     np.testing.assert_array_equal(values["tile_flats"], flats)
 
 
-@pytest.mark.parametrize(("size", "rows"), [((1920, 1080), 51), ((320, 240), 240), ((1, 1), 1)])
+@pytest.mark.parametrize(
+    ("size", "rows"), [((1920, 1080), 37), ((320, 240), 80), ((160, 120), 120), ((1, 1), 1)]
+)
 def test_sampled_rows_meet_both_fields_and_all_block_phases(
     size: tuple[int, int], rows: int
 ) -> None:
@@ -179,3 +183,29 @@ def test_at_most_256_rows_are_sampled_whatever_the_size() -> None:
 
 def test_at_most_64_blocks_of_columns_are_seen() -> None:
     assert all(len(sampled_columns(width)) <= 64 * 16 for width in [*range(1, 2000), 4096, 65_536])
+
+
+def exported(text: str) -> tuple[Any, wasmtime.Store]:
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    instance = wasmtime.Instance(store, wasmtime.Module(engine, text), [])
+    return instance.exports(store)["f"], store
+
+
+def test_the_fast_call_gives_way_to_the_public_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """(module (func (export "f") (param i32) (result i32)
+        (i32.add (local.get 0) (i32.const 1))))"""
+    function, store = exported(text)
+    assert fast_call(function, store, 41)() == 42
+    monkeypatch.delattr("wasmtime._ffi.wasmtime_func_call")
+    call = fast_call(function, store, 41)
+    monkeypatch.undo()
+    assert call.__name__ == "public_call"
+    assert call() == 42
+
+
+def test_a_trap_is_an_exception() -> None:
+    text = '(module (func (export "f") (param i32) (result i32) unreachable))'
+    function, store = exported(text)
+    with pytest.raises(wasmtime.Trap):
+        fast_call(function, store, 0)()

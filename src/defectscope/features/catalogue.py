@@ -20,7 +20,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, PlaneGeometry
 
 # Codes are 8-bit-equivalent; deeper samples are compared with the code shifted up.
-DARK_CODES = (20, 32)
+DARK_CODES = (20,)
 CHANGED_CODE = 8
 COMBED_CODE = 10
 GRADIENT_CODES = (1, 2, 3, 4, 8, 16, 32, 64)
@@ -101,7 +101,7 @@ FEATURES: tuple[Feature, ...] = (
         ("luma_sum", "scalar", 64, "Sum of luma codes."),
         ("luma_min", "scalar", 32, "Lowest luma code."),
         ("luma_max", "scalar", 32, "Highest luma code."),
-        ("dark_counts", (2,), 32, "Samples at or below each of DARK_CODES."),
+        ("dark_counts", (1,), 32, "Samples at or below each of DARK_CODES."),
         ("tile_luma", "tiles", 32, "Sum of luma codes."),
         ("row_luma", "rows", 32, "Sum of luma codes."),
         ("row_min", "rows", 32, "Lowest luma code."),

@@ -13,8 +13,8 @@ from defectscope.errors import InvalidParameterError
 TILE_ROWS = 8
 TILE_COLUMNS = 12
 _BLOCK_PX = 16
-_SAMPLED_AREA_PX = 98_304
-_SAMPLED_BLOCKS = 30
+_SAMPLED_AREA_PX = 65_536
+_SAMPLED_BLOCKS = 20
 
 MAX_SIDE_PX = 65_536
 MAX_AREA_PX = 1 << 26
@@ -60,10 +60,10 @@ def row_step(width: int, height: int) -> int:
     """Gives the distance in rows between the rows that sampled measures look at.
 
     It is odd, so that both fields and all phases of a block grid are met. The sampled rows hold
-    about 98,304 samples, but are 48 at least (where the plane has as many) and 256 at most.
+    about 65,536 samples, but are 36 at least (where the plane has as many) and 256 at most.
     """
     by_area = -(-width * height // _SAMPLED_AREA_PX) | 1
-    by_rows = max(height // 48, 2) - 1 | 1
+    by_rows = max(height // 36, 2) - 1 | 1
     at_least = -(-height // 256) | 1
     return max(min(by_area, by_rows), at_least)
 
@@ -76,7 +76,7 @@ def sampled_rows(width: int, height: int, above: int = 0, below: int = 0) -> NDA
 
 
 def sampled_columns(width: int) -> NDArray[np.intp]:
-    """Gives the columns that the row profiles look at: some 30 blocks of 16, or all columns."""
+    """Gives the columns that the row profiles look at: some 20 blocks of 16, or all columns."""
     blocks = -(-width // _BLOCK_PX)
     step = max(blocks // _SAMPLED_BLOCKS, 1)
     columns = np.arange(width)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from defectscope.errors import ArtifactError
 from defectscope.features.catalogue import CHROMA_GROUPS
 from defectscope.features.extractor import Extractor
+from defectscope.features.fast_call import fast_call
 from defectscope.features.geometry import PlaneGeometry, row_step
 
 _PAGE_BYTES = 65_536
@@ -62,7 +63,7 @@ class WasmExtractor(Extractor):
         self._store = wasmtime.Store(engine)
         exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         sample_bytes = 1 if geometry.bit_depth == 8 else 2
-        self._function: Any = exports["measure_8" if sample_bytes == 1 else "measure_16"]
+        function: Any = exports["measure_8" if sample_bytes == 1 else "measure_16"]
         memory: Any = exports["memory"]
         scratch_bytes: Any = exports["scratch_bytes"]
         heap_base: Any = exports["__heap_base"]
@@ -92,7 +93,8 @@ class WasmExtractor(Extractor):
         self._memory = np.frombuffer(
             memory.get_buffer_ptr(self._store, memory.data_len(self._store)), np.uint8
         )
-        self._address, record, scratch, first, second, u, v = places
+        address, record, scratch, first, second, u, v = places
+        self._call = fast_call(function, self._store, address)
         dtype = np.dtype("u1" if sample_bytes == 1 else "<u2")
 
         def plane(address: int, width: int, height: int, pitch: int) -> NDArray[Any]:
@@ -114,7 +116,7 @@ class WasmExtractor(Extractor):
             if geometry.chroma_width and self.layout.groups & CHROMA_GROUPS
         )
         self._record = self._memory[record : record + 4 * self.layout.words].view("<u4")
-        self._frame = self._memory[self._address : self._address + 4 * _FRAME_WORDS].view("<u4")
+        self._frame = self._memory[address : address + 4 * _FRAME_WORDS].view("<u4")
         self._frame[:] = (
             geometry.width,
             geometry.height,
@@ -146,7 +148,7 @@ class WasmExtractor(Extractor):
         frame = self._frame
         address = self._luma_addresses[turn]
         frame[8] = address
-        if self._function(self._store, self._address) != 4 * self.layout.words:
+        if self._call() != 4 * self.layout.words:
             raise ArtifactError("kernel.wasm and the catalogue disagree about the record")
         record[:] = self._record
         frame[9] = address

@@ -5,14 +5,14 @@ use crate::lanes::{counts, ones, total, zero, Lanes};
 use crate::record::Cursor;
 use core::arch::wasm32::*;
 
-/// Codes (8-bit-equivalent) at or below which a sample counts as dark.
-const DARK: [u32; 2] = [20, 32];
+/// Code (8-bit-equivalent) up to which a sample counts as dark.
+const DARK: u32 = 20;
 /// Change (8-bit-equivalent) from which a sample counts as changed.
 const CHANGED: u32 = 8;
 
 /// Level and extremes, of the plane, of each row and of each tile.
 struct Luma {
-    dark: [v128; 2],
+    dark: v128,
     sum: *mut u64,
     lowest: *mut u32,
     highest: *mut u32,
@@ -54,11 +54,11 @@ impl<L: Lanes> Full<L> {
         let lanes = self.lanes;
         let height = self.plane.height;
         self.luma = Some(Luma {
-            dark: DARK.map(|code| lanes.splat(((code + 1) << shift) - 1)),
+            dark: lanes.splat(((DARK + 1) << shift) - 1),
             sum: out.take(1),
             lowest: out.take(1),
             highest: out.take(1),
-            dark_counts: out.take(2),
+            dark_counts: out.take(1),
             tiles: TileSums::new(out.take(TILES)),
             row_sum: out.take(height),
             row_least: out.take(height),
@@ -99,13 +99,13 @@ impl<L: Lanes> Full<L> {
     ) {
         let l = self.lanes;
         let (mut luma, mut temporal) = (self.luma.as_mut(), self.temporal.as_mut());
-        let dark = luma.as_ref().map_or([zero(); 2], |luma| luma.dark);
+        let dark = luma.as_ref().map_or(zero(), |luma| luma.dark);
         let unchanged = temporal.as_ref().map_or(zero(), |temporal| temporal.unchanged);
         let (mut least, mut greatest) = (ones(), zero());
-        let (mut level, mut brighter) = (zero(), [zero(); 2]);
+        let (mut level, mut brighter) = (zero(), zero());
         let (mut change, mut changed) = (zero(), zero());
         self.plane.runs(l, self.plane.width, |tile, from, to| {
-            let (mut sum, mut over, mut sad, mut count) = (zero(), [zero(); 2], zero(), zero());
+            let (mut sum, mut over, mut sad, mut count) = (zero(), zero(), zero(), zero());
             vectors(l, from, to, |x, keep| {
                 let at = x * L::BYTES;
                 let v = l.load(y.add(at));
@@ -114,8 +114,7 @@ impl<L: Lanes> Full<L> {
                     sum = l.gather(sum, kept);
                     greatest = l.greatest(greatest, kept);
                     least = l.least(least, v128_or(v, v128_not(keep)));
-                    over[0] = l.count(over[0], l.over(kept, dark[0]));
-                    over[1] = l.count(over[1], l.over(kept, dark[1]));
+                    over = l.count(over, l.over(kept, dark));
                 }
                 if TEMPORAL {
                     let d = v128_and(l.distance(v, l.load(previous.add(at))), keep);
@@ -127,8 +126,7 @@ impl<L: Lanes> Full<L> {
                 let sum = l.sums(sum);
                 luma.as_mut().unwrap_unchecked().tiles.add(tile, sum);
                 level = i32x4_add(level, sum);
-                brighter[0] = l.tally(brighter[0], over[0]);
-                brighter[1] = l.tally(brighter[1], over[1]);
+                brighter = l.tally(brighter, over);
             }
             if TEMPORAL {
                 let sad = l.sums(sad);
@@ -146,10 +144,7 @@ impl<L: Lanes> Full<L> {
             *luma.row_greatest.add(r) = greatest;
             *luma.lowest = if r == 0 { least } else { least.min(*luma.lowest) };
             *luma.highest = greatest.max(*luma.highest);
-            for i in 0..2 {
-                let dark = self.plane.width as u32 - total(counts(brighter[i])) as u32;
-                *luma.dark_counts.add(i) += dark;
-            }
+            *luma.dark_counts += self.plane.width as u32 - total(counts(brighter)) as u32;
             if let Some(tile_row) = closed {
                 luma.tiles.close(tile_row);
             }

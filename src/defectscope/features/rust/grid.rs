@@ -8,9 +8,9 @@ pub const TILES_Y: usize = 8;
 pub const TILES: usize = TILES_X * TILES_Y;
 
 /// About how many samples the sampled rows hold.
-const SAMPLED_AREA: usize = 98_304;
+const SAMPLED_AREA: usize = 65_536;
 /// About how many blocks of a row the row profiles look at.
-const SAMPLED_BLOCKS: usize = 30;
+const SAMPLED_BLOCKS: usize = 20;
 
 /// Tiles begin at multiples of this many samples.
 const BLOCK: usize = 16;
@@ -26,10 +26,10 @@ pub struct Plane {
 }
 
 /// The distance between sampled rows, odd so that both fields and every phase of a block grid are
-/// met: about `SAMPLED_AREA` samples, but 48 rows at least where there are as many, 256 at most.
+/// met: about `SAMPLED_AREA` samples, but 36 rows at least where there are as many, 256 at most.
 fn row_step(width: usize, height: usize) -> usize {
     let by_area = (width * height + SAMPLED_AREA - 1) / SAMPLED_AREA | 1;
-    let by_rows = (height / 48).max(2) - 1 | 1;
+    let by_rows = (height / 36).max(2) - 1 | 1;
     let at_least = (height + 255) / 256 | 1;
     by_area.min(by_rows).max(at_least)
 }
