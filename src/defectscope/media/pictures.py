@@ -88,16 +88,21 @@ class _Seeker:
         self._origin = origin
         self._base = Fraction(stream.time_base)
         self._frames: Iterator[Any] = iter(())
+        self._walk = _DECODE_ON_S / self._base
         self._current: Any = None
         self._ahead: Any = None
 
     def at(self, time_s: Fraction) -> Any:
         """The frame presented last at or before an instant, else the first that can be had."""
         target = self._origin + time_s / self._base
-        if self._current is None or not (
-            self._current.pts <= target < self._current.pts + _DECODE_ON_S / self._base
-        ):
+        here = None if self._current is None else self._current.pts
+        if here is None or target < here:
             self._jump(target)
+        elif self._ahead is not None and target > here + self._walk:
+            self._jump(target)
+            # Random access points that lie far apart make walking on as cheap as jumping.
+            if self._current is not None:
+                self._walk = max(self._walk, target - self._current.pts)
         for _ in range(_MAX_FRAMES_PER_PICTURE):
             if self._ahead is None or self._ahead.pts > target:
                 break

@@ -30,6 +30,9 @@ _PLAIN_MARKS = {"fail": "x", "inconclusive": "?", "pass": "+", "not_applicable":
 # Wider than any line we print: a file or pipe must not be cut to the 80 columns of no terminal.
 _PIPE_WIDTH = 400
 _EVIDENCE_SHOWN = 3
+# Unicode categories that act on a terminal instead of showing: controls, format marks such as
+# bidirectional overrides, surrogates, line and paragraph separators.
+_UNPRINTED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NARROW_COLUMNS = 100
 
 
@@ -174,9 +177,12 @@ def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) ->
 def _peaks(detector: str, peaks: Mapping[str, float]) -> str:
     said: list[str] = []
     for name, value in peaks.items():
+        if name == detector:
+            # A defect's own name carries no unit, though `black_frames` looks as if it did.
+            said.append(format_number(value))
+            continue
         label, unit = label_and_unit(name)
-        number = f"{format_number(value)} {unit}".strip()
-        said.append(number if name == detector else f"{label} {number}")
+        said.append(f"{label} {format_number(value)} {unit}".strip())
     return _clean(", ".join(said))
 
 
@@ -187,7 +193,7 @@ def _evidence(evidence: Mapping[str, Any]) -> str:
 
 def _clean(text: str) -> str:
     """File names come from anywhere: nothing in them may move the cursor or change colours."""
-    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf", "Cs"} else c for c in text)
+    return "".join("\ufffd" if unicodedata.category(c) in _UNPRINTED else c for c in text)
 
 
 def _clock(time_s: float) -> str:

@@ -20,7 +20,10 @@ function scoreAround(finding) {
   const [name, curve] = curves.find(([n]) => n === finding.defect) ?? curves[0] ?? [];
   if (!curve) return [];
   const margin = Math.max(2, finding.length_s, 6 * curve.step_s);
-  const view = { start_s: finding.start_s - margin, end_s: finding.end_s + margin };
+  const view = {
+    start_s: Math.max(PROGRAMME.start_s, finding.start_s - margin),
+    end_s: Math.min(PROGRAMME.end_s, finding.end_s + margin),
+  };
   const canvas = plot(`Score of ${words(name)} around the finding`, (target) => {
     const width = target.clientWidth || 360, height = 112, box = { x: 46, y: 8, width: width - 54, height: 76 };
     const pen = prepare(target, width, height), [low, high] = curveRange(curve);
@@ -37,9 +40,9 @@ function scoreAround(finding) {
     pen.fillText(number(Number(high.toPrecision(3))), box.x - 6, box.y + 9);
     pen.fillText(number(Number(low.toPrecision(3))), box.x - 6, box.y + box.height);
     pen.textAlign = "left";
-    pen.fillText(clock(Math.max(PROGRAMME.start_s, view.start_s), 1), box.x, height - 10);
+    pen.fillText(clock(view.start_s, 1), box.x, height - 10);
     pen.textAlign = "right";
-    pen.fillText(clock(Math.min(PROGRAMME.end_s, view.end_s), 1), box.x + box.width, height - 10);
+    pen.fillText(clock(view.end_s, 1), box.x + box.width, height - 10);
   });
   return [heading("Score around it: " + words(name)), canvas];
 }

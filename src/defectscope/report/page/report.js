@@ -28,7 +28,8 @@ function drawFooter() {
     const entry = REPORT.detectors[name] ?? {}, parameters = Object.entries(entry.parameters ?? {});
     const peaks = Object.entries(REPORT.verdicts[name]?.peak_score ?? {});
     const list = (pairs) => pairs.map(([key, value]) => {
-      const [label, unit] = labelAndUnit(key);
+      // A defect's own name carries no unit, though "black_frames" looks as if it did.
+      const [label, unit] = key === name ? [words(key), ""] : labelAndUnit(key);
       return label + " " + (value !== null && typeof value === "object" ? JSON.stringify(value) : quantity(value, unit));
     }).join(", ");
     return element("tr", {}, element("td", {}, words(name)), element("td", {}, words(verdictOf(name))), element("td", {}, list(peaks)), element("td", {}, entry.version ?? ""), element("td", {}, list(parameters)));
@@ -161,12 +162,12 @@ function start() {
     if (has("selected")) {
       drawDetail();
       // So that a link can point at a finding; pages without an address refuse it.
-      try { history.replaceState(null, "", STATE.selected < 0 ? "#" : "#finding-" + STATE.selected); } catch { /* no link */ }
+      try { history.replaceState(null, "", STATE.selected < 0 ? "#" : "#at-" + STATE.selected); } catch { /* no link */ }
     }
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(drawTimeline);
   });
-  const linked = /^#finding-(\d+)$/.exec(location.hash);
+  const linked = /^#at-(\d+)$/.exec(location.hash);
   const first = linked && FINDINGS[Number(linked[1])] ? Number(linked[1]) : (select(STATE)[0]?.index ?? -1);
   update({ text: "", detector: "", quiet: false });
   update({ selected: first });

@@ -1,5 +1,7 @@
 // One lane a detector: score curve behind, findings in front; zoom, pan, pick.
-const LANE_PX = 34, RULER_PX = 26, DRAG_PX = 4;
+// Many lanes are drawn lower, so that the list stays on the screen.
+const LANE_TALL_PX = 34, LANE_LOW_PX = 24, MANY_LANES = 10;
+const RULER_PX = 26, DRAG_PX = 4;
 const HEIGHTS = { critical: 20, major: 16, minor: 12 };
 const STAGE = document.getElementById("stage"), CANVAS = document.getElementById("canvas");
 const OVERVIEW = document.getElementById("overview"), TIP = document.getElementById("tip");
@@ -12,6 +14,10 @@ function lanes() {
   const order = { fail: 0, inconclusive: 1, pass: 2, not_applicable: 3 };
   const all = [...DETECTORS].sort((a, b) => loud(b) - loud(a) || order[verdictOf(a)] - order[verdictOf(b)]);
   return STATE.quiet || !DETECTORS.some(loud) ? all : all.filter(loud);
+}
+
+function lanePx() {
+  return lanes().length > MANY_LANES ? LANE_LOW_PX : LANE_TALL_PX;
 }
 
 function setView(start_s, span_s) {
@@ -66,7 +72,7 @@ function drawRuler(pen, width, height) {
 }
 
 function drawTimeline() {
-  const names = lanes(), width = CANVAS.clientWidth;
+  const names = lanes(), width = CANVAS.clientWidth, LANE_PX = lanePx();
   const height = RULER_PX + LANE_PX * names.length;
   const pen = prepare(CANVAS, width, height);
   const { start_s, end_s } = STATE.view;
@@ -85,7 +91,7 @@ function drawTimeline() {
     bars.sort((a, b) => a.rank - b.rank);
     for (const finding of bars) {
       const x = xOf(finding.start_s), wide = Math.max(3, xOf(finding.end_s) - x);
-      const high = HEIGHTS[finding.severity] ?? 12, y = top + (LANE_PX - high) / 2;
+      const high = (HEIGHTS[finding.severity] ?? 12) * (LANE_PX / LANE_TALL_PX), y = top + (LANE_PX - high) / 2;
       pen.globalAlpha = shown.has(finding) ? 0.82 : 0.14;
       pen.fillStyle = colours[finding.severity];
       pen.fillRect(x, y, wide, high);
@@ -99,6 +105,7 @@ function drawTimeline() {
     }
     pen.globalAlpha = 1;
   });
+  document.getElementById("labels").style.setProperty("--lane", LANE_PX + "px");
   const title = `Timeline of ${names.length} detectors with ${FINDINGS.length} findings from ${clock(start_s, 0)} to ${clock(end_s, 0)}; the list of findings has the same facts.`;
   CANVAS.setAttribute("aria-label", title);
   STAGE.dataset.startS = start_s;
@@ -128,7 +135,7 @@ function drawOverview() {
 
 // The finding under a point: the smallest of those within reach, so that short ones can be hit.
 function findingAt(x, y) {
-  const name = lanes()[Math.floor((y - RULER_PX) / LANE_PX)];
+  const name = lanes()[Math.floor((y - RULER_PX) / lanePx())];
   if (name === undefined || y < RULER_PX) return null;
   const reach = timeAt(4) - timeAt(0), time = timeAt(x);
   const hit = BY_DETECTOR.get(name).filter((f) => f.start_s - reach <= time && time <= f.end_s + reach);
