@@ -81,11 +81,11 @@ class Freeze:
         findings: list[Finding] = []
         reached = 0
         for first, last in runs(still):
+            if first <= reached:
+                continue  # part of a freeze that has been extended over it
+            first, last = self._extended(first, last, starts_s, peak)
             # The frozen frame itself came with movement, so it is the one before the run.
             held = first - 1
-            if held < reached:
-                continue  # part of a freeze that has been extended over it
-            last = self._extended(last, held, starts_s, peak)
             duration_s = float(ends_s[last - 1] - starts_s[held])
             if duration_s < self.params.min_duration_s or last - held < self.params.min_frames:
                 continue
@@ -118,19 +118,22 @@ class Freeze:
         )
 
     def _extended(
-        self, last: int, held: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
-    ) -> int:
+        self, first: int, last: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
+    ) -> tuple[int, int]:
         """Carries a run over what an encoder still refines, and over its key frames.
 
         How much that is depends on the picture; it stays far below the movement that stopped.
         """
-        since = int(np.searchsorted(starts_s, starts_s[held] - self.params.motion_window_s))
-        moved = float(np.median(peak[max(since, 1) : held + 1])) if held else 0.0
+        since = int(np.searchsorted(starts_s, starts_s[first] - self.params.motion_window_s))
+        before = peak[max(since, 1) : first]
+        moved = float(np.median(before)) if len(before) else 0.0
         thresholds = self.tuned.thresholds
         limit = min(moved / thresholds["motion_ratio"], thresholds["refinement_code"])
+        while first > 1 and peak[first - 1] <= limit:
+            first -= 1
         while last < len(peak) and peak[last] <= limit:
             last += 1
-        return last
+        return first, last
 
     def _moved_before(
         self,
