@@ -192,7 +192,10 @@ class _Bar:
 
     def __enter__(self) -> Any:
         self._progress.start()
-        return lambda share: self._progress.update(self._task, completed=share)
+        return self._show
+
+    def _show(self, share: float) -> None:
+        self._progress.update(self._task, completed=share)
 
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
