@@ -1,0 +1,1 @@
+"""Deployment to Amazon SageMaker: what the scripts in sagemaker/ call."""

@@ -1,0 +1,289 @@
+"""Endpoints made, changed, watched, listed and deleted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from defectscope.deploy import scaling
+from defectscope.deploy.calls import Account, Call, Transaction, without_none
+from defectscope.deploy.endpoint_spec import (
+    EndpointSpec,
+    config_resource,
+    endpoint_resource,
+    model_resource,
+)
+from defectscope.errors import DeployError, InvalidParameterError
+
+Watcher = Callable[[str, float], None]
+_BUSY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+_POLL_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How traffic moves to a new configuration, and what takes it back.
+
+    Attributes:
+        kind: `all_at_once`, `canary` or `linear`.
+        step_percent: Share of the capacity in the canary or in each linear step.
+        wait_s: Seconds between shifts, while alarms are watched.
+        alarms: CloudWatch alarms; any of them rings and AWS rolls back by itself.
+        terminate_wait_s: Seconds until the old fleet goes.
+        max_s: Longest time for the whole deployment.
+    """
+
+    kind: str = "canary"
+    step_percent: int = 10
+    wait_s: int = 300
+    alarms: tuple[str, ...] = ()
+    terminate_wait_s: int = 300
+    max_s: int = 3600
+
+    def config(self) -> dict[str, Any]:
+        """Gives the DeploymentConfig.
+
+        Raises:
+            InvalidParameterError: The kind or the step is none that AWS takes.
+        """
+        names = {"all_at_once": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR"}
+        if self.kind not in names:
+            raise InvalidParameterError(f"a rollout is {', '.join(names)}, not {self.kind!r}")
+        # Source: Amazon SageMaker API reference, TrafficRoutingConfig: a canary is at most 50 %
+        # of the fleet, a linear step 10 to 50 %.
+        low = 10 if self.kind == "linear" else 1
+        if self.kind != "all_at_once" and not low <= self.step_percent <= 50:
+            raise InvalidParameterError(f"a {self.kind} step is {low} to 50 percent")
+        routing: dict[str, Any] = {
+            "Type": names[self.kind],
+            "WaitIntervalInSeconds": self.wait_s,
+        }
+        if self.kind != "all_at_once":
+            size = {"Type": "CAPACITY_PERCENT", "Value": self.step_percent}
+            routing["CanarySize" if self.kind == "canary" else "LinearStepSize"] = size
+        return without_none(
+            BlueGreenUpdatePolicy={
+                "TrafficRoutingConfiguration": routing,
+                "TerminationWaitInSeconds": self.terminate_wait_s,
+                "MaximumExecutionTimeoutInSeconds": self.max_s,
+            },
+            AutoRollbackConfiguration={"Alarms": [{"AlarmName": a} for a in self.alarms]}
+            if self.alarms
+            else None,
+        )
+
+
+def create_endpoint(spec: EndpointSpec, transaction: Transaction) -> None:
+    """Makes an endpoint with its models and configuration; what is there already stays.
+
+    Raises:
+        DeployError: A call failed, or the endpoint exists with another configuration. Whatever
+            this call made is removed again.
+    """
+    config_name = _config(spec, transaction)
+    resource = endpoint_resource(spec, config_name)
+    there = None if transaction.dry_run else transaction.account.find(resource.find)
+    if there is not None and there.get("EndpointConfigName") != config_name:
+        raise DeployError(
+            f"endpoint {spec.name} exists with another configuration: update_endpoint changes it"
+        )
+    transaction.ensure(resource)
+
+
+def update_endpoint(
+    spec: EndpointSpec, transaction: Transaction, rollout: Rollout | None = None
+) -> bool:
+    """Moves an endpoint to a new configuration; says whether there was anything to do.
+
+    AWS itself watches the alarms and rolls back; `wait` then reports the failed update.
+
+    Raises:
+        DeployError: There is no such endpoint, or a call failed.
+    """
+    identity = {"EndpointName": spec.name}
+    there = None
+    if not transaction.dry_run:
+        there = transaction.account.find(Call("sagemaker", "describe_endpoint", identity))
+        if there is None:
+            raise DeployError(f"there is no endpoint {spec.name}: create_endpoint makes it")
+    config_name = _config(spec, transaction)
+    if there is not None and there.get("EndpointConfigName") == config_name:
+        return False
+    request = without_none(
+        **identity,
+        EndpointConfigName=config_name,
+        # Serverless endpoints are always replaced at once.
+        DeploymentConfig=rollout.config() if rollout and not spec.serverless else None,
+    )
+    transaction.run(
+        Call("sagemaker", "update_endpoint", request), f"endpoint {spec.name}: updating"
+    )
+    return True
+
+
+def set_weights(endpoint_name: str, weights: Mapping[str, float], transaction: Transaction) -> None:
+    """Shifts traffic between the variants of an endpoint."""
+    desired = [{"VariantName": k, "DesiredWeight": v} for k, v in weights.items()]
+    request = {"EndpointName": endpoint_name, "DesiredWeightsAndCapacities": desired}
+    transaction.run(
+        Call("sagemaker", "update_endpoint_weights_and_capacities", request), "weights: set"
+    )
+
+
+def apply_scaling(calls: Sequence[Call], transaction: Transaction, endpoint_name: str) -> None:
+    """Makes scaling calls; each replaces what it made before, so a second run changes nothing."""
+    for call in calls:
+        answer = transaction.run(call, f"scaling: {call.operation}")
+        if call.request.get("PolicyType") == "StepScaling":
+            arn = str(answer.get("PolicyARN", "PolicyARN of the step policy"))
+            transaction.run(scaling.wake_alarm(endpoint_name, arn), "scaling: wake-up alarm")
+
+
+def wait(
+    account: Account,
+    endpoint_name: str,
+    *,
+    timeout_s: float = 1800.0,
+    watch: Watcher | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    gone: bool = False,
+) -> None:
+    """Waits until an endpoint is in service, or gone.
+
+    Args:
+        account: Where to ask.
+        endpoint_name: The endpoint.
+        timeout_s: Give up after so many seconds.
+        watch: Told the state and the seconds so far at each look.
+        sleep: Waits between looks.
+        gone: Wait for the end of a deletion.
+
+    Raises:
+        DeployError: It failed, was rolled back, or is not there in time.
+    """
+    began = time.monotonic()
+    call = Call("sagemaker", "describe_endpoint", {"EndpointName": endpoint_name})
+    pause_s = 0.25
+    while True:
+        there = account.find(call)
+        state = "Deleted" if there is None else str(there["EndpointStatus"])
+        if watch is not None:
+            watch(state, time.monotonic() - began)
+        if there is None:
+            if gone:
+                return
+            raise DeployError(f"there is no endpoint {endpoint_name}")
+        if state == "InService" and not gone:
+            reason = there.get("FailureReason")
+            if reason:
+                raise DeployError(f"the update of {endpoint_name} was rolled back: {reason}")
+            return
+        if state not in _BUSY and not gone:
+            raise DeployError(f"endpoint {endpoint_name}: {state}: {there.get('FailureReason')}")
+        if time.monotonic() - began > timeout_s:
+            raise DeployError(f"endpoint {endpoint_name} is {state} after {timeout_s:g} s")
+        sleep(pause_s)
+        pause_s = min(_POLL_S, pause_s * 2.0)
+
+
+def delete_endpoint(endpoint_name: str, transaction: Transaction) -> bool:
+    """Deletes an endpoint with its scaling, its configuration and its models.
+
+    Only models that carry this endpoint's tag go: a model that others share stays.
+
+    Returns:
+        Whether there was anything to delete.
+    """
+    account = transaction.account
+    identity = {"EndpointName": endpoint_name}
+    if transaction.dry_run:
+        transaction.run(Call("sagemaker", "delete_endpoint", identity), "")
+        return True
+    there = account.find(Call("sagemaker", "describe_endpoint", identity))
+    if there is None:
+        return False
+    config_identity = {"EndpointConfigName": there["EndpointConfigName"]}
+    config = account.find(Call("sagemaker", "describe_endpoint_config", config_identity)) or {}
+    for variant in config.get("ProductionVariants", ()):
+        if "ServerlessConfig" not in variant:
+            _remove_scaling(endpoint_name, variant["VariantName"], transaction)
+    transaction.run(
+        Call("sagemaker", "delete_endpoint", identity), f"endpoint {endpoint_name}: deleting"
+    )
+    if config:
+        transaction.run(
+            Call("sagemaker", "delete_endpoint_config", config_identity), "configuration: deleted"
+        )
+    for variant in config.get("ProductionVariants", ()):
+        model = {"ModelName": variant["ModelName"]}
+        found = account.find(Call("sagemaker", "describe_model", model))
+        if found is not None and _is_ours(account, found["ModelArn"], endpoint_name):
+            transaction.run(
+                Call("sagemaker", "delete_model", model), f"model {model['ModelName']}: deleted"
+            )
+    return True
+
+
+def list_endpoints(account: Account, *, prefix: str | None = None) -> Iterator[dict[str, Any]]:
+    """Gives defectscope's endpoints: those whose tags name them, with state and variants."""
+    token: str | None = None
+    while True:
+        request = without_none(NameContains=prefix, NextToken=token, MaxResults=100)
+        page = account.call(Call("sagemaker", "list_endpoints", request))
+        for entry in page["Endpoints"]:
+            name = entry["EndpointName"]
+            if not _is_ours(account, entry["EndpointArn"], name):
+                continue
+            there = account.find(Call("sagemaker", "describe_endpoint", {"EndpointName": name}))
+            if there is None:
+                continue
+            yield {
+                "name": name,
+                "state": there["EndpointStatus"],
+                "configuration": there["EndpointConfigName"],
+                "reason": there.get("FailureReason"),
+                "variants": [
+                    {
+                        "name": v["VariantName"],
+                        "instances": v.get("CurrentInstanceCount"),
+                        "weight": v.get("CurrentWeight"),
+                    }
+                    for v in there.get("ProductionVariants", ())
+                ],
+            }
+        token = page.get("NextToken")
+        if not token:
+            return
+
+
+def _config(spec: EndpointSpec, transaction: Transaction) -> str:
+    models: list[str] = []
+    for variant in spec.variants:
+        resource = model_resource(spec, variant)
+        transaction.ensure(resource)
+        models.append(str(resource.make.request["ModelName"]))
+    config = config_resource(spec, models)
+    transaction.ensure(config)
+    return str(config.make.request["EndpointConfigName"])
+
+
+def _is_ours(account: Account, arn: str, endpoint_name: str) -> bool:
+    answer = account.find(Call("sagemaker", "list_tags", {"ResourceArn": arn})) or {}
+    tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}
+    return tags.get("defectscope:endpoint") == endpoint_name
+
+
+def _remove_scaling(endpoint_name: str, variant_name: str, transaction: Transaction) -> None:
+    target, alarms = scaling.remove_calls(endpoint_name, variant_name)
+    described = transaction.account.find(
+        Call(
+            "application-autoscaling",
+            "describe_scalable_targets",
+            {"ServiceNamespace": "sagemaker", "ResourceIds": [target.request["ResourceId"]]},
+        )
+    )
+    if described and described.get("ScalableTargets"):
+        transaction.run(target, "scaling: removed")
+        transaction.run(alarms, "scaling: alarm removed")

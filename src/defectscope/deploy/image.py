@@ -1,0 +1,133 @@
+"""Container images: ours, built and pushed to the account's registry, or AWS's last one."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from defectscope.deploy import sdk
+from defectscope.deploy.calls import Call, Resource, Transaction, tag_list
+from defectscope.errors import DeployError
+
+Accelerator = Literal["cpu", "cuda"]
+Run = Callable[[Sequence[str], bytes | None], None]
+
+# Source: AWS Deep Learning Containers, support policy: the last inference image with TorchServe is
+# PyTorch 2.6.0, its end of patch 30 June 2026.
+_AWS_VERSION = "2.6.0"
+_AWS_PYTHON = "py312"
+_AWS_END_OF_PATCH = datetime.date(2026, 6, 30)
+
+
+def image_address(account_id: str, region: str, repository: str, tag: str) -> str:
+    """Gives the address of an image in the account's registry."""
+    suffix = ".cn" if region.startswith("cn-") else ""
+    return f"{account_id}.dkr.ecr.{region}.amazonaws.com{suffix}/{repository}:{tag}"
+
+
+def aws_image(
+    *, region: str, instance_type: str, today: datetime.date | None = None
+) -> tuple[str, str]:
+    """Gives the address of AWS's last PyTorch image with TorchServe, and the warning about it."""
+    address = sdk.image_uri(
+        "pytorch",
+        region=region,
+        version=_AWS_VERSION,
+        py_version=_AWS_PYTHON,
+        instance_type=instance_type,
+    )
+    ended = (today or datetime.datetime.now(datetime.UTC).date()) > _AWS_END_OF_PATCH
+    state = "has had no patches since" if ended else "gets patches until"
+    return address, (
+        f"AWS's image with TorchServe (PyTorch {_AWS_VERSION}) {state} {_AWS_END_OF_PATCH}; it "
+        "installs the archive's requirements when it starts and has no self-test: prefer the "
+        "image that push_image builds"
+    )
+
+
+def build_command(address: str, accelerator: Accelerator, checkout: Path) -> list[str]:
+    """Gives the docker command that builds the image from a checkout."""
+    return [
+        "docker",
+        "build",
+        "--platform",
+        "linux/amd64",
+        "--build-arg",
+        f"ACCELERATOR={accelerator}",
+        "--file",
+        str(checkout / "image" / "Dockerfile"),
+        "--tag",
+        address,
+        str(checkout),
+    ]
+
+
+def push_image(
+    *,
+    account_id: str,
+    region: str,
+    repository: str,
+    tag: str,
+    accelerator: Accelerator,
+    checkout: Path,
+    transaction: Transaction,
+    run: Run | None = None,
+) -> str:
+    """Builds the image and pushes it, making the repository first; gives the image's address.
+
+    A tag that is in the registry is not built again: tags are immutable there.
+
+    Raises:
+        DeployError: Docker is missing or failed, or a call failed.
+    """
+    address = image_address(account_id, region, repository, tag)
+    transaction.ensure(_repository(repository))
+    if not transaction.dry_run:
+        image = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+        if transaction.account.find(Call("ecr", "describe_images", image)) is not None:
+            return address
+    execute = run or _run
+    token = transaction.run(Call("ecr", "get_authorization_token"), "registry: signed in")
+    if transaction.dry_run:
+        return address
+    entry = token["authorizationData"][0]
+    user, _, password = base64.b64decode(entry["authorizationToken"]).decode().partition(":")
+    execute(build_command(address, accelerator, checkout), None)
+    # The password goes through standard input: command lines can be read by other users.
+    execute(
+        ["docker", "login", "--username", user, "--password-stdin", entry["proxyEndpoint"]],
+        password.encode(),
+    )
+    execute(["docker", "push", address], None)
+    return address
+
+
+def _repository(name: str) -> Resource:
+    request = {
+        "repositoryName": name,
+        "imageTagMutability": "IMMUTABLE",
+        "imageScanningConfiguration": {"scanOnPush": True},
+        "encryptionConfiguration": {"encryptionType": "AES256"},
+        "tags": tag_list({"defectscope:image": name}),
+    }
+    return Resource(
+        f"repository {name}",
+        Call("ecr", "create_repository", request),
+        Call("ecr", "describe_repositories", {"repositoryNames": [name]}),
+        Call("ecr", "delete_repository", {"repositoryName": name}),
+    )
+
+
+def _run(command: Sequence[str], standard_input: bytes | None) -> None:
+    try:
+        subprocess.run(command, input=standard_input, check=True)
+    except FileNotFoundError:
+        raise DeployError(f"{command[0]} is not installed on this machine") from None
+    except subprocess.CalledProcessError as error:
+        raise DeployError(
+            f"{command[0]} {command[1]} failed with exit {error.returncode}"
+        ) from None
