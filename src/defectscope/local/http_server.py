@@ -110,6 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             code, "MalformedHttpRequestException", message or "malformed HTTP request"
         )
         self.close_connection = True
+        # A request line that cannot be read counts as HTTP/0.9, whose answers have no status line.
+        self.request_version = "HTTP/1.1"
         with contextlib.suppress(OSError):
             self._send(Reply(code, fault.body(), fault.headers()), "0", head=False)
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -97,6 +98,8 @@ def up(*, home: Path | None = None, port: int = 0, settings: Settings | None = N
     except FileExistsError:
         raise LocalError(f"{home} is in use by something else, or just being started") from None
     process = _spawn(home, port, settings or Settings(), attached=False)
+    # Should it end while this program lives, it must not stay as a zombie.
+    threading.Thread(target=process.wait, daemon=True).start()
     return _wait_until_ready(process, home)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 from botocore.config import Config
@@ -38,9 +40,9 @@ _HOP_BY_HOP = {
     "expect",
 }
 
-# AWS's own SDK refuses an empty VpcConfig, which moto puts into every model that has none.
-_EMPTY_VPC_CONFIG = (b', "VpcConfig": {}', b'"VpcConfig": {}, ', b',"VpcConfig":{}')
-_PATCHED_TARGETS = ("SageMaker.DescribeModel",)
+# Members that AWS leaves out where there is nothing to say, such as VpcConfig and
+# DataCaptureConfig, moto gives as empty objects; the SageMaker SDK's types refuse these.
+_TIDIED_TARGETS = "SageMaker.Describe"
 
 
 class MotoBackend:
@@ -139,12 +141,9 @@ class MotoBackend:
             if name.lower() not in _HOP_BY_HOP | {"date", "server"}
         ]
         length = response.getheader("Content-Length")
-        if request.header("X-Amz-Target") in _PATCHED_TARGETS:
-            body = response.read()
-            connection.close()
-            for empty in _EMPTY_VPC_CONFIG:
-                body = body.replace(empty, b"")
-            return Reply(response.status, body, headers)
+        if (request.header("X-Amz-Target") or "").startswith(_TIDIED_TARGETS):
+            with contextlib.closing(connection):
+                return Reply(response.status, _tidied(response.read()), headers)
         return Reply(
             response.status,
             _blocks(response),
@@ -184,6 +183,18 @@ class MotoBackend:
         if self._guard.stdin is not None:
             self._guard.stdin.close()
         self._guard.wait(10.0)
+
+
+def _tidied(body: bytes) -> bytes:
+    """Drops what a description holds only as an empty object or null."""
+    try:
+        described = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(described, dict):
+        return body
+    members = cast("dict[str, Any]", described).items()
+    return json.dumps({k: v for k, v in members if v is not None and v != {}}).encode()
 
 
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -69,6 +69,10 @@ class Service:
                 operation = self._operations.get(target.removeprefix(_TARGET_PREFIX))
                 if operation is not None:
                     return self._control(request, region, operation)
+                if service is None:
+                    raise FaultError(
+                        403, "MissingAuthenticationTokenException", "Missing Authentication Token"
+                    )
         return self._workplace.moto.forward(request)
 
     def _invoke(self, request: Request, region: str, endpoint_name: str, kind: str) -> Reply:

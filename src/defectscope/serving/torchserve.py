@@ -32,12 +32,26 @@ from defectscope.serving import process_guard
 MODEL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What an archive may be called before `.mar`: it becomes a file name and part of a URL."""
 
-# A worker that died this often while loading its model will not come up at the next try either.
-_LOAD_ATTEMPTS = 3
+# What the frontend says when a worker died, failed or took too long while loading. It would try
+# again for minutes, with the same archive.
+_LOAD_FAILED = "Load model failed"
 
 # Source: unix(7): sun_path holds 108 bytes. The longest name below is `tmp/.ts.sock.9000`.
 _LONGEST_TEMP_DIR = 60
 
+_LOG_TAIL_BYTES = 65_536
+
+_CHATTER = (
+    "Backend received inference",
+    "s_name_part",
+    "Listening on port",
+    "Successfully loaded",
+    r"\[PID\]",
+    "Torch worker started",
+    "Python runtime",
+    "Connection accepted",
+    "model_name: ",
+)
 _QUIET_LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="error">
   <Appenders>
@@ -48,6 +62,12 @@ _QUIET_LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
   <Loggers>
     <!-- Netty warns about TCP options on each Unix socket it accepts. -->
     <Logger name="io.netty" level="error"/>
+    <!-- What a worker prints, a traceback above all, without a line for each of its steps. -->
+    <Logger name="MODEL_LOG" level="info">
+      <RegexFilter
+        regex=".*(@CHATTER@).*"
+        onMatch="DENY" onMismatch="NEUTRAL"/>
+    </Logger>
     <Root level="warn"><AppenderRef ref="stderr"/></Root>
   </Loggers>
 </Configuration>
@@ -130,7 +150,7 @@ def quiet_log_config() -> str:
 
     TorchServe's own configuration wrote 136 MB in 25 s of load.
     """
-    return _QUIET_LOG_CONFIG
+    return _QUIET_LOG_CONFIG.replace("@CHATTER@", "|".join(_CHATTER))
 
 
 def java_executable() -> Path:
@@ -314,6 +334,7 @@ class TorchServe:
         )
         guard = [sys.executable, "-I", "-S", str(process_guard.__file__)]
         with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
             self._guard = subprocess.Popen(
                 [*guard, "--remove", str(self._home), "--", *command],
                 stdin=subprocess.PIPE,
@@ -374,32 +395,43 @@ class TorchServe:
                 message ends with what the log has to say.
         """
         deadline = time.monotonic() + timeout_s
-        pids_seen: set[int] = set()
         while time.monotonic() < deadline:
             if not self.running:
                 raise ServingError(f"TorchServe exited while starting{self._last_words()}")
             try:
                 workers = self.workers()
-            except (OSError, http.client.HTTPException, ServingError, ValueError):
+            except ServingError:
+                # Models are registered before the management API answers at all.
+                words = self._last_words()
+                raise ServingError(f"TorchServe refused the archive{words}") from None
+            except (OSError, http.client.HTTPException, ValueError):
                 workers = []
             if workers and all(worker["status"] == "READY" for worker in workers):
                 return
-            pids_seen.update(worker["pid"] for worker in workers if worker["pid"] > 0)
-            if len(pids_seen) > _LOAD_ATTEMPTS * max(1, len(workers)):
+            if _LOAD_FAILED in self._log():
                 raise ServingError(f"the model cannot be loaded{self._last_words()}")
             time.sleep(0.05)
         raise ServingError(f"TorchServe was not ready within {timeout_s:g} s{self._last_words()}")
 
     def _last_words(self) -> str:
         """Picks the line of the log that most likely names the cause."""
-        with contextlib.suppress(OSError):
-            lines = _tail(self.log_path).splitlines()
-            named = [line for line in lines if re.search(r"\b\w+(Error|Exception)\b: ", line)]
-            words = [line for line in named or lines if line.strip()]
-            if words:
-                cause = re.sub(r"^\S+ (WARN|ERROR|INFO)\s+\S+ ", "", words[-1])
-                return f": {cause.strip()[:400]}"
-        return ""
+        lines = self._log().splitlines()
+        named = [line for line in lines if re.search(r"\b\w+(Error|Exception)\b: ", line)]
+        words = [line for line in named or lines if line.strip()]
+        if not words:
+            return ""
+        cause = re.sub(r"^\S+ (WARN|ERROR|INFO)\s+\S+ ", "", words[-1])
+        return f": {cause.strip()[:400]}"
+
+    def _log(self) -> str:
+        """Gives the end of what this server, not one before it, wrote to the log."""
+        try:
+            with self.log_path.open("rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, end - _LOG_TAIL_BYTES))
+                return file.read(_LOG_TAIL_BYTES).decode(errors="replace")
+        except OSError:
+            return ""
 
     def stop(self, *, grace_s: float = 0.0) -> None:
         """Ends the server, its workers and its files; a second call does nothing.
@@ -448,10 +480,3 @@ def _base_environment(temp_dir: Path) -> dict[str, str]:
         "TMP": str(temp_dir),
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _tail(path: Path, size: int = 16_384) -> str:
-    with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - size))
-        return file.read().decode(errors="replace")
