@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -61,16 +62,14 @@ def print_report(report: Report, console: Console | None = None, *, limit: int =
     if not plain:
         console.print(Group(*parts))
         return
-    width, console.width = console.width, _PIPE_WIDTH
-    try:
-        with console.capture() as capture:
-            console.print(Group(*parts), no_wrap=True, crop=False)
-    finally:
-        console.width = width
-    text = "\n".join(line.rstrip() for line in capture.get().splitlines())
+    text = io.StringIO()
+    # A console of its own: the caller's may have been told to colour whatever it writes to.
+    sheet = Console(file=text, width=_PIPE_WIDTH, color_system=None, force_terminal=False)
+    sheet.print(Group(*parts), no_wrap=True, crop=False)
+    lines = "\n".join(line.rstrip() for line in text.getvalue().splitlines())
     if not unicode:
-        text = text.replace("−", "-").encode("ascii", "replace").decode("ascii")
-    console.file.write(text + "\n")
+        lines = lines.replace("−", "-").encode("ascii", "replace").decode("ascii")
+    console.file.write(lines + "\n")
 
 
 def _most_severe(findings: Sequence[Finding], limit: int) -> list[Finding]:
