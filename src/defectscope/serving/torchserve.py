@@ -32,9 +32,11 @@ from defectscope.serving import process_guard
 MODEL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What an archive may be called before `.mar`: it becomes a file name and part of a URL."""
 
-# What the frontend says when a worker died, failed or took too long while loading. It would try
-# again for minutes, with the same archive.
-_LOAD_FAILED = "Load model failed"
+# What the log says when a worker died, failed or took too long while loading. The frontend would
+# try again for minutes, with the same archive.
+_LOAD_FAILED = re.compile(r"Load model failed|Failed to load model|Backend worker process died")
+# How TorchServe words every failure to load, whatever the cause.
+_SAYS_NOTHING = "500 - Unknown exception"
 
 # Source: unix(7): sun_path holds 108 bytes. The longest name below is `tmp/.ts.sock.9000`.
 _LONGEST_TEMP_DIR = 60
@@ -408,7 +410,9 @@ class TorchServe:
                 workers = []
             if workers and all(worker["status"] == "READY" for worker in workers):
                 return
-            if _LOAD_FAILED in self._log():
+            if _LOAD_FAILED.search(self._log()):
+                # The traceback follows the first line in pieces.
+                time.sleep(0.2)
                 raise ServingError(f"the model cannot be loaded{self._last_words()}")
             time.sleep(0.05)
         raise ServingError(f"TorchServe was not ready within {timeout_s:g} s{self._last_words()}")
@@ -416,7 +420,11 @@ class TorchServe:
     def _last_words(self) -> str:
         """Picks the line of the log that most likely names the cause."""
         lines = self._log().splitlines()
-        named = [line for line in lines if re.search(r"\b\w+(Error|Exception)\b: ", line)]
+        named = [
+            line
+            for line in lines
+            if re.search(r"\b\w+(Error|Exception)\b: ", line) and _SAYS_NOTHING not in line
+        ]
         words = [line for line in named or lines if line.strip()]
         if not words:
             return ""
