@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -72,6 +73,14 @@ def test_up_replaces_one_that_was_killed(home):
     second = up(home=home)
     assert second.pid != first.pid
     assert down(home=home)
+
+
+def test_two_that_start_at_once_share_one(home):
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(up, home=home)
+        time.sleep(0.3)
+        second = pool.submit(up, home=home)
+    assert first.result() == second.result()
 
 
 def test_a_folder_with_other_things_is_neither_used_nor_removed(home):

@@ -90,6 +90,8 @@ def up(*, home: Path | None = None, port: int = 0, settings: Settings | None = N
     """
     home = (home or default_home()).absolute()
     running = find(home)
+    if running is None and any(_is_supervisor(p.pid, home) for p in _left_behind(home)):
+        running = _wait_for_the_other(home)
     if running is not None:
         return running
     _clear(home)
@@ -298,6 +300,17 @@ def _wait_until_ready(process: subprocess.Popen[bytes], home: Path) -> LocalStat
         time.sleep(0.02)
     process.kill()
     raise LocalError(f"the local SageMaker was not ready in time: {last_words}")
+
+
+def _wait_for_the_other(home: Path) -> LocalState:
+    """Waits for a supervisor that somebody else is just starting."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        state = find(home)
+        if state is not None:
+            return state
+        time.sleep(0.05)
+    raise LocalError(f"{home} belongs to a local SageMaker that does not get ready")
 
 
 def _read_state(home: Path) -> LocalState | None:
