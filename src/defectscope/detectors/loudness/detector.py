@@ -48,8 +48,9 @@ class Loudness:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
-        # The slowest pole of the K filter (38 Hz) has decayed by more than 400 dB in 0.5 s.
-        self.needs = Needs(media=frozenset({"audio"}), context_before_s=0.5, context_after_s=0.2)
+        # The slowest pole of the K filter (38 Hz) has decayed by more than 400 dB in 0.5 s; the
+        # momentary window reaches back another 0.4 s.
+        self.needs = Needs(media=frozenset({"audio"}), context_before_s=1.0, context_after_s=0.2)
 
     def open(self, stream: StreamInfo) -> LoudnessAnalysis:
         """Gives a fresh analysis."""
@@ -71,7 +72,7 @@ class Loudness:
         measured = {
             "integrated_lufs": round(programme, 2),
             "loudness_range_lu": round(gating.loudness_range(short), 2),
-            "max_momentary_lufs": round(float(gating.lufs(windows).max()), 2),
+            "max_momentary_lufs": round(float(gating.lufs(column(table, "momentary")).max()), 2),
             "max_true_peak_dbtp": round(float(peak_db.max()), 2),
         }
         if len(short):
@@ -134,11 +135,18 @@ class LoudnessAnalysis:
             Fraction(BLOCKS_HZ),
             block=np.int64,
             energy=np.float64,
+            momentary=np.float32,
             sample_peak=np.float32,
             true_peak=np.float32,
         )
         rows = self._meter.rows
         if rows:
-            block, energy, sample_peak, true_peak = zip(*rows, strict=True)
-            builder.add(block=block, energy=energy, sample_peak=sample_peak, true_peak=true_peak)
+            block, energy, momentary, sample_peak, true_peak = zip(*rows, strict=True)
+            builder.add(
+                block=block,
+                energy=energy,
+                momentary=momentary,
+                sample_peak=sample_peak,
+                true_peak=true_peak,
+            )
         return Measurements("loudness", {"blocks": builder.table()})
