@@ -11,7 +11,7 @@ from defectscope.serving.jobs import Job, judge, open_job
 
 
 class StreamIntegrityHandler(DetectorHandler):
-    """Finds decoder errors, jumps of time stamps, streams that do not fit together."""
+    """Finds decoder errors, jumping time stamps, streams that do not fit."""
 
     serves = ("stream_integrity",)
 

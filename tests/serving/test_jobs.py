@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import time
@@ -67,6 +68,11 @@ def comparable(report) -> dict[str, Any]:
     return json.loads(replace(report, timing={}, asset={}).to_json())
 
 
+def test_the_sample_is_the_same_everywhere(sample):
+    digest = hashlib.sha256(sample).hexdigest()
+    assert digest == "6603bdeedf9ea2e90f8dc30a3e5f2d22cc48c6e4192f77613054731b46026fb7"
+
+
 def test_the_sample_has_the_defects_that_it_says(sample):
     assert facts(run(Request(media=sample))) == [
         ("black_frames", *BLACK_S),
@@ -90,6 +96,19 @@ def test_segments_merge_to_one_pass(sample, bucket):
     ]
     merged = run(Request(merge=tuple(json.loads(json.dumps(parts)))))
     assert facts(merged) == facts(run(Request(media=sample)))
+
+
+def test_segments_that_claim_more_than_memory_holds_are_refused(sample):
+    part = run(Request(media=sample, measurements=True)).to_dict()
+    part = json.loads(json.dumps(part))
+    columns = part["measurements"][0]["tables"].popitem()[1]["columns"]
+    bomb = {"type": "d", "length": 49_000_000, "data": ""}
+    part["measurements"][0]["tables"] = {
+        "t": {"ticks_hz": [1, 1], "columns": {**columns, "a": bomb, "b": bomb, "c": bomb}}
+    }
+    with pytest.raises(MediaError) as caught:
+        run(Request(merge=(part,)))
+    assert (caught.value.code, caught.value.http_status) == ("body_too_large", 413)
 
 
 def test_options_reach_the_detectors(sample):

@@ -80,8 +80,16 @@ class Archive:
 
 
 def handler_names() -> tuple[str, ...]:
-    """Gives the names of all handlers, `all_detectors` last."""
-    names = sorted(p.parent.name for p in _folder("handlers").glob("*/handler.py"))
+    """Gives the names of all handlers whose detector is released, `all_detectors` last.
+
+    A detector without its artifact is still to be tuned or trained: there is nothing to deploy.
+    """
+    artifacts = _folder("model_artifacts")
+    names = [
+        p.parent.name
+        for p in sorted(_folder("handlers").glob("*/handler.py"))
+        if p.parent.name == ALL or (artifacts / p.parent.name / "detector.json").is_file()
+    ]
     return (*(name for name in names if name != ALL), *(name for name in names if name == ALL))
 
 

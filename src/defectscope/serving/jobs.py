@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from defectscope.detectors import analyze, merge, names
 from defectscope.errors import DefectscopeError, UnknownDetectorError
@@ -18,8 +18,11 @@ from defectscope.media.ranged import RangedFile
 from defectscope.media.s3 import open_object
 from defectscope.serving.codec import Request
 from defectscope.serving.policy import S3Address, allowed_address
-from defectscope.serving.refusals import ObjectTooLargeError, TimeLimitError
+from defectscope.serving.refusals import BodyTooLargeError, ObjectTooLargeError, TimeLimitError
 from defectscope.serving.settings import Settings
+
+# Twelve hours at 50 pictures a second, sixty columns: half a gigabyte once unpacked.
+_MAX_MERGED_VALUES = 130_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,7 @@ def open_job(request: Request, settings: Settings, serves: tuple[str, ...]) -> J
         MediaRefusedError: The address may not be fetched.
         MediaNotFoundError: There is nothing there, or it may not be read.
         ObjectTooLargeError: It has more bytes than the limit.
+        BodyTooLargeError: Segments to merge would not fit into memory.
     """
     detectors = _chosen(request, serves)
     media = request.media if request.uri is None else open_uri(request.uri, settings)
@@ -159,7 +163,25 @@ def _chosen(request: Request, serves: tuple[str, ...]) -> tuple[str, ...]:
         for name in held if isinstance(held, dict) else ():
             if name not in serves:
                 raise UnknownDetectorError(f"a segment was judged by {str(name)[:64]!r}, not here")
+    if _unpacked_values(request.merge or ()) > _MAX_MERGED_VALUES:
+        raise BodyTooLargeError(f"the measurements hold more than {_MAX_MERGED_VALUES:,} values")
     return wanted
+
+
+def _unpacked_values(parts: tuple[Mapping[str, Any], ...]) -> int:
+    """Adds up how long the compressed columns say they are; a small body can claim a lot."""
+    total = 0
+    waiting: list[Any] = [part.get("measurements") for part in parts]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            held = cast("dict[str, Any]", value)
+            length = held.get("length")
+            total += length if isinstance(length, int) and length > 0 else 0
+            waiting.extend(held.values())
+        elif isinstance(value, list):
+            waiting.extend(cast("list[Any]", value))
+    return total
 
 
 def _captions(uri: str, settings: Settings) -> IO[bytes]:

@@ -66,16 +66,20 @@ def sample_avi() -> bytes:
 
 
 def _pictures() -> list[bytes]:
-    """Coarse texture that drifts, so that neither black nor freeze nor blur is in the rest."""
+    """Soft waves and a little grain that drift by, so that nothing but the defects stands out."""
     random = np.random.default_rng(_SEED)
-    coarse = random.integers(60, 200, (HEIGHT_PX // 6 + 1, WIDTH_PX // 2), np.uint8)
-    texture = np.repeat(np.repeat(coarse, 6, axis=0), 6, axis=1)
+    across = np.arange(WIDTH_PX + 3 * RATE_FPS * LENGTH_S)
+    down = np.arange(HEIGHT_PX)[:, None]
+    waves = 28 * np.sin(across / 17 + down / 29) + 22 * np.sin(across / 41 - down / 13)
+    grain = random.normal(0.0, 1.5, waves.shape)
+    texture = np.rint(110 + waves + 8 * np.sin(across / 5) * np.sin(down / 4) + grain)
+    texture = texture.astype(np.uint8)
     chroma = np.full(WIDTH_PX // 2 * (HEIGHT_PX // 2) * 2, 128, np.uint8).tobytes()
     pictures: list[bytes] = []
     for number in range(RATE_FPS * LENGTH_S):
         time_s = number / RATE_FPS
         shown = round(FREEZE_S[0] * RATE_FPS) if FREEZE_S[0] <= time_s < FREEZE_S[1] else number
-        luma: NDArray[np.uint8] = texture[:HEIGHT_PX, shown * 3 : shown * 3 + WIDTH_PX]
+        luma: NDArray[np.uint8] = texture[:, shown * 3 : shown * 3 + WIDTH_PX]
         if BLACK_S[0] <= time_s < BLACK_S[1]:
             luma = np.full((HEIGHT_PX, WIDTH_PX), 16, np.uint8)
         pictures.append(np.ascontiguousarray(luma).tobytes() + chroma)
@@ -83,12 +87,25 @@ def _pictures() -> list[bytes]:
 
 
 def _sound() -> NDArray[np.int16]:
-    """Noise at about -23 dBFS, different left and right; (samples, 2)."""
-    random = np.random.default_rng(_SEED)
-    noise = random.normal(0.0, 0.07, (RATE_HZ * LENGTH_S, 2))
+    """Two voices of a chord that swells three times a second, about -23 dBFS; (samples, 2)."""
+    time_s = np.arange(RATE_HZ * LENGTH_S) / RATE_HZ
+    swell = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * time_s)
+    voices = [
+        sum(
+            np.sin(2 * np.pi * pitch_hz * k * time_s + 0.3 * np.sin(2 * np.pi * 5 * time_s)) / k**2
+            for pitch_hz in chord_hz
+            for k in range(1, 7)
+        )
+        for chord_hz in ((220.0, 330.0), (220.0, 277.2))
+    ]
+    sound = np.stack(voices, axis=1) * (0.07 * swell)[:, None]
+    # No click where the sound begins and ends.
+    sound *= np.clip(np.minimum(time_s, LENGTH_S - time_s) / 0.02, 0.0, 1.0)[:, None]
+    # A little room tone: digital silence would be a defect of its own.
+    sound += np.random.default_rng(_SEED).normal(0.0, 3e-4, sound.shape)
     first, last = (round(t * RATE_HZ) for t in DROPOUT_S)
-    noise[first:last] = 0.0
-    return np.clip(np.rint(noise * 32767), -32768, 32767).astype("<i2")
+    sound[first:last] = 0.0
+    return np.clip(np.rint(sound * 32767), -32768, 32767).astype("<i2")
 
 
 def _chunk(tag: bytes, data: bytes) -> bytes:
