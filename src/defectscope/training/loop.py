@@ -256,7 +256,9 @@ class _Run:
 
     def _identity(self) -> dict[str, Any]:
         plan = asdict(self.schedule)
-        for free in ("threads", "checkpoint_s"):  # may change between two starts
+        # May change between two starts: a run can be shortened or drawn out, and the learning rate
+        # follows the share that is done.
+        for free in ("steps", "threads", "checkpoint_s"):
             plan.pop(free)
         return {
             "recipe": self.recipe.name,

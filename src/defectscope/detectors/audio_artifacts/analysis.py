@@ -26,8 +26,9 @@ from defectscope.media.stream import StreamInfo
 WINDOWS_HZ = 2
 # Logits are kept in hundredths: finer differences are rounding of the processor.
 LOGIT_SCALE = 100.0
-# A window needs this share of real sound; the very first may be as short as a tenth of a second.
-_MIN_SHARE = 0.5
+# A window needs this share of real sound, more than its forerunner has covered; the very first may
+# be as short as a tenth of a second.
+_MIN_SHARE = 0.55
 _MIN_FIRST_S = 0.1
 
 Floats = NDArray[np.float32]

@@ -51,15 +51,15 @@ class Network(nn.Module):
     """
 
     def __init__(
-        self, widths: tuple[int, int, int, int] = (24, 40, 80, 128), drop_out: float = 0.2
+        self, widths: tuple[int, int, int, int] = (24, 48, 96, 128), drop_out: float = 0.2
     ) -> None:
         super().__init__()
         self.widths = widths
         a, b, c, d = widths
         self.mel = nn.Sequential(
             _stage(1, a, 5, 2),
-            _stage(a, b), nn.AvgPool2d(2),
-            _stage(b, c), nn.AvgPool2d(2),
+            _stage(a, b, 3, 2), nn.AvgPool2d(2),
+            _stage(b, c),
             _stage(c, d),
         )  # fmt: skip
         self.lines = nn.Sequential(_strip(30, 48, 5, 1), _strip(48, 64, 5, 2), _strip(64, 64, 5, 2))

@@ -20,12 +20,14 @@ from typing import Any, cast
 import numpy as np
 import scipy.fft
 import scipy.signal
-from numpy.lib.stride_tricks import sliding_window_view
+import scipy.sparse
+from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
 # SciPy annotates its results with arrays of other libraries as well.
 fft = cast("Any", scipy.fft)
 signal = cast("Any", scipy.signal)
+sparse = cast("Any", scipy.sparse)
 
 RATE_HZ = 32000
 BLOCK = 16000
@@ -47,6 +49,7 @@ LEVEL_CHUNKS = 2 * BLOCK // LEVEL_CHUNK  # 20
 # 100 dB below a full-scale sine: digital silence must not be minus infinity.
 _POWER_FLOOR = 1e-10
 _DECIMATION_TAPS = 385
+_ROWS = 512
 Floats = NDArray[np.float32]
 
 
@@ -105,22 +108,34 @@ def _mel(samples: Floats, blocks: int) -> Floats:
     frames = frames[: blocks * BLOCK // MEL_HOP] * _hann(MEL_FRAME)
     spectrum = fft.rfft(frames, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
-    return np.log10(power @ _mel_bank() + np.float32(_POWER_FLOOR))
+    bands = np.asarray(_mel_bank() @ power.T, np.float32).T
+    return np.log10(bands + np.float32(_POWER_FLOOR))
 
 
 def _lines(samples: Floats, blocks: int) -> Floats:
+    count = (blocks * BLOCK // LINE_DECIMATION) + LINE_FRAME - LINE_HOP
     # A symmetric filter delays by half its length: start that much early.
-    lead = _DECIMATION_TAPS // 2
-    last = (blocks * BLOCK // LINE_DECIMATION) + LINE_FRAME - LINE_HOP
-    stretch = samples[MARGIN_BEFORE - lead :][: (last - 1) * LINE_DECIMATION + _DECIMATION_TAPS]
-    slow = signal.upfirdn(_decimator(), stretch, 1, LINE_DECIMATION)
-    # The first outputs of a full convolution reach before the stretch; drop those.
-    skip = (_DECIMATION_TAPS - 1) // LINE_DECIMATION
-    slow = slow[skip : skip + last].astype(np.float32)
+    slow = _decimate(samples[MARGIN_BEFORE - _DECIMATION_TAPS // 2 :], count)
     frames = sliding_window_view(slow, LINE_FRAME)[::LINE_HOP] * _hann(LINE_FRAME)
     spectrum = fft.rfft(frames, axis=1)[:, :LINES]
     power = spectrum.real**2 + spectrum.imag**2
     return np.log10(power + np.float32(_POWER_FLOOR))
+
+
+def _decimate(samples: Floats, count: int) -> Floats:
+    """Gives `count` samples at a sixteenth of the rate, each filtered from 385 of `samples`.
+
+    Rows of sixteen samples times the filter's rows of sixteen taps, summed along diagonals: the
+    same sums as a polyphase filter's, ten times as fast.
+    """
+    taps = _decimator()
+    rows = samples[: (count + len(taps) - 1) * LINE_DECIMATION].reshape(-1, LINE_DECIMATION)
+    # Pieces small enough for BLAS not to wake its threads, which costs more than it gains.
+    parts = [rows[i : i + _ROWS] @ taps.T for i in range(0, len(rows), _ROWS)]
+    products = np.concatenate(parts)
+    step = products.strides[0]
+    diagonals = as_strided(products, (count, len(taps)), (step, step + products.itemsize))
+    return diagonals.sum(axis=1)
 
 
 def _fast(samples: Floats, blocks: int) -> Floats:
@@ -155,13 +170,18 @@ def _hann(length: int) -> Floats:
 
 @cache
 def _decimator() -> Floats:
+    """Gives the filter's taps in rows of sixteen, zeros filling up the last."""
     taps = signal.firwin(_DECIMATION_TAPS, 700.0, fs=RATE_HZ, window=("kaiser", 7.0))
-    return np.asarray(taps, np.float32)
+    padded = np.zeros(-(-_DECIMATION_TAPS // LINE_DECIMATION) * LINE_DECIMATION, np.float32)
+    padded[:_DECIMATION_TAPS] = taps
+    return padded.reshape(-1, LINE_DECIMATION)
 
 
 @cache
-def _mel_bank() -> Floats:
-    """Gives the triangles that gather lines into mel bands, (lines, bands).
+def _mel_bank() -> Any:
+    """Gives the triangles that gather lines into mel bands, (bands, lines), as a sparse matrix.
+
+    A line feeds two bands at most: sparse is faster than dense, and needs no threads.
 
     Source: O'Shaughnessy 1987, Speech Communication, m = 2595 log10(1 + f / 700).
     """
@@ -178,4 +198,4 @@ def _mel_bank() -> Floats:
     # Low bands are narrower than a line: let each hold at least its nearest one.
     for band in np.flatnonzero(bank.sum(axis=0) < 0.5):
         bank[int(np.argmin(np.abs(lines - edges[band + 1]))), band] = 1.0
-    return bank.astype(np.float32)
+    return sparse.csr_array(bank.T.astype(np.float32))

@@ -67,7 +67,7 @@ class Settings:
     validation_clips: int = 1200
     test_clips: int = 2400
     left_out: tuple[str, ...] = field(default=())
-    widths: str = "24,40,80,128"
+    widths: str = "24,48,96,128"
     masking: float = 0.3
 
 
@@ -85,7 +85,7 @@ class AudioArtifacts:
     def schedule(self) -> Schedule:
         """Gives the schedule of the released weights."""
         return Schedule(
-            steps=9000, batch=96, peak_rate=3e-3, weight_decay=0.02, score_every=500, patience=0
+            steps=6000, batch=96, peak_rate=3e-3, weight_decay=0.02, score_every=500, patience=0
         )
 
     def preparation(self) -> Mapping[str, Any]:

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from defectscope.detection.contracts import Chunk
+from defectscope.detection.engine import measure
+from defectscope.detectors.audio_artifacts.detector import AudioArtifacts, Params
+from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
+from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.spectra import (
+    BLOCK,
+    MARGIN_AFTER,
+    MARGIN_BEFORE,
+    Spectra,
+)
+from defectscope.detectors.audio_artifacts.spectra import measure as pictures_of
+from defectscope.detectors.registry import load
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import Measurements
+from defectscope.media.encoding import AudioEncoding
+from defectscope.media.frames import Samples
+from defectscope.media.reader import open_media
+from defectscope.media.stream import AudioInfo, StreamInfo
+from defectscope.media.writer import write_clip
+from defectscope.simulate.soundscape import music_like
+
+RATE_HZ = 48000
+
+
+@pytest.fixture(scope="module")
+def detector() -> AudioArtifacts:
+    found = load("audio_artifacts")
+    assert isinstance(found, AudioArtifacts)
+    return found
+
+
+@pytest.fixture(scope="module")
+def sound() -> np.ndarray:
+    return np.ascontiguousarray(music_like(9, 7.3, RATE_HZ), np.float32)
+
+
+def facts(seconds: float, rate_hz: int = RATE_HZ, channels: int = 2) -> StreamInfo:
+    names = ("FL", "FR", "FC", "LFE", "BL", "BR")[:channels]
+    audio = AudioInfo(rate_hz, names, "any", "pcm")
+    return StreamInfo("x", "wav", seconds, None, audio, audio_duration_s=seconds)
+
+
+def heard(
+    detector: AudioArtifacts, data: np.ndarray, stream: StreamInfo, edges: list[int] | None = None
+) -> Measurements:
+    analysis = detector.open(stream)
+    places = [0, *(edges or []), len(data)]
+    for a, b in itertools.pairwise(places):
+        analysis.push(Chunk(audio=(Samples(a, data[a:b]),)))
+    return analysis.close()
+
+
+def rows(measured: Measurements) -> dict[int, tuple[int, ...]]:
+    table = measured.tables["windows"]
+    columns = [table.columns[f"logit_{name}"] for name in CLASSES]
+    return {int(k): tuple(int(c[i]) for c in columns) for i, k in enumerate(table.anchors)}
+
+
+def test_chunks_change_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:
+    stream = facts(7.3)
+    whole = rows(heard(detector, sound, stream))
+    assert sorted(whole) == list(range(14))
+    rng = np.random.default_rng(1)
+    for count in (1, 30):
+        edges = sorted(rng.integers(0, len(sound), count).tolist())
+        assert rows(heard(detector, sound, stream, edges)) == whole
+
+
+def test_segments_join_to_one_pass(
+    detector: AudioArtifacts, sound: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "clip.wav"
+    encoding = AudioEncoding(RATE_HZ, "stereo", "pcm_s16le")
+    write_clip(path, runs=[Samples(0, sound)], audio=encoding)
+
+    def part(start_s: float | None, end_s: float | None) -> Measurements:
+        with open_media(str(path)) as reader:
+            return measure(reader, [detector], start_s=start_s, end_s=end_s)["audio_artifacts"]
+
+    whole = part(None, None)
+    joined = Measurements.join([part(None, 1.9), part(1.9, 4.0), part(4.0, None)])
+    one, other = rows(whole), rows(joined)
+    assert sorted(one) == sorted(other)
+    worst = max(abs(a - b) for k in one for a, b in zip(one[k], other[k], strict=True))
+    assert worst <= 1  # a hundredth of a logit: windows stand elsewhere in their batch
+
+
+def test_short_and_silent_and_absent_sound(detector: AudioArtifacts) -> None:
+    blip = np.full((int(0.3 * RATE_HZ), 2), 0.01, np.float32)
+    assert sorted(rows(heard(detector, blip, facts(0.3)))) == [0]
+    tiny = np.zeros((100, 2), np.float32)
+    nothing = heard(detector, tiny, facts(0.002))
+    assert rows(nothing) == {}
+    assert detector.decide(nothing, facts(0.002)).verdict == "inconclusive"
+    silence = np.zeros((4 * RATE_HZ, 2), np.float32)
+    result = detector.decide(heard(detector, silence, facts(4.0)), facts(4.0))
+    assert result.verdict == "pass"
+
+
+def test_broken_samples_do_no_harm(detector: AudioArtifacts, sound: np.ndarray) -> None:
+    broken = sound[: 2 * RATE_HZ].copy()
+    broken[1000:1010] = np.nan
+    broken[2000:2010] = np.inf
+    found = rows(heard(detector, broken, facts(2.0)))
+    assert all(np.isfinite(v).all() for v in found.values())
+
+
+def test_a_gap_in_the_stream_splits_the_grid(detector: AudioArtifacts, sound: np.ndarray) -> None:
+    analysis = detector.open(facts(60.0))
+    second = sound[: 2 * RATE_HZ]
+    analysis.push(Chunk(audio=(Samples(0, second), Samples(50 * RATE_HZ, second))))
+    measured = analysis.close()
+    assert sorted(rows(measured)) == [0, 1, 2, 100, 101, 102]
+    detector.decide(measured, facts(60.0))
+
+
+@pytest.mark.parametrize(("rate_hz", "channels"), [(8000, 1), (44100, 1), (48000, 6), (96000, 2)])
+def test_other_rates_and_layouts(detector: AudioArtifacts, rate_hz: int, channels: int) -> None:
+    rng = np.random.default_rng(2)
+    data = (rng.standard_normal((2 * rate_hz, channels)) * 0.05).astype(np.float32)
+    assert len(rows(heard(detector, data, facts(2.0, rate_hz, channels)))) == 3
+
+
+def test_the_low_frequency_channel_is_left_out(detector: AudioArtifacts, sound: np.ndarray) -> None:
+    data = np.repeat(sound[: 2 * RATE_HZ, :1], 6, axis=1)
+    other = data.copy()
+    other[:, 3] = 0.9
+    stream = facts(2.0, channels=6)
+    assert rows(heard(detector, data, stream)) == rows(heard(detector, other, stream))
+
+
+def test_each_channel_takes_the_worst(detector: AudioArtifacts, sound: np.ndarray) -> None:
+    apart = AudioArtifacts(tuned=detector.tuned, params=Params(each_channel=True))
+    rng = np.random.default_rng(3)
+    data = sound[: 2 * RATE_HZ].copy()
+    data[:, 1] += rng.standard_normal(len(data)).astype(np.float32) * 0.02
+    stream = facts(2.0)
+    both = rows(heard(apart, data, stream))
+    lanes = [rows(heard(detector, data[:, k : k + 1], facts(2.0, channels=1))) for k in (0, 1)]
+    for k, values in both.items():
+        assert values == tuple(max(a, b) for a, b in zip(lanes[0][k], lanes[1][k], strict=True))
+
+
+def _windows(count: int) -> list[Spectra]:
+    rng = np.random.default_rng(5)
+    length = MARGIN_BEFORE + 2 * BLOCK + MARGIN_AFTER
+    return [
+        pictures_of(
+            (rng.standard_normal(length) * 10 ** rng.uniform(-3, -1)).astype(np.float32), 2
+        ).window(0.0)
+        for _ in range(count)
+    ]
+
+
+def test_a_windows_score_does_not_depend_on_its_neighbours(detector: AudioArtifacts) -> None:
+    windows = _windows(BATCH)
+    together = detector.scorer(windows)
+    for place in (0, 3, 7):
+        assert np.allclose(detector.scorer([windows[place]])[0], together[place], atol=2e-3)
+    with pytest.raises(ValueError, match="windows"):
+        detector.scorer(_windows(1) * (BATCH + 1))
+
+
+def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -> None:
+    torch.manual_seed(1)
+    network = Network()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.5, 0.5)
+            module.running_var.uniform_(0.5, 2.0)
+    network.eval()
+    windows = _windows(6)
+    tensors = [
+        torch.from_numpy(np.stack([getattr(w, name) for w in windows]))
+        for name in ("mel", "lines", "fast")
+    ]
+    levels = torch.from_numpy(np.stack([w.levels.sum(axis=0) for w in windows]))
+    with torch.inference_mode():
+        plain = network(*tensors, levels).numpy()
+    assert np.allclose(Scorer(network, "cpu", bf16=False)(windows), plain, atol=1e-3)
+    # bfloat16 keeps eight bits of a number: two in a hundred of the logits' spread.
+    close = Scorer(network, "cpu", bf16=True)(windows)
+    assert np.abs(close - plain).max() < 0.02 * max(1.0, float(np.ptp(plain)))
+
+
+def test_loudness_tells_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:
+    part = sound[: 4 * RATE_HZ]
+    loud, soft = (rows(heard(detector, part * g, facts(4.0))) for g in (1.0, 0.5))
+    worst = max(abs(a - b) for k in loud for a, b in zip(loud[k], soft[k], strict=True))
+    assert worst <= 40  # hundredths of a logit: the floor under quiet bands does not move along
+
+
+def _decided(detector: AudioArtifacts, logits: dict[str, list[float]], seconds: float) -> Any:
+    from fractions import Fraction
+
+    from defectscope.detection.tables import TableBuilder
+
+    columns = {f"logit_{name}": np.int16 for name in CLASSES}
+    builder = TableBuilder(Fraction(2), window=np.int64, **columns)
+    count = len(next(iter(logits.values())))
+    values = {f"logit_{name}": np.array(logits.get(name, [-9.0] * count)) * 100 for name in CLASSES}
+    builder.add(window=np.arange(count), **values)
+    measured = Measurements("audio_artifacts", {"windows": builder.table()})
+    return detector.decide(measured, facts(seconds))
+
+
+def test_hysteresis_and_ends(detector: AudioArtifacts) -> None:
+    low, high = -9.0, 9.0
+    # Windows 4 to 9 show hum: half full from 2.25 s on, and until 5.25 s.
+    series = [low] * 4 + [high] * 6 + [low] * 6
+    (finding,) = _decided(detector, {"audio_hum": series}, 8.5).findings
+    assert (finding.defect, finding.start_s, finding.end_s) == ("audio_hum", 2.25, 5.25)
+    assert finding.evidence["windows"] == 6
+    # A single click shows in two windows and lies where they overlap.
+    clicks = [low] * 6 + [high] * 2 + [low] * 8
+    (finding,) = _decided(detector, {"audio_clicks": clicks}, 8.5).findings
+    assert (finding.start_s, finding.end_s) == (3.5, 4.0)
+    # From the first window on, to the last: the defect reaches the programme's ends.
+    (finding,) = _decided(detector, {"audio_hiss": [high] * 16}, 8.5).findings
+    assert (finding.start_s, finding.end_s) == (0.0, 8.5)
+    # One window is no lasting hum, and two occurrences far apart stay two.
+    assert not _decided(detector, {"audio_hum": [low] * 8 + [high] + [low] * 8}, 9.0).findings
+    twice = [low] * 3 + [high] * 4 + [low] * 6 + [high] * 4 + [low] * 3
+    assert len(_decided(detector, {"audio_hum": twice}, 10.5).findings) == 2
+
+
+def test_parameters_have_bounds(detector: AudioArtifacts) -> None:
+    with pytest.raises(InvalidParameterError):
+        dataclasses.replace(detector.params, max_gap_s=-1.0)
+    with pytest.raises(InvalidParameterError):
+        dataclasses.replace(detector.params, min_lasting_s=99.0)
