@@ -35,6 +35,8 @@ from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
 Medium = Literal["video", "audio", "captions", "container"]
 P = TypeVar("P")
 
+# Draws that are tried for the kind that was asked for.
+_ATTEMPTS = 48
 MIN_SEVERITY = 1.0
 MAX_SEVERITY = 5.0
 
@@ -182,11 +184,22 @@ class Simulator(ABC, Generic[P]):
             raise InvalidParameterError("the defect's span is empty")
         if seed < 0:
             raise InvalidParameterError("a seed is a number from 0 on")
-        # The draw has a stream of its own, so that overriding a value changes no other, and each
-        # simulator has its own, so that one seed does not draw alike everywhere.
-        rng = np.random.default_rng([seed, crc32(self.name.encode())])
-        drawn = self.draw(rng, severity, span, stream)
-        return Plan(override(drawn, overrides or {}), span, seed, stream)
+        given = overrides or {}
+        # Each simulator has a stream of its own, so that one seed does not draw alike everywhere.
+        draws = [
+            self.draw(
+                np.random.default_rng([seed, crc32(self.name.encode()), attempt]),
+                severity,
+                span,
+                stream,
+            )
+            for attempt in range(_ATTEMPTS if given else 1)
+        ]
+        # The strength of a draw belongs to its kind: a kind that is asked for is drawn, if it can
+        # be, rather than set over the strength of another. Otherwise the first draw is taken, so
+        # that setting one value changes no other.
+        fitting = (d for d in draws if _same_kind(d, given))
+        return Plan(override(next(fitting, draws[0]), given), span, seed, stream)
 
 
 class VideoSimulator(Simulator[P]):
@@ -268,6 +281,12 @@ def override(params: P, values: Mapping[str, Any]) -> P:
         return type(params)(**{**known, **changed})
     except ValueError as error:
         raise InvalidParameterError(str(error)) from None
+
+
+def _same_kind(params: Any, given: Mapping[str, Any]) -> bool:
+    """Tells whether the named choices among the given values are those of a draw."""
+    drawn = asdict(params)
+    return all(v == given[k] for k, v in drawn.items() if k in given and isinstance(v, str))
 
 
 def _convert(name: str, value: Any, like: Any) -> Any:

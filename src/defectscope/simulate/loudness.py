@@ -73,7 +73,9 @@ def _change(
     size = np.abs(out)
     bent = np.sign(out) * (knee + (limit - knee) * np.tanh((size - knee) / (limit - knee)))
     # Fully limited only where the gain is fully on, so that the edges stay seamless.
-    return np.where(size > knee, out + (bent - out) * strength, out).astype(np.float32)
+    out = np.where(size > knee, out + (bent - out) * strength, out)
+    ceiling = np.maximum(limit, np.abs(block))
+    return np.clip(out, -ceiling, ceiling).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

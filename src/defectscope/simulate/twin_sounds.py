@@ -26,7 +26,7 @@ def drum_hit(seed: int) -> Sound:
     rng = np.random.default_rng([seed, 31])
     out = room_tone(seed, _SECONDS, _RATE_HZ, level_dbfs=-64.0)
     for second in range(int(_SECONDS)):
-        hit = drum(rng, _RATE_HZ).astype(np.float32) * np.float32(0.5)
+        hit = drum(rng, _RATE_HZ).astype(np.float32) * np.float32(0.3)
         at = second * _RATE_HZ + _RATE_HZ // 3
         out[at : at + len(hit)] += hit[:, None] * np.array([1.0, 0.9], np.float32)
     return np.clip(out, -0.95, 0.95)
@@ -37,7 +37,7 @@ def applause(seed: int) -> Sound:
     rng = np.random.default_rng([seed, 32])
     total = round(_SECONDS * _RATE_HZ)
     out = np.zeros((total, 2))
-    for _ in range(int(_SECONDS * 160)):
+    for _ in range(int(_SECONDS * 500)):
         length = int(rng.uniform(0.004, 0.012) * _RATE_HZ)
         at = int(rng.integers(0, total - length))
         burst = rng.standard_normal(length) * np.exp(-np.linspace(0, 5, length))
@@ -46,8 +46,10 @@ def applause(seed: int) -> Sound:
         out[at : at + length, 1] += burst * gain * np.sin(pan * np.pi / 2)
     band = signal.butter(1, (500, 6000), "bandpass", fs=_RATE_HZ, output="sos")
     shaped = np.asarray(signal.sosfilt(band, out, axis=0))
-    shaped *= 10 ** (-22 / 20) / np.sqrt(np.mean(shaped**2))
-    return np.clip(shaped, -0.95, 0.95).astype(np.float32)
+    shaped *= 10 ** (-26 / 20) / np.sqrt(np.mean(shaped**2))
+    # A hall is never silent between two claps.
+    hall = room_tone(seed, _SECONDS, _RATE_HZ, level_dbfs=-52.0)
+    return np.clip(shaped + hall, -0.7, 0.7).astype(np.float32)
 
 
 def centred_voice(seed: int) -> Sound:
