@@ -220,7 +220,9 @@ def _translated(call: Call, error: ClientError) -> DeployError | AccessDeniedErr
     answer: Any = error.response
     details, metadata = answer.get("Error", {}), answer.get("ResponseMetadata", {})
     code = str(details.get("Code", ""))
-    text = f"{call.service}.{call.operation}: {details.get('Message', '')} [{code}]"
+    # Some refusals list every value that would have been allowed.
+    reason = str(details.get("Message", ""))[:400]
+    text = f"{call.service}.{call.operation}: {reason} [{code}]"
     kind = AccessDeniedError if "AccessDenied" in code or "Token" in code else DeployError
     return kind(text, request_id=metadata.get("RequestId"))
 

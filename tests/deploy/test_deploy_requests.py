@@ -1,0 +1,414 @@
+"""Every request the deployment can make, held against botocore's own models."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+import botocore.session
+import pytest
+from botocore.validate import ParamValidator
+
+from defectscope.client.transform import transform_request
+from defectscope.deploy import endpoint, iam, image, registry, scaling, transform
+from defectscope.deploy.calls import Account, Call, Transaction
+from defectscope.deploy.endpoint_spec import (
+    Asynchronous,
+    Capture,
+    EndpointSpec,
+    Network,
+    Serverless,
+    Variant,
+)
+from defectscope.deploy.limits import Limits
+from defectscope.errors import InvalidParameterError
+
+ROOT = Path(__file__).parents[2]
+ROLE = "arn:aws:iam::123456789012:role/defectscope"
+SESSION = botocore.session.get_session()
+SCRIPTS = sorted((ROOT / "sagemaker").glob("*.py"))
+
+
+def spec(**changes) -> EndpointSpec:
+    main = Variant(image="1.dkr.ecr.x/y:1", model_data_url="s3://m/model.tar.gz")
+    base = {
+        "name": "qc",
+        "role_arn": ROLE,
+        "variants": (main,),
+        "limits": Limits.of("realtime"),
+        "tags": {"team": "video"},
+    }
+    return EndpointSpec(**{**base, **changes})
+
+
+def dry() -> Transaction:
+    return Transaction(Account(region="eu-west-1", typed=False), dry_run=True)
+
+
+def scenarios() -> dict[str, list[Call]]:
+    found: dict[str, list[Call]] = {}
+
+    def record(name: str, build) -> None:
+        steps = dry()
+        build(steps)
+        found[name] = steps.calls
+
+    two = (
+        Variant(image="i", model_data_url="s3://m/1"),
+        Variant(name="new", image="i", model_data_url="s3://m/2", weight=0.1),
+    )
+    vpc = Network(("subnet-1",), ("sg-1",))
+    queue = Asynchronous("s3://o/r", "s3://o/f", "arn:aws:sns:x:1:a", "arn:aws:sns:x:1:b", 2)
+    created = {
+        "real-time": spec(variants=two, capture=Capture("s3://c/x", 20), network=vpc),
+        "isolated": spec(network=Network(isolated=True), kms_key_id="key"),
+        "serverless": spec(limits=Limits.of("serverless"), serverless=Serverless(3072, 4)),
+        "async": spec(limits=Limits.of("async"), asynchronous=queue, kms_key_id="key"),
+        "registered": spec(variants=(Variant(model_package_arn=f"{ROLE[:22]}:model-package/g/1"),)),
+    }
+    for name, wanted in created.items():
+        record(f"create {name}", lambda t, w=wanted: endpoint.create_endpoint(w, t))
+    for kind in ("all_at_once", "canary", "linear"):
+        rollout = endpoint.Rollout(kind, 20, 120, ("alarm-a", "alarm-b"))
+        record(f"update {kind}", lambda t, r=rollout: endpoint.update_endpoint(spec(), t, r))
+    record("weights", lambda t: endpoint.set_weights("qc", {"main": 1, "new": 3}, t))
+    record("delete", lambda t: endpoint.delete_endpoint("qc", t))
+    scale = scaling.realtime_calls("qc", "main", max_instances=4, calls_per_minute=12)
+    record("scale", lambda t: endpoint.apply_scaling(scale, t, "qc"))
+    zero = scaling.async_calls("qc", "main", max_instances=8)
+    record("scale from zero", lambda t: endpoint.apply_scaling(zero, t, "qc"))
+    found["scale removed"] = scaling.remove_calls("qc", "main")
+    version = registry.Registration(
+        "defectscope-freeze",
+        "i",
+        "s3://m/1",
+        "0" * 64,
+        {"version": "1", "performance": {"f1": 0.97}},
+        "s3://m/metrics.json",
+    )
+    record("register", lambda t: registry.register(version, t))
+    record("approve", lambda t: registry.set_approval(ROLE, "Approved", "good", t))
+    job = {
+        "job_name": "j",
+        "model_name": "m",
+        "input_uri": "s3://i/",
+        "output_uri": "s3://o/",
+        "kms_key_id": "key",
+        "tags": {"a": "b"},
+        "environment": {"A": "B"},
+    }
+    record("transform", lambda t: transform.submit(t, **job))
+    record("transform stop", lambda t: transform.stop("j", t))
+    push = {
+        "account_id": "123456789012",
+        "region": "eu-west-1",
+        "repository": "defectscope",
+        "tag": "1",
+        "accelerator": "cpu",
+        "checkout": ROOT,
+    }
+    record("push", lambda t: image.push_image(**push, transaction=t))
+    return found
+
+
+SCENARIOS = scenarios()
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_requests_pass_botocores_validation(name) -> None:
+    assert SCENARIOS[name]
+    for call in SCENARIOS[name]:
+        model = SESSION.get_service_model(call.service)
+        operation = model.operation_model(call.as_dict()["operation"].replace("Ecr", "ECR"))
+        shape = operation.input_shape
+        report = ParamValidator().validate(dict(call.request), shape) if shape else None
+        assert report is None or not report.has_errors(), report.generate_report()
+        for member, value in call.request.items():
+            limit = shape.members[member].metadata.get("max")
+            if limit and isinstance(value, str):
+                assert len(value) <= limit
+
+
+def test_what_a_request_must_not_be_is_caught() -> None:
+    model = SESSION.get_service_model("sagemaker").operation_model("UpdateEndpoint")
+    report = ParamValidator().validate({"EndpointName": 5}, model.input_shape)
+    assert report.has_errors()
+
+
+def test_one_setting_reaches_everything() -> None:
+    limits = Limits.of("batch", timeout_s=900, max_body_bytes=20 * 1024 * 1024)
+    environment = limits.environment()
+    assert environment["TS_DEFAULT_RESPONSE_TIMEOUT"] == "900"
+    assert environment["TS_MAX_REQUEST_SIZE"] == environment["DEFECTSCOPE_MAX_BODY_BYTES"]
+    assert int(environment["DEFECTSCOPE_TIME_LIMIT_S"]) < 900
+    assert limits.max_payload_mb == 20
+    assert limits.tags()["defectscope:timeout_s"] == "900"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        lambda: Limits.of("realtime", timeout_s=61),
+        lambda: Limits.of("serverless", max_body_bytes=5 * 1024 * 1024),
+        lambda: Serverless(memory_mb=1500),
+        lambda: Network(subnets=("a",)),
+        lambda: Variant(image="i"),
+        lambda: spec(variants=()),
+        lambda: spec(serverless=Serverless(), capture=Capture("s3://c")),
+        lambda: endpoint.Rollout("canary", 60).config(),
+        lambda: endpoint.Rollout("sideways").config(),
+        lambda: scaling.realtime_calls("e", "v", max_instances=0, calls_per_minute=1),
+        lambda: transform.job_resource(
+            job_name="j",
+            model_name="m",
+            input_uri="s3://i",
+            output_uri="s3://o",
+            max_concurrent=20,
+            max_payload_mb=6,
+        ),
+    ],
+)
+def test_what_aws_would_refuse_later_is_refused_now(bad) -> None:
+    with pytest.raises(InvalidParameterError):
+        bad()
+
+
+def test_names_change_with_contents_only() -> None:
+    def names(wanted: EndpointSpec) -> list[str]:
+        steps = dry()
+        endpoint.create_endpoint(wanted, steps)
+        return [c.request.get("ModelName") or c.request["EndpointConfigName"] for c in steps.calls]
+
+    assert names(spec()) == names(spec(tags={"team": "other"}))
+    other = Variant(image="i2", model_data_url="s3://m/model.tar.gz")
+    assert not set(names(spec())) & set(names(spec(variants=(other,))))
+
+
+def test_scaling_from_zero_has_both_policies_and_the_alarm() -> None:
+    kinds = [c.request.get("PolicyType") for c in SCENARIOS["scale from zero"]]
+    assert kinds.count("TargetTrackingScaling") == 1
+    assert kinds.count("StepScaling") == 1
+    assert SCENARIOS["scale from zero"][-1].request["MetricName"] == "HasBacklogWithoutCapacity"
+
+
+def _operations_in(folder: Path) -> set[tuple[str, str]]:
+    """Finds Call("service", "operation") and self._client("service", ...).operation(...)."""
+    found: set[tuple[str, str]] = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.id if isinstance(node.func, ast.Name) else None
+            texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
+            if name == "Call" and len(texts) == 2:
+                found.add((texts[0], texts[1]))
+    return found
+
+
+def _allowed(*policies: iam.Policy) -> set[str]:
+    return {a for p in policies for s in p["Statement"] for a in s["Action"]}
+
+
+def test_deployers_may_do_what_the_code_does_and_no_more() -> None:
+    policy = iam.deployer_policy(
+        region="eu-west-1",
+        account_id="123456789012",
+        role_arn=ROLE,
+        model_prefix="models/defectscope",
+        repository="defectscope",
+    )
+    used = _operations_in(ROOT / "src/defectscope/deploy") | _operations_in(ROOT / "sagemaker")
+    assert ("sagemaker", "create_model") in used
+    needed = {action for pair in used for action in iam.actions(*pair)}
+    allowed = _allowed(policy)
+    assert needed - allowed == set()
+    # Beyond the calls themselves: tagging, passing the role, and what docker push does.
+    implied = {
+        "iam:PassRole",
+        "iam:CreateServiceLinkedRole",
+        "sagemaker:AddTags",
+        "s3:ListBucket",
+        "s3:AbortMultipartUpload",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:CompleteLayerUpload",
+        "ecr:InitiateLayerUpload",
+        "ecr:PutImage",
+        "ecr:TagResource",
+        "ecr:UploadLayerPart",
+    }
+    assert allowed - needed - implied == set()
+
+
+def test_callers_may_do_what_the_client_does() -> None:
+    policy = iam.caller_policy(
+        region="eu-west-1",
+        account_id="123456789012",
+        endpoint_name="qc",
+        staging_prefix="work/stage",
+        output_prefix="work/out",
+    )
+    source = (ROOT / "src/defectscope/client/aws.py").read_text()
+    used = {
+        ("sagemaker-runtime", "invoke_endpoint"),
+        ("sagemaker-runtime", "invoke_endpoint_async"),
+        ("s3", "put_object"),
+        ("s3", "upload_file"),
+        ("s3", "get_object"),
+        ("s3", "list_objects_v2"),
+        ("s3", "delete_object"),
+    }
+    assert all(f".{operation}(" in source for _, operation in used)
+    needed = {action for pair in used for action in iam.actions(*pair)}
+    assert needed <= _allowed(policy)
+
+
+@pytest.mark.parametrize("make", ["execution", "caller", "deployer"])
+def test_policies_have_no_wildcard_actions(make) -> None:
+    where = {"region": "eu-west-1", "account_id": "123456789012"}
+    policy = {
+        "execution": lambda: iam.execution_policy(
+            **where,
+            model_prefix="m/p",
+            media_buckets=["media"],
+            output_prefix="o/p",
+            repository="r",
+            kms_key_arn="arn:aws:kms:x:1:key/k",
+            topic_arns=["arn:aws:sns:x:1:t"],
+            vpc=True,
+        ),
+        "caller": lambda: iam.caller_policy(
+            **where, endpoint_name="qc", staging_prefix="s/p", output_prefix="o/p"
+        ),
+        "deployer": lambda: iam.deployer_policy(
+            **where, role_arn=ROLE, model_prefix="m/p", repository="r"
+        ),
+    }[make]()
+    unbounded = set()
+    for statement in policy["Statement"]:
+        assert not any("*" in action for action in statement["Action"])
+        if statement["Resource"] == ["*"] and "Condition" not in statement:
+            unbounded |= set(statement["Action"])
+    # These take no resource, by AWS's Service Authorization Reference.
+    assert {a for a in unbounded if not a.startswith(("ec2:", "application-autoscaling:"))} <= {
+        "ecr:GetAuthorizationToken",
+        "sagemaker:ListEndpoints",
+        "sts:GetCallerIdentity",
+    }
+    assert len(json.dumps(policy)) < 10_240
+
+
+def test_the_registrys_password_never_stands_on_a_command_line() -> None:
+    ran: list[tuple[list[str], bytes | None]] = []
+
+    class FakeAccount:
+        def find(self, _call):
+            return None
+
+        def call(self, call):
+            if call.operation == "get_authorization_token":
+                entry = {"authorizationToken": "QVdTOnNlY3JldA==", "proxyEndpoint": "https://r"}
+                return {"authorizationData": [entry]}
+            return {}
+
+    shown: list[str] = []
+    steps = Transaction(FakeAccount(), show=shown.append)
+    image.push_image(
+        account_id="1",
+        region="eu-west-1",
+        repository="r",
+        tag="t",
+        accelerator="cpu",
+        checkout=ROOT,
+        transaction=steps,
+        run=lambda command, stdin: ran.append((list(command), stdin)),
+    )
+    assert [command[1] for command, _ in ran] == ["build", "login", "push"]
+    assert ran[1][1] == b"secret"
+    everything = json.dumps([c for c, _ in ran]) + "".join(shown) + steps.to_json()
+    assert "secret" not in everything
+    assert "QVdT" not in everything
+
+
+def test_awss_image_comes_with_its_end_of_patch(monkeypatch) -> None:
+    monkeypatch.setattr("defectscope.deploy.sdk.image_uri", lambda *_a, **_k: "address")
+    address, warning = image.aws_image(
+        region="eu-west-1", instance_type="ml.c6i.xlarge", today=datetime.date(2026, 11, 1)
+    )
+    assert address == "address"
+    assert "no patches since 2026-06-30" in warning
+
+
+def test_scripts_folder_cannot_shadow_the_sdk() -> None:
+    names = {path.stem for path in SCRIPTS}
+    assert not (ROOT / "sagemaker" / "__init__.py").exists()
+    assert not names & (set(sys.stdlib_module_names) | {"core", "serve", "train", "mlops"})
+    assert {"create_endpoint", "update_endpoint", "delete_endpoint", "push_image"} <= names
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_scripts_teach_their_options(script) -> None:
+    shown = subprocess.run(
+        [sys.executable, str(script), "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "usage:" in shown
+    assert len(shown) > 400
+
+
+def test_a_dry_run_needs_neither_account_nor_network(tmp_path) -> None:
+    command = [
+        sys.executable,
+        str(ROOT / "sagemaker/create_endpoint.py"),
+        "qc",
+        *("--role-arn", ROLE, "--image", "i", "--model-data-url", "s3://m/model.tar.gz"),
+        *("--max-instances", "3", "--calls-per-minute", "10", "--dry-run"),
+    ]
+    clean = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_REGION": "eu-west-1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=clean, check=True)
+    operations = [call["operation"] for call in json.load(io.StringIO(done.stdout))]
+    assert operations == [
+        "CreateModel",
+        "CreateEndpointConfig",
+        "CreateEndpoint",
+        "RegisterScalableTarget",
+        "PutScalingPolicy",
+    ]
+
+
+def test_contradicting_options_are_one_line_and_exit_2() -> None:
+    command = [sys.executable, str(ROOT / "sagemaker/create_endpoint.py"), "qc", "--dry-run"]
+    done = subprocess.run(
+        [*command, "--role-arn", ROLE, "--region", "eu-west-1"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [
+        "usage: give one of --archive, --model-data-url and --registered"
+    ]
+
+
+def test_transform_requests_fail_records_alone() -> None:
+    request = transform_request(
+        job_name="j", model_name="m", input_uri="s3://i", output_uri="s3://o"
+    )
+    assert request["BatchStrategy"] == "SingleRecord"
+    assert request["TransformInput"]["SplitType"] == "Line"
+    assert request["TransformInput"]["ContentType"] == "application/jsonlines"
+    with pytest.raises(ValueError, match="100"):
+        transform_request(
+            job_name="j",
+            model_name="m",
+            input_uri="s3://i",
+            output_uri="s3://o",
+            max_concurrent=4,
+            max_payload_mb=30,
+        )
+
+
+def test_boto3_knows_every_service_called() -> None:
+    services = {call.service for calls in SCENARIOS.values() for call in calls}
+    assert services <= set(boto3.session.Session().get_available_services())
