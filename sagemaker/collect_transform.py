@@ -1,0 +1,90 @@
+"""Merges the answers of transform jobs into one report per asset and a catalogue page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from defectscope.client import Client
+from defectscope.client.aws import AwsTransport
+from defectscope.deploy import catalogue, catalogue_page, collect
+from defectscope.deploy.console import Progress, parser, run, transaction
+from defectscope.deploy.uploads import upload_text
+from defectscope.errors import UsageError
+from defectscope.findings import Report
+
+EXAMPLES = """example:
+  python sagemaker/collect_transform.py s3://work/november --output november/
+Run it as often as you like: what is done is not done again. Records that gave no answer go to
+round-2/ (and so on) below the work prefix; submit that, then collect again.
+"""
+
+
+def main(progress: Progress) -> None:
+    """Writes reports/, failures.json and catalogue.html; prints the next round's prefix, if any."""
+    made = parser("Collect what batch transform answered.", EXAMPLES)
+    made.add_argument("work", help="s3:// prefix that plan_transform wrote to")
+    made.add_argument("--answers", help="s3:// prefix of the answers (default: WORK/answers/)")
+    made.add_argument("--output", type=Path, required=True, help="folder for the reports")
+    made.add_argument("--endpoint", help="endpoint that merges (default: in this process)")
+    made.add_argument("--files", type=int, default=8, help="files for the next round")
+    options = made.parse_args()
+    steps = transaction(options, progress)
+    transport = AwsTransport(region=steps.account.region, endpoint_url=options.endpoint_url)
+    work = options.work.rstrip("/")
+    text = transport.get(f"{work}/plan.json", timeout_s=60.0)
+    if text is None:
+        raise UsageError(f"there is no plan at {work}/plan.json")
+    plan = catalogue.Plan.from_json(text)
+
+    def lines() -> Iterator[bytes]:
+        for uri, _ in transport.list(options.answers or f"{work}/answers/", timeout_s=60.0):
+            if uri.endswith(".out"):
+                yield from (transport.get(uri, timeout_s=300.0) or b"").splitlines()
+
+    found = collect.collect(plan, lines(), options.output, _merger(options, transport))
+    judged = collect.read_reports(plan, options.output)
+    page = catalogue_page.render(judged, list(found.failed.values()), len(found.missing))
+    (options.output / "catalogue.html").write_text(page, "utf-8")
+    progress.say(
+        f"{len(found.done)} done, {len(found.failed)} failed, {len(found.missing)} to run again"
+    )
+    for failure in found.failed.values():
+        progress.say(f"  {failure['uri']}: {failure['code']}: {failure['message']}")
+    retry = found.retry(plan)
+    if retry:
+        rounds = {
+            uri.removeprefix(f"{work}/round-").partition("/")[0]
+            for uri, _ in transport.list(f"{work}/round-", timeout_s=60.0)
+        }
+        number = max((int(name) for name in rounds if name.isdecimal()), default=0) + 1
+        for index, body in enumerate(catalogue.balanced(retry, options.files)):
+            address = f"{work}/round-{number}/{index:05d}.jsonl"
+            upload_text(body.decode(), address, transaction=steps)
+        print(f"{work}/round-{number}/")
+    if options.dry_run:
+        print(json.dumps([call.as_dict() for call in steps.calls], indent=2))
+    transport.close()
+
+
+def _merger(options: Any, transport: AwsTransport) -> collect.Merge:
+    if options.endpoint:
+        client = Client(endpoint_name=options.endpoint, transport=transport)
+        return client.merge
+    try:
+        from defectscope.detectors import merge
+    except ImportError:
+        message = "merging takes --endpoint, or the `engine` extra"
+
+        def refuse(_parts: list[Mapping[str, Any]]) -> Report:
+            raise UsageError(message)
+
+        return refuse
+    return merge
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
