@@ -18,6 +18,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 
 from defectscope.errors import InvalidParameterError, UnreadableMediaError
+from defectscope.media.decoding_times import DecodingTimes
 
 Framing = Literal["annexb", "length"]
 NalCodec = Literal["h264", "hevc"]
@@ -111,9 +112,7 @@ def rewrite_packets(
         try:
             kept = [s for s in container.streams if s.type in ("video", "audio", "subtitle")]
             made = {s.index: out.add_stream_from_template(s) for s in kept}
-            for packet in container.demux(kept):
-                if packet.size == 0:
-                    continue
+            for packet in _timed(container.demux(kept)):
                 for record in alter(_record(packet)):
                     out.mux(_packet(record, made[record.stream]))
         finally:
@@ -236,6 +235,16 @@ def flip_bytes(
     # 1 to 255 added modulo 256: a damaged byte is never the old one.
     values[hit] += rng.integers(1, 256, int(hit.sum()), dtype=np.uint8)
     return values.tobytes()
+
+
+def _timed(packets: Iterable[Any]) -> Iterator[Any]:
+    """Packets that hold something, every one with its decoding time."""
+    streams: dict[int, DecodingTimes] = {}
+    for packet in packets:
+        if packet.size > 0:
+            yield from streams.setdefault(packet.stream.index, DecodingTimes()).push(packet)
+    for times in streams.values():
+        yield from times.flush()
 
 
 def _open(path: str | PathLike[str]) -> InputContainer:

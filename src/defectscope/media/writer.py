@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from os import PathLike, fspath
@@ -16,6 +17,7 @@ from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
+from defectscope.media.decoding_times import DecodingTimes
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.interleave import interleave
@@ -274,6 +276,8 @@ class _Copy:
         exact_s = Fraction(shift_s).limit_denominator(1_000_000)
         self._shift_ticks = round(exact_s / source.time_base)
         self._packets = container.demux(source)
+        self._times = DecodingTimes()
+        self._ready: deque[Any] = deque()
         self._next = self._take()
 
     def until(self, limit_s: Fraction | None) -> Iterator[Any]:
@@ -288,13 +292,20 @@ class _Copy:
 
     def _take(self) -> Any:
         """The next packet, shifted; None at the end."""
-        for packet in self._packets:
-            if packet.dts is not None and packet.size > 0:
-                packet.dts += self._shift_ticks
-                if packet.pts is not None:
-                    packet.pts += self._shift_ticks
-                return packet
-        return None
+        while not self._ready:
+            packet = next(self._packets, None)
+            if packet is None:
+                self._ready.extend(self._times.flush())
+                break
+            if packet.size > 0:
+                self._ready.extend(self._times.push(packet))
+        if not self._ready:
+            return None
+        packet = self._ready.popleft()
+        packet.dts += self._shift_ticks
+        if packet.pts is not None:
+            packet.pts += self._shift_ticks
+        return packet
 
 
 def write_clip(
