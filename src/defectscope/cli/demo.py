@@ -170,7 +170,7 @@ def create_endpoint(local: LocalSageMaker, archive: Path) -> None:
     variant = {
         "VariantName": "AllTraffic",
         "ModelName": NAME,
-        "InstanceType": "ml.c6i.large",
+        "InstanceType": "ml.c5.large",
         "InitialInstanceCount": 1,
     }
     sagemaker.create_endpoint_config(EndpointConfigName=NAME, ProductionVariants=[variant])
