@@ -124,7 +124,10 @@ def _corpora(options: argparse.Namespace) -> list[corpora_module.Corpus]:
     return chosen
 
 
-def _open(options: argparse.Namespace) -> tuple[Recipe, Cache, list[corpora_module.Corpus]]:
+def open_work(
+    options: argparse.Namespace,
+) -> tuple[Recipe, Cache, list[corpora_module.Corpus]]:
+    """Gives recipe, cache and corpora as the command line names them."""
     chosen = recipe(options.detector, _pairs(options.set))
     sources = _corpora(options)
     identity = {
@@ -137,7 +140,7 @@ def _open(options: argparse.Namespace) -> tuple[Recipe, Cache, list[corpora_modu
 
 
 def _prepare(options: argparse.Namespace, console: Console) -> None:
-    chosen, cache, sources = _open(options)
+    chosen, cache, sources = open_work(options)
     found = corpora_module.recordings(sources, chosen.suffixes, seed=options.seed)
     console.print(f"{len(found)} recordings of {len(sources)} corpora")
     jobs = chosen.jobs(found, options.seed)
@@ -156,7 +159,7 @@ def _train(options: argparse.Namespace, console: Console) -> None:
 
     from defectscope.training.loop import Progress, train
 
-    chosen, cache, _ = _open(options)
+    chosen, cache, _ = open_work(options)
     plan = dataclasses.replace(chosen.schedule(), seed=options.seed)
     schedule: Schedule = replace_fields(plan, _pairs(options.schedule))
     start = load_file(options.start) if options.start else None
@@ -192,7 +195,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> None:
 def _export(options: argparse.Namespace, console: Console) -> None:
     from defectscope.training.export import export
 
-    chosen, cache, sources = _open(options)
+    chosen, cache, sources = open_work(options)
     entry = export(chosen, cache, options.work / options.run, options.out, sources, options.seed)
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 

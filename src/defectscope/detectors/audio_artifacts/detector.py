@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -12,23 +11,19 @@ from scipy.special import expit
 
 from defectscope.detection.artifacts import bundled, severity_of
 from defectscope.detection.contracts import Needs, Tuned
-from defectscope.detection.spans import Rows, bridge, curve, hysteresis
+from defectscope.detection.spans import curve
 from defectscope.detection.tables import column, times_s
 from defectscope.detectors.audio_artifacts.analysis import (
     LOGIT_SCALE,
-    WINDOWS_HZ,
     AudioArtifactsAnalysis,
 )
+from defectscope.detectors.audio_artifacts.events import WINDOW_S, occurrences
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.weights import load_weights
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
-
-_HOP_S = 1.0 / WINDOWS_HZ
-_WINDOW_S = 1.0
-_CLICKS = "audio_clicks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +88,7 @@ class AudioArtifacts:
             probability = expit(fitted["slope"] * logits + fitted["offset"])
             findings += self._findings(defect, starts_s, probability, stream)
             peaks[defect] = round(float(probability.max()), 4)
-            curves[defect] = curve(starts_s + _WINDOW_S / 2, probability)
+            curves[defect] = curve(starts_s + WINDOW_S / 2, probability)
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(sorted(findings, key=lambda f: (f.start_s, f.defect))),
@@ -108,21 +103,20 @@ class AudioArtifacts:
         probability: NDArray[np.float64],
         stream: StreamInfo,
     ) -> list[Finding]:
-        enter = self.tuned.thresholds[f"{defect}_enter"]
-        leave = self.tuned.thresholds[f"{defect}_leave"]
-        spans: list[Rows] = []
-        # A break in the grid ends a stretch: what lies between was never heard.
-        breaks = np.flatnonzero(np.diff(starts_s) > _HOP_S * 1.5) + 1
-        edges = [0, *breaks.tolist(), len(starts_s)]
-        for first, last in itertools.pairwise(edges):
-            found = hysteresis(probability[first:last], enter, leave)
-            spans += [(a + first, b + first) for a, b in found]
-        spans = bridge(spans, starts_s, starts_s + _HOP_S, self.params.max_gap_s)
+        found = occurrences(
+            defect,
+            starts_s,
+            probability,
+            enter=self.tuned.thresholds[f"{defect}_enter"],
+            leave=self.tuned.thresholds[f"{defect}_leave"],
+            max_gap_s=self.params.max_gap_s,
+            min_lasting_s=self.params.min_lasting_s,
+            audio_s=stream.audio_duration_s or stream.duration_s,
+        )
         out: list[Finding] = []
-        for first, last in spans:
-            start_s, end_s = _ends(defect, starts_s, first, last, stream)
-            if defect != _CLICKS and end_s - start_s < self.params.min_lasting_s:
-                continue
+        for one in found:
+            first, last = one.first, one.last
+            start_s, end_s = one.start_s, one.end_s
             peak = float(probability[first:last].max())
             evidence = {
                 "probability_peak": round(peak, 4),
@@ -142,26 +136,3 @@ class AudioArtifacts:
                 )
             )
         return out
-
-
-def _ends(
-    defect: str, starts_s: NDArray[np.float64], first: int, last: int, stream: StreamInfo
-) -> tuple[float, float]:
-    """Gives where a defect begins and ends, from the windows that show it.
-
-    A lasting defect shows in a window once it fills half of it: its ends lie, on average, a
-    quarter of a window inside. A click shows in every window that holds it: it lies where the
-    first and the last of them overlap their neighbours. At the programme's ends there is no
-    neighbour, and the defect is taken to reach them.
-    """
-    begin, end = float(starts_s[first]), float(starts_s[last - 1])
-    audio_s = stream.audio_duration_s or stream.duration_s
-    stop_s = min(end + _WINDOW_S, max(audio_s, begin + _HOP_S))
-    if defect == _CLICKS and last - first > 1:
-        inner = (begin + _HOP_S, end + _HOP_S)
-    else:
-        inner = (begin + _HOP_S / 2, end + _WINDOW_S - _HOP_S / 2)
-    start_s = begin if first == 0 and begin == 0.0 and defect != _CLICKS else inner[0]
-    at_end = last == len(starts_s) and defect != _CLICKS
-    end_s = stop_s if at_end else min(inner[1], max(stop_s, start_s))
-    return start_s, max(end_s, start_s)

@@ -108,7 +108,9 @@ class AudioArtifacts:
                 make = partial(_make_unit, by_split[split], split, unit, [seed, number, unit])
                 jobs.append(Job(f"{split}/{unit:05d}", make))
         # Interleaved, so that a cache stopped by its size limit still holds every split.
-        return sorted(jobs, key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
+        jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
+        held_out = [*by_split["validation"], *by_split["test"]]
+        return [*jobs, *(Job(f"programme/{r.name}", partial(_programme, r)) for r in held_out)]
 
     def build(self) -> torch.nn.Module:
         """Gives a fresh network."""
@@ -173,6 +175,16 @@ def families_of(facts: Mapping[str, Any]) -> list[str]:
 def _make_unit(
     recordings: Sequence[Recording], split: Split, unit: int, seed: Sequence[int]
 ) -> Iterator[Item]:
+    for place, (fact, sound) in enumerate(render_unit(recordings, seed)):
+        pictures = spectra.measure(sound, 2 * CLIP_S)
+        arrays = {**_stored(pictures), "active": _activity(fact, sound)}
+        yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
+
+
+def render_unit(
+    recordings: Sequence[Recording], seed: Sequence[int]
+) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
+    """Gives a unit's clips: what is known of each, and its samples with the margins around it."""
     rng = np.random.default_rng(seed)
     codec, bit_rate = sound_clips.CODECS[int(rng.integers(len(sound_clips.CODECS)))]
     by_corpus: dict[str, list[Recording]] = {}
@@ -209,21 +221,30 @@ def _make_unit(
             }
         )
     coded = sound_clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
-    for place, fact in enumerate(facts):
-        sound = coded[place * _PADDED : (place + 1) * _PADDED]
-        pictures = spectra.measure(sound, 2 * CLIP_S)
-        yield Item(
-            f"{unit:05d}/{place:02d}",
-            split,
-            {
-                "mel": pictures.mel.astype(np.float16),
-                "lines": pictures.lines.astype(np.float16),
-                "fast": pictures.fast.astype(np.float16),
-                "levels": pictures.levels.astype(np.uint16),
-                "active": _activity(fact, sound),
-            },
-            fact,
-        )
+    return [(f, coded[i * _PADDED : (i + 1) * _PADDED]) for i, f in enumerate(facts)]
+
+
+def _programme(recording: Recording) -> Iterator[Item]:
+    """Gives a whole recording as it is: what false alarms are counted on."""
+    sound = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
+    blocks = len(sound) // spectra.BLOCK
+    if blocks < 2:
+        return
+    padded = np.zeros(spectra.MARGIN_BEFORE + blocks * spectra.BLOCK + spectra.MARGIN_AFTER)
+    inside = sound[: len(padded) - spectra.MARGIN_BEFORE] / 32768
+    padded[spectra.MARGIN_BEFORE : spectra.MARGIN_BEFORE + len(inside)] = inside
+    pictures = spectra.measure(padded.astype(np.float32), blocks)
+    facts = {"programme": recording.name, "corpus": recording.corpus, "blocks": blocks}
+    yield Item(f"programme/{recording.name}", recording.split, _stored(pictures), facts)
+
+
+def _stored(pictures: spectra.Spectra) -> dict[str, NDArray[Any]]:
+    return {
+        "mel": pictures.mel.astype(np.float16),
+        "lines": pictures.lines.astype(np.float16),
+        "fast": pictures.fast.astype(np.float16),
+        "levels": pictures.levels.astype(np.uint16),
+    }
 
 
 def _draw_defects(rng: np.random.Generator) -> list[tuple[str, int]]:

@@ -104,7 +104,7 @@ class Judged:
         Windows of clips with one defect or none, whose truth is beyond doubt: 0 none, then
         `CLASSES` in order.
         """
-        single = np.array([len(f["damages"]) <= 1 for f in self.facts])[self.clips]
+        single = np.array([len(f.get("damages", ())) <= 1 for f in self.facts])[self.clips]
         kept = single & (self.weight.min(axis=1) > 0)
         # A window of an impaired clip outside its defect is a clean one.
         return kept, np.where(self.target.max(axis=1) > 0, self.target.argmax(axis=1) + 1, 0)
@@ -125,7 +125,8 @@ def score_windows(
 ) -> Judged:
     """Gives the judgement of fixed windows of every clip of a split."""
     facts = cache.facts(split)
-    pairs = [(clip, tick) for clip in range(len(facts)) for tick in starts]
+    clips = [place for place, fact in enumerate(facts) if "programme" not in fact]
+    pairs = [(clip, tick) for clip in clips for tick in starts]
     logits: list[NDArray[Any]] = []
     target: list[NDArray[Any]] = []
     weight: list[NDArray[Any]] = []
@@ -147,3 +148,54 @@ def score_windows(
         np.concatenate(weight).astype(np.float64),
         facts,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """A whole recording, judged every half second.
+
+    Attributes:
+        name: Corpus and recording.
+        corpus: Its corpus.
+        starts_s: (n,) start of each window.
+        logits: (n, 4).
+        seconds: Its length.
+    """
+
+    name: str
+    corpus: str
+    starts_s: NDArray[np.float64]
+    logits: NDArray[np.float64]
+    seconds: float
+
+
+def score_programmes(model: torch.nn.Module, cache: CacheView, split: Split) -> list[Programme]:
+    """Gives the judgement of every whole recording of a split."""
+    out: list[Programme] = []
+    device = next(model.parameters()).device
+    model.eval()
+    for place, fact in enumerate(cache.facts(split)):
+        if "programme" not in fact:
+            continue
+        whole = spectra.Spectra(
+            *(cache.array(split, place, k) for k in ("mel", "lines", "fast", "levels"))
+        )
+        count = int(fact["blocks"]) - 1
+        logits: list[NDArray[Any]] = []
+        for first in range(0, count, _BATCH):
+            part = [whole.window(k / 2) for k in range(first, min(count, first + _BATCH))]
+            pictures = [np.stack([getattr(w, k) for w in part]) for k in ("mel", "lines", "fast")]
+            pictures.append(np.stack([w.levels.sum(axis=0, dtype=np.float32) for w in part]))
+            tensors = (torch.from_numpy(p.astype(np.float32)).to(device) for p in pictures)
+            with torch.inference_mode():
+                logits.append(model(*tensors).float().cpu().numpy())
+        out.append(
+            Programme(
+                str(fact["programme"]),
+                str(fact["corpus"]),
+                np.arange(count) / 2,
+                np.concatenate(logits).astype(np.float64),
+                int(fact["blocks"]) / 2,
+            )
+        )
+    return out
