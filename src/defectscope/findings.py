@@ -352,9 +352,7 @@ class Report:
                 },
                 detectors={k: dict(v) for k, v in body["detectors"].items()},
                 timing=dict(body["timing"]),
-                measurements=tuple(
-                    Measurements.from_dict(m) for m in body.get("measurements", ())
-                ),
+                measurements=tuple(Measurements.from_dict(m) for m in body.get("measurements", ())),
                 stream=body.get("stream"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
