@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -74,8 +74,8 @@ class Settings:
 class AudioArtifacts:
     """The recipe of audio_artifacts."""
 
-    name = "audio_artifacts"
-    suffixes = frozenset(
+    name: ClassVar[str] = "audio_artifacts"
+    suffixes: ClassVar[frozenset[str]] = frozenset(
         {".ogg", ".flac", ".wav", ".mp3", ".m4a", ".opus", ".mp4", ".mkv", ".mov", ".webm"}
     )
 
@@ -177,7 +177,7 @@ def _make_unit(
 ) -> Iterator[Item]:
     for place, (fact, sound) in enumerate(render_unit(recordings, seed)):
         pictures = spectra.measure(sound, 2 * CLIP_S)
-        arrays = {**_stored(pictures), "active": _activity(fact, sound)}
+        arrays = {**_stored(pictures), "active": activity(fact, sound)}
         yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
 
 
@@ -255,7 +255,7 @@ def _draw_defects(rng: np.random.Generator) -> list[tuple[str, int]]:
     return [(str(name), int(step)) for name, step in zip(names, steps, strict=True)]
 
 
-def _activity(fact: Mapping[str, Any], sound: NDArray[np.float32]) -> NDArray[np.uint8]:
+def activity(fact: Mapping[str, Any], sound: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Gives for every tick and defect whether it is there: 0 no, 1 yes, 2 cannot be told."""
     out = np.zeros((TICKS, len(CLASSES)), np.uint8)
     inside = sound[spectra.MARGIN_BEFORE : spectra.MARGIN_BEFORE + _CLIP].reshape(TICKS, -1)

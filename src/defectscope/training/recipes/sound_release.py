@@ -219,7 +219,8 @@ def _fit(judged: Judged, place: int) -> Platt:
     return fit_platt(judged.logits[known, place], judged.target[known, place] > 0.5)
 
 
-def _clean(metrics: Mapping[str, Any]) -> str:
+def clean_table(metrics: Mapping[str, Any]) -> str:
+    """Gives the false findings on clean recordings as Markdown."""
     rows = [
         "False findings on whole clean recordings that were never seen, at the shipped thresholds:",
         "",
@@ -235,7 +236,8 @@ def _clean(metrics: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _card(metrics: Mapping[str, Any]) -> dict[str, str]:
+def how_well(metrics: Mapping[str, Any]) -> str:
+    """Gives the measured figures as Markdown, for the card and for docs/results."""
     rows = ["| class | recall | 95 % | windows |", "|---|---|---|---|"]
     for name, entry in metrics["recall"].items():
         rows.append(
@@ -248,21 +250,25 @@ def _card(metrics: Mapping[str, Any]) -> dict[str, str]:
             "none" if e["value"] is None else f"{e['value']:.3f}" for e in by_level.values()
         )
         levels.append(f"| {name} | {cells} |")
+    return (
+        f"Simulated defects on held-out recordings, five classes, windows of one second: "
+        f"balanced accuracy {metrics['balanced_accuracy']:.4f} over all five levels "
+        f"(from barely audible to gross), "
+        f"{metrics['balanced_accuracy_from_level_2']:.4f} from level 2 on, "
+        f"{metrics['balanced_accuracy_from_level_3']:.4f} from level 3 on; "
+        f"{metrics['windows']} windows.\n\n" + "\n".join(rows) + "\n\n"
+        "Recall by level:\n\n" + "\n".join(levels) + "\n\n" + clean_table(metrics)
+    )
+
+
+def _card(metrics: Mapping[str, Any]) -> dict[str, str]:
     return {
         "What it does": (
             "Tells hum, hiss, distortion and clicks in one second of sound, without a reference. "
             "Log-mel, single lines, peaks and levels go through four small convolutional branches "
             "(about 0.5 million weights); one calibrated probability per defect comes out."
         ),
-        "How well": (
-            f"Simulated defects on held-out recordings, five classes, windows of one second: "
-            f"balanced accuracy {metrics['balanced_accuracy']:.4f} over all five levels "
-            f"(from barely audible to gross), "
-            f"{metrics['balanced_accuracy_from_level_2']:.4f} from level 2 on, "
-            f"{metrics['balanced_accuracy_from_level_3']:.4f} from level 3 on; "
-            f"{metrics['windows']} windows.\n\n" + "\n".join(rows) + "\n\n"
-            "Recall by level:\n\n" + "\n".join(levels) + "\n\n" + _clean(metrics)
-        ),
+        "How well": how_well(metrics),
         "Calibration": (
             "Platt scaling on the validation split; expected calibration error on the test split: "
             + ", ".join(f"{k} {v:.3f}" for k, v in metrics["calibration_error"].items())

@@ -60,13 +60,14 @@ def windows(
         columns["lines"].append(pictures.lines)
         columns["fast"].append(pictures.fast)
         columns["levels"].append(pictures.levels.sum(axis=0, dtype=np.float32))
-        target, weight = _truth(active[tick : tick + _WINDOW])
+        target, weight = truth_of(active[tick : tick + _WINDOW])
         columns["target"].append(target)
         columns["weight"].append(weight)
     return {k: torch.from_numpy(np.stack(v).astype(np.float32)) for k, v in columns.items()}
 
 
-def _truth(active: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def truth_of(active: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Gives target and weight of a window, (4,) each, from its ticks, (20, 4)."""
     there = (active == 1).mean(axis=0)
     unsure = (active == 2).mean(axis=0)
     target = (there >= _SHOWS).astype(np.float32)
