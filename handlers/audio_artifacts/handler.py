@@ -20,10 +20,7 @@ class AudioArtifactsHandler(DetectorHandler):
         return open_job(request, self.settings, self.serves)
 
     def inference(self, job: Job) -> Report:
-        """Cuts the sound into overlapping seconds.
-
-        Classifies them with the network in small batches, and joins them into findings.
-        """
+        """Lets the network hear every second, each half second, and joins what stays."""
         return judge(job)
 
     def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
