@@ -13,6 +13,7 @@ Settings, all from the environment:
     DEFECTSCOPE_PORT             port of /ping and /invocations (default 8080)
     DEFECTSCOPE_MAX_BODY_BYTES   largest request and answer
     DEFECTSCOPE_HEAP_MB          Java's heap (default 1024)
+    DEFECTSCOPE_METRICS          where metrics go (default the container's standard output)
     DEFECTSCOPE_SELF_TEST        0 starts without the prediction
 """
 
@@ -119,6 +120,9 @@ def prepared(archive: Path, scratch: Path) -> list[str]:
     temp_dir.mkdir()
     # The names SageMaker's own images use; workers read TMPDIR, the frontend TEMP.
     os.environ.update(TMPDIR=str(temp_dir), TEMP=str(temp_dir), TMP=str(temp_dir))
+    # TorchServe's log drops what workers print; metrics go past it to the container's own output,
+    # which stays this process's when Java takes its place.
+    os.environ.setdefault("DEFECTSCOPE_METRICS", f"/proc/{os.getpid()}/fd/1")
     return java_command(
         config_path=config_path,
         log_config_path=log_config_path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -75,14 +76,12 @@ def _free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _start(model_dir: Path, port: int, log, **extra: str) -> subprocess.Popen[bytes]:
+def _start(model_dir: Path, port: int, log) -> subprocess.Popen[bytes]:
     environment = {
         **os.environ,
         "DEFECTSCOPE_MODEL_DIR": str(model_dir),
         "DEFECTSCOPE_PORT": str(port),
         "DEFECTSCOPE_GRPC_PORT": str(_free_port()),
-        "DEFECTSCOPE_METRICS": "off",
-        **extra,
     }
     return subprocess.Popen(
         [sys.executable, str(IMAGE / "entrypoint.py"), "serve"],
@@ -148,6 +147,9 @@ def test_entrypoint_from_start_to_stop_with_a_request_in_flight(tmp_path) -> Non
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    # One line of CloudWatch's embedded metric format for each judgement, with nothing before it.
+    metrics = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    assert any("RealTimeFactor" in entry for entry in metrics)
 
 
 def _serve_and_stop(process: subprocess.Popen[bytes], port: int) -> None:
