@@ -1,0 +1,65 @@
+"""Where the dark borders of a picture end: pure functions over profiles of rows and columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# A line belongs to a bar while it stays this close to black, in codes. Bars are drawn at black;
+# what lifts them is a wrong set-up level (2 codes or so), noise, and ringing next to the picture.
+BAR_MEAN_CODES = 10.0
+BAR_PEAK_CODES = 24.0
+# Lines inside the edge whose mean is the picture's, as a share of the side: wide enough to see
+# past the coder's ringing, narrow enough to be about the edge.
+_INSIDE_SHARE = 1 / 60
+
+
+def leading(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Gives how many flags of each row are true before the first false one."""
+    return np.where(flags.all(axis=1), flags.shape[1], np.argmin(flags, axis=1))
+
+
+def borders(
+    mean_code: NDArray[Any], peak_code: NDArray[Any], black_code: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Gives how many dark lines each picture has at the start and at the end of an axis.
+
+    Args:
+        mean_code: (frames, lines) mean luma of each row or column, in codes.
+        peak_code: (frames, lines) highest luma of each, in codes.
+        black_code: What black is, 16 or 0.
+
+    Returns:
+        Lines at the start and at the end; both the whole axis where all lines are dark.
+    """
+    dark = (mean_code <= black_code + BAR_MEAN_CODES) & (peak_code <= black_code + BAR_PEAK_CODES)
+    return leading(dark), leading(dark[:, ::-1])
+
+
+def contrasts(
+    mean_code: NDArray[Any], start: NDArray[np.intp], end: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gives how much brighter the picture next to each border is than the border, in codes.
+
+    0 where there is no border, or nothing but border.
+    """
+    lines = mean_code.shape[1]
+    reach = max(2, round(lines * _INSIDE_SHARE))
+    sums = np.concatenate([np.zeros((len(mean_code), 1)), np.cumsum(mean_code, axis=1)], axis=1)
+    picked = np.arange(len(mean_code))
+
+    def mean_of(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
+        first, last = np.clip(first, 0, lines), np.clip(last, 0, lines)
+        total = sums[picked, last] - sums[picked, first]
+        return total / np.maximum(last - first, 1)
+
+    zero = np.zeros_like(start)
+    found = start + end < lines
+    at_start = mean_of(start, start + reach) - mean_of(zero, start)
+    at_end = mean_of(lines - end - reach, lines - end) - mean_of(lines - end, zero + lines)
+    return (
+        np.where(found & (start > 0), at_start, 0.0),
+        np.where(found & (end > 0), at_end, 0.0),
+    )

@@ -1,0 +1,142 @@
+"""Letterbox: bars found with their ends and shape, silence where nothing changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.detectors import analyze
+from defectscope.detectors.letterbox.borders import borders, contrasts
+from defectscope.detectors.letterbox.shapes import settled, stretches, usual
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.frames import Frame, Plane
+from defectscope.media.writer import write_clip
+from defectscope.simulate.material import Footage
+from defectscope.simulate.run import impair_file, job, stream_of
+from defectscope.simulate.twins import twin
+
+WIDTH, HEIGHT = 320, 180
+
+
+def write(path: Path, frames: Iterable[Frame]) -> Path:
+    encoding = VideoEncoding(WIDTH, HEIGHT, Fraction(25), crf=16.0, preset="veryfast")
+    write_clip(path, frames=frames, video=encoding)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("letterbox") / "clean.mp4"
+    return write(path, Footage(seed=3, frames=75, cuts_s=(1.4,)))
+
+
+def boxed(frames: Iterable[Frame], rows: int, until: int = 10_000) -> Iterator[Frame]:
+    """Covers rows at top and bottom with black up to frame `until`."""
+    for index, frame in enumerate(frames):
+        if index >= until:
+            yield frame
+            continue
+        luma = frame.planes[0].picture.copy()
+        luma[:rows] = luma[-rows:] = 16
+        yield replace(frame, planes=(Plane(luma, WIDTH, HEIGHT), *frame.planes[1:]))
+
+
+@pytest.mark.parametrize("kind", ["letter", "pillar", "window"])
+def test_bars_are_found_with_their_ends_and_shape(kind: str, clean: Path, tmp_path: Path) -> None:
+    target = tmp_path / "bars.mp4"
+    plan = job(
+        "letterbox",
+        stream_of(clean),
+        seed=5,
+        start_s=0.8,
+        duration_s=1.2,
+        severity=3.0,
+        overrides={"kind": kind},
+    )
+    (truth,) = impair_file(clean, target, [plan])
+    report = analyze(target, detectors=["letterbox"])
+    (found,) = report.findings
+    assert found.start_s == pytest.approx(truth.start_s, abs=0.041)
+    assert found.end_s == pytest.approx(truth.end_s, abs=0.041)
+    assert found.evidence["kind"] == kind
+    assert found.evidence["active_px"] == pytest.approx(truth.parameters["active_px"], abs=3)
+    assert found.evidence["change"] == "appeared"
+
+
+def test_a_clean_clip_passes(clean: Path) -> None:
+    assert analyze(clean, detectors=["letterbox"]).verdicts["letterbox"]["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("name", ["night_scene", "spotlit_stage", "credits_roll"])
+def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "twin.mkv"
+    twin(name).write(path, seed=2)
+    assert not analyze(path, detectors=["letterbox"]).findings
+
+
+def test_bars_throughout_are_the_programmes_own_unless_they_cover_too_much(tmp_path: Path) -> None:
+    path = write(tmp_path / "wide.mp4", boxed(Footage(seed=4, frames=30), rows=24))
+    report = analyze(path, detectors=["letterbox"])
+    assert not report.findings
+    # The inactive share is on the curve for whoever wants to know it.
+    assert max(report.curves["letterbox"]["letterbox"].max) == pytest.approx(48 / 180, abs=0.02)
+    strict = analyze(
+        path, detectors=["letterbox"], parameters={"letterbox": {"max_inactive_share": 0.2}}
+    )
+    (found,) = strict.findings
+    assert found.evidence["change"] == "throughout"
+
+
+def test_bars_that_vanish_are_a_change(tmp_path: Path) -> None:
+    path = write(tmp_path / "part.mp4", boxed(Footage(seed=4, frames=50), rows=24, until=35))
+    (found,) = analyze(path, detectors=["letterbox"]).findings
+    assert (found.start_s, found.end_s) == pytest.approx((1.4, 2.0), abs=0.041)
+    assert found.evidence["change"] == "vanished"
+
+
+@pytest.mark.parametrize(
+    ("share", "severity"), [(0.03, "minor"), (0.08, "major"), (0.2, "critical")]
+)
+def test_severity_follows_the_share_of_the_picture_that_is_lost(
+    share: float, severity: str, clean: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "bars.mp4"
+    overrides = {"kind": "letter", "share": share, "noise_code": 0.0, "lift_code": 0.0}
+    plan = job("letterbox", stream_of(clean), seed=1, start_s=1.0, overrides=overrides)
+    impair_file(clean, target, [plan])
+    (found,) = analyze(target, detectors=["letterbox"]).findings
+    assert found.severity == severity
+
+
+def test_borders_end_at_the_first_lit_line() -> None:
+    mean = np.full((2, 20), 90.0)
+    mean[0, :3] = mean[0, -5:] = 17.0
+    peak = mean + 2
+    peak[0, 1] = 60.0  # a lit spot in an otherwise dark line
+    mean[1], peak[1] = 16.0, 16.0
+    start, end = borders(mean, peak, 16.0)
+    assert start.tolist() == [1, 20]
+    assert end.tolist() == [5, 20]
+
+
+def test_contrast_compares_the_border_with_the_picture_beside_it() -> None:
+    mean = np.full((1, 60), 80.0)
+    mean[0, :6] = 16.0
+    start, end = contrasts(mean, np.array([6]), np.array([0]))
+    assert start[0] == pytest.approx(64.0)
+    assert end[0] == 0.0
+
+
+def test_a_dark_moment_does_not_end_a_stretch_of_bars() -> None:
+    shape, wider = [20, 20, 0, 0], [60, 50, 0, 0]
+    rows = np.array([[0, 0, 0, 0]] * 30 + [shape] * 10 + [wider] * 8 + [shape] * 10)
+    starts = np.arange(len(rows)) / 25
+    ends = starts + 0.04
+    found = settled(stretches(rows, (2, 2, 2, 2)), ends, starts, (2, 2, 2, 2), 0.2)
+    assert [(s.first, s.last) for s in found] == [(0, 30), (30, 58)]
+    assert usual(found, starts, ends, (2, 2, 2, 2)) == (0, 0, 0, 0)
