@@ -24,7 +24,7 @@ def clip(tmp_path_factory):
         path,
         frames=Footage(seed=8, width=128, height=80, frames=100),
         runs=runs_of(music_like(3, 4.0)),
-        video=VideoEncoding(128, 80, Fraction(25), gop_frames=25, b_frames=0, crf=20),
+        video=VideoEncoding(128, 80, Fraction(25), gop_frames=25, b_frames=0, crf=8),
         audio=AudioEncoding(),
     )
     return path

@@ -35,6 +35,8 @@ class Params:
     Attributes:
         codec: `mpeg2video`, `mpeg4` or `libx264` (without deblocking).
         quantizer: Fixed quantiser, 1 to 31, for libx264 1 to 51.
+        gop_frames: Distance of key frames, 1 to 250; motion in between carries block edges away
+            from the grid.
         scale: Size at which it is compressed before it is scaled back up, 0.25 to 1: the block
             grid grows by 1/scale.
         offset_x_px: Columns by which the block grid is shifted, 0 to 15.
@@ -43,6 +45,7 @@ class Params:
 
     codec: str = "mpeg2video"
     quantizer: int = 20
+    gop_frames: int = 6
     scale: float = 1.0
     offset_x_px: int = 0
     offset_y_px: int = 0
@@ -52,6 +55,8 @@ class Params:
             raise InvalidParameterError(f"codec is one of {', '.join(_CODECS)}")
         if not 1 <= self.quantizer <= _CODECS[self.codec]:
             raise InvalidParameterError(f"quantizer is 1 to {_CODECS[self.codec]}")
+        if not 1 <= self.gop_frames <= 250:
+            raise InvalidParameterError("gop_frames is 1 to 250")
         if not 0.25 <= self.scale <= 1:
             raise InvalidParameterError("scale is 0.25 to 1")
         if not (0 <= self.offset_x_px <= 15 and 0 <= self.offset_y_px <= 15):
@@ -80,6 +85,7 @@ class CompressionBlockiness(VideoSimulator[Params]):
         return Params(
             codec=codec,
             quantizer=round(ladder(severity, steps)),
+            gop_frames=round(ladder(severity, (12.0, 9.0, 5.0, 2.0, 1.0))),
             scale=float(rng.choice((0.5, 2 / 3, 0.75))) if scaled else 1.0,
             offset_x_px=int(rng.integers(16)) if moved else 0,
             offset_y_px=int(rng.integers(16)) if moved else 0,
@@ -130,6 +136,7 @@ class _Scaled:
             video.frame_rate,
             codec=params.codec,
             quantizer=params.quantizer,
+            gop_frames=params.gop_frames,
             options=options,
         )
         self._waiting: deque[Frame] = deque()

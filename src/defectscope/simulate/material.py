@@ -69,17 +69,9 @@ class Scene:
         rng = np.random.default_rng([seed, 1])
         # Even sizes keep the colour planes in step with the luma where the world wraps round.
         self._world_h, self._world_w = height + height // 2 // 2 * 2, width + width // 2 // 2 * 2
-        luma = _leaves(rng, self._world_h, self._world_w, self.look)
+        luma, *chroma = _leaves(rng, self._world_h, self._world_w, self.look)
         self._luma = _wrapped(luma, height, width)
-        self._chroma = [
-            _wrapped(
-                pink_field(rng, self._world_h // 2, self._world_w // 2, 1.4)
-                * np.float32(self.look.saturation_code),
-                height // 2,
-                width // 2,
-            )
-            for _ in range(2)
-        ]
+        self._chroma = [_wrapped(plane, height // 2, width // 2) for plane in chroma]
         self._objects = [_Thing(rng, width, height, self.look) for _ in range(self.look.objects)]
         self._noise = rng.standard_normal((height + 64, width + 64), dtype=np.float32)
         self._start = rng.uniform(0, 1, 2) * (self._world_w, self._world_h)
@@ -182,25 +174,49 @@ def pink_field(rng: np.random.Generator, height: int, width: int, exponent: floa
     return (shaped / shaped.std()).astype(np.float32)
 
 
-def _leaves(rng: np.random.Generator, height: int, width: int, look: Look) -> Codes:
-    """Discs of every size on top of each other, each with its own grey and a share of texture."""
-    world = pink_field(rng, height, width, max(1.2, look.detail)) * np.float32(0.8)
+def _leaves(rng: np.random.Generator, height: int, width: int, look: Look) -> list[Codes]:
+    """Discs of every size on top of each other, each with its own colour and a share of texture.
+
+    Returns:
+        Luma in codes, and two colour planes of half its size, in codes about 0.
+    """
+    sizes = ((height, width), (height // 2, width // 2), (height // 2, width // 2))
+    exponents = (max(1.2, look.detail), 1.4, 1.4)
+    planes = [
+        pink_field(rng, *size, exponent) * np.float32(0.8)
+        for size, exponent in zip(sizes, exponents, strict=True)
+    ]
     for _ in range(look.leaves):
         # Radii fall off as a power law, as the sizes of things in view do.
         radius = min(0.35, 0.02 / (1 - float(rng.uniform(0, 0.97))) ** 0.7) * height
-        cy, cx = int(rng.integers(height)), int(rng.integers(width))
         squeeze = float(rng.uniform(0.6, 1.0))
-        reach = int(radius) + 1
-        across = min(width // 2, int(radius / squeeze) + 1)
-        rows = np.arange(cy - reach, cy + reach + 1)
-        columns = np.arange(cx - across, cx + across)
-        distance = np.hypot(rows[:, None] - cy, (columns[None, :] - cx) * squeeze)
-        alpha = np.clip(radius - distance, 0, 1).astype(np.float32)
-        where = np.ix_(rows % height, columns % width)
-        world[where] += (np.float32(rng.normal(0, 1.0)) - world[where]) * alpha
-    world += pink_field(rng, height, width, look.detail) * np.float32(0.45)
-    world -= world.mean()
-    return (look.mean_code + world / world.std() * look.contrast_code).astype(np.float32)
+        cy, cx = float(rng.integers(height)), float(rng.integers(width))
+        color = rng.normal(0, 1.0, 3).astype(np.float32)
+        for plane, part, value in zip(planes, (1, 2, 2), color, strict=True):
+            _disc(plane, (cy / part, cx / part), radius / part, squeeze, value)
+    planes[0] += pink_field(rng, height, width, look.detail) * np.float32(0.45)
+    spreads = (look.contrast_code, look.saturation_code, look.saturation_code)
+    out = [
+        (plane - plane.mean()) / plane.std() * np.float32(spread)
+        for plane, spread in zip(planes, spreads, strict=True)
+    ]
+    out[0] += np.float32(look.mean_code)
+    return [plane.astype(np.float32, copy=False) for plane in out]
+
+
+def _disc(
+    plane: Codes, centre: tuple[float, float], radius: float, squeeze: float, value: np.float32
+) -> None:
+    """Paints an ellipse with a soft edge of one sample; the plane wraps round."""
+    height, width = plane.shape
+    (cy, cx), reach = centre, int(radius) + 2
+    across = min(width // 2 - 1, int(radius / squeeze) + 2)
+    rows = np.arange(int(cy) - reach, int(cy) + reach + 1)
+    columns = np.arange(int(cx) - across, int(cx) + across + 1)
+    distance = np.hypot(rows[:, None] - cy, (columns[None, :] - cx) * squeeze)
+    alpha = np.clip(radius - distance + 0.5, 0, 1).astype(np.float32)
+    where = np.ix_(rows % height, columns % width)
+    plane[where] += (value - plane[where]) * alpha
 
 
 def _sky(rng: np.random.Generator, width: int, height: int, share: float) -> tuple[Codes, Codes]:

@@ -1,0 +1,32 @@
+"""The gallery shows what there is."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def gallery():
+    spec = importlib.util.spec_from_file_location("gallery", ROOT / "benchmarks" / "gallery.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_what_the_script_writes(gallery):
+    written = gallery.PAGE.read_text(encoding="utf-8")
+    assert written == gallery.page(), "run python benchmarks/gallery.py"
+
+
+def test_every_picture_of_the_page_is_there(gallery):
+    for made in gallery.simulators().values():
+        if gallery.has_picture(made):
+            picture = gallery.FOLDER / f"{made.name}.jpg"
+            assert picture.stat().st_size > 5000, "run python benchmarks/gallery.py"
