@@ -1,0 +1,175 @@
+"""Interlacing: a picture whose two fields belong to different instants, shown as one.
+
+What gives it away is not the comb itself, since fine texture looks the same. A progressive picture
+fits neither field of the picture before better than the other. A woven one does: one of its fields
+was taken right next to one field of the picture before, the other far from it. So the detector
+compares how badly fields of neighbouring pictures fit into each other, in both orders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import bridge, curve, row_ends, runs
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.interlacing.cadence import telecined
+from defectscope.detectors.interlacing.fields import Fields, judge_fields
+from defectscope.features.geometry import sampled_rows
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+_STEPS_PER_SHARE = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        bridge_s: Woven stretches this close are one finding, 0 to 60 seconds: where nothing moves,
+            nothing combs.
+        min_duration_s: Shorter stretches are not reported, 0 to 60 seconds.
+        report_flagged: Also report pictures that the stream declares as interlaced and that show
+            no combing: players deinterlace them for nothing.
+        report_telecine: Also report film by 3:2 pulldown, which is told apart and silent otherwise.
+    """
+
+    bridge_s: float = 1.5
+    min_duration_s: float = 0.2
+    report_flagged: bool = True
+    report_telecine: bool = False
+
+
+class Interlacing:
+    """Finds interlaced pictures shown as progressive ones."""
+
+    name: ClassVar[str] = "interlacing"
+    defects: ClassVar[tuple[str, ...]] = ("interlacing",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"comb_counts"}),
+            context_before_s=0.5,
+        )
+
+    def open(self, stream: StreamInfo) -> InterlacingAnalysis:
+        """Gives a fresh analysis."""
+        return InterlacingAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns the fits of the fields into woven stretches."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
+        fields = Fields(
+            *(
+                column(table, name) / _STEPS_PER_SHARE
+                for name in ("within", "control", "top_first", "bottom_first")
+            )
+        )
+        flagged = column(table, "flagged") > 0
+        judged = judge_fields(fields, self.tuned.thresholds)
+        pulldown = telecined(fields.within)
+        shown = judged.woven | flagged if self.params.report_flagged else judged.woven
+        counted = shown | pulldown if self.params.report_telecine else shown & ~pulldown
+        findings: list[Finding] = []
+        for first, last in bridge(runs(counted), starts_s, ends_s, self.params.bridge_s):
+            start_s, end_s = float(starts_s[first]), float(ends_s[last - 1])
+            if end_s - start_s < self.params.min_duration_s:
+                continue
+            inside = slice(first, last)
+            combed = judged.woven[inside] | pulldown[inside]
+            evidence = _evidence(fields, flagged, combed, pulldown, inside)
+            evidence["woven_s"] = round(float(np.sum((ends_s - starts_s)[inside][combed])), 4)
+            score = float(np.median(judged.score[inside][combed])) if combed.any() else 0.5
+            findings.append(
+                Finding(
+                    detector=self.name,
+                    defect="interlacing",
+                    start_s=start_s,
+                    end_s=end_s,
+                    confidence=round(float(np.clip(score, 0.5, 0.99)), 4),
+                    severity=severity_of(self.tuned.severity["interlacing"], evidence),
+                    evidence=evidence,
+                )
+            )
+        score = np.where(pulldown, 0.0, judged.score)
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={"interlacing": max((f.confidence for f in findings), default=0.0)},
+            curves={"interlacing": curve(starts_s, score)},
+        )
+
+
+def _evidence(
+    fields: Fields,
+    flagged: NDArray[np.bool_],
+    combed: NDArray[np.bool_],
+    pulldown: NDArray[np.bool_],
+    inside: slice,
+) -> dict[str, Any]:
+    order = float(np.sum(fields.top_first[inside] - fields.bottom_first[inside]))
+    pattern = "interlaced" if combed.any() else "flag_only"
+    if np.mean(pulldown[inside]) > 0.5:
+        pattern = "telecine"
+    evidence: dict[str, Any] = {
+        "pattern": pattern,
+        "combed_share": round(float(np.mean(fields.within[inside])), 5),
+        "woven_share": round(float(np.mean(combed)), 4),
+        "flagged_share": round(float(np.mean(flagged[inside])), 4),
+    }
+    if pattern != "flag_only":
+        evidence["field_order"] = "top_first" if order < 0 else "bottom_first"
+    return evidence
+
+
+class InterlacingAnalysis:
+    """Measures the comb, its control, and how the fields fit in both orders."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        video = stream.video
+        assert video is not None
+        rows = sampled_rows(video.width, video.height, above=2, below=2)
+        self._steps_per_sample = _STEPS_PER_SHARE / max(len(rows) * video.width, 1)
+        self._table = TableBuilder(
+            1 / video.time_base,
+            pts=np.int64,
+            within=np.uint16,
+            control=np.uint16,
+            top_first=np.uint16,
+            bottom_first=np.uint16,
+            flagged=np.uint8,
+        )
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        counts = video.features["comb_counts"].astype(np.float64) * self._steps_per_sample
+        # counts: (n, parity of the row, weave); docs/kernel.md has the four weaves.
+        self._table.add(
+            pts=video.pts,
+            within=saturate(counts[:, 0, 0] + counts[:, 1, 0], np.uint16),
+            control=saturate(counts[:, 0, 3] + counts[:, 1, 3], np.uint16),
+            top_first=saturate(counts[:, 1, 1] + counts[:, 0, 2], np.uint16),
+            bottom_first=saturate(counts[:, 0, 1] + counts[:, 1, 2], np.uint16),
+            flagged=video.interlaced,
+        )
+
+    def close(self) -> Measurements:
+        """Gives the shares."""
+        return Measurements("interlacing", {"frames": self._table.table()})
