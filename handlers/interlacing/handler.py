@@ -20,7 +20,7 @@ class InterlacingHandler(DetectorHandler):
         return open_job(request, self.settings, self.serves)
 
     def inference(self, job: Job) -> Report:
-        """Measures how the fields of neighbouring pictures fit together and decides over the stretch."""
+        """Measures how the fields of neighbouring pictures fit together, then decides."""
         return judge(job)
 
     def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
