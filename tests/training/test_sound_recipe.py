@@ -1,0 +1,186 @@
+"""The recipe of audio_artifacts, from recordings to windows, on synthesised recordings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from defectscope.detectors.audio_artifacts import spectra
+from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.media.encoding import AudioEncoding
+from defectscope.media.frames import Samples
+from defectscope.media.writer import write_clip
+from defectscope.simulate.soundscape import music_like
+from defectscope.training.cache import Cache
+from defectscope.training.contract import Item, Recording, recipe
+from defectscope.training.recipes import sound_clips
+from defectscope.training.recipes.audio_artifacts import CLIP_S, TICKS, activity, families_of
+from defectscope.training.recipes.sound_alikes import ALIKES
+from defectscope.training.recipes.sound_windows import score_programmes, truth_of, windows
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
+    folder = tmp_path_factory.mktemp("masters")
+    found: list[Recording] = []
+    for number, split in enumerate(("train", "validation", "test")):
+        path = folder / f"{number}.wav"
+        sound = np.ascontiguousarray(music_like(number, 8.0, 44100), np.float32)
+        encoding = AudioEncoding(44100, "stereo", "pcm_s16le")
+        write_clip(path, runs=[Samples(0, sound)], audio=encoding)
+        found.append(Recording(path, "mine", path.name, path.name, split))  # type: ignore[arg-type]
+    return found
+
+
+@pytest.fixture(scope="module")
+def units(recordings: list[Recording]) -> dict[str, list[Item]]:
+    plan = recipe(
+        "audio_artifacts", {"train_clips": "24", "validation_clips": "0", "test_clips": "24"}
+    )
+    return {job.key: list(job.make()) for job in plan.jobs(recordings, 5)}
+
+
+@pytest.fixture(scope="module")
+def cache(units: dict[str, list[Item]], tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    from defectscope.training.contract import Job
+
+    out = Cache(tmp_path_factory.mktemp("cache"), {})
+    out.fill([Job(k, lambda v=v: iter(v)) for k, v in units.items()], max_bytes=10**9)
+    return out
+
+
+def test_units_hold_what_they_say(units: dict[str, list[Item]]) -> None:
+    assert sorted(units) == [
+        "programme/mine/1.wav",
+        "programme/mine/2.wav",
+        "test/00000",
+        "train/00000",
+    ]
+    for item in units["train/00000"]:
+        assert item.arrays["mel"].shape == (CLIP_S * 100, spectra.MELS)
+        assert item.arrays["active"].shape == (TICKS, len(CLASSES))
+        assert all(np.isfinite(a.astype(float)).all() for a in item.arrays.values())
+        damaged = {d["defect"] for d in item.facts["damages"]}
+        shown = {CLASSES[i] for i in np.flatnonzero((item.arrays["active"] == 1).any(axis=0))}
+        assert shown <= damaged
+        assert item.facts["recording"] == "mine/0.wav"
+    assert {item.facts["recording"] for item in units["test/00000"]} == {"mine/2.wav"}
+    # One codec for all the clips of a unit, impaired or not: it cannot give a class away.
+    assert len({item.facts["codec"] for item in units["train/00000"]}) == 1
+    assert any(not item.facts["damages"] for item in units["train/00000"])
+
+
+def test_a_unit_is_made_the_same_again(recordings: list[Recording], units: Any) -> None:
+    plan = recipe(
+        "audio_artifacts", {"train_clips": "24", "validation_clips": "0", "test_clips": "0"}
+    )
+    (job,) = [j for j in plan.jobs(recordings, 5) if j.key == "train/00000"]
+    for one, two in zip(job.make(), units["train/00000"], strict=True):
+        assert one.facts == two.facts
+        assert all(np.array_equal(one.arrays[k], two.arrays[k]) for k in one.arrays)
+
+
+def test_batches_losses_and_scores(cache: Cache) -> None:
+    plan = recipe("audio_artifacts")
+    torch.manual_seed(1)
+    model = plan.build()
+    batch = plan.batch(cache, np.random.default_rng(3), 16)
+    again = plan.batch(cache, np.random.default_rng(3), 16)
+    assert all(torch.equal(batch[k], again[k]) for k in batch)
+    assert batch["mel"].shape == (16, spectra.MEL_FRAMES, spectra.MELS)
+    loss, _ = plan.loss(model, batch)
+    assert 0.3 < float(loss.detach()) < 1.5
+    scores = plan.score(model, cache, "test")
+    assert 0.0 <= scores["balanced_accuracy"] <= 1.0
+    (programme,) = score_programmes(model, cache, "test")
+    assert programme.logits.shape == (15, 4)
+    assert programme.seconds == 8.0
+
+
+def test_left_out_families_are_never_drawn(cache: Cache) -> None:
+    facts = cache.facts("train")
+    present = sorted({f for fact in facts for f in families_of(fact)})
+    plan: Any = recipe("audio_artifacts", {"left_out": ",".join(present)})
+    usable = [int(i) for i in plan._usable(cache)]
+    assert usable == [i for i, fact in enumerate(facts) if not fact["damages"]]
+
+
+def test_a_cached_window_is_what_the_detector_sees(
+    units: dict[str, list[Item]], cache: Cache
+) -> None:
+    """Pictures of a whole clip cut to a window equal those of the window's own samples."""
+    rng = np.random.default_rng(4)
+    length = spectra.MARGIN_BEFORE + 3 * spectra.RATE_HZ + spectra.MARGIN_AFTER
+    sound = (rng.standard_normal(length) * 0.1).astype(np.float32)
+    cut = spectra.measure(sound, 6).window(0.75)
+    start = round(0.75 * spectra.RATE_HZ)
+    own = sound[start:][: spectra.MARGIN_BEFORE + 2 * spectra.BLOCK + spectra.MARGIN_AFTER]
+    alone = spectra.measure(own, 2).window(0.0)
+    for name in ("mel", "lines", "fast", "levels"):
+        assert np.allclose(getattr(cut, name), getattr(alone, name), atol=1e-4), name
+
+
+def test_truth_of_a_window() -> None:
+    active = np.zeros((20, 4), np.uint8)
+    assert truth_of(active)[0].tolist() == [0, 0, 0, 0]
+    active[:5, 0] = 1  # a quarter of the window: nobody can say
+    active[:10, 1] = 1  # half of it
+    active[:2, 2] = 1  # a tenth: free
+    active[0, 3] = 1  # a click at the very edge
+    target, weight = truth_of(active)
+    assert target.tolist() == [0, 1, 0, 0]
+    assert weight.tolist() == [0, 1, 1, 0]
+    active[10, 3] = 1
+    assert truth_of(active)[0][3] == 1
+
+
+def test_silent_stretches_are_not_called_distorted() -> None:
+    length = spectra.MARGIN_BEFORE + 3 * spectra.RATE_HZ + spectra.MARGIN_AFTER
+    sound = np.zeros(length, np.float32)
+    sound[: spectra.RATE_HZ] = 0.1
+    damage = {"defect": "audio_distortion", "spans_s": ((0.0, 3.3),)}
+    active = activity({"damages": [damage]}, sound)
+    assert (active[:15, 2] == 1).all()
+    assert (active[25:, 2] == 2).all()
+
+
+@pytest.mark.parametrize(("codec", "bit_rate"), [c for c in sound_clips.CODECS if c[1]][::3])
+def test_codecs_stay_in_step(codec: str, bit_rate: int) -> None:
+    rate_hz = spectra.RATE_HZ
+    sound = np.ascontiguousarray(music_like(3, 3.0, rate_hz), np.float32)[:, 0]
+    out = sound_clips.through_codec(sound, rate_hz, codec, bit_rate)
+    assert out.shape == sound.shape
+    middle = slice(rate_hz // 2, 2 * rate_hz)
+    lags = range(-40, 41)
+    errors = [float(np.mean((np.roll(out, lag)[middle] - sound[middle]) ** 2)) for lag in lags]
+    assert abs(lags[int(np.argmin(errors))]) <= 1
+    assert min(errors) < 0.1 * float(np.mean(sound[middle] ** 2))
+
+
+@pytest.mark.parametrize("name", sorted(ALIKES))
+def test_alikes_sound(name: str) -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(3):
+        sound = ALIKES[name](40_000, 32_000, rng)
+        assert sound.shape == (40_000,)
+        assert np.isfinite(sound).all()
+        assert sound.any()
+
+
+def test_levels_do_not_depend_on_the_class() -> None:
+    rng = np.random.default_rng(7)
+    quiet, loud = (rng.standard_normal(32_000) * g for g in (1e-3, 2.0))
+    one = sound_clips.at_level(quiet, np.random.default_rng(1))
+    two = sound_clips.at_level(loud, np.random.default_rng(1))
+    assert np.sqrt(np.mean(one**2)) == pytest.approx(np.sqrt(np.mean(two**2)), rel=0.02)
+    assert np.abs(two).max() <= 0.9001
+
+
+def test_windows_begin_where_they_are_told(cache: Cache) -> None:
+    batch = windows(cache, "train", [0, 0], starts=[0, 20])
+    whole = np.asarray(cache.array("train", 0, "mel"), np.float32)
+    assert np.array_equal(batch["mel"][1].numpy(), whole[100 : 100 + spectra.MEL_FRAMES])
+    assert np.array_equal(batch["mel"][0].numpy(), whole[: spectra.MEL_FRAMES])
