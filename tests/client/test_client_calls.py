@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import random
 import subprocess
@@ -166,7 +167,7 @@ def test_spans_cover_everything_once(duration_s, count) -> None:
     assert len(found) == count
     assert found[0].start_s == 0.0
     assert found[-1].end_s is None
-    assert all(a.end_s == b.start_s for a, b in zip(found, found[1:], strict=False))
+    assert all(a.end_s == b.start_s for a, b in itertools.pairwise(found))
 
 
 def test_throttling_is_repeated_with_full_jitter() -> None:

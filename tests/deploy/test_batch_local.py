@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 
-from defectscope.client import Client
-from defectscope.deploy.archives import build_archives
+from defectscope.client import AwsTransport, Client
 from defectscope.detectors import analyze
 from defectscope.errors import MediaNotFoundError, UnreadableMediaError
-from defectscope.local import LocalSageMaker
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.material import Footage
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[2]
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 DETECTORS = ["black_frames", "freeze"]
 TITLES = 40
@@ -48,54 +42,12 @@ def clips(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def cloud(clips):
-    with LocalSageMaker() as running:
-        s3 = running.client("s3")
-        for bucket in ("media", "models", "work"):
-            s3.create_bucket(Bucket=bucket)
-        for path in sorted(clips.iterdir()):
-            s3.upload_file(str(path), "media", f"titles/{path.name}")
-        yield running
-        s3.close()
-
-
-@pytest.fixture(scope="module")
-def archives(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("archives")
-    # What `make archives` has built already is taken over and checked, not built again.
-    if (ROOT / "archives" / "all_detectors").is_dir():
-        shutil.copytree(ROOT / "archives", folder, dirs_exist_ok=True)
-    build_archives(folder, ["all_detectors"])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def script(cloud):
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": cloud.endpoint_url,
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "y",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PYTHONWARNINGS": "ignore",
-    }
-
-    def call(name: str, *arguments: str, sdk: bool = False, check: bool = True):
-        options = [] if sdk else ["--boto3"]
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "sagemaker" / f"{name}.py"), *arguments, *options],
-            capture_output=True,
-            text=True,
-            env=environment,
-            timeout=300,
-        )
-        assert done.returncode == 0 or not check, done.stderr[-3000:]
-        return done
-
-    return call
+@pytest.fixture(scope="module", autouse=True)
+def titles(cloud, clips):
+    s3 = cloud.client("s3")
+    for path in sorted(clips.iterdir()):
+        s3.upload_file(str(path), "media", f"titles/{path.name}")
+    s3.close()
 
 
 def _unlike_place(report: dict) -> dict:
@@ -103,7 +55,8 @@ def _unlike_place(report: dict) -> dict:
 
 
 def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
-    wanted = ["qc", "--role-arn", ROLE, "--image", "local", "--archives", str(archives)]
+    folder = archives("all_detectors")
+    wanted = ["qc", "--role-arn", ROLE, "--image", "local", "--archives", str(folder)]
     wanted += ["--archive", "all_detectors", "--model-prefix", "s3://models/defectscope"]
     wanted += ["--max-instances", "3", "--calls-per-minute", "12", "--instance-type"]
     made = script("create_endpoint", *wanted, "ml.c5.xlarge", sdk=True)
@@ -112,7 +65,9 @@ def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
     assert again.stderr.count("there already") == 3
     listed = json.loads(script("list_endpoints", "--json").stdout)
     assert [(e["name"], e["state"]) for e in listed] == [("qc", "InService")]
-    with Client(endpoint_name="qc", region="us-east-1", endpoint_url=cloud.endpoint_url) as client:
+    session = boto3.Session("x", "y", region_name="us-east-1")
+    transport = AwsTransport(session=session, endpoint_url=cloud.endpoint_url)
+    with Client(endpoint_name="qc", transport=transport) as client:
         got = client.analyze(clips / "00.mp4", detectors=DETECTORS)
         here = analyze(clips / "00.mp4", detectors=DETECTORS)
         assert _unlike_place(got.to_dict()) == _unlike_place(here.to_dict())
@@ -132,7 +87,7 @@ def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
 def test_catalogue_with_a_bad_a_missing_and_a_killed(
     cloud, archives, script, clips, tmp_path
 ) -> None:
-    model = archives / "all_detectors" / "model.tar.gz"
+    model = archives("all_detectors") / "all_detectors" / "model.tar.gz"
     s3, sagemaker = cloud.client("s3"), cloud.client("sagemaker")
     s3.upload_file(str(model), "models", "batch/model.tar.gz")
     listing = tmp_path / "titles.jsonl"

@@ -251,7 +251,11 @@ def _translated(call: Callable[[], T], *, late_is_transient: bool = True) -> T:
     except DefectscopeError:
         raise
     except ClientError as error:
-        raise _from_client_error(error) from error
+        found = _from_client_error(error)
+        # What the container said is the nearer cause and leads on to boto3's error.
+        nearest = found if found.__cause__ is None else found.__cause__
+        nearest.__cause__ = error
+        raise found from found.__cause__
     except boto_errors.ReadTimeoutError as error:
         if late_is_transient:
             raise TransientEndpointError(str(error)) from error
