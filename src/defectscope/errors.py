@@ -9,7 +9,10 @@
     ├── MediaError                      the media cannot be judged                 exit 3, HTTP 422
     │   ├── MediaNotFoundError                                                     HTTP 404
     │   ├── MediaRefusedError           the address is not allowed                 HTTP 400
-    │   ├── MediaTooLargeError          bytes, pixels, duration or streams         HTTP 413
+    │   ├── MediaTooLargeError          too many bytes                             HTTP 413
+    │   │   ├── TooManyPixelsError
+    │   │   ├── MediaTooLongError
+    │   │   └── TooManyStreamsError
     │   ├── UnreadableMediaError        not media, empty or damaged beyond use
     │   └── CaptionsError               side-car captions that cannot be read
     ├── ArtifactError                   weights or kernels that are not the released ones
@@ -123,6 +126,24 @@ class MediaTooLargeError(MediaError):
 
     code = "media_too_large"
     http_status = 413
+
+
+class TooManyPixelsError(MediaTooLargeError):
+    """The picture is larger than the limit."""
+
+    code = "too_many_pixels"
+
+
+class MediaTooLongError(MediaTooLargeError):
+    """The programme is longer than the limit."""
+
+    code = "media_too_long"
+
+
+class TooManyStreamsError(MediaTooLargeError):
+    """The container holds more streams than the limit."""
+
+    code = "too_many_streams"
 
 
 class UnreadableMediaError(MediaError):

@@ -123,9 +123,9 @@ def test_options_reach_the_detectors(sample):
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
-        (Settings(max_pixels=1000), "media_too_large"),
-        (Settings(max_duration_s=3.0), "media_too_large"),
-        (Settings(max_streams=1), "media_too_large"),
+        (Settings(max_pixels=1000), "too_many_pixels"),
+        (Settings(max_duration_s=3.0), "media_too_long"),
+        (Settings(max_streams=1), "too_many_streams"),
         (Settings(time_limit_s=1e-9), "time_limit_exceeded"),
     ],
 )

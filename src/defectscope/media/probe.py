@@ -11,7 +11,7 @@ import av.error
 from av.container import InputContainer
 from av.stream import Disposition
 
-from defectscope.errors import InvalidParameterError, MediaTooLargeError
+from defectscope.errors import InvalidParameterError, MediaTooLongError, TooManyPixelsError
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import native_format
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
@@ -69,7 +69,8 @@ def describe(
     Leaves the container rewound.
 
     Raises:
-        MediaTooLargeError: The picture or the duration exceeds its limit.
+        TooManyPixelsError: The picture is larger than the limit.
+        MediaTooLongError: The programme is longer than the limit.
     """
     video, audio = video_stream(container), audio_stream(container)
     origin = 0
@@ -77,7 +78,7 @@ def describe(
     if video is not None:
         context = video.codec_context
         if context.width * context.height > limits.max_pixels:
-            raise MediaTooLargeError(
+            raise TooManyPixelsError(
                 f"{uri}: {context.width}x{context.height} is over {limits.max_pixels} pixels"
             )
         first = first_frame(container, video)
@@ -105,7 +106,7 @@ def describe(
         ends = [container.duration / av.time_base]
     duration_s = max(ends, default=0.0)
     if duration_s > limits.max_duration_s:
-        raise MediaTooLargeError(
+        raise MediaTooLongError(
             f"{uri}: {duration_s:.0f} s is over the limit of {limits.max_duration_s:.0f} s"
         )
     info = StreamInfo(

@@ -19,6 +19,7 @@ from defectscope.errors import (
     MediaNotFoundError,
     MediaRefusedError,
     MediaTooLargeError,
+    TooManyStreamsError,
     UnreadableMediaError,
 )
 from defectscope.media.limits import Limits
@@ -71,6 +72,7 @@ def open_container(media: MediaLike, limits: Limits) -> InputContainer:
     Raises:
         MediaNotFoundError: There is no such file, or it may not be read.
         MediaTooLargeError: More bytes than the limit.
+        TooManyStreamsError: More streams than the limit.
         UnreadableMediaError: Empty, or not a self-contained media format.
     """
     name = display_name(media)
@@ -107,7 +109,7 @@ def open_container(media: MediaLike, limits: Limits) -> InputContainer:
     if len(container.streams) > limits.max_streams:
         count = len(container.streams)
         container.close()
-        raise MediaTooLargeError(f"{name}: {count} streams, the limit is {limits.max_streams}")
+        raise TooManyStreamsError(f"{name}: {count} streams, the limit is {limits.max_streams}")
     return container
 
 

@@ -58,7 +58,13 @@ _QUIET_LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="error">
   <Appenders>
     <Console name="stderr" target="SYSTEM_ERR">
+      <RegexFilter regex="[{]&quot;_aws&quot;.*" onMatch="DENY" onMismatch="NEUTRAL"/>
       <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/>
+    </Console>
+    <!-- Metrics in the embedded metric format must stand alone on their line. -->
+    <Console name="metrics" target="SYSTEM_OUT">
+      <RegexFilter regex="[{]&quot;_aws&quot;.*" onMatch="ACCEPT" onMismatch="DENY"/>
+      <PatternLayout pattern="%m%n"/>
     </Console>
   </Appenders>
   <Loggers>
@@ -69,6 +75,7 @@ _QUIET_LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
       <RegexFilter
         regex=".*(@CHATTER@).*"
         onMatch="DENY" onMismatch="NEUTRAL"/>
+      <AppenderRef ref="metrics"/>
     </Logger>
     <Root level="warn"><AppenderRef ref="stderr"/></Root>
   </Loggers>
