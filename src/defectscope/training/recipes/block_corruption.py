@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from defectscope.detectors.block_corruption.network import CELL_PX, BlockNet, network_input
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX
+from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX, UNSURE
 from defectscope.training.contract import (
     CacheView,
     Item,
@@ -27,8 +27,10 @@ from defectscope.training.recipes.block_sources import STILL_SUFFIXES, VIDEO_SUF
 from defectscope.training.scores import auc
 
 _PER_CELL = CELL_PX // LABEL_PX
-# A cell counts as damaged from two of its sixteen blocks on.
-_DAMAGED_SHARE = 0.12
+# A cell counts as damaged from four of its sixteen blocks on: one macroblock.
+_DAMAGED_SHARE = 0.25
+# Pairs with less damage than this (share of the stored crop) are drawn half as often.
+_FAINT_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Settings:
         with_previous: The network sees what changed since the picture before.
     """
 
-    width: int = 32
+    width: int = 24
     still_clips: int = 8
     clips_per_s: float = 4.0
     most_clips: int = 80
@@ -127,12 +129,13 @@ class BlockCorruptionRecipe:
         self, cache: CacheView, rng: np.random.Generator, size: int
     ) -> Mapping[str, torch.Tensor]:
         """Draws pairs, half of them with damage, and varies them."""
-        damaged = np.array([max(f["damaged"]) > 0 for f in cache.facts("train")])
+        share = np.array([max(f["damaged"]) for f in cache.facts("train")])
+        weight = np.where(share >= _FAINT_SHARE, 1.0, 0.5) * (share > 0)
         half = size // 2
         chosen = np.concatenate(
             [
-                rng.choice(np.flatnonzero(damaged), half),
-                rng.choice(np.flatnonzero(~damaged), size - half),
+                rng.choice(len(share), half, p=weight / weight.sum()),
+                rng.choice(np.flatnonzero(share == 0), size - half),
             ]
         )
         side = self.settings.crop_px
@@ -161,6 +164,8 @@ class BlockCorruptionRecipe:
         return {
             "yuv": torch.from_numpy(pictures),
             "jitter": torch.from_numpy(jitter),
+            "block": torch.from_numpy((masks == DAMAGED).astype(np.float32)),
+            "block_weight": torch.from_numpy((masks != UNSURE).astype(np.float32)),
             **targets(masks),
         }
 
@@ -170,16 +175,15 @@ class BlockCorruptionRecipe:
         """Gives the sum of what the map and the decision get wrong."""
         gain, lift, colour = batch["jitter"][:, :, None, None, None, None]
         rgb = to_rgb(batch["yuv"].float(), gain, lift, colour)
-        logits, decision = model(self.input(rgb))
-        weight = batch["cell_weight"] * (1 + batch["cell"])
-        cells = functional.binary_cross_entropy_with_logits(
-            logits.float(), batch["cell"], weight, reduction="sum"
-        ) / weight.sum().clamp(min=1)
-        frames = functional.binary_cross_entropy_with_logits(
-            decision.float(), batch["hit"], batch["hit_weight"], reduction="sum"
-        ) / batch["hit_weight"].sum().clamp(min=1)
-        total = cells + 0.5 * frames
-        return total, {"map_loss": float(cells.detach()), "decision_loss": float(frames.detach())}
+        logits, decision, blocks = cast("BlockNet", model).both(self.input(rgb))
+        cells = _cross_entropy(logits, batch["cell"], batch["cell_weight"] * (1 + batch["cell"]))
+        fine = _cross_entropy(blocks, batch["block"], batch["block_weight"] * (1 + batch["block"]))
+        frames = _cross_entropy(decision, batch["hit"], batch["hit_weight"])
+        return cells + fine + 0.5 * frames, {
+            "map_loss": float(cells.detach()),
+            "block_loss": float(fine.detach()),
+            "decision_loss": float(frames.detach()),
+        }
 
     def input(self, rgb: torch.Tensor) -> torch.Tensor:
         """Gives what the network takes of (n, 2, 3, height, width) RGB codes."""
@@ -218,6 +222,14 @@ class BlockCorruptionRecipe:
         from defectscope.training.recipes.block_release import release
 
         return release(self, model, cache)
+
+
+def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Gives the weighted mean of the cross entropy."""
+    total = functional.binary_cross_entropy_with_logits(
+        logits.float(), truth, weight, reduction="sum"
+    )
+    return total / weight.sum().clamp(min=1)
 
 
 def _maker(plan: ClipPlan) -> Any:
@@ -264,7 +276,7 @@ def targets(masks: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
     touched = (cells != CLEAN).mean(axis=(3, 5))
     cell = damaged >= _DAMAGED_SHARE
     sure = cell | ((damaged == 0) & (touched <= 0.25))
-    hit = cell.any(axis=(2, 3))
+    hit = cell.any(axis=(2, 3))  # shape (n, 2)
     # A picture is surely clean when nothing in it is damaged and next to nothing differs.
     hit_sure = hit | ((damaged.sum(axis=(2, 3)) == 0) & (touched.mean(axis=(2, 3)) < 0.02))
     return {

@@ -44,7 +44,7 @@ the map; `decision=area` applies the older rule instead: more than {area:.0%} of
 """,
     "Limits": """
 Damage that concealment hides well, or that lasts for a single frame in the middle of fast motion,
-is missed. Pictures taller than 720 px are scaled down before they are judged. Graphics that jump
+is missed. Pictures taller than 540 px are scaled down before they are judged. Graphics that jump
 into the picture as plain rectangles are the likeliest false alarm. Trained on 8-bit 4:2:0 content.
 """,
 }

@@ -1,0 +1,144 @@
+"""Measures one stream: where the network sees damage, in the frames singled out as suspects."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.contracts import Chunk, PictureSelection
+from defectscope.detection.tables import TableBuilder, saturate
+from defectscope.detectors.block_corruption.network import CELL_PX
+from defectscope.detectors.block_corruption.runtime import Runtime
+from defectscope.features.geometry import tile_samples
+from defectscope.findings import Measurements
+from defectscope.media.frames import RgbPicture
+from defectscope.media.stream import StreamInfo
+
+# A report's map: coarse enough to keep, fine enough to point at the damage.
+MAP_ROWS, MAP_COLUMNS = 9, 16
+# Decision logits are kept in 1/256, areas in 1/65535 of the picture, jumps in 1/64 code.
+LOGIT_STEPS = 256
+AREA_STEPS = 65535
+JUMP_STEPS = 64
+# Fainter cells do not show in a map.
+_FAINT = 0.25
+
+
+class BlockCorruptionAnalysis:
+    """Runs the network on selected frames, one at a time, so that no grouping can change a bit."""
+
+    def __init__(
+        self, stream: StreamInfo, runtime: Runtime, selection: PictureSelection, cell: float
+    ) -> None:
+        video = stream.video
+        assert video is not None
+        self._video = video
+        self._runtime = runtime
+        self._cell = cell
+        self._bucket_ticks = float(selection.bucket_s / video.time_base)
+        sizes = tile_samples(video.width, video.height, every=True)
+        self._tile_samples = np.maximum(sizes, 1) * (1 << (video.bit_depth - 8))
+        ticks = 1 / video.time_base
+        self._frames = TableBuilder(ticks, pts=np.int64, jump=np.uint16)
+        self._samples = TableBuilder(
+            ticks,
+            pts=np.int64,
+            logit=np.int16,
+            previous_logit=np.int16,
+            area=np.uint16,
+            previous_area=np.uint16,
+            peak=np.uint8,
+            peak_x_px=np.uint16,
+            peak_y_px=np.uint16,
+        )
+        self._maps = TableBuilder(ticks, pts=np.int64, place=np.uint8, probability=np.uint8)
+        self._strongest: tuple[int, float, int, NDArray[Any]] | None = None
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames and suspects."""
+        video = chunk.video
+        if video is None:
+            return
+        if len(video.pts):
+            jump = (video.features["tile_sad"] / self._tile_samples).max(axis=(1, 2))
+            self._frames.add(pts=video.pts, jump=saturate(jump * JUMP_STEPS, np.uint16))
+        for picture in video.pictures:
+            self._look(picture)
+
+    def _look(self, picture: RgbPicture) -> None:
+        before = picture.rgb if picture.previous_rgb is None else picture.previous_rgb
+        cells, logits = self._runtime(picture.rgb, before)
+        areas = [covered(each, self._cell, picture.rgb.shape) for each in cells]
+        row, column = np.unravel_index(int(cells[0].argmax()), cells[0].shape)
+        scale_y = self._video.height / picture.rgb.shape[0]
+        scale_x = self._video.width / picture.rgb.shape[1]
+        y_px = min(self._video.height - 1, (int(row) + 0.5) * CELL_PX * scale_y)
+        x_px = min(self._video.width - 1, (int(column) + 0.5) * CELL_PX * scale_x)
+        steps = saturate(logits * LOGIT_STEPS, np.int16)
+        shares = saturate(np.array(areas) * AREA_STEPS, np.uint16)
+        self._samples.add(
+            pts=[picture.pts],
+            logit=steps[:1],
+            previous_logit=steps[1:],
+            area=shares[:1],
+            previous_area=shares[1:],
+            peak=saturate(cells[0].max(keepdims=True).reshape(1) * 255, np.uint8),
+            peak_x_px=saturate(np.array([x_px]), np.uint16),
+            peak_y_px=saturate(np.array([y_px]), np.uint16),
+        )
+        bucket = int(picture.pts // self._bucket_ticks)
+        if self._strongest is not None and self._strongest[0] != bucket:
+            self._keep_map()
+        if self._strongest is None or float(logits[0]) > self._strongest[1]:
+            self._strongest = (bucket, float(logits[0]), picture.pts, cells[0])
+
+    def _keep_map(self) -> None:
+        """Keeps the map of a bucket's strongest suspect."""
+        assert self._strongest is not None
+        _, _, pts, cells = self._strongest
+        self._strongest = None
+        coarse = coarse_map(cells).reshape(-1)
+        places = np.flatnonzero(coarse >= _FAINT)
+        # Sixteen levels: what a colour scale shows, and a fraction of the bytes.
+        levels = saturate(coarse[places] * 15, np.uint8) * 17
+        self._maps.add(pts=np.full(len(places), pts, np.int64), place=places, probability=levels)
+
+    def close(self) -> Measurements:
+        """Gives what was measured."""
+        if self._strongest is not None:
+            self._keep_map()
+        tables = {
+            "frames": self._frames.table(),
+            "samples": self._samples.table(),
+            "maps": self._maps.table(),
+        }
+        return Measurements("block_corruption", tables)
+
+
+def covered(cells: NDArray[Any], threshold: float, shape: tuple[int, ...]) -> float:
+    """Gives the damaged share of a picture, its last row and column of cells cut to its size."""
+    height, width = shape[:2]
+    rows = np.minimum(CELL_PX, height - np.arange(cells.shape[0]) * CELL_PX)
+    columns = np.minimum(CELL_PX, width - np.arange(cells.shape[1]) * CELL_PX)
+    weights = np.outer(rows, columns)
+    return float(weights[cells >= threshold].sum() / max(1, height * width))
+
+
+def coarse_map(cells: NDArray[Any]) -> NDArray[np.float32]:
+    """Gives a map as MAP_ROWS x MAP_COLUMNS maxima."""
+    out = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
+    rows = _place(cells.shape[0], MAP_ROWS)
+    columns = _place(cells.shape[1], MAP_COLUMNS)
+    for row, (a, b) in enumerate(rows):
+        for column, (c, d) in enumerate(columns):
+            out[row, column] = cells[a:b, c:d].max()
+    return out
+
+
+def _place(count: int, parts: int) -> list[tuple[int, int]]:
+    """Which cells each part of the coarse map stands for: at least one."""
+    edges = [k * count / parts for k in range(parts + 1)]
+    return [(int(a), max(int(a) + 1, int(np.ceil(b - 1e-9)))) for a, b in pairwise(edges)]

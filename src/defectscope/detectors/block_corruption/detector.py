@@ -1,0 +1,208 @@
+"""Block corruption: parts of the picture are displaced, repeated or filled with nonsense.
+
+Cheap features single out suspects, a network maps the damage in each and in the picture before it,
+and decides. Where one picture is judged clean and its neighbour damaged, that is an end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import bundled, severity_of
+from defectscope.detection.contracts import Needs, PictureSelection, Tuned
+from defectscope.detection.spans import curve
+from defectscope.detection.tables import column, times_s
+from defectscope.detectors.block_corruption.analysis import (
+    AREA_STEPS,
+    LOGIT_STEPS,
+    MAP_COLUMNS,
+    MAP_ROWS,
+    BlockCorruptionAnalysis,
+)
+from defectscope.detectors.block_corruption.events import Event, Known, events
+from defectscope.detectors.block_corruption.network import BlockNet
+from defectscope.detectors.block_corruption.runtime import Runtime
+from defectscope.detectors.weights import load_weights
+from defectscope.findings import DetectorResult, Finding, Measurements, Table
+from defectscope.media.stream import StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        frames_per_s: Frames of every second that the network looks at, at most; even. More finds
+            shorter damage and costs proportionally more.
+        max_height_px: Taller pictures are scaled down to this height for the network.
+        decision: `learned` decides with the network's own decision, `area` with the share of the
+            picture that its map calls damaged.
+        bridge_s: Occurrences that are no further apart are one, seconds.
+    """
+
+    frames_per_s: int = 4
+    max_height_px: int = 540
+    decision: str = "learned"
+    bridge_s: float = 0.4
+
+    def __post_init__(self) -> None:
+        if self.frames_per_s < 2 or self.frames_per_s % 2:
+            raise ValueError("frames_per_s is even and at least 2")
+        if self.max_height_px < 64:
+            raise ValueError("max_height_px is at least 64")
+        if self.decision not in ("learned", "area"):
+            raise ValueError("decision is learned or area")
+
+
+class BlockCorruption:
+    """Finds block corruption."""
+
+    name: ClassVar[str] = "block_corruption"
+    defects: ClassVar[tuple[str, ...]] = ("block_corruption",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        # Two frames a bucket: where damage begins inside it, and where it ends.
+        self._selection = PictureSelection(
+            bucket_s=2 / self.params.frames_per_s,
+            suspicion="tile_sad",
+            per_bucket=2,
+            with_previous=True,
+            max_height_px=self.params.max_height_px,
+        )
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"tile_sad"}),
+            pictures=self._selection,
+            # A whole bucket and the frame before it; ends are sought within one more.
+            context_before_s=2 * self._selection.bucket_s,
+            context_after_s=self._selection.bucket_s,
+        )
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The network, loaded when it is first needed.
+
+        Raises:
+            ArtifactError: The weights are missing or not the released ones.
+        """
+        network = BlockNet(int(self.tuned.artifact["network"]["width"]))
+        folder = bundled("model_artifacts") / self.name
+        return Runtime(load_weights(network, folder, self.tuned.artifact))
+
+    def open(self, stream: StreamInfo) -> BlockCorruptionAnalysis:
+        """Gives a fresh analysis.
+
+        Raises:
+            ArtifactError: The weights are missing or not the released ones.
+        """
+        cell = self.tuned.thresholds["cell"]
+        return BlockCorruptionAnalysis(stream, self.runtime, self._selection, cell)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns what the network saw into occurrences."""
+        video = stream.video
+        assert video is not None
+        samples = measurements.tables["samples"]
+        frames = measurements.tables["frames"]
+        if not len(samples) or not len(frames):
+            return DetectorResult("pass", peak_score={"block_corruption": 0.0})
+        starts_s = times_s(frames)
+        ends_s = np.append(starts_s[1:], starts_s[-1] + float(1 / video.frame_rate))
+        confidence = self._confidence(column(samples, "logit"))
+        before = self._confidence(column(samples, "previous_logit"))
+        area = column(samples, "area") / AREA_STEPS
+        area_before = column(samples, "previous_area") / AREA_STEPS
+        by_area = self.params.decision == "area"
+        known = Known.of(
+            np.searchsorted(column(frames, "pts"), column(samples, "pts")),
+            area if by_area else confidence,
+            area_before if by_area else before,
+            column(frames, "jump"),
+        )
+        t = self.tuned.thresholds
+        enter, leave = (
+            (t["area"], t["area"] / 2) if by_area else (t["decision"], t["decision_leave"])
+        )
+        found = events(known, starts_s, ends_s, enter, leave, self.params.bridge_s)
+        findings = tuple(
+            self._finding(event, samples, measurements.tables["maps"], confidence, area)
+            for event in found
+        )
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=findings,
+            peak_score={"block_corruption": round(float(confidence.max()), 4)},
+            curves={"block_corruption": curve(times_s(samples), confidence)},
+        )
+
+    def _confidence(self, steps: NDArray[Any]) -> NDArray[np.float64]:
+        """Calibrated probability of damage, from decision logits as measured."""
+        fit = self.tuned.artifact["calibration"]
+        logits = steps.astype(np.float64) / LOGIT_STEPS
+        return 1 / (1 + np.exp(-(fit["slope"] * logits + fit["offset"])))
+
+    def _finding(
+        self,
+        event: Event,
+        samples: Table,
+        maps: Table,
+        confidence: NDArray[np.float64],
+        area: NDArray[np.float64],
+    ) -> Finding:
+        at_s = times_s(samples)
+        inside = np.flatnonzero((at_s >= event.start_s - 1e-9) & (at_s < event.end_s - 1e-9))
+        if len(inside):
+            best = int(inside[np.argmax(confidence[inside])])
+            widest = float(area[inside].max())
+        else:
+            # Damage that was only seen as the picture before a sample.
+            best = int(np.clip(np.searchsorted(at_s, event.end_s - 1e-9), 0, len(at_s) - 1))
+            widest = float(column(samples, "previous_area")[best] / AREA_STEPS)
+        evidence: dict[str, Any] = {
+            "corrupted_area": round(widest, 4),
+            "over_area_rule": bool(widest > self.tuned.thresholds["area"]),
+            "peak_time_s": round(float(at_s[best]), 4),
+            "peak_x_px": int(column(samples, "peak_x_px")[best]),
+            "peak_y_px": int(column(samples, "peak_y_px")[best]),
+        }
+        drawn = _map(maps, int(column(samples, "pts")[inside[0]]) if len(inside) else None,
+                     int(column(samples, "pts")[inside[-1]]) if len(inside) else None)  # fmt: skip
+        if drawn is not None:
+            evidence["map"] = drawn
+        return Finding(
+            detector=self.name,
+            defect="block_corruption",
+            start_s=event.start_s,
+            end_s=event.end_s,
+            confidence=round(float(np.clip(event.confidence, 0.0, 1.0)), 4),
+            severity=severity_of(self.tuned.severity["block_corruption"], evidence),
+            evidence=evidence,
+        )
+
+
+def _map(maps: Table, first: int | None, last: int | None) -> dict[str, Any] | None:
+    """The fullest map kept within an occurrence."""
+    if first is None or last is None or not len(maps):
+        return None
+    pts = column(maps, "pts")
+    inside = (pts >= first) & (pts <= last)
+    if not inside.any():
+        return None
+    values = column(maps, "probability").astype(np.float64) / 255
+    instants = np.unique(pts[inside])
+    best = max(instants.tolist(), key=lambda at: float(values[pts == at].sum()))
+    grid = np.zeros(MAP_ROWS * MAP_COLUMNS)
+    grid[column(maps, "place")[pts == best]] = values[pts == best]
+    return {
+        "rows": MAP_ROWS,
+        "columns": MAP_COLUMNS,
+        "probabilities": np.round(grid, 2).tolist(),
+    }

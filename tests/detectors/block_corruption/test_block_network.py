@@ -1,0 +1,109 @@
+"""The network, its runtimes, and weights that are not the released ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from defectscope.detection.artifacts import bundled, tuned
+from defectscope.detectors.block_corruption.detector import BlockCorruption
+from defectscope.detectors.block_corruption.network import BlockNet, network_input
+from defectscope.detectors.block_corruption.runtime import Runtime
+from defectscope.detectors.weights import load_weights
+from defectscope.errors import ArtifactError
+
+NAME = "block_corruption"
+
+
+def released() -> BlockNet:
+    artifact = tuned(NAME).artifact
+    network = BlockNet(int(artifact["network"]["width"]))
+    load_weights(network, bundled("model_artifacts") / NAME, artifact)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> BlockNet:
+    return released()
+
+
+def pair(height: int, width: int, seed: int = 3):
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
+    now = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:height, :width]
+    return np.ascontiguousarray(now), np.ascontiguousarray(np.roll(now, 5, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("size", "cells"), [((224, 224), (7, 7)), ((1080, 1920), (34, 60)), ((1, 1), (1, 1))]
+)
+def test_the_map_has_a_cell_per_32_pixels(size, cells):
+    network = BlockNet(4).eval()
+    x = network_input(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))
+    with torch.no_grad():
+        logits, decision = network(x)
+    assert logits.shape == (1, 2, *cells)
+    assert decision.shape == (1, 2)
+
+
+def test_a_picture_that_stands_still_has_no_change_to_show():
+    still = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
+    x = network_input(still, still)
+    assert torch.count_nonzero(x[:, 3:]) == 0
+    # Bytes are widened before they are subtracted: 0 - 200 must not wrap round.
+    dark = torch.zeros_like(still)
+    assert network_input(dark, still)[0, 3, 0, 0] == pytest.approx(-200 / 32)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "torch"])
+def test_every_runtime_agrees_with_plain_fp32(network, engine):
+    """In bfloat16 where the processor has it, as released."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    now, before = pair(270, 480)
+    with torch.no_grad():
+        x = network_input(*(torch.from_numpy(p)[None].permute(0, 3, 1, 2) for p in (now, before)))
+        logits, decision = network(x)
+    # The stated tolerance of reduced precision; docs/detectors/block_corruption.md.
+    cells, said = Runtime(network, engine=engine)(now, before)
+    assert np.abs(cells - logits[0].sigmoid().numpy()).max() < 0.08
+    assert np.abs(cells - logits[0].sigmoid().numpy()).mean() < 0.01
+    assert np.abs(said - decision[0].numpy()).max() < 0.25
+
+
+def test_small_pictures_are_judged_too(network):
+    runtime = Runtime(network)
+    for size in ((1, 1), (2, 90), (63, 500)):
+        cells, decision = runtime(*pair(*size))
+        assert cells.shape[1:] == tuple(-(-n // 32) for n in size)
+        assert np.isfinite(decision).all()
+
+
+@pytest.mark.parametrize("harm", ["missing", "flipped", "swapped"])
+def test_weights_that_are_not_the_released_ones_are_refused(tmp_path, harm, monkeypatch):
+    source = bundled("model_artifacts") / NAME
+    folder = tmp_path / NAME
+    folder.mkdir()
+    document = json.loads((source / "detector.json").read_text("utf-8"))
+    data = bytearray((source / document["weights"]["file"]).read_bytes())
+    if harm == "flipped":
+        data[len(data) // 2] ^= 1
+    if harm == "swapped":
+        data = bytearray(b"other weights")
+    if harm != "missing":
+        (folder / document["weights"]["file"]).write_bytes(data)
+    monkeypatch.setattr(
+        "defectscope.detectors.block_corruption.detector.bundled", lambda _kind: tmp_path
+    )
+    detector = BlockCorruption(tuned=replace(tuned(NAME), artifact=document))
+    with pytest.raises(ArtifactError) as caught:
+        _ = detector.runtime
+    assert document["weights"]["sha256"] in caught.value.message
+    assert document["weights"]["file"] in caught.value.message
+    if harm != "missing":
+        # Both hashes are named: the one expected and the one found.
+        assert len([w for w in caught.value.message.replace(",", " ").split() if len(w) == 64]) == 2
