@@ -26,11 +26,23 @@ def main(progress: Progress) -> None:
     made = parser("Create an endpoint with its model and configuration.", EXAMPLES)
     add_options(made)
     made.add_argument("--no-wait", action="store_true", help="come back while it is starting")
+    made.add_argument(
+        "--or-update",
+        action="store_true",
+        help="move an endpoint that is there to this configuration, by a canary of 10 %%",
+    )
+    made.add_argument(
+        "--alarm", action="append", default=[], help="with --or-update: alarm that takes it back"
+    )
     options = made.parse_args()
     with transaction(options, progress) as steps:
         spec = spec_from(options, steps)
         scale = scaling_from(options, spec)
-        endpoint.create_endpoint(spec, steps)
+        if options.or_update and endpoint.exists(spec.name, steps):
+            rollout = endpoint.Rollout(alarms=tuple(options.alarm))
+            endpoint.update_endpoint(spec, steps, rollout)
+        else:
+            endpoint.create_endpoint(spec, steps)
         if not (steps.dry_run or (options.no_wait and not scale)):
             # Scaling cannot be registered before the endpoint is in service. A failure here still
             # removes what this run made.

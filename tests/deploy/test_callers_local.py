@@ -137,6 +137,12 @@ def test_many_at_once_and_little_on_top(client, clip) -> None:
     assert statistics.median(over_ms) < 150
 
 
+def test_the_script_that_calls_an_endpoint(script, clip) -> None:
+    done = script("call_endpoint", "fast", "--media", str(clip))
+    assert done.stdout.split()[0] == "freeze"
+    assert "1 verdicts in" in done.stderr
+
+
 def test_curl(cloud_environment, clip, tmp_path) -> None:
     command = ["sh", str(EXAMPLES / "curl/analyze.sh"), "fast"]
     done = subprocess.run(

@@ -92,6 +92,12 @@ def create_endpoint(spec: EndpointSpec, transaction: Transaction) -> None:
     transaction.ensure(resource)
 
 
+def exists(endpoint_name: str, transaction: Transaction) -> bool:
+    """Says whether there is such an endpoint; in a dry run there never is."""
+    call = Call("sagemaker", "describe_endpoint", {"EndpointName": endpoint_name})
+    return not transaction.dry_run and transaction.account.find(call) is not None
+
+
 def update_endpoint(
     spec: EndpointSpec, transaction: Transaction, rollout: Rollout | None = None
 ) -> bool:
