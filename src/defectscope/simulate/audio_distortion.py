@@ -35,6 +35,8 @@ _MDCT = 512
 # The drive is found on a stretch of this many seconds at most.
 _PROBE_S = 4.0
 _BISECTIONS = 9
+# A drive so low that nothing is bent, rounded or dropped.
+_LINEAR = -2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ class _Starved:
             step = coarse * (np.sqrt(np.mean(band**2, axis=1, keepdims=True)) + 1e-9)
             # A dead zone leaves holes in the spectrum: the warble of low bit rates.
             lines[:, low:high] = np.sign(band) * np.floor(np.abs(band) / step + 0.35) * step
-        lines[:, self._cut :] *= max(0.0, 1.0 - 2.0 * drive)
+        lines[:, self._cut :] *= float(np.clip(1.0 - 2.0 * drive, 0.0, 1.0))
         return self._backward(lines, len(x))
 
     def _forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -199,10 +201,13 @@ class _Starved:
 
 def _find_drive(shape: Shaper, probe: NDArray[np.float64], sdr_db: float) -> float:
     """Gives the drive at which the distortion lies `sdr_db` below the signal."""
+    # Against what the same stage does when nothing is bent: its filters turn phases, which
+    # nobody hears and which must not pass for distortion.
+    linear = shape(probe, _LINEAR)
     low, high = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _sdr_db(probe, shape(probe, middle)) > sdr_db:
+        if _sdr_db(linear, shape(probe, middle)) > sdr_db:
             low = middle
         else:
             high = middle

@@ -117,6 +117,16 @@ def test_distortion_meets_its_ratio(programme: np.ndarray) -> None:
         assert ratio == pytest.approx(wanted, abs=0.7), family
 
 
+def test_overdrive_bends_bass_and_does_not_only_turn_its_phase() -> None:
+    at = np.arange(2 * RATE_HZ) / RATE_HZ
+    bass = (0.3 * np.sin(2 * np.pi * 60.0 * at)).astype(np.float32)[:, None]
+    params = DistortionParams(family="overdrive", sdr_db=20.0, colour=0.0)
+    out, _ = AudioDistortion().render(bass, RATE_HZ, params, np.random.default_rng(0))
+    spectrum = np.abs(np.fft.rfft(out[RATE_HZ:, 0].astype(np.float64) * np.hanning(RATE_HZ)))
+    fundamental, third = spectrum[58:63].max(), spectrum[178:183].max()
+    assert -26 < 20 * np.log10(third / fundamental) < -12
+
+
 def test_hum_lies_on_the_mains_and_its_harmonics(programme: np.ndarray) -> None:
     params = HumParams(mains_hz=60.0, level_db=20.0, harmonics=4, drift_hz=0.0, flutter_db=0.0)
     out, _ = AudioHum().render(programme, RATE_HZ, params, np.random.default_rng(1))
