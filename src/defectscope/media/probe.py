@@ -170,7 +170,7 @@ def _audio_info(stream: Any) -> AudioInfo:
     layout = context.layout
     if any(channel.name == "NONE" for channel in layout.channels):
         # Plain PCM often does not say; then the order of ITU-R BS.2051 is what players assume.
-        layout = av.AudioLayout(_USUAL_LAYOUTS.get(layout.nb_channels, layout.name))
+        layout = av.AudioLayout(_USUAL_LAYOUTS.get(layout.nb_channels, str(layout.name)))
     return AudioInfo(
         rate_hz=context.rate,
         channels=tuple(channel.name for channel in layout.channels),
