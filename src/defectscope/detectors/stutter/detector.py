@@ -1,0 +1,212 @@
+"""Stutter: motion stands for a moment, jumps, or loses its cadence.
+
+Repeated pictures are no defect by themselves. Drawn animation stands on twos, film in 60 pictures a
+second stands 3:2, and both are meant: what repeats in a rhythm is a cadence, and only its breaks
+are reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import curve, row_ends, runs
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.stutter.motion import Motion, cadence, held_runs, jumps, standing
+from defectscope.features.geometry import tile_samples
+from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+# Differences are kept in 1/64 of an 8-bit-equivalent code, luma in 1/128.
+_STEPS_PER_CODE = 64
+_STEPS_PER_LUMA_CODE = 128
+_MAX_LISTED = 1000
+# No cadence in use shows a picture for longer: animation on threes at 24 pictures a second.
+_CADENCE_HOLD_S = 0.13
+
+# First and last row, and what happened there.
+_Event = tuple[int, int, str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        group_gap_s: Events this close are one disturbance to a viewer, 0 to 10 seconds.
+        max_hold_s: A picture that stands longer is a freeze, not a stutter, 0.05 to 2 seconds.
+    """
+
+    group_gap_s: float = 1.0
+    max_hold_s: float = 0.45
+
+
+class Stutter:
+    """Finds repeated and dropped pictures and broken cadences."""
+
+    name: ClassVar[str] = "stutter"
+    defects: ClassVar[tuple[str, ...]] = ("stutter",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"sad", "tile_sad", "luma_sum"}),
+            context_before_s=0.5,
+        )
+
+    def open(self, stream: StreamInfo) -> StutterAnalysis:
+        """Gives a fresh analysis."""
+        return StutterAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns differences into events, and events into disturbances."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
+        motion = Motion(
+            mean=column(table, "mean") / _STEPS_PER_CODE,
+            peak=column(table, "peak") / _STEPS_PER_CODE,
+            low=column(table, "low") / _STEPS_PER_CODE,
+            luma=column(table, "luma") / _STEPS_PER_LUMA_CODE,
+        )
+        events = self._events(motion, float(video.frame_rate), starts_s, ends_s)
+        findings: list[Finding] = []
+        for group in self._groups(events, starts_s, ends_s):
+            finding = self._finding(group, starts_s, ends_s)
+            if finding is not None:
+                findings.append(finding)
+        score = np.zeros(len(starts_s))
+        for first, last, _, strength in events:
+            score[first:last] = strength
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={"stutter": max((f.confidence for f in findings), default=0.0)},
+            curves={"stutter": curve(starts_s, score)},
+        )
+
+    def _events(
+        self,
+        motion: Motion,
+        rate_fps: float,
+        starts_s: NDArray[np.float64],
+        ends_s: NDArray[np.float64],
+    ) -> list[_Event]:
+        thresholds = self.tuned.thresholds
+        still = standing(motion, thresholds)
+        longest = max(1, round(_CADENCE_HOLD_S * rate_fps))
+        rhythm, broken = cadence(still, longest)
+        events: list[_Event] = []
+        for first, last in runs(broken):
+            events.append((first, last, "cadence", 0.9))
+        for first, last in held_runs(motion, still, longest, thresholds):
+            if rhythm[first:last].any():
+                continue
+            # The picture before the run is the one that stands: its own time is no fault.
+            if ends_s[last - 1] - starts_s[first] <= self.params.max_hold_s:
+                events.append((first, last, "repeat", 0.97))
+        jumped = np.where(rhythm, 0.0, jumps(motion, still, thresholds))
+        for row in np.flatnonzero(jumped):
+            strength = float(np.clip(jumped[row] / (2 * thresholds["lone_jump_ratio"]), 0.1, 0.95))
+            events.append((int(row), int(row) + 1, "drop", strength))
+        return sorted(events)
+
+    def _groups(
+        self,
+        events: list[_Event],
+        starts_s: NDArray[np.float64],
+        ends_s: NDArray[np.float64],
+    ) -> list[list[_Event]]:
+        groups: list[list[_Event]] = []
+        for event in events:
+            before = groups[-1][-1] if groups else None
+            if before and starts_s[event[0]] - ends_s[before[1] - 1] <= self.params.group_gap_s:
+                groups[-1].append(event)
+            else:
+                groups.append([event])
+        return groups
+
+    def _finding(
+        self,
+        group: list[_Event],
+        starts_s: NDArray[np.float64],
+        ends_s: NDArray[np.float64],
+    ) -> Finding | None:
+        kinds = [kind for _, _, kind, _ in group]
+        thresholds = self.tuned.thresholds
+        strengths = [strength for *_, strength in group]
+        if set(kinds) == {"drop"}:
+            # A lone larger step may be the programme's own; it must be a clear one.
+            lone = thresholds["lone_jump_ratio"] / (2 * thresholds["lone_jump_ratio"])
+            if len(group) < thresholds["least_jumps"] and max(strengths) < lone:
+                return None
+        first, last = group[0][0], max(event[1] for event in group)
+        evidence: dict[str, Any] = {
+            "kind": max(sorted(set(kinds)), key=kinds.count),
+            "events": len(group),
+            "events_s": [round(float(starts_s[e[0]]), 4) for e in group[:_MAX_LISTED]],
+            "longest_hold_frames": max((e[1] - e[0] for e in group if e[2] == "repeat"), default=0),
+            "duration_s": round(float(ends_s[last - 1] - starts_s[first]), 4),
+        }
+        return Finding(
+            detector=self.name,
+            defect="stutter",
+            start_s=float(starts_s[first]),
+            end_s=float(ends_s[last - 1]),
+            confidence=round(float(np.clip(max(strengths), 0.5, 0.99)), 4),
+            severity=severity_of(self.tuned.severity["stutter"], evidence),
+            evidence=evidence,
+        )
+
+
+class StutterAnalysis:
+    """Measures how far each picture is from the one before, over all and by tiles."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        video = stream.video
+        assert video is not None
+        self._scale = float(1 << (video.bit_depth - 8))
+        self._tile_samples = np.maximum(tile_samples(video.width, video.height, every=True), 1)
+        self._samples = video.width * video.height
+        self._table = TableBuilder(
+            1 / video.time_base,
+            pts=np.int64,
+            mean=np.uint16,
+            peak=np.uint16,
+            low=np.uint16,
+            luma=np.uint16,
+        )
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        tiles = (video.features["tile_sad"] / self._tile_samples).reshape(len(video.pts), -1)
+        quarter = tiles.shape[1] // 4
+        ordered = np.partition(tiles, (quarter, tiles.shape[1] - 1), axis=1)
+        luma = video.features["luma_sum"] / (self._samples * self._scale)
+        self._table.add(
+            pts=video.pts,
+            mean=self._steps(video.features["sad"] / self._samples),
+            peak=self._steps(ordered[:, -1]),
+            low=self._steps(ordered[:, quarter]),
+            luma=saturate(luma * _STEPS_PER_LUMA_CODE, np.uint16),
+        )
+
+    def _steps(self, codes: NDArray[Any]) -> NDArray[Any]:
+        return saturate(codes / self._scale * _STEPS_PER_CODE, np.uint16)
+
+    def close(self) -> Measurements:
+        """Gives the differences."""
+        return Measurements("stutter", {"frames": self._table.table()})

@@ -1,0 +1,195 @@
+"""Where motion stands, where it jumps, and which rhythm of standing is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.spans import runs
+
+Series = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Rows = tuple[int, int]
+
+# Pictures on either side that say how much motion there is.
+_REACH = 8
+# Longest rhythm that is taken for a cadence: film on twos to sixes, 3:2, 25 in 30, 30 in 25, ...
+_LONGEST_CADENCE = 12
+# A rhythm holds where so many of the pictures around agree with the one a period earlier.
+_CADENCE_REACH = 30
+_CADENCE_AGREEMENT = 0.75
+_LONG_SHARE = 0.2
+# From this share of standing pictures on, standing may be a rhythm.
+_HELD_SHARE = 0.3
+_JUMP_REACH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """How far each picture is from the one before, 8-bit-equivalent codes, (n,) each.
+
+    Attributes:
+        mean: Mean absolute difference.
+        peak: That of the tile that changed most.
+        low: Lower quartile of the tiles': large only where the whole picture moved.
+        luma: Mean luma of the picture itself.
+    """
+
+    mean: Series
+    peak: Series
+    low: Series
+    luma: Series
+
+
+def around(values: Series, reach: int) -> Series:
+    """Gives each value with its neighbours, (n, 2 reach + 1); ends repeat."""
+    if not len(values):
+        return np.empty((0, 2 * reach + 1))
+    padded = np.pad(values, reach, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+
+
+def standing(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
+    """Tells which pictures repeat the one before although there is motion around.
+
+    A repeated picture is not always equal: an encoder refines it, a key frame changes it a little.
+    """
+    level = np.quantile(around(motion.peak, _REACH), 0.85, axis=1)
+    bar = np.minimum(thresholds["still_code"], level * thresholds["still_ratio"])
+    still = (motion.peak <= bar) & (level >= thresholds["motion_code"])
+    if len(still):
+        still[0] = False  # nothing came before it
+    return still
+
+
+def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
+    """Finds rhythms of standing pictures that repeat, and where they break.
+
+    Args:
+        still: (n,) bool.
+        longest_hold_frames: Pictures that repeat for longer belong to no cadence.
+
+    Returns:
+        (n,) bool: pictures inside a rhythm; and of these, those that break it.
+    """
+    count = len(still)
+    inside, broken = np.zeros(count, bool), np.zeros(count, bool)
+    best = np.zeros(count)
+    values = still.astype(np.float64)
+    share = around(values, _CADENCE_REACH).mean(axis=1) if count else values
+    for period in range(2, min(_LONGEST_CADENCE, count - 1) + 1):
+        agree = np.ones(count)
+        agree[period:] = still[period:] == still[:-period]
+        lasting = around(agree, _CADENCE_REACH).mean(axis=1)
+        # A multiple of the period agrees as well; it must be better to be taken.
+        better = lasting > best + 0.02
+        best = np.where(better, lasting, best)
+        broken = np.where(better, agree == 0, broken)
+    held = np.zeros(count)
+    for first, last in runs(still):
+        held[first:last] = last - first > longest_hold_frames
+    if count:
+        best = np.where(around(held, _CADENCE_REACH).mean(axis=1) > _LONG_SHARE, 0.0, best)
+    inside = (best >= _CADENCE_AGREEMENT) & (share >= _HELD_SHARE) & (share <= 0.9)
+    return inside, broken & inside
+
+
+def held_runs(
+    motion: Motion, still: Flags, longest_hold_frames: int, thresholds: Mapping[str, float]
+) -> list[Rows]:
+    """Gives the runs of repeated pictures that interrupt motion by accident.
+
+    The programme goes on under an accident: the picture that ends it is further away than others.
+    Where things just come to rest, or a drawing is held, it is not. Rhythms are not looked at.
+    """
+    found: list[Rows] = []
+    light = light_share(motion)
+    periodic = _periodic(still, 4)
+    for first, last in runs(still):
+        if first < 2 or last >= len(still):
+            continue
+        if last - first <= longest_hold_frames and periodic[first:last].all():
+            continue
+        near = slice(max(0, first - _CADENCE_REACH), last + _CADENCE_REACH)
+        # Pictures that end a hold do not say how fast things usually move.
+        free = ~still[near]
+        free[1:] &= ~still[near][:-1]
+        moving = motion.mean[near][free] if free.sum() >= 3 else motion.mean[near][~still[near]]
+        usual = float(np.median(moving))
+        step = float(motion.mean[last])
+        cut = step > thresholds["cut_code"] or step > 2 * thresholds["cut_ratio"] * usual
+        if cut or light[last] > thresholds["light_share"]:
+            continue
+        # Nothing at all has changed amid a picture full of motion and noise: that is a copy.
+        copied = (
+            usual >= thresholds["copy_code"]
+            and float(np.max(motion.mean[first:last])) <= thresholds["copy_ratio"] * usual
+        )
+        ratio = thresholds["moving_ratio" if copied else "resume_ratio"]
+        resumed = step >= ratio * usual
+        moved = motion.mean[first - 1] >= thresholds["moving_ratio"] * usual
+        if resumed and moved and usual >= thresholds["least_code"]:
+            found.append((first, last))
+    return found
+
+
+def light_share(motion: Motion) -> Series:
+    """Gives how much of each picture's difference is a change of its mean luma, 0 to 1."""
+    step = np.abs(np.diff(motion.luma, prepend=motion.luma[:1]))
+    return step / np.maximum(motion.mean, 1e-6)
+
+
+def jumps(motion: Motion, still: Flags, thresholds: Mapping[str, float]) -> Series:
+    """Gives how far each picture jumps, as a ratio to the largest step around it; 0 for none.
+
+    A jump is one step alone that is larger than its neighbours everywhere in the picture, not a
+    cut (which would be larger still), not a change of light, and not part of a rhythm.
+    """
+    mean = motion.mean
+    ratio = _alone(mean)
+    spread = _alone(motion.low)
+    light = light_share(motion)
+    cut = (mean > thresholds["cut_code"]) | (
+        (ratio > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
+    )
+    usual = np.median(around(mean, _JUMP_REACH), axis=1)
+    stands = around(still.astype(np.float64), 2).any(axis=1)
+    wanted = (
+        (ratio >= thresholds["jump_ratio"])
+        & ((spread >= thresholds["jump_spread"]) | (ratio >= thresholds["jump_ratio_alone"]))
+        & (mean >= thresholds["jump_code"])
+        & (usual >= thresholds["jump_code"] / 2)
+        & (light <= thresholds["light_share"])
+        & ~cut
+        & ~stands
+    )
+    wanted &= ~_periodic(ratio >= 1.0, 3)
+    wanted[: _JUMP_REACH + 1] = False
+    wanted[len(wanted) - _JUMP_REACH :] = False
+    return np.where(wanted, np.minimum(ratio, np.maximum(spread * 1.2, 1.0)), 0.0)
+
+
+def _alone(values: Series) -> Series:
+    """How much each value exceeds the largest of three on either side."""
+    windows = np.array(around(values, _JUMP_REACH))
+    windows[:, _JUMP_REACH] = 0.0
+    return values / (windows.max(axis=1) + 0.2)
+
+
+def _periodic(flags: Flags, least: int) -> Flags:
+    """Tells which set flags have company at `least` of four multiples of one distance.
+
+    The four lie before, after or on both sides, so that a rhythm holds up to its ends.
+    """
+    count, margin = len(flags), 4 * _LONGEST_CADENCE
+    found = np.zeros(count, bool)
+    padded = np.pad(flags, margin).astype(int)
+    base = np.arange(count) + margin
+    for period in range(2, _LONGEST_CADENCE + 1):
+        company = {k: padded[base + k * period] for k in (-4, -3, -2, -1, 1, 2, 3, 4)}
+        for places in ((-4, -3, -2, -1), (-2, -1, 1, 2), (1, 2, 3, 4)):
+            found |= np.sum([company[k] for k in places], axis=0) >= least
+    return found & flags

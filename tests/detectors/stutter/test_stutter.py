@@ -1,0 +1,145 @@
+"""Stutter: repeats, drops and broken cadences found; rhythms, slides and cuts silent."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from defectscope.detectors.stutter.motion import Motion, cadence, jumps
+from defectscope.detectors.stutter.motion import standing as standing_of
+from defectscope.findings import Interval
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.material import Footage
+from defectscope.simulate.stutter import SIMULATORS
+from defectscope.simulate.twins import twin
+
+WIDTH, HEIGHT, FRAMES = 320, 180, 110
+STREAM = video_stream(WIDTH, HEIGHT, FRAMES)
+
+
+def footage(seed, frames=FRAMES, rate=25):
+    return list(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=frames, rate=Fraction(rate)))
+
+
+@pytest.mark.parametrize("kind", ["repeat", "drop"])
+@pytest.mark.parametrize(("severity", "seed"), [(3, 1), (5, 2)])
+def test_broken_motion_is_found_with_its_ends(judge_frames, kind, severity, seed):
+    clean = footage(seed, 140)
+    stream = video_stream(WIDTH, HEIGHT, 140)
+    assert not judge_frames("stutter", clean, stream).findings
+    frames, truths = impair_frames(
+        SIMULATORS[0],
+        clean,
+        stream,
+        span=Interval(1.0, 3.2),
+        seed=seed,
+        severity=severity,
+        overrides={"kind": kind},
+    )
+    findings = judge_frames("stutter", frames, stream).findings
+    assert len(findings) == len(truths)
+    for found, truth in zip(findings, truths, strict=True):
+        assert found.start_s == pytest.approx(truth.start_s, abs=0.041)
+        assert found.end_s == pytest.approx(truth.end_s, abs=0.081)
+        assert found.evidence["kind"] == kind
+        assert len(found.evidence["events_s"]) == found.evidence["events"]
+
+
+def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(judge_frames):
+    clean = footage(4, 300, 60)
+    stream = video_stream(WIDTH, HEIGHT, 300, Fraction(60))
+    frames, truths = impair_frames(
+        SIMULATORS[0],
+        clean,
+        stream,
+        span=Interval(1.5, 3.5),
+        seed=4,
+        severity=3,
+        overrides={"kind": "cadence_32", "length_frames": 2, "every_frames": 30},
+    )
+    (found,) = judge_frames("stutter", frames, stream).findings
+    assert found.evidence["kind"] == "cadence"
+    assert found.interval.iou(Interval(truths[0].start_s, truths[-1].end_s)) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [("animation_on_twos", 24), ("film_24_in_60", 60), ("still_slide", 25), ("quick_cuts", 25)],
+)
+def test_look_alikes_stay_silent(judge_frames, name, rate):
+    frames = list(twin(name).frames(3))[:150]
+    stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(rate))
+    assert not judge_frames("stutter", frames, stream).findings
+
+
+def test_one_picture_dropped_in_every_six_is_a_conversion_not_an_accident(judge_frames):
+    kept = [f for k, f in enumerate(footage(6, 130)) if k % 6 != 5]
+    frames = [type(f)(k, 1, f.planes, 8) for k, f in enumerate(kept)]
+    assert not judge_frames("stutter", frames, video_stream(WIDTH, HEIGHT, len(frames))).findings
+
+
+def test_severity_counts_events(judge_frames):
+    frames = footage(7)
+    one = [*frames[:50], *[type(f)(f.pts, 1, frames[49].planes, 8) for f in frames[50:52]]]
+    one += frames[52:]
+    (found,) = judge_frames("stutter", one, STREAM).findings
+    assert (found.start_s, found.end_s, found.severity) == (2.0, 2.08, "minor")
+    assert found.evidence["longest_hold_frames"] == 2
+
+
+def still_series(values):
+    mean = np.asarray(values, float)
+    return Motion(mean=mean, peak=mean * 4, low=mean * 0.6, luma=np.full(len(mean), 100.0))
+
+
+def test_a_jump_stands_alone_and_everywhere():
+    thresholds = _LIMITS
+    values = np.full(60, 4.0)
+    values[30] = 9.0
+    still = np.zeros(60, bool)
+    assert np.flatnonzero(jumps(still_series(values), still, thresholds)).tolist() == [30]
+    # The light changed by as much: a flash, not a jump.
+    flash = still_series(values)
+    luma = np.where(np.arange(60) >= 30, 108.9, 100.0)
+    lit = Motion(flash.mean, flash.peak, flash.low, luma)
+    assert not jumps(lit, still, thresholds).any()
+    values[30] = 80.0
+    assert not jumps(still_series(values), still, thresholds).any(), "a cut"
+    wave = 4.0 + 3.0 * (np.arange(60) % 5 == 0)
+    assert not jumps(still_series(wave), still, thresholds).any(), "a rhythm"
+
+
+def test_cadences_are_rhythms_of_short_holds():
+    threes = np.tile([False, True, True], 40)
+    inside, broken = cadence(threes, 3)
+    assert inside[5:-5].all()
+    assert not broken.any()
+    shifted = np.insert(threes, 60, True)
+    inside, broken = cadence(shifted, 3)
+    assert broken[60:64].any()
+    assert not broken[:58].any()
+    assert not broken[70:].any()
+    assert not cadence(np.tile([False] + [True] * 6, 20), 3)[0].any()
+
+
+def test_standing_needs_motion_around():
+    moving = np.full(40, 4.0)
+    moving[20] = 0.02
+    assert np.flatnonzero(standing_of(still_series(moving), _LIMITS)).tolist() == [20]
+    assert not standing_of(still_series(np.full(40, 0.05)), _LIMITS).any()
+
+
+_LIMITS = {
+    "still_code": 2.0,
+    "still_ratio": 0.15,
+    "motion_code": 3.5,
+    "jump_ratio": 1.3,
+    "jump_ratio_alone": 1.8,
+    "jump_spread": 1.2,
+    "jump_code": 2.0,
+    "cut_code": 38.0,
+    "cut_ratio": 4.0,
+    "light_share": 0.7,
+}
