@@ -367,6 +367,13 @@ def test_service_refusals_are_typed(code, status, message, kind, again) -> None:
     ("status", "message", "kind", "again"),
     [
         (422, '{"error":{"code":"unreadable_media","message":"no"}}', UnreadableMediaError, False),
+        (
+            None,
+            "Received client error (404) from model with message "
+            '\'{"error":{"code":"media_not_found","message":"gone"}}\'. See the log.',
+            MediaNotFoundError,
+            False,
+        ),
         (500, '{"error":{"code":"internal_error","message":"no"}}', ModelError, False),
         (500, '{"code":500,"type":"X","message":"Worker died."}', ModelError, True),
         (503, "", ModelError, True),

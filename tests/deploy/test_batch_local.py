@@ -22,7 +22,7 @@ from defectscope.simulate.material import Footage
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
 
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
-DETECTORS = ["black_frames", "freeze"]
+DETECTORS = ["freeze"]
 TITLES = 40
 
 
@@ -55,9 +55,9 @@ def _unlike_place(report: dict) -> dict:
 
 
 def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
-    folder = archives("all_detectors")
+    folder = archives("freeze")
     wanted = ["qc", "--role-arn", ROLE, "--image", "local", "--archives", str(folder)]
-    wanted += ["--archive", "all_detectors", "--model-prefix", "s3://models/defectscope"]
+    wanted += ["--archive", "freeze", "--model-prefix", "s3://models/defectscope"]
     wanted += ["--max-instances", "3", "--calls-per-minute", "12", "--instance-type"]
     made = script("create_endpoint", *wanted, "ml.c5.xlarge", sdk=True)
     assert "endpoint qc: made" in made.stderr
@@ -87,7 +87,7 @@ def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
 def test_catalogue_with_a_bad_a_missing_and_a_killed(
     cloud, archives, script, clips, tmp_path
 ) -> None:
-    model = archives("all_detectors") / "all_detectors" / "model.tar.gz"
+    model = archives("freeze") / "freeze" / "model.tar.gz"
     s3, sagemaker = cloud.client("s3"), cloud.client("sagemaker")
     s3.upload_file(str(model), "models", "batch/model.tar.gz")
     listing = tmp_path / "titles.jsonl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, cast
 
 from defectscope import errors
@@ -59,6 +60,7 @@ _TRANSIENT = frozenset(
 )
 # Statuses of the container after which the same request may well succeed.
 _TRANSIENT_CONTAINER = frozenset({408, 429, 502, 503, 504})
+_WRAPPED = re.compile(r"""with message ['"](\{.*\})['"]""", re.S)
 
 
 class TransientEndpointError(EndpointError):
@@ -139,6 +141,10 @@ def record_error(body: dict[str, Any], *, request_id: str | None = None) -> Defe
 
 
 def _endpoint_says(text: str) -> tuple[str | None, str, str | None]:
+    # SageMaker wraps the answer in a sentence of its own where it reports a failure in S3.
+    wrapped = _WRAPPED.search(text)
+    if wrapped is not None:
+        text = wrapped[1]
     try:
         data = json.loads(text)
     except ValueError:
