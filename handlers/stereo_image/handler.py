@@ -1,4 +1,4 @@
-"""Serves `stereo_image`: inverted phase, collapsed, unbalanced and missing channels."""
+"""Serves `stereo_image`: inverted, missing, unequal or collapsed channels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from defectscope.serving.jobs import Job, judge, open_job
 
 
 class StereoImageHandler(DetectorHandler):
-    """Finds inverted phase, collapsed, unbalanced and missing channels."""
+    """Finds faults of the stereo image."""
 
     serves = ("stereo_image",)
 
@@ -20,7 +20,7 @@ class StereoImageHandler(DetectorHandler):
         return open_job(request, self.settings, self.serves)
 
     def inference(self, job: Job) -> Report:
-        """Measures coherence and level between channels and decides over the stretch."""
+        """Measures what the channels have in common and decides over the stretch."""
         return judge(job)
 
     def postprocess(self, report: Report, request: Request) -> dict[str, Any]:

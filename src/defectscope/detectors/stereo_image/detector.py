@@ -1,0 +1,200 @@
+"""Faults of the stereo image, and its width, depth and centre as curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import numpy as np
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import Rows, curve
+from defectscope.detection.tables import TableBuilder
+from defectscope.detectors.stereo_image import faults
+from defectscope.detectors.stereo_image.image import Pair, bands_from, overlaps, pair_from
+from defectscope.detectors.stereo_image.meter import (
+    BANDS,
+    BLOCKS_HZ,
+    HOPS_HZ,
+    ImageMeter,
+    pairs_of,
+)
+from defectscope.findings import Curve, DetectorResult, Finding, Measurements
+from defectscope.media.stream import StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        min_missing_s: A channel that is gone for less is a drop-out, seconds.
+        min_inverted_s: Shortest stretch of inverted phase, seconds.
+        min_mono_s: Shortest collapse to mono, seconds.
+        min_imbalance_s: Shortest imbalance, seconds.
+    """
+
+    min_missing_s: float = 0.4
+    min_inverted_s: float = 0.7
+    min_mono_s: float = 0.8
+    min_imbalance_s: float = 0.8
+
+
+class StereoImage:
+    """Judges what the channels of a pair have in common."""
+
+    name: ClassVar[str] = "stereo_image"
+    defects: ClassVar[tuple[str, ...]] = (
+        "phase_inversion",
+        "mono_collapse",
+        "channel_imbalance",
+        "channel_missing",
+    )
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        # Blocks are whole 100 ms of the grid: one on either side completes those of a segment.
+        self.needs = Needs(media=frozenset({"audio"}), context_before_s=0.2, context_after_s=0.2)
+
+    def open(self, stream: StreamInfo) -> StereoImageAnalysis:
+        """Gives a fresh analysis."""
+        return StereoImageAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Finds the faults of every pair, the gravest first: what is missing is not judged on."""
+        audio = stream.audio
+        assert audio is not None
+        pairs = pairs_of(audio.channels)
+        if not pairs:
+            return DetectorResult("not_applicable")
+        table = measurements.tables["hops"]
+        if not len(table):
+            return DetectorResult("inconclusive")
+        findings: list[Finding] = []
+        curves: dict[str, Curve] = {}
+        for index, (left, right) in enumerate(pairs):
+            names = (audio.channels[left], audio.channels[right])
+            pair = pair_from(table, index, (left, right), names)
+            findings += self._judge(pair, measurements if index == 0 else None)
+            if index == 0:
+                curves = _curves(pair)
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={
+                defect: max((f.confidence for f in findings if f.defect == defect), default=0.0)
+                for defect in self.defects
+            },
+            curves=curves,
+        )
+
+    def _judge(self, pair: Pair, measurements: Measurements | None) -> list[Finding]:
+        """Gives the findings of one pair; bands are measured for the front pair alone."""
+        tuned, params = self.tuned.thresholds, self.params
+        blocks = None if measurements is None else measurements.tables["blocks"]
+        bands = bands_from(blocks) if blocks is not None and len(blocks) else None
+        steps = [
+            ("channel_missing", faults.missing(pair, tuned, params.min_missing_s)),
+            ("phase_inversion", faults.inverted(pair, bands, tuned, params.min_inverted_s)),
+            ("mono_collapse", faults.collapsed(pair, tuned, params.min_mono_s)),
+        ]
+        if bands is not None:
+            found = faults.imbalanced(pair, bands, tuned, params.min_imbalance_s)
+            steps.append(("channel_imbalance", found))
+        taken: list[Rows] = []
+        findings: list[Finding] = []
+        for defect, found in steps:
+            fresh = [f for f in found if not overlaps(f.rows, taken)]
+            # The end of one fault is not the beginning of another.
+            taken += [(f.rows[0] - _MARGIN_ROWS, f.rows[1] + _MARGIN_ROWS) for f in fresh]
+            findings += [self._finding(defect, pair, fault) for fault in fresh]
+        return findings
+
+    def _finding(self, defect: str, pair: Pair, fault: faults.Fault) -> Finding:
+        first, last = fault.rows
+        start_s = float(pair.starts_s[first])
+        end_s = float(pair.starts_s[last - 1] + 1 / HOPS_HZ)
+        evidence: dict[str, Any] = {"duration_s": round(end_s - start_s, 3)}
+        evidence["channels"] = list(pair.names)
+        if fault.channel is not None:
+            evidence["channels"] = [pair.names[fault.channel]]
+        # How sure: how far beyond its bound the quantity lies, over the range that it can have.
+        if defect == "phase_inversion":
+            evidence["correlation"] = round(fault.size, 3)
+            sure = -fault.size
+        else:
+            key = "width_fall_db" if defect == "mono_collapse" else "level_difference_db"
+            evidence[key] = round(abs(fault.size), 1)
+            sure = abs(fault.size) / _CERTAIN_DB[defect]
+        return Finding(
+            detector=self.name,
+            defect=defect,
+            start_s=start_s,
+            end_s=end_s,
+            confidence=round(float(np.clip(0.5 + sure / 2, 0.5, 0.99)), 4),
+            severity=severity_of(self.tuned.severity[defect], evidence),
+            evidence=evidence,
+        )
+
+
+_MARGIN_ROWS = 10
+# Differences at which nothing but a fault remains.
+_CERTAIN_DB = {"channel_missing": 60.0, "mono_collapse": 40.0, "channel_imbalance": 12.0}
+
+
+def _curves(pair: Pair) -> dict[str, Curve]:
+    """Gives width (side against total, dB), depth as coherence, and the phantom centre's share."""
+    left, right = (10 ** (level / 10) for level in pair.levels)
+    cross = pair.correlation * np.sqrt(left * right)
+    centre = np.clip(2 * cross / np.maximum(left + right, 1e-15), 0, 1)
+    width = np.clip(pair.side - pair.total, -60, 6)
+    heard = pair.total > -100
+    return {
+        "correlation": curve(pair.starts_s, pair.correlation),
+        "width_db": curve(pair.starts_s, np.where(heard, width, -60)),
+        "coherence": curve(pair.starts_s, np.abs(pair.correlation)),
+        "phantom_centre": curve(pair.starts_s, centre),
+    }
+
+
+class StereoImageAnalysis:
+    """Measures every pair of channels."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        audio = stream.audio
+        assert audio is not None
+        self._channels = len(audio.channels)
+        self._meter = ImageMeter(audio.rate_hz, audio.channels)
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next runs of sound."""
+        if not self._meter.pairs:
+            return
+        for run in chunk.audio:
+            self._meter.push(run.start, run.data)
+
+    def close(self) -> Measurements:
+        """Gives levels, correlations and side by hop, and the front pair's bands by block."""
+        pairs = range(len(self._meter.pairs))
+        hop_types: dict[str, Any] = {f"level_{k}": np.uint8 for k in range(self._channels)}
+        hop_types |= {f"correlation_{k}": np.int8 for k in pairs}
+        hop_types |= {f"side_{k}": np.uint8 for k in pairs}
+        block_types: dict[str, Any] = {}
+        for band in range(BANDS):
+            block_types[f"left_{band}"] = block_types[f"right_{band}"] = np.uint8
+            block_types[f"correlation_{band}"] = np.int8
+        tables = {}
+        for name, rate, types, rows in (
+            ("hops", HOPS_HZ, hop_types, self._meter.hops),
+            ("blocks", BLOCKS_HZ, block_types, self._meter.blocks),
+        ):
+            builder = TableBuilder(Fraction(rate), row=np.int64, **types)
+            for first, columns in rows:
+                length = len(next(iter(columns.values())))
+                builder.add(row=np.arange(first, first + length), **columns)
+            tables[name] = builder.table()
+        return Measurements("stereo_image", tables)

@@ -1,0 +1,173 @@
+"""What the channels have in common, measured on a fixed grid of programme time.
+
+Two tables come out: levels, correlation and side level every 20 ms, from which the ends of a
+fault are read, and levels and correlation in six bands every 100 ms, which tell a fault of the
+channel (alike in all bands) from a source that moves (only in its own).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOPS_HZ = 50
+HOPS_PER_BLOCK = 5
+BLOCKS_HZ = HOPS_HZ // HOPS_PER_BLOCK
+BANDS = 6
+# One byte: 0 is digital silence, 1 is -126.5 dBFS, 255 is +0.5 dBFS.
+_FLOOR_DBFS = -127.0
+_STEP_DB = 0.5
+CORRELATION_STEPS = 127
+# Left and right of one position, by the names that FFmpeg gives to channels.
+_PAIRS = (("FL", "FR"), ("BL", "BR"), ("SL", "SR"), ("FLC", "FRC"), ("TFL", "TFR"), ("TBL", "TBR"))
+
+
+def pairs_of(channels: Sequence[str]) -> list[tuple[int, int]]:
+    """Gives the left and right channels that belong together, the front pair first."""
+    at = {name: index for index, name in enumerate(channels)}
+    return [(at[a], at[b]) for a, b in _PAIRS if a in at and b in at]
+
+
+def to_dbfs(codes: NDArray[Any]) -> NDArray[np.float64]:
+    """Gives levels in dBFS; digital silence reads -127."""
+    return _FLOOR_DBFS + codes * _STEP_DB
+
+
+def to_codes(power: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Gives mean squares as codes of half a decibel."""
+    with np.errstate(divide="ignore"):
+        level = np.rint((10 * np.log10(power) - _FLOOR_DBFS) / _STEP_DB)
+    return np.where(power > 0, np.clip(level, 1, 255), 0).astype(np.uint8)
+
+
+def _correlation(
+    cross: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """Gives the correlation coefficient as codes; 0 where a channel is silent."""
+    scale = np.sqrt(a * b)
+    ratio = np.divide(cross, scale, out=np.zeros_like(cross), where=scale > 0)
+    return np.rint(np.clip(ratio, -1, 1) * CORRELATION_STEPS).astype(np.int8)
+
+
+def band_sums(
+    a: NDArray[np.float32], b: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Gives energies of two signals and their products in octave bands, by a Haar pyramid.
+
+    A pyramid of sums and differences costs two additions a sample and keeps every energy. Its
+    bands overlap widely, which does not matter to a question asked of all of them.
+
+    Args:
+        a: (hops, samples).
+        b: Likewise.
+
+    Returns:
+        Energies of `a` and `b` and their products, (hops, bands), from low to high. The highest
+        octave, which codecs leave empty, is left out.
+    """
+    found: list[tuple[NDArray[np.float64], ...]] = []
+    for level in range(BANDS):
+        even = a.shape[1] // 2 * 2
+        low, high = [], []
+        for signal in (a, b):
+            first, second = signal[:, 0:even:2], signal[:, 1:even:2]
+            low.append((first + second) * np.float32(0.70710678))
+            high.append((first - second) * np.float32(0.70710678))
+        if level:
+            found.append(_products(high[0], high[1]))
+        a, b = low[0], low[1]
+    found.append(_products(a, b))
+    energy_a, energy_b, cross = (np.stack(c, axis=1) for c in zip(*reversed(found), strict=True))
+    return energy_a, energy_b, cross
+
+
+def _products(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
+    return tuple(
+        np.asarray(np.sum(x * y, axis=1, dtype=np.float64) / max(1, x.shape[1]))
+        for x, y in ((a, a), (b, b), (a, b))
+    )
+
+
+class ImageMeter:
+    """Measures every complete hop and block of the absolute grid.
+
+    Attributes:
+        hops: (first hop, columns) by run; columns as in `hop_columns`.
+        blocks: (first block, columns) by run; columns as in `block_columns`.
+    """
+
+    def __init__(self, rate_hz: int, channels: Sequence[str]) -> None:
+        self.pairs = pairs_of(channels)
+        self.hops: list[tuple[int, dict[str, NDArray[Any]]]] = []
+        self.blocks: list[tuple[int, dict[str, NDArray[Any]]]] = []
+        self._rate_hz = rate_hz
+        self._rest = np.empty((0, len(channels)), np.float32)
+        self._at = 0
+        self._bands: NDArray[np.float64] = np.empty((0, 3, BANDS))
+        self._bands_from = 0
+
+    def push(self, start: int, data: NDArray[np.float32]) -> None:
+        """Takes a run of sound, (samples, channels); NaN and infinity count as full scale."""
+        if start != self._at + len(self._rest):
+            self._rest, self._at = self._rest[:0], start
+        run = np.concatenate((self._rest, data)) if len(self._rest) else data
+        first = -(-self._at * HOPS_HZ // self._rate_hz)
+        last = (self._at + len(run)) * HOPS_HZ // self._rate_hz
+        if last <= first:
+            self._rest = run.copy()
+            return
+        # Hop edges are whole samples at any rate, so that their length may differ by one.
+        hops = np.arange(first, last + 1, dtype=np.int64)
+        edges = -(-hops * self._rate_hz // HOPS_HZ) - self._at
+        self._measure(first, run[: edges[-1]], edges)
+        self._rest = run[edges[-1] :].copy()
+        self._at += int(edges[-1])
+
+    def _measure(self, first: int, run: NDArray[np.float32], edges: NDArray[np.int64]) -> None:
+        signals = np.ascontiguousarray(run.T)
+        if not np.isfinite(signals).all():
+            signals = np.nan_to_num(signals, nan=1.0, posinf=1.0, neginf=1.0)
+        exact = signals.astype(np.float64)
+        lengths = np.diff(edges)
+
+        def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.add.reduceat(values, edges[:-1]) / lengths
+
+        power = [mean(channel * channel) for channel in exact]
+        columns: dict[str, NDArray[Any]] = {f"level_{k}": to_codes(p) for k, p in enumerate(power)}
+        for index, (a, b) in enumerate(self.pairs):
+            columns[f"correlation_{index}"] = _correlation(
+                mean(exact[a] * exact[b]), power[a], power[b]
+            )
+            columns[f"side_{index}"] = to_codes(mean((exact[a] - exact[b]) ** 2) / 4)
+        self.hops.append((first, columns))
+        if self.pairs:
+            a, b = self.pairs[0]
+            length = self._rate_hz // HOPS_HZ
+            rows = edges[:-1, None] + np.arange(length)
+            sums = band_sums(signals[a][rows], signals[b][rows])
+            self._collect(first, np.stack(sums, axis=1))
+
+    def _collect(self, first: int, sums: NDArray[np.float64]) -> None:
+        """Joins hops to blocks; those of an incomplete block wait."""
+        if first != self._bands_from + len(self._bands):
+            self._bands, self._bands_from = self._bands[:0], first
+        joined = np.concatenate((self._bands, sums))
+        skip = -self._bands_from % HOPS_PER_BLOCK
+        count = max(0, len(joined) - skip) // HOPS_PER_BLOCK
+        if count:
+            end = skip + count * HOPS_PER_BLOCK
+            shape = (count, HOPS_PER_BLOCK, 3, BANDS)
+            means = joined[skip:end].reshape(shape).mean(axis=1)
+            columns: dict[str, NDArray[Any]] = {}
+            for band in range(BANDS):
+                a, b, cross = means[:, 0, band], means[:, 1, band], means[:, 2, band]
+                columns[f"left_{band}"], columns[f"right_{band}"] = to_codes(a), to_codes(b)
+                columns[f"correlation_{band}"] = _correlation(cross, a, b)
+            self.blocks.append(((self._bands_from + skip) // HOPS_PER_BLOCK, columns))
+            joined = joined[end:]
+            self._bands_from += end
+        self._bands = joined

@@ -1,0 +1,169 @@
+"""Faults of the stereo image found with their ends, and silence on what only looks like them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from defectscope.detection.contracts import Chunk
+from defectscope.detectors import load
+from defectscope.detectors.stereo_image.image import sharpest, steps
+from defectscope.detectors.stereo_image.meter import band_sums, pairs_of
+from defectscope.findings import DetectorResult, Interval
+from defectscope.media.stream import AudioInfo, StreamInfo
+from defectscope.simulate.registry import simulator
+from defectscope.simulate.soundscape import music_like, room_tone, runs_of, speech_like
+from defectscope.simulate.twins import TWINS
+
+RATE_HZ = 48000
+Sound = NDArray[np.float32]
+FIVE_ONE = ("FL", "FR", "FC", "LFE", "BL", "BR")
+
+
+def stream_of(sound: Sound, channels: tuple[str, ...] = ("FL", "FR")) -> StreamInfo:
+    layout = "stereo" if len(channels) == 2 else "5.1"
+    audio = AudioInfo(RATE_HZ, channels, layout, "pcm_s16le")
+    return StreamInfo("x", "wav", len(sound) / RATE_HZ, None, audio)
+
+
+def judged(sound: Sound, channels: tuple[str, ...] = ("FL", "FR")) -> DetectorResult:
+    stream = stream_of(sound, channels)
+    detector = load("stereo_image")
+    analysis = detector.open(stream)
+    analysis.push(Chunk(audio=tuple(runs_of(sound, 7001))))
+    return detector.decide(analysis.close(), stream)
+
+
+@cache
+def film_sound(seed: int) -> Sound:
+    """A voice in the middle of music and its room."""
+    voice = np.repeat(speech_like(seed, 8.0), 2, axis=1)
+    return (voice + music_like(seed, 8.0) * 0.15 + room_tone(seed, 8.0)).astype(np.float32)
+
+
+def impaired(name: str, sound: Sound, severity: float, seed: int) -> Sound:
+    stream = stream_of(sound)
+    made = simulator(name)
+    plan = made.plan(stream, Interval(2.5, 5.2), seed=seed, severity=severity)
+    return np.concatenate([run.data for run in made.apply(runs_of(sound), plan, [])])
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"),
+    [
+        ("phase_inversion", 1.0),
+        ("phase_inversion", 3.0),
+        ("channel_missing", 3.0),
+        ("channel_missing", 5.0),
+        ("mono_collapse", 4.0),
+    ],
+)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_fault_is_found_once_with_its_ends(name: str, severity: float, seed: int) -> None:
+    (finding,) = judged(impaired(name, film_sound(seed), severity, seed)).findings
+    assert finding.defect == name
+    assert finding.start_s == pytest.approx(2.5, abs=0.06)
+    assert finding.end_s == pytest.approx(5.2, abs=0.06)
+
+
+def test_a_channel_turned_down_is_named() -> None:
+    rng = np.random.default_rng(5)
+    shared = rng.standard_normal((8 * RATE_HZ, 1)) * 0.08
+    sound = (shared + rng.standard_normal((8 * RATE_HZ, 2)) * 0.05).astype(np.float32)
+    sound[3 * RATE_HZ : 5 * RATE_HZ, 1] *= 10 ** (-8 / 20)
+    (finding,) = judged(sound).findings
+    assert finding.defect == "channel_imbalance"
+    assert finding.evidence["channels"] == ["FR"]
+    assert finding.evidence["level_difference_db"] == pytest.approx(8.0, abs=1.0)
+    assert (finding.start_s, finding.end_s) == (
+        pytest.approx(3.0, abs=0.06),
+        pytest.approx(5.0, abs=0.06),
+    )
+    assert finding.severity == "major"
+
+
+@pytest.mark.parametrize("twin", [t for t in TWINS if t.sound], ids=lambda t: t.name)
+def test_harmless_twins_stay_silent(twin) -> None:
+    assert twin.sound is not None
+    assert judged(twin.sound(3)).findings == ()
+
+
+def test_mono_in_two_channels_is_no_defect_and_a_whole_inversion_is() -> None:
+    mono = np.repeat(speech_like(6, 6.0), 2, axis=1)
+    assert judged(mono).findings == ()
+    (finding,) = judged(mono * np.array([1, -1], np.float32)).findings
+    assert (finding.defect, finding.start_s) == ("phase_inversion", 0.0)
+    assert finding.end_s == pytest.approx(6.0, abs=0.02)
+    assert finding.severity == "critical"
+    assert finding.evidence["correlation"] == pytest.approx(-1.0, abs=0.02)
+
+
+def test_a_channel_that_never_was_is_missing() -> None:
+    sound = film_sound(1).copy()
+    sound[:, 0] = 0
+    (finding,) = judged(sound).findings
+    assert (finding.defect, finding.evidence["channels"]) == ("channel_missing", ["FL"])
+    assert (finding.start_s, finding.end_s) == (0.0, pytest.approx(8.0, abs=0.02))
+
+
+def test_sources_to_one_side_are_no_defect() -> None:
+    # Left alone, then right alone: neither channel falls while the other stands.
+    sound = np.zeros((8 * RATE_HZ, 2), np.float32) + room_tone(1, 8.0)
+    voice = speech_like(8, 8.0)[:, 0]
+    sound[: 4 * RATE_HZ, 0] += voice[: 4 * RATE_HZ]
+    sound[4 * RATE_HZ :, 1] += voice[4 * RATE_HZ :]
+    assert judged(sound).findings == ()
+
+
+def test_surround_pairs_are_judged_and_the_quiet_centre_is_not() -> None:
+    sound = np.zeros((8 * RATE_HZ, 6), np.float32)
+    sound[:, :2] = film_sound(1)
+    sound[:, 4:] = music_like(2, 8.0) * 0.5
+    assert judged(sound, FIVE_ONE).findings == ()
+    sound[3 * RATE_HZ : 6 * RATE_HZ, 5] = 0
+    (finding,) = judged(sound, FIVE_ONE).findings
+    assert (finding.defect, finding.evidence["channels"]) == ("channel_missing", ["BR"])
+    assert finding.start_s == pytest.approx(3.0, abs=0.04)
+
+
+def test_one_channel_has_no_image() -> None:
+    assert judged(speech_like(1, 1.0), ("FC",)).verdict == "not_applicable"
+
+
+def test_silence_and_wild_samples_are_measured_without_complaint() -> None:
+    sound = film_sound(2)[: 2 * RATE_HZ].copy()
+    sound[100:200, 0] = np.nan
+    sound[300, 1] = np.inf
+    assert judged(sound).verdict in ("pass", "fail")
+    assert judged(np.zeros((RATE_HZ, 2), np.float32)).findings == ()
+
+
+def test_curves_tell_wide_from_mono_and_centre_from_sides() -> None:
+    mono = np.repeat(speech_like(6, 3.0), 2, axis=1)
+    curves = judged(mono).curves
+    assert float(np.median(curves["width_db"].max)) == -60
+    assert float(np.median(curves["phantom_centre"].min)) > 0.99
+    wide = judged(room_tone(2, 3.0, level_dbfs=-20.0)).curves
+    assert float(np.median(wide["coherence"].max)) < 0.4
+    assert float(np.median(wide["width_db"].max)) > -6
+
+
+def test_the_pyramid_keeps_energy_and_puts_tones_into_their_octave() -> None:
+    time_s = np.arange(960) / RATE_HZ
+    for hz, wanted in ((100, 0), (1000, 2), (2000, 3), (4500, 4), (9000, 5)):
+        tone = np.sin(2 * np.pi * hz * time_s).astype(np.float32)[None]
+        energy, _, cross = band_sums(tone, -tone)
+        assert int(np.argmax(energy[0])) == wanted
+        assert np.allclose(cross, -energy, rtol=1e-5, atol=1e-9)
+
+
+def test_pairs_come_by_name_and_steps_by_place() -> None:
+    assert pairs_of(FIVE_ONE) == [(0, 1), (4, 5)]
+    assert pairs_of(("FC",)) == []
+    levels = np.r_[np.full(20, -20.0), np.full(20, -50.0)]
+    found = np.flatnonzero(steps(levels) == -30)
+    assert found.mean() == pytest.approx(20, abs=1)
+    assert sharpest(levels, 23, 10) == 20
