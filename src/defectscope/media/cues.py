@@ -22,13 +22,27 @@ class Cue:
     source_line: int | None = None
 
 
+# Everything that reading can survive, so that a fault is a number wherever text would be too long.
+FAULTS = (
+    "the text is not UTF-8",
+    "a WebVTT file must begin with WEBVTT",
+    "these are not two times around an arrow",
+    "this is not a time",
+    "a cue without its times",
+    "the XML is damaged",
+    "a paragraph without its times",
+    "more cues than anyone can read",
+)
+NOT_UTF8, NO_HEADER, BAD_ARROW, BAD_TIME, NO_TIMES, BAD_XML, UNTIMED, TOO_MANY = FAULTS
+
+
 @dataclass(frozen=True, slots=True)
 class CaptionFault:
     """Something in a side-car file that breaks its format.
 
     Attributes:
         source_line: Line number, 1-based.
-        message: What is wrong, in one line.
+        message: What is wrong, one of `FAULTS`.
     """
 
     source_line: int
