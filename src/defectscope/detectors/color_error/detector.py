@@ -1,0 +1,241 @@
+"""Colour errors: a cast, lost or exchanged colour, colour beside its picture, illegal levels.
+
+Whether a picture is too blue is a matter of taste; that a shot turns blue from one picture to the
+next while nothing else changes is not. So what is looked for are abrupt transformations of colour
+that the picture's content does not share, and their undoing. A programme that is black and white,
+tinted or high in level throughout has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import curve, row_ends, runs
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.color_error.events import Error, find_steps, pair
+from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps
+from defectscope.features.geometry import tile_samples
+from defectscope.findings import DetectorResult, Finding, Measurements, Table
+from defectscope.media.stream import StreamInfo
+
+# Steps of a unit in which each measure is kept, and as which integer.
+_KEPT: dict[str, tuple[int, Any]] = {
+    "cast_u": (16, np.int16),
+    "cast_v": (16, np.int16),
+    "gain": (64, np.int8),
+    "gain_back": (64, np.int8),
+    "as_is": (64, np.uint16),
+    "as_cast": (64, np.uint16),
+    "as_gain": (64, np.uint16),
+    "as_gain_back": (64, np.uint16),
+    "as_swap": (16, np.uint16),
+    "luma_change": (32, np.uint16),
+    "slope": (2048, np.int16),
+    "pivot_change": (16, np.int16),
+    "luma_left": (32, np.uint16),
+    "saturation": (2, np.uint8),
+    "outside_share": (65535, np.uint16),
+}
+# What a picture that follows none is like.
+_NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0}
+# Luma outside these codes is out of tolerance. Source: EBU R 103 (8-bit, 5 to 246, and 1 % of the
+# picture may lie outside).
+_LEGAL_CODES = (5, 246)
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        min_duration_s: Shorter errors are not reported, seconds. Flashes of coloured light last for
+            a few pictures.
+        max_outside_share: Share of a picture's luma samples, 0 to 1, that may lie outside codes
+            5 to 246 for `min_outside_s` before it is reported whatever the context. EBU R 103
+            allows 0.01; 1 leaves it to the context, because recordings from phones and consumer
+            cameras use the codes above nominal white all the time.
+        min_outside_s: How long such levels must last, seconds.
+    """
+
+    min_duration_s: float = 0.2
+    max_outside_share: float = 1.0
+    min_outside_s: float = 0.2
+
+
+class ColorError:
+    """Finds colour errors by their onset and their end."""
+
+    name: ClassVar[str] = "color_error"
+    defects: ClassVar[tuple[str, ...]] = ("color_error",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"tile_luma", "tile_u", "tile_v", "luma_histogram"}),
+            context_before_s=0.5,
+        )
+
+    def open(self, stream: StreamInfo) -> ColorErrorAnalysis:
+        """Gives a fresh analysis."""
+        return ColorErrorAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns steps of colour into stretches of error."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
+        steps = _steps_of(table)
+        errors = pair(find_steps(steps, self.tuned.thresholds), len(table))
+        findings = [
+            self._finding(error, steps, starts_s, ends_s)
+            for error in errors
+            if error.last > error.first
+            and ends_s[error.last - 1] - starts_s[error.first] >= self.params.min_duration_s
+        ]
+        findings += self._out_of_tolerance(steps, starts_s, ends_s)
+        findings.sort(key=lambda f: (f.start_s, f.end_s))
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={"color_error": max((f.confidence for f in findings), default=0.0)},
+            curves={"color_error": curve(starts_s, steps["as_is"])},
+        )
+
+    def _finding(
+        self, error: Error, steps: Steps, starts_s: NDArray[Any], ends_s: NDArray[Any]
+    ) -> Finding:
+        step, row = error.step, error.step.row
+        change = float(steps["as_is"][row])
+        if step.kind == "illegal_range":
+            change = float(steps["luma_change"][row])
+        evidence: dict[str, Any] = {
+            "duration_s": round(float(ends_s[error.last - 1] - starts_s[error.first]), 4),
+            "kind": step.kind,
+            "change_code": round(change, 2),
+            "undone": error.paired,
+            "mean_saturation_code": round(
+                float(np.mean(steps["saturation"][error.first : error.last])), 2
+            ),
+            "outside_share": round(
+                float(np.mean(steps["outside_share"][error.first : error.last])), 4
+            ),
+        }
+        if step.kind == "cast":
+            sign = 1 if error.first == row else -1
+            evidence["cast_u_code"] = round(sign * step.vector[0], 2)
+            evidence["cast_v_code"] = round(sign * step.vector[1], 2)
+        elif step.kind == "illegal_range":
+            evidence["luma_gain"] = round(float(np.exp(abs(step.vector[0]))), 4)
+        # A transformation and its undoing are hardly ever meant; one alone may be an effect.
+        sure = 0.98 if error.paired else 0.75
+        confidence = sure - 0.3 / (1.0 + step.strength)
+        return Finding(
+            detector=self.name,
+            defect="color_error",
+            start_s=float(starts_s[error.first]),
+            end_s=float(ends_s[error.last - 1]),
+            confidence=round(confidence, 4),
+            severity=severity_of(self.tuned.severity["color_error"], evidence),
+            evidence=evidence,
+        )
+
+    def _out_of_tolerance(
+        self, steps: Steps, starts_s: NDArray[Any], ends_s: NDArray[Any]
+    ) -> list[Finding]:
+        """Stretches of levels that a limit asked for does not allow."""
+        outside = steps["outside_share"]
+        found: list[Finding] = []
+        for first, last in runs(outside > self.params.max_outside_share):
+            duration_s = float(ends_s[last - 1] - starts_s[first])
+            if duration_s < self.params.min_outside_s:
+                continue
+            share = float(np.mean(outside[first:last]))
+            evidence = {
+                "duration_s": round(duration_s, 4),
+                "kind": "illegal_range",
+                "change_code": 0.0,
+                "outside_share": round(share, 4),
+            }
+            found.append(
+                Finding(
+                    detector=self.name,
+                    defect="color_error",
+                    start_s=float(starts_s[first]),
+                    end_s=float(ends_s[last - 1]),
+                    confidence=0.9,
+                    severity=severity_of(self.tuned.severity["color_error"], evidence),
+                    evidence=evidence,
+                )
+            )
+        return found
+
+
+def _steps_of(table: Table) -> Steps:
+    return {name: column(table, name) / steps for name, (steps, _) in _KEPT.items()}
+
+
+class ColorErrorAnalysis:
+    """Measures how the colour and luma of tiles change from picture to picture."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        video = stream.video
+        assert video is not None
+        self._scale = float(1 << (video.bit_depth - 8))
+        self._full_range = video.full_range
+        self._luma = np.maximum(tile_samples(video.width, video.height, every=True), 1).ravel()
+        self._has_color = video.chroma_width > 0
+        self._color = np.maximum(tile_samples(video.chroma_width, video.chroma_height), 1).ravel()
+        # Tiles without a sample, in pictures of a few lines, say nothing about colour.
+        self._known = tile_samples(video.chroma_width, video.chroma_height).ravel() > 0
+        self._last: NDArray[np.float64] | None = None
+        kinds = {name: kind for name, (_, kind) in _KEPT.items()}
+        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds)
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        count = len(video.pts)
+        luma = video.features["tile_luma"].reshape(count, -1) / (self._luma * self._scale)
+        planes = [luma]
+        for name in ("tile_u", "tile_v"):
+            mean = video.features[name].reshape(count, -1) / (self._color * self._scale) - 128.0
+            planes.append(np.where(self._known, mean, 0.0) if self._has_color else mean * 0.0)
+        now = np.stack(planes)
+        first = self._last is None
+        before = now[:, :1] if self._last is None else self._last
+        joined = np.concatenate([before, now], axis=1)
+        self._last = now[:, -1:].copy()
+        measured = color_steps(joined[1], joined[2]) | luma_steps(joined[0])
+        if first:
+            for name, values in measured.items():
+                values[0] = _NEUTRAL.get(name, 0.0)
+        measured["saturation"] = np.maximum(np.abs(now[1]), np.abs(now[2])).mean(axis=1)
+        measured["outside_share"] = self._outside(video.features["luma_histogram"])
+        self._table.add(
+            pts=video.pts,
+            **{n: saturate(measured[n] * steps, kind) for n, (steps, kind) in _KEPT.items()},
+        )
+
+    def _outside(self, histogram: NDArray[Any]) -> NDArray[np.float64]:
+        """The share of luma outside tolerance; a full-range stream has no such codes."""
+        low, high = _LEGAL_CODES
+        total = np.maximum(histogram.sum(axis=1, dtype=np.int64), 1)
+        outside = histogram[:, :low].sum(axis=1) + histogram[:, high + 1 :].sum(axis=1)
+        return outside / total * (not self._full_range)
+
+    def close(self) -> Measurements:
+        """Gives the steps."""
+        return Measurements("color_error", {"frames": self._table.table()})

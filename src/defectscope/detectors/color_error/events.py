@@ -1,0 +1,179 @@
+"""From steps to stretches: which steps transform colour, and which two of them belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from defectscope.detectors.color_error.steps import Steps
+
+# What is usual about a picture is judged over so many pictures on either side of it.
+_REACH = 12
+_ONLY_IN_PAIRS = ("chroma_shift", "illegal_range")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One abrupt change of colour.
+
+    Attributes:
+        row: The first picture after it.
+        kind: `cast`, `chroma_loss`, `chroma_swap`, `illegal_range` or `chroma_shift`.
+        onset: Whether it must begin an error (True), end one (False), or may do either (None).
+        vector: What it does, in the kind's own unit: the cast in codes, the logarithm of the
+            stretch; () where there is nothing to compare.
+        strength: How far it stands above what is usual, from 1 up.
+    """
+
+    row: int
+    kind: str
+    onset: bool | None
+    vector: tuple[float, ...]
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """Rows [first, last) of one error, with the step that shows it best."""
+
+    first: int
+    last: int
+    step: Step
+    paired: bool
+
+
+def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gives what is usual and what is large around each row, without the row itself.
+
+    Usual is the median; large is the third largest, so that a cut or the other end of an error
+    near by does not hide a step.
+    """
+    padded = np.pad(values, _REACH, constant_values=np.nan)
+    windows = sliding_window_view(padded, 2 * _REACH + 1)
+    others = np.concatenate([windows[:, :_REACH], windows[:, _REACH + 1 :]], axis=1)
+    filled = np.where(np.isnan(others), -1.0, others)
+    median = np.zeros(len(values))
+    some = np.any(filled >= 0, axis=1)
+    if some.any():
+        median[some] = np.nanmedian(others[some], axis=1)
+    return median, np.maximum(np.partition(filled, -3, axis=1)[:, -3], 0.0)
+
+
+def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
+    """Gives the abrupt changes of colour, in order, each with the explanation that fits it."""
+    usual, largest = around(steps["as_is"])
+    luma_usual, luma_largest = around(steps["luma_left"])
+    calm = steps["luma_left"] <= np.maximum(
+        luma_usual * limit["cut_ratio"] + limit["cut_code"], luma_largest * 1.3
+    )
+    jump = steps["as_is"]
+    floor = np.maximum(limit["jump_code"], limit["jump_ratio"] * usual)
+    explained = limit["explained_share"] * jump + 0.1
+    found: list[Step] = []
+    for row in np.flatnonzero(calm & (jump >= floor)).tolist():
+        found += _explained(row, steps, float(explained[row]), float(floor[row]), limit)
+    taken = {step.row for step in found}
+    alone = calm & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * usual))
+    alone &= jump >= limit["shift_peak_ratio"] * largest
+    slopes = np.abs(steps["slope"] - 1)
+    unusual = slopes >= limit["slope_ratio"] * around(slopes)[0]
+    stretched = (
+        (slopes >= limit["slope"])
+        & (unusual | (steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]))
+        & (np.abs(steps["pivot_change"]) <= limit["pivot_code"])
+        & (steps["luma_left"] <= luma_usual * limit["cut_ratio"] + limit["cut_code"])
+        & (steps["luma_change"] >= luma_usual + limit["stretch_code"])
+        & _gain_agrees(steps, limit)
+    )
+    for row in np.flatnonzero(stretched).tolist():
+        if row not in taken:
+            slope = float(np.log(max(steps["slope"][row], 1e-3)))
+            strength = 1 + abs(slope) / limit["slope"]
+            found.append(Step(row, "illegal_range", slope > 0, (slope,), strength))
+            taken.add(row)
+    for row in np.flatnonzero(alone).tolist():
+        if row not in taken:
+            strength = float(jump[row] / max(limit["shift_ratio"] * usual[row], 0.1))
+            found.append(Step(row, "chroma_shift", None, (), strength))
+    return sorted(found, key=lambda step: step.row)
+
+
+def _explained(
+    row: int, steps: Steps, bound: float, floor: float, limit: Mapping[str, float]
+) -> list[Step]:
+    """The transformation that best explains a jump, where one does."""
+    at = {name: float(values[row]) for name, values in steps.items()}
+    options: dict[str, float] = {
+        "chroma_swap": at["as_swap"],
+        "lost": at["as_gain"] if 0 <= at["gain"] <= limit["loss_gain"] else np.inf,
+        "regained": at["as_gain_back"] if 0 <= at["gain_back"] <= limit["loss_gain"] else np.inf,
+    }
+    cast = (at["cast_u"], at["cast_v"])
+    if np.hypot(*cast) >= limit["cast_code"]:
+        options["cast"] = at["as_cast"]
+    best = min(options, key=lambda name: options[name])
+    # Where one shift explains nearly all, the colour before or after it was one and the same
+    # everywhere, and a gain would explain it as well.
+    if options.get("cast", np.inf) <= limit["plain_cast_share"] * at["as_is"] + 0.1:
+        best = "cast"
+    if options[best] > bound:
+        return []
+    strength = at["as_is"] / max(floor, 0.1)
+    if best == "cast":
+        return [Step(row, "cast", None, cast, strength)]
+    if best == "chroma_swap":
+        return [Step(row, "chroma_swap", None, (), strength)]
+    return [Step(row, "chroma_loss", best == "lost", (), strength)]
+
+
+def _gain_agrees(steps: Steps, limit: Mapping[str, float]) -> NDArray[np.bool_]:
+    """Whether the colour was stretched with the luma, or there is too little of it to tell."""
+    ratio = (steps["gain"] - 1) / np.where(steps["slope"] == 1, 1, steps["slope"] - 1)
+    colored = steps["as_swap"] >= limit["colored_code"]
+    return ~colored | ((ratio >= 0.3) & (ratio <= 1.6))
+
+
+def pair(steps: Sequence[Step], rows: int) -> list[Error]:
+    """Joins each step that may begin an error with the first later one that undoes it.
+
+    A step that nothing undoes splits the programme in two: an onset lasts to the end, an end comes
+    from the beginning, and where either is possible the shorter part is the error. Shifts and
+    stretches that nothing undoes are dropped: motion and light may look like one of them.
+    """
+    errors: list[Error] = []
+    used: set[int] = set()
+    for number, step in enumerate(steps):
+        if number in used or step.onset is False:
+            continue
+        undone = _first(steps, number, used, lambda other, s=step: _undoes(s, other))
+        if undone is not None:
+            used |= {number, undone}
+            errors.append(Error(step.row, steps[undone].row, step, paired=True))
+    for number, step in enumerate(steps):
+        if number in used or step.kind in _ONLY_IN_PAIRS:
+            continue
+        from_here = step.onset if step.onset is not None else rows - step.row <= step.row
+        span = (step.row, rows) if from_here else (0, step.row)
+        errors.append(Error(*span, step, paired=False))
+    return errors
+
+
+def _first(
+    steps: Sequence[Step], after: int, used: set[int], fits: Callable[[Step], bool]
+) -> int | None:
+    for number in range(after + 1, len(steps)):
+        if number not in used and fits(steps[number]):
+            return number
+    return None
+
+
+def _undoes(step: Step, other: Step) -> bool:
+    if other.kind != step.kind or other.onset is True:
+        return False
+    size = float(np.hypot.reduce(step.vector)) if step.vector else 0.0
+    left = np.hypot.reduce(np.add(step.vector, other.vector)) if step.vector else 0.0
+    return float(left) <= 0.3 * size + (1.0 if step.kind == "cast" else 0.0)

@@ -1,0 +1,88 @@
+"""How colour changes from one picture to the next: pure functions over the means of tiles.
+
+Motion moves colour about; a colour error transforms it. So each step is explained in four ways, by
+nothing, by an added cast, by a gain and by an exchange of U and V, and what an explanation leaves
+unexplained tells how good it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Full-range conversion stretches luma about the middle of 16 and 235.
+# Source: ITU-R BT.709-6, table 4 (nominal range of luma).
+PIVOT_CODE = 125.5
+# Mean square of the colour below which a gain means nothing: half a code.
+_LEAST_ENERGY = 0.25
+
+Steps = dict[str, NDArray[np.float64]]
+
+
+def color_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
+    """Gives how each picture's colour differs from the picture before it.
+
+    Args:
+        u: (frames + 1, tiles) mean U less grey, in codes; the first row is the picture before.
+        v: Likewise V.
+
+    Returns:
+        Each (frames,), in codes but for `gain`: `cast_u` and `cast_v`, the shift that most tiles
+        share; `gain`, which most nearly takes the last colours to these, and `gain_back`, which
+        takes these to the last; and what is left of the difference, as a mean over tiles and both
+        planes, by doing nothing (`as_is`), by taking off the cast (`as_cast`), by the gain
+        (`as_gain`), by the gain back (`as_gain_back`) and by exchanging U and V (`as_swap`).
+    """
+    u0, v0, u1, v1 = u[:-1], v[:-1], u[1:], v[1:]
+    du, dv = u1 - u0, v1 - v0
+    cast_u, cast_v = np.median(du, axis=1), np.median(dv, axis=1)
+    product = (u0 * u1).mean(axis=1) + (v0 * v1).mean(axis=1)
+    gain = _gain(product, (u0 * u0).mean(axis=1) + (v0 * v0).mean(axis=1))
+    gain_back = _gain(product, (u1 * u1).mean(axis=1) + (v1 * v1).mean(axis=1))
+    there, back = gain[:, None], gain_back[:, None]
+    return {
+        "cast_u": cast_u,
+        "cast_v": cast_v,
+        "gain": gain,
+        "gain_back": gain_back,
+        "as_is": _left(du, dv),
+        "as_cast": _left(du - cast_u[:, None], dv - cast_v[:, None]),
+        "as_gain": _left(u1 - there * u0, v1 - there * v0),
+        "as_gain_back": _left(u0 - back * u1, v0 - back * v1),
+        "as_swap": _left(u1 - v0, v1 - u0),
+    }
+
+
+def luma_steps(luma: NDArray[np.float64]) -> Steps:
+    """Gives how each picture's luma differs from the picture before it.
+
+    Args:
+        luma: (frames + 1, tiles) mean luma in codes; the first row is the picture before.
+
+    Returns:
+        Each (frames,): `luma_change`, the mean difference of tiles in codes; `slope`, the stretch
+        that most nearly takes the last picture to this one; `pivot_change`, what that stretch does
+        to the middle of the range, in codes; `luma_left`, the difference that it leaves.
+    """
+    before, after = luma[:-1] - PIVOT_CODE, luma[1:] - PIVOT_CODE
+    mean0, mean1 = before.mean(axis=1), after.mean(axis=1)
+    d0, d1 = before - mean0[:, None], after - mean1[:, None]
+    spread = (d0 * d0).mean(axis=1)
+    slope = np.where(spread > 4.0, (d0 * d1).mean(axis=1) / np.maximum(spread, 4.0), 1.0)
+    return {
+        "luma_change": np.abs(after - before).mean(axis=1),
+        "slope": slope,
+        "pivot_change": mean1 - slope * mean0,
+        "luma_left": np.abs(d1 - slope[:, None] * d0).mean(axis=1),
+    }
+
+
+def _gain(product: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The least-squares gain; 1 where there is hardly any colour to tell it by."""
+    return np.where(energy > _LEAST_ENERGY, product / np.maximum(energy, _LEAST_ENERGY), 1.0)
+
+
+def _left(u: NDArray[Any], v: NDArray[Any]) -> NDArray[np.float64]:
+    return (np.abs(u).mean(axis=1) + np.abs(v).mean(axis=1)) / 2

@@ -1,0 +1,155 @@
+"""Colour errors: every kind found with its ends, silence on cuts, black and white, and twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.detectors import analyze
+from defectscope.detectors.color_error.events import Step, around, pair
+from defectscope.detectors.color_error.steps import PIVOT_CODE, color_steps, luma_steps
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.frames import Frame
+from defectscope.media.writer import write_clip
+from defectscope.simulate.contract import Truth
+from defectscope.simulate.material import Footage, Look, frame_of
+from defectscope.simulate.run import impair_file, job, stream_of
+from defectscope.simulate.twins import twin
+
+WIDTH, HEIGHT = 320, 180
+# A camera that hardly moves; colour that is beside its picture shows.
+LOOK = Look(pan_px_per_s=(12.0, 2.0), objects=1, object_px_per_s=30.0, saturation_code=22.0)
+
+
+def write(path: Path, frames: Iterable[Frame]) -> Path:
+    encoding = VideoEncoding(WIDTH, HEIGHT, Fraction(25), crf=16.0, preset="veryfast")
+    write_clip(path, frames=frames, video=encoding)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("color_error") / "clean.mp4"
+    return write(path, Footage(seed=12, frames=75, cuts_s=(1.6,), look=LOOK))
+
+
+def impaired(clean: Path, target: Path, start_s: float = 0.6, **overrides: object) -> Truth:
+    plan = job(
+        "color_error",
+        stream_of(clean),
+        seed=9,
+        start_s=start_s,
+        duration_s=0.8,
+        severity=3.0,
+        overrides=overrides,
+    )
+    (truth,) = impair_file(clean, target, [plan])
+    return truth
+
+
+@pytest.mark.parametrize(
+    "kind", ["cast", "chroma_loss", "chroma_swap", "chroma_shift", "illegal_range"]
+)
+def test_errors_are_found_with_their_ends_and_kind(kind: str, clean: Path, tmp_path: Path) -> None:
+    # Colour this smooth must be far beside its picture to be seen to jump.
+    size = {"shift_x_px": 24} if kind == "chroma_shift" else {}
+    truth = impaired(clean, tmp_path / "error.mp4", kind=kind, **size)
+    (found,) = analyze(tmp_path / "error.mp4", detectors=["color_error"]).findings
+    assert found.start_s == pytest.approx(truth.start_s, abs=0.041)
+    assert found.end_s == pytest.approx(truth.end_s, abs=0.041)
+    assert found.evidence["kind"] == kind
+    assert found.evidence["undone"]
+
+
+def test_an_error_may_last_across_a_cut(clean: Path, tmp_path: Path) -> None:
+    truth = impaired(clean, tmp_path / "error.mp4", 1.2, kind="cast", cast_u_code=20.0)
+    (found,) = analyze(tmp_path / "error.mp4", detectors=["color_error"]).findings
+    assert (found.start_s, found.end_s) == pytest.approx((truth.start_s, truth.end_s), abs=0.041)
+    assert found.evidence["cast_u_code"] == pytest.approx(20.0, abs=1.5)
+
+
+def test_a_clean_clip_with_a_cut_passes(clean: Path) -> None:
+    report = analyze(clean, detectors=["color_error"])
+    assert report.verdicts["color_error"]["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("name", ["quick_cuts", "camera_flashes", "fade_to_near_black"])
+def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "twin.mkv"
+    twin(name).write(path, seed=3)
+    assert not analyze(path, detectors=["color_error"]).findings
+
+
+def test_a_black_and_white_programme_passes(tmp_path: Path) -> None:
+    grey = np.full((HEIGHT // 2, WIDTH // 2), 128.0, np.float32)
+    footage = Footage(seed=12, frames=40, cuts_s=(0.8,))
+    frames = (
+        frame_of([f.planes[0].picture.astype(np.float32), grey, grey], f.pts) for f in footage
+    )
+    assert not analyze(write(tmp_path / "grey.mp4", frames), detectors=["color_error"]).findings
+
+
+@pytest.mark.parametrize(("size_code", "severity"), [(6, "minor"), (18, "major"), (60, "critical")])
+def test_severity_follows_the_size_of_the_change(
+    size_code: int, severity: str, clean: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "error.mp4"
+    impaired(clean, target, kind="cast", cast_u_code=float(size_code), cast_v_code=0.0)
+    (found,) = analyze(target, detectors=["color_error"]).findings
+    assert found.severity == severity
+
+
+def test_levels_are_judged_by_a_limit_where_one_is_given(tmp_path: Path) -> None:
+    white = np.full((HEIGHT, WIDTH), 100.0, np.float32)
+    white[:20] = 254.0  # a ninth of the picture is above what EBU R 103 tolerates
+    grey = np.full((HEIGHT // 2, WIDTH // 2), 128.0, np.float32)
+    path = write(tmp_path / "high.mp4", (frame_of([white, grey, grey], n) for n in range(20)))
+    assert not analyze(path, detectors=["color_error"]).findings
+    limits = {"color_error": {"max_outside_share": 0.01}}
+    (found,) = analyze(path, detectors=["color_error"], parameters=limits).findings
+    assert found.evidence["outside_share"] == pytest.approx(20 / 180, abs=0.03)
+
+
+def test_each_transformation_is_explained_by_its_own_hypothesis() -> None:
+    rng = np.random.default_rng(4)
+    u, v = rng.normal(0, 20, (2, 96))
+    cast = color_steps(np.stack([u, u + 9]), np.stack([v, v - 4]))
+    assert (cast["cast_u"][0], cast["cast_v"][0]) == pytest.approx((9, -4))
+    assert cast["as_cast"][0] == pytest.approx(0, abs=1e-9)
+    loss = color_steps(np.stack([u, u * 0.1]), np.stack([v, v * 0.1]))
+    assert loss["gain"][0] == pytest.approx(0.1)
+    assert loss["as_gain"][0] == pytest.approx(0, abs=1e-9)
+    assert loss["gain_back"][0] == pytest.approx(10)
+    swap = color_steps(np.stack([u, v]), np.stack([v, u]))
+    assert swap["as_swap"][0] == 0
+    assert swap["as_is"][0] > 10
+
+
+def test_a_stretch_about_the_middle_leaves_the_middle_alone() -> None:
+    luma = np.random.default_rng(5).normal(110, 30, 96)
+    steps = luma_steps(np.stack([luma, PIVOT_CODE + 1.15 * (luma - PIVOT_CODE)]))
+    assert steps["slope"][0] == pytest.approx(1.15)
+    assert steps["pivot_change"][0] == pytest.approx(0, abs=1e-9)
+    assert steps["luma_left"][0] == pytest.approx(0, abs=1e-9)
+
+
+def test_around_leaves_the_row_itself_and_two_neighbours_out() -> None:
+    values = np.ones(60)
+    values[[20, 22, 24, 26]] = 50.0
+    median, large = around(values)
+    assert (median[20], large[20], large[30], large[50]) == (1.0, 50.0, 50.0, 1.0)
+    values[22] = 1.0
+    assert around(values)[1][20] == 1.0
+
+
+def test_steps_are_paired_with_what_undoes_them() -> None:
+    on = Step(10, "cast", None, (9.0, 0.0), 5.0)
+    other = Step(15, "cast", None, (0.0, 8.0), 5.0)
+    off = Step(30, "cast", None, (-9.2, 0.3), 5.0)
+    alone = Step(40, "illegal_range", True, (0.14,), 3.0)
+    errors = pair([on, other, off, alone], 50)
+    assert [(e.first, e.last, e.paired) for e in errors] == [(10, 30, True), (0, 15, False)]
