@@ -1,0 +1,28 @@
+"""Serves `video_noise`: noise in the picture beyond what film grain explains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from defectscope.findings import Report
+from defectscope.serving.base import DetectorHandler
+from defectscope.serving.codec import Request, encode_report
+from defectscope.serving.jobs import Job, judge, open_job
+
+
+class VideoNoiseHandler(DetectorHandler):
+    """Finds noise in the picture beyond what film grain explains."""
+
+    serves = ("video_noise",)
+
+    def preprocess(self, request: Request) -> Job:
+        """Opens the media; the sound is not decoded for this detector."""
+        return open_job(request, self.settings, self.serves)
+
+    def inference(self, job: Job) -> Report:
+        """Measures what changes between pictures in quiet areas and decides over the stretch."""
+        return judge(job)
+
+    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
+        """Gives the report's JSON, led by the caller's `id` where there was one."""
+        return encode_report(report, request.id)

@@ -1,0 +1,131 @@
+"""Banding: smooth gradients break into visible steps.
+
+A step is a band's edge when the picture is flat on both sides of it. Steps of one or two codes are
+what eight bits look like; larger ones are seen. Banding has both: edges of bands, and flat bands
+between them where there were gradients and grain before.
+
+Source: P. Tandon et al., "CAMBI: Contrast-aware Multiscale Banding Index", 2021, which counts steps
+by their contrast beside flat surroundings; here the kernel does so in one pass, at full size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.detection.passages import PassageRule, judge
+from defectscope.detection.spans import Rows, row_ends
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.features.geometry import tile_samples
+from defectscope.findings import DetectorResult, Measurements
+from defectscope.media.stream import StreamInfo
+
+# Steps over 3 codes: smaller ones lie below the threshold of vision on usual screens.
+_VISIBLE = 3
+_STEPS_PER_MILLE = 500
+_FLATS_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        window_s: Stretch before and after a change that is compared, seconds.
+        min_duration_s: Shorter banding is not reported, seconds.
+        bridge_s: Banding that pauses for less is one occurrence, seconds.
+    """
+
+    window_s: float = 0.3
+    min_duration_s: float = 0.4
+    bridge_s: float = 0.5
+
+
+class Banding:
+    """Finds banded gradients."""
+
+    name: ClassVar[str] = "banding"
+    defects: ClassVar[tuple[str, ...]] = ("banding",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"band_counts", "tile_flats", "tile_luma"}),
+        )
+
+    def open(self, stream: StreamInfo) -> BandingAnalysis:
+        """Gives a fresh analysis."""
+        return BandingAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns edges of bands and flats over time into banded passages."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        edges = column(table, "edges") / _STEPS_PER_MILLE
+        flats = column(table, "flats") / _FLATS_STEPS
+        bounds = self.tuned.thresholds
+        measure = stands_out(
+            [np.log2(edges + bounds["edges_permille"]), np.log2(flats + bounds["flats_permille"])],
+            [bounds["edges_rise_octaves"], bounds["flats_rise_octaves"]],
+            cuts(table),
+            window_rows(float(video.frame_rate), self.params.window_s),
+        )
+        rule = PassageRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
+        usual = float(np.median(edges)) if len(edges) else 0.0
+
+        def evidence(rows: Rows) -> dict[str, Any]:
+            return {
+                "band_edges_permille": round(float(np.mean(edges[slice(*rows)])), 3),
+                "flats_permille": round(float(np.mean(flats[slice(*rows)])), 1),
+                "programme_permille": round(usual, 3),
+            }
+
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
+        return judge(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+
+
+class BandingAnalysis:
+    """Measures how many visible band edges every picture has, and how flat it is."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        video = stream.video
+        assert video is not None
+        self._samples = max(1, int(tile_samples(video.width, video.height).sum()))
+        self._signatures = Signatures(video)
+        self._table = TableBuilder(
+            1 / video.time_base, pts=np.int64, edges=np.uint16, flats=np.uint16, **SIGNATURE
+        )
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        permille = 1000 / self._samples
+        edges = visible_edges(video.features["band_counts"]) * permille
+        flats = video.features["tile_flats"].sum(axis=(1, 2), dtype=np.float64) * permille
+        self._table.add(
+            pts=video.pts,
+            edges=saturate(edges * _STEPS_PER_MILLE, np.uint16),
+            flats=saturate(flats * _FLATS_STEPS, np.uint16),
+            **self._signatures.columns(video.features["tile_luma"]),
+        )
+
+    def close(self) -> Measurements:
+        """Gives edges of bands and flats by frame."""
+        return Measurements("banding", {"frames": self._table.table()})
+
+
+def visible_edges(counts: NDArray[Any]) -> NDArray[np.float64]:
+    """Gives (frames,) edges of visible bands, both directions, from (frames, 2, 6) counts."""
+    return np.asarray(counts[:, :, _VISIBLE].sum(axis=1, dtype=np.float64))

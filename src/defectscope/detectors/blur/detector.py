@@ -1,0 +1,170 @@
+"""Blur: programmes that are soft for their raster, and passages softer than their context.
+
+What counts is the sharpest textured part of a picture. With a shallow depth of field something is
+always in focus, so it stays silent; when everything is soft, nothing is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.detection.passages import PassageRule, judge
+from defectscope.detection.spans import Rows, row_ends
+from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.features.geometry import tile_samples
+from defectscope.findings import DetectorResult, Measurements
+from defectscope.media.stream import StreamInfo
+
+# The ratio of squared differences at 1 px and at 4 px is 1/16 for a straight slope, the softest
+# there is, and about 1 for texture of single pixels.
+_SOFTEST = 1 / 16
+_LEAST_SHARPNESS = 1 / 256
+_LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat picture
+_STEPS = 1000  # per octave
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        min_texture_code: Root mean square difference at 4 px that a tile must have to be judged:
+            a clear sky is not soft, it is empty. 8-bit-equivalent codes.
+        sharp_quantile: Which of the judged tiles speaks for the picture, 1 being the sharpest:
+            one sharp logo must not hide a soft picture.
+        window_s: Stretch before and after a change of softness that is compared, seconds.
+        min_duration_s: Shorter softness is not reported, seconds. Whip pans are shorter.
+        bridge_s: Softness that pauses for less is one occurrence, seconds.
+    """
+
+    min_texture_code: float = 2.0
+    sharp_quantile: float = 0.9
+    window_s: float = 0.32
+    min_duration_s: float = 0.6
+    bridge_s: float = 0.5
+
+
+class Blur:
+    """Finds soft pictures."""
+
+    name: ClassVar[str] = "blur"
+    defects: ClassVar[tuple[str, ...]] = ("blur",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video"}),
+            features=frozenset({"tile_dx1_squares", "tile_dx4_squares", "dy_squares", "tile_luma"}),
+        )
+
+    def open(self, stream: StreamInfo) -> BlurAnalysis:
+        """Gives a fresh analysis."""
+        return BlurAnalysis(stream, self.params)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns softness over time into soft passages."""
+        table = measurements.tables["frames"]
+        video = stream.video
+        assert video is not None
+        starts_s = times_s(table)
+        octaves = column(table, "softness") / _STEPS
+        across = -column(table, "across") / _STEPS
+        down = -column(table, "down") / _STEPS
+        bounds = self.tuned.thresholds
+        # Blurring takes fine detail in both directions; a pan or a new object does not.
+        softer = stands_out(
+            [octaves, across, down],
+            [bounds["rise_octaves"], bounds["fall_octaves"], bounds["fall_octaves"]],
+            cuts(table),
+            window_rows(float(video.frame_rate), self.params.window_s),
+        )
+        measure = np.maximum(octaves / bounds["soft_octaves"], softer)
+        rule = PassageRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
+        usual = float(np.median(octaves)) if len(octaves) else 0.0
+
+        def evidence(rows: Rows) -> dict[str, Any]:
+            return {
+                "softness_octaves": round(float(np.mean(octaves[slice(*rows)])), 3),
+                "programme_softness_octaves": round(usual, 3),
+            }
+
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
+        return judge(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+
+
+class BlurAnalysis:
+    """Measures how soft the sharpest textured tiles of every picture are."""
+
+    def __init__(self, stream: StreamInfo, params: Params) -> None:
+        video = stream.video
+        assert video is not None
+        self._power = float(1 << (video.bit_depth - 8)) ** 2
+        self._samples = tile_samples(video.width, video.height, margin=4, below=4)
+        self._least = params.min_texture_code**2 * self._power * self._samples
+        self._quantile = params.sharp_quantile
+        self._signatures = Signatures(video)
+        self._table = TableBuilder(
+            1 / video.time_base,
+            pts=np.int64,
+            softness=np.uint16,
+            across=np.uint16,
+            down=np.uint16,
+            **SIGNATURE,
+        )
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next frames."""
+        video = chunk.video
+        if video is None or not len(video.pts):
+            return
+        near = video.features["tile_dx1_squares"].astype(np.float64)
+        far = video.features["tile_dx4_squares"].astype(np.float64)
+        octaves = softness(near, far, (far >= self._least) & (self._least > 0), self._quantile)
+        self._table.add(
+            pts=video.pts,
+            softness=saturate(octaves * _STEPS, np.uint16),
+            across=self._detail(near.sum(axis=(1, 2))),
+            down=self._detail(video.features["dy_squares"][:, 0].astype(np.float64)),
+            **self._signatures.columns(video.features["tile_luma"]),
+        )
+
+    def _detail(self, squares: NDArray[np.float64]) -> NDArray[Any]:
+        mean = squares / max(1, int(self._samples.sum())) / self._power
+        return saturate(
+            (np.log2(mean + _LEAST_DETAIL) - np.log2(_LEAST_DETAIL)) * _STEPS, np.uint16
+        )
+
+    def close(self) -> Measurements:
+        """Gives sharpness by frame."""
+        return Measurements("blur", {"frames": self._table.table()})
+
+
+def softness(
+    near: NDArray[np.float64],
+    far: NDArray[np.float64],
+    judged: NDArray[np.bool_],
+    quantile: float,
+) -> NDArray[np.float64]:
+    """Gives (frames,) octaves below pixel sharpness of the tile at a quantile of sharpness.
+
+    Args:
+        near: (frames, 8, 12) squared differences at 1 px.
+        far: The same at 4 px.
+        judged: Tiles with texture; a frame with fewer than four is not judged and gets 0.
+        quantile: 1 is the sharpest tile.
+    """
+    ratio = np.where(judged, near / np.maximum(far, 1.0), np.inf).reshape(len(near), -1)
+    count = judged.reshape(len(near), -1).sum(axis=1)
+    at = np.rint(quantile * np.maximum(count - 1, 0)).astype(np.intp)
+    sharp = np.take_along_axis(np.sort(ratio, axis=1), at[:, None], axis=1)[:, 0]
+    share = np.clip((sharp - _SOFTEST) / (1 - _SOFTEST), _LEAST_SHARPNESS, 1.0)
+    # A tile or two may be a caption.
+    return np.where(count >= 4, -np.log2(share), 0.0)
