@@ -14,7 +14,9 @@ def main(progress: Progress) -> None:
     """Waits for the job; fails when the job failed."""
     made = parser("Wait for a transform job, showing its state.", "")
     made.add_argument("job", help="name of the job")
-    made.add_argument("--stop", action="store_true", help="stop it, keeping what is done")
+    made.add_argument(
+        "--stop", action="store_true", help="stop it; SageMaker then stores none of its output"
+    )
     made.add_argument("--timeout-s", type=float, default=86400, help="give up after so long")
     options = made.parse_args()
     with transaction(options, progress) as steps:

@@ -102,14 +102,18 @@ def test_catalogue_with_a_bad_a_missing_and_a_killed(
     common += ["--model-data-url", "s3://models/batch/model.tar.gz", "--instance-type"]
     common += ["ml.c5.xlarge", "--concurrent", "2"]
     script("submit_transform", "first", "--input", "s3://work/nov/round-1/", *common)
-    _kill_a_worker_once_there_is_an_answer(s3)
-    # The run is cut off half way: what has been answered stays.
-    script("watch_transform", "first", "--stop")
+    time.sleep(2.0)
+    # The run is cut off half way: SageMaker stores nothing of a job that is stopped.
+    sagemaker.stop_transform_job(TransformJobName="first")
+    assert "first: Stopped" in script("watch_transform", "first").stderr
     output = tmp_path / "november"
     half = script("collect_transform", "s3://work/nov", "--output", str(output))
     first_reports = {p.name: p.stat().st_mtime_ns for p in (output / "reports").iterdir()}
     assert half.stdout.strip() == "s3://work/nov/round-2/"
-    script("submit_transform", "second", "--input", "s3://work/nov/round-2/", *common)
+    again = ["second", "--input", "s3://work/nov/round-2/", "--retries", "3"]
+    script("submit_transform", *again, *common)
+    _wait_for_answers(s3, 1)
+    _kill_a_worker()
     script("watch_transform", "second")
     state = sagemaker.describe_transform_job(TransformJobName="second")
     assert state["TransformJobStatus"] == "Completed"
@@ -139,12 +143,17 @@ def test_catalogue_with_a_bad_a_missing_and_a_killed(
     sagemaker.close()
 
 
-def _kill_a_worker_once_there_is_an_answer(s3) -> None:
+def _wait_for_answers(s3, least: int) -> int:
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
-        if s3.list_objects_v2(Bucket="work", Prefix="nov/answers/").get("KeyCount"):
-            break
-        time.sleep(0.1)
+        found = s3.list_objects_v2(Bucket="work", Prefix="nov/answers/").get("KeyCount", 0)
+        if found >= least:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("no answers")
+
+
+def _kill_a_worker() -> None:
     workers = [
         process
         for process in psutil.Process().children(recursive=True)
@@ -152,4 +161,3 @@ def _kill_a_worker_once_there_is_an_answer(s3) -> None:
     ]
     assert workers
     workers[0].kill()
-    time.sleep(1.0)

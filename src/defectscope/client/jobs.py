@@ -216,7 +216,10 @@ class TransformJob:
         return _wait(self.poll, timeout_s, self._sleep)
 
     def stop(self) -> None:
-        """Asks SageMaker to stop the job; what is done stays in the output."""
+        """Asks SageMaker to stop the job, which then stores none of its output.
+
+        Source: Amazon SageMaker API reference, StopTransformJob.
+        """
         if not self.poll().done:
             self._wire.sagemaker("stop_transform_job", {"TransformJobName": self.name})
 

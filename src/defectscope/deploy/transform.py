@@ -40,7 +40,10 @@ def submit(transaction: Transaction, **options: Any) -> str:
 
 
 def stop(job_name: str, transaction: Transaction) -> None:
-    """Asks a running job to stop; what is done stays in the output."""
+    """Asks a running job to stop; SageMaker then stores none of its output.
+
+    Source: Amazon SageMaker API reference, StopTransformJob.
+    """
     transaction.run(
         Call("sagemaker", "stop_transform_job", {"TransformJobName": job_name}),
         f"transform job {job_name}: stopping",
