@@ -70,6 +70,7 @@ class DecodeEvent:
         kind: `decode_error` (a packet could not be decoded), `corrupt_frame` (decoded with
             concealment), `corrupt_packet` (the container flags it), `size_change`,
             `audio_gap`/`audio_overlap` (sample positions jump; `amount_s` says by how much),
+            `video_overlap` (a time stamp steps back; the frame is left out),
             `truncated` (the file ends before its index says).
         media: `video` or `audio`.
         time_s: When, in seconds from t = 0.
@@ -81,6 +82,7 @@ class DecodeEvent:
         "corrupt_frame",
         "corrupt_packet",
         "size_change",
+        "video_overlap",
         "audio_gap",
         "audio_overlap",
         "truncated",

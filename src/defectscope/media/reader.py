@@ -262,6 +262,7 @@ class _Pictures:
         self._origin = origin
         self._held: Frame | None = None
         self._last_pts: int | None = None
+        self._shown: int | None = None
         if info.video is not None:
             base = info.video.time_base
             self._start_ticks = start / base
@@ -281,6 +282,13 @@ class _Pictures:
         self._last_pts = pts
         if pts < 0:
             return
+        if self._shown is not None and pts <= self._shown:
+            # A frame is presented once; time stamps that step back are the stream's fault.
+            if pts >= self._start_ticks:
+                back_s = float((self._shown - pts) * video.time_base)
+                yield DecodeEvent("video_overlap", "video", self.last_s, back_s)
+            return
+        self._shown = pts
         self.last_s = float(pts * video.time_base)
         if self._end_ticks is not None and pts >= self._end_ticks:
             self.done = True
@@ -328,7 +336,13 @@ def _samples(
     channels = len(native.layout.channels)
     if channels != data.shape[0]:
         return
-    position, jump = clock.place(native.pts, native.time_base, data.shape[1])
+    placed = clock.place(native.pts, native.time_base, data.shape[1])
+    position, jump = placed.position, placed.jump
+    data = data[:, placed.left_out :]
+    if placed.missing:
+        # Too short a gap to leave: the last value is held, which clicks less than silence.
+        held = np.repeat(data[:, :1], placed.missing, axis=1)
+        data, position = np.concatenate((held, data), axis=1), position - placed.missing
     first = max(0, int((start - _AUDIO_PREROLL_S) * clock.rate_hz), 0)
     if jump and position >= first:
         kind = "audio_gap" if jump > 0 else "audio_overlap"
