@@ -74,7 +74,7 @@ class AudioClicks(WholeSpanSimulator[Params]):
     ) -> Params:
         """Draws the family and its pace; level or length follow the severity."""
         family = FAMILIES[int(rng.integers(len(FAMILIES)))]
-        level_db = ladder(severity, (14.0, 19.0, 24.0, 30.0, 38.0)) + float(rng.uniform(-2, 2))
+        level_db = ladder(severity, (17.0, 21.0, 26.0, 32.0, 40.0)) + float(rng.uniform(-2, 2))
         if family == "impulse":
             return Params(family, level_db, _log(rng, 1.5, 12), _log(rng, 0.03, 2.0))
         if family == "crackle":

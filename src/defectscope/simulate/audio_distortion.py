@@ -25,11 +25,11 @@ FAMILIES = ("hard_clip", "soft_clip", "overdrive", "quantisation", "codec")
 # Ratio of signal to distortion in dB at the five severities, by family: what a starved codec
 # leaves is masked far better than what clipping leaves.
 _LADDERS: dict[str, tuple[float, float, float, float, float]] = {
-    "hard_clip": (27.0, 22.0, 17.0, 12.0, 7.0),
-    "soft_clip": (25.0, 20.0, 16.0, 12.0, 8.0),
-    "overdrive": (25.0, 20.0, 16.0, 12.0, 8.0),
-    "quantisation": (26.0, 22.0, 18.0, 13.0, 8.0),
-    "codec": (14.0, 11.5, 9.0, 6.5, 4.0),
+    "hard_clip": (22.0, 18.0, 14.5, 11.0, 7.0),
+    "soft_clip": (21.0, 17.5, 14.0, 11.0, 8.0),
+    "overdrive": (21.0, 17.5, 14.0, 11.0, 8.0),
+    "quantisation": (24.0, 20.0, 16.0, 12.0, 8.0),
+    "codec": (12.0, 10.0, 8.0, 6.0, 4.0),
 }
 _MDCT = 512
 # The drive is found on a stretch of this many seconds at most.

@@ -83,7 +83,8 @@ class Cache:
 
     def _store(self, stem: str, job: Job) -> int:
         entries: list[dict[str, Any]] = []
-        part = self.folder / f"{stem}.part"
+        # Its own name, so that a second process may fill the same cache from the other end.
+        part = self.folder / f"{stem}.{os.getpid()}.part"
         offset = 0
         with part.open("wb") as out:
             for item in job.make():

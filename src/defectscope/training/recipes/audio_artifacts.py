@@ -273,6 +273,10 @@ def activity(fact: Mapping[str, Any], sound: NDArray[np.float32]) -> NDArray[np.
         if damage["defect"] == "audio_distortion":
             # Where nothing sounds, nothing is distorted, yet its neighbours ring on.
             out[~heard & (out[:, place] == 1), place] = 2
+            for start_s, _ in damage.get("faint_s", ()):
+                tick = round((start_s - lead_s) * 20)
+                if 0 <= tick < TICKS and out[tick, place] == 1:
+                    out[tick, place] = 2
     return out
 
 

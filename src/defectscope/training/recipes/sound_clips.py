@@ -47,6 +47,8 @@ CODECS: tuple[tuple[str, int | None], ...] = (
     ("libopus", 48000),
     ("libopus", 96000),
 )
+# A distortion this far below the sound around it is heard by nobody.
+_FAINT_DB = 30.0
 _SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
 _TOOLS: dict[str, AudioSimulator[Any]] = {
     tool.name: tool for tool in (AudioHum(), AudioHiss(), AudioDistortion(), AudioClicks())
@@ -64,6 +66,7 @@ class Damage:
         family: Which way of making it.
         severity: Step, 1 to 5.
         spans_s: Where it is, in seconds of the clip.
+        faint_s: Where inside of them it does next to nothing, and cannot be told.
         parameters: What made it.
     """
 
@@ -72,6 +75,7 @@ class Damage:
     severity: int
     spans_s: tuple[tuple[float, float], ...]
     parameters: dict[str, Any]
+    faint_s: tuple[tuple[float, float], ...] = ()
 
 
 def read_mono(path: Path, rate_hz: int) -> NDArray[np.int16]:
@@ -181,11 +185,28 @@ def impair(
                 break
         truth: list[Any] = []
         (run,) = tool.apply([Samples(0, out)], plan, truth)
+        faint = _faint(out, run.data, rate_hz) if defect == "audio_distortion" else ()
         out = run.data
         spans = tuple((t.start_s, t.end_s) for t in truth)
         parameters = dict(truth[0].parameters) if truth else {}
-        damages.append(Damage(defect, family, severity, spans, parameters))
+        damages.append(Damage(defect, family, severity, spans, parameters, faint))
     return out[:, 0].astype(np.float32), damages
+
+
+def _faint(clean: Mono, dirty: Mono, rate_hz: int) -> tuple[tuple[float, float], ...]:
+    """Gives the twentieths of a second in which a distortion left next to nothing behind.
+
+    What bends only peaks leaves the stretches between them as they were.
+    """
+    step = rate_hz // 20
+    count = len(clean) // step
+    before = clean[: count * step, 0].astype(np.float64).reshape(count, step)
+    after = dirty[: count * step, 0].astype(np.float64).reshape(count, step)
+    gain = float(np.sum(before * after)) / max(float(np.sum(before**2)), 1e-12)
+    lost = np.mean((after - gain * before) ** 2, axis=1)
+    kept = np.mean((gain * before) ** 2, axis=1)
+    faint = lost < kept * 10 ** (-_FAINT_DB / 10) + 1e-12
+    return tuple((i / 20, (i + 1) / 20) for i in np.flatnonzero(faint))
 
 
 def at_level(sound: NDArray[Any], rng: np.random.Generator) -> Mono:
