@@ -9,8 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: help demo test test-fast check format archives smoke bench kernel constraints openapi \
-        train-block-corruption train-audio-artifacts install install-dev clean
+.PHONY: help demo test test-fast check format archives smoke bench kernel constraints gallery \
+        install install-dev image register deploy-staging call-staging promote \
+        train-block-corruption train-audio-artifacts clean
 
 help: ## Lists the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 26
@@ -56,6 +57,8 @@ archives: $(RUN_STAMP) ## Builds and smoke-tests every model archive into archiv
 
 bench: $(DEV_STAMP) ## Measures speed against pure decoding, and memory, as ratios in one run
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/segments.py
 
 kernel: ## Rebuilds the feature kernel where Debian's rustc is installed, and compares
 	sh src/defectscope/features/build_kernel.sh
@@ -64,11 +67,53 @@ constraints: $(DEV_STAMP) ## Writes the installed versions to constraints.txt
 	{ head -n 1 constraints.txt; $(PIP) freeze --exclude-editable | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt
 
-train-block-corruption: $(DEV_STAMP) ## Trains, evaluates and exports block_corruption
-	$(BIN)/defectscope-train run block_corruption
+smoke: $(RUN_STAMP) ## Makes a prediction with every archive, unpacked, in a bare interpreter
+	$(BIN)/python sagemaker/build_archives.py --force
 
-train-audio-artifacts: $(DEV_STAMP) ## Trains, evaluates and exports audio_artifacts
-	$(BIN)/defectscope-train run audio_artifacts
+gallery: $(DEV_STAMP) ## Draws the gallery of simulated defects
+	$(BIN)/python benchmarks/gallery.py
+
+# The pipeline's own steps; they take credentials for an AWS account, and `image` takes Docker.
+ACCELERATOR ?= cpu
+ENDPOINT    ?= defectscope
+GROUP       := defectscope-all-detectors
+
+image: $(DEV_STAMP) ## Builds and pushes the image (ACCELERATOR=cpu or cuda)
+	mkdir -p archives
+	$(BIN)/python sagemaker/push_image.py --accelerator $(ACCELERATOR) | tee archives/image.txt
+
+register: $(DEV_STAMP) ## Registers the archive of all detectors (MODEL_PREFIX=s3://...)
+	$(BIN)/python sagemaker/register_model.py all_detectors --model-prefix $(MODEL_PREFIX) \
+	    --image "$$(tail -n 1 archives/image.txt)" | tee archives/model-package.txt
+
+deploy-staging: $(DEV_STAMP) ## Deploys the newest registered version to staging (ROLE_ARN=...)
+	$(BIN)/python sagemaker/create_endpoint.py $(ENDPOINT)-staging --role-arn $(ROLE_ARN) \
+	    --registered $(GROUP) --unapproved
+
+call-staging: $(DEV_STAMP) ## Proves that staging judges media
+	$(BIN)/python sagemaker/call_endpoint.py $(ENDPOINT)-staging
+
+promote: $(DEV_STAMP) ## Approves what staging proved, and deploys it
+	$(BIN)/python sagemaker/register_model.py all_detectors --reason "passed staging" \
+	    --approve "$$(tail -n 1 archives/model-package.txt)"
+	$(BIN)/python sagemaker/create_endpoint.py $(ENDPOINT) --role-arn $(ROLE_ARN) \
+	    --registered $(GROUP)
+
+# Where the corpora are looked for, and anything else for `defectscope-train` (docs/training.md).
+CORPORA ?= corpora
+TRAIN = $(BIN)/defectscope-train
+
+train-block-corruption: $(DEV_STAMP) ## Trains block_corruption and exports it (CORPORA=folder)
+	$(TRAIN) prepare block_corruption --work runs/block_corruption --root $(CORPORA)
+	$(TRAIN) train block_corruption --work runs/block_corruption --root $(CORPORA)
+	$(TRAIN) export block_corruption --work runs/block_corruption --root $(CORPORA) \
+	    --out model_artifacts/block_corruption
+
+train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CORPORA=folder)
+	$(TRAIN) prepare audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
+	$(TRAIN) train audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
+	$(TRAIN) export audio_artifacts --work runs/audio_artifacts --root $(CORPORA) \
+	    --out model_artifacts/audio_artifacts
 
 clean: ## Removes what the verbs have made, not the environment
 	rm -rf archives demo runs build dist .pytest_cache .ruff_cache .hypothesis
