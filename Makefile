@@ -38,7 +38,7 @@ demo: $(RUN_STAMP) ## Finds simulated defects in a film through a served endpoin
 	$(BIN)/python -m defectscope.cli.demo
 
 test: $(DEV_STAMP) ## Runs the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(DEV_STAMP) ## Runs the tests that take less than 5 s each
 	$(BIN)/python -m pytest -m 'not slow and not browser'

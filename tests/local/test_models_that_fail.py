@@ -71,6 +71,8 @@ def outcome(clients, name: str, container: dict) -> dict:
         ("link", packed({}, links={"a.mar": "/etc/passwd"}), "found 0"),
         ("name", packed({"a b;c.mar": b"x"}), "name"),
     ],
+    # The bytes hold the time of day: they may not be part of a test's name.
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
 )
 def test_bad_model_data_fails_the_endpoint_with_a_reason(clients, name, data, reason):
     clients["s3"].put_object(Bucket="models", Key=name, Body=data)
