@@ -1,5 +1,7 @@
 # How this project is worked on. Each verb is enough by itself on a machine with Python 3.11 or newer.
 .DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -68,7 +70,10 @@ constraints: $(DEV_STAMP) ## Writes the installed versions to constraints.txt
 	mv constraints.new constraints.txt
 
 smoke: $(RUN_STAMP) ## Makes a prediction with every archive, unpacked, in a bare interpreter
-	$(BIN)/python sagemaker/build_archives.py --force
+	$(BIN)/python -c "from pathlib import Path; \
+	    from defectscope.deploy.archives import read_manifest, smoke_test; \
+	    built = read_manifest(Path('archives')).items(); \
+	    [smoke_test(Path('archives') / one.model_data, name) for name, one in built]"
 
 gallery: $(DEV_STAMP) ## Draws the gallery of simulated defects
 	$(BIN)/python benchmarks/gallery.py
@@ -88,7 +93,7 @@ register: $(DEV_STAMP) ## Registers the archive of all detectors (MODEL_PREFIX=s
 
 deploy-staging: $(DEV_STAMP) ## Deploys the newest registered version to staging (ROLE_ARN=...)
 	$(BIN)/python sagemaker/create_endpoint.py $(ENDPOINT)-staging --role-arn $(ROLE_ARN) \
-	    --registered $(GROUP) --unapproved
+	    --registered $(GROUP) --unapproved --or-update
 
 call-staging: $(DEV_STAMP) ## Proves that staging judges media
 	$(BIN)/python sagemaker/call_endpoint.py $(ENDPOINT)-staging
@@ -97,7 +102,7 @@ promote: $(DEV_STAMP) ## Approves what staging proved, and deploys it
 	$(BIN)/python sagemaker/register_model.py all_detectors --reason "passed staging" \
 	    --approve "$$(tail -n 1 archives/model-package.txt)"
 	$(BIN)/python sagemaker/create_endpoint.py $(ENDPOINT) --role-arn $(ROLE_ARN) \
-	    --registered $(GROUP)
+	    --registered $(GROUP) --or-update
 
 # Where the corpora are looked for, and anything else for `defectscope-train` (docs/training.md).
 CORPORA ?= corpora
