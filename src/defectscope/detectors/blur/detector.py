@@ -25,6 +25,7 @@ from defectscope.media.stream import StreamInfo
 # there is, and about 1 for texture of single pixels.
 _SOFTEST = 1 / 16
 _LEAST_SHARPNESS = 1 / 256
+_ROUNDING_SQUARES = 1 / 6  # of the difference of two samples, each off by 1/12
 _LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat picture
 _STEPS = 1000  # per octave
 
@@ -125,7 +126,9 @@ class BlurAnalysis:
         video = chunk.video
         if video is None or not len(video.pts):
             return
-        near = video.features["tile_dx1_squares"].astype(np.float64)
+        # Rounding to whole codes is white noise, which would look like detail in a soft tile.
+        rounding = _ROUNDING_SQUARES * self._samples
+        near = np.maximum(video.features["tile_dx1_squares"] - rounding, 0.0)
         far = video.features["tile_dx4_squares"].astype(np.float64)
         octaves = softness(near, far, (far >= self._least) & (self._least > 0), self._quantile)
         self._table.add(

@@ -1,0 +1,99 @@
+"""Banding: steps that come into a gradient are found with their ends, smooth skies are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.detection.onsets import rises, stands_out
+from defectscope.detectors import analyze
+from defectscope.detectors.banding.detector import visible_edges
+from defectscope.findings import Interval
+from defectscope.media.frames import Frame, Plane
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.registry import simulators
+from defectscope.simulate.twins import twin
+
+CLEAN = list(Footage(seed=3, frames=75, look=Look(sky=0.6, noise_code=0.8)))
+STREAM = video_stream(320, 180, len(CLEAN))
+
+
+def gradient(frame: Frame, step: int) -> Frame:
+    """Puts a slope into the upper half, in steps of so many codes."""
+    luma = frame.planes[0].picture.copy()
+    slope = 60 + np.arange(320) * 0.25
+    noise = np.random.default_rng(frame.pts).normal(0, 0.8, (90, 320)) if step == 1 else 0.0
+    luma[:90] = np.rint((slope + noise) / step) * step
+    return replace(frame, planes=(Plane(luma, 320, 180), *frame.planes[1:]))
+
+
+def banded(step: int) -> list[Frame]:
+    return [gradient(f, step if 25 <= f.pts < 50 else 1) for f in CLEAN]
+
+
+def test_banding_is_found_with_its_ends(judge_frames) -> None:
+    (found,) = judge_frames("banding", banded(6), STREAM).findings
+    assert (found.start_s, found.end_s) == pytest.approx((1.0, 2.0), abs=0.081)
+    assert found.evidence["band_edges_permille"] > found.evidence["programme_permille"]
+
+
+def test_simulated_banding_is_found(judge_frames) -> None:
+    smooth = [gradient(f, 1) for f in CLEAN]
+    simulator = simulators()["banding"]
+    overrides = {"dark_only": False, "step_code": 6.0}
+    frames, _ = impair_frames(
+        simulator, smooth, STREAM, span=Interval(1.0, 2.0), seed=4, overrides=overrides
+    )
+    assert judge_frames("banding", frames, STREAM).findings
+
+
+def test_steps_of_two_codes_are_below_what_is_seen(judge_frames) -> None:
+    assert judge_frames("banding", banded(2), STREAM).verdict == "pass"
+
+
+def test_a_clean_clip_passes(judge_frames) -> None:
+    assert judge_frames("banding", CLEAN, STREAM).verdict == "pass"
+
+
+def test_a_clear_sky_stays_silent(tmp_path: Path) -> None:
+    path = tmp_path / "twin.mkv"
+    twin("clear_sky").write(path, seed=2)
+    assert not analyze(path, detectors=["banding"]).findings
+
+
+def test_severity_follows_the_number_of_edges(judge_frames) -> None:
+    narrow = [f if f.pts < 25 else gradient(f, 6) for f in (gradient(f, 1) for f in CLEAN)]
+    (found,) = judge_frames("banding", narrow, STREAM).findings
+    bound = {"minor": (0, 1), "major": (1, 4), "critical": (4, 1000)}[found.severity]
+    assert bound[0] <= found.evidence["band_edges_permille"] < bound[1]
+
+
+def test_only_steps_above_three_codes_are_visible() -> None:
+    counts = np.zeros((1, 2, 6), np.uint32)
+    counts[0, 0] = (100, 90, 50, 7, 3, 0)
+    counts[0, 1, :4] = 5
+    assert visible_edges(counts).tolist() == [12.0]
+
+
+def test_a_cut_explains_a_rise_and_a_slope_is_none() -> None:
+    levels = np.concatenate((np.zeros(30), np.full(30, 2.0)))
+    none, cut = np.zeros(60, bool), np.zeros(60, bool)
+    cut[30] = True
+    assert rises(levels, none, 8)[30] == 2.0
+    assert rises(levels, cut, 8).max() == 0.0
+    assert rises(np.linspace(0, 2, 60), none, 8).max() < 0.5
+
+
+def test_a_passage_reaches_to_the_level_halfway_whichever_end_was_seen() -> None:
+    levels = np.concatenate((np.zeros(20), np.full(25, 2.0), np.zeros(20)))
+    cut = np.zeros(65, bool)
+    for at in (None, 20, 45):
+        cut[:] = False
+        if at is not None:
+            cut[at] = True
+        passage = stands_out([levels], [1.0], cut, 8) >= 1
+        assert np.flatnonzero(passage)[[0, -1]].tolist() == [20, 44]

@@ -1,0 +1,76 @@
+"""Blur: what softens within a shot is found with its ends, shallow focus and drawings are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.detectors import analyze
+from defectscope.detectors.blur.detector import softness
+from defectscope.findings import Interval
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.material import Footage
+from defectscope.simulate.registry import simulators
+from defectscope.simulate.twins import twin
+
+CLEAN = list(Footage(seed=3, frames=75))
+STREAM = video_stream(320, 180, len(CLEAN))
+
+
+def soft(span: Interval | None, kind: str, radius_px: float) -> list[object]:
+    frames, _ = impair_frames(
+        simulators()["blur"],
+        CLEAN,
+        STREAM,
+        span=span,
+        seed=4,
+        overrides={"kind": kind, "radius_px": radius_px},
+    )
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("kind", "radius"), [("gaussian", 1.4), ("defocus", 2.5), ("upscaled", 2.2)]
+)
+def test_blur_is_found_with_its_ends(kind: str, radius: float, judge_frames) -> None:
+    frames = soft(Interval(1.0, 2.0), kind, radius)
+    (found,) = judge_frames("blur", frames, STREAM).findings
+    assert (found.start_s, found.end_s) == pytest.approx((1.0, 2.0), abs=0.081)
+    evidence = found.evidence
+    assert evidence["softness_octaves"] > evidence["programme_softness_octaves"] + 0.5
+
+
+def test_a_clean_clip_passes(judge_frames) -> None:
+    assert judge_frames("blur", CLEAN, STREAM).verdict == "pass"
+
+
+def test_a_programme_far_too_soft_for_its_raster_is_found_as_a_whole(judge_frames) -> None:
+    (found,) = judge_frames("blur", soft(None, "gaussian", 5.0), STREAM).findings
+    assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
+
+
+@pytest.mark.parametrize("name", ["shallow_focus", "animation_on_twos", "night_scene"])
+def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "twin.mkv"
+    twin(name).write(path, seed=2)
+    assert not analyze(path, detectors=["blur"]).findings
+
+
+def test_severity_follows_softness(judge_frames) -> None:
+    (mild,) = judge_frames("blur", soft(Interval(1.0, 2.0), "gaussian", 0.8), STREAM).findings
+    (strong,) = judge_frames("blur", soft(Interval(1.0, 2.0), "gaussian", 4.0), STREAM).findings
+    assert (mild.severity, strong.severity) == ("minor", "critical")
+
+
+def test_softness_is_that_of_the_sharpest_textured_tiles() -> None:
+    far = np.full((1, 8, 12), 1000.0)
+    near = far / 16
+    near[0, :2] = 1000.0  # pixel-sharp
+    textured = np.ones((1, 8, 12), bool)
+    assert softness(near, far, textured, 0.9)[0] == 0.0
+    textured[0, :2] = False
+    assert softness(near, far, textured, 0.9)[0] == 8.0
+    textured[:] = False
+    assert softness(near, far, textured, 0.9)[0] == 0.0

@@ -1,0 +1,88 @@
+"""Compression blockiness: grids of any phase and scale are found, lines and drawings are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.detectors import analyze
+from defectscope.detectors.compression_blockiness.grid import PERIODS_PX, comb, grid
+from defectscope.findings import Interval
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.material import Footage
+from defectscope.simulate.registry import simulators
+from defectscope.simulate.twins import twin
+
+CLEAN = list(Footage(seed=3, frames=100))
+STREAM = video_stream(320, 180, len(CLEAN))
+
+
+def coded(quantizer: int, offset_px: int = 0, scale: float = 1.0) -> list[object]:
+    frames, _ = impair_frames(
+        simulators()["compression_blockiness"],
+        CLEAN,
+        STREAM,
+        span=Interval(1.0, 3.0),
+        seed=4,
+        overrides={
+            "codec": "mpeg2video",
+            "quantizer": quantizer,
+            "gop_frames": 1,
+            "scale": scale,
+            "offset_x_px": offset_px,
+            "offset_y_px": offset_px,
+        },
+    )
+    return frames
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+def test_blocks_are_found_at_any_phase(offset: int, judge_frames) -> None:
+    (found,) = judge_frames("compression_blockiness", coded(24, offset), STREAM).findings
+    assert (found.start_s, found.end_s) == pytest.approx((1.0, 3.0), abs=0.21)
+    assert found.evidence["block_px"] == 8.0
+
+
+def test_blocks_of_a_smaller_picture_are_found_larger(judge_frames) -> None:
+    (found,) = judge_frames("compression_blockiness", coded(24, scale=0.5), STREAM).findings
+    assert found.evidence["block_px"] == 16.0
+
+
+def test_a_clean_clip_passes(judge_frames) -> None:
+    assert judge_frames("compression_blockiness", CLEAN, STREAM).verdict == "pass"
+
+
+def test_pixel_art_stays_silent(tmp_path: Path) -> None:
+    path = tmp_path / "twin.mkv"
+    twin("pixel_art").write(path, seed=2)
+    assert not analyze(path, detectors=["compression_blockiness"]).findings
+
+
+def test_severity_follows_the_strength_of_the_grid(judge_frames) -> None:
+    order = ("minor", "major", "critical")
+    (mild,) = judge_frames("compression_blockiness", coded(14), STREAM).findings
+    (strong,) = judge_frames("compression_blockiness", coded(31), STREAM).findings
+    assert mild.evidence["grid_strength"] < strong.evidence["grid_strength"]
+    assert order.index(mild.severity) <= order.index(strong.severity)
+    assert strong.severity != "minor"
+
+
+@pytest.mark.parametrize("period", [8.0, 32 / 3, 16.0])
+def test_a_comb_is_told_by_its_period(period: float) -> None:
+    rng = np.random.default_rng(1)
+    profile = rng.uniform(0.9, 1.1, 960)
+    profile[np.rint(np.arange(3, 955, period)).astype(int)] += 2.0
+    strength, clarity = comb(profile)
+    assert PERIODS_PX[np.argmax(strength)] == pytest.approx(period)
+    assert clarity.max() > 12
+
+
+def test_a_comb_in_one_direction_only_is_no_grid() -> None:
+    rng = np.random.default_rng(1)
+    fence, plain = rng.uniform(0.9, 1.1, 960), rng.uniform(0.9, 1.1, 540)
+    fence[::8] += 2.0
+    assert grid(fence, fence)[0] > 1.0
+    assert grid(fence, plain)[0] < 0.2
+    assert grid(np.zeros(960), plain)[0] == 0.0

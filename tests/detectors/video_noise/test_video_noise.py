@@ -1,0 +1,74 @@
+"""Video noise: noise that comes within a shot is found with its ends, grain and texture are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectscope.detectors import analyze
+from defectscope.detectors.video_noise.detector import lowest
+from defectscope.findings import Interval
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.registry import simulators
+from defectscope.simulate.twins import twin
+
+CLEAN = list(Footage(seed=3, frames=75, look=Look(noise_code=0.8, sky=0.4)))
+STREAM = video_stream(320, 180, len(CLEAN))
+
+
+def noisy(span: Interval | None, **overrides: object) -> list[object]:
+    simulator = simulators()["video_noise"]
+    frames, _ = impair_frames(simulator, CLEAN, STREAM, span=span, seed=4, overrides=overrides)
+    return frames
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{"kind": "gaussian"}, {"kind": "film"}, {"kind": "salt", "dots": 0.005}],
+    ids=lambda look: look["kind"],
+)
+def test_noise_is_found_with_its_ends(look: dict[str, object], judge_frames) -> None:
+    frames = noisy(Interval(1.0, 2.0), sigma_code=8.0, **{"dots": 0.0, **look})
+    (found,) = judge_frames("video_noise", frames, STREAM).findings
+    assert (found.start_s, found.end_s) == pytest.approx((1.0, 2.0), abs=0.081)
+    assert found.evidence["power_code"] > 2 * found.evidence["programme_sigma_code"]
+
+
+def test_a_clean_clip_passes(judge_frames) -> None:
+    assert judge_frames("video_noise", CLEAN, STREAM).verdict == "pass"
+
+
+def test_strong_noise_throughout_is_found_without_anything_to_compare_with(judge_frames) -> None:
+    frames = noisy(None, kind="gaussian", sigma_code=9.0, dots=0.0)
+    (found,) = judge_frames("video_noise", frames, STREAM).findings
+    assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
+    assert found.evidence["sigma_code"] == pytest.approx(9.0, rel=0.2)
+
+
+@pytest.mark.parametrize("name", ["film_grain", "tripod_shot"])
+def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "twin.mkv"
+    twin(name).write(path, seed=2)
+    assert not analyze(path, detectors=["video_noise"]).findings
+
+
+@pytest.mark.parametrize(
+    ("sigma", "severity"), [(3.0, "minor"), (8.0, "major"), (20.0, "critical")]
+)
+def test_severity_follows_the_power_of_the_noise(sigma: float, severity: str, judge_frames) -> None:
+    frames = noisy(Interval(1.0, 2.0), kind="gaussian", sigma_code=sigma, dots=0.0)
+    (found,) = judge_frames("video_noise", frames, STREAM).findings
+    assert found.severity == severity
+
+
+def test_the_calm_tiles_speak_and_clipped_ones_do_not() -> None:
+    tiles = np.full((2, 8, 12), 5.0)
+    tiles[0, 0, :] = 1.0
+    usable = np.ones((2, 8, 12), bool)
+    usable[1] = False
+    assert lowest(tiles, usable, 0.1).tolist() == [1.0, 0.0]
+    usable[0, 0, :] = False
+    assert lowest(tiles, usable, 0.1)[0] == 5.0
