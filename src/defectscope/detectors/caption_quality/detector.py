@@ -1,0 +1,195 @@
+"""Captions that are missing, late, too fast, too long, too close, or not what their format says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar
+
+import numpy as np
+
+from defectscope.detection.artifacts import severity_of
+from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.spans import curve
+from defectscope.detection.tables import TableBuilder, column
+from defectscope.detectors.caption_quality import rules
+from defectscope.detectors.caption_quality.speech import (
+    BLOCKS_HZ,
+    Series,
+    SpeechMeter,
+    shown,
+    to_dbfs,
+)
+from defectscope.detectors.caption_quality.timing import timing_breaks
+from defectscope.detectors.caption_quality.track import cue_table, fault_table, track_from
+from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
+from defectscope.media.cues import Captions, Cue
+from defectscope.media.stream import StreamInfo
+
+# One file can break one rule a million times; nobody reads more of them than this.
+_MAX_FINDINGS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The delivery rules, and how far captions are searched for.
+
+    Attributes:
+        max_characters_per_s: Reading speed. Source: Netflix Timed Text Style Guide, 20 for adults.
+        max_line_characters: Characters in a line. Source: Netflix, 42; the BBC's are 37.
+        max_lines: Lines of one caption. Source: Netflix and BBC, 2.
+        min_gap_s: Time between two captions that do not touch. Source: Netflix, two frames.
+        min_duration_s: Shortest caption. Guides ask for 5/6 s to 1 s; below 0.6 s a word is missed.
+        max_duration_s: Longest caption. Source: Netflix, 7 s.
+        min_overlap_s: Two captions at once for less is rounding, seconds.
+        max_late_s: Largest delay against the speech that is looked for, either way, seconds.
+    """
+
+    max_characters_per_s: float = 20.0
+    max_line_characters: int = 42
+    max_lines: int = 2
+    min_gap_s: float = 0.079
+    min_duration_s: float = 0.6
+    max_duration_s: float = 7.0
+    min_overlap_s: float = 0.04
+    max_late_s: float = 8.0
+
+
+class CaptionQuality:
+    """Judges a caption track by itself, and against the sound where there is some."""
+
+    name: ClassVar[str] = "caption_quality"
+    defects: ClassVar[tuple[str, ...]] = (
+        "caption_missing",
+        "caption_drift",
+        "caption_overlap",
+        "caption_speed",
+        "caption_length",
+        "caption_gap",
+        "caption_format",
+    )
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        # Sound is used where there is some; without captions the verdict is `not_applicable`.
+        self.needs = Needs(media=frozenset(), context_before_s=0.2, context_after_s=0.2)
+
+    def open(self, stream: StreamInfo) -> CaptionQualityAnalysis:
+        """Gives a fresh analysis."""
+        return CaptionQualityAnalysis(stream)
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Holds every cue against the rules, and all of them against the speech."""
+        if not stream.has_captions:
+            return DetectorResult("not_applicable")
+        tables = measurements.tables
+        track = track_from(tables["cues"])
+        if not len(track.start_s) and not len(tables["faults"]):
+            return DetectorResult("inconclusive")
+        p = self.params
+        limits = rules.Limits(
+            p.max_characters_per_s,
+            p.max_line_characters,
+            p.max_lines,
+            p.min_gap_s,
+            p.min_duration_s,
+            p.max_duration_s,
+            p.min_overlap_s,
+        )
+        broken = [
+            *rules.format_breaks(track, tables["faults"]),
+            *rules.reading_breaks(track, limits),
+            *rules.spacing_breaks(track, limits),
+        ]
+        level, softest = _levels(tables["speech"])
+        tuned = self.tuned.thresholds
+        broken += timing_breaks(track, level, softest, tuned, p.max_late_s)
+        used = dict.fromkeys(self.defects, 0)
+        findings: list[Finding] = []
+        for each in broken:
+            used[each.defect] += 1
+            if used[each.defect] <= _MAX_FINDINGS:
+                findings.append(self._finding(each))
+        curves: dict[str, Curve] = {}
+        if len(level):
+            times = np.arange(len(level)) / BLOCKS_HZ
+            curves["speech_dbfs"] = curve(times, level)
+            curves["captions"] = curve(times, shown(track.start_s, track.end_s, len(level)))
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={defect: float(count) for defect, count in used.items()},
+            curves=curves,
+        )
+
+    def _finding(self, broken: rules.Break) -> Finding:
+        rule = self.tuned.severity[broken.defect]
+        evidence = broken.evidence
+        estimated = broken.defect in ("caption_missing", "caption_drift")
+        agreement = float(evidence.get("agreement", 0.5))
+        judged = rule
+        if "measure" in rule and rule["measure"] not in evidence:
+            judged = {"always": "minor"}
+        return Finding(
+            detector=self.name,
+            defect=broken.defect,
+            start_s=broken.start_s,
+            end_s=broken.end_s,
+            # A rule is broken or it is not; only what is heard is an estimate.
+            confidence=round(0.5 + agreement / 2, 4) if estimated else 1.0,
+            severity=severity_of(judged, evidence),
+            evidence=evidence,
+        )
+
+
+def _levels(table: Table) -> tuple[Series, Series]:
+    """Gives levels by block from t = 0 on; blocks that were not measured are silent."""
+    block = column(table, "block")
+    if not len(block):
+        return np.empty(0), np.empty(0)
+    good = block >= 0
+    level = np.full(int(block.max(initial=-1)) + 1, -127.0)
+    softest = level.copy()
+    level[block[good]] = to_dbfs(column(table, "level")[good])
+    softest[block[good]] = to_dbfs(column(table, "softest")[good])
+    return level, softest
+
+
+class CaptionQualityAnalysis:
+    """Collects cues and measures the level of speech."""
+
+    def __init__(self, stream: StreamInfo) -> None:
+        audio = stream.audio
+        self._meter = None
+        # Without captions there is nothing to hold the sound against.
+        if audio is not None and stream.has_captions:
+            self._meter = SpeechMeter(audio.rate_hz, audio.channels)
+        self._captions: Captions | None = None
+        self._cues: list[Cue] = []
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes side-car captions, embedded cues and sound."""
+        if chunk.captions is not None:
+            self._captions = chunk.captions
+        self._cues += chunk.cues
+        if self._meter is not None:
+            for run in chunk.audio:
+                self._meter.push(run.start, run.data)
+
+    def close(self) -> Measurements:
+        """Gives cues, faults, and levels by block; a side-car file outranks embedded cues."""
+        cues, left_out = cue_table(self._cues if self._captions is None else self._captions.cues)
+        builder = TableBuilder(
+            Fraction(BLOCKS_HZ), block=np.int64, level=np.uint8, softest=np.uint8
+        )
+        for first, level, softest in self._meter.rows if self._meter is not None else ():
+            block = np.arange(first, first + len(level))
+            builder.add(block=block, level=level, softest=softest)
+        tables = {
+            "cues": cues,
+            "faults": fault_table(self._captions, left_out),
+            "speech": builder.table(),
+        }
+        return Measurements("caption_quality", tables)

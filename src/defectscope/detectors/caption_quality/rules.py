@@ -1,0 +1,107 @@
+"""What can be told from the cues alone: format, speed, length, gaps and overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from defectscope.detection.tables import column
+from defectscope.detectors.caption_quality.track import TICKS_HZ, Track
+from defectscope.findings import Table
+from defectscope.media.cues import FAULTS
+
+# A finding needs some length to be seen on a time line.
+_INSTANT_S = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One rule broken in one place.
+
+    Attributes:
+        defect: Which.
+        start_s: Where it begins.
+        end_s: Where it ends.
+        evidence: What was measured.
+    """
+
+    defect: str
+    start_s: float
+    end_s: float
+    evidence: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of the rules; see the detector's parameters."""
+
+    max_characters_per_s: float
+    max_line_characters: int
+    max_lines: int
+    min_gap_s: float
+    min_duration_s: float
+    max_duration_s: float
+    min_overlap_s: float
+
+
+def format_breaks(track: Track, faults: Table) -> Iterator[Break]:
+    """Gives what is wrong with the file: its faults, and cues whose times make no sense."""
+    at, lines, kinds = (column(faults, name) for name in ("at", "source_line", "kind"))
+    for tick, line, kind in zip(at.tolist(), lines.tolist(), kinds.tolist(), strict=True):
+        start_s = tick / TICKS_HZ
+        message = FAULTS[kind] if kind < len(FAULTS) else "a format error"
+        evidence = {"problem": message, "source_line": line}
+        yield Break("caption_format", start_s, start_s + _INSTANT_S, evidence)
+    wrong = (track.end_s <= track.start_s) | (track.start_s < 0) | track.unordered
+    for k in np.flatnonzero(wrong):
+        start_s, end_s = float(track.start_s[k]), float(track.end_s[k])
+        problem = "it stands after a later cue"
+        if end_s <= start_s:
+            problem = "it ends before it begins" if end_s < start_s else "it has no length"
+        elif start_s < 0:
+            problem = "it begins before the programme"
+        evidence = {"problem": problem, "source_line": int(track.source_line[k])}
+        low = max(0.0, min(start_s, end_s))
+        yield Break("caption_format", low, max(low + _INSTANT_S, start_s, end_s), evidence)
+
+
+def reading_breaks(track: Track, limits: Limits) -> Iterator[Break]:
+    """Gives cues that cannot be read: too fast, too long, too short or on screen for too long."""
+    length = track.end_s - track.start_s
+    good = length > 0
+    speed = track.characters / np.where(good, length, 1.0)
+    for k in np.flatnonzero(good):
+        span = (float(track.start_s[k]), float(track.end_s[k]))
+        line = {"source_line": int(track.source_line[k])}
+        if length[k] < limits.min_duration_s - 1e-6 or length[k] > limits.max_duration_s + 1e-6:
+            # Too short says it already: such a cue is always too fast as well.
+            yield Break("caption_gap", *span, {"duration_s": round(float(length[k]), 3), **line})
+        elif speed[k] > limits.max_characters_per_s:
+            evidence = {"characters_per_s": round(float(speed[k]), 1), **line}
+            yield Break("caption_speed", *span, evidence)
+        if track.longest[k] > limits.max_line_characters or track.lines[k] > limits.max_lines:
+            evidence = {"line_characters": int(track.longest[k]), "lines": int(track.lines[k])}
+            yield Break("caption_length", *span, {**evidence, **line})
+
+
+def spacing_breaks(track: Track, limits: Limits) -> Iterator[Break]:
+    """Gives cues that follow too closely, or while an earlier one is still there."""
+    good = np.flatnonzero(track.end_s > track.start_s)
+    if len(good) < 2:
+        return
+    start_s, end_s = track.start_s[good], track.end_s[good]
+    reached = np.maximum.accumulate(end_s)[:-1]
+    gap = start_s[1:] - reached
+    for k in np.flatnonzero(gap < limits.min_gap_s):
+        line = {"source_line": int(track.source_line[good[k + 1]])}
+        own = (float(start_s[k + 1]), float(end_s[k + 1]))
+        if -gap[k] >= limits.min_overlap_s:
+            end = min(float(reached[k]), own[1])
+            evidence = {"overlap_s": round(end - own[0], 3), **line}
+            yield Break("caption_overlap", own[0], end, evidence)
+        elif gap[k] > 1e-6:
+            # Cues that touch are one way to write continuous text; a blink between them is none.
+            yield Break("caption_gap", *own, {"gap_s": round(float(gap[k]), 3), **line})

@@ -1,0 +1,126 @@
+"""Captions against the sound: delay, drift, and speech that nobody captioned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+
+from defectscope.detection.spans import bridge, runs
+from defectscope.detectors.caption_quality.rules import Break
+from defectscope.detectors.caption_quality.speech import (
+    BLOCKS_HZ,
+    Fit,
+    Series,
+    activity,
+    delays,
+    shown,
+)
+from defectscope.detectors.caption_quality.track import Track
+
+# Fewer cues can agree with anything.
+_MIN_CUES = 5
+# Captions may be held after the last word; the mean of well-timed ones is this late.
+_USUAL_LATE_S = 0.1
+_PAUSE_S = 2.5
+
+
+def timing_breaks(
+    track: Track, level: Series, softest: Series, tuned: Mapping[str, float], most_s: float
+) -> Iterator[Break]:
+    """Gives stretches of late or early captions, and of speech without any.
+
+    Args:
+        track: The cues.
+        level: Level of the band of speech by block, dBFS.
+        softest: Likewise of the softest fifth of each block.
+        tuned: Thresholds.
+        most_s: Largest delay that is looked for.
+    """
+    good = track.end_s > track.start_s
+    start_s, end_s = track.start_s[good], track.end_s[good]
+    if len(start_s) < _MIN_CUES or len(level) < 10 * BLOCKS_HZ:
+        return
+    active = activity(level)
+    if active is None:
+        return
+    mask = shown(start_s, end_s, len(level))
+    fits = [
+        fit
+        for fit in delays(mask, active, tuned["window_s"], most_s)
+        if fit.agreement >= tuned["agreement"]
+    ]
+    drifting = list(_drifts(fits, start_s, end_s, tuned))
+    yield from drifting
+    if fits and not drifting:
+        yield from _missing(mask, level, softest, tuned)
+
+
+def _drifts(
+    fits: list[Fit], start_s: Series, end_s: Series, tuned: Mapping[str, float]
+) -> Iterator[Break]:
+    if not fits:
+        return
+    late = np.array([fit.late_s - _USUAL_LATE_S for fit in fits])
+    centre = np.array([fit.centre_s for fit in fits])
+    reach = tuned["window_s"] / 2
+    for first, last in runs(np.abs(late) >= tuned["late_s"]):
+        # One window of several may have fitted by chance.
+        if last - first < min(2, len(fits)):
+            continue
+        low = 0.0 if first == 0 else float(centre[first] - reach / 3)
+        top = np.inf if last == len(fits) else float(centre[last - 1] + reach / 3)
+        inside = (end_s > low) & (start_s < top)
+        if not inside.any():
+            continue
+        part = slice(first, last)
+        slope = _slope(centre[part], late[part])
+        evidence = {
+            "offset_ms": round(1000 * float(np.median(late[part]))),
+            "drift_ms_per_min": round(1000 * 60 * slope),
+            "agreement": round(float(np.mean([fit.agreement for fit in fits[part]])), 3),
+        }
+        yield Break(
+            "caption_drift", float(start_s[inside].min()), float(end_s[inside].max()), evidence
+        )
+
+
+def _slope(x: Series, y: Series) -> float:
+    """Gives the median slope over all pairs: outliers do not move it. 0 for fewer than three."""
+    if len(x) < 3:
+        return 0.0
+    chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), 200)).astype(int))
+    return float(np.median([(y[b] - y[a]) / (x[b] - x[a]) for a, b in combinations(chosen, 2)]))
+
+
+def _missing(
+    mask: Series, level: Series, softest: Series, tuned: Mapping[str, float]
+) -> Iterator[Break]:
+    """Gives stretches without captions that sound as the captioned ones do."""
+    covered = mask > 0
+    if not covered.any():
+        return
+    # Speech is loud and broken up; music and noise are one or the other.
+    loud = float(np.percentile(level[covered], 50)) - tuned["speech_margin_db"]
+    ripple = level - softest
+    usual = float(np.mean(ripple[covered]))
+    talking = level >= loud
+    share = float(np.mean(talking[covered]))
+    blocks = np.arange(len(mask), dtype=np.float64) / BLOCKS_HZ
+    for low, top in runs(~covered):
+        # Words have pauses between them, and so have sentences.
+        pieces = bridge(runs(talking[low:top]), blocks, blocks + 1 / BLOCKS_HZ, _PAUSE_S)
+        for first, last in ((low + a, low + b) for a, b in pieces):
+            part = slice(first, last)
+            if np.sum(talking[part]) / BLOCKS_HZ < tuned["missing_s"]:
+                continue
+            if float(np.mean(talking[part])) < 0.5 * share:
+                continue
+            if not 0.6 <= float(np.mean(ripple[part])) / max(usual, 0.1) <= 1.7:
+                continue
+            evidence = {
+                "duration_s": round((last - first) / BLOCKS_HZ, 2),
+                "level_dbfs": round(float(np.median(level[part])), 1),
+            }
+            yield Break("caption_missing", first / BLOCKS_HZ, last / BLOCKS_HZ, evidence)

@@ -1,0 +1,175 @@
+"""Every caption fault found by name and place; sound captions silent; bad files bounded."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from defectscope.detection.contracts import Chunk
+from defectscope.detectors import load
+from defectscope.detectors.caption_quality.speech import shown
+from defectscope.detectors.caption_quality.timing import timing_breaks
+from defectscope.detectors.caption_quality.track import cue_table, track_from
+from defectscope.findings import DetectorResult, Interval
+from defectscope.media.cues import Captions, Cue
+from defectscope.media.sidecar import read_captions
+from defectscope.media.stream import AudioInfo, StreamInfo
+from defectscope.simulate.registry import simulator
+from defectscope.simulate.soundscape import room_tone, runs_of, speech_like
+
+RATE_HZ = 16000
+DURATION_S = 60.0
+STREAM = StreamInfo(
+    "film.mp4",
+    "mp4",
+    DURATION_S,
+    None,
+    AudioInfo(RATE_HZ, ("FC",), "mono", "aac"),
+    has_captions=True,
+)
+
+
+@cache
+def programme(seed: int) -> tuple[NDArray[np.float32], Captions]:
+    """Sentences of unequal length with pauses between, each captioned while it is spoken."""
+    rng = np.random.default_rng(seed)
+    sound = room_tone(seed, DURATION_S, RATE_HZ, channels=1)
+    voice = speech_like(seed, DURATION_S, RATE_HZ)
+    cues: list[Cue] = []
+    at = 0.8
+    while at < DURATION_S - 4:
+        length_s = float(rng.uniform(1.6, 3.6))
+        first, last = round(at * RATE_HZ), round((at + length_s) * RATE_HZ)
+        sound[first:last] += voice[first:last]
+        text = "so it goes on " * 4
+        cues.append(Cue(at, at + length_s + 0.2, (text[: int(length_s * 11)].strip(),)))
+        at += length_s + float(rng.uniform(0.7, 2.4))
+    return sound, Captions("webvtt", tuple(cues))
+
+
+def judged(captions: Captions, sound: NDArray[np.float32] | None = None) -> DetectorResult:
+    stream = STREAM if sound is not None else replace(STREAM, audio=None)
+    detector = load("caption_quality")
+    analysis = detector.open(stream)
+    analysis.push(Chunk(captions=captions))
+    if sound is not None:
+        analysis.push(Chunk(audio=tuple(runs_of(sound, 7001))))
+    return detector.decide(analysis.close(), stream)
+
+
+def impaired(name: str, seed: int, span: Interval, **settings) -> tuple[Captions, list]:
+    made = simulator(name)
+    plan = made.plan(STREAM, span, seed=seed, overrides=settings)
+    truth: list = []
+    return read_captions(io.BytesIO(made.apply(programme(seed)[1], plan, truth))), truth
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_well_made_captions_pass(seed: int) -> None:
+    sound, captions = programme(seed)
+    result = judged(captions, sound)
+    assert (result.verdict, result.findings) == ("pass", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("caption_overlap", {"overlap_ms": 450}),
+        ("caption_speed", {"characters_per_s": 30}),
+        ("caption_length", {"characters": 62}),
+        ("caption_gap", {"kind": "gap", "length_ms": 25}),
+        ("caption_gap", {"kind": "duration", "length_ms": 300}),
+    ],
+)
+def test_rules_name_the_cue(name: str, settings) -> None:
+    captions, truth = impaired(name, 1, Interval(10.0, 45.0), **settings)
+    found = [f for f in judged(captions).findings if f.defect == name]
+    assert truth
+    for entry in truth:
+        best = max((f.interval.iou(entry.interval) for f in found), default=0.0)
+        assert best > 0.5
+    assert len(found) == len(truth)
+
+
+@pytest.mark.parametrize("kind", ["arrow", "time", "reversed", "encoding"])
+def test_broken_formats_are_found_with_their_lines(kind: str) -> None:
+    captions, truth = impaired("caption_format", 2, Interval(10.0, 45.0), kind=kind)
+    found = [f for f in judged(captions).findings if f.defect == "caption_format"]
+    assert len(found) == len(truth)
+    assert all(f.evidence["source_line"] > 0 for f in found)
+
+
+@pytest.mark.parametrize("offset_ms", [1200, -1500])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_constant_delay_is_measured(seed: int, offset_ms: int) -> None:
+    span = Interval(0.0, 60.0)
+    captions, _ = impaired("caption_drift", seed, span, offset_ms=offset_ms, drift_ms_per_min=0.0)
+    (finding,) = [f for f in judged(captions, programme(seed)[0]).findings if "drift" in f.defect]
+    assert finding.evidence["offset_ms"] == pytest.approx(offset_ms, abs=120)
+    assert finding.severity == "major"
+
+
+def test_a_growing_delay_is_measured_per_minute() -> None:
+    # Eight minutes of speech that comes and goes; captions that run 0.5 % too slowly.
+    rng = np.random.default_rng(4)
+    starts = np.cumsum(rng.uniform(3.0, 6.0, 100))
+    ends = starts + rng.uniform(1.2, 2.6, 100)
+    blocks = int(ends[-1] * 10) + 10
+    level = np.where(shown(starts, ends, blocks) > 0, -30.0, -70.0)
+    cues = tuple(
+        Cue(a * 1.005, b * 1.005, ("x",), k)
+        for k, (a, b) in enumerate(zip(starts, ends, strict=True))
+    )
+    track = track_from(cue_table(cues)[0])
+    tuned = load("caption_quality").tuned.thresholds
+    (found,) = timing_breaks(track, level, level - 8, tuned, 8.0)
+    assert found.defect == "caption_drift"
+    assert found.evidence["drift_ms_per_min"] == pytest.approx(300, abs=40)
+
+
+def test_speech_without_captions_is_found() -> None:
+    sound, captions = programme(3)
+    gone = captions.cues[6:9]
+    left = Captions("webvtt", tuple(c for c in captions.cues if c not in gone))
+    found = [f for f in judged(left, sound).findings if f.defect == "caption_missing"]
+    assert found
+    assert min(f.start_s for f in found) == pytest.approx(gone[0].start_s, abs=0.5)
+    lost = Interval(gone[0].start_s, gone[-1].end_s)
+    assert all(f.interval.intersection_s(lost) > 0.9 * f.interval.duration_s for f in found)
+
+
+def test_times_that_make_no_sense_are_findings() -> None:
+    cues = (
+        Cue(-1.0, 1.0, ("early",), 1),
+        Cue(9.0, 10.0, ("later",), 3),
+        Cue(4.0, 5.0, ("sooner",), 5),
+        Cue(20.0, 20.0, ("never",), 7),
+    )
+    found = judged(Captions("srt", cues)).findings
+    problems = {f.evidence["source_line"]: f.evidence["problem"] for f in found}
+    assert set(problems) == {1, 5, 7}
+    assert problems[5] == "it stands after a later cue"
+
+
+def test_a_flood_of_cues_is_bounded() -> None:
+    cues = tuple(Cue(k / 2000, k / 2000 + 0.3, ("x",), k + 1) for k in range(50_000))
+    detector = load("caption_quality")
+    analysis = detector.open(STREAM)
+    analysis.push(Chunk(captions=Captions("srt", cues)))
+    measured = analysis.close()
+    assert len(measured.tables["cues"]) == 600
+    findings = detector.decide(measured, STREAM).findings
+    assert len(findings) < 1500
+    assert any("more cues" in str(f.evidence.get("problem")) for f in findings)
+
+
+def test_no_captions_is_not_applicable_and_empty_ones_are_inconclusive() -> None:
+    detector = load("caption_quality")
+    bare = replace(STREAM, has_captions=False)
+    assert detector.decide(detector.open(bare).close(), bare).verdict == "not_applicable"
+    assert judged(Captions("webvtt", ())).verdict == "inconclusive"
