@@ -79,14 +79,21 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     taken = {step.row for step in found}
     alone = calm & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * usual))
     alone &= jump >= limit["shift_peak_ratio"] * largest
+    # Where luma jumps as well, it is the picture that moved.
+    alone &= steps["luma_left"] <= luma_largest * limit["shift_luma_ratio"] + 0.1
     slopes = np.abs(steps["slope"] - 1)
-    unusual = slopes >= limit["slope_ratio"] * around(slopes)[0]
-    stretched = (
-        (slopes >= limit["slope"])
-        & (unusual | (steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]))
-        & (np.abs(steps["pivot_change"]) <= limit["pivot_code"])
+    # A still picture shows a stretch purely; in motion it must stand above what motion does.
+    pure = steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]
+    standing_out = (
+        (slopes >= limit["slope_ratio"] * around(slopes)[0])
         & (steps["luma_left"] <= luma_usual * limit["cut_ratio"] + limit["cut_code"])
         & (steps["luma_change"] >= luma_usual + limit["stretch_code"])
+    )
+    stretched = (
+        (slopes >= limit["slope"])
+        & (steps["luma_change"] >= limit["stretch_code"])
+        & (np.abs(steps["pivot_change"]) <= limit["pivot_code"])
+        & (pure | standing_out)
         & _gain_agrees(steps, limit)
     )
     for row in np.flatnonzero(stretched).tolist():

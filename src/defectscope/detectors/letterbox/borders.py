@@ -46,20 +46,17 @@ def contrasts(
     0 where there is no border, or nothing but border.
     """
     lines = mean_code.shape[1]
-    reach = max(2, round(lines * _INSIDE_SHARE))
-    sums = np.concatenate([np.zeros((len(mean_code), 1)), np.cumsum(mean_code, axis=1)], axis=1)
-    picked = np.arange(len(mean_code))
+    reach = np.arange(max(2, round(lines * _INSIDE_SHARE)))
 
-    def mean_of(first: NDArray[np.intp], last: NDArray[np.intp]) -> NDArray[np.float64]:
-        first, last = np.clip(first, 0, lines), np.clip(last, 0, lines)
-        total = sums[picked, last] - sums[picked, first]
-        return total / np.maximum(last - first, 1)
+    def step(edge: NDArray[np.intp], inward: int) -> NDArray[np.float64]:
+        """The mean of the lines from the edge inward less that of the lines outward."""
+        inside = np.clip(edge[:, None] + inward * reach, 0, lines - 1)
+        outside = np.clip(edge[:, None] - inward * (reach + 1), 0, lines - 1)
+        picked = np.arange(len(edge))[:, None]
+        return mean_code[picked, inside].mean(axis=1) - mean_code[picked, outside].mean(axis=1)
 
-    zero = np.zeros_like(start)
     found = start + end < lines
-    at_start = mean_of(start, start + reach) - mean_of(zero, start)
-    at_end = mean_of(lines - end - reach, lines - end) - mean_of(lines - end, zero + lines)
     return (
-        np.where(found & (start > 0), at_start, 0.0),
-        np.where(found & (end > 0), at_end, 0.0),
+        np.where(found & (start > 0), step(start, 1), 0.0),
+        np.where(found & (end > 0), step(lines - 1 - end, -1), 0.0),
     )

@@ -253,6 +253,8 @@ class TestPatternAnalysis:
         return Measurements("test_pattern", {"frames": self._table.table()})
 
 
-def _median(lines: NDArray[Any]) -> NDArray[np.float64]:
-    """The middle of each picture's lines, the first of which has none before it."""
-    return np.median(lines[:, 1:], axis=1) if lines.shape[1] > 1 else lines[:, 0] * 1.0
+def _median(lines: NDArray[Any]) -> NDArray[Any]:
+    """The middle of every fourth of each picture's lines; the first has none before it."""
+    few = lines[:, 1::4] if lines.shape[1] > 1 else lines
+    middle = few.shape[1] // 2
+    return np.partition(few, middle, axis=1)[:, middle]

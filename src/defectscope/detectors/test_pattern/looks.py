@@ -96,7 +96,8 @@ def text_lines(mean_code: NDArray[Any], contrast_code: NDArray[Any]) -> NDArray[
         mean_code: (frames, rows) mean luma of each row, in codes.
         contrast_code: (frames,) how far the text is from its ground.
     """
-    base = np.median(mean_code, axis=1, keepdims=True)
-    low = np.quantile(mean_code, 0.1, axis=1, keepdims=True)
-    stands = mean_code > np.minimum(base, low) + 0.04 * contrast_code[:, None]
+    # Every fourth row tells the level between the lines well enough.
+    few = mean_code[:, ::4]
+    low = np.partition(few, few.shape[1] // 10, axis=1)[:, few.shape[1] // 10]
+    stands = mean_code > (low + 0.04 * contrast_code)[:, None]
     return np.sum(stands[:, 1:] & ~stands[:, :-1], axis=1) + stands[:, 0]
