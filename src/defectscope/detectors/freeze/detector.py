@@ -31,13 +31,13 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        min_duration_s: Shorter stillness is not reported, seconds. Animation holds a drawing for
+        min_duration_s: Shorter stillness is a stutter, seconds. Animation holds a drawing for
             up to three frames at 24 fps.
         min_frames: Nor is stillness of fewer frames, however slow they come.
         motion_window_s: Stretch before the stillness that must have moved, seconds.
     """
 
-    min_duration_s: float = 0.2
+    min_duration_s: float = 0.3
     min_frames: int = 5
     motion_window_s: float = 0.4
 

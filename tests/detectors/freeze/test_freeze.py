@@ -1,0 +1,55 @@
+"""Freeze: found with its true ends; slides, tripod shots and rhythms stay silent."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from defectscope.findings import Interval
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.freeze import SIMULATORS
+from defectscope.simulate.material import Footage
+from defectscope.simulate.twins import twin
+
+WIDTH, HEIGHT, FRAMES = 320, 180, 110
+STREAM = video_stream(WIDTH, HEIGHT, FRAMES)
+
+
+@pytest.mark.parametrize(
+    ("length_s", "severity"), [(0.32, "minor"), (0.8, "major"), (2.4, "critical")]
+)
+def test_a_freeze_is_found_with_its_ends(judge_frames, length_s, severity):
+    clean = list(Footage(seed=3, width=WIDTH, height=HEIGHT, frames=FRAMES))
+    assert not judge_frames("freeze", clean, STREAM).findings
+    frames, (truth,) = impair_frames(
+        SIMULATORS[0], clean, STREAM, span=Interval(1.0, 1.0 + length_s), seed=3, severity=4
+    )
+    (found,) = judge_frames("freeze", frames, STREAM).findings
+    assert found.start_s == pytest.approx(truth.start_s, abs=0.001)
+    assert found.end_s == pytest.approx(truth.end_s, abs=0.001)
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("still_slide", 25),
+        ("tripod_shot", 25),
+        ("animation_on_twos", 24),
+        ("film_24_in_60", 60),
+        ("quick_cuts", 25),
+    ],
+)
+def test_look_alikes_stay_silent(judge_frames, name, rate):
+    frames = list(twin(name).frames(5))[:150]
+    stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(rate))
+    assert not judge_frames("freeze", frames, stream).findings
+
+
+def test_a_short_hold_is_not_a_freeze(judge_frames):
+    clean = list(Footage(seed=4, width=WIDTH, height=HEIGHT, frames=FRAMES))
+    frames, _ = impair_frames(
+        SIMULATORS[0], clean, STREAM, span=Interval(1.0, 1.2), seed=3, severity=4
+    )
+    assert not judge_frames("freeze", frames, STREAM).findings
