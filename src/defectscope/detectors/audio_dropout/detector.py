@@ -113,7 +113,10 @@ class AudioDropout:
             rises = after[:2].max() >= active
             if falls and rises:
                 found.append((first, last))
-        return found
+        # A clock in a gated recording is silent between ticks: silence that is common and comes
+        # again and again is how the programme sounds.
+        silent_share = float(np.mean(level <= bound))
+        return [] if len(found) > 1 and silent_share > _NATURAL_SHARE else found
 
     def _finding(
         self,
@@ -144,6 +147,7 @@ class AudioDropout:
         )
 
 
+_NATURAL_SHARE = 0.33
 # A natural decay loses more than this before it reaches silence.
 _SLOPE_DB = 15.0
 

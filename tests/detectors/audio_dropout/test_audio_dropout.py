@@ -1,0 +1,65 @@
+"""Interrupted sound found with its ends, and silence on pauses, rooms and gated ticks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from defectscope.detection.contracts import Chunk
+from defectscope.detectors import load
+from defectscope.findings import Finding, Interval
+from defectscope.media.stream import AudioInfo, StreamInfo
+from defectscope.simulate.registry import simulator
+from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.twins import TWINS
+
+RATE_HZ = 48000
+
+
+def stream_of(sound: NDArray[np.float32]) -> StreamInfo:
+    audio = AudioInfo(RATE_HZ, ("FL", "FR"), "stereo", "pcm_s16le")
+    return StreamInfo("x", "wav", len(sound) / RATE_HZ, None, audio)
+
+
+def findings(sound: NDArray[np.float32]) -> tuple[Finding, ...]:
+    stream, detector = stream_of(sound), load("audio_dropout")
+    analysis = detector.open(stream)
+    analysis.push(Chunk(audio=tuple(runs_of(sound, 7001))))
+    return detector.decide(analysis.close(), stream).findings
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_drop_out_is_found_once_with_its_ends(seed: int) -> None:
+    sound = music_like(seed, 5.0)
+    made = simulator("audio_dropout")
+    plan = made.plan(stream_of(sound), Interval(2.0, 2.6), seed=seed, severity=4.0)
+    truth: list = []
+    out = np.concatenate([run.data for run in made.apply(runs_of(sound), plan, truth)])
+    (finding,) = findings(out)
+    assert finding.start_s == pytest.approx(truth[0].start_s, abs=0.02)
+    assert finding.end_s == pytest.approx(truth[0].end_s, abs=0.02)
+    assert finding.severity == "major"
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [t for t in TWINS if t.sound and "audio_dropout" in t.silent],
+    ids=lambda t: t.name,
+)
+def test_harmless_twins_stay_silent(twin) -> None:
+    assert findings(twin.sound(2)) == ()
+
+
+def test_a_gated_clock_is_no_drop_out_but_one_gap_in_a_tone_is() -> None:
+    time_s = np.arange(6 * RATE_HZ) / RATE_HZ
+    tone = (0.1 * np.sin(2 * np.pi * 500 * time_s)).astype(np.float32)[:, None].repeat(2, axis=1)
+    assert findings(tone * (time_s % 1.0 < 0.2)[:, None]) == ()
+    (finding,) = findings(tone * ~((time_s >= 3.0) & (time_s < 3.3))[:, None])
+    assert finding.evidence["duration_s"] == pytest.approx(0.3, abs=0.02)
+
+
+def test_silence_that_lasts_is_reported_however_it_began() -> None:
+    (finding,) = findings(np.zeros((11 * RATE_HZ, 2), np.float32))
+    assert (finding.start_s, finding.end_s) == (0.0, pytest.approx(11.0, abs=0.02))
+    assert finding.severity == "critical"
