@@ -21,12 +21,19 @@ from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.compression_blockiness.grid import grid
-from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS
+from defectscope.features.geometry import (
+    TILE_COLUMNS,
+    TILE_ROWS,
+    sampled_columns,
+    sampled_rows,
+)
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 
 BUCKETS_HZ = 5
 _STEPS = 256
+# Between these shares of a plainly visible step its height matters.
+_LEAST_HEIGHT, _MOST_HEIGHT = 0.65, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +84,14 @@ class CompressionBlockiness:
         clarity = column(table, "clarity") / _STEPS
         period = column(table, "period") / _STEPS
         bounds = self.tuned.thresholds
-        # A comb that hardly stands out of the picture's own steps is none.
+        height = column(table, "height") / _STEPS
+        # A comb that hardly stands out of the picture's own steps is none, and the lower its steps
+        # are, the clearer it must be to be seen.
+        seen = clarity * np.sqrt(
+            np.clip(height / bounds["plain_code"], _LEAST_HEIGHT, _MOST_HEIGHT)
+        )
         low, high = bounds["faint_clarity"], bounds["clear_clarity"]
-        shown = strength * np.clip((clarity - low) / (high - low), 0.0, 1.0)
+        shown = strength * np.clip((seen - low) / (high - low), 0.0, 1.0)
         measure = stands_out(
             [np.log2(shown + bounds["faint_strength"])],
             [bounds["rise_octaves"]],
@@ -95,6 +107,7 @@ class CompressionBlockiness:
             return {
                 "grid_strength": round(float(np.mean(shown[inside])), 3),
                 "grid_clarity": round(float(np.mean(clarity[inside])), 2),
+                "step_code": round(float(np.mean(height[inside])), 2),
                 "block_px": round(float(np.median(period[inside])), 2),
                 "programme_grid_strength": round(float(np.median(shown)), 3),
             }
@@ -110,6 +123,10 @@ class CompressionBlockinessAnalysis:
         assert video is not None
         self._time_base = video.time_base
         self._signatures = Signatures(video)
+        # Mean step of a column times mean step of a row, of so many sums of samples, in codes.
+        lines = len(sampled_rows(video.width, video.height)) * len(sampled_columns(video.width))
+        scale = float(1 << (video.bit_depth - 8))
+        self._samples = max(1.0, np.sqrt(video.width * video.height * lines) * scale)
         self._bucket: int | None = None
         self._pictures = 0
         self._luma = np.zeros((TILE_ROWS, TILE_COLUMNS))
@@ -121,6 +138,7 @@ class CompressionBlockinessAnalysis:
             strength=np.uint16,
             clarity=np.uint16,
             period=np.uint16,
+            height=np.uint16,
             **SIGNATURE,
         )
 
@@ -144,12 +162,15 @@ class CompressionBlockinessAnalysis:
     def _finish(self) -> None:
         if self._bucket is not None:
             found = grid(self._columns, self._rows)
-            strength, clarity, period = saturate(np.array(found) * _STEPS, np.uint16)
+            steps = np.sqrt(self._columns.sum() * self._rows.sum()) / self._samples / self._pictures
+            quantities = np.array([*found, found[0] * steps]) * _STEPS
+            strength, clarity, period, height = saturate(quantities, np.uint16)
             self._table.add(
                 bucket=[self._bucket],
                 strength=[strength],
                 clarity=[clarity],
                 period=[period],
+                height=[height],
                 **self._signatures.columns(self._luma[None], self._pictures),
             )
         self._pictures = 0

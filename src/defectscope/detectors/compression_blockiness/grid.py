@@ -15,6 +15,10 @@ Floats = NDArray[np.float64]
 # Blocks of 8 and of 16 coded at full size, 3/4, 2/3 and 1/2 of it, and blocks of 8 at 1/4.
 PERIODS_PX = np.array([8.0, 32 / 3, 12.0, 16.0, 64 / 3, 24.0, 32.0])
 _MAX_HARMONICS = 4
+# Harmonics below half the sampling frequency, as cycles per sample, period after period.
+_COUNTS = np.minimum(_MAX_HARMONICS, np.ceil(PERIODS_PX / 2).astype(np.intp) - 1)
+_LINES = np.concatenate([np.arange(1, n + 1) / p for n, p in zip(_COUNTS, PERIODS_PX, strict=True)])
+_FIRST_LINES = np.concatenate(([0], np.cumsum(_COUNTS)[:-1]))
 # A step profile is compared with its own surroundings, this many samples wide.
 _SURROUND = 17
 # What stands out is bounded, so that one edge in the picture is not a grid.
@@ -45,16 +49,14 @@ def comb(profile: Floats) -> tuple[Floats, Floats]:
     window = np.hanning(length)
     spectrum = np.abs(np.fft.rfft(relative * window, _FINE * length)) / window.sum()
     typical = max(float(np.median(spectrum[_FINE:])), 1e-9)
-    strength, clarity = np.zeros(len(PERIODS_PX)), np.zeros(len(PERIODS_PX))
-    for index, period in enumerate(PERIODS_PX):
-        harmonics = np.arange(1, min(_MAX_HARMONICS, int(np.ceil(period / 2)) - 1) + 1)
-        bins = np.rint(harmonics * _FINE * length / period).astype(np.intp)
-        near = bins + np.arange(-_NEAR, _NEAR + 1)[:, None]
-        lines = spectrum[np.clip(near, 0, len(spectrum) - 1)].max(axis=0)
-        # The weakest lines count too: a regular pattern in the picture has but one or two.
-        amplitude = float(np.exp(np.mean(np.log(np.maximum(lines, 1e-9)))))
-        strength[index] = max(0.0, amplitude - _FLOOR * typical) * period
-        clarity[index] = amplitude / typical
+    bins = np.rint(_LINES * _FINE * length).astype(np.intp)
+    near = bins + np.arange(-_NEAR, _NEAR + 1)[:, None]
+    lines = spectrum[np.clip(near, 0, len(spectrum) - 1)].max(axis=0)
+    # The weakest lines count too: a regular pattern in the picture has but one or two.
+    logs = np.add.reduceat(np.log(np.maximum(lines, 1e-9)), _FIRST_LINES) / _COUNTS
+    amplitude = np.exp(logs)
+    strength = np.maximum(0.0, amplitude - _FLOOR * typical) * PERIODS_PX
+    clarity = amplitude / typical
     return strength, clarity
 
 
