@@ -167,8 +167,11 @@ class Flicker:
             evidence |= each.evidence
         first, last = min(e.first for e in group), max(e.last for e in group)
         evidence["duration_s"] = round(float(ends_s[last] - starts_s[first]), 4)
-        rule = "flicker" if kind == "luma" else kind
-        strength = evidence.get("swing_share", 1.0) / self.tuned.thresholds["swing"]
+        # Pumping by a tenth of the level weighs 1, the allowed number of flashes a second 4.
+        flashes = evidence.get("flashes_hz", 0.0) / self.params.flashes_per_s
+        swing = evidence.get("swing_share", 0.0)
+        evidence["weight"] = round(max(4.0 * flashes, swing / 0.1), 2)
+        strength = swing / self.tuned.thresholds["swing"]
         confidence = 0.97 if kind != "luma" else 1.0 - 0.5 / max(strength, 1.0)
         return Finding(
             detector=self.name,
@@ -176,7 +179,7 @@ class Flicker:
             start_s=float(starts_s[first]),
             end_s=float(ends_s[last]),
             confidence=round(float(np.clip(confidence, 0.5, 0.97)), 4),
-            severity=severity_of(self.tuned.severity[rule], evidence),
+            severity=severity_of(self.tuned.severity["flicker"], evidence),
             evidence=evidence,
         )
 
