@@ -1,0 +1,105 @@
+"""Stream integrity: damage and clock faults are found where they are, sound files stay silent."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from defectscope.detection.artifacts import tuned
+from defectscope.detectors.judging import analyze
+from defectscope.detectors.stream_integrity import StreamIntegrity
+from defectscope.findings import Finding, Measurements, Table
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
+from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
+from defectscope.media.writer import write_clip
+from defectscope.simulate.material import Footage
+from defectscope.simulate.run import impair_file, job, stream_of
+from defectscope.simulate.soundscape import music_like, runs_of
+
+RATE = Fraction(25)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("integrity") / "clean.mkv"
+    write_clip(
+        path,
+        frames=Footage(seed=5, width=160, height=96, frames=150),
+        runs=runs_of(music_like(2, 6.0, 48000)),
+        video=VideoEncoding(160, 96, RATE, gop_frames=25),
+        audio=AudioEncoding(),
+    )
+    return path
+
+
+def findings(path: Path) -> tuple[Finding, ...]:
+    return analyze(path, detectors=["stream_integrity"]).findings
+
+
+def made(clean: Path, target: Path, **overrides: object) -> tuple[float, float]:
+    plan = job(
+        "stream_integrity",
+        stream_of(clean),
+        seed=4,
+        start_s=2.0,
+        duration_s=1.0,
+        severity=4.0,
+        overrides=overrides,
+    )
+    truth = impair_file(clean, target, [plan])
+    return truth[0].start_s, truth[0].end_s
+
+
+def test_a_sound_file_is_silent(clean: Path) -> None:
+    assert findings(clean) == ()
+
+
+def test_lost_pictures_leave_a_gap(clean: Path, tmp_path: Path) -> None:
+    target = tmp_path / "lost.mkv"
+    start_s, end_s = made(clean, target, kind="lost_video", share=1.0)
+    found = findings(target)
+    assert found
+    assert any(f.start_s <= end_s and f.end_s >= start_s - 0.1 for f in found)
+    assert all(start_s - 1.0 <= f.start_s <= end_s + 1.0 for f in found)
+
+
+def stream_with(video_s: float, audio_s: float, offset_s: float) -> StreamInfo:
+    return StreamInfo(
+        uri="x",
+        container="matroska",
+        duration_s=max(video_s, audio_s),
+        video=VideoInfo(160, 96, 80, 48, 8, "yuv420p", RATE, Fraction(1, 25), "h264"),
+        audio=AudioInfo(48000, ("FL", "FR"), "stereo", "aac"),
+        audio_start_s=offset_s,
+        video_duration_s=video_s,
+        audio_duration_s=audio_s,
+    )
+
+
+def decided(stream: StreamInfo) -> tuple[Finding, ...]:
+    from array import array
+
+    columns = {"at": array("q"), "kind": array("B"), "amount_s": array("f")}
+    measured = Measurements("stream_integrity", {"events": Table((90000, 1), columns)})
+    detector = StreamIntegrity(tuned=tuned("stream_integrity"))
+    return detector.decide(measured, stream).findings
+
+
+def test_clocks_that_agree_are_silent() -> None:
+    assert decided(stream_with(60.0, 60.02, 0.02)) == ()
+
+
+def test_a_late_start_is_named_with_its_size() -> None:
+    (finding,) = decided(stream_with(60.0, 59.2, 0.8))
+    assert finding.evidence["kind"] == "start_mismatch"
+    assert finding.evidence["jump_s"] == pytest.approx(0.8)
+    assert finding.severity == "major"
+
+
+def test_sound_that_ends_early_is_named_with_its_span() -> None:
+    (finding,) = decided(stream_with(60.0, 45.0, 0.0))
+    assert finding.evidence["kind"] == "length_mismatch"
+    assert (finding.start_s, finding.end_s) == (45.0, 60.0)
+    assert finding.severity == "critical"
