@@ -109,6 +109,7 @@ class AudioArtifacts:
             probability,
             enter=self.tuned.thresholds[f"{defect}_enter"],
             leave=self.tuned.thresholds[f"{defect}_leave"],
+            sustained=self.tuned.thresholds[f"{defect}_sustained"],
             max_gap_s=self.params.max_gap_s,
             min_lasting_s=self.params.min_lasting_s,
             audio_s=stream.audio_duration_s or stream.duration_s,

@@ -8,12 +8,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.spans import Rows, bridge, hysteresis
+from defectscope.detection.spans import Rows, bridge, runs
 from defectscope.detectors.audio_artifacts.analysis import WINDOWS_HZ
 
 HOP_S = 1.0 / WINDOWS_HZ
 WINDOW_S = 1.0
 CLICKS = "audio_clicks"
+# Windows over which probability must stay high on average to be believed at a lower threshold:
+# five seconds of steady suspicion are worth more than one of certainty.
+SUSTAINED_WINDOWS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ def occurrences(
     *,
     enter: float,
     leave: float,
+    sustained: float,
     max_gap_s: float,
     min_lasting_s: float,
     audio_s: float,
@@ -52,6 +56,7 @@ def occurrences(
         probability: Of the defect, per window.
         enter: Probability at which an occurrence is believed.
         leave: Probability above which its neighbours belong to it.
+        sustained: Mean probability over five seconds at which it is believed, too.
         max_gap_s: Occurrences at most this far apart are one.
         min_lasting_s: Shorter hum, hiss and distortion are dropped.
         audio_s: Length of the sound.
@@ -60,8 +65,10 @@ def occurrences(
     breaks = np.flatnonzero(np.diff(starts_s) > HOP_S * 1.5) + 1
     spans: list[Rows] = []
     for first, last in pairwise([0, *breaks.tolist(), len(starts_s)]):
-        found = hysteresis(probability[first:last], enter, leave)
-        spans += [(a + first, b + first) for a, b in found]
+        for a, b in runs(probability[first:last] >= leave):
+            inside = probability[first + a : first + b]
+            if inside.max() >= enter or _steadiest(inside) >= sustained:
+                spans.append((first + a, first + b))
     spans = bridge(spans, starts_s, starts_s + HOP_S, max_gap_s)
     out: list[Occurrence] = []
     for first, last in spans:
@@ -69,6 +76,14 @@ def occurrences(
         if defect == CLICKS or end_s - start_s >= min_lasting_s:
             out.append(Occurrence(start_s, end_s, first, last))
     return out
+
+
+def _steadiest(probability: NDArray[np.float64]) -> float:
+    """Gives the highest mean over five seconds, 0 where there are fewer."""
+    if len(probability) < SUSTAINED_WINDOWS:
+        return 0.0
+    sums = np.cumsum(np.concatenate([[0.0], probability]))
+    return float((sums[SUSTAINED_WINDOWS:] - sums[:-SUSTAINED_WINDOWS]).max() / SUSTAINED_WINDOWS)
 
 
 def _ends(

@@ -36,8 +36,8 @@ VERSION = "0.1.0"
 # False findings in ten minutes of clean validation programmes that each of the four defects may
 # give; the goal on programmes never seen is two for all of them together.
 _FALSE_PER_10_MIN = 0.3
-# A state once entered is left below this share of the way down to even odds.
-_LEAVE_SHARE = 0.6
+# A state once entered is left below even odds.
+_LEAVE = 0.5
 _ENTER_LADDER = tuple(np.round(1 - 0.5 * np.geomspace(1, 0.002, 60), 4).tolist())
 SEVERITY = {name: {"measure": "duration_s", "major": 2.0, "critical": 10.0} for name in CLASSES}
 
@@ -49,9 +49,10 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
     thresholds: dict[str, float] = {}
     clean = score_programmes(model, cache, "validation")
     for name in CLASSES:
-        enter = _enter(name, clean, fits[name])
+        enter, sustained = _choose(name, clean, fits[name])
         thresholds[f"{name}_enter"] = enter
-        thresholds[f"{name}_leave"] = _leave(enter)
+        thresholds[f"{name}_leave"] = _LEAVE
+        thresholds[f"{name}_sustained"] = sustained
     test = score_windows(model, cache, "test")
     metrics = measure(test, fits)
     metrics["clean_programmes"] = false_alarms(
@@ -77,31 +78,39 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
     )
 
 
-def _leave(enter: float) -> float:
-    return round(0.5 + (enter - 0.5) * (1 - _LEAVE_SHARE), 4)
+def _choose(name: str, clean: Sequence[Programme], fit: Platt) -> tuple[float, float]:
+    """Gives the lowest thresholds, for entering and for steady suspicion, clean sound respects."""
+    allowed = _FALSE_PER_10_MIN * sum(p.seconds for p in clean) / 600
 
+    def false(enter: float, sustained: float) -> int:
+        return sum(len(found_in(name, p, fit, (enter, _LEAVE, sustained))) for p in clean)
 
-def _enter(name: str, clean: Sequence[Programme], fit: Platt) -> float:
-    """Gives the lowest threshold that clean programmes seldom pass."""
-    tens = sum(p.seconds for p in clean) / 600
-    for enter in _ENTER_LADDER:
-        found = sum(len(found_in(name, p, fit, enter, _leave(enter))) for p in clean)
-        if found <= _FALSE_PER_10_MIN * tens:
-            return enter
-    return _ENTER_LADDER[-1]
+    never = 1.1
+    enter = next((e for e in _ENTER_LADDER if false(e, never) <= allowed), _ENTER_LADDER[-1])
+    steady = [s for s in _ENTER_LADDER if s <= enter]
+    return enter, next((s for s in steady if false(enter, s) <= allowed), enter)
 
 
 def found_in(
-    name: str, programme: Programme, fit: Platt, enter: float, leave: float
+    name: str, programme: Programme, fit: Platt, thresholds: tuple[float, float, float]
 ) -> list[Occurrence]:
-    """Gives what the detector would report of one defect, at its default parameters."""
+    """Gives what the detector would report of one defect, at its default parameters.
+
+    Args:
+        name: Which defect.
+        programme: A judged recording.
+        fit: The defect's calibration.
+        thresholds: Enter, leave and sustained.
+    """
     place, params = CLASSES.index(name), Params()
+    enter, leave, sustained = thresholds
     return occurrences(
         name,
         programme.starts_s,
         fit(programme.logits[:, place]),
         enter=enter,
         leave=leave,
+        sustained=sustained,
         max_gap_s=params.max_gap_s,
         min_lasting_s=params.min_lasting_s,
         audio_s=programme.seconds,
@@ -112,23 +121,20 @@ def false_alarms(
     clean: Sequence[Programme], fits: Mapping[str, Platt], thresholds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Gives the findings on clean programmes, by corpus, with bounds."""
+    bounds = {
+        name: (
+            thresholds[f"{name}_enter"],
+            thresholds[f"{name}_leave"],
+            thresholds[f"{name}_sustained"],
+        )
+        for name in CLASSES
+    }
     out: dict[str, Any] = {}
     for corpus in ("all", *sorted({p.corpus for p in clean})):
         own = [p for p in clean if corpus in ("all", p.corpus)]
         tens = sum(p.seconds for p in own) / 600
         counts = {
-            name: sum(
-                len(
-                    found_in(
-                        name,
-                        p,
-                        fits[name],
-                        thresholds[f"{name}_enter"],
-                        thresholds[f"{name}_leave"],
-                    )
-                )
-                for p in own
-            )
+            name: sum(len(found_in(name, p, fits[name], bounds[name])) for p in own)
             for name in CLASSES
         }
         total = sum(counts.values())
