@@ -1,0 +1,61 @@
+"""Black frames: found to the frame, in any range; nights and fades stay silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from defectscope.findings import Interval
+from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.black_frames import SIMULATORS
+from defectscope.simulate.material import Footage, frame_of
+from defectscope.simulate.twins import twin
+
+WIDTH, HEIGHT, FRAMES = 320, 180, 100
+STREAM = video_stream(WIDTH, HEIGHT, FRAMES)
+
+
+def footage():
+    return list(Footage(seed=6, width=WIDTH, height=HEIGHT, frames=FRAMES))
+
+
+@pytest.mark.parametrize(
+    ("length_s", "severity"), [(0.04, "minor"), (0.4, "major"), (2.2, "critical")]
+)
+def test_black_is_found_to_the_frame(judge_frames, length_s, severity):
+    assert not judge_frames("black_frames", footage(), STREAM).findings
+    frames, (truth,) = impair_frames(
+        SIMULATORS[0], footage(), STREAM, span=Interval(1.0, 1.0 + length_s), seed=2, severity=5
+    )
+    (found,) = judge_frames("black_frames", frames, STREAM).findings
+    assert found.start_s == pytest.approx(truth.start_s, abs=0.001)
+    assert found.end_s == pytest.approx(truth.end_s, abs=0.001)
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize("severity", [3, 4])
+def test_black_with_residue_is_found(judge_frames, severity):
+    frames, (truth,) = impair_frames(
+        SIMULATORS[0], footage(), STREAM, span=Interval(1.0, 1.6), seed=2, severity=severity
+    )
+    (found,) = judge_frames("black_frames", frames, STREAM).findings
+    assert found.interval.iou(truth.interval) > 0.9
+
+
+def test_full_range_black_is_found(judge_frames):
+    assert STREAM.video is not None
+    stream = replace(STREAM, video=replace(STREAM.video, full_range=True))
+    black = [np.zeros((HEIGHT, WIDTH)), *2 * [np.full((HEIGHT // 2, WIDTH // 2), 128.0)]]
+    frames = [frame_of(black, f.pts) if 25 <= f.pts < 40 else f for f in footage()]
+    (found,) = judge_frames("black_frames", frames, stream).findings
+    assert (found.start_s, found.end_s) == pytest.approx((1.0, 1.6))
+
+
+@pytest.mark.parametrize("name", ["night_scene", "fade_to_near_black"])
+def test_look_alikes_stay_silent(judge_frames, name):
+    frames = list(twin(name).frames(5))[:150]
+    height, width = frames[0].planes[0].picture.shape
+    stream = video_stream(width, height, len(frames))
+    assert not judge_frames("black_frames", frames, stream).findings
