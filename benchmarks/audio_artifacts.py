@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("verb", choices=sorted(_VERBS))
     parser.add_argument("--work", type=Path, help="folder of `defectscope-train prepare`")
     parser.add_argument("--root", type=Path, action="append", default=[])
+    parser.add_argument("--set", action="append", default=[], help="as the cache was prepared with")
     parser.add_argument("--run", default="run", help="run inside --work (left-out)")
     parser.add_argument("--left-out", default="", help="families as hum:buzz,... (left-out)")
     parser.add_argument("--steps", type=int, default=600, help="of each small run (starts)")
@@ -71,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _cache(options: argparse.Namespace) -> tuple[Any, Any]:
     words = ["prepare", "audio_artifacts", "--work", str(options.work)]
     words += [w for root in options.root for w in ("--root", str(root))]
+    words += [w for pair in options.set for w in ("--set", pair)]
     _, cache, sources = cli.open_work(cli.build_parser().parse_args(words))
     return cache, sources
 

@@ -167,7 +167,7 @@ def _windows(count: int) -> list[Spectra]:
 def test_a_windows_score_does_not_depend_on_its_neighbours(detector: AudioArtifacts) -> None:
     windows = _windows(BATCH)
     together = detector.scorer(windows)
-    for place in (0, 3, 7):
+    for place in (0, 3, 15):
         assert np.allclose(detector.scorer([windows[place]])[0], together[place], atol=2e-3)
     with pytest.raises(ValueError, match="windows"):
         detector.scorer(_windows(1) * (BATCH + 1))

@@ -17,7 +17,7 @@ from defectscope.detectors.audio_artifacts.spectra import Spectra
 
 # Windows per run of the network. Fewer are filled up with silence, so that its shape, and with it
 # its rounding, never depends on how much sound there was.
-BATCH = 8
+BATCH = 16
 
 
 class Scorer:

@@ -24,6 +24,7 @@ _LEVELS_KEPT = 48
 # Below 70 dB under full scale the reference stops following: silence stays silence.
 _REFERENCE_FLOOR = -7.0
 _RANGE = 8.0
+_LN10 = 2.302585092994046
 
 
 def _stage(inputs: int, outputs: int, width: int = 3, step: int = 1) -> nn.Sequential:
@@ -85,7 +86,7 @@ class Network(nn.Module):
 
     def embed(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
         """Gives what the branches gather, (n, features)."""
-        power = torch.pow(10.0, mel.float()).mean(dim=(1, 2))
+        power = torch.exp(mel.float() * _LN10).mean(dim=(1, 2))
         reference = torch.log10(power + 1e-12).clamp_min(_REFERENCE_FLOOR)[:, None, None]
         picture = _bounded(mel - reference).transpose(1, 2)[:, None]  # (n, 1, 64, 97)
         maps = self.mel(picture)  # (n, d, 8, 12)
