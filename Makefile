@@ -110,9 +110,10 @@ TRAIN = $(BIN)/defectscope-train
 
 train-block-corruption: $(DEV_STAMP) ## Trains block_corruption and exports it (CORPORA=folder)
 	$(TRAIN) prepare block_corruption --work runs/block_corruption --root $(CORPORA)
-	$(TRAIN) train block_corruption --work runs/block_corruption --root $(CORPORA)
+	$(TRAIN) train block_corruption --work runs/block_corruption --root $(CORPORA) \
+	    --set crop_px=160
 	$(TRAIN) export block_corruption --work runs/block_corruption --root $(CORPORA) \
-	    --out model_artifacts/block_corruption
+	    --set crop_px=160 --out model_artifacts/block_corruption
 
 train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CORPORA=folder)
 	$(TRAIN) prepare audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
