@@ -97,7 +97,7 @@ def match_level(programme: Sound, impaired: Sound) -> Sound:
     if clean < 1e-6 or dirty < 1e-9:
         return impaired.astype(np.float32)
     # Over near silence the defect is all there is to hear: pulling it down would hide it.
-    return (impaired * np.float32(min(1.0, max(clean / dirty, 0.25)))).astype(np.float32)
+    return (impaired * np.float32(np.clip(clean / dirty, 0.25, 4.0))).astype(np.float32)
 
 
 def seam(programme: Sound, impaired: Sound, rate_hz: int) -> Sound:

@@ -71,9 +71,10 @@ def test_truth_span_level_and_seed(
         assert all(t.defect == tool.name for t in truth)
         assert all(SPAN.start_s <= t.start_s < t.end_s <= SPAN.end_s for t in truth)
         inside = slice(int(SPAN.start_s * RATE_HZ), int(SPAN.end_s * RATE_HZ))
-        # Never louder than the programme, and no softer than what clipping takes away.
+        # As loud as the programme, so that loudness gives nothing away; only what drowns it by
+        # more than 12 dB may be louder.
         ratio = rms(out[inside]) / rms(programme[inside])
-        assert 0.5 < ratio < 1.2
+        assert 0.95 < ratio < 1.2
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda t: t.name)
