@@ -24,6 +24,7 @@ def test_artifact_is_complete_and_loads(toy: Any, toy_cache: Any, tmp_path: Path
         {"name": "mine", "licence": "own content", "source": "me"}
     ]
     assert document["training"]["best_step"] == outcome.best_step
+    assert document["training"]["run"]["schedule"]["batch"] == toy.schedule().batch
     loaded = load_weights(toy.build(), out, document)
     assert toy.score(loaded, toy_cache, "test")["objective"] == document["metrics"]["accuracy"]
     card = (out / "CARD.md").read_text()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,9 @@ def export(
         **release.extra,
         "metrics": dict(release.metrics),
         "training": {
-            "settings": asdict(recipe.settings),
+            # As the checkpoint has it: export may be given another cache to measure on.
+            "run": ast.literal_eval(state["identity"]),
+            "measured_on": dict(recipe.preparation()),
             "steps": int(state["step"]),
             "best_step": int(state["best_step"]),
             "seed": seed,
