@@ -82,6 +82,7 @@ def child(task: str, clip: str, detectors: str) -> None:
         reader = open_media(clip, limits=Limits(decode_threads=THREADS))
         began, busy = time.perf_counter(), time.process_time()
         measured = measure(reader, loaded)
+        reader.close()
         for detector in loaded:
             if detector.name in measured:
                 detector.decide(measured[detector.name], reader.info)

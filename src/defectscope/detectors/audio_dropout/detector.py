@@ -93,7 +93,7 @@ class AudioDropout:
             curves={"audio_dropout": curve(starts_s, score)},
         )
 
-    def _gaps(self, level: NDArray[np.float64]) -> list[tuple[int, int]]:
+    def _gaps(self, level: NDArray[np.float32]) -> list[tuple[int, int]]:
         """Runs of near-silence that begin and end abruptly out of programme level."""
         bound = self.tuned.thresholds["gap_dbfs"]
         active = self.tuned.thresholds["active_dbfs"]
@@ -122,7 +122,7 @@ class AudioDropout:
         self,
         gap: tuple[int, int],
         channels: list[str],
-        levels: dict[str, NDArray[np.float64]],
+        levels: dict[str, NDArray[np.float32]],
         starts_s: NDArray[np.float64],
     ) -> Finding:
         first, last = gap
@@ -168,19 +168,19 @@ class AudioDropoutAnalysis:
         assert audio is not None
         self._channels = len(audio.channels)
         self._meter = LevelMeter(audio.rate_hz, self._channels)
+        columns = {f"level_{k}": np.uint8 for k in range(self._channels)}
+        self._table = TableBuilder(Fraction(HOPS_HZ), hop=np.int64, **columns)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next runs of sound."""
         for run in chunk.audio:
             self._meter.push(run.start, run.data)
+        # Kept as bytes at once: an hour of small arrays would weigh more than the programme.
+        for first, codes in self._meter.rows:
+            levels = {f"level_{k}": codes[:, k] for k in range(self._channels)}
+            self._table.add(hop=np.arange(first, first + len(codes)), **levels)
+        self._meter.rows.clear()
 
     def close(self) -> Measurements:
         """Gives levels by hop."""
-        columns = {f"level_{k}": np.uint8 for k in range(self._channels)}
-        builder = TableBuilder(Fraction(HOPS_HZ), hop=np.int64, **columns)
-        for first, codes in self._meter.rows:
-            builder.add(
-                hop=np.arange(first, first + len(codes)),
-                **{f"level_{k}": codes[:, k] for k in range(self._channels)},
-            )
-        return Measurements("audio_dropout", {"levels": builder.table()})
+        return Measurements("audio_dropout", {"levels": self._table.table()})

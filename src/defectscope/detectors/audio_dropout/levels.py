@@ -13,9 +13,9 @@ _FLOOR_DBFS = -127.0
 _STEP_DB = 0.5
 
 
-def to_dbfs(codes: NDArray[Any]) -> NDArray[np.float64]:
+def to_dbfs(codes: NDArray[Any]) -> NDArray[np.float32]:
     """Gives levels in dBFS; digital silence reads -127."""
-    return _FLOOR_DBFS + codes * _STEP_DB
+    return np.float32(_FLOOR_DBFS) + codes * np.float32(_STEP_DB)
 
 
 class LevelMeter:

@@ -123,15 +123,7 @@ class LoudnessAnalysis:
         audio = stream.audio
         assert audio is not None
         self._meter = Meter(audio.rate_hz, audio.channels)
-
-    def push(self, chunk: Chunk) -> None:
-        """Takes the next runs of sound."""
-        for run in chunk.audio:
-            self._meter.push(run.start, run.data)
-
-    def close(self) -> Measurements:
-        """Gives energies and peaks by block."""
-        builder = TableBuilder(
+        self._table = TableBuilder(
             Fraction(BLOCKS_HZ),
             block=np.int64,
             energy=np.float64,
@@ -139,14 +131,22 @@ class LoudnessAnalysis:
             sample_peak=np.float32,
             true_peak=np.float32,
         )
-        rows = self._meter.rows
-        if rows:
-            block, energy, momentary, sample_peak, true_peak = zip(*rows, strict=True)
-            builder.add(
+
+    def push(self, chunk: Chunk) -> None:
+        """Takes the next runs of sound."""
+        for run in chunk.audio:
+            self._meter.push(run.start, run.data)
+        if self._meter.rows:
+            block, energy, momentary, sample_peak, true_peak = zip(*self._meter.rows, strict=True)
+            self._table.add(
                 block=block,
                 energy=energy,
                 momentary=momentary,
                 sample_peak=sample_peak,
                 true_peak=true_peak,
             )
-        return Measurements("loudness", {"blocks": builder.table()})
+            self._meter.rows.clear()
+
+    def close(self) -> Measurements:
+        """Gives energies and peaks by block."""
+        return Measurements("loudness", {"blocks": self._table.table()})
