@@ -17,7 +17,7 @@ from defectscope.errors import UsageError
 from defectscope.findings import Report
 
 EXAMPLES = """example:
-  python sagemaker/collect_transform.py s3://work/november --output november/
+  python sagemaker/collect_transform.py s3://qc-work/november --output november/
 Run it as often as you like: what is done is not done again. Records that gave no answer go to
 round-2/ (and so on) below the work prefix; submit that, then collect again.
 """

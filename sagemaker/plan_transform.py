@@ -14,8 +14,8 @@ from defectscope.errors import DefectscopeError, UsageError
 
 MEDIA = (".mp4", ".mov", ".mkv", ".mxf", ".ts", ".m2ts", ".mpg", ".webm", ".avi", ".wav", ".flac")
 EXAMPLES = """examples:
-  python sagemaker/plan_transform.py s3://work/november --prefix s3://media/titles/
-  python sagemaker/plan_transform.py s3://work/november --list titles.jsonl --instances 8
+  python sagemaker/plan_transform.py s3://qc-work/november --prefix s3://media/titles/
+  python sagemaker/plan_transform.py s3://qc-work/november --list titles.jsonl --instances 8
 The list has one address a line, or one JSON object a line with uri and, where they are known,
 duration_s, px_hz (width x height x frame rate), captions_uri and title. Durations that are not
 known are read from the files' heads when the `engine` extra is installed.
