@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -11,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from defectscope.detection.contracts import Analysis, Chunk, Detector, VideoChunk
+from defectscope.detection.prefetch import ahead
 from defectscope.detection.selection import Selector
 from defectscope.errors import InvalidParameterError
 from defectscope.features import PlaneGeometry, open_extractor
@@ -27,6 +29,8 @@ Progress = Callable[[float], None]
 # NumPy's overhead per call vanishes, small enough to stay in the cache.
 _CHUNK_BYTES = 4_000_000
 _MAX_CHUNK_FRAMES = 64
+# Frames and runs of sound decoded ahead: 2160p frames of 10 bit take 25 MB each.
+_DECODED_AHEAD = 4
 
 
 def is_applicable(detector: Detector, stream: StreamInfo) -> bool:
@@ -86,10 +90,11 @@ def measure(
         video=wants_video,
         audio=wants_audio,
     )
-    for item in items:
-        reached_s = feed.take(item)
-        if progress is not None and reached_s is not None:
-            progress(reached_s)
+    with closing(ahead(items, _DECODED_AHEAD)) as decoded:
+        for item in decoded:
+            reached_s = feed.take(item)
+            if progress is not None and reached_s is not None:
+                progress(reached_s)
     return {
         detector.name: cut(measured, start_s, end_s)
         for detector, measured in zip(running, feed.close(), strict=True)
