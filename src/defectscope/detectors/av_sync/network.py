@@ -1,0 +1,193 @@
+"""The network: two streams that give lips and speech of the same moment the same vector.
+
+    picture  (T, 48, 64)  each frame on its own -> 96, then five frames together -> 128
+    sound    (M, 40)      twenty log-mel frames together                         -> 128
+
+Both are normalised over the fragment they are given (light, skin and voice fall out), so a fragment
+is embedded whole; two to five seconds are what it was trained on. The cosine of two vectors is
+what `offsets` averages. Two of the 128 numbers are kept for "nothing to tell" (a pause, a turned
+head): the longer a vector is there, the less its window says at any offset, since the two streams
+keep it in different places. So plain means over windows are weighted means.
+
+Source: Chung and Zisserman 2016, "Out of time: automated lip sync in the wild", for the two
+streams of five pictures and a fifth of a second of sound; sizes, normalisation and the reserved
+numbers are ours, see docs/results/av_sync.md.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from defectscope.detectors.av_sync.sound import FRAMES_PER_PICTURE, WINDOW_FRAMES
+from defectscope.detectors.weights import load_weights
+
+HEIGHT, WIDTH = 48, 64
+EMBEDDING = 128
+_FRAME_FEATURES = 96
+# Natural-log power: what lies further than this under the fragment's loud frames is its floor.
+_RANGE = 10.0
+_LOUD_SHARE = 0.95
+# Frames that go through the picture stream at once: keeps what is held under 20 MB.
+_ROWS = 64
+Floats = NDArray[np.float32]
+
+
+class SyncNet(nn.Module):
+    """Gives the vectors of mouth pictures and of sound.
+
+    Args:
+        widths: Channels of the four stages of the picture stream.
+        drop_out: Before the last layer of each stream.
+    """
+
+    def __init__(
+        self, widths: tuple[int, int, int, int] = (16, 32, 64, 96), drop_out: float = 0.2
+    ) -> None:
+        super().__init__()
+        self.widths = widths
+        a, b, c, d = widths
+        self.frames = nn.Sequential(
+            _plane(3, a, 5, 2), _plane(a, b, 3, 2), _plane(b, c, 3, 2), _plane(c, d, 3, 2),
+        )  # fmt: skip
+        self.frame_features = nn.Linear(d * 3 * 4, _FRAME_FEATURES)
+        self.motion = nn.Sequential(
+            _strip(_FRAME_FEATURES, 160, 3), _strip(160, 160, 3), nn.Dropout(drop_out)
+        )
+        self.picture_head = nn.Conv1d(160, EMBEDDING, 1)
+        self.bands = nn.Sequential(_plane(1, 16, 5, (2, 1)), _plane(16, 32, 3, (2, 1)))
+        self.speech = nn.Sequential(
+            _strip(32 * 10, 128, 1), _strip(128, 128, 4, FRAMES_PER_PICTURE),
+            _strip(128, 160, 3), _strip(160, 160, 3), nn.Dropout(drop_out),
+        )  # fmt: skip
+        self.sound_head = nn.Conv1d(160, EMBEDDING, 1)
+
+    def picture(self, crops: Tensor) -> Tensor:
+        """Gives the vectors of mouth pictures.
+
+        Args:
+            crops: (n, T, 48, 64) luma, 0 to 255.
+
+        Returns:
+            (n, T - 4, 128), each of length one.
+        """
+        n, count = crops.shape[:2]
+        planes = _picture_planes(crops).reshape(n * count, 3, HEIGHT, WIDTH)
+        maps = self.frames(planes.to(memory_format=torch.channels_last))
+        flat = self.frame_features(maps.flatten(1)).reshape(n, count, -1).transpose(1, 2)
+        return _unit(self.picture_head(self.motion(flat)), 0)
+
+    def sound(self, mel: Tensor) -> Tensor:
+        """Gives the vectors of sound.
+
+        Args:
+            mel: (n, M, 40) log-mel power, see `sound.log_mel`.
+
+        Returns:
+            (n, (M - 20) // 4 + 1, 128), each of length one.
+        """
+        level = _level(mel)[:, None].transpose(2, 3)  # (n, 1, 40, M)
+        maps = self.bands(level)  # (n, 32, 10, M)
+        return _unit(self.sound_head(self.speech(maps.flatten(1, 2))), 1)
+
+    def forward(self, crops: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Gives the vectors of both."""
+        return self.picture(crops), self.sound(mel)
+
+    def embed_picture(self, crops: NDArray[np.uint8]) -> Floats:
+        """Gives the vectors of one track's mouth pictures.
+
+        Args:
+            crops: (T, 48, 64) luma at 25 fps.
+
+        Returns:
+            (T - 4, 128); vector t belongs to the pictures t .. t + 4. Empty under five pictures.
+        """
+        if len(crops) < WINDOW_FRAMES // FRAMES_PER_PICTURE:
+            return np.zeros((0, EMBEDDING), np.float32)
+        with torch.inference_mode():
+            return self.picture(torch.from_numpy(np.ascontiguousarray(crops))[None])[0].numpy()
+
+    def embed_sound(self, mel: Floats) -> Floats:
+        """Gives the vectors of a stretch of sound.
+
+        Args:
+            mel: (M, 40) log-mel power.
+
+        Returns:
+            ((M - 20) // 4 + 1, 128); vector t belongs to the frames 4t .. 4t + 19. Empty under
+            twenty frames.
+        """
+        if len(mel) < WINDOW_FRAMES:
+            return np.zeros((0, EMBEDDING), np.float32)
+        with torch.inference_mode():
+            return self.sound(torch.from_numpy(np.ascontiguousarray(mel))[None])[0].numpy()
+
+
+def load_network(folder: Path) -> SyncNet:
+    """Gives the released network of an artifact folder, ready to judge.
+
+    Args:
+        folder: Holds detector.json and the weights it names.
+
+    Raises:
+        ArtifactError: The weights are missing, changed, or belong to another network.
+    """
+    artifact = cast("dict[str, Any]", json.loads((folder / "detector.json").read_text("utf-8")))
+    return cast("SyncNet", load_weights(SyncNet(), folder, artifact))
+
+
+def _picture_planes(crops: Tensor) -> Tensor:
+    """Gives what the picture stream sees: the mouth, how it differs from its mean, how it moves.
+
+    The mean over the fragment is the speaker; what is left is mostly speech.
+    """
+    luma = crops.float()
+    mean = luma.mean(dim=(1, 2, 3), keepdim=True)
+    spread = luma.std(dim=(1, 2, 3), keepdim=True).clamp_min(4.0)
+    luma = (luma - mean) / spread
+    still = luma.mean(dim=1, keepdim=True)
+    step = torch.diff(luma, dim=1, prepend=luma[:, :1])
+    return torch.stack([luma, 2 * (luma - still), 3 * step], dim=2)
+
+
+def _level(mel: Tensor) -> Tensor:
+    """Gives band levels relative to the fragment's own: loudness and the room's colour fall out."""
+    mel = mel.float()
+    loud = torch.quantile(mel.amax(dim=2), _LOUD_SHARE, dim=1)[:, None, None]
+    level = torch.maximum(mel - loud, torch.full_like(loud, -_RANGE)).clamp_max(2.0)
+    return (level - level.mean(dim=1, keepdim=True)) / 3
+
+
+def _unit(rows: Tensor, stream: int) -> Tensor:
+    """Gives vectors of length one, (n, T, 128), whose other stream's reserved number is zero."""
+    rows = rows.transpose(1, 2)
+    shared, reserved = rows[..., :-2], functional.softplus(rows[..., -2 + stream :][..., :1])
+    # Measured against vectors of the shared numbers' usual length.
+    nothing = reserved * shared.shape[-1] ** 0.5 / 4
+    empty = torch.zeros_like(nothing)
+    tail = (nothing, empty) if stream == 0 else (empty, nothing)
+    return functional.normalize(torch.cat([shared, *tail], dim=-1).float(), dim=-1)
+
+
+def _plane(inputs: int, outputs: int, width: int, step: int | tuple[int, int]) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, width, stride=step, padding=width // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def _strip(inputs: int, outputs: int, width: int, step: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv1d(inputs, outputs, width, stride=step, bias=False),
+        nn.BatchNorm1d(outputs),
+        nn.ReLU(),
+    )
