@@ -1,46 +1,59 @@
-"""What a call through TorchServe costs beyond the analysis itself.
+"""What a call to an endpoint costs beyond the analysis itself.
 
     python benchmarks/serving_overhead.py [--calls 60]
 
-Judges the same clip of about 1 MB in this process and through a TorchServe on this machine, by
-turns, so that both see the same load. The overhead is taken within each call: the time the caller
-waited minus the time that the report says the analysis took, so that a busy machine blurs it less.
+Judges the same clip of about 1 MB in this process, through a TorchServe, and through the Python
+client and an endpoint of SageMaker on this machine, by turns, so that all see the same load. The
+overhead is taken within each call: the time the caller waited minus the time that the report says
+the analysis took, so that a busy machine blurs it less. The difference of the medians, call minus
+in-process, stands beside it. Small calls come first: Java compiles what it runs often, and a server
+that has answered a few hundred calls answers sooner than one that has just started (`--warm-up 0`
+shows how much).
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import statistics
 import tempfile
 import time
-from fractions import Fraction
+from collections.abc import Callable
 from pathlib import Path
 
-from defectscope.deploy.archives import build_archives
+from live_endpoint import live_endpoint, megabyte_clip, small_clip
+
+from defectscope.client import Client
 from defectscope.detectors import analyze
-from defectscope.media.encoding import AudioEncoding, VideoEncoding
-from defectscope.media.writer import write_clip
 from defectscope.serving.torchserve import TorchServe
-from defectscope.simulate.material import Footage
-from defectscope.simulate.soundscape import music_like, runs_of
 
 NAME = "black_frames"
+# The first calls of each kind make connections and fill caches in every process.
+_UNCOUNTED = 5
 
 
-def clip(folder: Path) -> bytes:
-    """Writes three seconds of 640x360 H.264 with AAC, about 1 MB."""
-    path = folder / "clip.mp4"
-    rate = Fraction(25)
-    video = VideoEncoding(640, 360, rate, crf=None, bit_rate=2_700_000, gop_frames=25)
-    write_clip(
-        path,
-        frames=Footage(seed=4, width=640, height=360, rate=rate, frames=75),
-        runs=runs_of(music_like(4, 3.0, 48_000)),
-        video=video,
-        audio=AudioEncoding(),
-    )
-    return path.read_bytes()
+def in_process(media: bytes) -> float:
+    """Judges here; gives the seconds that the analysis itself took."""
+    report = analyze(media, detectors=(NAME,))
+    report.to_json()
+    return float(report.timing["wall_s"])
+
+
+def through_torchserve(connection: http.client.HTTPConnection, media: bytes) -> float:
+    """Judges behind TorchServe alone, over a kept connection."""
+    headers = {"Content-Type": "video/mp4"}
+    connection.request("POST", "/invocations", body=media, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"TorchServe answered {answer.status}")
+    return float(json.loads(body)["timing"]["wall_s"])
+
+
+def through_endpoint(client: Client, media: bytes) -> float:
+    """Judges as a user of the client does."""
+    return float(client.analyze(media).timing["wall_s"])
 
 
 def main() -> None:
@@ -49,52 +62,50 @@ def main() -> None:
     parser.add_argument(
         "--calls", type=int, default=60, help="calls each way (default: %(default)s)"
     )
-    calls = parser.parse_args().calls
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        media = clip(folder)
-        (archive,) = build_archives(folder, [NAME])
-        with TorchServe(folder / archive.mar) as server:
+    parser.add_argument(
+        "--warm-up", type=int, default=150, help="small calls before them (default: %(default)s)"
+    )
+    options = parser.parse_args()
+    calls: int = options.calls
+    with tempfile.TemporaryDirectory() as scratch, live_endpoint(NAME) as live:
+        media = megabyte_clip(Path(scratch) / "clip.mp4")
+        small = small_clip(Path(scratch) / "small.mp4")
+        with TorchServe(live.archive) as server, live.client() as client:
             server.wait_ready()
             connection = server.connect(60)
-
-            overheads_ms: list[float] = []
-
-            def call() -> None:
-                began_s = time.perf_counter()
-                connection.request(
-                    "POST", "/invocations", body=media, headers={"Content-Type": "video/mp4"}
-                )
-                answer = connection.getresponse()
-                body = answer.read()
-                waited_s = time.perf_counter() - began_s
-                assert answer.status == 200, answer.status
-                overheads_ms.append((waited_s - json.loads(body)["timing"]["wall_s"]) * 1000)
-
-            def here() -> None:
-                analyze(media, detectors=(NAME,)).to_json()
-
-            times_ms: dict[str, list[float]] = {"in-process": [], "TorchServe": []}
-            for round_ in range(calls + 5):
-                for name, judge in (("in-process", here), ("TorchServe", call)):
+            ways: dict[str, Callable[[], float]] = {
+                "in-process": lambda: in_process(media),
+                "TorchServe": lambda: through_torchserve(connection, media),
+                "endpoint": lambda: through_endpoint(client, media),
+            }
+            for _ in range(options.warm_up):
+                through_torchserve(connection, small)
+                through_endpoint(client, small)
+            waits_ms: dict[str, list[float]] = {name: [] for name in ways}
+            extra_ms: dict[str, list[float]] = {name: [] for name in ways}
+            for turn in range(_UNCOUNTED + calls):
+                for name, judge in ways.items():
                     began_s = time.perf_counter()
-                    judge()
-                    if round_ >= 5:
-                        times_ms[name].append((time.perf_counter() - began_s) * 1000)
+                    analysis_s = judge()
+                    waited_s = time.perf_counter() - began_s
+                    if turn >= _UNCOUNTED:
+                        waits_ms[name].append(waited_s * 1000)
+                        extra_ms[name].append((waited_s - analysis_s) * 1000)
             connection.close()
-    print(f"{len(media) / 1e6:.2f} MB, {calls} calls each way, detector {NAME}")
-    medians = {name: statistics.median(values) for name, values in times_ms.items()}
-    for name, values in times_ms.items():
-        tenths = statistics.quantiles(values, n=10)
-        print(
-            f"{name:<12} median {medians[name]:7.1f} ms   10-90 % {tenths[0]:.1f}-{tenths[-1]:.1f}"
-        )
-    overheads_ms = overheads_ms[5:]
-    tenths = statistics.quantiles(overheads_ms, n=10)
+    print(f"{len(media) / 1e6:.2f} MB, {calls} calls each way, detector {NAME}; milliseconds")
     print(
-        f"overhead     median {statistics.median(overheads_ms):7.1f} ms   "
-        f"10-90 % {tenths[0]:.1f}-{tenths[-1]:.1f}"
+        f"{'':<12} {'call, median (10-90 %)':>26} {'minus analysis':>22} {'minus in-process':>17}"
     )
+    here_ms = statistics.median(waits_ms["in-process"])
+    for name in ways:
+        away_ms = statistics.median(waits_ms[name]) - here_ms
+        print(f"{name:<12} {_spread(waits_ms[name]):>26} {_spread(extra_ms[name]):>22}", end=" ")
+        print(f"{away_ms:>17.1f}")
+
+
+def _spread(values_ms: list[float]) -> str:
+    tenths = statistics.quantiles(values_ms, n=10)
+    return f"{statistics.median(values_ms):.1f} ({tenths[0]:.1f}-{tenths[-1]:.1f})"
 
 
 if __name__ == "__main__":
