@@ -76,7 +76,7 @@ def live_endpoint(detector: str) -> Iterator[Live]:
         variant = {
             "VariantName": "main",
             "ModelName": _NAME,
-            "InstanceType": "ml.c5.xlarge",
+            "InstanceType": "ml.c6i.xlarge",
             "InitialInstanceCount": 1,
         }
         sagemaker.create_endpoint_config(EndpointConfigName=_NAME, ProductionVariants=[variant])

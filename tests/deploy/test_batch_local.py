@@ -59,9 +59,9 @@ def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
     wanted = ["qc", "--role-arn", ROLE, "--image", "local", "--archives", str(folder)]
     wanted += ["--archive", "freeze", "--model-prefix", "s3://models/defectscope"]
     wanted += ["--max-instances", "3", "--calls-per-minute", "12", "--instance-type"]
-    made = script("create_endpoint", *wanted, "ml.c5.xlarge", sdk=True)
+    made = script("create_endpoint", *wanted, "ml.c6i.xlarge", sdk=True)
     assert "endpoint qc: made" in made.stderr
-    again = script("create_endpoint", *wanted, "ml.c5.xlarge")
+    again = script("create_endpoint", *wanted, "ml.c6i.xlarge")
     assert again.stderr.count("there already") == 3
     listed = json.loads(script("list_endpoints", "--json").stdout)
     assert [(e["name"], e["state"]) for e in listed] == [("qc", "InService")]
@@ -78,7 +78,7 @@ def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
         assert bad.value.request_id
         with pytest.raises(MediaNotFoundError):
             client.analyze("s3://media/titles/none.mp4", segment_s=0)
-    updated = script("update_endpoint", *wanted, "ml.c5.2xlarge", "--rollout", "all_at_once")
+    updated = script("update_endpoint", *wanted, "ml.c6i.2xlarge", "--rollout", "all_at_once")
     assert "endpoint qc: updating" in updated.stderr
     script("delete_endpoint", "qc")
     assert "not there" in script("delete_endpoint", "qc").stderr
@@ -100,7 +100,7 @@ def test_catalogue_with_a_bad_a_missing_and_a_killed(
     )
     common = ["--role-arn", ROLE, "--image", "local", "--output", "s3://work/nov/answers/"]
     common += ["--model-data-url", "s3://models/batch/model.tar.gz", "--instance-type"]
-    common += ["ml.c5.xlarge", "--concurrent", "2"]
+    common += ["ml.c6i.xlarge", "--concurrent", "2"]
     script("submit_transform", "first", "--input", "s3://work/nov/round-1/", *common)
     time.sleep(2.0)
     # The run is cut off half way: SageMaker stores nothing of a job that is stopped.

@@ -66,7 +66,7 @@ def endpoints(cloud, archives, script, clip, told):
     s3 = cloud.client("s3")
     s3.upload_file(str(clip), "media", "new films/still+1.mp4")
     s3.close()
-    common = ["--role-arn", ROLE, "--image", "local", "--instance-type", "ml.c5.xlarge"]
+    common = ["--role-arn", ROLE, "--image", "local", "--instance-type", "ml.c6i.xlarge"]
     common += ["--archives", str(archives("freeze")), "--archive", "freeze"]
     common += ["--model-prefix", "s3://models/defectscope"]
     script("create_endpoint", "fast", *common)

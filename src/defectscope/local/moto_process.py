@@ -12,6 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
+from defectscope.local.instance_types import accept_known_types
+
 
 def main() -> None:
     """Serves moto until the process ends."""
@@ -22,6 +24,7 @@ def main() -> None:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+    accept_known_types()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()

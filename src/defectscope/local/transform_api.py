@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from defectscope.local.faults import FaultError, validation
+from defectscope.local.instance_types import known_types
 from defectscope.local.json_path import FilterError
 from defectscope.local.listing import page_of
 from defectscope.local.s3_objects import ObjectUnavailableError, parse_uri
@@ -143,7 +144,9 @@ def _checked(request: Mapping[str, Any]) -> DataProcessing:
     # Source: API_CreateTransformJob, MaxPayloadInMB: the product cannot exceed 100 MB.
     if concurrency < 0 or concurrency * payload_mb > _LARGEST_PAYLOAD_MB:
         raise validation("MaxConcurrentTransforms * MaxPayloadInMB must not exceed 100 MB")
-    if int(request["TransformResources"]["InstanceCount"]) < 1:
+    resources = request["TransformResources"]
+    _one_of("InstanceType", resources["InstanceType"], known_types("TransformInstanceType"))
+    if int(resources["InstanceCount"]) < 1:
         raise validation("InstanceCount must be at least 1")
     try:
         processing = DataProcessing(dict(request.get("DataProcessing") or {}))
