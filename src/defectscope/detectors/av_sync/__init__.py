@@ -1,0 +1,1 @@
+"""Lip sync: does the sound fit the lips?"""

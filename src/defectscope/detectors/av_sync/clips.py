@@ -1,0 +1,111 @@
+"""Whole clips as mouths and sound on one grid: what training, truth and evaluation look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+from typing import Any, cast
+
+import numpy as np
+import scipy.signal
+from numpy.typing import NDArray
+
+from defectscope.detectors.av_sync.crops import Mouth, mouth_on_grid
+from defectscope.detectors.av_sync.faces import face_models
+from defectscope.detectors.av_sync.tracks import Limits, Tracker
+from defectscope.errors import UnreadableMediaError
+from defectscope.media.frames import Frame, Samples
+from defectscope.media.pixels import to_rgb
+from defectscope.media.reader import open_media
+from defectscope.media.source import MediaLike
+
+signal = cast("Any", scipy.signal)
+
+SOUND_HZ = 16_000
+# Tracks are made anew on this absolute grid, so that a programme may be cut into segments anywhere.
+FRAGMENT_S = 4
+# Pictures taller than this are scaled down before faces are looked for.
+MAX_HEIGHT_PX = 720
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A clip on the detector's grids, t = 0 at its first picture.
+
+    Attributes:
+        mouths: Every mouth, by fragment of 4 s; `first_frame` counts 25 a second from t = 0.
+        sound: (n,) float32 mono at 16 kHz from t = 0.
+    """
+
+    mouths: tuple[Mouth, ...]
+    sound: Floats
+
+
+def read_clip(media: MediaLike, limits: Limits) -> Clip:
+    """Gives the mouths and the sound of a clip.
+
+    Args:
+        media: A local path, the bytes themselves, or a seekable binary file object.
+        limits: What faces are followed.
+
+    Raises:
+        UnreadableMediaError: It lacks picture or sound.
+        ArtifactError: The face models are not installed.
+    """
+    mouths: list[Mouth] = []
+    with open_media(media) as reader:
+        video, audio = reader.info.video, reader.info.audio
+        if video is None or audio is None:
+            raise UnreadableMediaError("lip sync needs picture and sound")
+        tracker = Tracker(face_models().open(), limits)
+        weights = mono_weights(audio.channels)
+        parts: list[tuple[int, Floats]] = []
+        fragment = bucket = -1
+        for item in reader.read():
+            if isinstance(item, Samples):
+                parts.append((item.start, item.data @ weights))
+            elif isinstance(item, Frame):
+                time_s = float(item.pts * video.time_base)
+                # As the engine picks them: the first picture of every 40 ms.
+                if int(item.pts * video.time_base * 25) == bucket:
+                    continue
+                bucket = int(item.pts * video.time_base * 25)
+                if int(time_s // FRAGMENT_S) != fragment:
+                    mouths += [m for t in tracker.finish() for m in mouth_on_grid(t)]
+                    fragment = int(time_s // FRAGMENT_S)
+                tracker.push(time_s, to_rgb(item.native, MAX_HEIGHT_PX))
+    mouths += [m for t in tracker.finish() for m in mouth_on_grid(t)]
+    return Clip(tuple(mouths), resampled(placed(parts, 0, None), audio.rate_hz))
+
+
+def mono_weights(channels: tuple[str, ...]) -> Floats:
+    """Gives the share of every channel in what is listened to: the centre, else all but effects."""
+    wanted = [name == "FC" for name in channels]
+    if not any(wanted) or len(channels) < 3:
+        wanted = [not name.startswith("LFE") for name in channels]
+    if not any(wanted):
+        wanted = [True] * len(channels)
+    return (np.array(wanted, np.float32) / sum(wanted)).astype(np.float32)
+
+
+def placed(parts: list[tuple[int, Floats]], first: int, last: int | None) -> Floats:
+    """Gives the samples [first, last) of runs at their places, 0 where there are none."""
+    if last is None:
+        last = max((start + len(run) for start, run in parts), default=first)
+    out = np.zeros(max(0, last - first), np.float32)
+    for start, run in parts:
+        low, high = max(start, first), min(start + len(run), last)
+        if high > low:
+            out[low - first : high - first] = run[low - start : high - start]
+    return np.nan_to_num(out, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def resampled(sound: Floats, rate_hz: int) -> Floats:
+    """Gives sound at 16 kHz; its first sample stays where it is."""
+    common = gcd(rate_hz, SOUND_HZ)
+    if rate_hz == SOUND_HZ or not len(sound):
+        return sound
+    up, down = SOUND_HZ // common, rate_hz // common
+    return np.asarray(signal.resample_poly(sound, up, down), np.float32)
