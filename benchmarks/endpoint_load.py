@@ -122,13 +122,17 @@ def main() -> None:
     tail_s = waits_s[int(0.99 * len(waits_s))]
     print(f"{sum(outcomes.values()) / took_s:.0f} calls/s,", end=" ")
     print(f"wait median {statistics.median(waits_s):.2f} s, 99 % {tail_s:.2f} s")
-    print(f"{'resident MB':<12}{'first third':>12}{'last third':>12}{'change':>9}{'peak':>8}")
+    print(
+        f"{'resident MB':<12}{'first third':>12}{'last third':>12}{'change':>9}{'peak':>8}   by tenths"
+    )
     series["all"] = [sum(sizes) for sizes in zip(*series.values(), strict=True)]
     for kind, sizes in series.items():
         third = len(sizes) // 3
         first, last = statistics.median(sizes[:third]), statistics.median(sizes[-third:])
         change = f"{100 * (last / first - 1):+.1f} %"
-        print(f"{kind:<12}{first:>12.0f}{last:>12.0f}{change:>9}{max(sizes):>8.0f}")
+        tenths = [sizes[len(sizes) * n // 10 : len(sizes) * (n + 1) // 10] for n in range(10)]
+        course = " ".join(f"{statistics.median(tenth):.0f}" for tenth in tenths if tenth)
+        print(f"{kind:<12}{first:>12.0f}{last:>12.0f}{change:>9}{max(sizes):>8.0f}   {course}")
 
 
 if __name__ == "__main__":

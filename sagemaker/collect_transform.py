@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +56,33 @@ def main(progress: Progress) -> None:
         progress.say(f"  {failure['uri']}: {failure['code']}: {failure['message']}")
     retry = found.retry(plan)
     if retry:
-        rounds = {
-            uri.removeprefix(f"{work}/round-").partition("/")[0]
-            for uri, _ in transport.list(f"{work}/round-", timeout_s=60.0)
-        }
-        number = max((int(name) for name in rounds if name.isdecimal()), default=0) + 1
-        for index, body in enumerate(catalogue.balanced(retry, options.files)):
-            address = f"{work}/round-{number}/{index:05d}.jsonl"
-            upload_text(body.decode(), address, transaction=steps)
-        print(f"{work}/round-{number}/")
+        bodies = catalogue.balanced(retry, options.files)
+        newest = _newest_round(transport, work)
+        if not _holds(transport, f"{work}/round-{newest}/", bodies):
+            newest += 1
+            for index, body in enumerate(bodies):
+                address = f"{work}/round-{newest}/{newest}-{index:05d}.jsonl"
+                upload_text(body.decode(), address, transaction=steps)
+        print(f"{work}/round-{newest}/")
     if options.dry_run:
         print(json.dumps([call.as_dict() for call in steps.calls], indent=2))
     transport.close()
+
+
+def _newest_round(transport: AwsTransport, work: str) -> int:
+    names = {
+        uri.removeprefix(f"{work}/round-").partition("/")[0]
+        for uri, _ in transport.list(f"{work}/round-", timeout_s=60.0)
+    }
+    return max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def _holds(transport: AwsTransport, prefix: str, bodies: Sequence[bytes]) -> bool:
+    """Whether a round asks for just these records, so that collecting twice plans them once."""
+    held = b"".join(
+        transport.get(uri, timeout_s=60.0) or b"" for uri, _ in transport.list(prefix, timeout_s=60)
+    )
+    return sorted(held.splitlines()) == sorted(b"".join(bodies).splitlines())
 
 
 def _merger(options: Any, transport: AwsTransport) -> collect.Merge:

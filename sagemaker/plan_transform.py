@@ -58,8 +58,9 @@ def main(progress: Progress) -> None:
     files = catalogue.balanced(work, options.instances * options.files_per_instance)
     prefix = options.work.rstrip("/")
     upload_text(plan.to_json(), f"{prefix}/plan.json", transaction=steps)
+    # Answers are stored below one prefix under these names: no round may use another's.
     for number, body in enumerate(files):
-        address = f"{prefix}/round-1/{number:05d}.jsonl"
+        address = f"{prefix}/round-1/1-{number:05d}.jsonl"
         upload_text(body.decode(), address, transaction=steps)
     if options.dry_run:
         print(steps.to_json())

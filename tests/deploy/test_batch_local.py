@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
-from collections import Counter
 from fractions import Fraction
-from pathlib import Path
 
 import boto3
-import psutil
 import pytest
 
 from defectscope.client import AwsTransport, Client
@@ -23,21 +19,16 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.
 
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 DETECTORS = ["freeze"]
-TITLES = 40
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory):
-    """Thirty-eight short clips, each of other footage."""
+    """A short clip and a file that is none."""
     folder = tmp_path_factory.mktemp("titles")
     rate = Fraction(25)
-    for index in range(TITLES - 2):
-        footage = Footage(seed=index, width=160, height=96, rate=rate, frames=40, cuts_s=(0.8,))
-        write_clip(
-            folder / f"{index:02d}.mp4",
-            frames=iter(footage),
-            video=VideoEncoding(160, 96, rate, preset="ultrafast"),
-        )
+    footage = Footage(seed=0, width=160, height=96, rate=rate, frames=40, cuts_s=(0.8,))
+    video = VideoEncoding(160, 96, rate, preset="ultrafast")
+    write_clip(folder / "00.mp4", frames=iter(footage), video=video)
     (folder / "38.mp4").write_bytes(b"this is no video" * 100)
     return folder
 
@@ -82,82 +73,3 @@ def test_endpoint_from_create_to_delete(cloud, archives, script, clips) -> None:
     assert "endpoint qc: updating" in updated.stderr
     script("delete_endpoint", "qc")
     assert "not there" in script("delete_endpoint", "qc").stderr
-
-
-def test_catalogue_with_a_bad_a_missing_and_a_killed(
-    cloud, archives, script, clips, tmp_path
-) -> None:
-    model = archives("freeze") / "freeze" / "model.tar.gz"
-    s3, sagemaker = cloud.client("s3"), cloud.client("sagemaker")
-    s3.upload_file(str(model), "models", "batch/model.tar.gz")
-    listing = tmp_path / "titles.jsonl"
-    rows = [{"uri": f"s3://media/titles/{i:02d}.mp4", "duration_s": 1.6} for i in range(TITLES)]
-    listing.write_text("\n".join(map(json.dumps, rows)))
-    script(
-        "plan_transform",
-        *("s3://work/nov", "--list", str(listing), "--detectors", ",".join(DETECTORS)),
-        *("--segment-s", "1.0", "--files-per-instance", "10"),
-    )
-    common = ["--role-arn", ROLE, "--image", "local", "--output", "s3://work/nov/answers/"]
-    common += ["--model-data-url", "s3://models/batch/model.tar.gz", "--instance-type"]
-    common += ["ml.c6i.xlarge", "--concurrent", "2"]
-    script("submit_transform", "first", "--input", "s3://work/nov/round-1/", *common)
-    time.sleep(2.0)
-    # The run is cut off half way: SageMaker stores nothing of a job that is stopped.
-    sagemaker.stop_transform_job(TransformJobName="first")
-    assert "first: Stopped" in script("watch_transform", "first").stderr
-    output = tmp_path / "november"
-    half = script("collect_transform", "s3://work/nov", "--output", str(output))
-    first_reports = {p.name: p.stat().st_mtime_ns for p in (output / "reports").iterdir()}
-    assert half.stdout.strip() == "s3://work/nov/round-2/"
-    again = ["second", "--input", "s3://work/nov/round-2/", "--retries", "3"]
-    script("submit_transform", *again, *common)
-    _wait_for_answers(s3, 1)
-    _kill_a_worker()
-    script("watch_transform", "second")
-    state = sagemaker.describe_transform_job(TransformJobName="second")
-    assert state["TransformJobStatus"] == "Completed"
-    done = script("collect_transform", "s3://work/nov", "--output", str(output))
-    assert done.stdout.strip() == ""
-    assert "38 done, 2 failed, 0 to run again" in done.stderr
-    failures = json.loads((output / "failures.json").read_text())
-    assert {f["uri"]: f["code"] for f in failures} == {
-        "s3://media/titles/38.mp4": "unreadable_media",
-        "s3://media/titles/39.mp4": "media_not_found",
-    }
-    for path in (output / "reports").iterdir():
-        report = json.loads(path.read_text())
-        here = analyze(clips / Path(report["asset"]["uri"]).name, detectors=DETECTORS)
-        assert _unlike_place(report) == _unlike_place(here.to_dict())
-        assert first_reports.get(path.name, path.stat().st_mtime_ns) == path.stat().st_mtime_ns
-    listed = s3.list_objects_v2(Bucket="work", Prefix="nov/answers/")["Contents"]
-    answers = Counter(
-        json.loads(line)["id"]
-        for item in listed
-        for line in s3.get_object(Bucket="work", Key=item["Key"])["Body"].read().splitlines()
-    )
-    assert len(answers) == 2 * TITLES
-    assert set(answers.values()) == {1}
-    assert "</html>" in (output / "catalogue.html").read_text()
-    s3.close()
-    sagemaker.close()
-
-
-def _wait_for_answers(s3, least: int) -> int:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        found = s3.list_objects_v2(Bucket="work", Prefix="nov/answers/").get("KeyCount", 0)
-        if found >= least:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("no answers")
-
-
-def _kill_a_worker() -> None:
-    workers = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if any("model_service_worker" in part for part in process.cmdline())
-    ]
-    assert workers
-    workers[0].kill()

@@ -92,19 +92,27 @@ class Endpoints:
             if (region, name) in self._endpoints:
                 raise validation(f'Cannot create already existing endpoint "{endpoint.arn}".')
             self._endpoints[region, name] = endpoint
-        # moto keeps a twin for tags and for application-autoscaling.
         try:
-            self._workplace.moto.client("sagemaker", region).create_endpoint(
-                EndpointName=name,
-                EndpointConfigName=config_name,
-                Tags=list(request.get("Tags") or []),
-            )
+            self._make_twin(region, name, config_name, list(request.get("Tags") or []))
         except Exception:
             with self._lock:
                 del self._endpoints[region, name]
             raise
         threading.Thread(target=self._bring_up, args=(endpoint,), daemon=True).start()
         return {"EndpointArn": endpoint.arn}
+
+    def _make_twin(self, region: str, name: str, config_name: str, tags: list[Any]) -> None:
+        """Makes the endpoint in moto, which keeps its tags and serves application-autoscaling."""
+        moto = self._workplace.moto.client("sagemaker", region)
+        names = {"EndpointName": name, "EndpointConfigName": config_name}
+        try:
+            moto.create_endpoint(**names, Tags=tags)
+        except ClientError as error:
+            if "already existing" not in str(error):
+                raise
+            # What an earlier process left in a moto that outlived it.
+            moto.delete_endpoint(EndpointName=name)
+            moto.create_endpoint(**names, Tags=tags)
 
     def _bring_up(self, endpoint: Endpoint) -> None:
         variants = new_variants(endpoint.config)

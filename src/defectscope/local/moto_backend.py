@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -46,18 +47,24 @@ _TIDIED_TARGETS = "SageMaker.Describe"
 
 
 class MotoBackend:
-    """Runs moto in a process of its own and talks to it.
+    """Runs moto in a process of its own, or takes one that runs already, and talks to it.
 
     Args:
         folder: Private folder for the address file, moto's log and large objects.
+        address: `127.0.0.1:port` of a moto that somebody else started and will end.
 
     Raises:
         LocalError: moto did not come up.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, address: str | None = None) -> None:
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self._guard: subprocess.Popen[bytes] | None = None
+        if address is not None:
+            self._address = address
+            _require_answer(self.url)
+            return
         folder.mkdir(parents=True)
         address_file = folder / "port"
         log_path = folder / "moto.log"
@@ -79,26 +86,15 @@ class MotoBackend:
                 start_new_session=True,
             )
         try:
-            self._port = self._wait_for_port(address_file, log_path)
+            self._address = f"127.0.0.1:{_wait_for_port(self._guard, address_file, log_path)}"
         except BaseException:
             self.stop()
             raise
 
-    def _wait_for_port(self, address_file: Path, log_path: Path) -> int:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if address_file.exists():
-                return int(address_file.read_text())
-            if self._guard.poll() is not None:
-                lines = log_path.read_text(errors="replace").strip().splitlines()
-                raise LocalError(f"moto exited while starting: {lines[-1] if lines else ''}")
-            time.sleep(0.02)
-        raise LocalError(f"moto was not ready within {_START_TIMEOUT_S:g} s")
-
     @property
     def url(self) -> str:
         """Moto's own address, for calls that must not pass through the local server."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{self._address}"
 
     def client(self, service: str, region: str) -> Any:
         """Gives a boto3 client for moto; clients are made once and may be shared by threads."""
@@ -126,7 +122,7 @@ class MotoBackend:
         Raises:
             FaultError: moto cannot be reached.
         """
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=120.0)
+        connection = http.client.HTTPConnection(self._address, timeout=120.0)
         try:
             response = self._send(connection, request)
         except (OSError, http.client.HTTPException) as error:
@@ -179,10 +175,32 @@ class MotoBackend:
         return connection.getresponse()
 
     def stop(self) -> None:
-        """Ends moto; a second call does nothing."""
+        """Ends moto unless it is somebody else's; a second call does nothing."""
+        if self._guard is None:
+            return
         if self._guard.stdin is not None:
             self._guard.stdin.close()
         self._guard.wait(10.0)
+
+
+def _require_answer(url: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{url}/moto-api/", timeout=5.0):
+            return
+    except (OSError, ValueError) as error:
+        raise LocalError(f"no moto server at {url}: {error}") from None
+
+
+def _wait_for_port(process: subprocess.Popen[bytes], address_file: Path, log_path: Path) -> int:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if address_file.exists():
+            return int(address_file.read_text())
+        if process.poll() is not None:
+            lines = log_path.read_text(errors="replace").strip().splitlines()
+            raise LocalError(f"moto exited while starting: {lines[-1] if lines else ''}")
+        time.sleep(0.02)
+    raise LocalError(f"moto was not ready within {_START_TIMEOUT_S:g} s")
 
 
 def _tidied(body: bytes) -> bytes:

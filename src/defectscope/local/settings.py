@@ -36,6 +36,8 @@ class Settings:
         start_timeout_s: How long TorchServe may take to load a model.
         drain_s: How long a replaced or deleted server may finish what is in flight.
         heap_mb: Java heap of each TorchServe.
+        moto_address: `127.0.0.1:port` of a moto server to use; buckets, models and configurations
+            then outlive this process, endpoints and jobs do not. One is started if left out.
     """
 
     region: str = DEFAULT_REGION
@@ -50,6 +52,7 @@ class Settings:
     start_timeout_s: float = 300.0
     drain_s: float = 10.0
     heap_mb: int = 1024
+    moto_address: str | None = None
 
     def to_json(self) -> str:
         """Gives the settings as JSON, for the supervisor's command line."""

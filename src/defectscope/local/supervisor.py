@@ -60,7 +60,7 @@ def serve(home: Path, *, port: int, settings: Settings, attached: bool) -> None:
     (home / "tmp").mkdir(exist_ok=True)
     tempfile.tempdir = None
     try:
-        moto = MotoBackend(home / "moto")
+        moto = MotoBackend(home / "moto", address=settings.moto_address)
 
         def answer(request: Request) -> Reply:
             assert service is not None  # requests are taken once it is there

@@ -316,6 +316,7 @@ class _Run:
         failure = "not tried"
         for attempt in range(self._tries):
             if attempt:
+                _log.warning("transform job %s: asking again: %s", self._job.name, failure[:200])
                 self._job.sleep(_RETRY_DELAY_S * 2 ** (attempt - 1))
             self._job.check()
             try:
