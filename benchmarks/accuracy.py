@@ -1,10 +1,13 @@
-"""How well each detector finds what was simulated in recordings, and what it finds by mistake.
+"""How well each detector finds what was simulated in recordings it was not tuned on.
 
-    python benchmarks/accuracy.py --media FOLDER [--media FOLDER ...] [--defects a,b] [--per 3]
+    python benchmarks/accuracy.py --media FOLDER [--media FOLDER ...] [--split held-out|tuning]
+        [--defects a,b] [--without a,b] [--per 6] [--workers 1]
 
-Recordings are cut into excerpts, impaired at five severities and judged by every detector. Events
-are matched one to one at IoU >= 0.5. Impaired clips are kept in --work, so that a second run judges
-again without simulating again. Writes docs/results/accuracy.md and accuracy.json.
+Recordings are split by their names' hashes, cut into excerpts, impaired at five severities and
+judged by every detector, and by the filter of ffmpeg that answers to the defect. Events match one
+to one at IoU >= 0.5. Impaired clips and verdicts are kept in --work, so that a run that was cut off
+goes on where it stopped, and a second run judges again only what has changed.
+Writes docs/results/accuracy.md and accuracy.json (the tuning half: only into --work).
 """
 
 from __future__ import annotations
@@ -12,139 +15,85 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
-import statistics
 import subprocess
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from accuracy_page import MEASURES, page
+from peers import PEERS, ask, intervals
+from recordings import Clip, Half, Kind, excerpt, impaired, in_turn, recordings
+from scoring import SEVERITIES, Tally
+
+import defectscope
 from defectscope.detectors import load, names
 from defectscope.detectors.judging import analyze
 from defectscope.errors import DefectscopeError
 from defectscope.findings import Interval
-from defectscope.media import open_media
-from defectscope.media.frames import Frame, Samples
-from defectscope.media.writer import write_clip
 from defectscope.simulate.contract import CaptionSimulator, ContainerSimulator
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.run import audio_encoding, impair_file, job, stream_of, video_encoding
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
-SEVERITIES = (1, 2, 3, 4, 5)
-MATCH_IOU = 0.5
-EXCERPT_S = 8.0
-SPAN_S = (2.5, 3.0)  # where the defect is wanted: start and length inside the excerpt
-SUFFIXES = {".mp4", ".webm", ".mpg", ".ogg", ".wav", ".flac", ".mkv"}
+# A finding overlaps one of the clean excerpt this much where the defect is not to blame for it.
+_KNOWN_IOU = 0.3
 
 
-@dataclass
-class Clip:
-    """An impaired (or clean) excerpt and what is true of it."""
+@dataclass(frozen=True)
+class Task:
+    """One clip to make and judge, as a worker gets it."""
 
-    path: Path
-    source: str
+    source: Path
     defect: str | None
     severity: int
-    truth: list[tuple[str, Interval]]
+    work: Path
+    detectors: tuple[str, ...]
+    version: str
 
 
-def excerpts(
-    folders: Sequence[Path], work: Path, medium: str, count: int, offset: int
-) -> list[Path]:
-    """Cuts one excerpt from each of `count` recordings, chosen by their names' hashes."""
-    files = sorted(
-        (f for folder in folders for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES),
-        key=lambda f: hashlib.sha256(f.name.encode()).hexdigest(),
-    )
-    made: list[Path] = []
-    for file in files[offset:] + files[:offset]:
-        if len(made) == count:
-            break
-        target = work / "excerpts" / f"{file.stem}.{medium}.mkv"
-        if not target.exists() and not _cut(file, target, medium):
-            continue
-        made.append(target)
-    return made
-
-
-def _cut(file: Path, target: Path, medium: str) -> bool:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open_media(file) as reader:
-        info = reader.info
-        if (info.video if medium == "video" else info.audio) is None or info.duration_s < 5:
-            return False
-        video, audio = info.video, info.audio
-        end_s = min(EXCERPT_S, info.duration_s)
-        items = list(reader.read(0.0, end_s, video=medium == "video", audio=medium == "audio"))
-    frames = [i for i in items if isinstance(i, Frame)]
-    runs = [i for i in items if isinstance(i, Samples)]
-    if medium == "audio":
-        peak = max((float(abs(r.data).max()) for r in runs), default=0.0)
-        if peak < 0.02:
-            return False
-    write_clip(
-        target,
-        frames=frames,
-        runs=runs,
-        video=video_encoding(video) if medium == "video" and video else None,
-        audio=audio_encoding(audio, ".mkv") if medium == "audio" and audio else None,
-    )
-    return True
-
-
-def impaired(source: Path, name: str, severity: int, work: Path) -> Clip | None:
-    """Makes one defect in an excerpt; None where the excerpt cannot have it."""
-    target = work / "impaired" / f"{source.stem}.{name}.{severity}.mkv"
-    note = target.with_suffix(".truth.json")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not note.exists():
-        seed = int(hashlib.sha256(f"{source.stem}{name}{severity}".encode()).hexdigest()[:8], 16)
-        try:
-            stream = stream_of(source)
-            plan = job(
-                name, stream, seed=seed, start_s=SPAN_S[0], duration_s=SPAN_S[1], severity=severity
-            )
-            truth = impair_file(source, target, [plan])
-        except DefectscopeError as error:
-            print(f"  {source.stem} {name} {severity}: {error.message}", file=sys.stderr)
+def carry_out(task: Task) -> dict[str, Any] | None:
+    """Makes a clip, unless it lies there, and judges it with every detector and its peer."""
+    if task.defect is None:
+        clip = Clip(task.source, task.source, None, 0, ())
+    else:
+        made = impaired(task.source, task.defect, task.severity, task.work)
+        if made is None:
             return None
-        note.write_text(json.dumps([t.to_dict() for t in truth]))
-    events = [
-        (t["defect"], Interval(t["start_s"], t["end_s"])) for t in json.loads(note.read_text())
-    ]
-    return Clip(target, source.stem, name, severity, events)
+        clip = made
+    key = f"{clip.path.parent.name}/{clip.path.name}{','.join(task.detectors)}"
+    note = task.work / "judged" / task.version / f"{_digest(key.encode())}.json"
+    if note.exists():
+        return json.loads(note.read_text("utf-8"))
+    began = time.process_time()
+    result: dict[str, Any] = {
+        "source": task.source.stem,
+        "defect": task.defect,
+        "severity": task.severity,
+        "truth": [(d, i.start_s, i.end_s) for d, i in clip.truth],
+        **judge(clip.path, task.detectors),
+        "peers": _peers(clip, task),
+    }
+    result["cpu_s"] = round(time.process_time() - began, 2)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(result), "utf-8")
+    return result
 
 
-def matched(truth: list[Interval], found: list[Interval]) -> list[tuple[Interval, Interval]]:
-    """Gives one-to-one pairs, best overlap first."""
-    pairs = sorted(
-        ((t.iou(f), i, j) for i, t in enumerate(truth) for j, f in enumerate(found)), reverse=True
-    )
-    used_t: set[int] = set()
-    used_f: set[int] = set()
-    out: list[tuple[Interval, Interval]] = []
-    for iou, i, j in pairs:
-        if iou >= MATCH_IOU and i not in used_t and j not in used_f:
-            used_t.add(i)
-            used_f.add(j)
-            out.append((truth[i], found[j]))
-    return out
-
-
-def auc(positive: list[float], negative: list[float]) -> float:
-    """Gives the area under the ROC curve, ties counted half."""
-    if not positive or not negative:
-        return math.nan
-    wins = sum((p > n) + 0.5 * (p == n) for p in positive for n in negative)
-    return wins / (len(positive) * len(negative))
-
-
-def judge(clip: Clip, detectors: Sequence[str], work: Path) -> dict[str, object]:
+def judge(path: Path, detectors: Sequence[str]) -> dict[str, Any]:
     """Judges a clip with every detector."""
-    report = analyze(clip.path, detectors=detectors, uri=clip.path.name)
+    try:
+        report = analyze(path, detectors=detectors, uri=path.name)
+    except DefectscopeError as error:
+        # A clip that cannot be opened any more says so: that is an answer, though not a finding.
+        return {"findings": [], "peaks": {}, "rate": 25.0, "error": error.message}
+    video = report.asset.get("video")
+    top, bottom = video["frame_rate"].split("/") if video else ("25", "1")
     return {
         "findings": [(f.detector, f.defect, f.start_s, f.end_s) for f in report.findings],
         "peaks": {
@@ -152,159 +101,237 @@ def judge(clip: Clip, detectors: Sequence[str], work: Path) -> dict[str, object]
             for entry in report.verdicts.values()
             for defect, score in entry["peak_score"].items()
         },
-        "rate": _rate(report.asset),
+        "rate": int(top) / int(bottom),
+        "seconds": report.asset["duration_s"],
     }
 
 
-def _rate(asset: object) -> float:
-    video = asset.get("video") if isinstance(asset, dict) else None
-    if not video:
-        return 25.0
-    top, bottom = video["frame_rate"].split("/")
-    return int(top) / int(bottom)
+def _peers(clip: Clip, task: Task) -> dict[str, Any]:
+    """Asks the peers of the clip's defect; all of a medium about a clean excerpt."""
+    answers: dict[str, Any] = {}
+    for peer in PEERS:
+        # Excerpts of sound are Matroska, those with pictures MP4.
+        sound = simulators()[peer.defect].medium == "audio"
+        same = sound == (clip.path.suffix == ".mkv")
+        if (task.defect or peer.defect) != peer.defect or not same:
+            continue
+        note = clip.path.with_suffix(f".{_digest(peer.chain.encode())[:6]}.peer.json")
+        if not note.exists():
+            note.write_text(json.dumps(ask(peer, clip.path)), "utf-8")
+        answers[peer.defect] = json.loads(note.read_text("utf-8"))
+    return answers
+
+
+@cache
+def version() -> str:
+    """Gives a hash of all code and artifacts that a verdict depends on."""
+    package = Path(defectscope.__file__).parent
+    artifacts = package.parents[1] / "model_artifacts"
+    files = [
+        *(
+            f
+            for name in ("detection", "detectors", "features", "media")
+            for f in (package / name).rglob("*")
+        ),
+        *artifacts.rglob("detector.json"),
+    ]
+    kept = sorted(f for f in files if f.suffix in {".py", ".wasm", ".json"})
+    return _digest(b"".join(f.read_bytes() for f in kept))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def wanted_simulators(asked: str, known: set[str]) -> list[str]:
+    """Gives the simulators to run: those named, or all whose defects some detector reports."""
+    return [d for d in asked.split(",") if d] or [
+        n
+        for n, s in simulators().items()
+        if not isinstance(s, CaptionSimulator) and n not in MEASURES and set(s.defects) & known
+    ]
+
+
+def kind_of(name: str) -> Kind:
+    """Gives which excerpts a simulator works on."""
+    made = simulators()[name]
+    if isinstance(made, ContainerSimulator):
+        return "both"
+    if made.medium != "audio":
+        return "video"
+    return "stereo" if name in load("stereo_image").defects else "audio"
 
 
 def main() -> None:
     """Simulates, judges, matches, and writes the tables."""
+    arguments = _arguments()
+    detectors = tuple(n for n in names() if n not in arguments.without.split(","))
+    known = {d for n in detectors for d in load(n).defects}
+    wanted = wanted_simulators(arguments.defects, known)
+    sources = _sources(arguments, {kind_of(n) for n in wanted})
+    made = [
+        Task(source, name, severity, arguments.work, detectors, version())
+        for name in wanted
+        for source in sources[kind_of(name)]
+        for severity in SEVERITIES
+        if str(severity) in arguments.severities
+    ]
+    clean = [
+        Task(source, None, 0, arguments.work, detectors, version())
+        for of_kind in sources.values()
+        for source in of_kind
+    ]
+    results = _all(clean + made, arguments.workers)
+    found = tabulate(wanted, results)
+    found["about"] = {
+        "command": "python benchmarks/accuracy.py " + " ".join(sys.argv[1:]),
+        "commit": arguments.commit or _commit(),
+        "split": arguments.split,
+        "recordings": {k: [s.stem for s in v] for k, v in sources.items()},
+        "detectors": detectors,
+    }
+    folder = RESULTS if arguments.split == "held-out" else arguments.work
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "accuracy.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    text = page(found)
+    (folder / "accuracy.md").write_text(text, "utf-8")
+    print(text)
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, action="append", required=True)
     parser.add_argument("--work", type=Path, default=Path("runs/accuracy"))
+    parser.add_argument("--split", choices=("held-out", "tuning"), default="held-out")
     parser.add_argument("--defects", default="", help="comma-separated simulators; default: all")
     parser.add_argument("--without", default="", help="comma-separated detectors left out")
-    parser.add_argument("--per", type=int, default=3, help="recordings per simulator")
-    parser.add_argument("--offset", type=int, default=0, help="first recording, to hold out others")
-    arguments = parser.parse_args()
-    known = {d for n in names() for d in load(n).defects}
-    wanted = [d for d in arguments.defects.split(",") if d] or [
-        n
-        for n, s in simulators().items()
-        if not isinstance(s, CaptionSimulator | ContainerSimulator) and set(s.defects) & known
-    ]
-    detectors = [n for n in names() if n not in ("stream_integrity", *arguments.without.split(","))]
-    clean_of: dict[str, list[Path]] = {
-        medium: excerpts(arguments.media, arguments.work, medium, arguments.per, arguments.offset)
-        for medium in ("video", "audio")
-    }
-    clean = {
-        path: judge(Clip(path, path.stem, None, 0, []), detectors, arguments.work)
-        for paths in clean_of.values()
-        for path in paths
-    }
-    rows: dict[str, dict[str, object]] = {}
-    matrix: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for name in wanted:
-        rows[name] = _row(name, clean_of, clean, detectors, arguments.work, matrix)
-        print(json.dumps({name: rows[name]}), flush=True)
-    false_alarms = {
-        path.stem: found["findings"] for path, found in clean.items() if found["findings"]
-    }
-    _write(rows, matrix, false_alarms, arguments)
+    parser.add_argument("--per", type=int, default=6, help="recordings per simulator")
+    parser.add_argument("--per-sound", type=int, default=10, help="the same for sound")
+    parser.add_argument("--severities", default="1,2,3,4,5")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument("--commit", default="", help="what to call the code; default: ask git")
+    return parser.parse_args()
 
 
-def _row(
-    name: str,
-    clean_of: dict[str, list[Path]],
-    clean: dict[Path, dict[str, object]],
-    detectors: Sequence[str],
-    work: Path,
-    matrix: dict[str, dict[str, int]],
-) -> dict[str, object]:
-    simulator = simulators()[name]
-    sources = clean_of[simulator.medium]
-    recall: dict[int, list[int]] = {s: [0, 0] for s in SEVERITIES}
-    hits = misses = extra = 0
-    ends: list[float] = []
-    positive: list[float] = []
-    for severity in SEVERITIES:
-        for source in sources:
-            clip = impaired(source, name, severity, work)
-            if clip is None:
-                continue
-            before = {(d, s, e) for _, d, s, e in clean[source]["findings"]}
-            result = judge(clip, detectors, work)
-            defects = {d for d, _ in clip.truth} or set(simulator.defects)
-            truth = [interval for _, interval in clip.truth]
-            found = [Interval(s, e) for _, d, s, e in result["findings"] if d in defects]
-            pairs = matched(truth, found)
-            recall[severity][0] += len(pairs)
-            recall[severity][1] += len(truth)
-            if severity >= 3:
-                hits += len(pairs)
-                misses += len(truth) - len(pairs)
-                extra += len(found) - len(pairs)
-                positive += [max((result["peaks"].get(d, 0.0) for d in defects), default=0.0)]
-                rate = result["rate"]
-                for t, f in pairs:
-                    ends += [abs(t.start_s - f.start_s) * rate, abs(t.end_s - f.end_s) * rate]
-            for detector, defect, s, e in result["findings"]:
-                if defect not in defects and not _known(before, defect, s, e):
-                    matrix[detector][name] += 1
-    negative = [
-        max((clean[s]["peaks"].get(d, 0.0) for d in simulator.defects), default=0.0)
-        for s in sources
-    ]
-    f1 = 2 * hits / (2 * hits + misses + extra) if hits else 0.0
-    return {
-        "clips": len(positive),
-        "f1": round(f1, 3),
-        "missed": misses,
-        "extra": extra,
-        "median_end_error_frames": round(statistics.median(ends), 2) if ends else None,
-        "max_end_error_frames": round(max(ends), 2) if ends else None,
-        "auc": round(auc(positive, negative), 3),
-        "recall": {s: round(a / b, 2) if b else None for s, (a, b) in recall.items()},
-    }
-
-
-def _known(
-    before: set[tuple[str, float, float]], defect: str, start_s: float, end_s: float
-) -> bool:
-    """Whether the clean excerpt has the finding too: then the defect is not to blame."""
-    span = Interval(start_s, end_s)
-    return any(d == defect and Interval(s, e).iou(span) > 0.3 for d, s, e in before)
-
-
-def _write(
-    rows: dict[str, dict[str, object]],
-    matrix: dict[str, dict[str, int]],
-    false_alarms: dict[str, object],
-    arguments: argparse.Namespace,
-) -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    lines = [
-        "# Accuracy on simulated defects",
-        "",
-        f"`python benchmarks/accuracy.py --per {arguments.per} --offset {arguments.offset}` at "
-        f"{commit}; {arguments.per} recordings a defect at severities 1 to 5, excerpts of "
-        f"{EXCERPT_S:g} s. F1, end errors and AUC are at severity 3 and above; events match one "
-        f"to one at IoU >= {MATCH_IOU}.",
-        "",
-        "| defect | clips | F1 | missed | extra | end error, frames (median / max) | clip AUC "
-        "| recall by severity 1-5 |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, row in sorted(rows.items()):
-        recall = " / ".join("-" if v is None else f"{v:.2f}" for v in row["recall"].values())
-        lines.append(
-            f"| {name} | {row['clips']} | {row['f1']} | {row['missed']} | {row['extra']} "
-            f"| {row['median_end_error_frames']} / {row['max_end_error_frames']} | {row['auc']} "
-            f"| {recall} |"
+def _sources(arguments: argparse.Namespace, kinds: Iterable[Kind]) -> dict[Kind, list[Path]]:
+    """Cuts excerpts of the half that was asked for, `--per` of each kind."""
+    half: Half = arguments.split
+    sources: dict[Kind, list[Path]] = {}
+    for kind in sorted(kinds):
+        cut = (
+            excerpt(r, arguments.work, kind)
+            for r in in_turn(recordings(arguments.media, kind), half)
         )
-    lines += ["", "## Findings of another defect on impaired clips", ""]
-    lines += ["| detector | made (findings) |", "|---|---|"]
-    for detector, by in sorted(matrix.items()):
-        made = ", ".join(f"{k} ({v})" for k, v in sorted(by.items()))
-        lines.append(f"| {detector} | {made} |")
-    lines += ["", "## Findings on the clean excerpts", ""]
-    lines += [f"- {name}: {found}" for name, found in false_alarms.items()] or ["None."]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "accuracy.md").write_text("\n".join(lines) + "\n", "utf-8")
-    (RESULTS / "accuracy.json").write_text(
-        json.dumps({"rows": rows, "matrix": matrix, "clean": false_alarms}, indent=1) + "\n"
+        count = arguments.per if kind in ("video", "both") else arguments.per_sound
+        sources[kind] = list(islice((p for p in cut if p), count))
+    return sources
+
+
+def _all(tasks: Sequence[Task], workers: int) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(workers) as pool:
+        for number, result in enumerate(pool.map(carry_out, tasks), 1):
+            if result is not None:
+                results.append(result)
+            if number % 20 == 0:
+                print(f"  {number}/{len(tasks)} clips", file=sys.stderr, flush=True)
+    return results
+
+
+def tabulate(wanted: Sequence[str], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Counts, for each simulator, its own defect, its peer, and findings of other defects."""
+    clean = {r["source"]: r for r in results if r["defect"] is None}
+    rows = {name: Tally() for name in wanted}
+    peers = {p.defect: Tally() for p in PEERS if p.defect in wanted}
+    matrix: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    examples: list[list[Any]] = []
+    clips: dict[str, int] = defaultdict(int)
+    for result in results:
+        name = result["defect"]
+        if name is None:
+            continue
+        before = clean[result["source"]]
+        truth = [Interval(s, e) for _, s, e in result["truth"]]
+        own = {d for d, _, _ in result["truth"]} or set(simulators()[name].defects)
+        sound = simulators()[name].medium == "audio"
+        per_second = 1000.0 if sound else result["rate"]
+        label = f"{result['source']} {result['severity']}"
+        clips[name] += 1
+        score = {d: max((result["peaks"].get(d, 0.0) for d in own), default=0.0) for d in (name,)}
+        rows[name].sources.add(result["source"])
+        rows[name].add(
+            label,
+            result["severity"],
+            truth,
+            [Interval(s, e) for _, d, s, e in result["findings"] if d in own],
+            [Interval(s, e) for _, d, s, e in before["findings"] if d in own],
+            per_second,
+        )
+        rows[name].positive[result["severity"]].append(score[name])
+        if name in peers and name in result["peers"]:
+            _count_peer(peers[name], result, before, truth, label, per_second)
+        for detector, defect, s, e in result["findings"]:
+            if defect not in own and not _known(before, defect, Interval(s, e)):
+                matrix[detector][name] += 1
+                examples.append([detector, defect, label, name, round(s, 2), round(e, 2)])
+    for name, row in rows.items():
+        own = simulators()[name].defects
+        row.negative = [
+            max((clean[s]["peaks"].get(d, 0.0) for d in own), default=0.0) for s in row.sources
+        ]
+    return {
+        "rows": {n: r.summary() for n, r in rows.items()},
+        "peers": {n: r.summary() for n, r in peers.items()},
+        "loudness": _loudness(results),
+        "clips": clips,
+        "matrix": matrix,
+        "matrix_findings": examples,
+        "clean": {n: r["findings"] for n, r in clean.items() if r["findings"]},
+        "clean_seconds": round(sum(r["seconds"] for r in clean.values()), 1),
+        "errors": [[r["source"], r["defect"], r["error"]] for r in results if "error" in r],
+    }
+
+
+def _count_peer(
+    tally: Tally,
+    result: dict[str, Any],
+    before: dict[str, Any],
+    truth: list[Interval],
+    label: str,
+    per_second: float,
+) -> None:
+    answer, clean = (r["peers"].get(result["defect"]) for r in (result, before))
+    if answer is None or clean is None or answer["score"] is None:
+        return
+    if result["source"] not in tally.sources and clean["score"] is not None:
+        tally.negative.append(clean["score"])
+    tally.sources.add(result["source"])
+    tally.positive[result["severity"]].append(answer["score"])
+    known = intervals(clean)
+    tally.add(label, result["severity"], truth, intervals(answer), known, per_second)
+
+
+def _loudness(results: Sequence[dict[str, Any]]) -> list[list[float]]:
+    """Pairs our integrated loudness with ebur128's, clip by clip."""
+    return [
+        [r["peaks"]["integrated_lufs"], r["peers"]["loudness"]["score"]]
+        for r in results
+        if "integrated_lufs" in r["peaks"] and r["peers"].get("loudness", {}).get("score")
+    ]
+
+
+def _known(before: dict[str, Any], defect: str, span: Interval) -> bool:
+    """Whether the clean excerpt has the finding too: then the defect is not to blame."""
+    return any(
+        d == defect and Interval(s, e).iou(span) > _KNOWN_IOU for _, d, s, e in before["findings"]
     )
-    print("\n".join(lines))
+
+
+def _commit() -> str:
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,219 @@
+"""Every finding on material that nobody impaired, against what is known to be really there.
+
+    python benchmarks/false_alarms.py --media FOLDER [--media FOLDER ...] [--without a,b]
+
+Each file is judged whole. A finding is expected where tests/expected_findings/ lists it: somebody
+looked at the pictures or the waveform and saw it there. Everything else is a false alarm. Verdicts
+are kept in --work, so that a run that was cut off goes on where it stopped.
+Writes docs/results/false_alarms.md and false_alarms.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from accuracy import version
+from recordings import SUFFIXES
+from scoring import poisson_upper
+
+from defectscope.detectors import load, names
+from defectscope.detectors.judging import analyze
+from defectscope.errors import DefectscopeError
+from defectscope.findings import Interval
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "docs" / "results"
+EXPECTED = ROOT / "tests" / "expected_findings"
+MATCH_IOU = 0.5
+# A measurement against a delivery target is no claim that something is broken.
+AGAINST_A_TARGET = "loudness"
+
+
+def judged(job: tuple[Path, Path, tuple[str, ...], Path]) -> dict[str, Any]:
+    """Judges one file whole, unless that was done before."""
+    path, folder, detectors, work = job
+    label = path.relative_to(folder.parent).as_posix()
+    note = work / f"{label.replace('/', '__')}.json"
+    if note.exists():
+        return json.loads(note.read_text("utf-8"))
+    result: dict[str, Any] = {"file": path.name, "folder": folder.name}
+    try:
+        report = analyze(path, detectors=detectors, uri=path.name)
+    except DefectscopeError as error:
+        result |= {"error": error.message}
+    else:
+        result |= {
+            "video": "video" in report.asset,
+            "audio": "audio" in report.asset,
+            "seconds": report.asset["duration_s"],
+            "judged": [n for n, v in report.verdicts.items() if v["verdict"] in ("pass", "fail")],
+            "findings": [
+                [f.detector, f.defect, f.start_s, f.end_s, dict(f.evidence)]
+                for f in report.findings
+            ],
+        }
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps(result), "utf-8")
+    return result
+
+
+def expected() -> dict[str, list[dict[str, Any]]]:
+    """Gives what is known to be in the files, by file name."""
+    known: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(EXPECTED.glob("*.json")):
+        for name, findings in json.loads(path.read_text("utf-8"))["files"].items():
+            known.setdefault(name, []).extend(findings)
+    return known
+
+
+def is_expected(finding: Sequence[Any], known: Sequence[Mapping[str, Any]]) -> bool:
+    """Tells whether somebody verified this finding."""
+    _, defect, start_s, end_s, _ = finding
+    span = Interval(start_s, end_s)
+    return any(
+        k["defect"] == defect
+        and (
+            span.iou(Interval(k["start_s"], k["end_s"])) >= MATCH_IOU
+            # A passage that holds many: each of them lies inside it.
+            or (k.get("many") and k["start_s"] <= start_s and end_s <= k["end_s"])
+        )
+        for k in known
+    )
+
+
+def tabulate(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Counts hours, expected findings and false alarms for each detector."""
+    known = expected()
+    hours: dict[str, float] = defaultdict(float)
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    folders: dict[str, dict[str, float]] = {}
+    alarms: list[list[Any]] = []
+    seen: list[list[Any]] = []
+    for result in results:
+        if "error" in result:
+            continue
+        into = folders.setdefault(result["folder"], {"files": 0, "picture_s": 0.0, "sound_s": 0.0})
+        into["files"] += 1
+        into["picture_s"] += result["seconds"] * result["video"]
+        into["sound_s"] += result["seconds"] * result["audio"]
+        for detector in result["judged"]:
+            hours[detector] += result["seconds"] / 3600
+        for finding in result["findings"]:
+            fits = is_expected(finding, known.get(result["file"], ()))
+            counts[finding[0]][fits] += 1
+            (seen if fits else alarms).append([result["folder"], result["file"], *finding])
+    rows = {
+        detector: {
+            "hours": round(hours[detector], 3),
+            "expected": counts[detector][1],
+            "false_alarms": counts[detector][0],
+            "per_hour": round(counts[detector][0] / hours[detector], 2),
+            "per_hour_upper_95": round(poisson_upper(counts[detector][0]) / hours[detector], 2),
+        }
+        for detector in sorted(hours)
+    }
+    return {
+        "rows": rows,
+        "folders": folders,
+        "false_alarms": alarms,
+        "expected_found": seen,
+        "unreadable": [[r["file"], r["error"]] for r in results if "error" in r],
+    }
+
+
+def page(found: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    """Gives the results as Markdown."""
+    folders = found["folders"]
+    picture_h = sum(f["picture_s"] for f in folders.values()) / 3600
+    sound_h = sum(f["sound_s"] for f in folders.values()) / 3600
+    lines = [
+        "# False alarms on material nobody impaired",
+        "",
+        f"`{found['command']}` at {found['commit']}: {picture_h:.3f} h of picture and "
+        f"{sound_h:.2f} h of sound, every file judged whole. Expected findings are those that "
+        "were verified by eye or ear-and-waveform and are listed, with why, in "
+        "tests/expected_findings/. Loudness measures against a target and is left out.",
+        "",
+        "| material | files | picture, min | sound, min |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {f['files']:.0f} | {f['picture_s'] / 60:.1f} | {f['sound_s'] / 60:.1f} |"
+        for name, f in folders.items()
+    ]
+    lines += [
+        "",
+        "| detector | hours judged | expected findings | false alarms | per hour "
+        "| 95 % upper bound per hour (Poisson) |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {r['hours']} | {r['expected']} | {r['false_alarms']} | {r['per_hour']} "
+        f"| {r['per_hour_upper_95']} |"
+        for name, r in found["rows"].items()
+    ]
+    lines += ["", "## False alarms that remain", ""]
+    alarms = [
+        f"- {file}: {defect} {start_s:.2f}-{end_s:.2f} s"
+        + (f": {reasons[file]}" if file in reasons else "")
+        for _, file, _, defect, start_s, end_s, _ in found["false_alarms"]
+    ]
+    lines += alarms or ["None."]
+    if found["unreadable"]:
+        lines += ["", "## Files that could not be judged", ""]
+        lines += [f"- {file}: {text}" for file, text in found["unreadable"]]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Judges everything, counts, and writes the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--media", type=Path, action="append", required=True)
+    parser.add_argument("--without", default="", help="comma-separated detectors left out")
+    parser.add_argument("--work", type=Path, default=Path("runs/false_alarms"))
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--skip", default="", help="comma-separated file names")
+    parser.add_argument("--reasons", type=Path, help="JSON: why a file's false alarm remains")
+    parser.add_argument("--commit", default="", help="what to call the code; default: ask git")
+    arguments = parser.parse_args()
+    left_out = {AGAINST_A_TARGET, *arguments.without.split(",")}
+    detectors = tuple(n for n in names() if n not in left_out)
+    for name in detectors:
+        load(name)
+    skipped = set(arguments.skip.split(","))
+    jobs = [
+        (path, folder, detectors, arguments.work / version())
+        for folder in arguments.media
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES and path.name not in skipped
+    ]
+    results: list[dict[str, Any]] = []
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        for number, result in enumerate(pool.map(judged, jobs, chunksize=4), 1):
+            results.append(result)
+            if number % 50 == 0:
+                print(f"  {number}/{len(jobs)} files", file=sys.stderr, flush=True)
+    found = tabulate(results)
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    found["commit"] = arguments.commit or done.stdout.strip()
+    found["command"] = "python benchmarks/false_alarms.py " + " ".join(sys.argv[1:])
+    reasons = json.loads(arguments.reasons.read_text("utf-8")) if arguments.reasons else {}
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "false_alarms.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    text = page(found, reasons)
+    (RESULTS / "false_alarms.md").write_text(text, "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
