@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.crops import Mouth, mouth_on_grid
 from defectscope.detectors.av_sync.faces import face_models
+from defectscope.detectors.av_sync.fragments import FRAGMENT_S
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
 from defectscope.errors import UnreadableMediaError
 from defectscope.media.frames import Frame, Samples
@@ -22,8 +23,6 @@ from defectscope.media.source import MediaLike
 signal = cast("Any", scipy.signal)
 
 SOUND_HZ = 16_000
-# Tracks are made anew on this absolute grid, so that a programme may be cut into segments anywhere.
-FRAGMENT_S = 4
 # Pictures taller than this are scaled down before faces are looked for.
 MAX_HEIGHT_PX = 720
 
