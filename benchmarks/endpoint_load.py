@@ -122,9 +122,8 @@ def main() -> None:
     tail_s = waits_s[int(0.99 * len(waits_s))]
     print(f"{sum(outcomes.values()) / took_s:.0f} calls/s,", end=" ")
     print(f"wait median {statistics.median(waits_s):.2f} s, 99 % {tail_s:.2f} s")
-    print(
-        f"{'resident MB':<12}{'first third':>12}{'last third':>12}{'change':>9}{'peak':>8}   by tenths"
-    )
+    heads = f"{'first third':>12}{'last third':>12}{'change':>9}{'peak':>8}   tenth by tenth"
+    print(f"{'resident MB':<12}{heads}")
     series["all"] = [sum(sizes) for sizes in zip(*series.values(), strict=True)]
     for kind, sizes in series.items():
         third = len(sizes) // 3

@@ -9,22 +9,29 @@
     ├── MediaError                      the media cannot be judged                 exit 3, HTTP 422
     │   ├── MediaNotFoundError                                                     HTTP 404
     │   ├── MediaRefusedError           the address is not allowed                 HTTP 400
+    │   ├── MediaUnavailableError       its place does not answer; ask again       HTTP 503
     │   ├── MediaTooLargeError          too many bytes                             HTTP 413
+    │   │   ├── BodyTooLargeError       in the request itself
+    │   │   ├── ObjectTooLargeError     behind an address
     │   │   ├── TooManyPixelsError
     │   │   ├── MediaTooLongError
     │   │   └── TooManyStreamsError
     │   ├── UnreadableMediaError        not media, empty or damaged beyond use
+    │   ├── TimeLimitError              judging it takes longer than is allowed
     │   └── CaptionsError               side-car captions that cannot be read
     ├── ArtifactError                   weights or kernels that are not the released ones
     ├── EndpointError                   a call to an endpoint failed               exit 4
     │   ├── EndpointNotFoundError
     │   ├── AccessDeniedError
     │   ├── ThrottledError
+    │   ├── TransientEndpointError      a repetition may cure it
     │   ├── PayloadTooLargeError
     │   ├── ModelError                  the container answered with an error
     │   ├── EndpointTimeoutError
     │   └── JobError                    an asynchronous or transform job failed
     ├── ServingError                    TorchServe or an archive is broken
+    │   ├── OverloadedError             the worker is busy; ask again              HTTP 503
+    │   └── SettingError                a variable of the container makes no sense
     ├── DeployError                     a deployment step failed
     └── LocalError                      SageMaker on this machine failed
 
@@ -121,11 +128,30 @@ class MediaRefusedError(MediaError):
     http_status = 400
 
 
+class MediaUnavailableError(MediaError):
+    """The place that holds the media does not answer; asking again later may help."""
+
+    code = "media_unavailable"
+    http_status = 503
+
+
 class MediaTooLargeError(MediaError):
     """The media exceeds a limit on bytes, pixels, duration or number of streams."""
 
     code = "media_too_large"
     http_status = 413
+
+
+class BodyTooLargeError(MediaTooLargeError):
+    """The request body is larger than the endpoint takes."""
+
+    code = "body_too_large"
+
+
+class ObjectTooLargeError(MediaTooLargeError):
+    """The object behind an address is larger than the endpoint reads."""
+
+    code = "object_too_large"
 
 
 class TooManyPixelsError(MediaTooLargeError):
@@ -150,6 +176,12 @@ class UnreadableMediaError(MediaError):
     """The bytes are not media, are empty, or are damaged beyond use."""
 
     code = "unreadable_media"
+
+
+class TimeLimitError(MediaError):
+    """Judging the media took longer than the endpoint allows; asking again will not help."""
+
+    code = "time_limit_exceeded"
 
 
 class CaptionsError(MediaError):
@@ -189,6 +221,10 @@ class ThrottledError(EndpointError):
 
     code = "throttled"
     http_status = 503
+
+
+class TransientEndpointError(EndpointError):
+    """The service or the way to it failed in a manner that a repetition may cure."""
 
 
 class PayloadTooLargeError(EndpointError):
@@ -239,6 +275,18 @@ class ServingError(DefectscopeError):
 
     code = "serving_error"
     http_status = 503
+
+
+class OverloadedError(ServingError):
+    """The worker judges as many streams as it may; ask again later."""
+
+    code = "overloaded"
+
+
+class SettingError(ServingError):
+    """An environment variable of the container holds a value that makes no sense."""
+
+    code = "bad_setting"
 
 
 class DeployError(DefectscopeError):

@@ -22,7 +22,6 @@ from defectscope.client import (
     JobState,
     RetryBudget,
     RetryPolicy,
-    TransientEndpointError,
 )
 from defectscope.client.faults import container_error, is_transient, service_error
 from defectscope.client.records import merge_bodies, spans
@@ -37,6 +36,7 @@ from defectscope.errors import (
     ModelError,
     PayloadTooLargeError,
     ThrottledError,
+    TransientEndpointError,
     UnreadableMediaError,
     UsageError,
 )

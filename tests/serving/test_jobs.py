@@ -17,11 +17,11 @@ import pytest
 from moto import mock_aws
 
 from defectscope.detectors import analyze
-from defectscope.errors import DefectscopeError, MediaError
+from defectscope.errors import DefectscopeError, MediaError, MediaUnavailableError
 from defectscope.media import s3
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Plane
-from defectscope.media.ranged import MediaUnavailableError, RangedFile
+from defectscope.media.ranged import RangedFile
 from defectscope.media.writer import write_clip
 from defectscope.serving.codec import Request
 from defectscope.serving.jobs import Job, judge, open_job

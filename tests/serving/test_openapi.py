@@ -11,8 +11,7 @@ from openapi_spec_validator import validate
 
 from defectscope import errors
 from defectscope.errors import DefectscopeError, EndpointError
-from defectscope.media import ranged
-from defectscope.serving import codec, refusals
+from defectscope.serving import codec
 from defectscope.serving.codec import read_line
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -27,11 +26,10 @@ def answerable() -> dict[str, DefectscopeError]:
     """Every error that a request can end in, by code."""
     kinds = [
         kind
-        for module in (errors, refusals, ranged)
-        for kind in vars(module).values()
+        for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, DefectscopeError)
     ]
-    elsewhere = (EndpointError, errors.DeployError, errors.LocalError, refusals.SettingError)
+    elsewhere = (EndpointError, errors.DeployError, errors.LocalError, errors.SettingError)
     return {k.code: k for k in kinds if not issubclass(k, elsewhere)}
 
 

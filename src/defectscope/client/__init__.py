@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from defectscope.client.client import Client
 from defectscope.client.fake import FakeCall, FakeTransport
-from defectscope.client.faults import TransientEndpointError
 from defectscope.client.hooks import CallEvent, Hook
 from defectscope.client.jobs import AsyncJob, Job, JobState, JobStatus, Outcome, TransformJob
 from defectscope.client.retry import RetryBudget, RetryPolicy
 from defectscope.client.settings import Settings
-from defectscope.client.transport import Reply, Ticket, Transport
+from defectscope.client.transport import (
+    Invocation,
+    QueuedInvocation,
+    Reply,
+    Ticket,
+    Transport,
+)
 
 if TYPE_CHECKING:
     from defectscope.client.aws import AwsTransport as AwsTransport
@@ -24,17 +29,18 @@ __all__ = [
     "FakeCall",
     "FakeTransport",
     "Hook",
+    "Invocation",
     "Job",
     "JobState",
     "JobStatus",
     "Outcome",
+    "QueuedInvocation",
     "Reply",
     "RetryBudget",
     "RetryPolicy",
     "Settings",
     "Ticket",
     "TransformJob",
-    "TransientEndpointError",
     "Transport",
 ]
 

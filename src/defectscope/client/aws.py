@@ -14,18 +14,24 @@ from botocore import exceptions as boto_errors
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from defectscope.client.faults import (
-    TransientEndpointError,
-    container_error,
-    service_error,
+from defectscope.client.faults import container_error, service_error
+from defectscope.client.transport import (
+    JSON,
+    Body,
+    Invocation,
+    QueuedInvocation,
+    Reply,
+    Ticket,
+    Transport,
+    split_s3,
 )
-from defectscope.client.transport import Body, Reply, Ticket, split_s3
 from defectscope.errors import (
     AccessDeniedError,
     DefectscopeError,
     EndpointError,
     EndpointTimeoutError,
     PayloadTooLargeError,
+    TransientEndpointError,
     UsageError,
 )
 
@@ -52,7 +58,7 @@ _NO_CREDENTIALS = (
 )
 
 
-class AwsTransport:
+class AwsTransport(Transport):
     """Calls AWS with boto3, one attempt a call, its own errors turned into defectscope's.
 
     Args:
@@ -77,66 +83,46 @@ class AwsTransport:
         self._clients: dict[tuple[str, float], Any] = {}
         self._lock = threading.Lock()
 
-    def invoke(
-        self,
-        *,
-        endpoint_name: str,
-        body: bytes,
-        content_type: str,
-        timeout_s: float,
-        custom_attributes: str | None = None,
-        inference_id: str | None = None,
-    ) -> Reply:
+    def invoke(self, call: Invocation, *, timeout_s: float) -> Reply:
         """Gives a real-time endpoint's answer."""
         request = _without_none(
-            EndpointName=endpoint_name,
-            Body=body,
-            ContentType=content_type,
-            Accept="application/json",
-            CustomAttributes=custom_attributes,
-            InferenceId=inference_id,
+            EndpointName=call.endpoint_name,
+            Body=call.body,
+            ContentType=call.content_type,
+            Accept=JSON,
+            CustomAttributes=call.custom_attributes,
         )
 
-        def call() -> Reply:
+        def made() -> Reply:
             answer = self._client("sagemaker-runtime", timeout_s).invoke_endpoint(**request)
             return Reply(
                 answer["Body"].read(), _request_id(answer), answer.get("InvokedProductionVariant")
             )
 
-        return _translated(call, late_is_transient=False)
+        return _translated(made, late_is_transient=False)
 
-    def invoke_async(
-        self,
-        *,
-        endpoint_name: str,
-        content_type: str,
-        timeout_s: float,
-        input_uri: str | None = None,
-        body: bytes | None = None,
-        invocation_timeout_s: int | None = None,
-        inference_id: str | None = None,
-    ) -> Ticket:
-        """Queues an invocation of an asynchronous endpoint, its body inline or in S3."""
+    def invoke_async(self, call: QueuedInvocation, *, timeout_s: float) -> Ticket:
+        """Queues an invocation of an asynchronous endpoint."""
         request = _without_none(
-            EndpointName=endpoint_name,
-            ContentType=content_type,
-            Accept="application/json",
-            InputLocation=input_uri,
-            Body=body,
-            InvocationTimeoutSeconds=invocation_timeout_s,
-            InferenceId=inference_id,
+            EndpointName=call.endpoint_name,
+            ContentType=call.content_type,
+            Accept=JSON,
+            InputLocation=call.input_uri,
+            Body=call.body,
+            InvocationTimeoutSeconds=call.invocation_timeout_s,
+            InferenceId=call.inference_id,
         )
 
-        def call() -> Ticket:
+        def made() -> Ticket:
             answer = self._client("sagemaker-runtime", timeout_s).invoke_endpoint_async(**request)
             return Ticket(
-                answer.get("InferenceId", inference_id or ""),
+                answer.get("InferenceId", call.inference_id or ""),
                 answer["OutputLocation"],
                 answer.get("FailureLocation"),
                 _request_id(answer),
             )
 
-        return _translated(call)
+        return _translated(made)
 
     def put(self, uri: str, body: Body, *, content_type: str, timeout_s: float) -> None:
         """Writes an object at an s3:// address, large ones in parts."""

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from defectscope.client.transport import Body, Reply, Ticket
+from defectscope.client.transport import (
+    Body,
+    Invocation,
+    QueuedInvocation,
+    Reply,
+    Ticket,
+    Transport,
+)
 from defectscope.errors import DefectscopeError
 from defectscope.findings import Report
 
@@ -27,7 +34,7 @@ class FakeCall:
     request: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-class FakeTransport:
+class FakeTransport(Transport):
     """Answers calls from a script and remembers them; S3 is a dictionary.
 
     Args:
@@ -53,43 +60,26 @@ class FakeTransport:
         self._given = 0
         self._lock = threading.Lock()
 
-    def invoke(
-        self,
-        *,
-        endpoint_name: str,
-        body: bytes,
-        content_type: str,
-        timeout_s: float,
-        custom_attributes: str | None = None,
-        inference_id: str | None = None,
-    ) -> Reply:
+    def invoke(self, call: Invocation, *, timeout_s: float) -> Reply:
         """Gives the script's next answer."""
-        request = {"CustomAttributes": custom_attributes, "InferenceId": inference_id}
-        call = FakeCall("invoke", endpoint_name, body, content_type, request)
-        answer, number = self._next(call)
+        request = {"CustomAttributes": call.custom_attributes}
+        made = FakeCall("invoke", call.endpoint_name, call.body, call.content_type, request)
+        answer, number = self._next(made)
         if isinstance(answer, DefectscopeError):
             raise answer
         return Reply(_bytes_of(answer), f"fake-{number}")
 
-    def invoke_async(
-        self,
-        *,
-        endpoint_name: str,
-        content_type: str,
-        timeout_s: float,
-        input_uri: str | None = None,
-        body: bytes | None = None,
-        invocation_timeout_s: int | None = None,
-        inference_id: str | None = None,
-    ) -> Ticket:
+    def invoke_async(self, call: QueuedInvocation, *, timeout_s: float) -> Ticket:
         """Writes the script's next answer to where the real service would, at once."""
-        if body is None:
-            body = self.objects.get(input_uri or "", b"")
-        request = {"InputLocation": input_uri, "InvocationTimeoutSeconds": invocation_timeout_s}
-        call = FakeCall("invoke_async", endpoint_name, body, content_type, request)
-        answer, number = self._next(call)
+        body = call.body if call.body is not None else self.objects.get(call.input_uri or "", b"")
+        request = {
+            "InputLocation": call.input_uri,
+            "InvocationTimeoutSeconds": call.invocation_timeout_s,
+        }
+        made = FakeCall("invoke_async", call.endpoint_name, body, call.content_type, request)
+        answer, number = self._next(made)
         ticket = Ticket(
-            inference_id or f"fake-{number}",
+            call.inference_id or f"fake-{number}",
             f"s3://fake-output/{number}.out",
             f"s3://fake-failure/{number}.out",
             f"fake-{number}",

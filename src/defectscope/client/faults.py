@@ -14,9 +14,11 @@ from defectscope.errors import (
     EndpointNotFoundError,
     EndpointTimeoutError,
     MediaError,
+    MediaUnavailableError,
     ModelError,
     PayloadTooLargeError,
     ThrottledError,
+    TransientEndpointError,
     UsageError,
 )
 
@@ -61,10 +63,6 @@ _TRANSIENT = frozenset(
 # Statuses of the container after which the same request may well succeed.
 _TRANSIENT_CONTAINER = frozenset({408, 429, 502, 503, 504})
 _WRAPPED = re.compile(r"""with message ['"](\{.*\})['"]""", re.S)
-
-
-class TransientEndpointError(EndpointError):
-    """The service or the way to it failed in a manner that a repetition may cure."""
 
 
 def _by_code() -> dict[str, type[DefectscopeError]]:
@@ -173,4 +171,4 @@ def is_transient(error: Exception) -> bool:
         # A worker that died took requests in flight with it; it is back within seconds.
         return error.original_status == 500 and error.original_code is None
     # A time-out is no transient fault: media that takes too long takes too long again.
-    return isinstance(error, (ThrottledError, TransientEndpointError))
+    return isinstance(error, (MediaUnavailableError, ThrottledError, TransientEndpointError))

@@ -14,7 +14,7 @@ from defectscope.client.media import Source
 from defectscope.client.records import Options, Span, encode, named, read_report, record
 from defectscope.client.retry import Deadline
 from defectscope.client.settings import Settings
-from defectscope.client.transport import JSON
+from defectscope.client.transport import JSON, Invocation, QueuedInvocation
 from defectscope.client.wire import Wire
 from defectscope.errors import EndpointError, PayloadTooLargeError, UsageError
 from defectscope.findings import Report
@@ -136,15 +136,15 @@ class Routes:
             self._wire.put(input_uri, body, content_type=JSON, deadline=deadline)
         elif len(body) > _MAX_INLINE_ASYNC_BYTES:
             raise UsageError("a request this large needs a place in S3: pass staging_uri=")
-        ticket = self._wire.invoke_async(
-            name,
-            JSON,
-            deadline=deadline,
+        call = QueuedInvocation(
+            endpoint_name=name,
+            content_type=JSON,
             input_uri=input_uri,
             body=inline,
             invocation_timeout_s=_MAX_ASYNC_S,
             inference_id=inference_id,
         )
+        ticket = self._wire.invoke_async(call, deadline=deadline)
         return AsyncJob(self._wire, ticket, sleep=self._sleep)
 
     @contextlib.contextmanager
@@ -175,14 +175,13 @@ class Routes:
     ) -> Report:
         if self._endpoint_name is None:
             raise UsageError("no real-time endpoint is named")
-        reply = self._wire.invoke(
-            self._endpoint_name,
-            body,
-            content_type,
-            deadline=deadline,
-            timeout_s=self._settings.timeout_s,
+        call = Invocation(
+            endpoint_name=self._endpoint_name,
+            body=body,
+            content_type=content_type,
             custom_attributes=attributes,
         )
+        reply = self._wire.invoke(call, deadline=deadline, timeout_s=self._settings.timeout_s)
         return read_report(reply.body, request_id=reply.request_id)
 
     def _queued(self, body: bytes, deadline: Deadline) -> Report:

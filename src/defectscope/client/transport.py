@@ -17,6 +17,44 @@ JSON_LINES = "application/jsonlines"
 Body = bytes | Path | BinaryIO
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """A call of a real-time endpoint.
+
+    Attributes:
+        endpoint_name: The endpoint.
+        body: What to send.
+        content_type: What the body is.
+        custom_attributes: Options that travel beside the body.
+    """
+
+    endpoint_name: str
+    body: bytes
+    content_type: str
+    custom_attributes: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedInvocation:
+    """A call of an asynchronous endpoint: exactly one of `body` and `input_uri` is set.
+
+    Attributes:
+        endpoint_name: The endpoint.
+        content_type: What the body is.
+        body: What to send, inline.
+        input_uri: s3:// address of what to send.
+        invocation_timeout_s: How long the model may take, in seconds.
+        inference_id: The caller's name for the invocation.
+    """
+
+    endpoint_name: str
+    content_type: str
+    body: bytes | None = None
+    input_uri: str | None = None
+    invocation_timeout_s: int | None = None
+    inference_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An endpoint's answer to a call that succeeded.
@@ -57,31 +95,12 @@ class Transport(Protocol):
     are called from several threads at once.
     """
 
-    def invoke(
-        self,
-        *,
-        endpoint_name: str,
-        body: bytes,
-        content_type: str,
-        timeout_s: float,
-        custom_attributes: str | None = None,
-        inference_id: str | None = None,
-    ) -> Reply:
+    def invoke(self, call: Invocation, *, timeout_s: float) -> Reply:
         """Gives a real-time endpoint's answer."""
         ...
 
-    def invoke_async(
-        self,
-        *,
-        endpoint_name: str,
-        content_type: str,
-        timeout_s: float,
-        input_uri: str | None = None,
-        body: bytes | None = None,
-        invocation_timeout_s: int | None = None,
-        inference_id: str | None = None,
-    ) -> Ticket:
-        """Queues an invocation of an asynchronous endpoint, its body inline or in S3."""
+    def invoke_async(self, call: QueuedInvocation, *, timeout_s: float) -> Ticket:
+        """Queues an invocation of an asynchronous endpoint."""
         ...
 
     def put(self, uri: str, body: Body, *, content_type: str, timeout_s: float) -> None:

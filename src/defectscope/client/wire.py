@@ -9,7 +9,14 @@ from typing import Any, BinaryIO
 
 from defectscope.client.caller import Caller
 from defectscope.client.retry import Deadline
-from defectscope.client.transport import Body, Reply, Ticket, Transport
+from defectscope.client.transport import (
+    Body,
+    Invocation,
+    QueuedInvocation,
+    Reply,
+    Ticket,
+    Transport,
+)
 
 _CONTROL_TIMEOUT_S = 30.0
 _FOREVER = Deadline(None)
@@ -23,69 +30,28 @@ class Wire:
         self._caller = caller
         self._upload_timeout_s = upload_timeout_s
 
-    def invoke(
-        self,
-        endpoint_name: str,
-        body: bytes,
-        content_type: str,
-        *,
-        deadline: Deadline,
-        timeout_s: float,
-        custom_attributes: str | None = None,
-    ) -> Reply:
+    def invoke(self, call: Invocation, *, deadline: Deadline, timeout_s: float) -> Reply:
         """Gives an endpoint's answer."""
-
-        def attempt(left_s: float) -> Reply:
-            return self._transport.invoke(
-                endpoint_name=endpoint_name,
-                body=body,
-                content_type=content_type,
-                timeout_s=left_s,
-                custom_attributes=custom_attributes,
-            )
-
         return self._caller.run(
-            attempt,
+            lambda left_s: self._transport.invoke(call, timeout_s=left_s),
             operation="invoke",
-            target=endpoint_name,
+            target=call.endpoint_name,
             deadline=deadline,
             timeout_s=timeout_s,
-            sent_bytes=len(body),
+            sent_bytes=len(call.body),
             size_of=lambda reply: len(reply.body),
             request_id_of=lambda reply: reply.request_id,
         )
 
-    def invoke_async(
-        self,
-        endpoint_name: str,
-        content_type: str,
-        *,
-        deadline: Deadline,
-        input_uri: str | None = None,
-        body: bytes | None = None,
-        invocation_timeout_s: int | None = None,
-        inference_id: str | None = None,
-    ) -> Ticket:
+    def invoke_async(self, call: QueuedInvocation, *, deadline: Deadline) -> Ticket:
         """Queues an asynchronous invocation."""
-
-        def attempt(left_s: float) -> Ticket:
-            return self._transport.invoke_async(
-                endpoint_name=endpoint_name,
-                content_type=content_type,
-                timeout_s=left_s,
-                input_uri=input_uri,
-                body=body,
-                invocation_timeout_s=invocation_timeout_s,
-                inference_id=inference_id,
-            )
-
         return self._caller.run(
-            attempt,
+            lambda left_s: self._transport.invoke_async(call, timeout_s=left_s),
             operation="invoke_async",
-            target=endpoint_name,
+            target=call.endpoint_name,
             deadline=deadline,
             timeout_s=_CONTROL_TIMEOUT_S,
-            sent_bytes=None if body is None else len(body),
+            sent_bytes=None if call.body is None else len(call.body),
             request_id_of=lambda ticket: ticket.request_id,
         )
 

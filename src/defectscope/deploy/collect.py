@@ -18,6 +18,7 @@ Merge = Callable[[list[Mapping[str, Any]]], Report]
 # Faults of the media or of the request stay the same however often they are tried.
 _FINAL = frozenset(
     {
+        "body_too_large",
         "invalid_parameter",
         "malformed_request",
         "media_error",
@@ -25,6 +26,8 @@ _FINAL = frozenset(
         "media_refused",
         "media_too_large",
         "media_too_long",
+        "object_too_large",
+        "time_limit_exceeded",
         "too_many_pixels",
         "too_many_streams",
         "unknown_detector",

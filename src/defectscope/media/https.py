@@ -9,8 +9,13 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from defectscope.errors import MediaNotFoundError, MediaRefusedError, UnreadableMediaError
-from defectscope.media.ranged import MediaUnavailableError, RangedFile
+from defectscope.errors import (
+    MediaNotFoundError,
+    MediaRefusedError,
+    MediaUnavailableError,
+    UnreadableMediaError,
+)
+from defectscope.media.ranged import RangedFile
 
 _TIMEOUT_S = 30.0
 _ATTEMPTS = 3

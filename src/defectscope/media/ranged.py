@@ -12,8 +12,6 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 
-from defectscope.errors import MediaError
-
 BLOCK_BYTES = 128 * 1024
 # A request fetches at most this much; at 50 ms a request it still allows 80 MB/s.
 _MAX_FETCH_BYTES = 4 * 1024 * 1024
@@ -24,13 +22,6 @@ _MAX_RUNS = 6
 
 Fetch = Callable[[int, int], bytes]
 """Gives bytes [first, last) of the resource; raises a `MediaError` where it cannot."""
-
-
-class MediaUnavailableError(MediaError):
-    """The place that holds the media does not answer; asking again later may help."""
-
-    code = "media_unavailable"
-    http_status = 503
 
 
 class RangedFile(io.RawIOBase):

@@ -5,8 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, cast
 
-from defectscope.errors import MediaNotFoundError, MediaRefusedError, UnreadableMediaError
-from defectscope.media.ranged import MediaUnavailableError, RangedFile
+from defectscope.errors import (
+    MediaNotFoundError,
+    MediaRefusedError,
+    MediaUnavailableError,
+    UnreadableMediaError,
+)
+from defectscope.media.ranged import RangedFile
 
 _CONNECT_TIMEOUT_S = 5
 _READ_TIMEOUT_S = 30

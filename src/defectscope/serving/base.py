@@ -20,7 +20,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from defectscope.detectors import load
-from defectscope.errors import DefectscopeError
+from defectscope.errors import DefectscopeError, OverloadedError
 from defectscope.findings import Report
 from defectscope.serving.codec import (
     JSON,
@@ -36,7 +36,6 @@ from defectscope.serving.codec import (
 )
 from defectscope.serving.jobs import Job
 from defectscope.serving.metrics import Metrics
-from defectscope.serving.refusals import OverloadedError
 from defectscope.serving.settings import Settings
 
 _LOG = logging.getLogger("defectscope.serving")

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from defectscope.errors import (
+    BodyTooLargeError,
     DefectscopeError,
     MalformedRequestError,
     UnsupportedContentTypeError,
 )
 from defectscope.findings import Report
-from defectscope.serving.refusals import BodyTooLargeError
 from defectscope.serving.settings import Settings
 
 JSON = "application/json"

@@ -10,7 +10,13 @@ from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
 from defectscope.detectors import analyze, merge, names
-from defectscope.errors import DefectscopeError, UnknownDetectorError
+from defectscope.errors import (
+    BodyTooLargeError,
+    DefectscopeError,
+    ObjectTooLargeError,
+    TimeLimitError,
+    UnknownDetectorError,
+)
 from defectscope.findings import Report
 from defectscope.media import Limits
 from defectscope.media.https import open_resource
@@ -18,7 +24,6 @@ from defectscope.media.ranged import RangedFile
 from defectscope.media.s3 import open_object
 from defectscope.serving.codec import Request
 from defectscope.serving.policy import S3Address, allowed_address
-from defectscope.serving.refusals import BodyTooLargeError, ObjectTooLargeError, TimeLimitError
 from defectscope.serving.settings import Settings
 
 # Twelve hours at 50 pictures a second, sixty columns: half a gigabyte once unpacked.

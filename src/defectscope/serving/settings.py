@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+from defectscope.errors import SettingError
 from defectscope.media import Limits
-from defectscope.serving.refusals import SettingError
 
 PREFIX = "DEFECTSCOPE_"
 _MIB = 1024 * 1024
