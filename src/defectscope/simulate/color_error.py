@@ -15,6 +15,9 @@ from defectscope.simulate.pictures import Arrays, PictureSimulator, to_codes, to
 from defectscope.simulate.resample import shift
 
 _KINDS = ("illegal_range", "cast", "chroma_shift", "chroma_swap", "chroma_loss")
+# What these do to a grey picture nobody sees.
+_OF_COLOR = ("chroma_shift", "chroma_swap", "chroma_loss")
+_LEAST_SATURATION_CODE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,10 @@ class Params:
 
 
 class ColorError(PictureSimulator[Params]):
-    """Damages levels or colours of every picture of the span."""
+    """Damages levels or colours of every picture of the span.
+
+    Shifting, exchanging or losing the colour of a picture that has none is refused.
+    """
 
     name = "color_error"
     defects = ("color_error",)
@@ -89,6 +95,10 @@ class ColorError(PictureSimulator[Params]):
         if len(planes) < 3:
             raise InvalidParameterError("colour errors need colour, and the picture is grey")
         luma, u, v = planes
+        if index == 0 and params.kind in _OF_COLOR:
+            away = [np.abs(to_codes(p, depth) - 128) for p in (u, v)]
+            if float(np.maximum(*away).mean()) < _LEAST_SATURATION_CODE:
+                raise InvalidParameterError(f"{params.kind} needs colour, and the picture is grey")
         if params.kind == "chroma_swap":
             return [luma, v, u]
         if params.kind == "chroma_shift":

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
@@ -15,12 +17,17 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
 from defectscope.simulate.pictures import (
     Arrays,
-    Extent,
+    end_of,
     planes_of,
     time_of,
     with_planes,
     within,
 )
+from defectscope.simulate.visibility import BLOCK_PX, visible_share
+
+_VISIBLE_SHARE = 0.01
+_GROUP_GAP_S = 1.0
+_LEAST_VISIBLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,14 @@ class Params:
 
 
 class Tearing(VideoSimulator[Params]):
-    """Composes torn pictures from a picture and an earlier one."""
+    """Composes torn pictures from a picture and an earlier one.
+
+    Every picture that is due is torn, but truth tells only what can be seen. A torn picture shows
+    where, just below its seam, at least one in a hundred blocks of 4 x 4 samples belongs elsewhere
+    by eight codes or more; where nothing moves, both instants look alike. Torn pictures that show
+    and are up to a second apart are one stretch, from the first of them to the end of the last;
+    fewer than three in a stretch are over before anybody notices.
+    """
 
     name = "tearing"
     defects = ("tearing",)
@@ -76,7 +90,7 @@ class Tearing(VideoSimulator[Params]):
     ) -> Iterator[Frame]:
         """Gives the pictures, those of the span torn."""
         params, video = plan.params, plan.video
-        extent = Extent()
+        stretches: list[_Stretch] = []
         past: deque[Arrays] = deque(maxlen=params.lag_frames)
         seams: list[int] = []
         index = 0
@@ -94,14 +108,45 @@ class Tearing(VideoSimulator[Params]):
             at = 0.05 + (at - 0.05) % 0.9
             row = round(at * own[0].shape[0] / 2) * 2
             seams.append(row)
-            extent.add(frame, video)
+            if is_visible(own[0], past[0][0], row, frame.bit_depth):
+                at_s = float(time_of(frame, video))
+                if not stretches or at_s - stretches[-1].end_s > _GROUP_GAP_S:
+                    stretches.append(_Stretch(at_s))
+                stretches[-1].end_s = float(end_of(frame, video))
+                stretches[-1].rows.append(row)
             mixed: Arrays = []
             for plane, late in zip(own, past[0], strict=True):
                 cut = row * plane.shape[0] // own[0].shape[0]
                 mixed.append(np.concatenate([plane[:cut], late[cut:]]))
             past.append(own)
             yield with_planes(frame, mixed)
-        truth.extend(extent.truths(plan, self.name, seam_rows=seams[:1000]))
+        for each in stretches:
+            if len(each.rows) >= _LEAST_VISIBLE:
+                rows = each.rows[:1000]
+                truth.append(plan.truth(self.name, each.start_s, each.end_s, seam_rows=rows))
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """Torn pictures that show, close to each other."""
+
+    start_s: float
+    end_s: float = 0.0
+    rows: list[int] = field(default_factory=list[int])
+
+
+def is_visible(own: NDArray[Any], late: NDArray[Any], row: int, bit_depth: int) -> bool:
+    """Tells whether a seam shows: whether what meets at it does not belong together.
+
+    Args:
+        own: Luma of the picture, native samples.
+        late: Luma of the picture that shows below the seam.
+        row: First row of the late part.
+        bit_depth: Bits of a sample.
+    """
+    rows = max(2 * BLOCK_PX, own.shape[0] // 60)
+    strip = slice(row, row + rows)
+    return visible_share(own[strip], late[strip], bit_depth) >= _VISIBLE_SHARE
 
 
 SIMULATORS: tuple[Simulator[Params], ...] = (Tearing(),)

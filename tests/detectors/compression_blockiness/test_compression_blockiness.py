@@ -74,15 +74,23 @@ def test_a_comb_is_told_by_its_period(period: float) -> None:
     rng = np.random.default_rng(1)
     profile = rng.uniform(0.9, 1.1, 960)
     profile[np.rint(np.arange(3, 955, period)).astype(int)] += 2.0
-    strength, clarity = comb(profile)
+    (strength,), (clarity,) = comb(profile[None])
     assert PERIODS_PX[np.argmax(strength)] == pytest.approx(period)
     assert clarity.max() > 12
 
 
 def test_a_comb_in_one_direction_only_is_no_grid() -> None:
     rng = np.random.default_rng(1)
-    fence, plain = rng.uniform(0.9, 1.1, 960), rng.uniform(0.9, 1.1, 540)
-    fence[::8] += 2.0
-    assert grid(fence, fence)[0] > 1.0
-    assert grid(fence, plain)[0] < 0.2
-    assert grid(np.zeros(960), plain)[0] == 0.0
+    fence, plain = rng.uniform(0.9, 1.1, (1, 960)), rng.uniform(0.9, 1.1, (1, 540))
+    fence[:, ::8] += 2.0
+    assert grid(fence, fence)[0][0] > 1.0
+    assert grid(fence, plain)[0][0] < 0.2
+    assert grid(np.zeros((1, 960)), plain)[0][0] == 0.0
+
+
+def test_grids_measured_together_and_alone_are_the_same_to_the_bit() -> None:
+    rng = np.random.default_rng(3)
+    columns, rows = rng.uniform(0, 9, (13, 1280)), rng.uniform(0, 9, (13, 719))
+    together = np.array(grid(columns, rows))
+    alone = [grid(columns[k : k + 1], rows[k : k + 1]) for k in range(13)]
+    assert np.array_equal(together, np.array(alone)[:, :, 0].T)

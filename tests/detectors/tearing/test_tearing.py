@@ -1,11 +1,14 @@
-"""Tearing: wandering seams under a moving camera found; things with edges silent."""
+"""Tearing: seams that wander and seams that stay found; things with edges silent."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from defectscope.detectors.tearing import seams
+from defectscope.detectors.tearing.detector import heaviest
 from defectscope.findings import Interval
 from defectscope.simulate.arrays import impair_frames, video_stream
 from defectscope.simulate.material import Footage, Look
@@ -45,25 +48,93 @@ def test_look_alikes_stay_silent(judge_frames, name):
     assert not judge_frames("tearing", frames, stream).findings
 
 
-def test_a_passing_seam_needs_a_step_and_a_change_of_motion():
-    steps = np.full((3, 180), 0.2)
-    changes = np.zeros((4, 180))
-    steps[1, 90] = 6.0
-    alone = seams.passing_seams(steps, changes)
-    assert alone.joint[0] == 0.0
-    changes[2, 90:] = 1.0
-    torn = seams.passing_seams(steps, changes)
-    assert torn.row[0] == 90
-    assert torn.joint[0] == pytest.approx(5.8, abs=0.1)
-    assert torn.contrast[0] == pytest.approx(1.0)
-    # The picture before has the same step: an edge of a thing.
-    steps[0, 90] = 6.0
-    assert seams.passing_seams(steps, changes).joint[0] < 0.1
+@pytest.mark.parametrize(("every", "lag", "seed"), [(1, 3, 4), (2, 2, 7)])
+def test_a_seam_that_stays_at_one_row_is_found(judge_frames, every, lag, seed):
+    clean = list(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=FRAMES, look=PANNING))
+    frames, (truth,) = impair_frames(
+        SIMULATORS[0],
+        clean,
+        STREAM,
+        span=Interval(1.0, 3.2),
+        seed=seed,
+        severity=4,
+        overrides={"roam": 0.0, "seam": 0.4, "lag_frames": lag, "every_frames": every},
+    )
+    (found,) = judge_frames("tearing", frames, STREAM).findings
+    assert found.interval.iou(Interval(truth.start_s, truth.end_s)) > 0.8
+    assert abs(found.evidence["seam_row_px"] - truth.parameters["seam_rows"][0]) <= 2
+
+
+def test_a_seam_that_nobody_can_see_is_no_truth():
+    still = next(iter(Footage(seed=1, width=WIDTH, height=HEIGHT, frames=1)))
+    frames, truth = impair_frames(
+        SIMULATORS[0],
+        [replace(still, pts=pts) for pts in range(50)],
+        video_stream(WIDTH, HEIGHT, 50),
+        span=Interval(0.4, 1.6),
+        seed=1,
+        severity=5,
+    )
+    assert len(frames) == 50
+    assert truth == []
+
+
+def test_a_passing_step_is_in_one_picture_only():
+    steps = np.full((3, 180), 12, np.uint16)
+    steps[1, 90] = 6 * seams.STEPS_PER_CODE
+    alone = seams.passing_steps(steps)
+    assert alone.row[0] == 90
+    assert alone.step[0] == pytest.approx(5.8, abs=0.1)
+    assert alone.clear[0] > 50
+    # The picture before has the same step two rows on: an edge of a thing that climbs.
+    steps[0, 92] = 6 * seams.STEPS_PER_CODE
+    assert seams.passing_steps(steps).step[0] == 0.0
+
+
+def test_a_part_that_falls_back_is_nearer_to_an_earlier_picture():
+    rng = np.random.default_rng(1)
+    texture = np.cumsum(rng.normal(0, 3, 400)).astype(np.float32)
+    luma = np.stack([texture[4 * k : 4 * k + 180] for k in range(8)])
+    torn = luma.copy()
+    torn[7, 108:] = luma[4, 108:]
+    back, above, below = seams.parted(seams.returns(seams.differences(torn, 6)))
+    at = int(np.argmax(np.abs(back[-1])))
+    assert abs(at - 108) <= 6
+    assert back[-1, at] > 1.5
+    assert above[-1, at] < 0.1 < 1.0 < below[-1, at]
+    whole = seams.parted(seams.returns(seams.differences(luma, 6)))[0]
+    assert np.abs(whole[-1]).max() < 0.6
+
+
+def test_a_lasting_step_begins_and_goes_at_its_row():
+    steps = np.full((40, 100), 10, np.uint16)
+    steps[12:28, 50] = 3 * seams.STEPS_PER_CODE
+    begun = seams.onsets(seams.lasting(steps), 5)
+    assert begun.shape == (30, 100)
+    assert np.unravel_index(np.argmax(begun), begun.shape) == (7, 50)
+    assert np.unravel_index(np.argmin(begun), begun.shape) == (23, 50)
+    assert begun.max() == pytest.approx(2.84, abs=0.05)
+
+
+def test_the_heaviest_stretches_leave_nothing_to_gain():
+    weights = np.array([-1, 2, 3, -1, 4, -20, 1, 1, -3, 0.5, -9.0])
+    assert heaviest(weights) == [(1, 5), (6, 8), (9, 10)]
+    assert heaviest(np.zeros(5)) == []
+    rng = np.random.default_rng(2)
+    for _ in range(50):
+        weights = rng.normal(-0.2, 1, 30)
+        best = max(weights[a:b].sum() for a in range(30) for b in range(a + 1, 31))
+        assert max(weights[a:b].sum() for a, b in heaviest(weights)) == pytest.approx(best)
+
+
+def test_rows_are_gathered_to_means():
+    rows = np.arange(14, dtype=np.uint32).reshape(2, 7) * 10
+    assert seams.coarse(rows, 3, 10.0).tolist() == [[1.0, 4.0], [8.0, 11.0]]
 
 
 def test_steps_are_widened_by_exactly_the_reach():
-    steps = np.zeros((1, 40))
-    steps[0, 20] = 1.0
+    steps = np.zeros((1, 40), np.uint16)
+    steps[0, 20] = 1
     for reach in (1, 2, 5, 9):
         assert np.flatnonzero(seams.widened(steps, reach)[0]).tolist() == list(
             range(20 - reach, 21 + reach)

@@ -21,12 +21,7 @@ from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.compression_blockiness.grid import grid
-from defectscope.features.geometry import (
-    TILE_COLUMNS,
-    TILE_ROWS,
-    sampled_columns,
-    sampled_rows,
-)
+from defectscope.features.geometry import sampled_columns, sampled_rows
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 
@@ -127,11 +122,8 @@ class CompressionBlockinessAnalysis:
         lines = len(sampled_rows(video.width, video.height)) * len(sampled_columns(video.width))
         scale = float(1 << (video.bit_depth - 8))
         self._samples = max(1.0, np.sqrt(video.width * video.height * lines) * scale)
-        self._bucket: int | None = None
-        self._pictures = 0
-        self._luma = np.zeros((TILE_ROWS, TILE_COLUMNS))
-        self._columns = np.zeros(video.width)
-        self._rows = np.zeros(video.height)
+        self._open: _Bucket | None = None
+        self._finished: list[_Bucket] = []
         self._table = TableBuilder(
             Fraction(BUCKETS_HZ),
             bucket=np.int64,
@@ -149,40 +141,68 @@ class CompressionBlockinessAnalysis:
             return
         ticks = Fraction(1, BUCKETS_HZ) / self._time_base
         buckets = video.pts * ticks.denominator // ticks.numerator
-        for bucket in np.unique(buckets).tolist():
-            if bucket != self._bucket:
+        edges: list[int] = (np.flatnonzero(np.diff(buckets)) + 1).tolist()
+        for first, last in zip([0, *edges], [*edges, len(buckets)], strict=True):
+            bucket = int(buckets[first])
+            if self._open is None or bucket != self._open.bucket:
                 self._finish()
-                self._bucket = bucket
-            inside = buckets == bucket
-            self._pictures += int(np.count_nonzero(inside))
-            self._luma += _sum(video.features["tile_luma"][inside])
-            self._columns += _sum(video.features["column_step"][inside])
-            self._rows += _sum(video.features["row_step"][inside])
+                self._open = _Bucket(bucket)
+            inside = slice(first, last)
+            self._open.add(
+                last - first,
+                video.features["tile_luma"][inside],
+                video.features["column_step"][inside],
+                video.features["row_step"][inside],
+            )
+        self._measure()
 
     def _finish(self) -> None:
-        if self._bucket is not None:
-            found = grid(self._columns, self._rows)
-            steps = np.sqrt(self._columns.sum() * self._rows.sum()) / self._samples / self._pictures
-            quantities = np.array([*found, found[0] * steps]) * _STEPS
-            strength, clarity, period, height = saturate(quantities, np.uint16)
-            self._table.add(
-                bucket=[self._bucket],
-                strength=[strength],
-                clarity=[clarity],
-                period=[period],
-                height=[height],
-                **self._signatures.columns(self._luma[None], self._pictures),
-            )
-        self._pictures = 0
-        for sums in (self._luma, self._columns, self._rows):
-            sums[:] = 0
+        if self._open is not None:
+            self._finished.append(self._open)
+            self._open = None
+
+    def _measure(self) -> None:
+        """Looks for a grid in all buckets that are finished."""
+        done, self._finished = self._finished, []
+        if not done:
+            return
+        pictures = np.array([each.pictures for each in done])
+        columns = np.stack([each.columns for each in done]).astype(np.float64)
+        rows = np.stack([each.rows for each in done]).astype(np.float64)
+        strength, clarity, period = grid(columns, rows)
+        sums = columns.sum(axis=1) * rows.sum(axis=1)
+        height = strength * np.sqrt(sums) / (self._samples * pictures)
+        kept = {"strength": strength, "clarity": clarity, "period": period, "height": height}
+        self._table.add(
+            bucket=[each.bucket for each in done],
+            **{name: saturate(values * _STEPS, np.uint16) for name, values in kept.items()},
+            **self._signatures.columns(
+                np.stack([each.luma for each in done]) / pictures[:, None, None]
+            ),
+        )
 
     def close(self) -> Measurements:
         """Gives the grid by bucket."""
         self._finish()
+        self._measure()
         return Measurements("compression_blockiness", {"buckets": self._table.table()})
 
 
-def _sum(profiles: NDArray[Any]) -> NDArray[np.float64]:
-    """Integers summed exactly, so that chunks do not matter."""
-    return profiles.sum(axis=0, dtype=np.uint64).astype(np.float64)
+class _Bucket:
+    """Sums over the pictures of a bucket: integers, so that chunks do not matter."""
+
+    def __init__(self, bucket: int) -> None:
+        self.bucket = bucket
+        self.pictures = 0
+        self.luma: NDArray[np.uint64] = np.zeros(1, np.uint64)
+        self.columns: NDArray[np.uint64] = np.zeros(1, np.uint64)
+        self.rows: NDArray[np.uint64] = np.zeros(1, np.uint64)
+
+    def add(
+        self, pictures: int, luma: NDArray[Any], columns: NDArray[Any], rows: NDArray[Any]
+    ) -> None:
+        """Takes (pictures, ...) integers of consecutive pictures."""
+        self.pictures += pictures
+        self.luma = self.luma + luma.sum(axis=0, dtype=np.uint64)
+        self.columns = self.columns + columns.sum(axis=0, dtype=np.uint64)
+        self.rows = self.rows + rows.sum(axis=0, dtype=np.uint64)

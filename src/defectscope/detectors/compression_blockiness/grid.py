@@ -6,9 +6,11 @@ has a line at every multiple of 1/p. No phase needs to be tried, and p need not 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 
 Floats = NDArray[np.float64]
 
@@ -23,48 +25,70 @@ _FIRST_LINES = np.concatenate(([0], np.cumsum(_COUNTS)[:-1]))
 _SURROUND = 17
 # What stands out is bounded, so that one edge in the picture is not a grid.
 _MAX_RELATIVE = 4.0
-# The spectrum is looked at in quarters of a bin, up to three of them from where a line should be.
-_FINE = 4
-_NEAR = 3
+# The spectrum is looked at in halves of a bin, up to one of them from where a line should be.
+_FINE = 2
+_NEAR = 1
 # A line counts as far as it exceeds this many times what is typical.
 _FLOOR = 1.5
 
 
-def comb(profile: Floats) -> tuple[Floats, Floats]:
-    """Gives, per period, how strong a comb is and how far it stands out.
+def comb(profiles: Floats) -> tuple[Floats, Floats]:
+    """Gives, per profile and period, how strong a comb is and how far it stands out.
 
     Args:
-        profile: (length,) sums of steps.
+        profiles: (n, length) sums of steps.
 
     Returns:
-        The height of the comb beside the steps around it, 0 without one; and its lines' amplitude
-        over the spectrum's typical one. Zeros for profiles too short to tell.
+        (n, periods) each: the height of the comb beside the steps around it, 0 without one; and its
+        lines' amplitude over the spectrum's typical one. Zeros for profiles too short to tell.
     """
-    length = len(profile)
-    if length < 4 * _SURROUND or not np.any(profile):
-        return np.zeros(len(PERIODS_PX)), np.zeros(len(PERIODS_PX))
-    local = ndimage.uniform_filter1d(profile, _SURROUND, mode="nearest")
-    relative = np.clip(profile / np.maximum(local, 1e-9) - 1.0, -1.0, _MAX_RELATIVE)
-    relative -= relative.mean()
+    count, length = profiles.shape
+    if length < 4 * _SURROUND or not count:
+        return np.zeros((count, len(PERIODS_PX))), np.zeros((count, len(PERIODS_PX)))
+    local = ndimage.uniform_filter1d(profiles, _SURROUND, axis=1, mode="nearest")
+    relative = np.clip(profiles / np.maximum(local, 1e-9) - 1.0, -1.0, _MAX_RELATIVE)
+    relative -= relative.mean(axis=1, keepdims=True)
+    window, near = _plan(length)
+    # Single precision halves the time; lines are compared with each other, not with an absolute.
+    windowed = (relative * window).astype(np.float32)
+    # One by one: several at once might round differently, and chunks would matter.
+    spectra = np.abs(np.stack([_spectrum(each) for each in windowed]))
+    # Neighbouring halves of a bin tell the same.
+    typical = np.maximum(np.median(spectra[:, _FINE::_FINE], axis=1), 1e-9)[:, None]
+    lines = spectra[:, near].max(axis=1)
+    # The weakest lines count too: a regular pattern in the picture has but one or two.
+    logs = np.add.reduceat(np.log(np.maximum(lines, 1e-9)), _FIRST_LINES, axis=1) / _COUNTS
+    amplitude = np.exp(logs) * profiles.any(axis=1, keepdims=True)
+    strength = np.maximum(0.0, amplitude - _FLOOR * typical) * PERIODS_PX
+    return strength, amplitude / typical
+
+
+def _spectrum(windowed: NDArray[np.float32]) -> NDArray[np.complex64]:
+    return np.asarray(fft.rfft(windowed, _FINE * len(windowed)), np.complex64)
+
+
+@lru_cache(maxsize=16)
+def _plan(length: int) -> tuple[Floats, NDArray[np.intp]]:
+    """A window of sum 1, and the bins near each line, (2 near + 1, lines)."""
     window = np.hanning(length)
-    spectrum = np.abs(np.fft.rfft(relative * window, _FINE * length)) / window.sum()
-    typical = max(float(np.median(spectrum[_FINE:])), 1e-9)
     bins = np.rint(_LINES * _FINE * length).astype(np.intp)
     near = bins + np.arange(-_NEAR, _NEAR + 1)[:, None]
-    lines = spectrum[np.clip(near, 0, len(spectrum) - 1)].max(axis=0)
-    # The weakest lines count too: a regular pattern in the picture has but one or two.
-    logs = np.add.reduceat(np.log(np.maximum(lines, 1e-9)), _FIRST_LINES) / _COUNTS
-    amplitude = np.exp(logs)
-    strength = np.maximum(0.0, amplitude - _FLOOR * typical) * PERIODS_PX
-    clarity = amplitude / typical
-    return strength, clarity
+    return window / window.sum(), np.clip(near, 0, _FINE * length // 2)
 
 
-def grid(columns: Floats, rows: Floats) -> tuple[float, float, float]:
-    """Gives strength, clarity and period of the strongest grid that both profiles share."""
+def grid(columns: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]:
+    """Gives strength, clarity and period of the strongest grid that both profiles share.
+
+    Args:
+        columns: (n, width) sums of steps between columns.
+        rows: (n, height) sums of steps between rows.
+
+    Returns:
+        (n,) each, the period in samples.
+    """
     across, clear_across = comb(columns)
     down, clear_down = comb(rows)
     both = np.sqrt(across * down)
-    best = int(np.argmax(both))
-    clarity = float(np.sqrt(clear_across[best] * clear_down[best]))
-    return float(both[best]), clarity, float(PERIODS_PX[best])
+    every, best = np.arange(len(both)), np.argmax(both, axis=1)
+    clarity = np.sqrt(clear_across[every, best] * clear_down[every, best])
+    return both[every, best], clarity, PERIODS_PX[best]

@@ -1,104 +1,184 @@
-"""Measures, picture by picture, the clearest seam that appears and the clearest that vanishes."""
+"""Measures, picture by picture, the signs of a seam: compact enough to decide on later."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detection.contracts import Chunk
 from defectscope.detection.tables import TableBuilder, saturate
-from defectscope.detectors.tearing.seams import Seams, log_changes, new_seams, passing_seams
+from defectscope.detectors.tearing import seams
 from defectscope.features.geometry import sampled_columns
 from defectscope.findings import Measurements
 from defectscope.media.stream import StreamInfo
 
-STEPS_PER_CODE = 64
-STEPS_PER_CLEAR = 8
-STEPS_PER_CONTRAST = 32
-STEPS_PER_JOINT = 256
-SIDES = ("on", "off")
+# Names of the measures, and steps of a unit in which each is kept, and as which integer.
+KEPT: dict[str, tuple[int, Any]] = {
+    "step_row": (1, np.uint16),
+    "step": (32, np.uint16),
+    "clear": (8, np.uint8),
+    "contrast": (32, np.uint8),
+    "back_row": (1, np.uint16),
+    "back": (32, np.int8),
+    "late": (32, np.int8),
+    "on_row": (1, np.uint16),
+    "on": (32, np.uint8),
+    "on_back": (32, np.uint8),
+    "off_row": (1, np.uint16),
+    "off": (32, np.uint8),
+}
+# How far back a part may fall, and over how long a lasting step is looked for, in seconds and
+# pictures.
+_BACK_S, _BACK_FRAMES = 0.25, (2, 6)
+_LASTING_S, _LASTING_FRAMES = 0.3, (2, 20)
+# Motion is compared with the median of so many pictures before.
+_USUAL_FRAMES = 3
+# Rows that are told apart where no single one must be named.
+_COARSE_ROWS = 360
 
 
 class TearingAnalysis:
-    """Compares the steps between rows of each picture with those of the one before."""
+    """Compares each picture with those before it and those to come, row by row."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
         assert video is not None
         scale = float(1 << (video.bit_depth - 8))
+        rate = float(video.frame_rate)
         self._step_samples = scale * max(len(sampled_columns(video.width)), 1)
-        self._change_samples = scale * video.width
-        # The last two pictures' steps and logarithms of change, and a third one's changes: all that
-        # is remembered. A picture is measured when the next one has come.
-        self._steps = np.empty((0, video.height))
-        self._changes = np.empty((0, video.height))
+        self._samples = scale * video.width
+        self._group = max(1, video.height // _COARSE_ROWS)
+        self._lags = int(np.clip(round(_BACK_S * rate), *_BACK_FRAMES))
+        self._reach = int(np.clip(round(_LASTING_S * rate), *_LASTING_FRAMES))
+        # Pictures remembered before those that are measured next.
+        self._before = max(self._lags + _USUAL_FRAMES, self._reach)
+        coarse = video.height // self._group
+        self._steps = np.empty((0, video.height), np.uint16)
+        self._luma = np.empty((0, coarse), np.float32)
+        self._changes = np.empty((0, coarse), np.float32)
         self._pts = np.empty(0, np.int64)
-        columns = {
-            f"{side}_{name}": kind
-            for side in SIDES
-            for name, kind in (
-                ("row", np.uint16),
-                ("step", np.uint16),
-                ("clear", np.uint8),
-                ("contrast", np.int8),
-            )
-        }
-        columns |= {
-            "row": np.uint16,
-            "joint": np.uint16,
-            "clear": np.uint8,
-            "contrast": np.uint8,
-        }
-        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **columns)
+        self._measured = 0
+        kinds = {name: kind for name, (_, kind) in KEPT.items()}
+        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
         video = chunk.video
         if video is None or not len(video.pts):
             return
-        steps = video.features["row_step"] / self._step_samples
-        changes = log_changes(video.features["row_sad"], self._change_samples)
+        steps = seams.quantised(video.features["row_step"], self._step_samples)
+        luma = seams.coarse(video.features["row_luma"], self._group, self._samples)
+        changes = seams.log_changes(
+            seams.coarse(video.features["row_sad"], self._group, self._samples)
+        )
         if not len(self._steps):
             # Before the first picture there were others like it.
-            self._steps, self._changes = steps[:1], np.repeat(changes[:1], 2, axis=0)
-        self._add(steps, changes, video.pts)
+            self._steps = np.repeat(steps[:1], self._before, axis=0)
+            self._luma = np.repeat(luma[:1], self._before, axis=0)
+            self._changes = np.repeat(changes[:1], self._before, axis=0)
+        self._add(steps, luma, changes, video.pts)
 
     def _add(
-        self, steps: NDArray[np.float64], changes: NDArray[np.float64], pts: NDArray[np.int64]
+        self,
+        steps: seams.Steps,
+        luma: seams.Values,
+        changes: seams.Values,
+        pts: NDArray[np.int64],
     ) -> None:
         steps = np.concatenate([self._steps, steps])
+        luma = np.concatenate([self._luma, luma])
         changes = np.concatenate([self._changes, changes])
-        ready = np.concatenate([self._pts, pts])
-        self._steps, self._changes, self._pts = steps[-2:], changes[-3:], ready[-1:]
-        ready = ready[:-1]
-        if not len(ready):
-            return
-        now, before = steps[1:-1], steps[:-2]
-        faster = changes[2:-1] - changes[1:-2]
-        passing = passing_seams(steps, changes)
+        waiting = np.concatenate([self._pts, pts])
+        ready = max(0, len(waiting) - self._reach)
+        if ready:
+            self._measure(steps, luma, changes, waiting[:ready])
+        self._steps, self._luma, self._changes = steps[ready:], luma[ready:], changes[ready:]
+        self._pts = waiting[ready:]
+
+    def _measure(
+        self,
+        steps: seams.Steps,
+        luma: seams.Values,
+        changes: seams.Values,
+        pts: NDArray[np.int64],
+    ) -> None:
+        """Measures pictures that have all their neighbours: `before` of them, and `reach`."""
+        count, first, reach, lags = len(pts), self._before, self._reach, self._lags
+        every = np.arange(count)
+        passing = seams.passing_steps(steps[first - 1 : first + count + 1])
+        # A seam changes the motion when it comes and when it goes.
+        faster = np.diff(changes[first - 1 : first + count + 1], axis=0)
+        row = passing.row // self._group
+        contrast = np.maximum(
+            seams.contrast_at(faster[:-1], row), seams.contrast_at(faster[1:], row)
+        )
+        usual = _USUAL_FRAMES
+        distances = seams.differences(luma[first - lags - usual : first + count], lags)
+        back, above, below = seams.parted(seams.returns(distances[:, usual:]))
+        contrast = np.maximum(contrast, np.abs(back[every, np.minimum(row, back.shape[1] - 1)]))
+        place = np.argmax(np.abs(back), axis=1)
+        falls_below = back[every, place] > 0
+        late = np.where(falls_below, below[every, place], above[every, place])
+        near = seams.log_distances(distances[0])
+        before = seams.median_of_three(*(near[k : k + count] for k in range(usual)))
+        jumped = np.abs(seams.bounded(seams.parted(near[usual:] - before)[0]))
+        excess = seams.lasting(steps[first - reach : first + count + reach])
+        begun = seams.onsets(excess, reach)
+        gone = -begun
+        on_row, on = self._best(begun, np.maximum(seams.bounded(back), 0))
+        off_row, off = self._best(gone, jumped)
+        on_back = back[every, np.minimum(on_row // self._group, back.shape[1] - 1)]
+        measured = {
+            "step_row": passing.row,
+            "step": passing.step,
+            "clear": passing.clear,
+            "contrast": contrast,
+            "back_row": place * self._group,
+            "back": back[every, place],
+            "late": late,
+            "on_row": on_row,
+            "on": on,
+            "on_back": on_back,
+            "off_row": off_row,
+            "off": off,
+        }
+        # The first pictures of all have nothing to be compared with.
+        unknown = max(0, min(count, _USUAL_FRAMES - self._measured))
+        for name in ("step", "back", "on", "off"):
+            measured[name][:unknown] = 0
+        self._measured += count
         self._table.add(
-            pts=ready,
-            **_columns("on", new_seams(now, before, faster)),
-            **_columns("off", new_seams(before, now, faster)),
-            row=saturate(passing.row, np.uint16),
-            joint=saturate(passing.joint * STEPS_PER_JOINT, np.uint16),
-            clear=saturate(passing.clear * STEPS_PER_CLEAR, np.uint8),
-            contrast=saturate(passing.contrast * STEPS_PER_CONTRAST, np.uint8),
+            pts=pts, **{n: saturate(measured[n] * steps, kind) for n, (steps, kind) in KEPT.items()}
         )
 
+    def _best(
+        self, lasting: seams.Values, contrast: seams.Values
+    ) -> tuple[NDArray[np.intp], seams.Values]:
+        """The row at which a lasting step and a contrast of motion agree best, and how well."""
+        count, rows = contrast.shape
+        every = np.arange(count)
+        used = rows * self._group
+        joint = np.zeros((count, rows), np.float32)
+        for place in range(self._group):
+            np.maximum(joint, lasting[:, place : used : self._group], out=joint)
+        joint *= contrast
+        best = np.argmax(joint, axis=1)
+        near = best[:, None] * self._group + np.arange(self._group)
+        within = np.argmax(lasting[every[:, None], near], axis=1)
+        return best * self._group + within, joint[every, best]
+
     def close(self) -> Measurements:
-        """Gives the seams."""
+        """Gives the signs of seams."""
         if len(self._pts):
             # After the last picture come others like it.
-            self._add(self._steps[-1:], self._changes[-1:], self._pts + 1)
+            last = self._reach
+            self._add(
+                np.repeat(self._steps[-1:], last, axis=0),
+                np.repeat(self._luma[-1:], last, axis=0),
+                np.repeat(self._changes[-1:], last, axis=0),
+                np.repeat(self._pts[-1:], last),
+            )
             self._pts = self._pts[:0]
         return Measurements("tearing", {"frames": self._table.table()})
-
-
-def _columns(side: str, seams: Seams) -> dict[str, NDArray[np.generic]]:
-    return {
-        f"{side}_row": saturate(seams.row, np.uint16),
-        f"{side}_step": saturate(np.maximum(seams.step, 0) * STEPS_PER_CODE, np.uint16),
-        f"{side}_clear": saturate(np.maximum(seams.clear, 0) * STEPS_PER_CLEAR, np.uint8),
-        f"{side}_contrast": saturate(seams.contrast * STEPS_PER_CONTRAST, np.int8),
-    }

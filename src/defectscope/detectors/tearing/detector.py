@@ -1,8 +1,9 @@
 """Tearing: the upper part of a picture belongs to one instant, the lower part to another.
 
-Where the parts meet, rows stop continuing each other across the whole width. Edges of things do the
-same, but they were there before, and stay. A seam appears from one picture to the next and vanishes
-at the same row, and it does so again and again.
+Four signs tell it. Rows stop continuing each other across the whole width in one picture and in
+neither of its neighbours, and what is above and below that row moves differently. A part of the
+picture falls back to an earlier instant while the other goes on. A seam that stays at one row
+comes with such a fall back and goes with a leap. Edges of things have none of this together.
 """
 
 from __future__ import annotations
@@ -15,21 +16,18 @@ from numpy.typing import NDArray
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Needs, Tuned
-from defectscope.detection.spans import bridge, curve, row_ends, runs
+from defectscope.detection.spans import Rows, bridge, curve, row_ends
 from defectscope.detection.tables import column, times_s
-from defectscope.detectors.tearing.analysis import (
-    STEPS_PER_CLEAR,
-    STEPS_PER_CODE,
-    STEPS_PER_CONTRAST,
-    STEPS_PER_JOINT,
-    TearingAnalysis,
-)
+from defectscope.detectors.tearing.analysis import KEPT, TearingAnalysis
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
 
-_SAME_ROW_PX = 2
-_BRIEF_FRAMES = 2
+_SAME_ROW_PX = 1
 _MAX_LISTED = 1000
+# A single sign is worth so many times what it must be, at most.
+_MOST_WORTH = 3.0
+
+Signs = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +36,23 @@ class Params:
 
     Attributes:
         bridge_s: Torn pictures this close belong to one finding, 0 to 5 seconds.
-        longest_seam_s: A seam that stands longer is taken for a thing, 0.1 to 60 seconds.
+        longest_seam_s: A seam that stays at one row for longer is taken for a thing, 0.1 to 60
+            seconds.
     """
 
-    bridge_s: float = 0.4
+    bridge_s: float = 1.0
     longest_seam_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    """A seam: first torn picture, first picture after it, row, and how surely."""
+class _Torn:
+    """Rows [first, last) of the table that are torn, and the row of the picture of each seam."""
 
     first: int
     last: int
-    row: int
+    seams: list[int]
+    pictures: int
     sure: float
-    certain: bool
 
 
 class Tearing:
@@ -68,9 +67,9 @@ class Tearing:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"row_step", "row_sad"}),
-            context_before_s=0.5,
-            context_after_s=0.3,
+            features=frozenset({"row_step", "row_sad", "row_luma"}),
+            context_before_s=0.8,
+            context_after_s=0.5,
         )
 
     def open(self, stream: StreamInfo) -> TearingAnalysis:
@@ -78,23 +77,26 @@ class Tearing:
         return TearingAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns seams that appear and vanish into torn stretches."""
+        """Turns signs of seams into torn stretches."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        pairs = self._pairs(table, starts_s)
-        torn = np.zeros(len(starts_s), bool)
-        score = np.zeros(len(starts_s))
-        for pair in pairs:
-            torn[pair.first : pair.last] = True
-            score[pair.first : pair.last] = pair.sure
+        signs = _signs_of(table)
+        worth = self._worth(signs)
+        torn = self._gatherings(worth, signs, starts_s, ends_s)
+        torn += self._standing(signs, starts_s)
+        torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
-        for first, last in bridge(runs(torn), starts_s, ends_s, self.params.bridge_s):
-            inside = [p for p in pairs if first <= p.first < last]
-            if self._counts(inside, torn[first:last]):
-                findings.append(self._finding(first, last, inside, torn, starts_s, ends_s))
+        for first, last in self._joined(torn, starts_s, ends_s):
+            inside = [each for each in torn if first <= each.first < last]
+            findings.append(self._finding((first, last), inside, starts_s, ends_s))
+        score = worth / (worth + 1.0)
+        for each in torn:
+            score[each.first : each.last] = np.maximum(
+                score[each.first : each.last], min(each.sure, 0.99)
+            )
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(findings),
@@ -102,68 +104,84 @@ class Tearing:
             curves={"tearing": curve(starts_s, score)},
         )
 
-    def _pairs(self, table: Table, starts_s: NDArray[np.float64]) -> list[_Pair]:
-        """Seams that appear and vanish at one row: briefly, or surely."""
+    def _worth(self, signs: Signs) -> NDArray[np.float64]:
+        """What each picture alone says for being torn, 1 for a plain sign."""
         limits = self.tuned.thresholds
-        row, step, clear, contrast = _side(table, "on")
-        off_row, off_step, off_clear, off_contrast = _side(table, "off")
-        able = (step >= limits["sure_step_code"]) & (clear >= limits["sure_clear"])
-        off_able = (off_step >= limits["sure_step_code"]) & (off_clear >= limits["sure_clear"])
-        offs = np.flatnonzero(off_able)
-        pairs: list[_Pair] = []
-        for first in np.flatnonzero(able):
-            until = np.searchsorted(starts_s, starts_s[first] + self.params.longest_seam_s)
-            after = offs[np.searchsorted(offs, first, "right") :]
-            after = after[after < until]
-            same = after[np.abs(off_row[after] - row[first]) <= _SAME_ROW_PX]
-            if not len(same):
-                continue
-            last = int(same[0])
-            weakest = min(clear[first], off_clear[last])
-            smallest = min(step[first], off_step[last])
-            apart = np.sort(np.abs([contrast[first], off_contrast[last]]))
-            certain = bool(
-                smallest >= limits["sure_step_code"]
-                and weakest >= limits["sure_clear"]
-                and last - first > _BRIEF_FRAMES
-                and apart[0] >= limits["sure_contrast"] / 2
-                and apart[1] >= limits["sure_contrast"]
-            )
-            if certain:
-                sure = float(weakest / (weakest + limits["sure_clear"]))
-                pairs.append(_Pair(int(first), last, int(row[first]), sure, certain))
-        joint, clear = column(table, "joint") / STEPS_PER_JOINT, column(table, "clear")
-        clear = clear / STEPS_PER_CLEAR
-        seen = (joint >= limits["joint"]) & (clear >= limits["clear"])
-        seen &= column(table, "contrast") / STEPS_PER_CONTRAST >= limits["contrast"]
-        rows = column(table, "row")
-        for first in np.flatnonzero(seen):
-            sure = float(clear[first] / (clear[first] + limits["clear"]))
-            pairs.append(_Pair(int(first), int(first) + 1, int(rows[first]), sure, certain=False))
-        return sorted(pairs, key=lambda p: (p.first, p.last))
+        seen = (signs["step"] >= limits["step_code"]) & (signs["clear"] >= limits["clear"])
+        seen &= signs["contrast"] >= limits["contrast"]
+        step = np.where(seen, np.minimum(signs["clear"] / limits["clear"], _MOST_WORTH), 0.0)
+        fallen = np.abs(signs["back"]) / limits["back"]
+        back = np.where((fallen >= 1) & (signs["late"] >= limits["late"]), fallen, 0.0)
+        return step + limits["back_worth"] * back
 
-    def _counts(self, pairs: list[_Pair], torn: NDArray[np.bool_]) -> bool:
-        """Many seams in a short time are tearing; so is a certain one that lasts."""
+    def _gatherings(
+        self,
+        worth: NDArray[np.float64],
+        signs: Signs,
+        starts_s: NDArray[np.float64],
+        ends_s: NDArray[np.float64],
+    ) -> list[_Torn]:
+        """Stretches in which signs come often enough."""
         limits = self.tuned.thresholds
-        lasting = any(p.certain and p.last - p.first > _BRIEF_FRAMES for p in pairs)
-        dense = len(pairs) >= limits["least_seams"] and np.mean(torn) >= limits["torn_share"]
-        clear = sum(p.sure for p in pairs) >= limits["least_sure"]
-        return lasting or bool(dense and clear)
+        # What a stretch is worth, less what clean programme of its length may be.
+        net = worth - limits["usual_worth_hz"] * (ends_s - starts_s)
+        clear = [
+            (first, last)
+            for first, last in heaviest(net)
+            if np.sum(net[first:last]) >= limits["least_part_worth"]
+        ]
+        found: list[_Torn] = []
+        for first, last in bridge(clear, starts_s, ends_s, self.params.bridge_s):
+            rows = first + np.flatnonzero(worth[first:last])
+            left = float(sum(np.sum(net[a:b]) for a, b in clear if first <= a < last))
+            if len(rows) < limits["least_pictures"] or left < limits["least_worth"]:
+                continue
+            steps = signs["step"][rows] >= limits["step_code"]
+            seams = np.where(steps, signs["step_row"][rows], signs["back_row"][rows])
+            sure = left / (left + limits["least_worth"] / 2)
+            found.append(_Torn(first, last, seams.astype(int).tolist(), len(rows), sure))
+        return found
+
+    def _standing(self, signs: Signs, starts_s: NDArray[np.float64]) -> list[_Torn]:
+        """Seams that stay at one row, from the fall back to the leap."""
+        limits = self.tuned.thresholds
+        begun = (signs["on"] >= limits["on"]) & (signs["on_back"] >= limits["on_back"])
+        gone = np.flatnonzero(signs["off"] >= limits["off"])
+        found: list[_Torn] = []
+        for first in np.flatnonzero(begun).tolist():
+            row = signs["on_row"][first]
+            until = np.searchsorted(starts_s, starts_s[first] + self.params.longest_seam_s)
+            after = gone[(gone > first + 1) & (gone < until)]
+            same = after[np.abs(signs["off_row"][after] - row) <= _SAME_ROW_PX]
+            for last in same.tolist():
+                sign = min(signs["on"][first] / limits["on"], signs["off"][last] / limits["off"])
+                found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
+        return found
+
+    def _joined(
+        self, torn: list[_Torn], starts_s: NDArray[np.float64], ends_s: NDArray[np.float64]
+    ) -> list[Rows]:
+        covered: list[Rows] = []
+        for each in torn:
+            if covered and each.first <= covered[-1][1]:
+                covered[-1] = (covered[-1][0], max(covered[-1][1], each.last))
+            else:
+                covered.append((each.first, each.last))
+        return bridge(covered, starts_s, ends_s, self.params.bridge_s)
 
     def _finding(
         self,
-        first: int,
-        last: int,
-        pairs: list[_Pair],
-        torn: NDArray[np.bool_],
+        rows: Rows,
+        torn: list[_Torn],
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
     ) -> Finding:
-        rows = [p.row for p in pairs]
+        first, last = rows
+        seams = [row for each in torn for row in each.seams]
         evidence: dict[str, Any] = {
-            "seam_row_px": int(np.median(rows)),
-            "seam_rows_px": rows[:_MAX_LISTED],
-            "torn_frames": int(np.sum(torn[first:last])),
+            "seam_row_px": int(np.median(seams)),
+            "seam_rows_px": seams[:_MAX_LISTED],
+            "torn_frames": max(each.pictures for each in torn),
             "duration_s": round(float(ends_s[last - 1] - starts_s[first]), 4),
         }
         return Finding(
@@ -171,16 +189,36 @@ class Tearing:
             defect="tearing",
             start_s=float(starts_s[first]),
             end_s=float(ends_s[last - 1]),
-            confidence=round(float(np.clip(np.mean([p.sure for p in pairs]) + 0.2, 0.5, 0.99)), 4),
+            confidence=round(float(np.clip(max(each.sure for each in torn), 0.5, 0.99)), 4),
             severity=severity_of(self.tuned.severity["tearing"], evidence),
             evidence=evidence,
         )
 
 
-def _side(table: Table, side: str) -> tuple[NDArray[Any], ...]:
-    return (
-        column(table, f"{side}_row").astype(np.int64),
-        column(table, f"{side}_step") / STEPS_PER_CODE,
-        column(table, f"{side}_clear") / STEPS_PER_CLEAR,
-        column(table, f"{side}_contrast") / STEPS_PER_CONTRAST,
-    )
+def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
+    """Gives the stretches that no other rows would make heavier, disjoint and in order.
+
+    Source: W. L. Ruzzo and M. Tompa, "A linear time algorithm for finding all maximal scoring
+    subsequences", ISMB 1999.
+    """
+    # Candidates: first row, row after the last, total before the first and after the last.
+    found: list[tuple[int, int, float, float]] = []
+    total = 0.0
+    for row, weight in enumerate(weights.tolist()):
+        total += weight
+        if weight <= 0:
+            continue
+        first, before = row, total - weight
+        while found:
+            # The nearest candidate that began lower, unless it also ended at least as high.
+            lower = next((k for k in range(len(found) - 1, -1, -1) if found[k][2] < before), None)
+            if lower is None or found[lower][3] >= total:
+                break
+            first, before = found[lower][0], found[lower][2]
+            del found[lower:]
+        found.append((first, row + 1, before, total))
+    return [(first, last) for first, last, _, _ in found]
+
+
+def _signs_of(table: Table) -> Signs:
+    return {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}

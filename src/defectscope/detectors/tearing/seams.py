@@ -1,4 +1,4 @@
-"""Rows at which a picture suddenly stops continuing, and rows at which it continues again."""
+"""Rows at which one picture is put together from two: pure functions over profiles of rows."""
 
 from __future__ import annotations
 
@@ -8,42 +8,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+Values = NDArray[np.float32]
+Steps = NDArray[np.uint16]
 
+# Steps between rows are kept in 1/64 code.
+STEPS_PER_CODE = 64
 # Rows by which content may climb from picture to picture, as a share of the height.
 _CLIMB_SHARE = 1 / 60
-# Rows beside a seam on which its motion is compared, as a share of the height.
-_SIDE_SHARE = 1 / 8
 # Seams this close to the upper or lower edge are invisible, and edges of bars live there.
 _MARGIN_SHARE = 0.03
-_OWN_ROWS = 3
-# Rows next to a seam whose motion changes at once: the height over this.
+_OWN_ROWS = 4
+_LEAST_STEP_CODE = 0.05
+# Rows beside a seam that a lasting step must exceed, and where its height stops counting, codes.
+_LASTING_ROWS = 4
+_LASTING_MOST_CODE = 3
+# Bands on which motion is compared: the height over this.
+_BANDS = 18
 _FINE_SIDES = 40
-_MOST_CONTRAST = 1.5
-_LEAST_JOINT = 0.03
-_LEAST_STEP = 0.05
-_NOISE_CODE = 0.5
+_NOISE_CODE = 0.1
+_CHANGE_NOISE_CODE = 0.5
+_MOST_CONTRAST = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Seams:
-    """The clearest new seam of each picture, (n,) each.
-
-    Attributes:
-        row: Where it is.
-        step: Mean step across it that was not there before, codes.
-        clear: That step beside the next best in the picture.
-        contrast: How differently the rows above and below it changed since the picture before,
-            natural logarithm of the ratio.
-    """
-
-    row: NDArray[np.intp]
-    step: Values
-    clear: Values
-    contrast: Values
+def margin_rows(height: int) -> int:
+    """Gives how many rows at the upper and lower edge are not looked at."""
+    return max(1, int(height * _MARGIN_SHARE))
 
 
-def widened(steps: Values, reach: int) -> Values:
+def quantised(row_step: NDArray[Any], samples: float) -> Steps:
+    """Gives mean steps across rows in 1/64 code, at most 1,023 codes."""
+    scaled = row_step * np.float32(STEPS_PER_CODE / samples)
+    return np.minimum(scaled, np.float32(65535)).astype(np.uint16)
+
+
+def widened(steps: Steps, reach: int) -> Steps:
     """Gives the largest step within `reach` rows of each row, (n, height)."""
     out = steps
     done = 0
@@ -56,104 +54,185 @@ def widened(steps: Values, reach: int) -> Values:
     return out
 
 
-def new_seams(steps: Values, others: Values, changes: Values) -> Seams:
-    """Finds the seam that each picture has and another one has not.
-
-    Args:
-        steps: (n, height) mean step across each row, codes, of the pictures.
-        others: The same of the pictures that they are compared with.
-        changes: (n, height) logarithm of how much more each row changed than it did one picture
-            earlier.
-    """
-    count, height = steps.shape
-    margin = max(1, int(height * _MARGIN_SHARE))
-    inner = slice(margin, max(height - margin, margin + 1))
-    reach = max(2, int(height * _CLIMB_SHARE))
-    fresh = (steps - widened(others, reach))[:, inner]
-    every = np.arange(count)
-    best = np.argmax(fresh, axis=1)
-    step = fresh[every, best].copy()
-    for away in range(-_OWN_ROWS, _OWN_ROWS + 1):
-        fresh[every, np.clip(best + away, 0, fresh.shape[1] - 1)] = 0.0
-    second = np.maximum(fresh.max(axis=1), _LEAST_STEP)
-    row = best + margin
-    return Seams(row, step, step / second, _contrast(changes, row))
-
-
-def _contrast(changes: Values, row: NDArray[np.intp]) -> Values:
-    """Mean change of the rows below a seam, less that of the rows above."""
-    count, height = changes.shape
-    sums = np.concatenate([np.zeros((count, 1)), np.cumsum(changes, axis=1)], axis=1)
-    side = max(2, int(height * _SIDE_SHARE))
-    every = np.arange(count)
-    top, bottom = np.maximum(row - side, 0), np.minimum(row + side, height)
-    above_end, below_start = np.maximum(row - 1, 1), np.minimum(row + 1, height - 1)
-    above = (sums[every, above_end] - sums[every, np.minimum(top, above_end - 1)]) / np.maximum(
-        above_end - top, 1
-    )
-    below = (sums[every, bottom] - sums[every, below_start]) / np.maximum(bottom - below_start, 1)
-    return below - above
-
-
 @dataclass(frozen=True, slots=True)
 class Flashes:
-    """The clearest seam that only one picture has, (n,) each.
+    """The clearest step between rows that only one picture has, (n,) each.
 
     Attributes:
         row: Where it is.
-        joint: Step across it, codes, times how differently the motion changed on its two sides.
-        clear: That product beside the next best in the picture.
-        contrast: How differently the motion changed, natural logarithm of the ratio.
+        step: How much larger it is than anything near that row in the pictures around, codes.
+        clear: That beside the next best in the picture.
     """
 
     row: NDArray[np.intp]
-    joint: Values
+    step: Values
     clear: Values
-    contrast: Values
 
 
-def passing_seams(steps: Values, changes: Values) -> Flashes:
-    """Finds the seam that each picture has and neither of its neighbours.
-
-    Texture makes rows stand out now and then, but what moves above and below them goes on alike.
-    At a seam one side falls behind or catches up: its motion changes, and the other side's not.
+def passing_steps(steps: Steps) -> Flashes:
+    """Finds the step across a row that each picture has and neither of its neighbours.
 
     Args:
-        steps: (n + 2, height) mean step across each row, codes, neighbours included.
-        changes: (n + 3, height) logarithm of each row's change, from two pictures before the first.
+        steps: (n + 2, height) steps in 1/64 code, neighbours included.
     """
     count, height = len(steps) - 2, steps.shape[1]
-    reach = max(2, int(height * _CLIMB_SHARE))
-    wide = widened(steps, reach)
-    alone = np.maximum(steps[1:-1] - np.maximum(wide[:-2], wide[2:]), 0.0)
-    edges = np.abs(_edges(changes[1:] - changes[:-1], max(4, height // _FINE_SIDES)))
-    # The seam changes the motion when it comes and when it goes.
-    contrast = np.maximum(edges[1:-1], edges[2:])
-    joint = alone * np.minimum(contrast, _MOST_CONTRAST)
-    margin = max(1, int(height * _MARGIN_SHARE))
-    joint[:, :margin] = joint[:, height - margin :] = 0.0
+    wide = widened(steps, max(2, int(height * _CLIMB_SHARE)))
+    around = np.maximum(wide[:-2], wide[2:])
+    alone = np.maximum(steps[1:-1], around) - around
+    margin = margin_rows(height)
+    alone[:, :margin] = alone[:, height - margin :] = 0
     every = np.arange(count)
-    row = np.argmax(joint, axis=1)
-    best = joint[every, row].copy()
-    at_row = contrast[every, row]
-    for away in range(-_OWN_ROWS - 1, _OWN_ROWS + 2):
-        joint[every, np.clip(row + away, 0, height - 1)] = 0.0
-    return Flashes(row, best, best / np.maximum(joint.max(axis=1), _LEAST_JOINT), at_row)
+    row = np.argmax(alone, axis=1)
+    step = alone[every, row].astype(np.float32)
+    for away in range(-_OWN_ROWS, _OWN_ROWS + 1):
+        alone[every, np.clip(row + away, 0, height - 1)] = 0
+    step /= np.float32(STEPS_PER_CODE)
+    second = alone.max(axis=1).astype(np.float32) / np.float32(STEPS_PER_CODE)
+    return Flashes(row, step, step / (second + np.float32(_LEAST_STEP_CODE)))
 
 
-def _edges(values: Values, side: int) -> Values:
-    """Mean of the `side` rows from each row on, less that of those before it; 0 near the ends."""
-    count, height = values.shape
-    out = np.zeros_like(values)
-    if height > 2 * side:
-        sums = np.concatenate([np.zeros((count, 1)), np.cumsum(values, axis=1)], axis=1)
-        middle = sums[:, side : height - side]
-        out[:, side : height - side] = (
-            sums[:, 2 * side : height] - 2 * middle + sums[:, : height - 2 * side]
-        ) / side
+def lasting(steps: Steps) -> NDArray[np.uint8]:
+    """Gives by how much each step exceeds those of the rows beside it, in 1/64 code up to 3."""
+    beside = np.zeros_like(steps)
+    for away in range(1, _LASTING_ROWS + 1):
+        np.maximum(beside[:, away:], steps[:, :-away], out=beside[:, away:])
+        np.maximum(beside[:, :-away], steps[:, away:], out=beside[:, :-away])
+    excess = np.maximum(steps, beside) - beside
+    margin = margin_rows(steps.shape[1])
+    excess[:, :margin] = excess[:, steps.shape[1] - margin :] = 0
+    return np.minimum(excess, _LASTING_MOST_CODE * STEPS_PER_CODE).astype(np.uint8)
+
+
+def onsets(excess: NDArray[np.uint8], reach: int) -> Values:
+    """Gives by how much a row's step stands out more in the next pictures than in the last ones.
+
+    Args:
+        excess: (n + 2 reach, height) as `lasting` gives it.
+        reach: Pictures compared, from each one on and before it.
+
+    Returns:
+        (n, height) codes; negative where a lasting step goes.
+    """
+    sums = np.cumsum(excess, axis=0, dtype=np.int32)
+    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+    count = len(excess) - 2 * reach
+    middle = sums[reach : reach + count]
+    difference = sums[2 * reach : 2 * reach + count] - 2 * middle + sums[:count]
+    return difference * np.float32(1 / (reach * STEPS_PER_CODE))
+
+
+def coarse(rows: NDArray[Any], group: int, samples: float) -> Values:
+    """Gives means of `group` rows each of per-row sums over so many samples."""
+    used = rows.shape[1] // group * group
+    # Strided additions: reducing an axis of two or three is many times slower.
+    summed = rows[:, 0:used:group].astype(np.float32)
+    for place in range(1, group):
+        summed += rows[:, place:used:group]
+    return summed * np.float32(1 / (group * samples))
+
+
+def log_changes(row_sad: Values) -> Values:
+    """Gives the logarithm of rows' mean differences, noise added so that 0 is finite."""
+    return np.log(row_sad + np.float32(_CHANGE_NOISE_CODE))
+
+
+def differences(luma: Values, lags: int) -> Values:
+    """Gives how far each picture is from each of the last ones, band by band.
+
+    Means of rows hardly know noise, and differ wherever something moved up, down, in or out.
+
+    Args:
+        luma: (n + lags, rows) mean luma of rows, codes.
+        lags: How many pictures back.
+
+    Returns:
+        (lags, n, rows) mean difference around each row to the picture 1, 2, ... before.
+    """
+    count, rows = len(luma) - lags, luma.shape[1]
+    side = max(3, rows // _BANDS) // 2
+    out = np.empty((lags, count, rows), np.float32)
+    for lag in range(1, lags + 1):
+        distance = np.abs(luma[lags:] - luma[lags - lag : lags - lag + count])
+        out[lag - 1] = _smooth(distance, side)
     return out
 
 
-def log_changes(row_sad: NDArray[Any], samples: float) -> Values:
-    """Gives the logarithm of each row's mean difference, codes, noise added so that 0 is finite."""
-    return np.log(row_sad / samples + _NOISE_CODE)
+def returns(distances: Values) -> Values:
+    """Gives by how much each row is nearer to an earlier picture than to the last one.
+
+    Motion leads away: the last picture is the nearest, and the logarithm is negative. Where a part
+    of the picture falls back to an earlier instant, it is positive.
+
+    Args:
+        distances: As `differences` gives them, two lags at least.
+
+    Returns:
+        (n, rows) natural logarithm of a ratio.
+    """
+    return log_distances(distances[0]) - log_distances(distances[1:].min(axis=0))
+
+
+def log_distances(distances: Values) -> Values:
+    """Gives the logarithm of distances of rows' means, noise added so that 0 is finite."""
+    return np.log(distances + np.float32(_NOISE_CODE))
+
+
+def parted(profile: Values) -> tuple[Values, Values, Values]:
+    """Gives how differently the rows above and below each row are, all of them on either side.
+
+    Args:
+        profile: (n, rows).
+
+    Returns:
+        (n, rows) mean below less mean above, weighted by how even the parts are, 1 for halves; and
+        the means above and below.
+    """
+    count, rows = profile.shape
+    margin = margin_rows(rows)
+    inner = profile[:, margin : rows - margin]
+    size = inner.shape[1]
+    weighted, above, below = (np.zeros((count, rows), np.float32) for _ in range(3))
+    if size < 3:
+        return weighted, above, below
+    sums = np.cumsum(inner, axis=1)
+    at = np.arange(1, size, dtype=np.float32)
+    over = sums[:, :-1] / at
+    under = (sums[:, -1:] - sums[:, :-1]) / (size - at)
+    place = slice(margin + 1, margin + size)
+    above[:, place], below[:, place] = over, under
+    weighted[:, place] = (under - over) * (2 * np.sqrt(at * (size - at)) / size)
+    return weighted, above, below
+
+
+def bounded(contrast: Values) -> Values:
+    """Gives contrasts limited, so that where nothing moved before does not count for more."""
+    return np.clip(contrast, -np.float32(_MOST_CONTRAST), np.float32(_MOST_CONTRAST))
+
+
+def median_of_three(a: Values, b: Values, c: Values) -> Values:
+    """Gives the middle one of three values, element by element."""
+    return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+
+
+def contrast_at(changes: Values, row: NDArray[np.intp]) -> Values:
+    """Gives how differently the rows right above and below a row changed, (n,) magnitudes.
+
+    Args:
+        changes: (n, rows) logarithm of how much more each row changed than one picture earlier.
+        row: (n,) first row below.
+    """
+    count, rows = changes.shape
+    side = max(2, rows // _FINE_SIDES)
+    sums = np.concatenate([np.zeros((count, 1), np.float32), np.cumsum(changes, axis=1)], axis=1)
+    every = np.arange(count)
+    row = np.clip(row, side, rows - side)
+    middle = sums[every, row]
+    apart = sums[every, row + side] - 2 * middle + sums[every, row - side]
+    return np.abs(apart) * np.float32(1 / side)
+
+
+def _smooth(values: Values, side: int) -> Values:
+    """Means of 2 side + 1 rows, edges repeated."""
+    wide = np.pad(values, ((0, 0), (side + 1, side)), mode="edge")
+    sums = np.cumsum(wide, axis=1)
+    return (sums[:, 2 * side + 1 :] - sums[:, : -2 * side - 1]) / np.float32(2 * side + 1)
