@@ -170,7 +170,7 @@ def _through_camera(crops: Floats, rng: np.random.Generator) -> Floats:
         # Slow shutters and the codec's own filters smear over time, both ways alike.
         crops = np.asarray(ndimage.gaussian_filter1d(crops, rng.uniform(0.3, 0.6), axis=0))
     gamma, gain, lift = rng.uniform(0.75, 1.35), rng.uniform(0.75, 1.12), rng.uniform(-8, 20)
-    crops = 255 * np.clip(crops / 255, 0, 1) ** gamma * gain + lift
+    crops = np.asarray(255 * np.clip(crops / 255, 0, 1) ** gamma * gain + lift, np.float32)
     noise = float(
         rng.choice([0.0, rng.uniform(0.5, 2.0), rng.uniform(2.0, 6.0)], p=[0.3, 0.5, 0.2])
     )

@@ -25,7 +25,7 @@ from defectscope.errors import InvalidParameterError, UnknownDetectorError
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-LEARNED = ("audio_artifacts", "block_corruption")
+LEARNED = ("audio_artifacts", "av_sync", "block_corruption")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class SyncNet(nn.Module):
     """
 
     def __init__(
-        self, widths: tuple[int, int, int, int] = (16, 32, 64, 96), drop_out: float = 0.2
+        self, widths: tuple[int, int, int, int] = (12, 24, 48, 96), drop_out: float = 0.2
     ) -> None:
         super().__init__()
         self.widths = widths
@@ -70,32 +70,34 @@ class SyncNet(nn.Module):
         self.sound_head = nn.Conv1d(160, EMBEDDING, 1)
 
     def picture(self, crops: Tensor) -> Tensor:
-        """Gives the vectors of mouth pictures.
+        """Gives the vectors of mouth pictures, (n, T - 4, 128), each of length one.
 
         Args:
             crops: (n, T, 48, 64) luma, 0 to 255.
-
-        Returns:
-            (n, T - 4, 128), each of length one.
         """
+        return unit(self.picture_raw(crops), 0)
+
+    def picture_raw(self, crops: Tensor) -> Tensor:
+        """Gives the vectors before `unit`; training reads the gestures off them."""
         n, count = crops.shape[:2]
         planes = _picture_planes(crops).reshape(n * count, 3, HEIGHT, WIDTH)
         maps = self.frames(planes.to(memory_format=torch.channels_last))
         flat = self.frame_features(maps.flatten(1)).reshape(n, count, -1).transpose(1, 2)
-        return _unit(self.picture_head(self.motion(flat)), 0)
+        return self.picture_head(self.motion(flat)).transpose(1, 2).float()
 
     def sound(self, mel: Tensor) -> Tensor:
-        """Gives the vectors of sound.
+        """Gives the vectors of sound, (n, (M - 20) // 4 + 1, 128), each of length one.
 
         Args:
             mel: (n, M, 40) log-mel power, see `sound.log_mel`.
-
-        Returns:
-            (n, (M - 20) // 4 + 1, 128), each of length one.
         """
+        return unit(self.sound_raw(mel), 1)
+
+    def sound_raw(self, mel: Tensor) -> Tensor:
+        """Gives the vectors before `unit`."""
         level = _level(mel)[:, None].transpose(2, 3)  # (n, 1, 40, M)
         maps = self.bands(level)  # (n, 32, 10, M)
-        return _unit(self.sound_head(self.speech(maps.flatten(1, 2))), 1)
+        return self.sound_head(self.speech(maps.flatten(1, 2))).transpose(1, 2).float()
 
     def forward(self, crops: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
         """Gives the vectors of both."""
@@ -113,7 +115,7 @@ class SyncNet(nn.Module):
         if len(crops) < WINDOW_FRAMES // FRAMES_PER_PICTURE:
             return np.zeros((0, EMBEDDING), np.float32)
         with torch.inference_mode():
-            return self.picture(torch.from_numpy(np.ascontiguousarray(crops))[None])[0].numpy()
+            return self.picture(torch.tensor(crops)[None])[0].numpy()
 
     def embed_sound(self, mel: Floats) -> Floats:
         """Gives the vectors of a stretch of sound.
@@ -128,7 +130,7 @@ class SyncNet(nn.Module):
         if len(mel) < WINDOW_FRAMES:
             return np.zeros((0, EMBEDDING), np.float32)
         with torch.inference_mode():
-            return self.sound(torch.from_numpy(np.ascontiguousarray(mel))[None])[0].numpy()
+            return self.sound(torch.tensor(mel)[None])[0].numpy()
 
 
 def load_network(folder: Path) -> SyncNet:
@@ -166,15 +168,19 @@ def _level(mel: Tensor) -> Tensor:
     return (level - level.mean(dim=1, keepdim=True)) / 3
 
 
-def _unit(rows: Tensor, stream: int) -> Tensor:
-    """Gives vectors of length one, (n, T, 128), whose other stream's reserved number is zero."""
-    rows = rows.transpose(1, 2)
+def unit(rows: Tensor, stream: int) -> Tensor:
+    """Gives vectors of length one whose other stream's reserved number is zero.
+
+    Args:
+        rows: (n, T, 128); the last two say, for picture and sound, how little there is to tell.
+        stream: 0 for pictures, 1 for sound.
+    """
     shared, reserved = rows[..., :-2], functional.softplus(rows[..., -2 + stream :][..., :1])
     # Measured against vectors of the shared numbers' usual length.
     nothing = reserved * shared.shape[-1] ** 0.5 / 4
     empty = torch.zeros_like(nothing)
     tail = (nothing, empty) if stream == 0 else (empty, nothing)
-    return functional.normalize(torch.cat([shared, *tail], dim=-1).float(), dim=-1)
+    return functional.normalize(torch.cat([shared, *tail], dim=-1), dim=-1)
 
 
 def _plane(inputs: int, outputs: int, width: int, step: int | tuple[int, int]) -> nn.Sequential:
