@@ -1,1 +1,9 @@
-"""Lip sync: does the sound fit the lips?"""
+"""The lip sync detector."""
+
+from __future__ import annotations
+
+from defectscope.detectors.av_sync.detector import AvSync
+
+DETECTOR = AvSync
+
+__all__ = ["DETECTOR", "AvSync"]

@@ -188,9 +188,7 @@ def _around(values: Floats) -> Floats:
     if not len(values):
         return np.zeros((0, values.shape[1] * (2 * _AROUND + 1)))
     padded = np.pad(values, ((_AROUND, _AROUND), (0, 0)), mode="edge")
-    return np.concatenate(
-        [padded[i : i + len(values)] for i in range(2 * _AROUND + 1)], axis=1
-    )
+    return np.concatenate([padded[i : i + len(values)] for i in range(2 * _AROUND + 1)], axis=1)
 
 
 def _scaled(values: Floats) -> Floats:

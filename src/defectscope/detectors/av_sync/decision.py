@@ -181,7 +181,9 @@ def windows(cells: Sequence[Cell], rules: Rules, window_s: float) -> list[Window
     length = round(window_s * RATE_FPS)
     begins = np.array([c.frame for c in cells])
     last = int(begins[-1]) + cells[-1].frames
-    starts = range(int(begins[0]), max(int(begins[0]) + 1, last - length + 1), _HOP_CELLS * CELL_FRAMES)
+    starts = range(
+        int(begins[0]), max(int(begins[0]) + 1, last - length + 1), _HOP_CELLS * CELL_FRAMES
+    )
     out: list[Window] = []
     previous: tuple[int, int] | None = None
     for start in starts:

@@ -1,4 +1,4 @@
-"""One fragment of programme, four seconds on an absolute grid: its faces, its sound, their likeness.
+"""One fragment of programme, four seconds on an absolute grid: faces, sound, and their likeness.
 
 Everything about a fragment is decided from pictures within it, from sound up to a second beyond it
 on either side, and from the shots in both; so a programme may be cut into segments anywhere.
@@ -7,14 +7,16 @@ on either side, and from the shots in both; so a programme may be cut into segme
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.canonical import Canonical
 from defectscope.detectors.av_sync.crops import RATE_FPS, Mouth
-from defectscope.detectors.av_sync.offsets import Likeness, cells
-from defectscope.detectors.av_sync.sound import RATE_HZ
+from defectscope.detectors.av_sync.network import EMBEDDING, SyncNet
+from defectscope.detectors.av_sync.offsets import CELL_FRAMES, Likeness, cells
+from defectscope.detectors.av_sync.sound import RATE_HZ, WINDOW_PICTURES, log_mel
 
 Floats32 = NDArray[np.float32]
 
@@ -27,6 +29,10 @@ MARGIN_FRAMES = MARGIN_S * RATE_FPS
 STRETCH_SAMPLES = (FRAGMENT_S + 2 * MARGIN_S) * RATE_HZ
 # Mouths that are seen for a shorter time tell nothing, frames.
 MIN_FRAMES = 25
+# Sound that never exceeds this is silence: -60 dB below full scale.
+SILENCE = 1e-3
+# The network's windows are named after the picture in their middle.
+_MIDDLE = WINDOW_PICTURES // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ def judge_fragment(
     heard_s: tuple[float, float],
     cuts_s: list[float],
     canonical: Canonical,
+    network: SyncNet | None = None,
 ) -> list[Cell]:
     """Gives the cells of a fragment, in order.
 
@@ -67,27 +74,45 @@ def judge_fragment(
         heard_s: From when to when the programme has sound.
         cuts_s: When shots begin, from a second before to a second after the fragment.
         canonical: The linear model.
+        network: The network, where there is one.
     """
-    if not mouths or not np.any(sound):
+    pieces = shot_by_shot(mouths, cuts_s)
+    if not pieces or float(np.abs(sound).max(initial=0.0)) < SILENCE:
         return []
     origin = number * FRAGMENT_FRAMES - MARGIN_FRAMES
     theirs = canonical.of_sound(sound)
+    vectors = None if network is None else network.embed_sound(log_mel(sound))
     bounds = [
         int(np.ceil(heard_s[0] * RATE_FPS - 1e-6)) - origin,
         *(int(np.ceil(cut * RATE_FPS - 1e-6)) - origin for cut in cuts_s),
         int(heard_s[1] * RATE_FPS + 1e-6) - origin,
     ]
     out: list[Cell] = []
-    for track, mouth in enumerate(shot_by_shot(mouths, cuts_s)):
+    for track, mouth in enumerate(pieces):
         first = mouth.first_frame - origin
         shot = _shot_around(bounds, first)
-        ours = canonical.of_mouth(mouth)
-        found = cells(ours, theirs, first, canonical.weights, shot)
+        found = cells(canonical.of_mouth(mouth), theirs, first, canonical.weights, shot)
+        learned: dict[int, Likeness] = {}
+        if network is not None and vectors is not None:
+            learned = _by_network(network, mouth, vectors, first, shot)
         ends = [start for start, _ in found[1:]] + [len(mouth)]
         for (start, likeness), end in zip(found, ends, strict=True):
+            frame = mouth.first_frame + start
             box = mouth.boxes[start:end].mean(axis=0)
-            out.append(Cell(mouth.first_frame + start, track, end - start, box, likeness))
+            own = learned.get(frame // CELL_FRAMES)
+            out.append(Cell(frame, track, end - start, box, likeness, own))
     return sorted(out, key=lambda c: (c.frame, c.track))
+
+
+def _by_network(
+    network: SyncNet, mouth: Mouth, vectors: Floats32, first: int, shot: tuple[int, int]
+) -> dict[int, Likeness]:
+    """Gives the network's likeness by cell: the cosine of picture and sound."""
+    ours = network.embed_picture(mouth.crops).astype(np.float64)
+    theirs = np.pad(vectors.astype(np.float64), ((_MIDDLE, 0), (0, 0)))
+    inner = (max(shot[0] + _MIDDLE, _MIDDLE), shot[1] - _MIDDLE)
+    found = cells(ours, theirs, first + _MIDDLE, np.ones(EMBEDDING), inner)
+    return {(mouth.first_frame + _MIDDLE + start) // CELL_FRAMES: own for start, own in found}
 
 
 def shot_by_shot(mouths: list[Mouth], cuts_s: list[float]) -> list[Mouth]:
@@ -96,7 +121,7 @@ def shot_by_shot(mouths: list[Mouth], cuts_s: list[float]) -> list[Mouth]:
     for mouth in mouths:
         frames = [int(np.ceil(cut * RATE_FPS - 1e-6)) - mouth.first_frame for cut in cuts_s]
         edges = [0, *(f for f in frames if 0 < f < len(mouth)), len(mouth)]
-        pieces = [mouth.between(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        pieces = [mouth.between(a, b) for a, b in pairwise(edges)]
         out += [piece for piece in pieces if len(piece) >= MIN_FRAMES]
     return out
 

@@ -122,7 +122,9 @@ def _gradual(times: Floats, tiles: Floats, histograms: Floats) -> list[float]:
     slow = (share > _SLOW_SHARE) & (code > _SLOW_CODE) & (largest < 0.5 * code)
     slow &= (after - before) >= 4
     out: list[float] = []
-    for run in np.split(np.flatnonzero(slow), np.flatnonzero(np.diff(np.flatnonzero(slow)) > 1) + 1):
+    for run in np.split(
+        np.flatnonzero(slow), np.flatnonzero(np.diff(np.flatnonzero(slow)) > 1) + 1
+    ):
         if len(run):
             out.append(float(times[run[int(np.argmax(code[run]))]]))
     black = (tiles.mean(axis=1) < _BLACK_CODE) & (tiles.std(axis=1) < _BLACK_SPREAD)

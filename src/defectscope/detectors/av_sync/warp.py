@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 # Pictures are reduced by whole factors before they are sampled, so that nothing aliases.
 _MAX_SHRINK = 16
@@ -57,33 +54,58 @@ def cut(picture: NDArray[np.uint8], patch: Patch, width: int, height: int) -> ND
     corners = patch.points(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
     rows, columns = picture.shape[:2]
     shrink = int(np.clip(min(patch.width_px / width, patch.height_px / height), 1, _MAX_SHRINK))
-    margin = shrink + 1
-    left, top = np.floor(corners.min(axis=0)).astype(int) - margin
-    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + margin
-    left, right = np.clip([left, right], 0, columns)
-    top, bottom = np.clip([top, bottom], 0, rows)
+    left, top = np.floor(corners.min(axis=0)).astype(int) - shrink - 1
+    right, bottom = np.ceil(corners.max(axis=0)).astype(int) + shrink + 1
+    left, right = (int(v) for v in np.clip([left, right], 0, columns))
+    top, bottom = (int(v) for v in np.clip([top, bottom], 0, rows))
     # Nothing of the patch is in the picture: its nearest corner stands for it.
     left, top = min(left, columns - 1), min(top, rows - 1)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
-    part = np.array(picture[top:bottom, left:right], np.float32)
-    flat = part.ndim == 2
-    tensor = torch.from_numpy(part[..., None] if flat else part).permute(2, 0, 1)[None]
-    if shrink > 1:
-        tensor = functional.avg_pool2d(tensor, shrink, ceil_mode=True)
-    grid = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
-    where = patch.points(np.stack([g.ravel() for g in grid], axis=1))
-    # grid_sample without aligned corners counts from edge to edge, -1 to 1.
-    reduced = np.array([tensor.shape[3], tensor.shape[2]]) * shrink
-    scaled = (where - [left, top]) / reduced * 2 - 1
-    sampled = functional.grid_sample(
-        tensor,
-        torch.from_numpy(scaled.astype(np.float32)).reshape(1, height, width, 2),
-        mode="bilinear",
-        padding_mode="border",
-        align_corners=False,
-    )[0]
-    out = cast("Any", sampled.permute(1, 2, 0).contiguous()).numpy()
-    return out[..., 0] if flat else out
+    part = _shrunk(picture[top:bottom, left:right], shrink)
+    unit = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+    where = patch.points(np.stack([g.ravel() for g in unit], axis=1))
+    # Pixels are squares: the first one's middle is half a pixel from the edge.
+    where = (where - [left, top]) / shrink - 0.5
+    return _bilinear(part, where).reshape(height, width, *picture.shape[2:])
+
+
+def _shrunk(part: NDArray[np.uint8], shrink: int) -> NDArray[np.float32]:
+    """Means of squares of pixels; rows and columns that fill no square are repeated until they do.
+
+    Plain NumPy: a thread pool costs more than so little work, where other work fills the cores.
+    """
+    if shrink == 1:
+        return part.astype(np.float32)
+    rows, columns = (-n % shrink for n in part.shape[:2])
+    pads = [(0, rows), (0, columns), *([(0, 0)] * (part.ndim - 2))]
+    padded = np.pad(part, pads, mode="edge") if rows or columns else part
+    size = (padded.shape[0] // shrink, padded.shape[1] // shrink, *part.shape[2:])
+    total = np.zeros(size, np.uint32)
+    for row in range(shrink):
+        for column in range(shrink):
+            total += padded[row::shrink, column::shrink]
+    return total.astype(np.float32) / np.float32(shrink * shrink)
+
+
+def _bilinear(part: NDArray[np.float32], where: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Gives the picture at (n, 2) places, x before y."""
+    rows, columns = part.shape[:2]
+    x = np.clip(where[:, 0], 0, columns - 1)
+    y = np.clip(where[:, 1], 0, rows - 1)
+    column, row = x.astype(np.intp), y.astype(np.intp)
+    right = (x - column).astype(np.float32)
+    down = (y - row).astype(np.float32)
+    flat = part.reshape(rows * columns, -1)
+    corner = row * columns + column
+    aside = np.minimum(column + 1, columns - 1) - column
+    below = (np.minimum(row + 1, rows - 1) - row) * columns
+    right, down = right[:, None], down[:, None]
+    upper = np.take(flat, corner, axis=0)
+    upper += (np.take(flat, corner + aside, axis=0) - upper) * right
+    lower = np.take(flat, corner + below, axis=0)
+    lower += (np.take(flat, corner + below + aside, axis=0) - lower) * right
+    upper += (lower - upper) * down
+    return upper
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

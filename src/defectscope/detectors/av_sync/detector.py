@@ -1,0 +1,186 @@
+"""Lip sync: faces, tracks, likeness over offsets, and a verdict that may be "inconclusive"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from defectscope.detection.artifacts import bundled, severity_of
+from defectscope.detection.contracts import Needs, PictureSelection, Tuned
+from defectscope.detection.spans import curve
+from defectscope.detectors.av_sync.analysis import (
+    CONTEXT_S,
+    PER_MINUTE,
+    AvSyncAnalysis,
+    cells_of,
+)
+from defectscope.detectors.av_sync.canonical import Canonical, load_canonical
+from defectscope.detectors.av_sync.clips import MAX_HEIGHT_PX
+from defectscope.detectors.av_sync.crops import RATE_FPS
+from defectscope.detectors.av_sync.decision import (
+    Passage,
+    Rules,
+    Window,
+    as_distances,
+    judge,
+    perceptibility,
+    spread_ms,
+)
+from defectscope.detectors.av_sync.faces import face_models
+from defectscope.detectors.av_sync.network import SyncNet, load_network
+from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
+from defectscope.detectors.av_sync.shots import FEATURES
+from defectscope.detectors.av_sync.tracks import Limits
+from defectscope.findings import DetectorResult, Finding, Measurements, Verdict
+from defectscope.media.stream import StreamInfo
+
+# Boxes of faces that a finding shows, at most.
+_MOST_TRACKS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Physical parameters.
+
+    Attributes:
+        fragments_per_min: Fragments of four seconds that are looked at in every minute, 1 to 15;
+            15 is everything.
+        window_s: What is added up for one answer, seconds. Longer is surer and coarser in time.
+        max_faces: Faces followed at the same time, the largest first.
+        min_face_px: Lower faces are left out; height in the picture as looked at, which is at most
+            720 px high.
+        min_face_score: Faces of which the finder is less sure are left out, 0 to 1.
+    """
+
+    fragments_per_min: int = 15
+    window_s: float = 8.0
+    max_faces: int = 3
+    min_face_px: int = 48
+    min_face_score: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fragments_per_min <= PER_MINUTE:
+            raise ValueError(f"fragments_per_min is 1 to {PER_MINUTE}")
+        if not 1.6 <= self.window_s <= 60:
+            raise ValueError("window_s is 1.6 to 60")
+        if not 1 <= self.max_faces <= 8:
+            raise ValueError("max_faces is 1 to 8")
+        if self.min_face_px < 24:
+            raise ValueError("min_face_px is at least 24: smaller mouths tell nothing")
+        if not 0 < self.min_face_score < 1:
+            raise ValueError("min_face_score is between 0 and 1")
+
+
+class AvSync:
+    """Finds sound that is early or late."""
+
+    name: ClassVar[str] = "av_sync"
+    defects: ClassVar[tuple[str, ...]] = ("av_sync",)
+    Params = Params
+
+    def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
+        self.params = params or Params()
+        self.tuned = tuned
+        self.needs = Needs(
+            media=frozenset({"video", "audio"}),
+            features=FEATURES,
+            pictures=PictureSelection(bucket_s=1 / RATE_FPS, max_height_px=MAX_HEIGHT_PX),
+            context_before_s=CONTEXT_S,
+            context_after_s=CONTEXT_S,
+        )
+
+    @cached_property
+    def canonical(self) -> Canonical:
+        """The linear model, loaded when it is first needed.
+
+        Raises:
+            ArtifactError: It is missing or not the released one.
+        """
+        return load_canonical(bundled("model_artifacts") / self.name, self.tuned.artifact)
+
+    @cached_property
+    def network(self) -> SyncNet | None:
+        """The network, None where the release has none.
+
+        Raises:
+            ArtifactError: The weights are missing or not the released ones.
+        """
+        if "weights" not in self.tuned.artifact:
+            return None
+        return load_network(bundled("model_artifacts") / self.name)
+
+    def open(self, stream: StreamInfo) -> AvSyncAnalysis:
+        """Gives a fresh analysis.
+
+        Raises:
+            ArtifactError: A model is missing or not the released one.
+        """
+        p = self.params
+        limits = Limits(p.min_face_score, p.min_face_px, p.max_faces)
+        return AvSyncAnalysis(
+            stream, face_models(), self.canonical, self.network, limits, p.fragments_per_min
+        )
+
+    def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
+        """Turns likeness over offsets into a verdict."""
+        del stream
+        rules = Rules.of(self.tuned.thresholds)
+        judged = judge(cells_of(measurements), rules, self.params.window_s)
+        scores = np.array([_score(w, rules) for w in judged.windows])
+        times_s = np.array([w.centre_s for w in judged.windows])
+        return DetectorResult(
+            verdict=cast("Verdict", judged.verdict),
+            findings=tuple(self._finding(p) for p in judged.passages),
+            peak_score={"av_sync": round(float(scores.max(initial=0.0)), 4)},
+            curves={"av_sync": curve(times_s, scores)} if len(scores) else {},
+        )
+
+    def _finding(self, passage: Passage) -> Finding:
+        best = passage.best
+        offset_ms = float(np.median([w.peak.ms for w in passage.windows]))
+        evidence: dict[str, Any] = {
+            "offset_ms": round(offset_ms, 1),
+            "spread_ms": round(spread_ms(best), 1),
+            "perceptibility": round(perceptibility(offset_ms), 2),
+            "windows": len(best.votes),
+            "windows_agreeing": best.agreeing,
+            "offsets_ms": [round(float(o) * MS_PER_FRAME) for o in OFFSETS],
+            "distances": as_distances(best.curve),
+            "tracks": _tracks(passage),
+        }
+        return Finding(
+            detector=self.name,
+            defect="av_sync",
+            start_s=passage.start_s,
+            end_s=passage.end_s,
+            confidence=round(best.probability, 4),
+            severity=severity_of(self.tuned.severity["av_sync"], evidence),
+            evidence=evidence,
+        )
+
+
+def _score(window: Window, rules: Rules) -> float:
+    """From 0 to 1; above a half only where a window is probably out of step."""
+    far = abs(window.peak.ms) / (2 * rules.out_of_step_ms)
+    return round(window.probability * min(1.0, far), 4)
+
+
+def _tracks(passage: Passage) -> list[dict[str, Any]]:
+    """Gives whose lips were read: spans and boxes, (left, top, right, bottom) as shares."""
+    out: list[dict[str, Any]] = []
+    cells = {(c.frame, c.track): c for w in passage.windows for c in w.cells}
+    for key in sorted(cells):
+        cell = cells[key]
+        box = [round(float(v), 3) for v in cell.box]
+        start_s, end_s = cell.frame / RATE_FPS, (cell.frame + cell.frames) / RATE_FPS
+        last = out[-1] if out else None
+        # One face that hardly moves is one entry.
+        near = last is not None and max(abs(a - b) for a, b in zip(last["box"], box, strict=True))
+        if last is not None and start_s - last["end_s"] < 0.05 and near < 0.1:
+            last["end_s"] = round(end_s, 3)
+        else:
+            out.append({"start_s": round(start_s, 3), "end_s": round(end_s, 3), "box": box})
+    return out[:_MOST_TRACKS]
