@@ -32,7 +32,10 @@ class PictureSelection:
 
     Attributes:
         bucket_s: Length of a bucket in seconds.
-        suspicion: Feature (a scalar per frame) that ranks frames; None takes the first frame.
+        suspicion: Feature whose largest value ranks frames; None takes the first frame.
+        sudden: Ranks by how far a value of the feature stands out from the same one in the frame
+            before and in the frame after, whichever is lower: motion that goes on does not hide
+            what begins, ends or flashes up.
         per_bucket: Frames taken from each bucket, at most.
         with_previous: Also convert the frame presented before each.
         max_height_px: Frames taller than this are scaled down to it; None keeps their size.
@@ -40,6 +43,7 @@ class PictureSelection:
 
     bucket_s: float
     suspicion: str | None = None
+    sudden: bool = False
     per_bucket: int = 1
     with_previous: bool = False
     max_height_px: int | None = None

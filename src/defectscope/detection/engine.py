@@ -31,6 +31,7 @@ _CHUNK_BYTES = 4_000_000
 _MAX_CHUNK_FRAMES = 64
 # Frames and runs of sound decoded ahead: 2160p frames of 10 bit take 25 MB each.
 _DECODED_AHEAD = 4
+_UNRANKED = np.zeros(1)
 
 
 def is_applicable(detector: Detector, stream: StreamInfo) -> bool:
@@ -214,10 +215,10 @@ class _Feed:
             selector = track.selector
             if selector is None:
                 continue
-            suspicion = 0.0
+            suspicion = _UNRANKED
             if selector.selection.suspicion is not None and self._batch is not None:
                 latest = latest or self._batch.features()
-                suspicion = float(np.max(latest[selector.selection.suspicion][-1]))
+                suspicion = latest[selector.selection.suspicion][-1]
             track.pictures += selector.take(frame, suspicion)
 
     def _push(self) -> None:

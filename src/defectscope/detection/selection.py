@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from defectscope.detection.contracts import PictureSelection
 from defectscope.media.frames import Frame, RgbPicture
 from defectscope.media.pixels import to_rgb
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A frame, the one before it, and the feature that ranks them both."""
+
+    frame: Frame
+    previous: Frame | None
+    values: NDArray[np.float64]
+    values_before: NDArray[np.float64]
 
 
 class Selector:
@@ -17,34 +32,65 @@ class Selector:
         bucket = Fraction(selection.bucket_s).limit_denominator(1_000_000)
         self._ticks_per_bucket = bucket / time_base
         self._bucket: int | None = None
-        self._candidates: list[tuple[float, int, Frame, Frame | None]] = []
-        self._previous: Frame | None = None
+        self._kept: list[tuple[float, int, Frame, Frame | None]] = []
+        self._latest: _Candidate | None = None
 
-    def take(self, frame: Frame, suspicion: float) -> tuple[RgbPicture, ...]:
-        """Takes the next frame; gives the pictures of the bucket that it ends, if it does."""
+    def take(self, frame: Frame, values: NDArray[Any]) -> tuple[RgbPicture, ...]:
+        """Takes the next frame; gives the pictures of the bucket that it ends, if it does.
+
+        Args:
+            frame: The frame.
+            values: What ranks it: the largest counts, or the one that stands out.
+        """
+        # A copy: what the engine measures into is used again.
+        fresh = np.array(values, np.float64)
+        before = self._latest
+        if before is not None:
+            self._admit(before, fresh)
         bucket = int(frame.pts // self._ticks_per_bucket)
         ended: tuple[RgbPicture, ...] = ()
         if bucket != self._bucket:
-            ended = self.flush()
+            ended = self._emptied()
             self._bucket = bucket
-        # Highest suspicion first, then earliest: a choice that no chunking can change.
-        self._candidates.append((-suspicion, frame.pts, frame, self._previous))
-        if len(self._candidates) > self.selection.per_bucket:
-            self._candidates.remove(max(self._candidates, key=lambda c: c[:2]))
-        if self.selection.with_previous:
-            self._previous = frame
+        self._latest = _Candidate(
+            frame,
+            None if before is None or not self.selection.with_previous else before.frame,
+            fresh,
+            fresh if before is None else before.values,
+        )
         return ended
+
+    def _admit(self, latest: _Candidate, values_after: NDArray[np.float64]) -> None:
+        values = latest.values
+        if self.selection.sudden:
+            values = values - np.minimum(latest.values_before, values_after)
+        # Highest suspicion first, then earliest: a choice that no chunking can change.
+        rank = -float(values.max())
+        self._kept.append((rank, latest.frame.pts, latest.frame, latest.previous))
+        if len(self._kept) > self.selection.per_bucket:
+            self._kept.remove(max(self._kept, key=lambda c: c[:2]))
 
     def flush(self) -> tuple[RgbPicture, ...]:
         """Gives the pictures of the bucket under way, ordered by time."""
-        height = self.selection.max_height_px
+        if self._latest is not None:
+            self._admit(self._latest, self._latest.values)
+            self._latest = None
+        return self._emptied()
+
+    def _emptied(self) -> tuple[RgbPicture, ...]:
+        shown: dict[int, NDArray[np.uint8]] = {}
+
+        def rgb(frame: Frame) -> NDArray[np.uint8]:
+            # Neighbours among the chosen share a picture.
+            if frame.pts not in shown:
+                shown[frame.pts] = to_rgb(frame.native, self.selection.max_height_px)
+            return shown[frame.pts]
+
         pictures = tuple(
             RgbPicture(
-                pts=pts,
-                rgb=to_rgb(frame.native, height),
-                previous_rgb=None if before is None else to_rgb(before.native, height),
+                pts=pts, rgb=rgb(frame), previous_rgb=None if before is None else rgb(before)
             )
-            for _, pts, frame, before in sorted(self._candidates, key=lambda c: c[1])
+            for _, pts, frame, before in sorted(self._kept, key=lambda c: c[1])
         )
-        self._candidates.clear()
+        self._kept.clear()
         return pictures
