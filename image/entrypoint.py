@@ -28,12 +28,8 @@ import zipfile
 from pathlib import Path
 
 from defectscope.errors import DefectscopeError, ServingError
-from defectscope.serving.torchserve import (
-    MODEL_NAME_PATTERN,
-    ServerConfig,
-    java_command,
-    quiet_log_config,
-)
+from defectscope.serving.frontend_config import ServerConfig, quiet_log_config
+from defectscope.serving.java import MODEL_NAME_PATTERN, java_command
 
 _SELF_TEST = (
     "import sys; sys.path.insert(0, sys.argv[1]); "

@@ -31,6 +31,7 @@ def main(progress: Progress) -> None:
     made.add_argument("--output", type=Path, required=True, help="folder for the reports")
     made.add_argument("--endpoint", help="endpoint that merges (default: in this process)")
     made.add_argument("--files", type=int, default=8, help="files for the next round")
+    made.add_argument("--html", action="store_true", help="write a page beside each report, too")
     options = made.parse_args()
     steps = transaction(options, progress)
     transport = AwsTransport(region=steps.account.region, endpoint_url=options.endpoint_url)
@@ -47,7 +48,9 @@ def main(progress: Progress) -> None:
 
     found = collect.collect(plan, lines(), options.output, _merger(options, transport))
     judged = collect.read_reports(plan, options.output)
-    page = catalogue_page.render(judged, list(found.failed.values()), len(found.missing))
+    suffix = _write_pages(judged, options.output) if options.html else ".json"
+    failed = list(found.failed.values())
+    page = catalogue_page.render(judged, failed, len(found.missing), suffix=suffix)
     (options.output / "catalogue.html").write_text(page, "utf-8")
     progress.say(
         f"{len(found.done)} done, {len(found.failed)} failed, {len(found.missing)} to run again"
@@ -67,6 +70,19 @@ def main(progress: Progress) -> None:
     if options.dry_run:
         print(json.dumps([call.as_dict() for call in steps.calls], indent=2))
     transport.close()
+
+
+def _write_pages(judged: Sequence[tuple[catalogue.Asset, Report]], folder: Path) -> str:
+    """Writes the reports as pages, those that are there left alone; gives their suffix."""
+    try:
+        from defectscope.report import write
+    except ImportError:
+        raise UsageError("--html takes the `engine` extra") from None
+    for asset, report in judged:
+        path = folder / "reports" / f"{asset.id}.html"
+        if not path.exists():
+            write(report, path)
+    return ".html"
 
 
 def _newest_round(transport: AwsTransport, work: str) -> int:

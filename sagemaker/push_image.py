@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,12 @@ def main(progress: Progress) -> None:
     made = parser("Build and push the image that serves the archives.", EXAMPLES)
     made.add_argument("--repository", default="defectscope", help="default: %(default)s")
     made.add_argument("--accelerator", choices=["cpu", "cuda"], default="cpu")
+    made.add_argument(
+        "--torch-index-url",
+        default=os.environ.get("TORCH_INDEX_URL"),
+        help="package index of PyTorch's CPU builds, for --accelerator cpu; without it the image "
+        "is several GB larger (default: TORCH_INDEX_URL)",
+    )
     made.add_argument("--image-tag", help="default: VERSION-ACCELERATOR")
     made.add_argument("--account-id", help="default: the caller's own")
     made.add_argument("--checkout", type=Path, default=Path(), help="folder with the sources")
@@ -49,6 +56,7 @@ def main(progress: Progress) -> None:
             tag=options.image_tag or f"{defectscope.__version__}-{options.accelerator}",
             accelerator=options.accelerator,
             checkout=options.checkout,
+            torch_index_url=options.torch_index_url if options.accelerator == "cpu" else None,
             transaction=steps,
         )
         print(steps.to_json() if steps.dry_run else address)

@@ -120,7 +120,7 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
         assert state["TransformJobStatus"] == "Completed"
         repeated = [line for line in log.read_text().splitlines() if "asking again" in line]
         assert repeated
-        done = call("collect_transform", "s3://work/nov", "--output", str(output))
+        done = call("collect_transform", "s3://work/nov", "--output", str(output), "--html")
         answers = _answers(s3)
         s3.close()
         sagemaker.close()
@@ -132,7 +132,9 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
         "s3://media/titles/38.mp4": "unreadable_media",
         "s3://media/titles/39.mp4": "media_not_found",
     }
-    for path in (output / "reports").iterdir():
+    pages = {path.stem for path in (output / "reports").glob("*.html")}
+    assert pages == {path.stem for path in (output / "reports").glob("*.json")}
+    for path in (output / "reports").glob("*.json"):
         report = json.loads(path.read_text())
         here = analyze(clips / Path(report["asset"]["uri"]).name, detectors=DETECTORS)
         assert _unlike_place(report) == _unlike_place(here.to_dict())
@@ -141,7 +143,8 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
     assert len(answers) == 2 * TITLES
     assert set(answers.values()) == {1}
     assert stored.keys() <= answers.keys()
-    assert "</html>" in (output / "catalogue.html").read_text()
+    page = (output / "catalogue.html").read_text()
+    assert all(f"reports/{stem}.html" in page for stem in pages)
     sys.stdout.write(
         f"runner killed with {len(stored)} of {2 * TITLES} records stored, {len(early)} reports; "
         f"{2 * TITLES - len(stored)} records run again, {len(repeated)} calls repeated\n"

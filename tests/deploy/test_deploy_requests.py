@@ -27,7 +27,7 @@ from defectscope.deploy.endpoint_spec import (
     Variant,
 )
 from defectscope.deploy.limits import Limits
-from defectscope.errors import InvalidParameterError
+from defectscope.errors import InvalidParameterError, UsageError
 
 ROOT = Path(__file__).parents[2]
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
@@ -335,6 +335,29 @@ def test_the_registrys_password_never_stands_on_a_command_line() -> None:
     everything = json.dumps([c for c, _ in ran]) + "".join(shown) + steps.to_json()
     assert "secret" not in everything
     assert "QVdT" not in everything
+
+
+def test_the_index_of_cpu_builds_reaches_docker() -> None:
+    plain = image.build_command("a", "cpu", ROOT)
+    assert not any("TORCH_INDEX_URL" in part for part in plain)
+    index = "https://packages.example.com/cpu"
+    built = image.build_command("a", "cpu", ROOT, index)
+    assert built[built.index(f"TORCH_INDEX_URL={index}") - 1] == "--build-arg"
+    assert "ARG TORCH_INDEX_URL" in (ROOT / "image/Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "index"),
+    [
+        ("cuda", "https://packages.example.com/cpu"),
+        ("cpu", "http://packages.example.com/cpu"),
+        ("cpu", "https://user:secret@packages.example.com/cpu"),
+    ],
+)
+def test_an_index_that_makes_no_sense_is_refused(accelerator, index) -> None:
+    with pytest.raises(UsageError) as refused:
+        image.build_command("a", accelerator, ROOT, index)
+    assert "secret" not in str(refused.value)
 
 
 def test_awss_image_comes_with_its_end_of_patch(monkeypatch) -> None:

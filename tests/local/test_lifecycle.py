@@ -13,7 +13,7 @@ import pytest
 
 from defectscope.errors import InvalidParameterError, LocalError
 from defectscope.local import LocalSageMaker, Settings, down, env, status, up
-from defectscope.local.lifecycle import default_home
+from defectscope.local.processes import default_home
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import pytest
 
 from defectscope.errors import ServingError
 from defectscope.serving import process_guard
-from defectscope.serving.torchserve import ServerConfig, TorchServe
+from defectscope.serving.frontend_config import ServerConfig
+from defectscope.serving.torchserve import TorchServe
 
 
 def config(**changes) -> ServerConfig:

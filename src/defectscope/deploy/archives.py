@@ -41,7 +41,10 @@ _CREATED_ON = "01/01/1980 00:00:00"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 # What judging does not need: front ends, builders, training, and the launcher of TorchServe.
 _LEFT_OUT = {"cli", "client", "deploy", "local", "report", "simulate", "training", "_bundled"}
-_LEFT_OUT_FILES = {"serving/torchserve.py", "serving/process_guard.py"}
+_LEFT_OUT_FILES = {
+    f"serving/{name}.py"
+    for name in ("addresses", "frontend_config", "java", "process_guard", "torchserve")
+}
 _SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
 _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
 _BOOT = """

@@ -15,15 +15,15 @@ _TEMPLATE = Path(__file__).with_name("catalogue_page.html")
 _WEIGHTS = {"minor": 1, "major": 10, "critical": 100}
 
 
-def row(asset: Asset, report: Report) -> dict[str, Any]:
-    """Gives what the page shows of one title."""
+def row(asset: Asset, report: Report, *, suffix: str = ".json") -> dict[str, Any]:
+    """Gives what the page shows of one title; `suffix` is that of the report it links to."""
     hours = max(float(report.asset.get("duration_s") or 0.0), 1.0) / 3600.0
     severities = Counter(finding.severity for finding in report.findings)
     score = sum(_WEIGHTS[severity] * count for severity, count in severities.items())
     return {
         "title": asset.title or asset.uri,
         "uri": asset.uri,
-        "report": f"reports/{asset.id}.json",
+        "report": f"reports/{asset.id}{suffix}",
         "hours": round(hours, 4),
         "findings": len(report.findings),
         "per_hour": round(len(report.findings) / hours, 2),
@@ -40,6 +40,8 @@ def render(
     judged: Sequence[tuple[Asset, Report]],
     failures: Sequence[dict[str, Any]],
     waiting: int,
+    *,
+    suffix: str = ".json",
 ) -> str:
     """Gives the page as one HTML file that fetches nothing.
 
@@ -50,8 +52,10 @@ def render(
         judged: Assets with their reports.
         failures: Assets that cannot be judged, as failures.json has them.
         waiting: Number of assets that are not judged yet.
+        suffix: Of the reports that the page links to.
     """
-    rows = sorted((row(*pair) for pair in judged), key=lambda r: (-r["score"], r["title"]))
+    shown = (row(asset, report, suffix=suffix) for asset, report in judged)
+    rows = sorted(shown, key=lambda r: (-r["score"], r["title"]))
     data = {"rows": rows, "failures": list(failures), "waiting": waiting}
     # Inside a script element nothing may look like its end or like a comment.
     text = json.dumps(data).replace("<", "\\u003c").replace("\u2028", "\\u2028")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from defectscope.deploy import sdk
 from defectscope.deploy.calls import Call, Resource, Transaction, tag_list
-from defectscope.errors import DeployError
+from defectscope.errors import DeployError, UsageError
 
 Accelerator = Literal["cpu", "cuda"]
 Run = Callable[[Sequence[str], bytes | None], None]
@@ -49,8 +49,29 @@ def aws_image(
     )
 
 
-def build_command(address: str, accelerator: Accelerator, checkout: Path) -> list[str]:
-    """Gives the docker command that builds the image from a checkout."""
+def build_command(
+    address: str, accelerator: Accelerator, checkout: Path, torch_index_url: str | None = None
+) -> list[str]:
+    """Gives the docker command that builds the image from a checkout.
+
+    Args:
+        address: What to call it.
+        accelerator: What it is to run on.
+        checkout: Folder with the sources.
+        torch_index_url: Package index of PyTorch's CPU builds; without it the CUDA build is
+            installed, several GB larger, also for `cpu`.
+
+    Raises:
+        UsageError: The index is no https address, or is given for `cuda`.
+    """
+    index: list[str] = []
+    if torch_index_url:
+        if accelerator != "cpu":
+            raise UsageError("the index of CPU builds goes with the accelerator cpu only")
+        if not torch_index_url.startswith("https://") or "@" in torch_index_url:
+            # What a build argument holds can be read from the image's history.
+            raise UsageError("the package index must be an https address without credentials")
+        index = ["--build-arg", f"TORCH_INDEX_URL={torch_index_url}"]
     return [
         "docker",
         "build",
@@ -58,6 +79,7 @@ def build_command(address: str, accelerator: Accelerator, checkout: Path) -> lis
         "linux/amd64",
         "--build-arg",
         f"ACCELERATOR={accelerator}",
+        *index,
         "--file",
         str(checkout / "image" / "Dockerfile"),
         "--tag",
@@ -75,6 +97,7 @@ def push_image(
     accelerator: Accelerator,
     checkout: Path,
     transaction: Transaction,
+    torch_index_url: str | None = None,
     run: Run | None = None,
 ) -> str:
     """Builds the image and pushes it, making the repository first; gives the image's address.
@@ -83,8 +106,10 @@ def push_image(
 
     Raises:
         DeployError: Docker is missing or failed, or a call failed.
+        UsageError: The package index makes no sense.
     """
     address = image_address(account_id, region, repository, tag)
+    build = build_command(address, accelerator, checkout, torch_index_url)
     transaction.ensure(_repository(repository))
     if not transaction.dry_run:
         image = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
@@ -96,7 +121,7 @@ def push_image(
         return address
     entry = token["authorizationData"][0]
     user, _, password = base64.b64decode(entry["authorizationToken"]).decode().partition(":")
-    execute(build_command(address, accelerator, checkout), None)
+    execute(build, None)
     # The password goes through standard input: command lines can be read by other users.
     execute(
         ["docker", "login", "--username", user, "--password-stdin", entry["proxyEndpoint"]],

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
-import time
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,29 +17,21 @@ from typing import Any
 import psutil
 
 from defectscope.errors import LocalError
-from defectscope.local.settings import DEFAULT_REGION, Settings
-from defectscope.local.supervisor import STATE_FILE
-
-_START_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 30.0
-_LOG_FILE = "supervisor.log"
-
-
-@dataclass(frozen=True)
-class LocalState:
-    """A running local SageMaker.
-
-    Attributes:
-        endpoint_url: Address of every AWS service; what AWS_ENDPOINT_URL is set to.
-        pid: The supervisor's process id.
-        region: Region to use.
-        home: Folder with its state and logs.
-    """
-
-    endpoint_url: str
-    pid: int
-    region: str
-    home: Path
+from defectscope.local.processes import (
+    STOP_TIMEOUT_S,
+    LocalState,
+    clear,
+    default_home,
+    end,
+    find,
+    is_supervisor,
+    left_behind,
+    read_state,
+    spawn,
+    wait_for_the_other,
+    wait_until_ready,
+)
+from defectscope.local.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -63,17 +51,6 @@ class LocalStatus:
     processes: int
 
 
-def default_home() -> Path:
-    """Gives the folder for the state: DEFECTSCOPE_LOCAL_HOME, or the user's own state folder."""
-    chosen = os.environ.get("DEFECTSCOPE_LOCAL_HOME")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "defectscope" / "local"
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "defectscope" / "local"
-
-
 def up(*, home: Path | None = None, port: int = 0, settings: Settings | None = None) -> LocalState:
     """Starts SageMaker on this machine and returns when it answers.
 
@@ -90,28 +67,19 @@ def up(*, home: Path | None = None, port: int = 0, settings: Settings | None = N
     """
     home = (home or default_home()).absolute()
     running = find(home)
-    if running is None and any(_is_supervisor(p.pid, home) for p in _left_behind(home)):
-        running = _wait_for_the_other(home)
+    if running is None and any(is_supervisor(p.pid, home) for p in left_behind(home)):
+        running = wait_for_the_other(home)
     if running is not None:
         return running
-    _clear(home)
+    clear(home)
     try:
         home.mkdir(parents=True, mode=0o700)
     except FileExistsError:
         raise LocalError(f"{home} is in use by something else, or just being started") from None
-    process = _spawn(home, port, settings or Settings(), attached=False)
+    process = spawn(home, port, settings or Settings(), attached=False)
     # Should it end while this program lives, it must not stay as a zombie.
     threading.Thread(target=process.wait, daemon=True).start()
-    return _wait_until_ready(process, home)
-
-
-def find(home: Path | None = None) -> LocalState | None:
-    """Gives the state of the local SageMaker that runs with this home, or None."""
-    home = (home or default_home()).absolute()
-    state = _read_state(home)
-    if state is None or not _is_supervisor(state.pid, home):
-        return None
-    return state
+    return wait_until_ready(process, home)
 
 
 def env(*, home: Path | None = None) -> dict[str, str]:
@@ -172,13 +140,13 @@ def down(*, home: Path | None = None) -> bool:
         LocalError: A process does not end.
     """
     home = (home or default_home()).absolute()
-    state = _read_state(home)
+    state = read_state(home)
     found = home.exists()
-    if state is not None and _is_supervisor(state.pid, home):
-        _end(psutil.Process(state.pid))
-    for process in _left_behind(home):
-        _end(process)
-    _clear(home)
+    if state is not None and is_supervisor(state.pid, home):
+        end(psutil.Process(state.pid))
+    for process in left_behind(home):
+        end(process)
+    clear(home)
     return found
 
 
@@ -200,9 +168,9 @@ class LocalSageMaker:
 
     def __enter__(self) -> LocalSageMaker:
         self._home = Path(tempfile.mkdtemp(prefix="defectscope-local-"))
-        self._process = _spawn(self._home, self._port, self._settings, attached=True)
+        self._process = spawn(self._home, self._port, self._settings, attached=True)
         try:
-            self._state = _wait_until_ready(self._process, self._home)
+            self._state = wait_until_ready(self._process, self._home)
         except BaseException:
             self._stop()
             raise
@@ -218,12 +186,12 @@ class LocalSageMaker:
         assert process.stdin is not None  # started attached
         process.stdin.close()
         try:
-            process.wait(_STOP_TIMEOUT_S)
+            process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        for left in _left_behind(self._home):
-            _end(left)
+        for left in left_behind(self._home):
+            end(left)
         shutil.rmtree(self._home, ignore_errors=True)
 
     @property
@@ -262,106 +230,3 @@ class LocalSageMaker:
             aws_access_key_id="local",
             aws_secret_access_key="local",
         )
-
-
-def _spawn(home: Path, port: int, settings: Settings, *, attached: bool) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "defectscope.local.supervisor",
-        "--home",
-        str(home),
-        "--port",
-        str(port),
-        "--settings",
-        settings.to_json(),
-    ]
-    with (home / _LOG_FILE).open("ab") as log:
-        return subprocess.Popen(
-            [*command, "--attached"] if attached else command,
-            stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], home: Path) -> LocalState:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    last_words = "no message"
-    while time.monotonic() < deadline:
-        state = _read_state(home)
-        if state is not None:
-            return state
-        with contextlib.suppress(OSError, IndexError):
-            last_words = (home / _LOG_FILE).read_text(errors="replace").splitlines()[-1]
-        if process.poll() is not None:
-            raise LocalError(f"the local SageMaker did not start: {last_words}")
-        time.sleep(0.02)
-    process.kill()
-    raise LocalError(f"the local SageMaker was not ready in time: {last_words}")
-
-
-def _wait_for_the_other(home: Path) -> LocalState:
-    """Waits for a supervisor that somebody else is just starting."""
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        state = find(home)
-        if state is not None:
-            return state
-        time.sleep(0.05)
-    raise LocalError(f"{home} belongs to a local SageMaker that does not get ready")
-
-
-def _read_state(home: Path) -> LocalState | None:
-    try:
-        content = json.loads((home / STATE_FILE).read_text())
-        region = str(content.get("region", DEFAULT_REGION))
-        return LocalState(str(content["endpoint_url"]), int(content["pid"]), region, home)
-    except (OSError, ValueError, KeyError, AttributeError):
-        return None
-
-
-def _is_supervisor(pid: int, home: Path) -> bool:
-    """Tells our supervisor from another process that got its number since."""
-    try:
-        arguments = psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False
-    return "defectscope.local.supervisor" in arguments and str(home) in arguments
-
-
-def _left_behind(home: Path) -> list[psutil.Process]:
-    """Finds what a killed supervisor may have left: commands of ours that name its home."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            arguments = process.cmdline()
-            ours = any("defectscope" in argument for argument in arguments[:8])
-            names_home = any(
-                argument == str(home) or argument.startswith(f"{home}{os.sep}")
-                for argument in arguments
-            )
-            is_guarded = "-m" in arguments or "-S" in arguments
-            if ours and names_home and is_guarded and process.pid != os.getpid():
-                found.append(process)
-    return found
-
-
-def _end(process: psutil.Process) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except psutil.TimeoutExpired:
-            process.kill()
-            try:
-                process.wait(5.0)
-            except psutil.TimeoutExpired:
-                raise LocalError(f"process {process.pid} does not end") from None
-
-
-def _clear(home: Path) -> None:
-    """Removes what a dead supervisor left, and nothing that is not a supervisor's."""
-    if (home / _LOG_FILE).exists() or (home / STATE_FILE).exists():
-        shutil.rmtree(home, ignore_errors=True)

@@ -15,8 +15,9 @@ from defectscope.local.json_path import FilterError
 from defectscope.local.listing import page_of
 from defectscope.local.s3_objects import ObjectUnavailableError, parse_uri
 from defectscope.local.settings import arn
-from defectscope.local.transform_job import DEFAULT_PAYLOAD_MB, TransformJob
+from defectscope.local.transform_job import TransformJob
 from defectscope.local.transform_records import DataProcessing
+from defectscope.local.transform_run import DEFAULT_PAYLOAD_MB
 from defectscope.local.workplace import Workplace
 
 # Source: botocore's model of CreateTransformJob, TransformJobName.

