@@ -16,6 +16,10 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, ladder
 from defectscope.simulate.pictures import Arrays, PictureSimulator, to_codes, to_native
 
+# Below so many contours, as a share of the samples, a picture has no gradient that could band:
+# half a line of samples in a picture of 1,000 lines.
+_LEAST_CONTOURS = 0.0005
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -44,7 +48,11 @@ class Params:
 
 
 class Banding(PictureSimulator[Params]):
-    """Cleans smooth areas of their noise, which would hide the steps, and quantises them."""
+    """Cleans smooth areas of their noise, which would hide the steps, and quantises them.
+
+    Pictures in which no step would show, for want of a smooth gradient, stay as they are, and truth
+    does not name them.
+    """
 
     name = "banding"
     defects = ("banding",)
@@ -61,8 +69,8 @@ class Banding(PictureSimulator[Params]):
             dark_only=float(rng.uniform()) < 0.2,
         )
 
-    def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture with its smooth areas in steps."""
+    def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays | None:
+        """Gives the picture with its smooth areas in steps, or None where there is no such area."""
         params = plan.params
         luma = to_codes(planes[0], frame.bit_depth)
         # Averages over about a hundredth of the height: noise goes, gradients stay.
@@ -77,7 +85,10 @@ class Banding(PictureSimulator[Params]):
         if params.dark_only:
             flat = flat * np.clip((params.dark_code - mean) / 8, 0, 1)
         weight = _mean(flat.astype(np.float32), window)
-        stepped = np.floor(mean / params.step_code) * params.step_code + params.step_code / 2
+        level = np.floor(mean / params.step_code)
+        if _contours(level, weight) < _LEAST_CONTOURS:
+            return None
+        stepped = level * params.step_code + params.step_code / 2
         out: Arrays = [to_native(luma + (stepped - luma) * weight, frame.bit_depth)]
         for chroma in planes[1:]:
             codes = to_codes(chroma, frame.bit_depth)
@@ -87,6 +98,14 @@ class Banding(PictureSimulator[Params]):
             codes += (steps * params.step_code - codes) * fits
             out.append(to_native(codes, frame.bit_depth))
         return out
+
+
+def _contours(level: NDArray[Any], weight: NDArray[Any]) -> float:
+    """Gives the share of neighbouring samples, down and across, between which a step shows."""
+    shown = weight > 0.5
+    across = (level[:, 1:] != level[:, :-1]) & shown[:, 1:]
+    down = (level[1:] != level[:-1]) & shown[1:]
+    return float(np.mean(across) + np.mean(down))
 
 
 def _mean(plane: NDArray[Any], window: int) -> NDArray[np.float32]:

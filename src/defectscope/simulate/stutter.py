@@ -18,7 +18,7 @@ from defectscope.simulate.visibility import visible_share
 
 _KINDS = ("repeat", "drop", "cadence_22", "cadence_32")
 _GROUP_GAP_S = 1.0
-_VISIBLE_SHARE = 0.002
+_VISIBLE_SHARE = 0.0005
 _PATTERNS = {"cadence_22": (2, 2), "cadence_32": (3, 2)}
 
 
@@ -59,7 +59,7 @@ class Stutter(VideoSimulator[Params]):
     instants of all of them; events more than a second apart are stretches of their own. An event
     begins with the first picture that is not the one due, and ends with the first that moves on;
     a drop is the instant of the jump, one frame long. Events that cannot be seen are made but not
-    told: where at least 998 of 1,000 blocks of 4 x 4 samples are within eight codes of what was
+    told: where at most one in 2,000 blocks of 4 x 4 samples are within eight codes of what was
     due, or of what was dropped.
     """
 

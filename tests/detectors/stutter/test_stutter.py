@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from defectscope.detectors.stutter.motion import Motion, cadence, jumps
+from defectscope.detection.artifacts import tuned
+from defectscope.detectors.stutter.detector import bands
+from defectscope.detectors.stutter.motion import Motion, cadence, jumps, strides
 from defectscope.detectors.stutter.motion import standing as standing_of
 from defectscope.findings import Interval
 from defectscope.simulate.arrays import impair_frames, video_stream
@@ -91,7 +94,8 @@ def test_severity_counts_events(judge_frames):
 
 def still_series(values):
     mean = np.asarray(values, float)
-    return Motion(mean=mean, peak=mean * 4, low=mean * 0.6, luma=np.full(len(mean), 100.0))
+    luma = np.full(len(mean), 100.0)
+    return Motion(mean, mean * 4, mean * 0.6, luma, mean / 4, mean / 5, mean / 6)
 
 
 def test_a_jump_stands_alone_and_everywhere():
@@ -99,16 +103,16 @@ def test_a_jump_stands_alone_and_everywhere():
     values = np.full(60, 4.0)
     values[30] = 9.0
     still = np.zeros(60, bool)
-    assert np.flatnonzero(jumps(still_series(values), still, thresholds)).tolist() == [30]
+    assert np.flatnonzero(jumps(still_series(values), still, 25.0, thresholds)).tolist() == [30]
     # The light changed by as much: a flash, not a jump.
     flash = still_series(values)
     luma = np.where(np.arange(60) >= 30, 108.9, 100.0)
-    lit = Motion(flash.mean, flash.peak, flash.low, luma)
-    assert not jumps(lit, still, thresholds).any()
+    lit = replace(flash, luma=luma)
+    assert not jumps(lit, still, 25.0, thresholds).any()
     values[30] = 80.0
-    assert not jumps(still_series(values), still, thresholds).any(), "a cut"
+    assert not jumps(still_series(values), still, 25.0, thresholds).any(), "a cut"
     wave = 4.0 + 3.0 * (np.arange(60) % 5 == 0)
-    assert not jumps(still_series(wave), still, thresholds).any(), "a rhythm"
+    assert not jumps(still_series(wave), still, 25.0, thresholds).any(), "a rhythm"
 
 
 def test_cadences_are_rhythms_of_short_holds():
@@ -131,15 +135,33 @@ def test_standing_needs_motion_around():
     assert not standing_of(still_series(np.full(40, 0.05)), _LIMITS).any()
 
 
-_LIMITS = {
-    "still_code": 2.0,
-    "still_ratio": 0.15,
-    "motion_code": 3.5,
-    "jump_ratio": 1.3,
-    "jump_ratio_alone": 1.8,
-    "jump_spread": 1.2,
-    "jump_code": 2.0,
-    "cut_code": 38.0,
-    "cut_ratio": 4.0,
-    "light_share": 0.7,
-}
+def test_strides_agree_or_are_none():
+    moved = np.full(40, 1.0)
+    moved[20] = 3.0
+    series = still_series(np.full(40, 4.0))
+    alone = strides(replace(series, tiles=moved, rows=moved, columns=moved))
+    assert alone[20] == pytest.approx(3 / 1.03)
+    assert np.delete(alone, range(17, 24)).max() < 1.0
+    # Means of tiles alone say that somebody came in, not that all jumped.
+    assert strides(replace(series, tiles=moved))[20] < 1.5
+
+
+def test_jerky_motion_hides_a_longer_step():
+    rng = np.random.default_rng(4)
+    still = np.zeros(200, bool)
+    smooth = rng.uniform(3.8, 4.2, 200)
+    jerky = 4.0 * np.exp(rng.normal(0, 0.7, 200))
+    for values in (smooth, jerky):
+        values[100] = 2.0 * values[97:104].max()
+    clear = jumps(still_series(smooth), still, 25.0, _LIMITS)
+    assert np.flatnonzero(clear).tolist() == [100]
+    assert jumps(still_series(jerky), still, 25.0, _LIMITS)[100] < 0.5 * clear[100]
+
+
+def test_bands_are_means_of_neighbouring_lines():
+    sums = np.arange(10, dtype=np.uint32).reshape(1, 10) * 6
+    assert bands(sums, 3, 2.0).tolist() == [[3.0, 12.0, 21.0]]
+    assert bands(sums, 20, 6.0).tolist() == [list(range(10))]
+
+
+_LIMITS = tuned("stutter").thresholds

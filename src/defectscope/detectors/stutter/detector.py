@@ -18,13 +18,16 @@ from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.stutter.motion import Motion, cadence, held_runs, jumps, standing
-from defectscope.features.geometry import tile_samples
+from defectscope.features.geometry import sampled_rows, tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
 
 # Differences are kept in 1/64 of an 8-bit-equivalent code, luma in 1/128.
 _STEPS_PER_CODE = 64
 _STEPS_PER_LUMA_CODE = 128
+_STEPS_PER_MOVED_CODE = 256
+# Bands across and down the picture, as many at most.
+_ROW_BANDS, _COLUMN_BANDS = 72, 96
 _MAX_LISTED = 1000
 # No cadence in use shows a picture for longer: animation on threes at 24 pictures a second.
 _CADENCE_HOLD_S = 0.13
@@ -58,7 +61,9 @@ class Stutter:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"sad", "tile_sad", "luma_sum"}),
+            features=frozenset(
+                {"sad", "tile_sad", "luma_sum", "tile_luma", "row_luma", "column_luma"}
+            ),
             context_before_s=0.5,
         )
 
@@ -78,6 +83,9 @@ class Stutter:
             peak=column(table, "peak") / _STEPS_PER_CODE,
             low=column(table, "low") / _STEPS_PER_CODE,
             luma=column(table, "luma") / _STEPS_PER_LUMA_CODE,
+            tiles=column(table, "tiles") / _STEPS_PER_MOVED_CODE,
+            rows=column(table, "rows") / _STEPS_PER_MOVED_CODE,
+            columns=column(table, "columns") / _STEPS_PER_MOVED_CODE,
         )
         events = self._events(motion, float(video.frame_rate), starts_s, ends_s)
         findings: list[Finding] = []
@@ -115,10 +123,9 @@ class Stutter:
             # The picture before the run is the one that stands: its own time is no fault.
             if ends_s[last - 1] - starts_s[first] <= self.params.max_hold_s:
                 events.append((first, last, "repeat", 0.97))
-        jumped = np.where(rhythm, 0.0, jumps(motion, still, thresholds))
+        jumped = np.where(rhythm, 0.0, jumps(motion, still, rate_fps, thresholds))
         for row in np.flatnonzero(jumped):
-            strength = float(np.clip(jumped[row] / (2 * thresholds["lone_jump_ratio"]), 0.1, 0.95))
-            events.append((int(row), int(row) + 1, "drop", strength))
+            events.append((int(row), int(row) + 1, "drop", float(jumped[row])))
         return sorted(events)
 
     def _groups(
@@ -145,11 +152,10 @@ class Stutter:
         kinds = [kind for _, _, kind, _ in group]
         thresholds = self.tuned.thresholds
         strengths = [strength for *_, strength in group]
-        if set(kinds) == {"drop"}:
-            # A lone larger step may be the programme's own; it must be a clear one.
-            lone = thresholds["lone_jump_ratio"] / (2 * thresholds["lone_jump_ratio"])
-            if len(group) < thresholds["least_jumps"] and max(strengths) < lone:
-                return None
+        alike = sum(strengths) < thresholds["least_clear"]
+        if set(kinds) == {"drop"} and (alike or max(strengths) < thresholds["clearest"]):
+            # Longer steps may be the programme's own; a clear one with others is not.
+            return None
         first, last = group[0][0], max(event[1] for event in group)
         evidence: dict[str, Any] = {
             "kind": max(sorted(set(kinds)), key=kinds.count),
@@ -178,6 +184,10 @@ class StutterAnalysis:
         self._scale = float(1 << (video.bit_depth - 8))
         self._tile_samples = np.maximum(tile_samples(video.width, video.height, every=True), 1)
         self._samples = video.width * video.height
+        self._tile_luma = self._tile_samples.reshape(-1) * self._scale
+        self._row_samples = video.width * self._scale
+        self._column_samples = max(1, len(sampled_rows(video.width, video.height))) * self._scale
+        self._last: dict[str, NDArray[np.float64]] = {}
         self._table = TableBuilder(
             1 / video.time_base,
             pts=np.int64,
@@ -185,6 +195,9 @@ class StutterAnalysis:
             peak=np.uint16,
             low=np.uint16,
             luma=np.uint16,
+            tiles=np.uint16,
+            rows=np.uint16,
+            columns=np.uint16,
         )
 
     def push(self, chunk: Chunk) -> None:
@@ -192,17 +205,31 @@ class StutterAnalysis:
         video = chunk.video
         if video is None or not len(video.pts):
             return
-        tiles = (video.features["tile_sad"] / self._tile_samples).reshape(len(video.pts), -1)
+        count = len(video.pts)
+        tiles = (video.features["tile_sad"] / self._tile_samples).reshape(count, -1)
         quarter = tiles.shape[1] // 4
         ordered = np.partition(tiles, (quarter, tiles.shape[1] - 1), axis=1)
         luma = video.features["luma_sum"] / (self._samples * self._scale)
+        tile_luma = video.features["tile_luma"].reshape(count, -1) / self._tile_luma
+        rows = bands(video.features["row_luma"], _ROW_BANDS, self._row_samples)
+        columns = bands(video.features["column_luma"], _COLUMN_BANDS, self._column_samples)
         self._table.add(
             pts=video.pts,
             mean=self._steps(video.features["sad"] / self._samples),
             peak=self._steps(ordered[:, -1]),
             low=self._steps(ordered[:, quarter]),
             luma=saturate(luma * _STEPS_PER_LUMA_CODE, np.uint16),
+            tiles=self._moved("tiles", tile_luma),
+            rows=self._moved("rows", rows),
+            columns=self._moved("columns", columns),
         )
+
+    def _moved(self, kind: str, means: NDArray[np.float64]) -> NDArray[Any]:
+        """How far means moved since the picture before; 0 for the first."""
+        before = self._last.get(kind, means[:1])
+        self._last[kind] = means[-1:].copy()
+        steps = np.abs(np.diff(np.concatenate([before, means]), axis=0)).mean(axis=1)
+        return saturate(steps * _STEPS_PER_MOVED_CODE, np.uint16)
 
     def _steps(self, codes: NDArray[Any]) -> NDArray[Any]:
         return saturate(codes / self._scale * _STEPS_PER_CODE, np.uint16)
@@ -210,3 +237,19 @@ class StutterAnalysis:
     def close(self) -> Measurements:
         """Gives the differences."""
         return Measurements("stutter", {"frames": self._table.table()})
+
+
+def bands(sums: NDArray[Any], count: int, samples: float) -> NDArray[np.float64]:
+    """Gives (frames, bands) mean luma of bands of equal width, codes.
+
+    Args:
+        sums: (frames, lines) sums of luma; lines that fill no band are left out.
+        count: Bands wanted; fewer where there are not so many lines.
+        samples: Samples of a line, times steps of a code.
+    """
+    width = max(1, sums.shape[1] // count)
+    starts = np.arange(0, sums.shape[1] - width + 1, width)
+    used = sums[:, : len(starts) * width]
+    # 64 bits: a band of a large picture of 12 bits is more than 32 hold.
+    summed = np.add.reduceat(used, starts, axis=1, dtype=np.uint64)
+    return summed / (width * samples)

@@ -22,9 +22,16 @@ _LONGEST_CADENCE = 12
 _CADENCE_REACH = 30
 _CADENCE_AGREEMENT = 0.75
 _LONG_SHARE = 0.2
+# What keeps company with a step is at least so large beside it.
+_COMPANY_SHARE = 0.75
 # From this share of standing pictures on, standing may be a rhythm.
 _HELD_SHARE = 0.3
 _JUMP_REACH = 3
+# Steps of a still picture, by coding alone.
+_STRIDE_NOISE_CODE = 0.03
+# How jerky motion is by nature, over so long on either side: one step in ten is longer.
+_JERK_REACH_S = 2.0
+_JERK_QUANTILE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +43,18 @@ class Motion:
         peak: That of the tile that changed most.
         low: Lower quartile of the tiles': large only where the whole picture moved.
         luma: Mean luma of the picture itself.
+        tiles: How far the mean luma of tiles moved, mean over all of them.
+        rows: Likewise of narrow bands across the picture.
+        columns: Likewise of narrow bands down the picture.
     """
 
     mean: Series
     peak: Series
     low: Series
     luma: Series
+    tiles: Series
+    rows: Series
+    columns: Series
 
 
 def around(values: Series, reach: int) -> Series:
@@ -142,54 +155,75 @@ def light_share(motion: Motion) -> Series:
     return step / np.maximum(motion.mean, 1e-6)
 
 
-def jumps(motion: Motion, still: Flags, thresholds: Mapping[str, float]) -> Series:
-    """Gives how far each picture jumps, as a ratio to the largest step around it; 0 for none.
+def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str, float]) -> Series:
+    """Gives how clearly each picture jumps, 1 and more beyond what the motion does; 0 for not.
 
-    A jump is one step alone that is larger than its neighbours everywhere in the picture, not a
-    cut (which would be larger still), not a change of light, and not part of a rhythm.
+    A jump is one step alone that is longer than its neighbours and than the programme's own steps
+    around it usually are, not a cut (which would be longer still), not a change of light, and not
+    part of a rhythm.
     """
-    mean = motion.mean
-    ratio = _alone(mean)
-    spread = _alone(motion.low)
-    light = light_share(motion)
+    mean, ratio = motion.mean, strides(motion)
     cut = (mean > thresholds["cut_code"]) | (
-        (ratio > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
+        (_alone(mean, 0.2) > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
     )
-    usual = np.median(around(mean, _JUMP_REACH), axis=1)
     stands = around(still.astype(np.float64), 2).any(axis=1)
+    # Some motion is jerky by nature: its steps are spread widely.
+    near = around(ratio, max(_JUMP_REACH, round(_JERK_REACH_S * rate_fps)))
+    usual, long = np.quantile(near, [0.5, _JERK_QUANTILE], axis=1)
+    spread = np.log(np.maximum(long, 1e-3) / np.maximum(usual, 1e-3))
+    clear = np.log(np.maximum(ratio, 1e-3) / np.maximum(long, thresholds["least_long"]))
+    clear = clear / np.maximum(spread, thresholds["least_spread"])
     wanted = (
         (ratio >= thresholds["jump_ratio"])
-        & ((spread >= thresholds["jump_spread"]) | (ratio >= thresholds["jump_ratio_alone"]))
-        & (mean >= thresholds["jump_code"])
-        & (usual >= thresholds["jump_code"] / 2)
-        & (light <= thresholds["light_share"])
+        & (clear >= thresholds["jump_clear"])
+        & (motion.tiles >= thresholds["jump_code"])
+        & (light_share(motion) <= thresholds["light_share"])
         & ~cut
         & ~stands
     )
-    wanted &= ~_periodic(ratio >= 1.0, 3)
+    wanted &= ~_in_rhythm(ratio, 3)
     wanted[: _JUMP_REACH + 1] = False
     wanted[len(wanted) - _JUMP_REACH :] = False
-    return np.where(wanted, np.minimum(ratio, np.maximum(spread * 1.2, 1.0)), 0.0)
+    return np.where(wanted, clear, 0.0)
 
 
-def _alone(values: Series) -> Series:
+def strides(motion: Motion) -> Series:
+    """Gives how long each picture's step is, beside the longest of three on either side.
+
+    Differences of samples stop growing once things have moved by their own size. Means over tiles
+    and bands of the picture go on, and hardly know noise; three kinds of them agree where the
+    picture really jumped.
+    """
+    moves = (motion.tiles, motion.rows, motion.columns)
+    logs = [np.log(np.maximum(_alone(each, _STRIDE_NOISE_CODE), 1e-3)) for each in moves]
+    return np.exp(np.mean(logs, axis=0))
+
+
+def _alone(values: Series, noise: float) -> Series:
     """How much each value exceeds the largest of three on either side."""
     windows = np.array(around(values, _JUMP_REACH))
     windows[:, _JUMP_REACH] = 0.0
-    return values / (windows.max(axis=1) + 0.2)
+    return values / (windows.max(axis=1) + noise)
 
 
 def _periodic(flags: Flags, least: int) -> Flags:
-    """Tells which set flags have company at `least` of four multiples of one distance.
+    """Tells which set flags have company at `least` of four multiples of one distance."""
+    return _in_rhythm(flags.astype(np.float64), least) & flags
 
-    The four lie before, after or on both sides, so that a rhythm holds up to its ends.
+
+def _in_rhythm(values: Series, least: int) -> Flags:
+    """Tells which values have company at `least` of four multiples of one distance.
+
+    Company is nearly as large. The four lie before, after or on both sides, so that a rhythm holds
+    up to its ends.
     """
-    count, margin = len(flags), 4 * _LONGEST_CADENCE
+    count, margin = len(values), 4 * _LONGEST_CADENCE
     found = np.zeros(count, bool)
-    padded = np.pad(flags, margin).astype(int)
+    padded = np.pad(values, margin)
     base = np.arange(count) + margin
+    bar = np.maximum(_COMPANY_SHARE * values, 1e-9)
     for period in range(2, _LONGEST_CADENCE + 1):
-        company = {k: padded[base + k * period] for k in (-4, -3, -2, -1, 1, 2, 3, 4)}
+        company = {k: padded[base + k * period] >= bar for k in (-4, -3, -2, -1, 1, 2, 3, 4)}
         for places in ((-4, -3, -2, -1), (-2, -1, 1, 2), (1, 2, 3, 4)):
             found |= np.sum([company[k] for k in places], axis=0) >= least
-    return found & flags
+    return found
