@@ -14,6 +14,9 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, Truth, ladder
 from defectscope.simulate.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
 
+# From here on a channel that is gone while its partner plays is called missing.
+_ONE_SIDED_S = 0.4
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -50,9 +53,13 @@ class AudioDropout(SpanSimulator[Params]):
     def draw(
         self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
     ) -> Params:
-        """Draws depth, ramps and whether one channel or all drop out."""
+        """Draws depth, ramps and whether one channel or all drop out.
+
+        One channel alone drops out for a moment only: for longer it is a missing channel.
+        """
         channels = len(stream.audio.channels) if stream.audio else 1
-        one = channels > 1 and float(rng.uniform()) < 0.4
+        short = span.duration_s < _ONE_SIDED_S
+        one = channels > 1 and float(rng.uniform()) < 0.4 and short
         ramp_ms = ladder(severity, (20.0, 12.0, 5.0, 1.0, 0.0)) * float(rng.uniform(0.0, 1.0))
         return Params(
             channel=int(rng.integers(channels)) if one else -1,

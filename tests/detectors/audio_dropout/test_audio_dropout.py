@@ -63,3 +63,16 @@ def test_silence_that_lasts_is_reported_however_it_began() -> None:
     (finding,) = findings(np.zeros((11 * RATE_HZ, 2), np.float32))
     assert (finding.start_s, finding.end_s) == (0.0, pytest.approx(11.0, abs=0.02))
     assert finding.severity == "critical"
+
+
+@pytest.mark.parametrize(("length_s", "found"), [(0.2, 1), (0.6, 0)])
+def test_one_side_that_is_gone_for_long_is_left_to_the_stereo_image(
+    length_s: float, found: int
+) -> None:
+    sound = music_like(5, 5.0)
+    sound[2 * RATE_HZ : round((2 + length_s) * RATE_HZ), 0] = 0
+    assert len(findings(sound)) == found
+    # Both sides together are a drop-out however long.
+    sound[2 * RATE_HZ : round((2 + length_s) * RATE_HZ)] = 0
+    (finding,) = findings(sound)
+    assert sorted(finding.evidence["channels"]) == ["FL", "FR"]

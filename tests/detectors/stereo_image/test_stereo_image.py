@@ -58,7 +58,8 @@ def impaired(name: str, sound: Sound, severity: float, seed: int) -> Sound:
         ("phase_inversion", 3.0),
         ("channel_missing", 3.0),
         ("channel_missing", 5.0),
-        ("mono_collapse", 4.0),
+        ("mono_collapse", 3.0),
+        ("mono_collapse", 5.0),
     ],
 )
 @pytest.mark.parametrize("seed", [1, 2])

@@ -31,12 +31,15 @@ class Params:
         max_dropout_s: A gap that lasts longer and does not come back abruptly is an ending,
             seconds.
         min_silence_s: Silence on every channel that is reported however it began, seconds.
+        max_one_sided_s: A gap in one channel of a left-right pair that lasts so long while its
+            partner plays is a missing channel, which `stereo_image` reports, seconds.
         edge_window_s: Stretch beside a gap in which programme level must be found, seconds.
     """
 
     min_dropout_s: float = 0.02
     max_dropout_s: float = 10.0
     min_silence_s: float = 10.0
+    max_one_sided_s: float = 0.4
     edge_window_s: float = 0.06
 
 
@@ -72,6 +75,8 @@ class AudioDropout:
         gaps: dict[tuple[int, int], list[str]] = {}
         for name, level in levels.items():
             for gap in self._gaps(level):
+                if self._one_sided(gap, name, levels):
+                    continue
                 gaps.setdefault(_near(gaps, gap), []).append(name)
         findings = [
             self._finding(gap, channels, levels, starts_s) for gap, channels in sorted(gaps.items())
@@ -118,6 +123,16 @@ class AudioDropout:
         silent_share = float(np.mean(level <= bound))
         return [] if len(found) > 1 and silent_share > _NATURAL_SHARE else found
 
+    def _one_sided(
+        self, gap: tuple[int, int], name: str, levels: dict[str, NDArray[np.float32]]
+    ) -> bool:
+        """Tells whether one channel of a pair is gone for long while the other plays on."""
+        partner = levels.get(_PARTNER.get(name, ""))
+        first, last = gap
+        if partner is None or (last - first) / HOPS_HZ < self.params.max_one_sided_s:
+            return False
+        return float(np.median(partner[first:last])) >= self.tuned.thresholds["active_dbfs"]
+
     def _finding(
         self,
         gap: tuple[int, int],
@@ -148,6 +163,9 @@ class AudioDropout:
 
 
 _NATURAL_SHARE = 0.33
+# Left and right of one position, by the names that FFmpeg gives to channels.
+_PAIRS = (("FL", "FR"), ("BL", "BR"), ("SL", "SR"), ("FLC", "FRC"), ("TFL", "TFR"), ("TBL", "TBR"))
+_PARTNER = dict(_PAIRS) | {right: left for left, right in _PAIRS}
 # A natural decay loses more than this before it reaches silence.
 _SLOPE_DB = 15.0
 

@@ -14,6 +14,7 @@ from defectscope.detection.spans import Rows, curve
 from defectscope.detection.tables import TableBuilder
 from defectscope.detectors.stereo_image import faults
 from defectscope.detectors.stereo_image.image import Pair, bands_from, overlaps, pair_from
+from defectscope.detectors.stereo_image.imbalance import imbalanced
 from defectscope.detectors.stereo_image.meter import (
     BANDS,
     BLOCKS_HZ,
@@ -37,9 +38,9 @@ class Params:
     """
 
     min_missing_s: float = 0.4
-    min_inverted_s: float = 0.7
+    min_inverted_s: float = 1.0
     min_mono_s: float = 0.8
-    min_imbalance_s: float = 0.8
+    min_imbalance_s: float = 1.2
 
 
 class StereoImage:
@@ -103,7 +104,7 @@ class StereoImage:
             ("mono_collapse", faults.collapsed(pair, tuned, params.min_mono_s)),
         ]
         if bands is not None:
-            found = faults.imbalanced(pair, bands, tuned, params.min_imbalance_s)
+            found = imbalanced(pair, bands, tuned, params.min_imbalance_s)
             steps.append(("channel_imbalance", found))
         taken: list[Rows] = []
         findings: list[Finding] = []

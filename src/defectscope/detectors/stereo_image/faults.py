@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from defectscope.detection.spans import Rows, runs
 from defectscope.detectors.stereo_image.image import (
@@ -23,15 +24,23 @@ from defectscope.detectors.stereo_image.image import (
     step,
     steps,
 )
-from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_HZ, HOPS_PER_BLOCK
+from defectscope.detectors.stereo_image.meter import HOPS_HZ, HOPS_PER_BLOCK
 
 Thresholds = Mapping[str, float]
 
 # Below this a hop says nothing about its channels: dither, room tone after a codec.
-_AUDIBLE_DBFS = -75.0
+AUDIBLE_DBFS = -75.0
 # Level differences are taken above this floor, so that one digital silence equals another.
 _FLOOR_DBFS = -110.0
 _EDGE_ROWS = 2
+# A band's correlation that is no accident, either way; and how far beside a span to look.
+_OPPOSED = 0.1
+_REACH_BLOCKS = 10
+# A difference this far under the sum is mono to any ear.
+_MONO_DB = 45.0
+# How much narrower than before, over a second, the image may be that comes back.
+_NARROWER_DB = 8.0
+_WIDE_ROWS = HOPS_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -
     """Gives where the channels oppose each other."""
     count = len(pair.starts_s)
     quieter = np.minimum(*pair.levels)
-    heard = quieter >= max(_AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
+    heard = quieter >= max(AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
     if heard.sum() < min_s * HOPS_HZ / 2:
         return []
     known = np.flatnonzero(heard)
@@ -132,23 +141,46 @@ def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -
         mean = float(np.mean(correlation[span[0] : span[1]][inside]))
         whole = span == (0, count)
         if mean <= tuned["inverted_whole" if whole else "inverted_leave"] and (
-            bands is None or _opposed(bands, span)
+            bands is None or _opposed(bands, span, tuned["inverted_mirror"])
         ):
             found.append(Fault(span, mean))
     return found
 
 
-def _opposed(bands: Bands, span: Rows) -> bool:
-    """Tells whether the channels oppose each other in most bands, not only in the loudest."""
-    rows = slice(span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK))
-    used = np.minimum(bands.left[rows], bands.right[rows]) >= _AUDIBLE_DBFS
-    correlation = bands.correlation[rows]
-    signs = [
-        float(np.mean(correlation[used[:, band], band]))
-        for band in range(used.shape[1])
-        if used[:, band].sum() >= 0.3 * len(used)
-    ]
-    return bool(signs) and sum(s < -0.1 for s in signs) >= 0.6 * len(signs)
+def _opposed(bands: Bands, span: Rows, mirror: float) -> bool:
+    """Tells whether the channels oppose each other in most bands, as they agree beside the span.
+
+    Sampled instruments and wide effects oppose each other of themselves, in some bands, and
+    differently before and after. An inversion turns every band's correlation into its negative.
+
+    Args:
+        bands: The front pair.
+        span: Rows of the hops' table.
+        mirror: Share of what the channels have in common beside the span that must be opposed
+            inside it.
+    """
+    first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
+    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
+    inside = _band_means(bands.correlation[first + 1 : last - 1], used[first + 1 : last - 1])
+    known = np.isfinite(inside)
+    if not known.any() or np.mean(inside[known] < -_OPPOSED) < 0.6:
+        return False
+    beside_it = np.r_[max(0, first - _REACH_BLOCKS) : first, last : last + _REACH_BLOCKS]
+    beside_it = beside_it[beside_it < len(used)]
+    if len(beside_it) < _REACH_BLOCKS // 2:
+        return True  # all of the programme, or nearly
+    outside = _band_means(bands.correlation[beside_it], used[beside_it])
+    known &= np.isfinite(outside)
+    if not known.any() or np.mean(outside[known] > _OPPOSED) < 0.6:
+        return False
+    return float(-inside[known].mean()) >= mirror * float(outside[known].mean())
+
+
+def _band_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> Series:
+    """Gives each band's mean over the blocks in which it is heard; NaN where those are few."""
+    count = used.sum(axis=0)
+    total = np.where(used, values, 0.0).sum(axis=0)
+    return np.where(count >= 0.3 * len(used), total / np.maximum(count, 1), np.nan)
 
 
 def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
@@ -162,7 +194,12 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
     found: list[Fault] = []
     reached = 0
     for first in (0, *falls):
-        last = next((rise for rise in rises if rise > first), count)
+        # Codecs let what is left of the difference dance, from -110 to -80 dBFS and back: what
+        # ends a collapse is as wide as what was before it.
+        before = float(np.median((side - mid)[max(0, first - _WIDE_ROWS) : max(1, first - 1)]))
+        wide = min(tuned["mono_width_db"], before - _NARROWER_DB) if first else -_MONO_DB
+        back = (r for r in rises if r > first and np.median((side - mid)[r + 1 : r + 5]) > wide)
+        last = next(back, count)
         # A programme that is mono throughout has not collapsed.
         if first < reached or last - first < min_s * HOPS_HZ or (first == 0 and last == count):
             continue
@@ -170,7 +207,7 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
             (side[max(0, first - HOPS_HZ) : max(0, first - 1)], side[last + 1 : last + HOPS_HZ])
         )
         inner = slice(first + 2, last - 2)
-        heard = mid[inner] >= _AUDIBLE_DBFS
+        heard = mid[inner] >= AUDIBLE_DBFS
         if not len(beside_it) or heard.sum() < min_s * HOPS_HZ / 2:
             continue
         width = float(np.median((side - mid)[inner][heard]))
@@ -181,55 +218,6 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
     return found
 
 
-def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where one channel is softer by the same amount in every band.
-
-    Sources begin on one side, but hardly ever end on one without dying away, and never come back
-    by as much: a fault is a fall of one channel alone and a rise of it alone by a like amount.
-
-    Args:
-        pair: The front pair by hop, which says when.
-        bands: The front pair in bands, which says that.
-        tuned: Thresholds.
-        min_s: Shortest occurrence, seconds.
-    """
-    count = len(pair.starts_s)
-    found: list[Fault] = []
-    for channel in (0, 1):
-        own, partner = (steps(pair.levels[k]) for k in (channel, 1 - channel))
-        least = tuned["imbalance_step_db"]
-        apart = steps(pair.levels[channel] - pair.levels[1 - channel])
-        # What the partner does meanwhile is the scene's, and may be half as much again here.
-        falls = _peaks(-own - 1.5 * np.abs(partner), least)
-        rises = _peaks(own - 1.5 * np.abs(partner), least)
-        reached = 0
-        for first in falls:
-            if first < reached:
-                continue
-            size = -float(apart[first])
-            if size < least:
-                continue
-            after = (r for r in rises if r > first and _LIKE[0] <= apart[r] / size <= _LIKE[1])
-            last = next(after, count)
-            # Without a rise it lasts to the end, which takes more to believe.
-            if last - first < HOPS_HZ * (min_s if last < count else _OPEN_S) or (
-                last == count and size < 2 * tuned["imbalance_db"]
-            ):
-                continue
-            off = _off_balance(bands, (first, last), size if channel else -size)
-            if off >= tuned["imbalance_db"]:
-                found.append(Fault((first, last), off, channel))
-                reached = last
-    return found
-
-
-# An imbalance that never ends must have been there for so long.
-_OPEN_S = 3.0
-# The rise that ends a fault is the fall that began it, but for what the sources did meanwhile.
-_LIKE = (0.7, 1.45)
-_ONE_SIDE_DB = 12.0
-
-
 def _peaks(values: Series, least: float) -> list[int]:
     """Gives the rows of local maxima that reach a bound."""
     top = np.zeros(len(values), bool)
@@ -237,40 +225,3 @@ def _peaks(values: Series, least: float) -> list[int]:
         top[k] = values[k] == values[max(0, k - 4) : k + 5].max()
     # Medians make plateaus; the change lies in their middle.
     return [(first + last) // 2 for first, last in runs(top)]
-
-
-def _off_balance(bands: Bands, span: Rows, wanted_db: float) -> float:
-    """Gives by how much the balance in a span differs from that beside it, in most bands alike.
-
-    Args:
-        bands: The front pair.
-        span: Rows of the hops' table.
-        wanted_db: The difference, left less right, that a step at its start promises.
-
-    Returns:
-        The difference, positive; 0 where the bands disagree.
-    """
-    first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
-    reach = 2 * BLOCKS_HZ
-    quiet = np.minimum(bands.left, bands.right) < _AUDIBLE_DBFS
-    difference = np.where(quiet, np.nan, bands.left - bands.right)
-    inside = difference[first + 1 : last - 1]
-    outside = np.concatenate((difference[max(0, first - reach) : first], difference[last:][:reach]))
-    apart: list[float] = []
-    away: list[float] = []
-    base: list[float] = []
-    for band in range(difference.shape[1]):
-        a, b = (part[np.isfinite(part[:, band]), band] for part in (inside, outside))
-        if min(len(a), len(b)) >= 3:
-            now, before = float(np.median(a)), float(np.median(b))
-            apart.append((now - before) / wanted_db)
-            away.append(abs(now) - abs(before))
-            base.append(abs(before))
-    if len(apart) < 3 or np.mean(np.array(apart) >= 0.5) < 0.8:
-        return 0.0
-    # A step towards the middle ends an imbalance and begins none; and where all comes from one
-    # side, what changes on the other is only its room.
-    if np.median(away) < 0.5 * abs(wanted_db) or np.median(base) > _ONE_SIDE_DB:
-        return 0.0
-    ratio = float(np.median(apart))
-    return abs(wanted_db) if 0.65 <= ratio <= 1.5 else 0.0

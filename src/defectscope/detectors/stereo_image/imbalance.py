@@ -1,0 +1,196 @@
+"""Where one channel is too soft: a change of balance by one amount in every band, undone later.
+
+Notes and voices move the balance of the bands that they fill, each by its own amount. A gain moves
+all bands by the same, and only in one channel. Medians over 0.8 s on either side of a block see
+through the notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.spans import Rows
+from defectscope.detectors.stereo_image.faults import AUDIBLE_DBFS, Fault
+from defectscope.detectors.stereo_image.image import Bands, Pair, Series, sharpest
+from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_PER_BLOCK
+
+Thresholds = Mapping[str, float]
+Grid = NDArray[np.float64]
+
+_REACH_BLOCKS = 8
+_LEAST_BLOCKS = 4
+# Bands that must be heard on both sides of a step, and agree on its size in dB.
+_LEAST_BANDS = 4
+_SPREAD = 0.3
+_SPREAD_DB = 0.8
+# The rise that ends a fault is the fall that began it, but for what the sources did meanwhile.
+_LIKE = (0.6, 1.6)
+# Share of the step that the softened channel makes itself, the notes of the moment included.
+_ALONE = 0.5
+# An imbalance that never ends must have been there for so long, and be twice as large.
+_OPEN_S = 3.0
+# Where everything comes from one side, what changes on the other is only its room.
+_ONE_SIDE_DB = 12.0
+
+
+def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> list[Fault]:
+    """Gives where one channel is softer by the same amount in every band.
+
+    Args:
+        pair: The front pair by hop, which says when.
+        bands: The front pair in bands, which says that.
+        tuned: Thresholds.
+        min_s: Shortest occurrence, seconds.
+    """
+    count = len(bands.left)
+    if count < 2 * _REACH_BLOCKS:
+        return []
+    silent = np.minimum(bands.left, bands.right) < AUDIBLE_DBFS
+    left, right = (np.where(silent, np.nan, side) for side in (bands.left, bands.right))
+    change = _Steps(left - right)
+    own = [_Steps(side).size for side in (left, right)]
+    edges = change.edges(tuned["imbalance_step_db"])
+    found: list[Fault] = []
+    reached = 0
+    for number, first in enumerate(edges):
+        if first < reached:
+            continue
+        channel = 0 if change.size[first] < 0 else 1
+        falls = _closing(change.size, own, edges[number + 1 :], first, channel, min_s)
+        for last, size in falls:
+            wanted = -size if channel == 0 else size
+            if size < tuned["imbalance_db"] or not _off_balance(
+                left - right, (first, last), wanted
+            ):
+                continue
+            rows = (_at_hop(pair, first), _at_hop(pair, last))
+            found.append(Fault(rows, size, channel))
+            reached = last
+            break
+        else:
+            fault = _open_end(pair, change.size, own, left - right, first, channel, tuned)
+            # What is undone later did end, though perhaps not to our liking.
+            undone = any(change.size[k] * change.size[first] < 0 for k in edges[number + 1 :])
+            if fault is not None and not undone:
+                found.append(fault)
+                break
+    return found
+
+
+class _Steps:
+    """By how much bands change at every block.
+
+    Attributes:
+        size: (n,) the bands' median, dB; 0 where too few are heard.
+        apart: (n,) how far the bands lie from it, median, dB.
+    """
+
+    def __init__(self, values: Grid) -> None:
+        count = len(values)
+        edge = np.full((_REACH_BLOCKS, values.shape[1]), np.nan)
+        padded = np.vstack((edge, values, edge))
+        windows = np.lib.stride_tricks.sliding_window_view(padded, _REACH_BLOCKS, axis=0)
+        before, after = windows[:count], windows[_REACH_BLOCKS : _REACH_BLOCKS + count]
+        steps = _median(after) - _median(before)
+        heard = np.isfinite(steps).sum(axis=1) >= _LEAST_BANDS
+        self.size = np.where(heard, _median(steps, least=1), 0.0)
+        self.apart = np.where(heard, _median(np.abs(steps - self.size[:, None]), least=1), np.inf)
+
+    def edges(self, least_db: float) -> list[int]:
+        """Gives the blocks at which all bands change by at least so much, and alike."""
+        size = np.abs(self.size)
+        alike = self.apart <= np.maximum(_SPREAD_DB, _SPREAD * size)
+        found: list[int] = []
+        for k in np.flatnonzero((size >= least_db) & alike):
+            top = size[max(0, k - 6) : k + 7].max()
+            if size[k] == top and (not found or k - found[-1] > 3):
+                found.append(int(k))
+        return found
+
+
+def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:
+    """Gives medians along the last axis, NaN where fewer than `least` values are known."""
+    known = np.isfinite(values).sum(axis=-1)
+    ordered = np.sort(values, axis=-1)  # NaN goes to the end
+    low, high = np.maximum(known - 1, 0) // 2, known // 2
+    middle = [
+        np.take_along_axis(ordered, np.minimum(k, values.shape[-1] - 1)[..., None], axis=-1)
+        for k in (low, high)
+    ]
+    return np.where(known >= least, (middle[0] + middle[1])[..., 0] / 2, np.nan)
+
+
+def _closing(
+    size: Series, own: list[Series], later: list[int], first: int, channel: int, min_s: float
+) -> list[tuple[int, float]]:
+    """Gives the edges that undo a fall of one channel, each with the size of both together."""
+    found: list[tuple[int, float]] = []
+    for last in later:
+        ratio = -size[last] / size[first]
+        if last - first < min_s * BLOCKS_HZ or not _LIKE[0] <= ratio <= _LIKE[1]:
+            continue
+        both = float(abs(size[first]) + abs(size[last])) / 2
+        alone = float(own[channel][last] - own[channel][first]) / 2 / both
+        if alone >= _ALONE:
+            found.append((last, both))
+    return found
+
+
+def _open_end(
+    pair: Pair,
+    size: Series,
+    own: list[Series],
+    balance: Grid,
+    first: int,
+    channel: int,
+    tuned: Thresholds,
+) -> Fault | None:
+    """Gives an imbalance that lasts to the programme's end, which takes more to believe."""
+    fall = abs(float(size[first]))
+    alone = -float(own[channel][first]) / fall
+    span = (first, len(balance))
+    if (
+        fall < 2 * tuned["imbalance_db"]
+        or alone < _ALONE
+        or len(balance) - first < _OPEN_S * BLOCKS_HZ
+        or not _off_balance(balance, span, -fall if channel == 0 else fall)
+    ):
+        return None
+    return Fault((_at_hop(pair, first), len(pair.starts_s)), fall, channel)
+
+
+def _at_hop(pair: Pair, block: int) -> int:
+    """Gives the hop near a block at which the balance changes most."""
+    balance = pair.levels[0] - pair.levels[1]
+    return sharpest(balance, block * HOPS_PER_BLOCK, 2 * HOPS_PER_BLOCK)
+
+
+def _off_balance(balance: Grid, span: Rows, wanted_db: float) -> bool:
+    """Tells whether the balance in a span differs by so much from that beside it, in most bands.
+
+    Args:
+        balance: (blocks, bands) left less right, dB, NaN where either is silent.
+        span: Blocks.
+        wanted_db: The difference that its edges promise.
+    """
+    first, last = span
+    reach = 2 * BLOCKS_HZ
+    inside = balance[first + 1 : last - 1]
+    outside = np.concatenate((balance[max(0, first - reach) : first], balance[last:][:reach]))
+    now, before = _median(inside.T, least=3), _median(outside.T, least=3)
+    known = np.isfinite(now) & np.isfinite(before)
+    if known.sum() < _LEAST_BANDS - 1:
+        return False
+    now, before = now[known], before[known]
+    apart = (now - before) / wanted_db
+    away = np.abs(now) - np.abs(before)
+    # A step towards the middle ends an imbalance and begins none.
+    return bool(
+        np.mean(apart >= 0.5) >= 0.8
+        and 0.65 <= np.median(apart) <= 1.5
+        and np.median(away) >= 0.5 * abs(wanted_db)
+        and np.median(np.abs(before)) <= _ONE_SIDE_DB
+    )
