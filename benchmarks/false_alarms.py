@@ -1,11 +1,13 @@
 """Every finding on material that nobody impaired, against what is known to be really there.
 
-    python benchmarks/false_alarms.py --media FOLDER [--media FOLDER ...] [--without a,b]
+    python benchmarks/false_alarms.py --media FOLDER [--media FOLDER ...] [--broken FOLDER]
+        [--without a,b]
 
 Each file is judged whole. A finding is expected where tests/expected_findings/ lists it: somebody
-looked at the pictures or the waveform and saw it there. Everything else is a false alarm. Verdicts
-are kept in --work, so that a run that was cut off goes on where it stopped.
-Writes docs/results/false_alarms.md and false_alarms.json.
+looked at the pictures or the waveform and saw it there. Everything else is a false alarm. Really
+broken files (--broken) are held against the same lists, but are no clean material. Verdicts are
+kept in --work, so that a run that was cut off goes on where it stopped.
+Writes docs/results/false_alarms.md and .json (or what --name says: sound takes long, and goes apart).
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def expected() -> dict[str, list[dict[str, Any]]]:
     """Gives what is known to be in the files, by file name."""
     known: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(EXPECTED.glob("*.json")):
-        for name, findings in json.loads(path.read_text("utf-8"))["files"].items():
+        for name, findings in json.loads(path.read_text("utf-8")).get("files", {}).items():
             known.setdefault(name, []).extend(findings)
     return known
 
@@ -89,16 +91,27 @@ def is_expected(finding: Sequence[Any], known: Sequence[Mapping[str, Any]]) -> b
     )
 
 
-def tabulate(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Counts hours, expected findings and false alarms for each detector."""
+def tabulate(results: Sequence[dict[str, Any]], broken: str) -> dict[str, Any]:
+    """Counts hours, expected findings and false alarms for each detector.
+
+    Args:
+        results: What every file came to.
+        broken: Name of the folder with really broken files, which are listed apart.
+    """
     known = expected()
     hours: dict[str, float] = defaultdict(float)
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     folders: dict[str, dict[str, float]] = {}
     alarms: list[list[Any]] = []
     seen: list[list[Any]] = []
+    streams: list[list[Any]] = []
     for result in results:
         if "error" in result:
+            continue
+        listed = known.get(result["file"], [])
+        judged_as = [(f, is_expected(f, listed)) for f in result["findings"]]
+        if result["folder"] == broken:
+            streams += [[result["file"], *f, fits] for f, fits in judged_as]
             continue
         into = folders.setdefault(result["folder"], {"files": 0, "picture_s": 0.0, "sound_s": 0.0})
         into["files"] += 1
@@ -106,8 +119,7 @@ def tabulate(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         into["sound_s"] += result["seconds"] * result["audio"]
         for detector in result["judged"]:
             hours[detector] += result["seconds"] / 3600
-        for finding in result["findings"]:
-            fits = is_expected(finding, known.get(result["file"], ()))
+        for finding, fits in judged_as:
             counts[finding[0]][fits] += 1
             (seen if fits else alarms).append([result["folder"], result["file"], *finding])
     rows = {
@@ -125,8 +137,22 @@ def tabulate(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "folders": folders,
         "false_alarms": alarms,
         "expected_found": seen,
+        "expected_missed": _unfound(known, results),
+        "broken": streams,
         "unreadable": [[r["file"], r["error"]] for r in results if "error" in r],
     }
+
+
+def _unfound(
+    known: Mapping[str, Sequence[Mapping[str, Any]]], results: Sequence[dict[str, Any]]
+) -> list[list[Any]]:
+    """Gives what is listed for a judged file and was not found in it."""
+    return [
+        [result["file"], entry["defect"], entry["start_s"], entry["end_s"]]
+        for result in results
+        for entry in known.get(result["file"], ())
+        if not any(is_expected(f, [entry]) for f in result.get("findings", ()))
+    ]
 
 
 def page(found: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
@@ -167,18 +193,38 @@ def page(found: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
         for _, file, _, defect, start_s, end_s, _ in found["false_alarms"]
     ]
     lines += alarms or ["None."]
+    lines += ["", "## Verified, and not found", ""]
+    lines += [
+        f"- {file}: {defect} {start_s:g}-{end_s:g} s"
+        for file, defect, start_s, end_s in found["expected_missed"]
+    ] or ["None."]
+    if found["broken"]:
+        lines += ["", "## Really broken and interlaced streams", ""]
+        lines += ["| file | finding | evidence | verified |", "|---|---|---|---|"]
+        lines += [
+            f"| {file} | {defect} {start_s:.2f}-{end_s:.2f} s | {_short(evidence)} "
+            f"| {'yes' if fits else 'no'} |"
+            for file, _, defect, start_s, end_s, evidence, fits in found["broken"]
+        ]
     if found["unreadable"]:
         lines += ["", "## Files that could not be judged", ""]
         lines += [f"- {file}: {text}" for file, text in found["unreadable"]]
     return "\n".join(lines) + "\n"
 
 
+def _short(evidence: Mapping[str, Any]) -> str:
+    kept = [f"{k} {v}" for k, v in evidence.items() if not isinstance(v, list)]
+    return ", ".join(kept[:4])
+
+
 def main() -> None:
     """Judges everything, counts, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, action="append", required=True)
+    parser.add_argument("--broken", type=Path, help="a folder of really broken files")
     parser.add_argument("--without", default="", help="comma-separated detectors left out")
     parser.add_argument("--work", type=Path, default=Path("runs/false_alarms"))
+    parser.add_argument("--name", default="false_alarms", help="of the page in docs/results")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--skip", default="", help="comma-separated file names")
     parser.add_argument("--reasons", type=Path, help="JSON: why a file's false alarm remains")
@@ -191,7 +237,7 @@ def main() -> None:
     skipped = set(arguments.skip.split(","))
     jobs = [
         (path, folder, detectors, arguments.work / version())
-        for folder in arguments.media
+        for folder in [*arguments.media, *([arguments.broken] if arguments.broken else [])]
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in SUFFIXES and path.name not in skipped
     ]
@@ -201,7 +247,7 @@ def main() -> None:
             results.append(result)
             if number % 50 == 0:
                 print(f"  {number}/{len(jobs)} files", file=sys.stderr, flush=True)
-    found = tabulate(results)
+    found = tabulate(results, arguments.broken.name if arguments.broken else "")
     done = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
@@ -209,9 +255,9 @@ def main() -> None:
     found["command"] = "python benchmarks/false_alarms.py " + " ".join(sys.argv[1:])
     reasons = json.loads(arguments.reasons.read_text("utf-8")) if arguments.reasons else {}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "false_alarms.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    (RESULTS / f"{arguments.name}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     text = page(found, reasons)
-    (RESULTS / "false_alarms.md").write_text(text, "utf-8")
+    (RESULTS / f"{arguments.name}.md").write_text(text, "utf-8")
     print(text)
 
 
