@@ -1,41 +1,46 @@
-"""Turns the container's process into TorchServe, once the archive has made a real prediction.
+"""Serves an archive once it has made a real prediction, and ends without losing a request.
 
-    /opt/ml/model/<name>.mar  ->  checked, tried  ->  exec java (process 1)
+    /opt/ml/model/<name>.mar  ->  checked, tried  ->  TorchServe, behind /ping and /invocations
 
 TorchServe answers `/ping` before its model works and while its workers crash, so an archive that
 cannot predict must not get that far: this ends with a message and exit code 1 instead, and
-SageMaker shows the endpoint as failed. Java takes this process's place, so the signals of
-`docker stop` and of SageMaker reach it directly.
+SageMaker shows the endpoint as failed. From then on `/ping` tells what predictions tell. On SIGTERM
+no request is taken any more, and those in flight are answered before TorchServe is ended.
 
 Settings, all from the environment:
 
     DEFECTSCOPE_MODEL_DIR        where the archive lies (default /opt/ml/model)
     DEFECTSCOPE_PORT             port of /ping and /invocations (default 8080)
-    DEFECTSCOPE_MAX_BODY_BYTES   largest request and answer
+    DEFECTSCOPE_MAX_BODY_BYTES   largest request and answer (default 100 MiB)
     DEFECTSCOPE_HEAP_MB          Java's heap (default 1024)
     DEFECTSCOPE_METRICS          where metrics go (default the container's standard output)
-    DEFECTSCOPE_SELF_TEST        0 starts without the prediction
+    DEFECTSCOPE_HEALTH_S         how old the last prediction may be, in seconds (default 30)
+    DEFECTSCOPE_SELF_TEST        0 starts without the prediction by the unpacked archive
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
 from defectscope.errors import DefectscopeError, ServingError
-from defectscope.serving.frontend_config import ServerConfig, quiet_log_config
-from defectscope.serving.java import MODEL_NAME_PATTERN, java_command
+from defectscope.serving.container import Container
+from defectscope.serving.java import MODEL_NAME_PATTERN
+from defectscope.serving.torchserve import TorchServe
 
 _SELF_TEST = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from defectscope.serving.smoke import main; sys.exit(main(sys.argv[1:]))"
 )
 _SELF_TEST_TIMEOUT_S = 240.0
+_START_TIMEOUT_S = 300.0
 # Of every archive that torch-model-archiver makes.
 _MANIFEST = "MAR-INF/MANIFEST.json"
 
@@ -94,55 +99,54 @@ def self_test(archive: Path, scratch: Path) -> None:
         raise ServingError(f"{archive.name}: no prediction: {words[-1] if words else 'no message'}")
 
 
-def prepared(archive: Path, scratch: Path) -> list[str]:
-    """Writes the configuration and gives the command line of the server."""
-    port = int(os.environ.get("DEFECTSCOPE_PORT", "8080"))
-    body = os.environ.get("DEFECTSCOPE_MAX_BODY_BYTES")
-    config = ServerConfig(
-        model_store=archive.parent,
-        inference_address=f"http://0.0.0.0:{port}",
-        # Management and metrics stay inside the container.
-        management_address=f"unix:{scratch}/management.sock",
-        metrics_address=f"unix:{scratch}/metrics.sock",
-        grpc_inference_port=int(os.environ.get("DEFECTSCOPE_GRPC_PORT", "7070")),
-        grpc_management_port=int(os.environ.get("DEFECTSCOPE_GRPC_PORT", "7070")) + 1,
-        **({"max_body_bytes": int(body)} if body else {}),
-    )
-    config_path = scratch / "config.properties"
-    config_path.write_text(config.properties(), "utf-8")
-    log_config_path = scratch / "log4j2.xml"
-    log_config_path.write_text(quiet_log_config(), "utf-8")
-    temp_dir = scratch / "tmp"
-    temp_dir.mkdir()
-    # The names SageMaker's own images use; workers read TMPDIR, the frontend TEMP.
-    os.environ.update(TMPDIR=str(temp_dir), TEMP=str(temp_dir), TMP=str(temp_dir))
-    # TorchServe's log drops what workers print; metrics go past it to the container's own output,
-    # which stays this process's when Java takes its place.
+def serve(archive: Path) -> int:
+    """Serves until SIGTERM; gives the exit code."""
+    # TorchServe's log drops what workers print; metrics go past it to the container's own output.
     os.environ.setdefault("DEFECTSCOPE_METRICS", f"/proc/{os.getpid()}/fd/1")
-    return java_command(
-        config_path=config_path,
-        log_config_path=log_config_path,
-        model_store=archive.parent,
-        model_name=archive.stem,
-        temp_dir=temp_dir,
+    max_body_bytes = int(os.environ.get("DEFECTSCOPE_MAX_BODY_BYTES", 100 * 1024 * 1024))
+    with TorchServe(
+        archive,
+        environment={k: v for k, v in os.environ.items() if k not in ("TMPDIR", "TEMP", "TMP")},
+        share_output=True,
         heap_mb=int(os.environ.get("DEFECTSCOPE_HEAP_MB", "1024")),
-    )
+        max_body_bytes=max_body_bytes,
+    ) as server:
+        server.wait_ready(_START_TIMEOUT_S)
+        container = Container(
+            server,
+            port=int(os.environ.get("DEFECTSCOPE_PORT", "8080")),
+            max_body_bytes=max_body_bytes,
+            health_interval_s=float(os.environ.get("DEFECTSCOPE_HEALTH_S", "30")),
+        )
+        told = threading.Event()
+        signal.signal(signal.SIGTERM, lambda _number, _frame: told.set())
+        while not told.wait(0.2):
+            if not server.running:
+                raise ServingError("TorchServe ended")
+        if not container.stop():
+            sys.stderr.write("defectscope: ended with requests in flight\n")
+    return 0
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def main() -> int:
-    """Checks, tries and becomes the server; comes back only with an exit code for a failure."""
+    """Checks, tries and serves; gives the exit code."""
+    # As process 1 of a container this one has no default answer to SIGTERM.
+    signal.signal(signal.SIGTERM, _end)
     scratch = Path(tempfile.mkdtemp(prefix="ds-"))
     try:
         archive = find_archive(Path(os.environ.get("DEFECTSCOPE_MODEL_DIR", "/opt/ml/model")))
         if os.environ.get("DEFECTSCOPE_SELF_TEST", "1") != "0":
             self_test(archive, scratch)
-        command = prepared(archive, scratch)
+        return serve(archive)
     except (DefectscopeError, ValueError) as error:
-        shutil.rmtree(scratch, ignore_errors=True)
         sys.stderr.write(f"defectscope: not serving: {error}\n")
         return 1
-    os.chdir(scratch)
-    os.execv(command[0], command)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,19 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = {"cli", "client", "deploy", "local", "report", "simulate", "training", "_bundled"}
 _LEFT_OUT_FILES = {
     f"serving/{name}.py"
-    for name in ("addresses", "frontend_config", "java", "process_guard", "torchserve")
+    for name in (
+        "addresses",
+        "container",
+        "faults",
+        "forwarding",
+        "frontend_config",
+        "health",
+        "http_server",
+        "java",
+        "messages",
+        "process_guard",
+        "torchserve",
+    )
 }
 _SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
 _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")

@@ -17,12 +17,13 @@ from typing import Any
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint
-from defectscope.local.faults import FaultError, runtime_validation
-from defectscope.local.messages import BodyTooLargeError, Reply, Request
+from defectscope.local.faults import runtime_validation
 from defectscope.local.model_server import ModelAnswer
 from defectscope.local.s3_objects import ObjectUnavailableError, fetch, parse_uri, store
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
+from defectscope.serving.faults import FaultError
+from defectscope.serving.messages import BodyTooLargeError, Reply, Request
 
 _log = logging.getLogger(__name__)
 

@@ -19,11 +19,12 @@ from defectscope.local.endpoints import (
     start_variant,
     stop_all,
 )
-from defectscope.local.faults import FaultError, runtime_validation, validation
+from defectscope.local.faults import runtime_validation, validation
 from defectscope.local.listing import page_of
 from defectscope.local.model_server import ModelServer
 from defectscope.local.settings import ACCOUNT_ID, arn
 from defectscope.local.workplace import Workplace
+from defectscope.serving.faults import FaultError
 
 # Source: botocore's model of CreateEndpoint, EndpointName.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")

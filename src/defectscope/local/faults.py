@@ -1,46 +1,8 @@
-"""Errors as AWS puts them on the wire."""
+"""The errors that SageMaker's control plane and runtime answer with most."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
-
-class FaultError(Exception):
-    """An error answer: HTTP status, AWS's error code, message and further members.
-
-    Args:
-        status: HTTP status.
-        code: AWS's name of the error; None for the few answers that carry none.
-        message: What happened, in one sentence.
-        members: Further members of the error's body, for example OriginalStatusCode.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str | None,
-        message: str,
-        members: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.members = dict(members or {})
-
-    def headers(self) -> list[tuple[str, str]]:
-        """Gives the header that names the error to AWS's SDKs."""
-        named = [("x-amzn-ErrorType", self.code)] if self.code else []
-        return [*named, ("Content-Type", "application/json")]
-
-    def body(self) -> bytes:
-        """Gives the JSON body, readable for the JSON and the REST-JSON protocol alike."""
-        content: dict[str, Any] = {"Message": self.message, "message": self.message, **self.members}
-        if self.code:
-            content["__type"] = self.code
-        return json.dumps(content).encode()
+from defectscope.serving.faults import FaultError
 
 
 def validation(message: str) -> FaultError:

@@ -19,27 +19,11 @@ import boto3
 from botocore.config import Config
 
 from defectscope.errors import LocalError
-from defectscope.local.faults import FaultError
-from defectscope.local.messages import Reply, Request
 from defectscope.serving import process_guard
+from defectscope.serving.forwarding import forward
+from defectscope.serving.messages import Reply, Request
 
-_BLOCK_BYTES = 65_536
 _START_TIMEOUT_S = 60.0
-
-# Source: RFC 9110, section 7.6.1: what concerns one connection is not passed on.
-_HOP_BY_HOP = {
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "expect",
-}
 
 # Members that AWS leaves out where there is nothing to say, such as VpcConfig and
 # DataCaptureConfig, moto gives as empty objects; the SageMaker SDK's types refuse these.
@@ -123,56 +107,12 @@ class MotoBackend:
             FaultError: moto cannot be reached.
         """
         connection = http.client.HTTPConnection(self._address, timeout=120.0)
-        try:
-            response = self._send(connection, request)
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise FaultError(502, "ServiceUnavailable", "moto did not answer") from error
-        except BaseException:
-            connection.close()
-            raise
-        headers = [
-            (name, value)
-            for name, value in response.getheaders()
-            if name.lower() not in _HOP_BY_HOP | {"date", "server"}
-        ]
-        length = response.getheader("Content-Length")
-        if (request.header("X-Amz-Target") or "").startswith(_TIDIED_TARGETS):
-            with contextlib.closing(connection):
-                return Reply(response.status, _tidied(response.read()), headers)
-        return Reply(
-            response.status,
-            _blocks(response),
-            headers,
-            length=int(length) if length is not None else None,
-            on_sent=connection.close,
-        )
-
-    def _send(
-        self, connection: http.client.HTTPConnection, request: Request
-    ) -> http.client.HTTPResponse:
-        connection.putrequest(
-            request.method, request.target, skip_host=True, skip_accept_encoding=True
-        )
-        for name, value in request.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                connection.putheader(name, value)
-        length = request.body.length
-        if length is None:
-            # moto wants to know the length; chunks are collected on disk first.
-            file, size = request.body.spool(None)
-            with file:
-                connection.putheader("Content-Length", str(size))
-                connection.endheaders()
-                while block := file.read(_BLOCK_BYTES):
-                    connection.send(block)
-        else:
-            if length or request.method in ("POST", "PUT", "PATCH"):
-                connection.putheader("Content-Length", str(length))
-            connection.endheaders()
-            for block in request.body.blocks():
-                connection.send(block)
-        return connection.getresponse()
+        reply = forward(connection, request, server="moto")
+        if not (request.header("X-Amz-Target") or "").startswith(_TIDIED_TARGETS):
+            return reply
+        with contextlib.closing(connection):
+            described = b"".join(cast("Iterator[bytes]", reply.body))
+        return Reply(reply.status, _tidied(described), reply.headers)
 
     def stop(self) -> None:
         """Ends moto unless it is somebody else's; a second call does nothing."""
@@ -213,8 +153,3 @@ def _tidied(body: bytes) -> bytes:
         return body
     members = cast("dict[str, Any]", described).items()
     return json.dumps({k: v for k, v in members if v is not None and v != {}}).encode()
-
-
-def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    while block := response.read(_BLOCK_BYTES):
-        yield block

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint, Variant
-from defectscope.local.faults import FaultError, runtime_validation
-from defectscope.local.messages import BodyTooLargeError, Reply, Request
+from defectscope.local.faults import runtime_validation
 from defectscope.local.model_server import (
     AnswerTooLargeError,
     ModelAnswer,
@@ -17,6 +16,8 @@ from defectscope.local.model_server import (
 )
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
+from defectscope.serving.faults import FaultError
+from defectscope.serving.messages import BodyTooLargeError, Reply, Request
 
 # Headers of the call that SageMaker hands to the container.
 _PASSED_ON = (

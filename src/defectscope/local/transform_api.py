@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from defectscope.local.faults import FaultError, validation
+from defectscope.local.faults import validation
 from defectscope.local.instance_types import known_types
 from defectscope.local.json_path import FilterError
 from defectscope.local.listing import page_of
@@ -19,6 +19,7 @@ from defectscope.local.transform_job import TransformJob
 from defectscope.local.transform_records import DataProcessing
 from defectscope.local.transform_run import DEFAULT_PAYLOAD_MB
 from defectscope.local.workplace import Workplace
+from defectscope.serving.faults import FaultError
 
 # Source: botocore's model of CreateTransformJob, TransformJobName.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")

@@ -58,7 +58,9 @@ class TorchServe:
         environment: Variables for the server and its workers. Nothing else is inherited but what
             programs need to run at all, so that credentials of the caller never reach a model.
         port: A TCP port on loopback for inference.
-        log_path: File that collects what the server and its workers complain about.
+        log_path: File that collects what the server and its workers complain about; without one it
+            lies with the server's other files.
+        share_output: Whether they complain on this process's own output instead.
         heap_mb: Java's heap limit.
         max_body_bytes: Largest request and response.
         response_timeout_s: How long a prediction may take unless the archive sets its own limit.
@@ -75,6 +77,7 @@ class TorchServe:
         environment: Mapping[str, str] | None = None,
         port: int | None = None,
         log_path: Path | None = None,
+        share_output: bool = False,
         heap_mb: int = 1024,
         max_body_bytes: int = 100 * 1024 * 1024,
         response_timeout_s: int = 3600,
@@ -103,6 +106,7 @@ class TorchServe:
                 ),
                 environment or {},
                 heap_mb,
+                share_output=share_output,
             )
         except BaseException:
             shutil.rmtree(self._home, ignore_errors=True)
@@ -112,7 +116,13 @@ class TorchServe:
         return f"unix:{self._home}/{name}.sock"
 
     def _start(
-        self, archive: Path, config: ServerConfig, environment: Mapping[str, str], heap_mb: int
+        self,
+        archive: Path,
+        config: ServerConfig,
+        environment: Mapping[str, str],
+        heap_mb: int,
+        *,
+        share_output: bool,
     ) -> None:
         self._config = config
         temp_dir = self._home / "tmp"
@@ -141,8 +151,8 @@ class TorchServe:
             self._guard = subprocess.Popen(
                 [*guard, "--remove", str(self._home), "--", *command],
                 stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
+                stdout=None if share_output else log,
+                stderr=None if share_output else log,
                 cwd=self._home,
                 env={**_base_environment(temp_dir), **environment},
                 start_new_session=True,

@@ -11,7 +11,7 @@ from email.message import Message
 from typing import IO, BinaryIO, cast
 from urllib.parse import parse_qs
 
-from defectscope.local.faults import FaultError
+from defectscope.serving.faults import FaultError
 
 _BLOCK_BYTES = 65_536
 # Bodies above this size go to disk, so that memory is bounded by the number of connections.

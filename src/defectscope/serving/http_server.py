@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
-from defectscope.local.faults import FaultError
-from defectscope.local.messages import Answer, BodyReader, Reply, Request
+from defectscope.serving.faults import FaultError
+from defectscope.serving.messages import Answer, BodyReader, Reply, Request
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class HttpServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "defectscope-local"
+    server_version = "defectscope"
     sys_version = ""
     # Answers are written in pieces; without this each would wait for the peer's delayed ACK.
     disable_nagle_algorithm = True

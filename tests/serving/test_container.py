@@ -1,0 +1,236 @@
+"""What stands at a container's port, in front of a server that does as it is told."""
+
+from __future__ import annotations
+
+import http.client
+import http.server
+import json
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from defectscope.errors import ServingError
+from defectscope.serving.container import Container
+
+REPORT = b'{"verdicts": {"freeze": {"verdict": "pass"}}}'
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    """Answers `wait...` when released, `fail...` with 500, and anything else with a report."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append((dict(self.headers), len(body)))
+        if body.startswith(b"wait"):
+            self.server.waiting.release()
+            self.server.released.wait(20)
+        sick = self.server.sick.is_set() or body.startswith(b"fail")
+        answer = b"broken" if sick else REPORT
+        self.send_response(500 if sick else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+class Backend:
+    """Stands in for a TorchServe."""
+
+    def __init__(self) -> None:
+        self.http: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
+        self.http.daemon_threads = True
+        self.http.bodies = []
+        self.http.waiting = threading.Semaphore(0)
+        self.http.released = threading.Event()
+        self.http.sick = threading.Event()
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.http.server_port, timeout=timeout_s)
+
+    def close(self) -> None:
+        self.http.released.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+
+@pytest.fixture
+def backend():
+    made = Backend()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def container(backend):
+    made = Container(
+        backend, host="127.0.0.1", port=0, max_body_bytes=100_000, health_interval_s=0.2
+    )
+    yield made
+    backend.http.released.set()
+    made.stop(drain_s=5)
+
+
+def call(container, method="POST", path="/invocations", body=b"x", **headers):
+    connection = http.client.HTTPConnection(container.url.removeprefix("http://"), timeout=20)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def eventually(condition, within_s: float = 10.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_invocation_and_its_answer_pass_unchanged(backend, container):
+    body = bytes(range(256)) * 300
+    headers = {"X-Amzn-SageMaker-Custom-Attributes": '{"start_s": 1}', "Content-Type": "video/mp4"}
+    assert call(container, body=body, **headers) == (200, REPORT)
+    seen, size = backend.http.bodies[-1]
+    assert size == len(body)
+    assert seen["X-Amzn-SageMaker-Custom-Attributes"] == '{"start_s": 1}'
+    assert seen["Content-Type"] == "video/mp4"
+
+
+def test_chunked_bodies_arrive_whole(backend, container):
+    assert call(container, body=iter([b"a" * 1000, b"b" * 500])) == (200, REPORT)
+    assert backend.http.bodies[-1][1] == 1500
+
+
+def test_what_the_model_answers_stays_its_own(container):
+    assert call(container, body=b"fail") == (500, b"broken")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/models", 404),
+        ("POST", "/predictions/freeze", 404),
+        ("GET", "/invocations", 405),
+        ("POST", "/ping", 404),
+    ],
+)
+def test_there_is_nothing_else(container, method, path, status):
+    assert call(container, method, path)[0] == status
+
+
+def test_a_body_above_the_limit_is_refused_with_the_documented_code(backend, container):
+    sent = len(backend.http.bodies)
+    status, body = call(container, body=b"x" * 100_001)
+    assert status == 413
+    assert json.loads(body)["error"]["code"] == "body_too_large"
+    assert len(backend.http.bodies) == sent
+
+
+def test_ping_tells_what_predictions_tell(backend, container):
+    assert call(container, "GET", "/ping") == (200, b'{"status": "Healthy"}')
+    backend.http.sick.set()
+    eventually(lambda: call(container, "GET", "/ping")[0] == 503)
+    backend.http.sick.clear()
+    eventually(lambda: call(container, "GET", "/ping")[0] == 200)
+
+
+def test_one_failed_prediction_is_not_believed(backend, container):
+    backend.http.sick.set()
+    container.health.check()
+    assert container.health.healthy
+    container.health.check()
+    assert not container.health.healthy
+
+
+def test_a_busy_model_gets_no_sample_on_top(backend, container):
+    asking = threading.Thread(target=call, args=(container,), kwargs={"body": b"wait"})
+    asking.start()
+    assert backend.http.waiting.acquire(timeout=10)
+    # One that was on its way already may still come.
+    time.sleep(1.0)
+    seen = len(backend.http.bodies)
+    time.sleep(1.0)
+    assert len(backend.http.bodies) == seen
+    assert call(container, "GET", "/ping")[0] == 200
+    backend.http.released.set()
+    asking.join(10)
+
+
+def test_a_model_that_does_not_predict_is_not_served(backend):
+    backend.http.sick.set()
+    with pytest.raises(ServingError, match="the sample was answered 500"):
+        Container(backend, host="127.0.0.1", port=0)
+
+
+def test_requests_in_flight_are_answered_before_the_end(backend, container):
+    answers: list[tuple[int, bytes]] = []
+    callers = [
+        threading.Thread(target=lambda: answers.append(call(container, body=b"wait")))
+        for _ in range(5)
+    ]
+    for caller in callers:
+        caller.start()
+    for _ in callers:
+        assert backend.http.waiting.acquire(timeout=10)
+    kept = http.client.HTTPConnection(container.url.removeprefix("http://"), timeout=20)
+    kept.request("GET", "/ping")
+    assert kept.getresponse().read() == b'{"status": "Healthy"}'
+    threading.Timer(0.5, backend.http.released.set).start()
+    assert container.stop(drain_s=10)
+    for caller in callers:
+        caller.join(10)
+    assert answers == [(200, REPORT)] * 5
+    # Who has a connection learns that this is the end; nobody gets a new one.
+    kept.request("GET", "/ping")
+    response = kept.getresponse()
+    assert (response.status, response.read()) == (503, b'{"status": "Unhealthy"}')
+    kept.request("POST", "/invocations", b"x")
+    response = kept.getresponse()
+    assert response.status == 503
+    assert json.loads(response.read())["error"]["code"] == "overloaded"
+    kept.close()
+    with pytest.raises(OSError, match="refused"):
+        call(container)
+
+
+def test_what_takes_too_long_does_not_hold_up_the_end(backend, container):
+    asking = threading.Thread(target=call, args=(container,), kwargs={"body": b"wait"})
+    asking.start()
+    assert backend.http.waiting.acquire(timeout=10)
+    began = time.monotonic()
+    assert not container.stop(drain_s=0.3)
+    assert time.monotonic() - began < 5
+    backend.http.released.set()
+    asking.join(10)
+
+
+def test_half_open_and_slow_connections_do_not_keep_others_waiting(container):
+    host, port = container.url.removeprefix("http://").split(":")
+    idle = [socket.create_connection((host, int(port))) for _ in range(20)]
+    for number, connection in enumerate(idle):
+        head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\nabc"
+        connection.sendall(head[: number * 5])
+    began = time.monotonic()
+    assert call(container) == (200, REPORT)
+    assert call(container, "GET", "/ping")[0] == 200
+    assert time.monotonic() - began < 5
+    for connection in idle:
+        connection.close()
+
+
+def test_a_server_that_went_away_is_told_as_such(backend, container):
+    backend.close()
+    status, body = call(container)
+    assert status == 502
+    assert b"Traceback" not in body
