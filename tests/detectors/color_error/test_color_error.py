@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 from defectscope.detectors import analyze
 from defectscope.detectors.color_error.events import Step, around, pair
 from defectscope.detectors.color_error.steps import PIVOT_CODE, color_steps, luma_steps
+from defectscope.errors import InvalidParameterError
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame
 from defectscope.media.writer import write_clip
+from defectscope.simulate.arrays import video_stream
 from defectscope.simulate.contract import Truth
 from defectscope.simulate.material import Footage, Look, frame_of
 from defectscope.simulate.run import impair_file, job, stream_of
@@ -101,6 +104,27 @@ def test_severity_follows_the_size_of_the_change(
     impaired(clean, target, kind="cast", cast_u_code=float(size_code), cast_v_code=0.0)
     (found,) = analyze(target, detectors=["color_error"]).findings
     assert found.severity == severity
+
+
+@pytest.mark.parametrize("back_on_a_cut", [False, True])
+def test_a_black_passage_is_no_loss_of_colour(back_on_a_cut: bool, judge_frames) -> None:
+    colors = Look(pan_px_per_s=(12.0, 2.0), saturation_code=22.0)
+    cuts = (1.4,) if back_on_a_cut else ()
+    scene = list(Footage(seed=12, width=WIDTH, height=HEIGHT, frames=70, cuts_s=cuts, look=colors))
+    black = frame_of(
+        [np.full(p.picture.shape, v) for p, v in zip(scene[0].planes, (16, 128, 128), strict=True)],
+        0,
+    )
+    shown = [replace(black, pts=f.pts) if 25 <= f.pts < 35 else f for f in scene]
+    stream = video_stream(WIDTH, HEIGHT, len(shown))
+    assert judge_frames("color_error", shown, stream).findings == ()
+
+
+def test_colour_errors_of_grey_pictures_are_refused(tmp_path: Path) -> None:
+    grey = write(tmp_path / "grey.mp4", Footage(seed=12, frames=30, look=Look(saturation_code=0.0)))
+    for kind in ("chroma_loss", "chroma_swap", "chroma_shift"):
+        with pytest.raises(InvalidParameterError, match="needs colour"):
+            impaired(grey, tmp_path / "error.mp4", start_s=0.2, kind=kind)
 
 
 def test_levels_are_judged_by_a_limit_where_one_is_given(tmp_path: Path) -> None:

@@ -74,10 +74,12 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     floor = np.maximum(limit["jump_code"], limit["jump_ratio"] * usual)
     explained = limit["explained_share"] * jump + 0.1
     found: list[Step] = []
-    for row in np.flatnonzero(calm & (jump >= floor)).tolist():
+    # Errors of colour leave luma's contrast alone; what goes black or comes back takes both.
+    kept = np.abs(steps["slope"] - 1) <= limit["kept_slope"]
+    for row in np.flatnonzero(calm & kept & (jump >= floor)).tolist():
         found += _explained(row, steps, float(explained[row]), float(floor[row]), limit)
     taken = {step.row for step in found}
-    alone = calm & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * usual))
+    alone = calm & kept & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * usual))
     alone &= jump >= limit["shift_peak_ratio"] * largest
     # Where luma jumps as well, it is the picture that moved.
     alone &= steps["luma_left"] <= luma_largest * limit["shift_luma_ratio"] + 0.1

@@ -152,8 +152,9 @@ class Stutter:
         kinds = [kind for _, _, kind, _ in group]
         thresholds = self.tuned.thresholds
         strengths = [strength for *_, strength in group]
-        alike = sum(strengths) < thresholds["least_clear"]
-        if set(kinds) == {"drop"} and (alike or max(strengths) < thresholds["clearest"]):
+        bound = thresholds["least_clear" if len(group) > 1 else "lone_clear"]
+        alike = sum(strengths) < bound or max(strengths) < thresholds["clearest"]
+        if set(kinds) == {"drop"} and alike:
             # Longer steps may be the programme's own; a clear one with others is not.
             return None
         first, last = group[0][0], max(event[1] for event in group)

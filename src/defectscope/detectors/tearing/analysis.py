@@ -28,6 +28,7 @@ KEPT: dict[str, tuple[int, Any]] = {
     "on_back": (32, np.uint8),
     "off_row": (1, np.uint16),
     "off": (32, np.uint8),
+    "light": (200, np.uint8),
 }
 # How far back a part may fall, and over how long a lasting step is looked for, in seconds and
 # pictures.
@@ -130,6 +131,8 @@ class TearingAnalysis:
         on_row, on = self._best(begun, np.maximum(seams.bounded(back), 0))
         off_row, off = self._best(gone, jumped)
         on_back = back[every, np.minimum(on_row // self._group, back.shape[1] - 1)]
+        shift = luma[first - 1 : first + count].mean(axis=1)
+        change = seams.changes_of(changes[first : first + count]).mean(axis=1)
         measured = {
             "step_row": passing.row,
             "step": passing.step,
@@ -143,6 +146,7 @@ class TearingAnalysis:
             "on_back": on_back,
             "off_row": off_row,
             "off": off,
+            "light": np.abs(np.diff(shift)) / np.maximum(change, np.float32(0.05)),
         }
         # The first pictures of all have nothing to be compared with.
         unknown = max(0, min(count, _USUAL_FRAMES - self._measured))

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Needs, Tuned
@@ -84,8 +85,9 @@ class Tearing:
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         signs = _signs_of(table)
-        worth = self._worth(signs)
-        torn = self._gatherings(worth, signs, starts_s, ends_s)
+        by_step, by_return = self._worth(signs)
+        worth = by_step + by_return
+        torn = self._gatherings(worth, by_step, signs, starts_s, ends_s)
         torn += self._standing(signs, starts_s)
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
@@ -104,19 +106,21 @@ class Tearing:
             curves={"tearing": curve(starts_s, score)},
         )
 
-    def _worth(self, signs: Signs) -> NDArray[np.float64]:
-        """What each picture alone says for being torn, 1 for a plain sign."""
+    def _worth(self, signs: Signs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What each picture's step, and its return, say for being torn; 1 for a plain sign."""
         limits = self.tuned.thresholds
         seen = (signs["step"] >= limits["step_code"]) & (signs["clear"] >= limits["clear"])
         seen &= signs["contrast"] >= limits["contrast"]
+        steady = signs["light"] <= limits["light_share"]
         step = np.where(seen, np.minimum(signs["clear"] / limits["clear"], _MOST_WORTH), 0.0)
         fallen = np.abs(signs["back"]) / limits["back"]
         back = np.where((fallen >= 1) & (signs["late"] >= limits["late"]), fallen, 0.0)
-        return step + limits["back_worth"] * back
+        return step * steady, limits["back_worth"] * back * steady
 
     def _gatherings(
         self,
         worth: NDArray[np.float64],
+        by_step: NDArray[np.float64],
         signs: Signs,
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
@@ -136,6 +140,9 @@ class Tearing:
             left = float(sum(np.sum(net[a:b]) for a, b in clear if first <= a < last))
             if len(rows) < limits["least_pictures"] or left < limits["least_worth"]:
                 continue
+            # Flashing lights bring brightness back too; but they leave no seam.
+            if np.sum(by_step[rows]) < limits["least_step_share"] * np.sum(worth[rows]):
+                continue
             steps = signs["step"][rows] >= limits["step_code"]
             seams = np.where(steps, signs["step_row"][rows], signs["back_row"][rows])
             sure = left / (left + limits["least_worth"] / 2)
@@ -146,12 +153,14 @@ class Tearing:
         """Seams that stay at one row, from the fall back to the leap."""
         limits = self.tuned.thresholds
         begun = (signs["on"] >= limits["on"]) & (signs["on_back"] >= limits["on_back"])
+        begun &= signs["light"] <= limits["light_share"]
         gone = np.flatnonzero(signs["off"] >= limits["off"])
         found: list[_Torn] = []
         for first in np.flatnonzero(begun).tolist():
             row = signs["on_row"][first]
             until = np.searchsorted(starts_s, starts_s[first] + self.params.longest_seam_s)
-            after = gone[(gone > first + 1) & (gone < until)]
+            since = np.searchsorted(starts_s, starts_s[first] + limits["least_standing_s"])
+            after = gone[(gone >= since) & (gone < until)]
             same = after[np.abs(signs["off_row"][after] - row) <= _SAME_ROW_PX]
             for last in same.tolist():
                 sign = min(signs["on"][first] / limits["on"], signs["off"][last] / limits["off"])
@@ -221,4 +230,8 @@ def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
 
 
 def _signs_of(table: Table) -> Signs:
-    return {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
+    signs = {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
+    # A lamp behind a straight edge comes and goes like a late part: next to a change of light there
+    # is nothing to be told.
+    signs["light"] = ndimage.maximum_filter1d(signs["light"], 3, mode="nearest")
+    return signs

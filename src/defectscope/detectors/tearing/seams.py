@@ -136,6 +136,11 @@ def log_changes(row_sad: Values) -> Values:
     return np.log(row_sad + np.float32(_CHANGE_NOISE_CODE))
 
 
+def changes_of(logs: Values) -> Values:
+    """Gives the mean differences that `log_changes` was given."""
+    return np.exp(logs) - np.float32(_CHANGE_NOISE_CODE)
+
+
 def differences(luma: Values, lags: int) -> Values:
     """Gives how far each picture is from each of the last ones, band by band.
 
