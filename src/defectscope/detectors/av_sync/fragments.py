@@ -91,7 +91,14 @@ def judge_fragment(
     for track, mouth in enumerate(pieces):
         first = mouth.first_frame - origin
         shot = _shot_around(bounds, first)
-        found = cells(canonical.of_mouth(mouth), theirs, first, canonical.weights, shot)
+        found = cells(
+            canonical.of_mouth(mouth),
+            theirs,
+            canonical.weights,
+            first=first,
+            frame=mouth.first_frame,
+            shot=shot,
+        )
         learned: dict[int, Likeness] = {}
         if network is not None and vectors is not None:
             learned = _by_network(network, mouth, vectors, first, shot)
@@ -111,8 +118,9 @@ def _by_network(
     ours = network.embed_picture(mouth.crops).astype(np.float64)
     theirs = np.pad(vectors.astype(np.float64), ((_MIDDLE, 0), (0, 0)))
     inner = (max(shot[0] + _MIDDLE, _MIDDLE), shot[1] - _MIDDLE)
-    found = cells(ours, theirs, first + _MIDDLE, np.ones(EMBEDDING), inner)
-    return {(mouth.first_frame + _MIDDLE + start) // CELL_FRAMES: own for start, own in found}
+    frame = mouth.first_frame + _MIDDLE
+    found = cells(ours, theirs, np.ones(EMBEDDING), first=first + _MIDDLE, frame=frame, shot=inner)
+    return {(frame + start) // CELL_FRAMES: own for start, own in found}
 
 
 def shot_by_shot(mouths: list[Mouth], cuts_s: list[float]) -> list[Mouth]:

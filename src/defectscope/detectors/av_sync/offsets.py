@@ -67,26 +67,33 @@ class Peak:
 
 
 def cells(
-    lips: Floats, sound: Floats, first: int, weights: Floats, shot: tuple[int, int]
+    lips: Floats,
+    sound: Floats,
+    weights: Floats,
+    *,
+    first: int,
+    frame: int,
+    shot: tuple[int, int],
 ) -> list[tuple[int, Likeness]]:
     """Adds up likeness cell by cell; a cell is never part of two shots.
 
     Args:
         lips: (T, signals) of a mouth.
         sound: (N, signals) of the sound on the same grid.
-        first: Row of `sound` that belongs to the first of `lips`.
         weights: (signals,).
+        first: Row of `sound` that belongs to the first of `lips`.
+        frame: Frame of the programme that it is, 25 a second.
         shot: Rows of `sound` that belong to the shot, half-open; pairs reaching beyond are left
             out.
 
     Returns:
-        For every cell that begins at a multiple of CELL_FRAMES rows of `sound`, its first row of
-        `lips` and its likeness.
+        For every cell its first row of `lips` and its likeness. Cells begin at frames that are
+        multiples of CELL_FRAMES, and where the lips begin.
     """
     out: list[tuple[int, Likeness]] = []
     low, high = max(0, shot[0]), min(len(sound), shot[1])
     weighted = lips * weights
-    edges = [e for e in range(len(lips) + 1) if not (first + e) % CELL_FRAMES]
+    edges = [e for e in range(len(lips) + 1) if not (frame + e) % CELL_FRAMES]
     starts = sorted({0, *edges} - {len(lips)})
     for start, end in zip(starts, [*starts[1:], len(lips)], strict=True):
         rows = np.arange(start, end)

@@ -26,6 +26,8 @@ _CUT_RATIO = 3.5
 _AROUND = 13
 # Each of the two measures must reach this much of its bound where the other one exceeds its own.
 _BOTH = 0.35
+# Rows on either side of a cut between which the change must remain.
+_LASTS = 3
 # A dissolve changes as much over this time, seconds, as a cut does at once.
 _SLOW_S = 0.8
 _SLOW_SHARE = 0.55
@@ -57,11 +59,13 @@ class Shots:
         if not len(times_s):
             return
         sizes = tile_samples(self.video.width, self.video.height, every=True)
-        codes = np.maximum(sizes, 1) * float(1 << (self.video.bit_depth - 8))
-        tiles = tile_luma.astype(np.float64) / codes
+        # Small pictures leave some tiles empty.
+        full = sizes > 0
+        codes = sizes[full] * float(1 << (self.video.bit_depth - 8))
+        tiles = tile_luma[:, full].astype(np.float64) / codes
         bins = histogram.astype(np.float64).reshape(len(times_s), _BINS, -1).sum(axis=2)
         self._times.append(times_s)
-        self._tiles.append(tiles.reshape(len(times_s), -1))
+        self._tiles.append(tiles)
         self._histograms.append(bins / np.maximum(bins.sum(axis=1, keepdims=True), 1))
 
     def forget(self, before_s: float) -> None:
@@ -100,8 +104,7 @@ def hard_cuts(tiles: Floats, histograms: Floats) -> NDArray[np.intp]:
     # A flash changes everything twice; a shot lasts.
     lasting = np.zeros(len(tiles), bool)
     for row in np.flatnonzero((measure >= 1) & (both >= _BOTH)):
-        ahead = min(row + 3, len(tiles) - 1)
-        behind = max(row - 1, 0)
+        ahead, behind = min(row + _LASTS, len(tiles) - 1), max(row - 1 - _LASTS, 0)
         back = np.abs(tiles[ahead] - tiles[behind]).mean()
         lasting[row] = back > 0.4 * code[row] and measure[row] > _CUT_RATIO * usual[row]
     return np.flatnonzero(lasting)
@@ -122,9 +125,8 @@ def _gradual(times: Floats, tiles: Floats, histograms: Floats) -> list[float]:
     slow = (share > _SLOW_SHARE) & (code > _SLOW_CODE) & (largest < 0.5 * code)
     slow &= (after - before) >= 4
     out: list[float] = []
-    for run in np.split(
-        np.flatnonzero(slow), np.flatnonzero(np.diff(np.flatnonzero(slow)) > 1) + 1
-    ):
+    rows = np.flatnonzero(slow)
+    for run in np.split(rows, np.flatnonzero(np.diff(times[rows]) > _SLOW_S) + 1):
         if len(run):
             out.append(float(times[run[int(np.argmax(code[run]))]]))
     black = (tiles.mean(axis=1) < _BLACK_CODE) & (tiles.std(axis=1) < _BLACK_SPREAD)
