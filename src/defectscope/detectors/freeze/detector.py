@@ -8,22 +8,18 @@ movement.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.differences import FEATURES, Differences, difference
 from defectscope.detection.spans import curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
-from defectscope.features.geometry import tile_samples
+from defectscope.detection.tables import TableBuilder, times_s
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
-
-# Differences are kept in 1/64 of an 8-bit-equivalent code: finer than one changed code in a tile
-# of 2,000 samples, and uint16 still holds a change of 1,023 codes.
-_STEPS_PER_CODE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ class Freeze:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"sad", "tile_sad", "luma_sum"}),
+            features=FEATURES,
             context_before_s=0.5,
         )
 
@@ -69,9 +65,7 @@ class Freeze:
         assert video is not None
         starts_s = times_s(table)
         nominal_s = float(1 / video.frame_rate)
-        peak = column(table, "peak_difference") / _STEPS_PER_CODE
-        mean = column(table, "mean_difference") / _STEPS_PER_CODE
-        luma = column(table, "mean_luma") / 128
+        peak, mean, luma = (difference(table, name) for name in ("peak", "mean", "luma"))
         limit = self.tuned.thresholds["still_code"]
         still = peak <= limit
         if len(still):
@@ -164,34 +158,14 @@ class FreezeAnalysis:
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
         assert video is not None
-        self._scale = float(1 << (video.bit_depth - 8))
-        self._tile_samples = np.maximum(tile_samples(video.width, video.height, every=True), 1)
-        self._samples = video.width * video.height
-        self._table = TableBuilder(
-            1 / video.time_base,
-            pts=np.int64,
-            mean_difference=np.uint16,
-            peak_difference=np.uint16,
-            mean_luma=np.uint16,
-        )
+        self._differences = Differences(video, "mean", "peak", "luma")
+        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **self._differences.kinds)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
         video = chunk.video
-        if video is None or not len(video.pts):
-            return
-        tiles = video.features["tile_sad"] / self._tile_samples
-        self._table.add(
-            pts=video.pts,
-            mean_difference=self._steps(video.features["sad"] / self._samples),
-            peak_difference=self._steps(tiles.max(axis=(1, 2))),
-            mean_luma=saturate(
-                video.features["luma_sum"] / self._samples / self._scale * 128, np.uint16
-            ),
-        )
-
-    def _steps(self, codes: NDArray[Any]) -> NDArray[Any]:
-        return saturate(codes / self._scale * _STEPS_PER_CODE, np.uint16)
+        if video is not None and len(video.pts):
+            self._table.add(pts=video.pts, **self._differences.columns(video.features))
 
     def close(self) -> Measurements:
         """Gives the differences."""

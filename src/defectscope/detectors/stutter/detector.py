@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Chunk, Needs, Tuned
+from defectscope.detection.differences import FEATURES, Differences, difference
 from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.stutter.motion import Motion, cadence, held_runs, jumps, standing
@@ -22,9 +23,6 @@ from defectscope.features.geometry import sampled_rows, tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
 
-# Differences are kept in 1/64 of an 8-bit-equivalent code, luma in 1/128.
-_STEPS_PER_CODE = 64
-_STEPS_PER_LUMA_CODE = 128
 _STEPS_PER_MOVED_CODE = 256
 # Bands across and down the picture, as many at most.
 _ROW_BANDS, _COLUMN_BANDS = 72, 96
@@ -61,9 +59,7 @@ class Stutter:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset(
-                {"sad", "tile_sad", "luma_sum", "tile_luma", "row_luma", "column_luma"}
-            ),
+            features=frozenset({"tile_luma", "row_luma", "column_luma"}) | FEATURES,
             context_before_s=0.5,
         )
 
@@ -79,10 +75,10 @@ class Stutter:
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         motion = Motion(
-            mean=column(table, "mean") / _STEPS_PER_CODE,
-            peak=column(table, "peak") / _STEPS_PER_CODE,
-            low=column(table, "low") / _STEPS_PER_CODE,
-            luma=column(table, "luma") / _STEPS_PER_LUMA_CODE,
+            mean=difference(table, "mean"),
+            peak=difference(table, "peak"),
+            low=difference(table, "low"),
+            luma=difference(table, "luma"),
             tiles=column(table, "tiles") / _STEPS_PER_MOVED_CODE,
             rows=column(table, "rows") / _STEPS_PER_MOVED_CODE,
             columns=column(table, "columns") / _STEPS_PER_MOVED_CODE,
@@ -182,20 +178,17 @@ class StutterAnalysis:
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
         assert video is not None
-        self._scale = float(1 << (video.bit_depth - 8))
-        self._tile_samples = np.maximum(tile_samples(video.width, video.height, every=True), 1)
-        self._samples = video.width * video.height
-        self._tile_luma = self._tile_samples.reshape(-1) * self._scale
-        self._row_samples = video.width * self._scale
-        self._column_samples = max(1, len(sampled_rows(video.width, video.height))) * self._scale
+        scale = float(1 << (video.bit_depth - 8))
+        tiles = np.maximum(tile_samples(video.width, video.height, every=True), 1)
+        self._tile_luma = tiles.reshape(-1) * scale
+        self._row_samples = video.width * scale
+        self._column_samples = max(1, len(sampled_rows(video.width, video.height))) * scale
+        self._differences = Differences(video, "mean", "peak", "low", "luma")
         self._last: dict[str, NDArray[np.float64]] = {}
         self._table = TableBuilder(
             1 / video.time_base,
             pts=np.int64,
-            mean=np.uint16,
-            peak=np.uint16,
-            low=np.uint16,
-            luma=np.uint16,
+            **self._differences.kinds,
             tiles=np.uint16,
             rows=np.uint16,
             columns=np.uint16,
@@ -207,19 +200,12 @@ class StutterAnalysis:
         if video is None or not len(video.pts):
             return
         count = len(video.pts)
-        tiles = (video.features["tile_sad"] / self._tile_samples).reshape(count, -1)
-        quarter = tiles.shape[1] // 4
-        ordered = np.partition(tiles, (quarter, tiles.shape[1] - 1), axis=1)
-        luma = video.features["luma_sum"] / (self._samples * self._scale)
         tile_luma = video.features["tile_luma"].reshape(count, -1) / self._tile_luma
         rows = bands(video.features["row_luma"], _ROW_BANDS, self._row_samples)
         columns = bands(video.features["column_luma"], _COLUMN_BANDS, self._column_samples)
         self._table.add(
             pts=video.pts,
-            mean=self._steps(video.features["sad"] / self._samples),
-            peak=self._steps(ordered[:, -1]),
-            low=self._steps(ordered[:, quarter]),
-            luma=saturate(luma * _STEPS_PER_LUMA_CODE, np.uint16),
+            **self._differences.columns(video.features),
             tiles=self._moved("tiles", tile_luma),
             rows=self._moved("rows", rows),
             columns=self._moved("columns", columns),
@@ -231,9 +217,6 @@ class StutterAnalysis:
         self._last[kind] = means[-1:].copy()
         steps = np.abs(np.diff(np.concatenate([before, means]), axis=0)).mean(axis=1)
         return saturate(steps * _STEPS_PER_MOVED_CODE, np.uint16)
-
-    def _steps(self, codes: NDArray[Any]) -> NDArray[Any]:
-        return saturate(codes / self._scale * _STEPS_PER_CODE, np.uint16)
 
     def close(self) -> Measurements:
         """Gives the differences."""
