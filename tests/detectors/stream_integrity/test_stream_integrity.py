@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from defectscope.detection.artifacts import tuned
 from defectscope.detectors.judging import analyze
@@ -103,3 +106,34 @@ def test_sound_that_ends_early_is_named_with_its_span() -> None:
     assert finding.evidence["kind"] == "length_mismatch"
     assert (finding.start_s, finding.end_s) == (45.0, 60.0)
     assert finding.severity == "critical"
+
+
+def test_samples_that_are_no_numbers_are_one_finding(tmp_path: Path) -> None:
+    sound = np.full((4 * 48000, 2), 0.05, np.float32)
+    sound[48000:48100, 0] = np.nan
+    sound[48200, 1] = np.inf
+    path = tmp_path / "broken.wav"
+    soundfile.write(path, sound, 48000, subtype="FLOAT")
+    (finding,) = findings(path)
+    assert finding.evidence["kind"] == "invalid_samples"
+    assert (finding.start_s, finding.end_s) == (pytest.approx(1.0), pytest.approx(1.04, abs=0.03))
+
+
+def test_a_picture_that_changes_size_is_one_finding(tmp_path: Path) -> None:
+    parts = []
+    for number, (width, height) in enumerate(((160, 96), (192, 128))):
+        part = tmp_path / f"{number}.ts"
+        write_clip(
+            part,
+            frames=(
+                replace(frame, pts=frame.pts + 50 * number)
+                for frame in Footage(seed=5, width=width, height=height, frames=50)
+            ),
+            video=VideoEncoding(width, height, RATE),
+        )
+        parts.append(part.read_bytes())
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(parts))
+    (finding,) = [f for f in findings(path) if f.evidence["kind"] == "size_change"]
+    assert finding.start_s == pytest.approx(2.0, abs=0.1)
+    assert finding.end_s == pytest.approx(4.0, abs=0.2)

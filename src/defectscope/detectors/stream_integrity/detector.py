@@ -28,9 +28,12 @@ _KINDS = (
     "truncated",
     "video_gap",
     "video_overlap",
+    "invalid_samples",
 )
 # Kinds that are several reports of one fault when they follow closely.
-_RUNNING = ("decode_error", "corrupt_frame", "corrupt_packet")
+_RUNNING = ("decode_error", "corrupt_frame", "corrupt_packet", "size_change", "invalid_samples")
+# Samples that are no numbers are reported by stretches of 20 ms of the programme.
+_HOPS_HZ = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +141,18 @@ class StreamIntegrityAnalysis:
         self._max_gap = params.max_frame_gap
         self._last_pts: int | None = None
         self._events: list[tuple[int, int, float]] = []
+        self._rate_hz = 0 if stream.audio is None else stream.audio.rate_hz
+        self._bad_hops: set[int] = set()
 
     def push(self, chunk: Chunk) -> None:
         """Takes complaints and time stamps."""
         for event in chunk.events:
             self._add(event)
+        for run in chunk.audio:
+            # A sum is finite unless some sample is not; only then are they looked at one by one.
+            if self._rate_hz and not np.isfinite(run.data.sum(dtype=np.float64)):
+                bad = np.flatnonzero(~np.isfinite(run.data).all(axis=1))
+                self._bad_hops.update(((run.start + bad) * _HOPS_HZ // self._rate_hz).tolist())
         if chunk.video is None or self._video is None or not len(chunk.video.pts):
             return
         pts = chunk.video.pts
@@ -168,6 +178,8 @@ class StreamIntegrityAnalysis:
 
     def close(self) -> Measurements:
         """Gives the complaints, ordered by time."""
+        for hop in self._bad_hops:
+            self._keep("invalid_samples", hop / _HOPS_HZ, 0.0)
         builder = TableBuilder(Fraction(_TICKS_HZ), at=np.int64, kind=np.uint8, amount_s=np.float32)
         if self._events:
             at, kind, amount = zip(*sorted(self._events), strict=True)
