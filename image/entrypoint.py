@@ -15,6 +15,7 @@ Settings, all from the environment:
     DEFECTSCOPE_HEAP_MB          Java's heap (default 1024)
     DEFECTSCOPE_METRICS          where metrics go (default the container's standard output)
     DEFECTSCOPE_HEALTH_S         how old the last prediction may be, in seconds (default 30)
+    DEFECTSCOPE_WORKERS          how many (default: what the archive says)
     DEFECTSCOPE_SELF_TEST        0 starts without the prediction by the unpacked archive
 """
 
@@ -112,6 +113,10 @@ def serve(archive: Path) -> int:
         max_body_bytes=max_body_bytes,
     ) as server:
         server.wait_ready(_START_TIMEOUT_S)
+        if "DEFECTSCOPE_WORKERS" in os.environ:
+            workers = int(os.environ["DEFECTSCOPE_WORKERS"])
+            server.scale(workers)
+            server.wait_ready(_START_TIMEOUT_S, workers=workers)
         container = Container(
             server,
             port=int(os.environ.get("DEFECTSCOPE_PORT", "8080")),

@@ -123,6 +123,9 @@ def test_a_server_predicts_when_it_is_ready_and_leaves_nothing(echo_mar, monkeyp
         assert post(server, b"env AWS_SECRET_ACCESS_KEY") == b""
         assert json.loads(post(server, b"headers"))["content-type"] == "text/plain"
         assert len(server.workers()) == 2
+        server.scale(3)
+        server.wait_ready(60, workers=3)
+        assert [worker["status"] for worker in server.workers()] == ["READY"] * 3
         processes = family(server.pid)
         home = server.log_path.parent
         assert home.is_dir()

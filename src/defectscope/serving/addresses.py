@@ -1,9 +1,14 @@
-"""Connections to a server that listens on a port or on a Unix socket."""
+"""Ports and Unix sockets: places for them, and connections to who listens there."""
 
 from __future__ import annotations
 
 import http.client
 import socket
+import tempfile
+from pathlib import Path
+
+# Source: unix(7): sun_path holds 108 bytes. The longest name below is `tmp/.ts.sock.9000`.
+_LONGEST_TEMP_DIR = 60
 
 
 def connection_to(address: str, timeout_s: float) -> http.client.HTTPConnection:
@@ -30,3 +35,18 @@ class UnixConnection(http.client.HTTPConnection):
             sock.close()
             raise
         self.sock = sock
+
+
+def free_port() -> int:
+    """Gives a TCP port on loopback that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def socket_folder() -> Path:
+    """Makes a folder whose path leaves room for sockets: their paths end at about 100 bytes."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    if len(str(folder)) > _LONGEST_TEMP_DIR and Path("/tmp").is_dir():
+        folder = Path("/tmp")
+    return Path(tempfile.mkdtemp(prefix="defectscope-ts-", dir=folder))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-from defectscope.detectors import analyze, merge, names
+from defectscope.detectors import analyze, merge, names, not_installed
 from defectscope.errors import (
     BodyTooLargeError,
     DefectscopeError,
@@ -209,5 +209,6 @@ def _raise_read_failure(job: Job) -> None:
 
 
 def all_detectors() -> tuple[str, ...]:
-    """Gives the names of all detectors in this installation or archive."""
-    return names()
+    """Gives the names of all detectors that can run in this installation or archive."""
+    missing = not_installed()
+    return tuple(name for name in names() if name not in missing)

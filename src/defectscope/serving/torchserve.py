@@ -15,10 +15,8 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +24,7 @@ from typing import Any, cast
 
 from defectscope.errors import ServingError
 from defectscope.serving import process_guard
-from defectscope.serving.addresses import connection_to
+from defectscope.serving.addresses import connection_to, free_port, socket_folder
 from defectscope.serving.frontend_config import ServerConfig, quiet_log_config
 from defectscope.serving.java import MODEL_NAME_PATTERN, java_command
 
@@ -36,16 +34,7 @@ _LOAD_FAILED = re.compile(r"Load model failed|Failed to load model|Backend worke
 # How TorchServe words every failure to load, whatever the cause.
 _SAYS_NOTHING = "500 - Unknown exception"
 
-# Source: unix(7): sun_path holds 108 bytes. The longest name below is `tmp/.ts.sock.9000`.
-_LONGEST_TEMP_DIR = 60
-
 _LOG_TAIL_BYTES = 65_536
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class TorchServe:
@@ -88,7 +77,7 @@ class TorchServe:
             raise ServingError(f"not an archive name that TorchServe can take: {archive.name!r}")
         if not archive.is_file():
             raise ServingError(f"no archive at {archive}")
-        self._home = _private_folder()
+        self._home = socket_folder()
         self.log_path = log_path or self._home / "torchserve.log"
         try:
             self._start(
@@ -98,8 +87,8 @@ class TorchServe:
                     inference_address=f"http://127.0.0.1:{port}" if port else self._socket("inf"),
                     management_address=self._socket("man"),
                     metrics_address=self._socket("met"),
-                    grpc_inference_port=_free_port(),
-                    grpc_management_port=_free_port(),
+                    grpc_inference_port=free_port(),
+                    grpc_management_port=free_port(),
                     max_body_bytes=max_body_bytes,
                     response_timeout_s=response_timeout_s,
                     job_queue_size=job_queue_size,
@@ -190,18 +179,31 @@ class TorchServe:
             OSError: The server does not answer yet, or no more.
             ServingError: The server knows no such model.
         """
-        connection = connection_to(self._config.management_address, 5.0)
-        with contextlib.closing(connection):
-            connection.request("GET", f"/models/{self.model_name}")
-            response = connection.getresponse()
-            body = response.read(1 << 20)
-        if response.status != 200:
+        status, body = self._manage("GET", "")
+        if status != 200:
             raise ServingError(f"TorchServe does not list model {self.model_name}")
         described = cast(list[dict[str, Any]], json.loads(body))
         return cast(list[dict[str, Any]], described[0]["workers"])
 
-    def wait_ready(self, timeout_s: float = 300.0) -> None:
-        """Returns once every worker has loaded the model.
+    def scale(self, workers: int) -> None:
+        """Asks for another number of workers than the archive does; see `wait_ready`.
+
+        Raises:
+            ServingError: TorchServe refused.
+        """
+        status, _ = self._manage("PUT", f"?min_worker={workers}&max_worker={workers}")
+        if status >= 300:
+            raise ServingError(f"TorchServe refused to run {workers} workers")
+
+    def _manage(self, method: str, query: str) -> tuple[int, bytes]:
+        connection = connection_to(self._config.management_address, 5.0)
+        with contextlib.closing(connection):
+            connection.request(method, f"/models/{self.model_name}{query}")
+            response = connection.getresponse()
+            return response.status, response.read(1 << 20)
+
+    def wait_ready(self, timeout_s: float = 300.0, *, workers: int = 1) -> None:
+        """Returns once every worker, and as many as are wanted, has loaded the model.
 
         Raises:
             ServingError: The server exited, its workers died again and again, or time ran out. The
@@ -212,14 +214,14 @@ class TorchServe:
             if not self.running:
                 raise ServingError(f"TorchServe exited while starting{self._last_words()}")
             try:
-                workers = self.workers()
+                found = self.workers()
             except ServingError:
                 # Models are registered before the management API answers at all.
                 words = self._last_words()
                 raise ServingError(f"TorchServe refused the archive{words}") from None
             except (OSError, http.client.HTTPException, ValueError):
-                workers = []
-            if workers and all(worker["status"] == "READY" for worker in workers):
+                found = []
+            if len(found) >= workers and all(worker["status"] == "READY" for worker in found):
                 return
             if _LOAD_FAILED.search(self._log()):
                 # The traceback follows the first line in pieces.
@@ -273,14 +275,6 @@ class TorchServe:
             self._guard.kill()
             self._guard.wait()
         shutil.rmtree(self._home, ignore_errors=True)
-
-
-def _private_folder() -> Path:
-    """Makes a folder whose path leaves room for sockets: their paths end at about 100 bytes."""
-    folder = Path(tempfile.gettempdir()).resolve()
-    if len(str(folder)) > _LONGEST_TEMP_DIR and Path("/tmp").is_dir():
-        folder = Path("/tmp")
-    return Path(tempfile.mkdtemp(prefix="defectscope-ts-", dir=folder))
 
 
 def _base_environment(temp_dir: Path) -> dict[str, str]:
