@@ -127,8 +127,11 @@ def _judge(
             start_s=arguments.start,
             end_s=arguments.end,
         )
-    from defectscope.detectors import analyze
+    from defectscope.detectors import analyze, not_installed
 
+    if detectors is None:
+        for name, how in not_installed().items():
+            sys.stderr.write(f"defectscope: {name} is left out; it needs: pip install {how}\n")
     with _progress_bar(media) as progress:
         return analyze(
             media,

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from defectscope.detection.artifacts import tuned
-    from defectscope.detectors import detector_class, load, names
+    from defectscope.detectors import detector_class, load, names, not_installed
 
     # Piped output is for other programs: no wrapping to a width nobody sees.
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
             needs = ", ".join(sorted(detector.needs.media)) or "any stream"
             table.add_row(name, ", ".join(detector.defects), needs, tuned(name).version)
         console.print(table)
+        for name, how in not_installed().items():
+            console.print(f"{name} cannot run here yet: pip install {how}", style="yellow")
         console.print("`defectscope detectors NAME` explains one and its parameters.", style="dim")
         return EXIT_OK
     kind = detector_class(arguments.name)

