@@ -7,7 +7,7 @@ Each file is judged whole. A finding is expected where tests/expected_findings/ 
 looked at the pictures or the waveform and saw it there. Everything else is a false alarm. Really
 broken files (--broken) are held against the same lists, but are no clean material. Verdicts are
 kept in --work, so that a run that was cut off goes on where it stopped.
-Writes docs/results/false_alarms.md and .json (or what --name says: sound takes long, and goes apart).
+Writes docs/results/false_alarms.md and .json; --name calls them otherwise.
 """
 
 from __future__ import annotations

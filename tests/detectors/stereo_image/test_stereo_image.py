@@ -119,15 +119,32 @@ def test_sources_to_one_side_are_no_defect() -> None:
     assert judged(sound).findings == ()
 
 
-def test_surround_pairs_are_judged_and_the_quiet_centre_is_not() -> None:
+def test_surround_pairs_are_judged_and_quiet_effects_are_not() -> None:
     sound = np.zeros((8 * RATE_HZ, 6), np.float32)
     sound[:, :2] = film_sound(1)
+    sound[:, 2] = speech_like(3, 8.0)[:, 0]
     sound[:, 4:] = music_like(2, 8.0) * 0.5
     assert judged(sound, FIVE_ONE).findings == ()
     sound[3 * RATE_HZ : 6 * RATE_HZ, 5] = 0
     (finding,) = judged(sound, FIVE_ONE).findings
     assert (finding.defect, finding.evidence["channels"]) == ("channel_missing", ["BR"])
     assert finding.start_s == pytest.approx(3.0, abs=0.04)
+
+
+def test_surround_is_held_to_its_layout() -> None:
+    sound = np.zeros((8 * RATE_HZ, 6), np.float32)
+    sound[:, :2] = film_sound(1)
+    (finding,) = judged(sound, FIVE_ONE).findings
+    assert (finding.defect, finding.evidence["kind"]) == ("channel_missing", "silent")
+    assert finding.evidence["channels"] == ["FC"]
+    # A rumble is what effects are for; a voice there stands in for the centre.
+    sound[:, 2] = speech_like(3, 8.0)[:, 0]
+    rumble = np.sin(2 * np.pi * 60 * np.arange(len(sound)) / RATE_HZ)
+    sound[:, 3] = 0.2 * rumble
+    assert judged(sound, FIVE_ONE).findings == ()
+    sound[:, 3] = sound[:, 2]
+    (finding,) = judged(sound, FIVE_ONE).findings
+    assert (finding.evidence["channels"], finding.evidence["kind"]) == (["LFE"], "full_band")
 
 
 def test_one_channel_has_no_image() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -22,7 +23,8 @@ from defectscope.detectors.stereo_image.meter import (
     ImageMeter,
     pairs_of,
 )
-from defectscope.findings import Curve, DetectorResult, Finding, Measurements
+from defectscope.detectors.stereo_image.surround import centre_missing, effects_full_band
+from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
 
 
@@ -35,12 +37,15 @@ class Params:
         min_inverted_s: Shortest stretch of inverted phase, seconds.
         min_mono_s: Shortest collapse to mono, seconds.
         min_imbalance_s: Shortest imbalance, seconds.
+        min_surround_s: Sound that a surround layout must hold before its centre and effects are
+            judged, seconds.
     """
 
     min_missing_s: float = 0.4
     min_inverted_s: float = 1.0
     min_mono_s: float = 0.8
     min_imbalance_s: float = 1.2
+    min_surround_s: float = 5.0
 
 
 class StereoImage:
@@ -83,6 +88,7 @@ class StereoImage:
             findings += self._judge(pair, measurements if index == 0 else None)
             if index == 0:
                 curves = _curves(pair)
+                findings += self._surround(table, pair, audio.channels)
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(findings),
@@ -113,6 +119,25 @@ class StereoImage:
             # The end of one fault is not the beginning of another.
             taken += [(f.rows[0] - _MARGIN_ROWS, f.rows[1] + _MARGIN_ROWS) for f in fresh]
             findings += [self._finding(defect, pair, fault) for fault in fresh]
+        return findings
+
+    def _surround(self, table: Table, front: Pair, channels: Sequence[str]) -> list[Finding]:
+        """Gives what is wrong with centre and effects."""
+        least_s = self.params.min_surround_s
+        found = {
+            ("FC", "silent"): centre_missing(
+                table, front, channels, self.tuned.thresholds, least_s
+            ),
+            ("LFE", "full_band"): effects_full_band(
+                table, channels, self.tuned.thresholds, least_s
+            ),
+        }
+        findings: list[Finding] = []
+        for (name, kind), fault in found.items():
+            if fault is not None:
+                made = self._finding("channel_missing", front, fault)
+                evidence = {**made.evidence, "channels": [name], "kind": kind}
+                findings.append(replace(made, evidence=evidence))
         return findings
 
     def _finding(self, defect: str, pair: Pair, fault: faults.Fault) -> Finding:
@@ -169,6 +194,7 @@ class StereoImageAnalysis:
         audio = stream.audio
         assert audio is not None
         self._channels = len(audio.channels)
+        self._effects = "LFE" in audio.channels
         self._meter = ImageMeter(audio.rate_hz, audio.channels)
 
     def push(self, chunk: Chunk) -> None:
@@ -184,6 +210,8 @@ class StereoImageAnalysis:
         hop_types: dict[str, Any] = {f"level_{k}": np.uint8 for k in range(self._channels)}
         hop_types |= {f"correlation_{k}": np.int8 for k in pairs}
         hop_types |= {f"side_{k}": np.uint8 for k in pairs}
+        if self._effects:
+            hop_types["effects_edge"] = np.uint8
         block_types: dict[str, Any] = {}
         for band in range(BANDS):
             block_types[f"left_{band}"] = block_types[f"right_{band}"] = np.uint8

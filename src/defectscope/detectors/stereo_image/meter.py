@@ -101,6 +101,7 @@ class ImageMeter:
 
     def __init__(self, rate_hz: int, channels: Sequence[str]) -> None:
         self.pairs = pairs_of(channels)
+        self._effects = channels.index("LFE") if "LFE" in channels else None
         self.hops: list[tuple[int, dict[str, NDArray[Any]]]] = []
         self.blocks: list[tuple[int, dict[str, NDArray[Any]]]] = []
         self._rate_hz = rate_hz
@@ -143,6 +144,11 @@ class ImageMeter:
                 mean(exact[a] * exact[b]), power[a], power[b]
             )
             columns[f"side_{index}"] = to_codes(mean((exact[a] - exact[b]) ** 2) / 4)
+        if self._effects is not None:
+            # Differences of neighbours inside a hop: loud where there are high frequencies.
+            edge = np.diff(exact[self._effects], prepend=0.0)
+            edge[edges[:-1]] = 0.0
+            columns["effects_edge"] = to_codes(mean(edge * edge))
         self.hops.append((first, columns))
         if self.pairs:
             a, b = self.pairs[0]
