@@ -29,6 +29,8 @@ Progress = Callable[[float], None]
 # NumPy's overhead per call vanishes, small enough to stay in the cache.
 _CHUNK_BYTES = 4_000_000
 _MAX_CHUNK_FRAMES = 64
+# Pictures for networks weigh a thousand times more: 12 of 720 lines.
+_CHUNK_PICTURE_BYTES = 32_000_000
 # Frames and runs of sound decoded ahead: 2160p frames of 10 bit take 25 MB each.
 _DECODED_AHEAD = 4
 _UNRANKED = np.zeros(1)
@@ -177,6 +179,7 @@ class _Feed:
         self._frames: list[tuple[int, int, bool, bool]] = []
         self._audio: list[Samples] = []
         self._audio_bytes = 0
+        self._picture_bytes = 0
         self._cues: list[Cue] = []
         self._events: list[DecodeEvent] = []
 
@@ -202,7 +205,11 @@ class _Feed:
             self._cues.append(item)
         else:
             self._events.append(item)
-        if len(self._frames) >= self._capacity or self._audio_bytes > _CHUNK_BYTES:
+        if (
+            len(self._frames) >= self._capacity
+            or self._audio_bytes > _CHUNK_BYTES
+            or self._picture_bytes > _CHUNK_PICTURE_BYTES
+        ):
             self._push()
         return reached_s
 
@@ -219,7 +226,9 @@ class _Feed:
             if selector.selection.suspicion is not None and self._batch is not None:
                 latest = latest or self._batch.features()
                 suspicion = latest[selector.selection.suspicion][-1]
-            track.pictures += selector.take(frame, suspicion)
+            pictures = selector.take(frame, suspicion)
+            track.pictures += pictures
+            self._picture_bytes += sum(p.rgb.nbytes for p in pictures)
 
     def _push(self) -> None:
         video = None
