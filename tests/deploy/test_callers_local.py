@@ -15,9 +15,17 @@ from pathlib import Path
 import boto3
 import pytest
 
-from defectscope.client import AwsTransport, Client, JobState
+from defectscope.client import AwsTransport, Client, Invocation, JobState
+from defectscope.client.retry import Deadline
 from defectscope.detectors import analyze
-from defectscope.errors import MediaNotFoundError
+from defectscope.errors import (
+    DefectscopeError,
+    MalformedRequestError,
+    MediaNotFoundError,
+    MediaRefusedError,
+    ObjectTooLargeError,
+    UnknownDetectorError,
+)
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.material import Footage
@@ -69,7 +77,9 @@ def endpoints(cloud, archives, script, clip, told):
     common = ["--role-arn", ROLE, "--image", "local", "--instance-type", "ml.c6i.xlarge"]
     common += ["--archives", str(archives("freeze")), "--archive", "freeze"]
     common += ["--model-prefix", "s3://models/defectscope"]
-    script("create_endpoint", "fast", *common)
+    bound = ["--environment", "DEFECTSCOPE_ALLOWED_BUCKETS=media,work/staging"]
+    bound += ["--environment", "DEFECTSCOPE_MAX_OBJECT_BYTES=1000000"]
+    script("create_endpoint", "fast", *common, *bound)
     queue = ["--async-output", "s3://work/reports", "--async-failures", "s3://work/failures"]
     queue += ["--success-topic", told[0], "--error-topic", told[0], "--max-instances", "2"]
     script("create_endpoint", "queued", *common, *queue)
@@ -135,6 +145,44 @@ def test_many_at_once_and_little_on_top(client, clip) -> None:
     sys.stdout.write(f"call minus analysis: median {statistics.median(over_ms):.1f} ms of 30\n")
     # Loose, because the machine of a test is shared; the page has the figure of a quiet one.
     assert statistics.median(over_ms) < 150
+
+
+@pytest.mark.parametrize(
+    ("record", "kind"),
+    [
+        ({"uri": "http://169.254.169.254/latest/meta-data/"}, MediaRefusedError),
+        ({"uri": "https://169.254.169.254/latest/meta-data/"}, MediaRefusedError),
+        ({"uri": "https://localhost/a.mp4"}, MediaRefusedError),
+        ({"uri": "file:///etc/passwd"}, MediaRefusedError),
+        ({"uri": "s3://media/../models/a.mp4"}, MediaRefusedError),
+        ({"uri": "s3://media//etc/passwd"}, MediaRefusedError),
+        ({"uri": "s3://models/defectscope/model.tar.gz"}, MediaRefusedError),
+        ({"uri": "s3://work/other/a.mp4"}, MediaRefusedError),
+        ({"uri": "s3://media/a.mp4", "captions_uri": "s3://models/a.vtt"}, MediaRefusedError),
+        ({"uri": "s3://media/large.mp4"}, ObjectTooLargeError),
+        ({"uri": "s3://media/none.mp4"}, MediaNotFoundError),
+        ({"uri": "s3://media/a.mp4", "detectors": ["../../etc"]}, UnknownDetectorError),
+        ({"uri": "s3://media/a.mp4", "surprise": 1}, MalformedRequestError),
+    ],
+)
+def test_what_may_not_be_asked_for_is_refused_by_its_code(client, cloud, record, kind) -> None:
+    """The same codes in-process, at the endpoint, and in the client's own error classes."""
+    if "large" in record["uri"]:
+        s3 = cloud.client("s3")
+        s3.put_object(Bucket="media", Key="large.mp4", Body=bytes(1_000_001))
+        s3.close()
+    call = Invocation(
+        endpoint_name="fast", body=json.dumps(record).encode(), content_type="application/json"
+    )
+    with pytest.raises(DefectscopeError) as refused:
+        client._wire.invoke(call, deadline=Deadline(None), timeout_s=30)
+    assert type(refused.value) is kind
+    assert refused.value.request_id
+    container = refused.value.__cause__
+    assert container.original_code == kind.code
+    assert container.original_status == kind.http_status
+    for told in ("Traceback", "/tmp", ".py", "site-packages", "127.0.0.1", "local:local"):
+        assert told not in refused.value.message
 
 
 def test_the_script_that_calls_an_endpoint(script, clip) -> None:

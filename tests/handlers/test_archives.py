@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from defectscope.deploy import archives
+from defectscope.deploy import archive_contents
 from defectscope.deploy.archives import build_archives, handler_names, read_manifest, smoke_test
 from defectscope.detectors import analyze, detector_class
 from defectscope.errors import DeployError
@@ -94,7 +94,7 @@ def test_a_missing_file_is_built_again(built, tmp_path):
 
 def test_an_archive_that_cannot_predict_does_not_count_as_built(built, tmp_path, monkeypatch):
     shutil.copytree(built, tmp_path / "copy")
-    monkeypatch.setattr(archives, "_LEFT_OUT", {*archives._LEFT_OUT, "features"})
+    monkeypatch.setattr(archive_contents, "LEFT_OUT", {*archive_contents.LEFT_OUT, "features"})
     with pytest.raises(DeployError, match=r"does not predict: ModuleNotFoundError.*features"):
         build_archives(tmp_path / "copy", [NAME])
     # The archive that was there before is untouched.

@@ -10,12 +10,8 @@ when a bare interpreter has unpacked it and made a real prediction with it.
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,42 +19,17 @@ import sysconfig
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import defectscope
+from defectscope.deploy.archive_contents import ALL, folder_of, stage, tree_sha256, version_of
+from defectscope.deploy.archive_packing import reproducible, run_archiver, write_tar
 from defectscope.errors import DeployError
 
-ALL = "all_detectors"
 MANIFEST = "manifest.json"
 _SMOKE_TIMEOUT_S = 300
-_ARCHIVER_TIMEOUT_S = 120
-# The archiver stamps the moment of building; this takes its place, so that equal inputs give equal
-# archives. The earliest date that a zip file can hold.
-_CREATED_ON = "01/01/1980 00:00:00"
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-# What judging does not need: front ends, builders, training, and the launcher of TorchServe.
-_LEFT_OUT = {"cli", "client", "deploy", "local", "report", "simulate", "training", "_bundled"}
-_LEFT_OUT_FILES = {
-    f"serving/{name}.py"
-    for name in (
-        "addresses",
-        "container",
-        "faults",
-        "forwarding",
-        "frontend_config",
-        "health",
-        "http_server",
-        "java",
-        "messages",
-        "process_guard",
-        "torchserve",
-    )
-}
-_SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
-_OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
 _BOOT = """
 import sys
 sys.path.insert(0, sys.argv[1])
@@ -99,10 +70,10 @@ def handler_names() -> tuple[str, ...]:
 
     A detector without its artifact is still to be tuned or trained: there is nothing to deploy.
     """
-    artifacts = _folder("model_artifacts")
+    artifacts = folder_of("model_artifacts")
     names = [
         p.parent.name
-        for p in sorted(_folder("handlers").glob("*/handler.py"))
+        for p in sorted(folder_of("handlers").glob("*/handler.py"))
         if p.parent.name == ALL or (artifacts / p.parent.name / "detector.json").is_file()
     ]
     return (*(name for name in names if name != ALL), *(name for name in names if name == ALL))
@@ -212,17 +183,17 @@ def _build(
     progress: Progress,
 ) -> Archive:
     staged = scratch / "staged"
-    _stage(name, staged)
-    version = _version(name)
-    inputs = _tree_sha256(staged, version)
+    stage(name, staged)
+    version = version_of(name)
+    inputs = tree_sha256(staged, version)
     if before and not force and before.inputs_sha256 == inputs and _intact(output, before):
         progress(name, "up to date")
         return before
     progress(name, "building")
     mar = scratch / f"{name}.mar"
-    contents = _reproducible(_run_archiver(name, version, staged, scratch), mar)
+    contents = reproducible(run_archiver(name, version, staged, scratch), mar)
     model_data = scratch / "model.tar.gz"
-    _write_tar(mar, model_data)
+    write_tar(mar, model_data)
     progress(name, "testing")
     smoke_test(model_data, name)
     home = output / name
@@ -242,138 +213,6 @@ def _build(
         size_bytes=(home / model_data.name).stat().st_size,
         inputs_sha256=inputs,
     )
-
-
-def _folder(kind: str) -> Path:
-    # Loaded here: everything else in deploy works without the engine.
-    from defectscope.detection.artifacts import bundled
-
-    return bundled(cast("Any", kind))
-
-
-def _version(name: str) -> str:
-    if name == ALL:
-        return defectscope.__version__
-    path = _folder("model_artifacts") / name / "detector.json"
-    try:
-        return str(json.loads(path.read_text("utf-8"))["version"])
-    except (OSError, ValueError, KeyError) as error:
-        raise DeployError(f"{path}: not a detector's artifact ({error})") from None
-
-
-def _stage(name: str, staged: Path) -> None:
-    """Lays out what goes into the archive, beside the handler and its configuration."""
-    package = Path(defectscope.__file__).resolve().parent
-    detectors = None if name == ALL else _with_dependencies(name, package)
-    for source in _package_files(package, detectors):
-        _copy(source, staged / "defectscope" / source.relative_to(package))
-    artifacts = _folder("model_artifacts")
-    chosen = sorted(p.name for p in artifacts.iterdir() if (p / "detector.json").is_file())
-    for folder in chosen if detectors is None else sorted(detectors):
-        for source in sorted((artifacts / folder).rglob("*")):
-            if source.is_file() and source.suffix in _SUFFIXES_KEPT:
-                target = Path("defectscope/_bundled/model_artifacts")
-                _copy(source, staged / target / source.relative_to(artifacts))
-    for file in ("handler.py", "model-config.yaml"):
-        _copy(_folder("handlers") / name / file, staged / file)
-
-
-def _package_files(package: Path, detectors: set[str] | None) -> Iterator[Path]:
-    for source in sorted(package.rglob("*")):
-        if not source.is_file() or source.suffix not in _SUFFIXES_KEPT:
-            continue
-        folder, *inner = source.relative_to(package).parts
-        if folder in _LEFT_OUT or source.relative_to(package).as_posix() in _LEFT_OUT_FILES:
-            continue
-        nested = folder == "detectors" and len(inner) > 1
-        if nested and detectors is not None and inner[0] not in detectors:
-            continue
-        yield source
-
-
-def _with_dependencies(name: str, package: Path) -> set[str]:
-    """The detector's folder and those that its modules import from."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        folder = waiting.pop()
-        found.add(folder)
-        for source in (package / "detectors" / folder).rglob("*.py"):
-            for other in _OTHER_DETECTOR.findall(source.read_text("utf-8")):
-                if other not in found and (package / "detectors" / other).is_dir():
-                    waiting.append(other)
-    return found
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
-
-
-def _run_archiver(name: str, version: str, staged: Path, scratch: Path) -> Path:
-    """Lets torch-model-archiver make the .mar; it empties $TMPDIR/<name>, so that is private."""
-    private, made = scratch / "tmp", scratch / "made"
-    private.mkdir()
-    made.mkdir()
-    # The handler and its configuration are named; the children of the rest go along.
-    rest = scratch / "rest"
-    rest.mkdir()
-    (staged / "defectscope").rename(rest / "defectscope")
-    command = [sys.executable, "-m", "model_archiver.model_packaging", "--model-name", name]
-    command += ["--version", version, "--handler", str(staged / "handler.py")]
-    command += ["--config-file", str(staged / "model-config.yaml")]
-    command += ["--extra-files", str(rest), "--export-path", str(made)]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "TMPDIR": str(private)},
-        capture_output=True,
-        text=True,
-        timeout=_ARCHIVER_TIMEOUT_S,
-        check=False,
-    )
-    mar = made / f"{name}.mar"
-    if done.returncode != 0 or not mar.is_file():
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DeployError(f"{name}: torch-model-archiver failed: {reason}")
-    return mar
-
-
-def _reproducible(mar: Path, target: Path) -> str:
-    """Writes the archive again in a fixed order without dates; gives its contents' SHA-256."""
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(mar) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
-        for entry in sorted(old.namelist()):
-            data = old.read(entry)
-            if entry == "MAR-INF/MANIFEST.json":
-                manifest = {**json.loads(data), "createdOn": _CREATED_ON}
-                data = json.dumps(manifest, indent=2, sort_keys=True).encode()
-            info = zipfile.ZipInfo(entry, _ZIP_DATE)
-            info.external_attr = 0o644 << 16
-            info.compress_type = zipfile.ZIP_DEFLATED
-            new.writestr(info, data)
-            digest.update(f"{hashlib.sha256(data).hexdigest()}  {entry}\n".encode())
-    return digest.hexdigest()
-
-
-def _write_tar(mar: Path, target: Path) -> None:
-    """Puts the .mar at the root of a model.tar.gz without dates, owners or a file name."""
-    data = mar.read_bytes()
-    info = tarfile.TarInfo(mar.name)
-    info.size, info.mode = len(data), 0o644
-    with (
-        target.open("wb") as raw,
-        gzip.GzipFile("", "wb", 1, raw, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        tar.addfile(info, io.BytesIO(data))
-
-
-def _tree_sha256(staged: Path, version: str) -> str:
-    digest = hashlib.sha256(f"{version} {sys.version_info[:2]}\n".encode())
-    for source in sorted(p for p in staged.rglob("*") if p.is_file()):
-        entry = source.relative_to(staged).as_posix()
-        digest.update(f"{hashlib.sha256(source.read_bytes()).hexdigest()}  {entry}\n".encode())
-    return digest.hexdigest()
 
 
 def _intact(output: Path, archive: Archive) -> bool:

@@ -1,0 +1,120 @@
+"""What goes into an archive: the handler, its detectors with their artifacts, and the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import defectscope
+from defectscope.errors import DeployError
+
+ALL = "all_detectors"
+"""The archive that has every detector."""
+
+# What judging does not need: front ends, builders, training, and the launcher of TorchServe.
+LEFT_OUT = {"cli", "client", "deploy", "local", "report", "simulate", "training", "_bundled"}
+_LEFT_OUT_FILES = {
+    f"serving/{name}.py"
+    for name in (
+        "addresses",
+        "container",
+        "faults",
+        "forwarding",
+        "frontend_config",
+        "health",
+        "http_server",
+        "java",
+        "messages",
+        "process_guard",
+        "torchserve",
+    )
+}
+_SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
+_OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
+
+
+def folder_of(kind: str) -> Path:
+    """Gives where `handlers` or `model_artifacts` lie, in a checkout or in an installation."""
+    # Loaded here: everything else in deploy works without the engine.
+    from defectscope.detection.artifacts import bundled
+
+    return bundled(cast("Any", kind))
+
+
+def version_of(name: str) -> str:
+    """Gives the version of a detector's artifact; the package's own for all of them.
+
+    Raises:
+        DeployError: The artifact is broken.
+    """
+    if name == ALL:
+        return defectscope.__version__
+    path = folder_of("model_artifacts") / name / "detector.json"
+    try:
+        return str(json.loads(path.read_text("utf-8"))["version"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DeployError(f"{path}: not a detector's artifact ({error})") from None
+
+
+def stage(name: str, staged: Path) -> None:
+    """Lays out what goes into the archive, beside the handler and its configuration."""
+    package = Path(defectscope.__file__).resolve().parent
+    detectors = None if name == ALL else _with_dependencies(name, package)
+    for source in _package_files(package, detectors):
+        _copy(source, staged / "defectscope" / source.relative_to(package))
+    artifacts = folder_of("model_artifacts")
+    chosen = sorted(p.name for p in artifacts.iterdir() if (p / "detector.json").is_file())
+    for folder in chosen if detectors is None else sorted(detectors):
+        for source in sorted((artifacts / folder).rglob("*")):
+            if source.is_file() and source.suffix in _SUFFIXES_KEPT:
+                target = Path("defectscope/_bundled/model_artifacts")
+                _copy(source, staged / target / source.relative_to(artifacts))
+    for file in ("handler.py", "model-config.yaml"):
+        _copy(folder_of("handlers") / name / file, staged / file)
+
+
+def _package_files(package: Path, detectors: set[str] | None) -> Iterator[Path]:
+    for source in sorted(package.rglob("*")):
+        if not source.is_file() or source.suffix not in _SUFFIXES_KEPT:
+            continue
+        folder, *inner = source.relative_to(package).parts
+        if folder in LEFT_OUT or source.relative_to(package).as_posix() in _LEFT_OUT_FILES:
+            continue
+        nested = folder == "detectors" and len(inner) > 1
+        if nested and detectors is not None and inner[0] not in detectors:
+            continue
+        yield source
+
+
+def _with_dependencies(name: str, package: Path) -> set[str]:
+    """The detector's folder and those that its modules import from."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        folder = waiting.pop()
+        found.add(folder)
+        for source in (package / "detectors" / folder).rglob("*.py"):
+            for other in _OTHER_DETECTOR.findall(source.read_text("utf-8")):
+                if other not in found and (package / "detectors" / other).is_dir():
+                    waiting.append(other)
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def tree_sha256(staged: Path, version: str) -> str:
+    """Gives the hash of everything that an archive is built from."""
+    digest = hashlib.sha256(f"{version} {sys.version_info[:2]}\n".encode())
+    for source in sorted(p for p in staged.rglob("*") if p.is_file()):
+        entry = source.relative_to(staged).as_posix()
+        digest.update(f"{hashlib.sha256(source.read_bytes()).hexdigest()}  {entry}\n".encode())
+    return digest.hexdigest()
