@@ -210,23 +210,25 @@ def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
     Source: W. L. Ruzzo and M. Tompa, "A linear time algorithm for finding all maximal scoring
     subsequences", ISMB 1999.
     """
-    # Candidates: first row, row after the last, total before the first and after the last.
-    found: list[tuple[int, int, float, float]] = []
+    # Candidates: first row, row after the last, total before the first and after the last, and the
+    # nearest earlier candidate that began lower, -1 for none.
+    found: list[tuple[int, int, float, float, int]] = []
     total = 0.0
     for row, weight in enumerate(weights.tolist()):
         total += weight
         if weight <= 0:
             continue
         first, before = row, total - weight
-        while found:
-            # The nearest candidate that began lower, unless it also ended at least as high.
-            lower = next((k for k in range(len(found) - 1, -1, -1) if found[k][2] < before), None)
-            if lower is None or found[lower][3] >= total:
+        while True:
+            lower = len(found) - 1
+            while lower >= 0 and found[lower][2] >= before:
+                lower = found[lower][4]
+            if lower < 0 or found[lower][3] >= total:
                 break
             first, before = found[lower][0], found[lower][2]
             del found[lower:]
-        found.append((first, row + 1, before, total))
-    return [(first, last) for first, last, _, _ in found]
+        found.append((first, row + 1, before, total, lower))
+    return [(first, last) for first, last, *_ in found]
 
 
 def _signs_of(table: Table) -> Signs:
