@@ -41,6 +41,8 @@ SPAN = (0.3, 0.375)
 QUIETEST_DBFS = -45.0
 # Two channels whose difference lies this far under their sum are one channel, written twice.
 MONO_DB = -40.0
+# Correlation of two channels from which on they have a phase.
+LEAST_CORRELATION = 0.2
 _SOUND = ("audio", "stereo")
 _TAKE = re.compile(r"-[A-Z](?=\.\w+$)")
 
@@ -177,15 +179,37 @@ def _sounds(runs: Sequence[Samples], rate_hz: int, *, wide: bool) -> bool:
     return bool(loud.mean() > 0.5 and loud[:3].any() and loud[-3:].any())
 
 
+def has_phase(source: Path) -> bool:
+    """Tells whether the first two channels of an excerpt have enough in common to have a phase.
+
+    An inversion between channels with nothing in common can be neither heard nor found.
+    """
+    with open_media(source) as reader:
+        runs = [i for i in reader.read(video=False) if isinstance(i, Samples)]
+    sound = np.concatenate([r.data for r in runs])
+    start, length = (round(share * len(sound)) for share in SPAN)
+    left, right = sound[start : start + length, 0], sound[start : start + length, 1]
+    scale = float(np.sqrt(np.sum(left**2) * np.sum(right**2)))
+    return scale > 0 and float(np.sum(left * right)) / scale >= LEAST_CORRELATION
+
+
+def is_made(source: Path, name: str, severity: int, work: Path) -> bool:
+    """Tells whether a clip lies there, made by the simulator as it is now."""
+    return _target(source, name, severity, work).with_suffix(".truth.json").exists()
+
+
+def _target(source: Path, name: str, severity: int, work: Path) -> Path:
+    text = Path(inspect.getfile(type(simulator(name)))).read_bytes()
+    stamp = hashlib.sha256(text).hexdigest()[:8]
+    return work / "impaired" / stamp / f"{source.stem}.{name}.{severity}{source.suffix}"
+
+
 def impaired(source: Path, name: str, severity: int, work: Path) -> Clip | None:
     """Makes one defect in an excerpt; None where the excerpt cannot have it.
 
     A clip is kept under the simulator's own source text, and made anew when that changes.
     """
-    made = simulator(name)
-    text = Path(inspect.getfile(type(made))).read_bytes()
-    stamp = hashlib.sha256(text).hexdigest()[:8]
-    target = work / "impaired" / stamp / f"{source.stem}.{name}.{severity}{source.suffix}"
+    target = _target(source, name, severity, work)
     note = target.with_suffix(".truth.json")
     refused = target.with_suffix(".refused")
     if refused.exists():
