@@ -56,7 +56,7 @@ def page(found: Mapping[str, Any]) -> str:
         "one excerpt of at most 8 s from the middle of each, impaired at severities 1 (barely "
         f"perceptible) to 5 (gross). F1, ends and clip AUC are over severities {MODERATE} to 5; "
         f"events match one to one at IoU >= {MATCH_IOU}; end errors are in frames for pictures and "
-        "in ms for sound. Thresholds are the released ones. Phase is inverted only in excerpts whose "
+        "in ms for sound. Thresholds are the released ones. Phase is inverted only where the "
         "channels have something in common (correlation >= 0.2).",
         "",
         f"Recordings: {used}.",
