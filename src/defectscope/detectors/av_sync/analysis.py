@@ -19,6 +19,7 @@ from defectscope.detectors.av_sync.fragments import (
     STRETCH_SAMPLES,
     Cell,
     judge_fragment,
+    shot_by_shot,
 )
 from defectscope.detectors.av_sync.network import SyncNet
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness
@@ -35,6 +36,8 @@ PER_MINUTE = 60 // FRAGMENT_S
 # Likeness is kept in steps of 1 / 32 by the linear model and of 1 / 127 by the network.
 _CANONICAL_STEPS, _NETWORK_STEPS = 32.0, 127.0
 _BOX_STEPS = 255.0
+# Rows and columns of the picture that is kept of every track's mouth.
+THUMBNAIL = (24, 32)
 
 
 class AvSyncAnalysis:
@@ -83,6 +86,8 @@ class AvSyncAnalysis:
             network_pairs=byte, network=np.int8,
         )  # fmt: skip
 
+        self._thumbnails = TableBuilder(grid, frame=np.int64, track=byte, luma=byte)
+
     def push(self, chunk: Chunk) -> None:
         """Takes the next pictures and sound."""
         for run in chunk.audio:
@@ -107,7 +112,11 @@ class AvSyncAnalysis:
         """Gives what was measured."""
         self._end_fragment()
         self._finish(all_of_it=True)
-        tables = {"cells": self._cells.table(), "likeness": self._likeness.table()}
+        tables = {
+            "cells": self._cells.table(),
+            "likeness": self._likeness.table(),
+            "thumbnails": self._thumbnails.table(),
+        }
         return Measurements("av_sync", tables)
 
     def _take(self, picture: RgbPicture) -> None:
@@ -150,17 +159,23 @@ class AvSyncAnalysis:
         first_s, last_s = number * FRAGMENT_S - MARGIN_S, (number + 1) * FRAGMENT_S + MARGIN_S
         rate_hz = self._rate_hz
         raw = placed(self._sound, first_s * rate_hz, last_s * rate_hz)
+        cuts_s = self._shots.between(first_s, last_s)
         found = judge_fragment(
             number,
             mouths,
             resampled(raw, rate_hz)[:STRETCH_SAMPLES],
             (self._heard[0] / rate_hz, self._heard[1] / rate_hz),
-            self._shots.between(first_s, last_s),
+            cuts_s,
             self._canonical,
             self._network,
         )
         for cell in found:
             self._keep(cell)
+        pieces = enumerate(shot_by_shot(mouths, cuts_s) if found else [])
+        for track, mouth in sorted(pieces, key=lambda p: (p[1].first_frame, p[0])):
+            small = thumbnail(mouth)
+            at = np.full(small.size, mouth.first_frame)
+            self._thumbnails.add(frame=at, track=np.full(small.size, track), luma=small.ravel())
 
     def _keep(self, cell: Cell) -> None:
         box = saturate(cell.box * _BOX_STEPS, np.uint8)
@@ -179,6 +194,25 @@ class AvSyncAnalysis:
             network_pairs=network.pairs,
             network=saturate(network.mean * _NETWORK_STEPS, np.int8),
         )
+
+
+def thumbnail(mouth: Mouth) -> NDArray[np.uint8]:
+    """Gives a mouth in the middle of its track, (24, 32) luma."""
+    crop = mouth.crops[len(mouth) // 2]
+    rows, columns = THUMBNAIL
+    blocks = crop.reshape(rows, crop.shape[0] // rows, columns, crop.shape[1] // columns)
+    return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+
+
+def thumbnails_of(measurements: Measurements) -> dict[tuple[int, int], NDArray[np.uint8]]:
+    """Gives the kept mouths by first frame and track."""
+    table = measurements.tables["thumbnails"]
+    size = THUMBNAIL[0] * THUMBNAIL[1]
+    frames, tracks, luma = (column(table, n) for n in ("frame", "track", "luma"))
+    return {
+        (int(frames[i]), int(tracks[i])): luma[i : i + size].reshape(THUMBNAIL)
+        for i in range(0, len(table), size)
+    }
 
 
 def cells_of(measurements: Measurements) -> list[Cell]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from defectscope.detection.artifacts import bundled, severity_of
 from defectscope.detection.contracts import Needs, PictureSelection, Tuned
@@ -16,6 +19,7 @@ from defectscope.detectors.av_sync.analysis import (
     PER_MINUTE,
     AvSyncAnalysis,
     cells_of,
+    thumbnails_of,
 )
 from defectscope.detectors.av_sync.canonical import Canonical, load_canonical
 from defectscope.detectors.av_sync.clips import MAX_HEIGHT_PX
@@ -35,6 +39,7 @@ from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
 from defectscope.findings import DetectorResult, Finding, Measurements, Verdict
+from defectscope.media.pictures import encode_jpeg
 from defectscope.media.stream import StreamInfo
 
 # Boxes of faces that a finding shows, at most.
@@ -127,20 +132,21 @@ class AvSync:
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Turns likeness over offsets into a verdict."""
-        del stream
         rules = Rules.of(self.tuned.thresholds)
         judged = judge(cells_of(measurements), rules, self.params.window_s)
         scores = np.array([_score(w, rules) for w in judged.windows])
         times_s = np.array([w.centre_s for w in judged.windows])
         return DetectorResult(
             verdict=cast("Verdict", judged.verdict),
-            findings=tuple(self._finding(p) for p in judged.passages),
+            findings=tuple(self._finding(p, measurements, stream) for p in judged.passages),
             peak_score={"av_sync": round(float(scores.max(initial=0.0)), 4)},
             curves={"av_sync": curve(times_s, scores)} if len(scores) else {},
         )
 
-    def _finding(self, passage: Passage) -> Finding:
+    def _finding(self, passage: Passage, measurements: Measurements, stream: StreamInfo) -> Finding:
         best = passage.best
+        video = stream.video
+        size = (video.width, video.height) if video is not None else (1, 1)
         offset_ms = float(np.median([w.peak.ms for w in passage.windows]))
         evidence: dict[str, Any] = {
             "offset_ms": round(offset_ms, 1),
@@ -150,7 +156,8 @@ class AvSync:
             "windows_agreeing": best.agreeing,
             "offsets_ms": [round(float(o) * MS_PER_FRAME) for o in OFFSETS],
             "distances": as_distances(best.curve),
-            "tracks": _tracks(passage),
+            "tracks": _tracks(passage, size),
+            "thumbnails_jpeg_base64": _thumbnails(passage, thumbnails_of(measurements)),
         }
         return Finding(
             detector=self.name,
@@ -169,19 +176,37 @@ def _score(window: Window, rules: Rules) -> float:
     return round(window.probability * min(1.0, far), 4)
 
 
-def _tracks(passage: Passage) -> list[dict[str, Any]]:
-    """Gives whose lips were read: spans and boxes, (left, top, right, bottom) as shares."""
+def _tracks(passage: Passage, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Gives whose lips were read, when and where: left, top, width and height in source pixels."""
     out: list[dict[str, Any]] = []
     cells = {(c.frame, c.track): c for w in passage.windows for c in w.cells}
+    seen: list[NDArray[np.float64]] = []
     for key in sorted(cells):
         cell = cells[key]
-        box = [round(float(v), 3) for v in cell.box]
         start_s, end_s = cell.frame / RATE_FPS, (cell.frame + cell.frames) / RATE_FPS
-        last = out[-1] if out else None
         # One face that hardly moves is one entry.
-        near = last is not None and max(abs(a - b) for a, b in zip(last["box"], box, strict=True))
-        if last is not None and start_s - last["end_s"] < 0.05 and near < 0.1:
-            last["end_s"] = round(end_s, 3)
-        else:
-            out.append({"start_s": round(start_s, 3), "end_s": round(end_s, 3), "box": box})
+        if out and start_s - out[-1]["end_s"] < 0.05 and np.abs(seen[-1] - cell.box).max() < 0.1:
+            out[-1]["end_s"] = round(end_s, 3)
+            continue
+        left, top, right, bottom = cell.box * np.tile(size, 2)
+        seen.append(cell.box)
+        out.append(
+            {
+                "label": f"track {len(out) + 1}",
+                "start_s": round(start_s, 3),
+                "end_s": round(end_s, 3),
+                "box_px": [round(float(v)) for v in (left, top, right - left, bottom - top)],
+            }
+        )
     return out[:_MOST_TRACKS]
+
+
+def _thumbnails(passage: Passage, kept: Mapping[tuple[int, int], NDArray[np.uint8]]) -> list[str]:
+    """Gives the mouths that were read, as JPEG files in base64, one for every track."""
+    read = {(c.frame, c.track) for w in passage.windows for c in w.cells}
+    chosen = [kept[key] for key in sorted(read & set(kept))][:_MOST_TRACKS]
+    large = [np.kron(luma, np.ones((3, 3), np.uint8)) for luma in chosen]
+    return [
+        b64encode(encode_jpeg(np.repeat(luma[..., None], 3, axis=2))).decode("ascii")
+        for luma in large
+    ]
