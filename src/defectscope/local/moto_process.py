@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 
 from defectscope.local.instance_types import accept_known_types
+from defectscope.local.ranged_objects import read_ranges_only
 
 
 def main() -> None:
@@ -25,6 +26,7 @@ def main() -> None:
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
     accept_known_types()
+    read_ranges_only()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
