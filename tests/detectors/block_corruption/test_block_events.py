@@ -12,49 +12,105 @@ from defectscope.detectors.block_corruption.analysis import (
     covered,
 )
 from defectscope.detectors.block_corruption.detector import Params
-from defectscope.detectors.block_corruption.events import Known, events
+from defectscope.detectors.block_corruption.events import Known, events, usual
 
 STARTS_S = np.arange(100) / 25
 ENDS_S = (np.arange(100) + 1) / 25
+# What an end costs, in log-odds.
+COST = 3.0
 
 
-def found(rows, scores, previous, jumps=None, bridge_s=0.0):
+def found(rows, evidence, previous, jumps=None, bridge_s=0.0, enter=0.5):
     jumps = np.zeros(100) if jumps is None else jumps
-    known = Known.of(np.array(rows), np.array(scores), np.array(previous), jumps)
+    known = Known.of(np.array(rows), np.array(evidence, float), np.array(previous, float), jumps)
     return [
         (round(e.start_s * 25), round(e.end_s * 25))
-        for e in events(known, STARTS_S, ENDS_S, 0.8, 0.4, bridge_s)
+        for e in events(known, known.scores, STARTS_S, ENDS_S, COST, enter, bridge_s)
     ]
 
 
 def test_a_pair_across_an_end_gives_it_exactly():
     # Row 20 is damaged and the row before it is not; row 33 is clean and the one before is not.
-    assert found([10, 20, 33], [0, 0.9, 0], [0, 0, 0.9]) == [(20, 33)]
+    assert found([10, 20, 33], [-5, 5, -5], [-5, -5, 5]) == [(20, 33)]
 
 
 def test_without_such_a_pair_the_end_lies_where_the_picture_changed_most():
     jumps = np.zeros(100)
     jumps[16], jumps[41] = 50, 60
-    assert found([10, 20, 30, 50], [0, 0.9, 0.9, 0], [0, 0.9, 0.9, 0], jumps) == [(16, 41)]
+    assert found([10, 20, 30, 50], [-5, 5, 5, -5], [-5, 5, 5, -5], jumps) == [(16, 41)]
 
 
-def test_weak_damage_goes_on_but_does_not_begin_an_occurrence():
-    assert found([10, 20, 30, 40], [0, 0.5, 0.5, 0], [0, 0.5, 0.5, 0]) == []
-    assert len(found([10, 20, 30, 40], [0, 0.9, 0.5, 0], [0, 0.5, 0.5, 0])) == 1
+def test_one_frame_of_weak_evidence_begins_nothing_and_several_do():
+    assert found([10, 20, 30], [-5, 4, -5], [-5, -5, -5]) == []
+    assert len(found([10, 20, 30], [-5, 4, -5], [-5, 4, -5])) == 1
+
+
+def test_one_frame_beyond_doubt_is_enough():
+    assert found([10, 20, 30], [-5, 8, -5], [-5, -5, -5]) == [(20, 21)]
+
+
+def test_one_frame_that_looks_clean_does_not_end_an_occurrence():
+    rows = [10, 20, 24, 30]
+    assert found(rows, [5, 5, -4, 5], [5, 5, 5, 5]) == [(9, 31)]
+    assert len(found(rows, [5, 5, -8, 5], [5, 5, 5, 5])) == 2
+
+
+def test_an_occurrence_needs_one_frame_that_is_likely_damaged():
+    rows = [10, 20, 30, 40]
+    doubtful = ([-5, 2, 2, -5], [-5, 2, 2, -5])
+    assert len(found(rows, *doubtful, enter=0.8)) == 1
+    assert found(rows, *doubtful, enter=0.95) == []
 
 
 def test_damage_at_the_borders_of_the_programme_has_ends():
-    assert found([0, 12], [0.9, 0.9], [0.9, 0.9]) == [(0, 13)]
+    assert found([0, 12], [5, 5], [5, 5]) == [(0, 13)]
 
 
-def test_damage_seen_only_as_the_picture_before_counts():
-    assert found([20], [0.0], [0.95]) == [(19, 20)]
+def test_a_frame_looked_at_twice_counts_with_the_mean():
+    # Damaged for itself, clean as the one before: in doubt, and nothing is found.
+    assert found([20, 21], [9, -9], [-9, -9]) == []
+    assert found([20, 21], [9, -9], [-9, 9]) == [(20, 21)]
 
 
 def test_occurrences_close_together_are_one():
-    rows, scores, before = [10, 15, 20, 25], [0.9, 0, 0.9, 0], [0, 0.9, 0, 0.9]
-    assert found(rows, scores, before) == [(10, 15), (20, 25)]
-    assert found(rows, scores, before, bridge_s=0.2) == [(10, 25)]
+    rows, evidence, before = [10, 15, 20, 25], [9, -9, 9, -9], [-9, 9, -9, 9]
+    assert found(rows, evidence, before) == [(10, 15), (20, 25)]
+    assert found(rows, evidence, before, bridge_s=0.2) == [(10, 25)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_course_is_the_best_of_all_courses(seed):
+    evidence = np.random.default_rng(seed).normal(0, 4, 9)
+    known = Known(np.arange(9), evidence, np.zeros(100))
+    said = np.zeros(9, bool)
+    for event in events(known, evidence, STARTS_S, ENDS_S, COST, 0.0, -1.0):
+        said[round(event.start_s * 25) : round(event.end_s * 25)] = True
+
+    def worth(course):
+        # Clean before the first frame; what lasts beyond the last one has no end yet.
+        changes = np.count_nonzero(np.diff(np.concatenate([[False], course])))
+        return evidence[course].sum() - COST * changes
+
+    courses = ((np.arange(512)[:, None] >> np.arange(9)) & 1).astype(bool)
+    assert worth(said) == pytest.approx(max(worth(c) for c in courses))
+
+
+def test_what_is_usual_follows_the_content_and_not_the_damage():
+    times_s = np.arange(0, 60, 0.25)
+    scores = np.where(times_s < 30, -4.0, -1.0)
+    scores[(times_s >= 10) & (times_s < 13)] += 5.0
+    found = usual(scores, times_s)
+    assert found[times_s == 11.0] == pytest.approx(-4.0)
+    assert found[times_s == 55.0] == pytest.approx(-1.0)
+
+
+def test_what_is_usual_is_the_same_however_a_programme_was_cut():
+    rng = np.random.default_rng(4)
+    times_s, scores = np.arange(0, 40, 0.13), rng.normal(0, 2, 308)
+    inside = (times_s >= 5) & (times_s < 36)
+    whole, part = usual(scores, times_s), usual(scores[inside], times_s[inside])
+    sure = (times_s >= 16) & (times_s < 25)
+    np.testing.assert_array_equal(whole[sure], part[sure[inside]])
 
 
 def test_the_area_counts_the_last_cells_only_as_far_as_the_picture_goes():

@@ -56,7 +56,22 @@ def test_a_picture_that_stands_still_has_no_change_to_show():
     assert torch.count_nonzero(x[:, 3:]) == 0
     # Bytes are widened before they are subtracted: 0 - 200 must not wrap round.
     dark = torch.zeros_like(still)
-    assert network_input(dark, still)[0, 3, 0, 0] == pytest.approx(-200 / 32)
+    assert network_input(dark, still)[0, 3, 0, 0] == pytest.approx(-200 / 16)
+
+
+def test_a_straight_border_outweighs_dots():
+    """Seams are averaged along their direction, so four pixels in a row count four times."""
+    border, dot = (torch.full((1, 3, 16, 16), 100.0) for _ in range(2))
+    border[..., 4:8, 6:] += 40
+    dot[..., 5, 6:] += 40
+    across = [network_input(p, p)[0, 7] * 16 for p in (border, dot)]
+    assert across[0][1, 1] == pytest.approx(40)
+    assert across[1][1, 1] == pytest.approx(10)
+
+
+def test_a_ramp_has_no_seams():
+    ramp = (torch.arange(32.0) * 5).expand(1, 3, 32, 32)
+    assert network_input(ramp, ramp)[0, 7:9, :, 1:-1].abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("engine", ["openvino", "torch"])

@@ -1,7 +1,8 @@
 """Block corruption: parts of the picture are displaced, repeated or filled with nonsense.
 
 Cheap features single out suspects, a network maps the damage in each and in the picture before it,
-and decides. Where one picture is judged clean and its neighbour damaged, that is an end.
+and says how likely each is damaged. The most plausible course of clean and damaged stretches gives
+the occurrences; where one picture is clean and its neighbour damaged, that is an end.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from defectscope.detectors.block_corruption.analysis import (
     MAP_ROWS,
     BlockCorruptionAnalysis,
 )
-from defectscope.detectors.block_corruption.events import Event, Known, events
+from defectscope.detectors.block_corruption.events import Event, Known, events, usual
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
+
+_BUCKET_S = 0.5
+# What the area rule says counts as beyond doubt, in costs of an end.
+_RULED = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,16 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        frames_per_s: Frames of every second that the network looks at, at most; even. More finds
-            shorter damage and costs proportionally more.
+        frames_per_s: Frames of every second that the network looks at, at most, each with the one
+            before it; even. More finds shorter damage and costs proportionally more.
         max_height_px: Taller pictures are scaled down to this height for the network.
         decision: `learned` decides with the network's own decision, `area` with the share of the
             picture that its map calls damaged.
         bridge_s: Occurrences that are no further apart are one, seconds.
     """
 
-    frames_per_s: int = 4
-    max_height_px: int = 540
+    frames_per_s: int = 6
+    max_height_px: int = 360
     decision: str = "learned"
     bridge_s: float = 0.4
 
@@ -69,11 +74,12 @@ class BlockCorruption:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
-        # Two frames a bucket: where damage begins inside it, and where it ends.
+        # The most suspicious frames of every half second: where damage begins, and where it ends.
         self._selection = PictureSelection(
-            bucket_s=2 / self.params.frames_per_s,
+            bucket_s=_BUCKET_S,
             suspicion="tile_sad",
-            per_bucket=2,
+            sudden=True,
+            per_bucket=round(_BUCKET_S * self.params.frames_per_s),
             with_previous=True,
             max_height_px=self.params.max_height_px,
         )
@@ -81,9 +87,9 @@ class BlockCorruption:
             media=frozenset({"video"}),
             features=frozenset({"tile_sad"}),
             pictures=self._selection,
-            # A whole bucket and the frame before it; ends are sought within one more.
+            # A whole bucket, the frames around it, and what those are compared with.
             context_before_s=2 * self._selection.bucket_s,
-            context_after_s=self._selection.bucket_s,
+            context_after_s=2 * self._selection.bucket_s,
         )
 
     @cached_property
@@ -116,22 +122,26 @@ class BlockCorruption:
             return DetectorResult("pass", peak_score={"block_corruption": 0.0})
         starts_s = times_s(frames)
         ends_s = np.append(starts_s[1:], starts_s[-1] + float(1 / video.frame_rate))
-        confidence = self._confidence(column(samples, "logit"))
-        before = self._confidence(column(samples, "previous_logit"))
+        rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
         area = column(samples, "area") / AREA_STEPS
-        area_before = column(samples, "previous_area") / AREA_STEPS
-        by_area = self.params.decision == "area"
-        known = Known.of(
-            np.searchsorted(column(frames, "pts"), column(samples, "pts")),
-            area if by_area else confidence,
-            area_before if by_area else before,
-            column(frames, "jump"),
-        )
         t = self.tuned.thresholds
-        enter, leave = (
-            (t["area"], t["area"] / 2) if by_area else (t["decision"], t["decision_leave"])
+        if self.params.decision == "area":
+            area_before = column(samples, "previous_area") / AREA_STEPS
+            known = Known.of(rows, area, area_before, column(frames, "jump"))
+            most = _RULED * t["change"]
+            evidence = np.where(known.scores > t["area"], most, -most)
+        else:
+            logit, before = (
+                column(samples, name).astype(np.float64) / LOGIT_STEPS
+                for name in ("logit", "previous_logit")
+            )
+            known = Known.of(rows, logit, before, column(frames, "jump"))
+            evidence = self._evidence(known, starts_s)
+            evidence = evidence.clip(-t["certain"], t["certain"])
+        found = events(
+            known, evidence, starts_s, ends_s, t["change"], t["decision"], self.params.bridge_s
         )
-        found = events(known, starts_s, ends_s, enter, leave, self.params.bridge_s)
+        confidence = 1 / (1 + np.exp(-evidence[np.searchsorted(known.rows, rows)]))
         findings = tuple(
             self._finding(event, samples, measurements.tables["maps"], confidence, area)
             for event in found
@@ -143,11 +153,11 @@ class BlockCorruption:
             curves={"block_corruption": curve(times_s(samples), confidence)},
         )
 
-    def _confidence(self, steps: NDArray[Any]) -> NDArray[np.float64]:
-        """Calibrated probability of damage, from decision logits as measured."""
+    def _evidence(self, known: Known, starts_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated log-odds of damage, from decision logits and how they rise above the usual."""
         fit = self.tuned.artifact["calibration"]
-        logits = steps.astype(np.float64) / LOGIT_STEPS
-        return 1 / (1 + np.exp(-(fit["slope"] * logits + fit["offset"])))
+        risen = known.scores - usual(known.scores, starts_s[known.rows])
+        return fit["slope"] * known.scores + fit["relative"] * risen + fit["offset"]
 
     def _finding(
         self,

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 # Far below a frame, far above the rounding of seconds.
 _ROUNDING_S = 1e-6
+# What is usual is the lower tenth of the scores of 21 seconds; docs/results/block_corruption.md.
+_USUAL_REACH_S = 10
+_USUAL_PERCENT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Event:
     Attributes:
         start_s: First damaged instant.
         end_s: First instant after it.
-        confidence: Highest score of a frame in it.
+        confidence: Highest probability of damage of a frame in it.
     """
 
     start_s: float
@@ -33,7 +36,7 @@ class Known:
 
     Attributes:
         rows: Their rows in the table of frames, rising.
-        scores: Their scores, 0 to 1.
+        scores: What was said of them.
         jumps: For every frame, how suddenly its most changed part changed.
     """
 
@@ -45,57 +48,105 @@ class Known:
     def of(
         rows: NDArray[Any], scores: NDArray[Any], previous: NDArray[Any], jumps: NDArray[Any]
     ) -> Known:
-        """Joins scores of frames and of the frames before them; a frame's own score wins."""
-        judged: dict[int, float] = {}
-        for row, score in zip(rows.tolist(), previous.tolist(), strict=True):
-            if row > 0:
-                judged[row - 1] = score
-        judged.update(zip(rows.tolist(), scores.tolist(), strict=True))
-        order = sorted(judged)
-        return Known(np.array(order, np.int64), np.array([judged[r] for r in order]), jumps)
+        """Joins what was said of frames and of the frames before them.
+
+        A frame that was looked at twice, once for itself and once as the one before, counts with
+        the mean of both.
+        """
+        both = np.concatenate([rows, rows - 1])
+        values = np.concatenate([scores, previous]).astype(np.float64)
+        order, place = np.unique(both[both >= 0], return_inverse=True)
+        sums = np.bincount(place, values[both >= 0], len(order))
+        return Known(order.astype(np.int64), sums / np.bincount(place, minlength=len(order)), jumps)
+
+
+def usual(scores: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gives for each judged frame what is usual around it: a low percentile of the scores.
+
+    Some content looks more like damage than other content does, all the time. What rises above
+    that is the surer sign.
+
+    Args:
+        scores: Of judged frames.
+        times_s: Their instants, rising.
+    """
+    seconds = np.floor(times_s).astype(np.int64)
+    first = np.searchsorted(seconds, seconds - _USUAL_REACH_S, side="left")
+    stop = np.searchsorted(seconds, seconds + _USUAL_REACH_S, side="right")
+    out = np.empty(len(scores))
+    # One search for all frames of a second: their surroundings are the same.
+    for k in np.unique(seconds, return_index=True)[1].tolist():
+        own = slice(k, int(np.searchsorted(seconds, seconds[k], side="right")))
+        out[own] = np.percentile(scores[first[k] : stop[k]], _USUAL_PERCENT)
+    return out
 
 
 def events(
     known: Known,
+    evidence: NDArray[np.float64],
     starts_s: NDArray[np.float64],
     ends_s: NDArray[np.float64],
+    change: float,
     enter: float,
-    leave: float,
     bridge_s: float,
 ) -> list[Event]:
-    """Gives occurrences: judged frames at or above `leave` in a row, one of them at `enter`.
+    """Gives occurrences: the most plausible course of clean and damaged stretches.
 
-    Between a clean and a damaged judged frame, the end lies where the picture changed most.
+    Every stretch must pay for its beginning and its end, so one frame of weak evidence begins
+    nothing and one clean-looking frame ends nothing, while several, or one that is beyond doubt,
+    do. Between a clean and a damaged judged frame the end lies where the picture changed most.
+
+    Source: A. J. Viterbi 1967, Error bounds for convolutional codes (the search for the course).
 
     Args:
         known: The judged frames.
+        evidence: For damage in each of them (positive) or against it, log-odds.
         starts_s: When each frame is presented.
         ends_s: When it is replaced.
-        enter: Score that an occurrence must reach.
-        leave: Score below which it is over.
+        change: What a beginning or an end costs, log-odds.
+        enter: Probability that one frame of an occurrence must reach.
         bridge_s: Occurrences no further apart than this are joined.
     """
     out: list[Event] = []
-    high = known.scores >= leave
-    place = 0
-    while place < len(high):
-        if not high[place]:
-            place += 1
+    for first, stop in _stretches(evidence, change):
+        peak = 1 / (1 + np.exp(-float(evidence[first:stop].max())))
+        if peak < enter:
             continue
-        stop = place
-        while stop < len(high) and high[stop]:
-            stop += 1
-        peak = float(known.scores[place:stop].max())
-        if peak >= enter:
-            first = _turn(known, place - 1, place)
-            last = _turn(known, stop - 1, stop)
-            event = Event(float(starts_s[first]), float(ends_s[last - 1]), peak)
-            if out and event.start_s - out[-1].end_s <= bridge_s + _ROUNDING_S:
-                event = Event(out[-1].start_s, event.end_s, max(out[-1].confidence, peak))
-                out.pop()
-            out.append(event)
-        place = stop
+        start, end = _turn(known, first - 1, first), _turn(known, stop - 1, stop)
+        event = Event(float(starts_s[start]), float(ends_s[end - 1]), peak)
+        if out and event.start_s - out[-1].end_s <= bridge_s + _ROUNDING_S:
+            before = out.pop()
+            event = Event(before.start_s, event.end_s, max(before.confidence, peak))
+        out.append(event)
     return out
+
+
+def _stretches(evidence: NDArray[np.float64], change: float) -> list[tuple[int, int]]:
+    """Half-open stretches of damage that maximise the evidence in them less the cost of ends."""
+    # Best sums so far that leave the last frame clean or damaged, and where each came from.
+    clean, damaged = 0.0, -np.inf
+    from_damaged = np.zeros(len(evidence), bool)
+    stays_damaged = np.zeros(len(evidence), bool)
+    for k, value in enumerate(evidence.tolist()):
+        from_damaged[k] = damaged - change > clean
+        # A tie goes on as it is: costs are paid only for a gain.
+        stays_damaged[k] = damaged >= clean - change
+        clean, damaged = (
+            max(clean, damaged - change),
+            max(damaged, clean - change) + value,
+        )
+    out: list[tuple[int, int]] = []
+    # What is damaged to the last frame has no end to pay for.
+    state = damaged > clean
+    stop = len(evidence)
+    for k in range(len(evidence) - 1, -1, -1):
+        if state and not stays_damaged[k]:
+            out.append((k, stop))
+            state = False
+        elif not state and from_damaged[k]:
+            stop = k
+            state = True
+    return out[::-1]
 
 
 def _turn(known: Known, before: int, after: int) -> int:

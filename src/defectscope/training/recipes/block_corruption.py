@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from defectscope.detectors.block_corruption.network import CELL_PX, BlockNet, network_input
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX, UNSURE
+from defectscope.detectors.block_corruption.network import DEFAULT_WIDTH, BlockNet, scaled
+from defectscope.simulate._damage_mask import DAMAGED, LABEL_PX, UNSURE
 from defectscope.training.contract import (
     CacheView,
     Item,
@@ -23,14 +23,21 @@ from defectscope.training.contract import (
     Split,
 )
 from defectscope.training.recipes.block_examples import ClipPlan, LeftOut, choose, items
+from defectscope.training.recipes.block_pairs import (
+    MeasuredPairs,
+    Pair,
+    draw,
+    stacked,
+    still,
+    varied,
+)
 from defectscope.training.recipes.block_sources import STILL_SUFFIXES, VIDEO_SUFFIXES
-from defectscope.training.scores import auc
+from defectscope.training.recipes.block_targets import figures, targets
 
-_PER_CELL = CELL_PX // LABEL_PX
-# A cell counts as damaged from four of its sixteen blocks on: one macroblock.
-_DAMAGED_SHARE = 0.25
-# Pairs with less damage than this (share of the stored crop) are drawn half as often.
+# Pairs with less damage than this (share of the stored crop) are drawn less often.
 _FAINT_SHARE = 0.01
+# Share of the batches that show pictures at half their size.
+_HALVED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,7 @@ class Settings:
     """What can be set on the command line.
 
     Attributes:
-        width: Channels of the first stage; 64 is the published network.
+        width: Channels of the first stage.
         still_clips: Clips made of every still.
         clips_per_s: Clips made of every second of a recording.
         most_clips: Clips of one recording, at most.
@@ -52,14 +59,14 @@ class Settings:
         with_previous: The network sees what changed since the picture before.
     """
 
-    width: int = 24
+    width: int = DEFAULT_WIDTH
     still_clips: int = 8
     clips_per_s: float = 4.0
     most_clips: int = 80
     frames: int = 40
     pairs: int = 8
     stored_px: int = 256
-    crop_px: int = 224
+    crop_px: int = 192
     left_out_generator: str = "slice_loss"
     left_out_codec: str = "libx265"
     left_out_concealment: str = "none"
@@ -74,6 +81,7 @@ class BlockCorruptionRecipe:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self._pairs = MeasuredPairs(self.settings.stored_px)
 
     def preparation(self) -> Mapping[str, Any]:
         """Gives the settings that decide what is in the cache."""
@@ -128,42 +136,31 @@ class BlockCorruptionRecipe:
     def batch(
         self, cache: CacheView, rng: np.random.Generator, size: int
     ) -> Mapping[str, torch.Tensor]:
-        """Draws pairs, half of them with damage, and varies them."""
+        """Draws pairs, half of them with damage, and varies them.
+
+        Some batches show pictures at half their size, as a detector sees high definition; they
+        hold twice as many of smaller crops.
+        """
         share = np.array([max(f["damaged"]) for f in cache.facts("train")])
-        weight = np.where(share >= _FAINT_SHARE, 1.0, 0.5) * (share > 0)
-        half = size // 2
+        weight = np.where(share >= _FAINT_SHARE, 1.0, 0.4) * (share > 0)
+        halved = bool(rng.random() < _HALVED_SHARE)
+        side = self.settings.stored_px // 2 if halved else self.settings.crop_px
+        count = 2 * size if halved else size
+        half = count // 2
         chosen = np.concatenate(
             [
                 rng.choice(len(share), half, p=weight / weight.sum()),
-                rng.choice(np.flatnonzero(share == 0), size - half),
+                rng.choice(np.flatnonzero(share == 0), count - half),
             ]
         )
-        side = self.settings.crop_px
-        blocks = side // LABEL_PX
-        spare = (self.settings.stored_px - side) // LABEL_PX
-        pictures = np.empty((size, 2, 3, side, side), np.uint8)
-        masks = np.empty((size, 2, blocks, blocks), np.uint8)
-        for k, index in enumerate(chosen):
-            yuv = cache.array("train", int(index), "yuv")
-            mask = cache.array("train", int(index), "mask")
-            row, column = (int(v) for v in rng.integers(0, spare + 1, 2))
-            view = unpacked(yuv, row * LABEL_PX, column * LABEL_PX, side)
-            mask = mask[:, row : row + blocks, column : column + blocks]
-            if rng.random() < 0.5:
-                view, mask = view[..., ::-1], mask[..., ::-1]
-            draw = rng.random()
-            if draw < 0.15:  # damage looks the same backwards
-                view, mask = view[::-1], mask[::-1]
-            elif draw < 0.21:  # nothing came before, or the picture stood still
-                view, mask = view[[0, 0]], mask[[0, 0]]
-            pictures[k], masks[k] = view, mask
-        jitter = np.stack(
-            [rng.uniform(0.8, 1.2, size), rng.uniform(-16, 16, size), rng.uniform(0.5, 1.3, size)]
-        ).astype(np.float32)
-        jitter[2, rng.random(size) < 0.06] = 0.0  # black and white
+        drawn: list[Pair] = []
+        for index in chosen.tolist():
+            pair = self._pairs.get(cache, "train", index, halved=halved)
+            measured, mask = draw(pair, side // LABEL_PX, rng)
+            drawn.append((varied(measured, rng), mask))
+        measured, masks = stacked(drawn)
         return {
-            "yuv": torch.from_numpy(pictures),
-            "jitter": torch.from_numpy(jitter),
+            "measured": torch.from_numpy(measured),
             "block": torch.from_numpy((masks == DAMAGED).astype(np.float32)),
             "block_weight": torch.from_numpy((masks != UNSURE).astype(np.float32)),
             **targets(masks),
@@ -173,9 +170,8 @@ class BlockCorruptionRecipe:
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
         """Gives the sum of what the map and the decision get wrong."""
-        gain, lift, colour = batch["jitter"][:, :, None, None, None, None]
-        rgb = to_rgb(batch["yuv"].float(), gain, lift, colour)
-        logits, decision, blocks = cast("BlockNet", model).both(self.input(rgb))
+        x = self.input(batch["measured"])
+        logits, decision, blocks = cast("BlockNet", model).both(x)
         cells = _cross_entropy(logits, batch["cell"], batch["cell_weight"] * (1 + batch["cell"]))
         fine = _cross_entropy(blocks, batch["block"], batch["block_weight"] * (1 + batch["block"]))
         frames = _cross_entropy(decision, batch["hit"], batch["hit_weight"])
@@ -185,27 +181,25 @@ class BlockCorruptionRecipe:
             "decision_loss": float(frames.detach()),
         }
 
-    def input(self, rgb: torch.Tensor) -> torch.Tensor:
-        """Gives what the network takes of (n, 2, 3, height, width) RGB codes."""
-        previous = rgb[:, 1] if self.settings.with_previous else rgb[:, 0]
-        x = network_input(rgb[:, 0], previous)
-        return x.contiguous(memory_format=torch.channels_last)
+    def input(self, measured: torch.Tensor) -> torch.Tensor:
+        """Gives what the network takes of (n, INPUTS, rows, columns) measures."""
+        if not self.settings.with_previous:
+            measured = torch.from_numpy(still(measured.cpu().numpy())).to(measured.device)
+        return scaled(measured).contiguous(memory_format=torch.channels_last)
 
     def predict(
         self, model: torch.nn.Module, cache: CacheView, split: Split
     ) -> dict[str, NDArray[Any]]:
         """Gives logits and targets of every pair of a split, whole crops."""
-        side = self.settings.stored_px
         parts: list[dict[str, NDArray[Any]]] = []
         count = len(cache.facts(split))
         device = next(model.parameters()).device
         for first in range(0, count, 32):
             rows = range(first, min(count, first + 32))
-            yuv = np.stack([unpacked(cache.array(split, k, "yuv"), 0, 0, side) for k in rows])
-            masks = np.stack([cache.array(split, k, "mask") for k in rows])
-            rgb = to_rgb(torch.from_numpy(yuv).to(device).float(), 1.0, 0.0, 1.0)
+            measured, masks = stacked([self._pairs.get(cache, split, k) for k in rows])
+            x = self.input(torch.from_numpy(measured).to(device))
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                logits, decision = model(self.input(rgb))
+                logits, decision = model(x)
             parts.append(
                 {k: v.numpy() for k, v in targets(masks).items()}
                 | {"map": logits.float().cpu().numpy(), "decision": decision.float().cpu().numpy()}
@@ -237,75 +231,6 @@ def _maker(plan: ClipPlan) -> Any:
         return items(plan)
 
     return make
-
-
-def unpacked(yuv: Any, top: int, left: int, side_px: int) -> NDArray[np.uint8]:
-    """Gives stored pairs as (2, 3, side, side), chroma at luma's resolution."""
-    full = yuv.shape[2]
-    half = full // 2
-    out = np.empty((2, 3, side_px, side_px), np.uint8)
-    out[:, 0] = yuv[:, top : top + side_px, left : left + side_px]
-    for k in range(2):
-        plane = yuv[:, full:, k * half : (k + 1) * half]
-        part = plane[:, top // 2 : (top + side_px) // 2, left // 2 : (left + side_px) // 2]
-        out[:, 1 + k] = part.repeat(2, axis=1).repeat(2, axis=2)
-    return out
-
-
-def to_rgb(yuv: torch.Tensor, gain: Any, lift: Any, colour: Any) -> torch.Tensor:
-    """Gives RGB codes of limited-range YUV (..., 3, height, width), varied.
-
-    Source: ITU-R BT.601-7, 2.5 (the equations, and the ranges of the codes).
-    """
-    y = (yuv[..., 0:1, :, :] - 16) * (255 / 219) * gain + lift
-    u = (yuv[..., 1:2, :, :] - 128) * (255 / 224) * colour
-    v = (yuv[..., 2:3, :, :] - 128) * (255 / 224) * colour
-    rgb = torch.cat([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u], dim=-3)
-    return rgb.clamp(0, 255)
-
-
-def targets(masks: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
-    """Gives what map and decision shall say, with weight 0 where the truth is unsure.
-
-    Args:
-        masks: (n, 2, rows, columns) labels by block.
-    """
-    n, two, rows, columns = masks.shape
-    cells = masks.reshape(n, two, rows // _PER_CELL, _PER_CELL, columns // _PER_CELL, _PER_CELL)
-    damaged = (cells == DAMAGED).mean(axis=(3, 5))
-    touched = (cells != CLEAN).mean(axis=(3, 5))
-    cell = damaged >= _DAMAGED_SHARE
-    sure = cell | ((damaged == 0) & (touched <= 0.25))
-    hit = cell.any(axis=(2, 3))  # shape (n, 2)
-    # A picture is surely clean when nothing in it is damaged and next to nothing differs.
-    hit_sure = hit | ((damaged.sum(axis=(2, 3)) == 0) & (touched.mean(axis=(2, 3)) < 0.02))
-    return {
-        "cell": torch.from_numpy(cell.astype(np.float32)),
-        "cell_weight": torch.from_numpy(sure.astype(np.float32)),
-        "hit": torch.from_numpy(hit.astype(np.float32)),
-        "hit_weight": torch.from_numpy(hit_sure.astype(np.float32)),
-    }
-
-
-def figures(said: Mapping[str, NDArray[Any]]) -> dict[str, float]:
-    """Gives scores of predictions; `objective` is what training maximises."""
-    sure = said["hit_weight"][:, 0] > 0
-    frame_auc = auc(said["decision"][sure, 0].astype(np.float64), said["hit"][sure, 0].astype(bool))
-    before = said["hit_weight"][:, 1] > 0
-    before_auc = auc(
-        said["decision"][before, 1].astype(np.float64), said["hit"][before, 1].astype(bool)
-    )
-    cell_sure = said["cell_weight"][:, 0] > 0
-    cell, logit = said["cell"][:, 0][cell_sure] > 0, said["map"][:, 0][cell_sure]
-    shown = logit > 0
-    iou = float((cell & shown).sum() / max(1, (cell | shown).sum()))
-    scores = {
-        "frame_auc": frame_auc,
-        "previous_auc": before_auc,
-        "cell_auc": auc(logit.astype(np.float64), cell),
-        "map_iou": iou,
-    }
-    return scores | {"objective": (frame_auc + before_auc + 2 * iou) / 4}
 
 
 RECIPE = BlockCorruptionRecipe

@@ -1,0 +1,168 @@
+"""What the block corruption detector is measured on: damaged and clean clips with their labels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from defectscope.detection import measure
+from defectscope.detection.tables import column, times_s
+from defectscope.detectors import load
+from defectscope.findings import Interval, Measurements
+from defectscope.media import open_media
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.frames import Frame, Plane
+from defectscope.media.stream import StreamInfo
+from defectscope.media.writer import Writer
+from defectscope.simulate._damage_mask import DAMAGED
+from defectscope.training import corpora
+from defectscope.training.recipes import block_examples
+from defectscope.training.recipes.block_alikes import ALIKES
+from defectscope.training.recipes.block_corruption import Settings
+from defectscope.training.recipes.block_sources import STILL_SUFFIXES, VIDEO_SUFFIXES
+
+NAME = "block_corruption"
+FRAMES, RATE_FPS = 150, 25
+# A picture counts as visibly damaged from this share of its area on.
+VISIBLE_AREA = 0.005
+# An occurrence is over when the picture has been whole for longer than the detector bridges.
+BRIDGE_FRAMES = 10
+
+
+@dataclass
+class Clip:
+    """A file, what was done to it, and its labels frame by frame."""
+
+    path: Path
+    recording: str
+    facts: dict[str, Any]
+    masks: list[np.ndarray]
+
+    @property
+    def areas(self) -> np.ndarray:
+        """Damaged share of every frame."""
+        return np.array([(mask == DAMAGED).mean() for mask in self.masks])
+
+    @property
+    def truth(self) -> list[Interval]:
+        """Visible occurrences, those close together joined."""
+        rows = np.flatnonzero(self.areas >= VISIBLE_AREA)
+        out: list[list[int]] = []
+        for row in rows.tolist():
+            if out and row - out[-1][1] <= BRIDGE_FRAMES:
+                out[-1][1] = row
+            else:
+                out.append([row, row])
+        return [Interval(a / RATE_FPS, (b + 1) / RATE_FPS) for a, b in out]
+
+
+@dataclass
+class Judged:
+    """A clip and what the detector measured in it."""
+
+    clip: Clip
+    measured: Measurements
+    stream: StreamInfo
+
+    def sampled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows of the frames the network looked at, their logits, and the logits before them."""
+        table = self.measured.tables["samples"]
+        rows = np.rint(times_s(table) * RATE_FPS).astype(int)
+        return rows, column(table, "logit") / 256, column(table, "previous_logit") / 256
+
+
+def recordings(roots: Sequence[Path], split: str) -> list[Any]:
+    """Recordings of a split."""
+    file = Path(corpora.__file__).parent / "recipes" / f"{NAME}.toml"
+    found = corpora.recordings(
+        corpora.read_corpora(file, roots), STILL_SUFFIXES | VIDEO_SUFFIXES, seed=1
+    )
+    return [r for r in found if r.split == split]
+
+
+def shown(roots: Sequence[Path], split: str, stills: int) -> list[Any]:
+    """Recordings of a split, with few of its stills: a panned one stands for many others."""
+    found = recordings(roots, split)
+    still = [r for r in found if r.path.suffix.lower() in STILL_SUFFIXES][:stills]
+    return [r for r in found if r.path.suffix.lower() in VIDEO_SUFFIXES] + still
+
+
+def make_clips(
+    roots: Sequence[Path], work: Path, split: str, each: int, seed: int
+) -> Iterator[Clip]:
+    """Makes the clips once; a second run reads them."""
+    settings = Settings()
+    left_out = {
+        settings.left_out_generator, settings.left_out_codec, settings.left_out_concealment
+    }  # fmt: skip
+    chosen = shown(roots, split, stills=2)
+    # Every way of damaging in turn, so that none is missing from a small run.
+    kinds = [(g, c, k) for g in block_examples.DAMAGES for c, k in
+             (("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "motion"),
+              ("libx264", "none"))]  # fmt: skip
+    kinds += [(look, "", "") for look in block_examples.LOOKS for _ in range(2)]
+    if split != "test":
+        kinds = [kind for kind in kinds if not left_out & set(kind)]
+    for number in range(each * len(chosen)):
+        recording = chosen[number % len(chosen)]
+        rng = np.random.default_rng([seed, number])
+        kind = (
+            (ALIKES[number // 3 % len(ALIKES)], "", "motion")
+            if number % 3 == 2
+            else kinds[(number - number // 3) % len(kinds)]
+        )
+        plan = block_examples.ClipPlan(
+            recording, chosen[int(rng.integers(len(chosen)))], 1000 + number, kind[0], kind[1],
+            kind[2] or "motion", FRAMES, 0, 256, seed,
+        )  # fmt: skip
+        stem = f"{split}-{seed}-{number:03d}"
+        path, labels = work / f"{stem}.mp4", work / f"{stem}.npz"
+        if not labels.exists():
+            made = block_examples.make(plan)
+            _write(path, made.frames)
+            facts = {**made.facts, "recording": recording.name}
+            np.savez_compressed(labels, masks=np.stack(made.masks), facts=json.dumps(facts))
+        stored = np.load(labels)
+        yield Clip(path, recording.name, json.loads(str(stored["facts"])), list(stored["masks"]))
+
+
+def _write(path: Path, frames: Sequence[Any]) -> None:
+    """Writes a clip, coded so well that coding changes nothing that matters."""
+    height, width = frames[0][0].shape
+    encoding = VideoEncoding(width, height, Fraction(RATE_FPS), crf=16.0, preset="veryfast")
+    with Writer(path, video=encoding) as writer:
+        for index, planes in enumerate(frames):
+            packed = tuple(Plane(np.ascontiguousarray(p), p.shape[1], p.shape[0]) for p in planes)
+            writer.write_frame(Frame(index, 1, packed, 8))
+
+
+def judge(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
+    """Measures a file, or reads what the same network measured in it before.
+
+    Args:
+        path: The file.
+        work: Where measurements are kept.
+    """
+    detector = load(NAME)
+    artifact = detector.tuned.artifact
+    identity = repr((
+        path.name, path.stat().st_size, artifact["weights"]["sha256"], detector.params,
+        artifact["thresholds"]["cell"],
+    ))  # fmt: skip
+    kept = work / f"{path.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.pkl"
+    if not kept.exists():
+        with open_media(path) as reader:
+            found = measure(reader, [detector])[NAME], reader.info
+        part = kept.with_suffix(f".{os.getpid()}.part")
+        part.write_bytes(pickle.dumps(found))
+        part.replace(kept)
+    return pickle.loads(kept.read_bytes())

@@ -1,0 +1,216 @@
+"""Scores of the block corruption detector: occurrences, frames, maps, the gate, false alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from block_material import FRAMES, NAME, RATE_FPS, VISIBLE_AREA, Judged, judge
+
+from defectscope.detection.contracts import Tuned
+from defectscope.detectors import load
+from defectscope.detectors.block_corruption.network import CELL_PX
+from defectscope.findings import Interval
+from defectscope.media import open_media
+from defectscope.media.frames import Frame
+from defectscope.media.pixels import to_rgb
+from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX
+from defectscope.training.recipes.block_alikes import ALIKES
+from defectscope.training.recipes.block_sources import VIDEO_SUFFIXES
+from defectscope.training.scores import auc, poisson_upper
+
+MIN_IOU = 0.5
+# A picture counts as clean when nothing in it is damaged and less than this differs at all.
+TOUCHED_SHARE = 0.02
+
+
+def match(truth: Sequence[Interval], said: Sequence[Interval]) -> int:
+    """One-to-one matches at IoU >= 0.5, best first."""
+    pairs = sorted(
+        ((t.iou(s), i, j) for i, t in enumerate(truth) for j, s in enumerate(said)), reverse=True
+    )
+    used: tuple[set[int], set[int]] = (set(), set())
+    for iou, i, j in pairs:
+        if iou >= MIN_IOU and i not in used[0] and j not in used[1]:
+            used[0].add(i)
+            used[1].add(j)
+    return len(used[0])
+
+
+def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[str, Any]:
+    """Precision, recall and F1 of occurrences; false ones in clips without any damage."""
+    detector = load(NAME)
+    if tuned is not None:
+        detector = type(detector)(tuned=tuned)
+    missed: dict[str, int] = {}
+    found = said_all = truth_all = false = 0
+    errors: list[float] = []
+    for each in judged:
+        said = [f.interval for f in detector.decide(each.measured, each.stream).findings]
+        truth = each.clip.truth
+        matched = match(truth, said)
+        found += matched
+        kind = str(each.clip.facts["generator"])
+        missed[kind] = missed.get(kind, 0) + len(truth) - matched
+        said_all, truth_all = said_all + len(said), truth_all + len(truth)
+        if not (each.clip.areas > 0).any():
+            false += len(said)
+        errors += [
+            abs(t.start_s - s.start_s) for t in truth for s in said if t.iou(s) >= MIN_IOU
+        ] + [abs(t.end_s - s.end_s) for t in truth for s in said if t.iou(s) >= MIN_IOU]
+    precision, recall = found / max(said_all, 1), found / max(truth_all, 1)
+    return {
+        "events": truth_all, "findings": said_all, "matched": found,
+        "precision": round(precision, 4), "recall": round(recall, 4),
+        "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
+        "false_in_clean_clips": false, "missed_by_kind": {k: n for k, n in missed.items() if n},
+        "median_end_error_s": round(float(np.median(errors)), 4) if errors else float("nan"),
+    }  # fmt: skip
+
+
+def frame_scores(judged: Sequence[Judged]) -> dict[str, Any]:
+    """AUC over the frames that the network looked at, whole and by kind of damage."""
+    scores, labels, kinds, blocks = [], [], [], []
+    for each in judged:
+        areas = each.clip.areas
+        touched = np.array([(mask != CLEAN).mean() for mask in each.clip.masks])
+        rows, logits, _ = each.sampled()
+        ruler = blockiness(each.clip.path)
+        for row, logit in zip(rows.tolist(), logits.tolist(), strict=True):
+            hit = areas[row] >= VISIBLE_AREA
+            if not hit and (areas[row] > 0 or touched[row] > TOUCHED_SHARE):
+                continue
+            scores.append(logit)
+            labels.append(bool(hit))
+            kinds.append(each.clip.facts)
+            blocks.append(ruler[row] if row < len(ruler) else 0.0)
+    value, label = np.array(scores, float), np.array(labels)
+    out: dict[str, Any] = {
+        "frames": len(label), "damaged": int(label.sum()),
+        "auc": round(auc(value, label), 4),
+        "ffmpeg_blockdetect_auc": round(auc(np.array(blocks, float), label), 4),
+    }  # fmt: skip
+    for fact in ("generator", "codec", "concealment"):
+        for name in sorted({k.get(fact) or "" for k in kinds} - {""} - set(ALIKES)):
+            own = np.array([k.get(fact) == name for k in kinds]) & label
+            if own.any():
+                keep = own | ~label
+                out[f"auc_{name}"] = round(auc(value[keep], label[keep]), 4)
+    return out
+
+
+def blockiness(path: Path) -> list[float]:
+    """FFmpeg's blockdetect on every frame."""
+    import av
+
+    values: list[float] = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        graph = av.filter.Graph()
+        source = graph.add_buffer(template=stream)
+        detect, sink = graph.add("blockdetect"), graph.add("buffersink")
+        source.link_to(detect)
+        detect.link_to(sink)
+        graph.configure()
+        for frame in container.decode(stream):
+            graph.push(frame)
+            seen = graph.pull()
+            values.append(float(dict(seen.metadata).get("lavfi.block", 0.0)))
+    return values
+
+
+def gate_recall(judged: Sequence[Judged]) -> dict[str, Any]:
+    """Share of occurrences of which the network was shown a visibly damaged picture."""
+    events_all = met = 0
+    for each in judged:
+        rows, _, _ = each.sampled()
+        seen = np.zeros(FRAMES, bool)
+        seen[rows] = True
+        seen[np.maximum(rows - 1, 0)] = True
+        shown = seen & (each.clip.areas >= VISIBLE_AREA)
+        for span in each.clip.truth:
+            events_all += 1
+            a, b = round(span.start_s * RATE_FPS), round(span.end_s * RATE_FPS)
+            met += bool(shown[a:b].any())
+    return {"events": events_all, "shown": met, "recall": round(met / max(events_all, 1), 4)}
+
+
+def map_iou(
+    judged: Sequence[Judged], per_clip: int = 4, cell: float | None = None
+) -> dict[str, Any]:
+    """IoU of the map at its threshold with the truth, cell by cell, over damaged frames."""
+    detector = load(NAME)
+    cell = detector.tuned.thresholds["cell"] if cell is None else cell
+    ious: list[float] = []
+    both_all = any_all = 0
+    for each in judged:
+        visible = np.flatnonzero(each.clip.areas >= VISIBLE_AREA)
+        if not len(visible):
+            continue
+        chosen = set(visible[np.linspace(0, len(visible) - 1, per_clip).astype(int)].tolist())
+        before = None
+        with open_media(each.clip.path) as reader:
+            for row, frame in enumerate(reader.read(audio=False)):
+                if isinstance(frame, Frame) and row in chosen:
+                    now = to_rgb(frame.native, detector.params.max_height_px)
+                    earlier = now if before is None else to_rgb(
+                        before.native, detector.params.max_height_px)  # fmt: skip
+                    cells, _ = detector.runtime(now, earlier)
+                    truth, sure = cell_truth(each.clip.masks[row], now.shape[:2], cells.shape[1:])
+                    said = cells[0] >= cell
+                    both = int((said & truth & sure).sum())
+                    union = int(((said | truth) & sure).sum())
+                    both_all, any_all = both_all + both, any_all + union
+                    if truth.any():
+                        ious.append(both / max(union, 1))
+                before = frame if isinstance(frame, Frame) else before
+    return {
+        "frames": len(ious), "mean": round(float(np.mean(ious)), 4) if ious else None,
+        "pooled": round(both_all / max(any_all, 1), 4),
+    }  # fmt: skip
+
+
+def cell_truth(mask: np.ndarray, size: tuple[int, ...], cells: tuple[int, ...]) -> Any:
+    """Labels by block on the grid of the map, for a picture that may have been scaled down."""
+    scale = mask.shape[0] * LABEL_PX / size[0]
+    truth, sure = np.zeros(cells, bool), np.zeros(cells, bool)
+    side = CELL_PX * scale / LABEL_PX
+    for row in range(cells[0]):
+        for col in range(cells[1]):
+            top, left = int(row * side), int(col * side)
+            bottom = max(top + 1, round((row + 1) * side))
+            right = max(left + 1, round((col + 1) * side))
+            part = mask[top:bottom, left:right]
+            if part.size:
+                damaged = float((part == DAMAGED).mean())
+                truth[row, col] = damaged >= 0.25
+                sure[row, col] = damaged >= 0.25 or (
+                    damaged == 0 and (part != CLEAN).mean() <= 0.25)  # fmt: skip
+    return truth, sure
+
+
+def clean_minutes(folders: Sequence[Path], skip: Sequence[str], work: Path) -> dict[str, Any]:
+    """False findings on whole recordings as they are."""
+    out: dict[str, Any] = {"findings": []}
+    seconds = 0.0
+    for folder in folders:
+        for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES):
+            if any(part in str(path) for part in skip):
+                continue
+            measured, stream = judge(path, work)
+            result = load(NAME).decide(measured, stream)
+            seconds += stream.duration_s
+            out["findings"] += [
+                {"file": path.name, "start_s": f.start_s, "end_s": f.end_s,
+                 "confidence": f.confidence}
+                for f in result.findings
+            ]  # fmt: skip
+    false = len(out["findings"])
+    minutes = seconds / 60
+    return out | {
+        "minutes": round(minutes, 2),
+        "false_per_10_min": round(false / max(minutes, 1e-9) * 10, 3),
+        "upper_95_per_10_min": round(poisson_upper(false) / max(minutes, 1e-9) * 10, 3),
+    }
