@@ -23,6 +23,7 @@ from defectscope.detectors.stereo_image.meter import (
     ImageMeter,
     pairs_of,
 )
+from defectscope.detectors.stereo_image.phase import inverted
 from defectscope.detectors.stereo_image.surround import centre_missing, effects_full_band
 from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
@@ -106,7 +107,7 @@ class StereoImage:
         bands = bands_from(blocks) if blocks is not None and len(blocks) else None
         steps = [
             ("channel_missing", faults.missing(pair, tuned, params.min_missing_s)),
-            ("phase_inversion", faults.inverted(pair, bands, tuned, params.min_inverted_s)),
+            ("phase_inversion", inverted(pair, bands, tuned, params.min_inverted_s)),
             ("mono_collapse", faults.collapsed(pair, tuned, params.min_mono_s)),
         ]
         if bands is not None:

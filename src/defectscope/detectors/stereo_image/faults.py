@@ -11,20 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from defectscope.detection.spans import Rows, runs
 from defectscope.detectors.stereo_image.image import (
-    Bands,
     Pair,
     Series,
     beside,
-    sharpest,
-    smoothed,
-    step,
     steps,
 )
-from defectscope.detectors.stereo_image.meter import HOPS_HZ, HOPS_PER_BLOCK
+from defectscope.detectors.stereo_image.meter import HOPS_HZ
 
 Thresholds = Mapping[str, float]
 
@@ -33,9 +28,6 @@ AUDIBLE_DBFS = -75.0
 # Level differences are taken above this floor, so that one digital silence equals another.
 _FLOOR_DBFS = -110.0
 _EDGE_ROWS = 2
-# A band's correlation that is no accident, either way; and how far beside a span to look.
-_OPPOSED = 0.1
-_REACH_BLOCKS = 10
 # A difference this far under the sum is mono to any ear.
 _MONO_DB = 45.0
 # How much narrower than before, over a second, the image may be that comes back.
@@ -107,80 +99,6 @@ def _switches(own: Series, partner: Series, row: int, drop_db: float) -> bool:
     change = float(np.median(after) - np.median(before)) * sign
     # What begins or ends in both channels is the scene.
     return change - max(0.0, (beyond[1] - beyond[0]) * sign) >= abs(drop_db)
-
-
-def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where the channels oppose each other."""
-    count = len(pair.starts_s)
-    quieter = np.minimum(*pair.levels)
-    heard = quieter >= max(AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
-    if heard.sum() < min_s * HOPS_HZ / 2:
-        return []
-    known = np.flatnonzero(heard)
-    correlation = pair.correlation
-    slow = smoothed(correlation[known], 15)
-    found: list[Fault] = []
-    for first, last in runs(slow <= tuned["inverted_leave"]):
-        if float(slow[first:last].min()) > tuned["inverted_enter"]:
-            continue
-        rows = [known[first], known[last - 1] + 1]
-        ends: list[bool] = []
-        for side, edge in enumerate((first, last)):
-            if edge in (0, len(known)):
-                ends.append(True)
-                rows[side] = 0 if edge == 0 else count
-                continue
-            at = sharpest(correlation[known], edge, 15)
-            rows[side] = known[min(at, len(known) - 1)]
-            flips = step(correlation[known], at, 0.4) * (1 if side else -1)
-            ends.append(flips >= tuned["inverted_step"])
-        span = (int(rows[0]), int(rows[1]))
-        inside = heard[span[0] : span[1]]
-        if not all(ends) or span[1] - span[0] < min_s * HOPS_HZ or not inside.any():
-            continue
-        mean = float(np.mean(correlation[span[0] : span[1]][inside]))
-        whole = span == (0, count)
-        if mean <= tuned["inverted_whole" if whole else "inverted_leave"] and (
-            bands is None or _opposed(bands, span, tuned["inverted_mirror"])
-        ):
-            found.append(Fault(span, mean))
-    return found
-
-
-def _opposed(bands: Bands, span: Rows, mirror: float) -> bool:
-    """Tells whether the channels oppose each other in most bands, as they agree beside the span.
-
-    Sampled instruments and wide effects oppose each other of themselves, in some bands, and
-    differently before and after. An inversion turns every band's correlation into its negative.
-
-    Args:
-        bands: The front pair.
-        span: Rows of the hops' table.
-        mirror: Share of what the channels have in common beside the span that must be opposed
-            inside it.
-    """
-    first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
-    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
-    inside = _band_means(bands.correlation[first + 1 : last - 1], used[first + 1 : last - 1])
-    known = np.isfinite(inside)
-    if not known.any() or np.mean(inside[known] < -_OPPOSED) < 0.6:
-        return False
-    beside_it = np.r_[max(0, first - _REACH_BLOCKS) : first, last : last + _REACH_BLOCKS]
-    beside_it = beside_it[beside_it < len(used)]
-    if len(beside_it) < _REACH_BLOCKS // 2:
-        return True  # all of the programme, or nearly
-    outside = _band_means(bands.correlation[beside_it], used[beside_it])
-    known &= np.isfinite(outside)
-    if not known.any() or np.mean(outside[known] > _OPPOSED) < 0.6:
-        return False
-    return float(-inside[known].mean()) >= mirror * float(outside[known].mean())
-
-
-def _band_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> Series:
-    """Gives each band's mean over the blocks in which it is heard; NaN where those are few."""
-    count = used.sum(axis=0)
-    total = np.where(used, values, 0.0).sum(axis=0)
-    return np.where(count >= 0.3 * len(used), total / np.maximum(count, 1), np.nan)
 
 
 def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:

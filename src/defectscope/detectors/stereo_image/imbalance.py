@@ -50,8 +50,8 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
         return []
     silent = np.minimum(bands.left, bands.right) < AUDIBLE_DBFS
     left, right = (np.where(silent, np.nan, side) for side in (bands.left, bands.right))
-    change = _Steps(left - right)
-    own = [_Steps(side).size for side in (left, right)]
+    change = BandSteps(left - right)
+    own = [BandSteps(side).size for side in (left, right)]
     edges = change.edges(tuned["imbalance_step_db"])
     found: list[Fault] = []
     reached = 0
@@ -80,12 +80,12 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
     return found
 
 
-class _Steps:
-    """By how much bands change at every block.
+class BandSteps:
+    """By how much bands change at every block, in the unit of their values.
 
     Attributes:
-        size: (n,) the bands' median, dB; 0 where too few are heard.
-        apart: (n,) how far the bands lie from it, median, dB.
+        size: (n,) the median of the bands; 0 where too few are heard.
+        apart: (n,) how far the bands lie from it, median.
     """
 
     def __init__(self, values: Grid) -> None:
