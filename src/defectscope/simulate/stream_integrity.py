@@ -104,6 +104,7 @@ class _Surgery:
         self._count = 0
         self._hit: list[tuple[float, float]] = []
         self._recovered_s: float | None = None
+        self._jumped_s: float | None = None
 
     def alter(self, record: PacketRecord) -> Iterator[PacketRecord]:
         time_s = record.time_s
@@ -118,7 +119,13 @@ class _Surgery:
         if self._kind == "av_offset":
             yield self._delayed(record)
         elif self._kind.endswith("_gap"):
-            yield self._delayed(record) if at_s >= self._plan.span.start_s else record
+            # Once begun the jump holds for every packet, in decoding order: a B picture that comes
+            # after its reference, but is shown before it, must not fall back in decoding time.
+            if self._jumped_s is None and at_s < self._plan.span.start_s:
+                yield record
+                return
+            self._jumped_s = min(at_s, self._jumped_s if self._jumped_s is not None else at_s)
+            yield self._delayed(record)
         elif self._chosen(at_s):
             length_s = float(record.duration * record.time_base) or 0.04
             self._hit.append((at_s, at_s + length_s))
@@ -159,8 +166,10 @@ class _Surgery:
         if self._kind == "av_offset":
             return [plan.truth(name, 0.0, jump_s)] if self._count else []
         if self._kind.endswith("_gap"):
-            start_s = plan.span.start_s
-            return [plan.truth(name, start_s, start_s + jump_s)] if self._count else []
+            if self._jumped_s is None:
+                return []
+            start_s = self._jumped_s
+            return [plan.truth(name, start_s, start_s + jump_s)]
         if not self._hit:
             return []
         start_s, last_s = min(s for s, _ in self._hit), max(e for _, e in self._hit)
