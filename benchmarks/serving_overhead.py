@@ -2,8 +2,9 @@
 
     python benchmarks/serving_overhead.py [--calls 60]
 
-Judges the same clip of about 1 MB in this process, through a TorchServe, and through the Python
-client and an endpoint of SageMaker on this machine, by turns, so that all see the same load. The
+Judges the same clip of about 1 MB in this process, through a TorchServe, through the container's
+port in front of it, and through the Python client and an endpoint of SageMaker on this machine, by
+turns, so that all see the same load. The
 overhead is taken within each call: the time the caller waited minus the time that the report says
 the analysis took, so that a busy machine blurs it less. The difference of the medians, call minus
 in-process, stands beside it. Small calls come first: Java compiles what it runs often, and a server
@@ -26,6 +27,8 @@ from live_endpoint import live_endpoint, megabyte_clip, small_clip
 
 from defectscope.client import Client
 from defectscope.detectors import analyze
+from defectscope.serving.addresses import connection_to
+from defectscope.serving.container import Container
 from defectscope.serving.torchserve import TorchServe
 
 NAME = "black_frames"
@@ -73,13 +76,17 @@ def main() -> None:
         with TorchServe(live.archive) as server, live.client() as client:
             server.wait_ready()
             connection = server.connect(60)
+            container = Container(server, host="127.0.0.1", port=0)
+            port = connection_to(container.url, 60)
             ways: dict[str, Callable[[], float]] = {
                 "in-process": lambda: in_process(media),
                 "TorchServe": lambda: through_torchserve(connection, media),
+                "container": lambda: through_torchserve(port, media),
                 "endpoint": lambda: through_endpoint(client, media),
             }
             for _ in range(options.warm_up):
                 through_torchserve(connection, small)
+                through_torchserve(port, small)
                 through_endpoint(client, small)
             waits_ms: dict[str, list[float]] = {name: [] for name in ways}
             extra_ms: dict[str, list[float]] = {name: [] for name in ways}
@@ -92,6 +99,8 @@ def main() -> None:
                         waits_ms[name].append(waited_s * 1000)
                         extra_ms[name].append((waited_s - analysis_s) * 1000)
             connection.close()
+            port.close()
+            container.stop()
     print(f"{len(media) / 1e6:.2f} MB, {calls} calls each way, detector {NAME}; milliseconds")
     print(
         f"{'':<12} {'call, median (10-90 %)':>26} {'minus analysis':>22} {'minus in-process':>17}"
