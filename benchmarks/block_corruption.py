@@ -143,7 +143,7 @@ def tune(judged: Sequence[Judged], clean: Sequence[tuple[Measurements, StreamInf
         name: round(value, 4)
         for name, value in (("slope", slope), ("relative", rise), ("offset", rare))
     }
-    document["thresholds"] |= _thresholds(change) | {"cell": cell_threshold(judged)}
+    document["thresholds"] |= _thresholds(change)
     file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     print("chosen", scores[best], smooth[best], document["thresholds"], document["calibration"])
 
@@ -151,16 +151,6 @@ def tune(judged: Sequence[Judged], clean: Sequence[tuple[Measurements, StreamInf
 def _thresholds(change: float) -> dict[str, float]:
     """A picture says at most as much as an end costs: one alone begins nothing."""
     return {"change": change, "certain": change, "decision": 0.5}
-
-
-def cell_threshold(judged: Sequence[Judged]) -> float:
-    """Gives the probability from which on a cell counts: best mean IoU of the maps."""
-    scores = {
-        cell: block_scores.map_iou(judged, per_clip=2, cell=cell)["mean"] or 0.0
-        for cell in (0.3, 0.4, 0.5, 0.6)
-    }
-    print("cells", scores)
-    return max(scores, key=lambda cell: (scores[cell], cell))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -137,12 +137,10 @@ def gate_recall(judged: Sequence[Judged]) -> dict[str, Any]:
     return {"events": events_all, "shown": met, "recall": round(met / max(events_all, 1), 4)}
 
 
-def map_iou(
-    judged: Sequence[Judged], per_clip: int = 4, cell: float | None = None
-) -> dict[str, Any]:
+def map_iou(judged: Sequence[Judged], per_clip: int = 4) -> dict[str, Any]:
     """IoU of the map at its threshold with the truth, cell by cell, over damaged frames."""
     detector = load(NAME)
-    cell = detector.tuned.thresholds["cell"] if cell is None else cell
+    cell = detector.tuned.thresholds["cell"]
     ious: list[float] = []
     both_all = any_all = 0
     for each in judged:
