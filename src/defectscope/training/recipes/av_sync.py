@@ -73,8 +73,8 @@ class AvSync:
     def schedule(self) -> Schedule:
         """Gives the schedule of the first stage."""
         return Schedule(
-            steps=2000, batch=12, peak_rate=2e-3, weight_decay=0.02, score_every=250, patience=0,
-            averaging=0.99,
+            steps=700, batch=10, peak_rate=2e-3, weight_decay=0.02, score_every=100, patience=0,
+            averaging=0.98,
         )  # fmt: skip
 
     def preparation(self) -> Mapping[str, Any]:

@@ -166,18 +166,19 @@ def _disturbed(sound: Floats, other: Floats, rng: np.random.Generator) -> Floats
     if rng.uniform() < 0.5:
         # A tilt of the spectrum, by a first difference or a first sum.
         before = np.concatenate([sound[:1], sound[:-1]])
-        sound = sound + np.float32(rng.uniform(-0.7, 0.7)) * before
+        sound = np.asarray(sound + rng.uniform(-0.7, 0.7) * before, np.float32)
     if rng.uniform() < 0.6:
         rough = rng.standard_normal(len(sound), dtype=np.float32)
         if rng.uniform() < 0.5:
             rough = signal.lfilter([0.2], [1.0, -0.95], rough).astype(np.float32)
         under = 10 ** (-rng.uniform(8, 45) / 20)
-        sound = sound + rough * np.float32(level * under / float(np.std(rough)))
+        grown = level * under / float(np.std(rough))
+        sound = np.asarray(sound + rough * grown, np.float32)
     if rng.uniform() < 0.15:
         # Somebody else in the background.
         loud = float(np.sqrt(np.mean(other**2)) + 1e-6)
         under = 10 ** (-rng.uniform(8, 25) / 20)
-        sound = sound + np.roll(other, 9000) * np.float32(level / loud * under)
+        sound = np.asarray(sound + np.roll(other, 9000) * (level / loud * under), np.float32)
     return np.asarray(sound * 10 ** (rng.uniform(-20, 6) / 20), np.float32)
 
 
