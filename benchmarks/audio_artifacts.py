@@ -35,13 +35,15 @@ from defectscope.detectors.weights import load_weights
 from defectscope.training import cli, corpora
 from defectscope.training.contract import recipe
 from defectscope.training.loop import best_model
-from defectscope.training.recipes import sound_release, sound_starts
-from defectscope.training.recipes.audio_artifacts import families_of
-from defectscope.training.recipes.sound_windows import score_programmes, score_windows
+from defectscope.training.recipes import sound_release, sound_starts, sound_task
+from defectscope.training.recipes.sound_windows import (
+    holding,
+    score_programmes,
+    score_windows,
+    without,
+)
 from defectscope.training.scores import (
     Platt,
-    balanced_accuracy,
-    confusion,
     fit_platt,
     poisson_upper,
 )
@@ -92,64 +94,57 @@ def simulated(options: argparse.Namespace) -> tuple[str, Any]:
     fits = {
         k: Platt(v["slope"], v["offset"]) for k, v in detector.tuned.artifact["calibration"].items()
     }
-    metrics = sound_release.measure(score_windows(network, cache, "test"), fits)
+    calls = detector.tuned.artifact["calls"]
+    metrics = sound_task.measure(score_windows(network, cache, "test"), fits, calls)
+    drawn = score_windows(network, cache, "test", drawn=True)
+    metrics["as_drawn"] = sound_task.measure(drawn, fits, calls)
     clean = score_programmes(network, cache, "test")
     metrics["clean_programmes"] = sound_release.false_alarms(clean, fits, detector.tuned.thresholds)
-    return sound_release.how_well(metrics), metrics
+    parts = [
+        sound_release.how_well(metrics),
+        "Wherever a defect was put, heard or not:",
+        sound_task.tables(metrics["as_drawn"]),
+    ]
+    return "\n\n".join(parts), metrics
 
 
 def left_out(options: argparse.Namespace) -> tuple[str, Any]:
     """The five-class task with families that a run never trained on."""
     cache, _ = _cache(options)
     unseen = set(options.left_out.split(","))
-    chosen = recipe("audio_artifacts", {"left_out": options.left_out})
-    network = best_model(chosen, options.work / options.run)
-    validation = score_windows(network, cache, "validation", starts=(0, 10, 20, 30, 40))
-    seen = np.array([not (unseen & set(families_of(f))) for f in validation.facts])[
-        validation.clips
-    ]
-    fits = {}
+    network = best_model(
+        recipe("audio_artifacts", {"left_out": options.left_out}), options.work / options.run
+    )
+    # What was never trained on must not help to choose anything either.
+    validation = without(
+        score_windows(network, cache, "validation", starts=(0, 10, 20, 30, 40)), unseen
+    )
+    fits: dict[str, Platt] = {}
     for place, name in enumerate(CLASSES):
-        known = seen & (validation.weight[:, place] > 0)
+        known = validation.weight[:, place] > 0
         fits[name] = fit_platt(
             validation.logits[known, place], validation.target[known, place] > 0.5
         )
-    judged = score_windows(network, cache, "test")
-    kept, truth = judged.task()
-    scaled = np.stack(
-        [fits[n].slope * judged.logits[:, i] + fits[n].offset for i, n in enumerate(CLASSES)],
-        axis=1,
-    )
-    said = np.where(scaled.max(axis=1) > 0, scaled.argmax(axis=1) + 1, 0)
-    never = np.array([bool(unseen & set(families_of(f))) for f in judged.facts])[judged.clips]
-    levels = np.array(
-        [f["damages"][0]["severity"] if f.get("damages") else 0 for f in judged.facts]
-    )
-    levels = levels[judged.clips]
+    calls = sound_task.choose_calls(validation, fits)
+    test = score_windows(network, cache, "test")
+    never = holding(test, unseen)
+    clean = test.target.max(axis=1) == 0
     out: dict[str, Any] = {"left_out": sorted(unseen)}
-    for label, least in (("all levels", 1), ("from level 2", 2), ("from level 3", 3)):
-        for group, member in (("never trained on", never), ("trained on", ~never)):
-            chosen_rows = kept & ((truth == 0) | (member & (levels >= least)))
-            counts = confusion(truth[chosen_rows], said[chosen_rows], 5)
-            recalls = np.diag(counts) / np.maximum(counts.sum(axis=1), 1)
-            detected = 1 - counts[1:, 0] / np.maximum(counts[1:].sum(axis=1), 1)
-            out[f"{group}, {label}"] = {
-                "balanced_accuracy": round(balanced_accuracy(counts), 4),
-                "recall": [round(float(r), 4) for r in recalls],
-                "called_any_defect": [round(float(r), 4) for r in detected],
-                "windows": [int(n) for n in counts.sum(axis=1)],
-            }
-    lines = [f"Left out: {', '.join(sorted(unseen))}", ""]
-    lines += [
-        "| families | balanced accuracy | none | hum | hiss | distortion | clicks |",
-        "|---|---|---|---|---|---|---|",
+    for label, member in (("never trained on", never), ("trained on", ~never)):
+        out[label] = sound_task.measure(test, fits, calls, clean | member)
+    lines = [
+        f"Left out: {', '.join(sorted(unseen))}",
+        "",
+        f"| families | balanced accuracy | from level 3 | {' | '.join(sound_task.NAMES)} |",
+        "|---|---|---|" + "---|" * len(sound_task.NAMES),
     ]
-    for label, entry in out.items():
-        if label != "left_out":
-            cells = " | ".join(
-                f"{r:.3f} ({n})" for r, n in zip(entry["recall"], entry["windows"], strict=True)
-            )
-            lines.append(f"| {label} | {entry['balanced_accuracy']:.4f} | {cells} |")
+    for label in ("never trained on", "trained on"):
+        entry = out[label]
+        cells = " | ".join(f"{r['value']:.3f} ({r['n']})" for r in entry["recall"].values())
+        lines.append(
+            f"| {label} | {entry['balanced_accuracy']:.4f} "
+            f"| {entry['balanced_accuracy_from_level_3']:.4f} | {cells} |"
+        )
     return "\n".join(lines), out
 
 

@@ -17,9 +17,15 @@ from defectscope.simulate.soundscape import music_like
 from defectscope.training.cache import Cache
 from defectscope.training.contract import Item, Recording, recipe
 from defectscope.training.recipes import sound_clips
-from defectscope.training.recipes.audio_artifacts import CLIP_S, TICKS, activity, families_of
+from defectscope.training.recipes.audio_artifacts import CLIP_S, TICKS
 from defectscope.training.recipes.sound_alikes import ALIKES
-from defectscope.training.recipes.sound_windows import score_programmes, truth_of, windows
+from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
+from defectscope.training.recipes.sound_windows import (
+    families_of,
+    score_programmes,
+    truth_of,
+    windows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +66,11 @@ def test_units_hold_what_they_say(units: dict[str, list[Item]]) -> None:
         "train/00000",
     ]
     for item in units["train/00000"]:
-        assert item.arrays["mel"].shape == (CLIP_S * 100, spectra.MELS)
-        assert item.arrays["active"].shape == (TICKS, len(CLASSES))
+        assert item.arrays["mel"].shape == (CLIP_S * 100, spectra.MELS, spectra.MEL_LAYERS)
+        assert item.arrays["heard"].shape == (TICKS, len(CLASSES))
         assert all(np.isfinite(a.astype(float)).all() for a in item.arrays.values())
         damaged = {d["defect"] for d in item.facts["damages"]}
-        shown = {CLASSES[i] for i in np.flatnonzero((item.arrays["active"] == 1).any(axis=0))}
+        shown = {CLASSES[i] for i in np.flatnonzero((item.arrays["heard"] > ABSENT).any(axis=0))}
         assert shown <= damaged
         assert item.facts["recording"] == "mine/0.wav"
     assert {item.facts["recording"] for item in units["test/00000"]} == {"mine/2.wav"}
@@ -90,7 +96,7 @@ def test_batches_losses_and_scores(cache: Cache) -> None:
     batch = plan.batch(cache, np.random.default_rng(3), 16)
     again = plan.batch(cache, np.random.default_rng(3), 16)
     assert all(torch.equal(batch[k], again[k]) for k in batch)
-    assert batch["mel"].shape == (16, spectra.MEL_FRAMES, spectra.MELS)
+    assert batch["mel"].shape == (16, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
     loss, _ = plan.loss(model, batch)
     assert 0.3 < float(loss.detach()) < 1.5
     scores = plan.score(model, cache, "test")
@@ -124,27 +130,32 @@ def test_a_cached_window_is_what_the_detector_sees(
 
 
 def test_truth_of_a_window() -> None:
-    active = np.zeros((20, 4), np.uint8)
-    assert truth_of(active)[0].tolist() == [0, 0, 0, 0]
-    active[:5, 0] = 1  # a quarter of the window: nobody can say
-    active[:10, 1] = 1  # half of it
-    active[:2, 2] = 1  # a tenth: free
-    active[0, 3] = 1  # a click at the very edge
-    target, weight = truth_of(active)
+    heard = np.full((20, 4), ABSENT, np.int8)
+    assert truth_of(heard)[0].tolist() == [0, 0, 0, 0]
+    assert truth_of(heard)[1].tolist() == [1, 1, 1, 1]
+    heard[:5, 0] = 20  # a quarter of the window: nobody can say
+    heard[:10, 1] = 20  # half of it
+    heard[:2, 2] = 20  # a tenth: free
+    heard[0, 3] = 20  # a click at the very edge
+    target, weight = truth_of(heard)
     assert target.tolist() == [0, 1, 0, 0]
     assert weight.tolist() == [0, 1, 1, 0]
-    active[10, 3] = 1
-    assert truth_of(active)[0][3] == 1
+    heard[10, 3] = 20
+    assert truth_of(heard)[0][3] == 1
 
 
-def test_silent_stretches_are_not_called_distorted() -> None:
-    length = spectra.MARGIN_BEFORE + 3 * spectra.RATE_HZ + spectra.MARGIN_AFTER
-    sound = np.zeros(length, np.float32)
-    sound[: spectra.RATE_HZ] = 0.1
-    damage = {"defect": "audio_distortion", "spans_s": ((0.0, 3.3),)}
-    active = activity({"damages": [damage]}, sound)
-    assert (active[:15, 2] == 1).all()
-    assert (active[25:, 2] == 2).all()
+@pytest.mark.parametrize("name", CLASSES)
+def test_what_nobody_hears_is_neither_there_nor_not(name: str) -> None:
+    place = CLASSES.index(name)
+    heard = np.full((20, 4), ABSENT, np.int8)
+    heard[:, place] = round(HEARD_DB[name]) - 1
+    target, weight = truth_of(heard)
+    assert (target[place], weight[place]) == (0, 0)
+    assert weight.sum() == 3
+    target, weight = truth_of(heard, drawn=True)
+    assert (target[place], weight[place]) == (1, 1)
+    heard[:, place] += 1
+    assert truth_of(heard)[0][place] == 1
 
 
 @pytest.mark.parametrize(("codec", "bit_rate"), [c for c in sound_clips.CODECS if c[1]][::3])

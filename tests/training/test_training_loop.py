@@ -133,6 +133,19 @@ def test_pretrained_weights_are_taken_where_they_fit(
     assert weights["3.weight"].shape == (1, 8)
 
 
+def test_a_network_that_has_grown_says_at_first_what_it_said(
+    toy: Any, toy_cache: Any, tmp_path: Path
+) -> None:
+    small = toy.build().eval()
+    wider = type(toy)(dataclasses.replace(toy.settings, width=20))
+    schedule = dataclasses.replace(toy.schedule(), steps=1, peak_rate=1e-9, averaging=0.0)
+    outcome = train(wider, toy_cache, tmp_path / "run", schedule, start=small.state_dict())
+    pairs = torch.rand(50, 2)
+    assert torch.allclose(outcome.model(pairs), small(pairs), atol=1e-5)
+    # The new units are alive: they were drawn, not zeroed.
+    assert outcome.model.state_dict()["0.weight"][8:].abs().min() > 0
+
+
 def test_best_model_needs_a_checkpoint(toy: Any, tmp_path: Path) -> None:
     with pytest.raises(InvalidParameterError, match="train first"):
         best_model(toy, tmp_path)

@@ -92,8 +92,9 @@ def train(
         folder: Of the run: checkpoints, metrics.jsonl, metrics.png.
         schedule: How long and how fast.
         device: PyTorch device; CUDA when there is one, else the CPU.
-        start: Pretrained weights to begin with; names that the network lacks, or that have
-            another shape, are left out.
+        start: Pretrained weights to begin with. A layer that has grown since keeps what it had
+            and does not listen to its new inputs yet; names that the network lacks, or that have
+            shrunk, are left out.
         report: Called with the run's progress now and then.
 
     Raises:
@@ -148,6 +149,22 @@ def best_model(recipe: Recipe, folder: Path) -> torch.nn.Module:
     return model.eval()
 
 
+def _grown(fresh: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Gives what a tensor held, in the shape of a fresh one that may be larger."""
+    if kept.shape == fresh.shape:
+        return kept
+    pairs = list(zip(kept.shape, fresh.shape, strict=False))
+    if kept.ndim != fresh.ndim or any(old > new for old, new in pairs):
+        return fresh
+    out = fresh.clone()
+    # New outputs stay as they were drawn; what the old ones would hear of new inputs is nothing,
+    # so that at first the network says what it said.
+    if out.ndim > 1:
+        out[: kept.shape[0]] = 0
+    out[tuple(slice(old) for old in kept.shape)] = kept.to(out.dtype)
+    return out
+
+
 class _Run:
     """The moving parts of a run."""
 
@@ -162,7 +179,7 @@ class _Run:
         self.model = recipe.build()
         if start is not None:
             own = self.model.state_dict()
-            fitting = {k: v for k, v in start.items() if k in own and own[k].shape == v.shape}
+            fitting = {k: _grown(own[k], v) for k, v in start.items() if k in own}
             self.model.load_state_dict({**own, **fitting})
         self.model.to(device).train()
         self.averaged = copy.deepcopy(self.model).eval()

@@ -35,10 +35,10 @@ def test_a_window_holds_only_frames_inside_it() -> None:
     other = sound.copy()
     other[end + 1 :] = 0.7
     one, two = s.measure(sound, 2).window(0.0), s.measure(other, 2).window(0.0)
-    assert one.mel.shape == (s.MEL_FRAMES, s.MELS)
+    assert one.mel.shape == (s.MEL_FRAMES, s.MELS, s.MEL_LAYERS)
     assert one.lines.shape == (s.LINE_FRAMES, s.LINES)
     assert one.fast.shape == (s.FAST_FRAMES, 4)
-    assert one.levels.shape == (s.LEVEL_CHUNKS, s.LEVELS)
+    assert one.levels.shape == (s.LEVEL_CHUNKS, s.LEVELS, s.LEVEL_LAYERS)
     assert np.array_equal(one.mel, two.mel)
     assert np.array_equal(one.levels, two.levels)
     assert np.array_equal(one.fast, two.fast)
@@ -54,16 +54,43 @@ def test_a_tone_shows_in_its_line_and_its_band() -> None:
     # A sine of half of full scale: a quarter of the power of a full one, -0.6 in log10.
     assert pictures.lines.max() == pytest.approx(-0.6, abs=0.15)
     high = s.measure((0.5 * np.sin(2 * np.pi * 8000.0 * at)).astype(np.float32), 2)
-    assert high.mel.argmax(axis=1).min() > 44
+    assert high.mel[:, :, 0].argmax(axis=1).min() > 44
 
 
 def test_levels_count_every_sample_once_and_find_the_ceiling() -> None:
     sound = np.clip(_padded(2) * 5, -0.5, 0.5)
-    levels = s.measure(sound, 2).levels
+    levels = s.measure(sound, 2).levels[:, :, 0]
     assert (levels.sum(axis=1) == s.LEVEL_CHUNK).all()
     ceiling = int(np.flatnonzero(levels.sum(axis=0))[0])
     assert ceiling == int(-20 * np.log10(0.5) / s.LEVEL_STEP_DB)
     assert levels.sum(axis=0)[ceiling] > 5 * levels.sum(axis=0)[ceiling + 1]
+
+
+def test_flatness_tells_noise_from_tones() -> None:
+    noise = s.measure(_padded(2), 2).mel[:, :, 1]
+    at = np.arange(len(_padded(2))) / s.RATE_HZ
+    tones = sum(np.sin(2 * np.pi * hz * at) for hz in (3000, 5000, 8000))
+    comb = s.measure((0.1 * tones).astype(np.float32), 2).mel[:, :, 1]
+    # Mean logarithm of an exponentially spread power: -0.577 / ln 10; windows smear it a little.
+    assert noise[:, 50:].mean() == pytest.approx(-0.25, abs=0.05)
+    assert comb.min() < -1.5
+    assert noise.max() < 1e-3
+
+
+def test_a_waveform_bends_less_under_a_ceiling() -> None:
+    at = np.arange(len(_padded(2))) / s.RATE_HZ
+    wave = np.sin(2 * np.pi * 300 * at) + 0.3 * np.sin(2 * np.pi * 1100 * at)
+    bends = []
+    for sound in (wave, np.tanh(3 * wave)):
+        levels = s.measure((0.5 * sound / np.abs(sound).max()).astype(np.float32), 2).levels
+        counts, inward, _ = levels.sum(axis=0).T
+        top = int(np.flatnonzero(counts)[0])
+        upper, whole = slice(top, top + 2), slice(top, top + 20)
+        bends.append(
+            (inward[upper].sum() / counts[upper].sum())
+            / (inward[whole].sum() / counts[whole].sum())
+        )
+    assert bends[1] < 0.5 * bends[0]
 
 
 def test_digital_silence_is_finite() -> None:

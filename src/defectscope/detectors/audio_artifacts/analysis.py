@@ -59,12 +59,11 @@ class AudioArtifactsAnalysis:
         """Takes the next runs of sound."""
         for run in chunk.audio:
             self._count(run)
-            sound = np.nan_to_num(run.data[:, self._kept], nan=0.0, posinf=1.0, neginf=-1.0)
             if self._each:
-                for place, lane in enumerate(self._lanes):
-                    lane.push(run.start, np.ascontiguousarray(sound[:, place]))
+                for place, lane in zip(self._kept, self._lanes, strict=True):
+                    lane.push(run.start, _mixed(run.data, [place]))
             else:
-                self._lanes[0].push(run.start, sound.mean(axis=1, dtype=np.float32))
+                self._lanes[0].push(run.start, _mixed(run.data, self._kept))
 
     def close(self) -> Measurements:
         """Gives the logits and the level of every window."""
@@ -96,6 +95,18 @@ class AudioArtifactsAnalysis:
         samples = self._filled.get(number, 0) + self._filled.get(number + 1, 0)
         wanted = _MIN_FIRST_S if number == 0 else _MIN_SHARE
         return samples >= wanted * self._rate_hz
+
+
+def _mixed(data: Floats, kept: list[int]) -> Floats:
+    """Gives the mean of some channels; what is not a number is silence, infinities full scale."""
+    # Column by column: a mean along rows of two takes five times as long.
+    out = data[:, kept[0]].astype(np.float32)
+    for place in kept[1:]:
+        out += data[:, place]
+    out /= np.float32(len(kept))
+    if np.isfinite(np.dot(out, out)):
+        return out
+    return np.nan_to_num(data[:, kept], nan=0.0, posinf=1.0, neginf=-1.0).mean(axis=1, dtype="f4")
 
 
 class _Lane:

@@ -42,10 +42,12 @@ class Scorer:
         """Gives logits, (windows, 4), of at most `BATCH` windows."""
         if not 0 < len(windows) <= BATCH:
             raise ValueError(f"wants 1 to {BATCH} windows, not {len(windows)}")
-        mel = np.full((BATCH, spectra.MEL_FRAMES, spectra.MELS), -10.0, np.float32)
+        mel = np.full(
+            (BATCH, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS), -10.0, np.float32
+        )
         lines = np.full((BATCH, spectra.LINE_FRAMES, spectra.LINES), -10.0, np.float32)
         fast = np.full((BATCH, spectra.FAST_FRAMES, 4), -10.0, np.float32)
-        levels = np.zeros((BATCH, spectra.LEVELS), np.float32)
+        levels = np.zeros((BATCH, spectra.LEVELS, spectra.LEVEL_LAYERS), np.float32)
         for row, window in enumerate(windows):
             mel[row], lines[row], fast[row] = window.mel, window.lines, window.fast
             levels[row] = window.levels.sum(axis=0)

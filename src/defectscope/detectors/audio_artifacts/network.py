@@ -1,9 +1,9 @@
 """The network: four small convolutional branches over the pictures of one second of sound.
 
-    mel    (64 x 97)   a PANN-like stack of 3 x 3 convolutions
-    lines  (128 x 15)  convolutions along frequency: combs of the mains
-    fast   (4 x 400)   convolutions along time: clicks
-    levels (48)        convolutions along level: clipped tops
+    mel    (2 x 64 x 97)  a PANN-like stack of 3 x 3 convolutions, on power and flatness
+    lines  (128 x 15)     convolutions along frequency: combs of the mains
+    fast   (4 x 400)      convolutions along time: clicks
+    levels (3 x 48)       convolutions along level: clipped and bent tops
     all    -> hidden layer -> one logit per defect
 
 Everything is taken relative to the window's own level, so loudness tells it nothing.
@@ -17,13 +17,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from defectscope.detectors.audio_artifacts.spectra import LEVELS
+from defectscope.detectors.audio_artifacts.spectra import LEVEL_LAYERS, LEVELS, MEL_LAYERS
 
 CLASSES = ("audio_hum", "audio_hiss", "audio_distortion", "audio_clicks")
 _LEVELS_KEPT = 48
 # Below 70 dB under full scale the reference stops following: silence stays silence.
 _REFERENCE_FLOOR = -7.0
 _RANGE = 8.0
+# Flatter than noise no band is, and a pure tone is about three powers of ten less flat.
+_FLAT_RANGE = 3.0
 _LN10 = 2.302585092994046
 
 
@@ -58,14 +60,16 @@ class Network(nn.Module):
         self.widths = widths
         a, b, c, d = widths
         self.mel = nn.Sequential(
-            _stage(1, a, 5, 2),
+            _stage(MEL_LAYERS, a, 5, 2),
             _stage(a, b, 3, 2), nn.AvgPool2d(2),
             _stage(b, c),
             _stage(c, d),
         )  # fmt: skip
         self.lines = nn.Sequential(_strip(30, 48, 5, 1), _strip(48, 64, 5, 2), _strip(64, 64, 5, 2))
         self.fast = nn.Sequential(_strip(4, 32, 5, 1), _strip(32, 48, 5, 4), _strip(48, 64, 5, 4))
-        self.levels = nn.Sequential(_strip(1, 16, 5, 1), _strip(16, 32, 5, 2), _strip(32, 32, 5, 2))
+        self.levels = nn.Sequential(
+            _strip(LEVEL_LAYERS, 24, 5, 1), _strip(24, 32, 5, 2), _strip(32, 32, 5, 2)
+        )
         gathered = 2 * d + 2 * d // 2 + 3 * 64 + 2 * 64 + 32 * (_LEVELS_KEPT // 4)
         self.mel_bands = nn.Linear(d * 8, d)
         self.head = nn.Sequential(
@@ -77,18 +81,19 @@ class Network(nn.Module):
         """Gives logits, (n, 4), in the order of `CLASSES`.
 
         Args:
-            mel: (n, 97, 64) log10 power.
+            mel: (n, 97, 64, 2) log10 power and flatness.
             lines: (n, 15, 128) log10 power.
             fast: (n, 400, 4) log10 power.
-            levels: (n, 96) counts over the window, half a decibel apart.
+            levels: (n, 96, 3) sums over the window, half a decibel apart.
         """
         return self.head(self.embed(mel, lines, fast, levels))
 
     def embed(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
         """Gives what the branches gather, (n, features)."""
-        power = torch.exp(mel.float() * _LN10).mean(dim=(1, 2))
+        power = torch.exp(mel[..., 0].float() * _LN10).mean(dim=(1, 2))
         reference = torch.log10(power + 1e-12).clamp_min(_REFERENCE_FLOOR)[:, None, None]
-        picture = _bounded(mel - reference).transpose(1, 2)[:, None]  # (n, 1, 64, 97)
+        layers = [_bounded(mel[..., 0] - reference), mel[..., 1].clamp(-_FLAT_RANGE, 0.5)]
+        picture = torch.stack(layers, dim=1).transpose(2, 3)  # (n, 2, 64, 97)
         maps = self.mel(picture)  # (n, d, 8, 12)
         over_bands = maps.mean(dim=2)  # (n, d, 12)
         parts = [over_bands.mean(dim=2), over_bands.amax(dim=2)]
@@ -100,7 +105,7 @@ class Network(nn.Module):
         parts += [comb.mean(dim=2), comb.amax(dim=2), comb[:, :, :16].amax(dim=2)]
         quick = self.fast(_bounded(fast - reference).transpose(1, 2))  # (n, 64, 25)
         parts += [quick.mean(dim=2), quick.amax(dim=2)]
-        parts.append(self.levels(_from_peak(levels)[:, None]).flatten(1))
+        parts.append(self.levels(_from_peak(levels)).flatten(1))
         return torch.cat(parts, dim=1)
 
 
@@ -108,9 +113,21 @@ def _bounded(logs: Tensor) -> Tensor:
     return logs.clamp(-_RANGE, _RANGE) / 2
 
 
-def _from_peak(counts: Tensor) -> Tensor:
-    """Gives log counts from the window's highest level down, (n, 48)."""
-    highest = (counts > 0).to(torch.uint8).argmax(dim=1, keepdim=True)
-    place = highest + torch.arange(_LEVELS_KEPT, device=counts.device)[None]
-    kept = torch.gather(counts, 1, place.clamp_max(LEVELS - 1))
-    return torch.where(place < LEVELS, torch.log1p(kept) / 4, torch.zeros_like(kept))
+def _from_peak(levels: Tensor) -> Tensor:
+    """Gives the window's levels from its highest one down, (n, 3, 48).
+
+    Log counts, and how the waveform bends at each level beside how it bends on the whole.
+    """
+    highest = (levels[..., 0] > 0).to(torch.uint8).argmax(dim=1, keepdim=True)
+    place = highest + torch.arange(_LEVELS_KEPT, device=levels.device)[None]
+    inside = (place < LEVELS)[..., None]
+    chosen = place.clamp_max(LEVELS - 1)[..., None].expand(-1, -1, levels.shape[-1])
+    kept = torch.gather(levels.float(), 1, chosen) * inside
+    counts, inward, power = kept.unbind(dim=-1)
+    samples = levels[..., 0].float().sum(dim=1, keepdim=True)
+    usual = levels[..., 2].float().sum(dim=1, keepdim=True) / samples + 1e-12
+    # A few samples at a level say little: their mean is drawn towards nothing.
+    weight = 1.0 / (counts + 2.0)
+    bent = (inward * weight / usual.sqrt()).clamp(-4, 4)
+    spread = torch.log10((power + usual * 2.0) * weight / usual)
+    return torch.stack([torch.log1p(counts) / 4, bent, spread], dim=1)

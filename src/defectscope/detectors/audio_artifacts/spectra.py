@@ -3,10 +3,12 @@
 Sound at 32 kHz is cut into blocks of half a second. Each block is measured on its own, from its
 samples and a fixed margin around them, so nothing depends on how the sound arrived:
 
-    mel     50 x 64    log-mel power, frames of 32 ms every 10 ms: timbre
-    lines   10 x 128   log power of single lines, 3.9 Hz apart, frames of 256 ms: the mains
-    fast   200 x 4     peak and RMS of the sound and of its second difference every 2.5 ms: clicks
-    levels  10 x 96    how often samples lie at each level, half a decibel apart: clipping
+    mel     50 x 64 x 2  log-mel power, frames of 32 ms every 10 ms: timbre; and how flat each
+                         band is inside, from single lines to noise: hiss, holes of a coder
+    lines   10 x 128     log power of single lines, 3.9 Hz apart, frames of 256 ms: the mains
+    fast   200 x 4       peak and RMS of the sound and of its second difference every 2.5 ms: clicks
+    levels  10 x 96 x 3  how often samples lie at each level, half a decibel apart, and how the
+                         waveform bends there (sum and power of its second difference): clipping
 
 A window of one second is two blocks; frames that would reach past its end are left out.
 """
@@ -39,6 +41,7 @@ MEL_FRAME, MEL_HOP, MELS = 1024, 320, 64
 LINE_DECIMATION, LINE_FRAME, LINE_HOP, LINES = 16, 512, 100, 128
 FAST_HOP = 80
 LEVEL_STEP_DB, LEVELS, LEVEL_CHUNK = 0.5, 96, 1600
+MEL_LAYERS, LEVEL_LAYERS = 2, 3
 
 # Frames of a one-second window that lie wholly inside it.
 MEL_FRAMES = (2 * BLOCK - MEL_FRAME) // MEL_HOP + 1  # 97
@@ -95,11 +98,12 @@ def measure(padded: Floats, blocks: int = 1) -> Spectra:
     if padded.shape != (wanted,):
         raise ValueError(f"wants {wanted} samples, not {padded.shape}")
     samples = np.ascontiguousarray(padded, np.float32)
+    bend = _bend(samples, blocks)
     return Spectra(
         _mel(samples, blocks),
         _lines(samples, blocks),
-        _fast(samples, blocks),
-        _levels(samples, blocks),
+        _fast(samples, bend, blocks),
+        _levels(samples, bend, blocks),
     )
 
 
@@ -107,9 +111,13 @@ def _mel(samples: Floats, blocks: int) -> Floats:
     frames = sliding_window_view(samples[MARGIN_BEFORE:], MEL_FRAME)[::MEL_HOP]
     frames = frames[: blocks * BLOCK // MEL_HOP] * _hann(MEL_FRAME)
     spectrum = fft.rfft(frames, axis=1)
-    power = spectrum.real**2 + spectrum.imag**2
-    bands = np.asarray(_mel_bank() @ power.T, np.float32).T
-    return np.log10(bands + np.float32(_POWER_FLOOR))
+    power = spectrum.real**2 + spectrum.imag**2 + np.float32(_POWER_FLOOR)
+    out = np.empty((len(power), MELS, MEL_LAYERS), np.float32)
+    bank, mean = _mel_banks()
+    bands = np.log10(bank @ power.T)
+    # Mean of the logarithms under the logarithm of the mean: -0.25 for noise, far less for a tone.
+    out[:, :, 0], out[:, :, 1] = bands.T, (mean @ np.log10(power).T - bands + _band_log()).T
+    return out
 
 
 def _lines(samples: Floats, blocks: int) -> Floats:
@@ -138,11 +146,8 @@ def _decimate(samples: Floats, count: int) -> Floats:
     return diagonals.sum(axis=1)
 
 
-def _fast(samples: Floats, blocks: int) -> Floats:
+def _fast(samples: Floats, bend: Floats, blocks: int) -> Floats:
     inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK]
-    before = samples[MARGIN_BEFORE - 1 : MARGIN_BEFORE - 1 + blocks * BLOCK]
-    after = samples[MARGIN_BEFORE + 1 : MARGIN_BEFORE + 1 + blocks * BLOCK]
-    bend = before - 2 * inside + after
     out = np.empty((blocks * BLOCK // FAST_HOP, 4), np.float32)
     for place, wave in ((0, inside), (2, bend)):
         size = np.square(wave).reshape(-1, FAST_HOP)
@@ -151,14 +156,28 @@ def _fast(samples: Floats, blocks: int) -> Floats:
     return np.log10(out + np.float32(_POWER_FLOOR))
 
 
-def _levels(samples: Floats, blocks: int) -> Floats:
-    inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK].reshape(-1, LEVEL_CHUNK)
+def _bend(samples: Floats, blocks: int) -> Floats:
+    """Gives the second difference of the waveform."""
+    inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK]
+    before = samples[MARGIN_BEFORE - 1 : MARGIN_BEFORE - 1 + blocks * BLOCK]
+    after = samples[MARGIN_BEFORE + 1 : MARGIN_BEFORE + 1 + blocks * BLOCK]
+    return before - 2 * inside + after
+
+
+def _levels(samples: Floats, bend: Floats, blocks: int) -> Floats:
+    inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK]
     decibels = np.log10(np.abs(inside) + np.float32(1e-6)) * np.float32(-20 / LEVEL_STEP_DB)
     # Bin 0 holds everything from full scale on, the last everything from -47.5 dB down.
-    place = np.clip(decibels, 0, LEVELS - 1).astype(np.int64)
+    place = np.clip(decibels, 0, LEVELS - 1).astype(np.int64).reshape(-1, LEVEL_CHUNK)
     place += np.arange(len(place))[:, None] * LEVELS
-    counts = np.bincount(place.ravel(), minlength=len(inside) * LEVELS)
-    return counts.reshape(-1, LEVELS).astype(np.float32)
+    where, length = place.ravel(), len(place) * LEVELS
+    # Towards zero is positive: a waveform bends back where it is high, less so under a ceiling.
+    inward = -np.copysign(bend, bend * inside)
+    out = np.empty((len(place), LEVELS, LEVEL_LAYERS), np.float32)
+    for layer, weights in enumerate((None, inward, bend * bend)):
+        counts = np.bincount(where, weights, minlength=length)
+        out[:, :, layer] = counts.reshape(-1, LEVELS)
+    return out
 
 
 @cache
@@ -178,10 +197,11 @@ def _decimator() -> Floats:
 
 
 @cache
-def _mel_bank() -> Any:
-    """Gives the triangles that gather lines into mel bands, (bands, lines), as a sparse matrix.
+def _mel_banks() -> tuple[Any, Any]:
+    """Gives the triangles that gather lines into mel bands, (bands, lines), as sparse matrices.
 
-    A line feeds two bands at most: sparse is faster than dense, and needs no threads.
+    A line feeds two bands at most: sparse is faster than dense, and needs no threads. The second
+    matrix takes means, the first sums.
 
     Source: O'Shaughnessy 1987, Speech Communication, m = 2595 log10(1 + f / 700).
     """
@@ -198,4 +218,12 @@ def _mel_bank() -> Any:
     # Low bands are narrower than a line: let each hold at least its nearest one.
     for band in np.flatnonzero(bank.sum(axis=0) < 0.5):
         bank[int(np.argmin(np.abs(lines - edges[band + 1]))), band] = 1.0
-    return sparse.csr_array(bank.T.astype(np.float32))
+    mean = bank / bank.sum(axis=0)
+    return tuple(sparse.csr_array(m.T.astype(np.float32)) for m in (bank, mean))
+
+
+@cache
+def _band_log() -> Floats:
+    """Gives the logarithm of each band's sum of weights, (bands, 1)."""
+    bank, _ = _mel_banks()
+    return np.log10(np.asarray(bank.sum(axis=1), np.float32))[:, None]

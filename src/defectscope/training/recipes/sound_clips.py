@@ -47,8 +47,6 @@ CODECS: tuple[tuple[str, int | None], ...] = (
     ("libopus", 48000),
     ("libopus", 96000),
 )
-# A distortion this far below the sound around it is heard by nobody.
-_FAINT_DB = 30.0
 _SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
 _TOOLS: dict[str, AudioSimulator[Any]] = {
     tool.name: tool for tool in (AudioHum(), AudioHiss(), AudioDistortion(), AudioClicks())
@@ -66,7 +64,6 @@ class Damage:
         family: Which way of making it.
         severity: Step, 1 to 5.
         spans_s: Where it is, in seconds of the clip.
-        faint_s: Where inside of them it does next to nothing, and cannot be told.
         parameters: What made it.
     """
 
@@ -75,7 +72,6 @@ class Damage:
     severity: int
     spans_s: tuple[tuple[float, float], ...]
     parameters: dict[str, Any]
-    faint_s: tuple[tuple[float, float], ...] = ()
 
 
 def read_mono(path: Path, rate_hz: int) -> NDArray[np.int16]:
@@ -157,8 +153,8 @@ def impair(
     wanted: Sequence[tuple[str, int]],
     families: dict[str, tuple[str, ...]],
     rng: np.random.Generator,
-) -> tuple[Mono, list[Damage]]:
-    """Gives a clip with defects, and the truth of each.
+) -> tuple[Mono, list[Damage], list[NDArray[Any]]]:
+    """Gives a clip with defects, the truth of each, and what each has added to the sound.
 
     Args:
         programme: The clean clip.
@@ -170,8 +166,9 @@ def impair(
     length_s = len(programme) / rate_hz
     audio = AudioInfo(rate_hz, ("FC",), "mono", "pcm_f32le")
     stream = StreamInfo("clip", "wav", length_s, None, audio)
-    out = programme[:, None]
+    out = programme
     damages: list[Damage] = []
+    residuals: list[NDArray[Any]] = []
     for defect, severity in wanted:
         tool = _TOOLS[defect]
         span = Interval(0.0, length_s)
@@ -184,29 +181,26 @@ def impair(
             if plan.params.family == family:
                 break
         truth: list[Any] = []
-        (run,) = tool.apply([Samples(0, out)], plan, truth)
-        faint = _faint(out, run.data, rate_hz) if defect == "audio_distortion" else ()
-        out = run.data
+        (run,) = tool.apply([Samples(0, out[:, None])], plan, truth)
+        gain = _gain(out, run.data[:, 0], span, rate_hz)
+        residuals = [r * gain for r in residuals]
+        residuals.append(run.data[:, 0] - out * gain)
+        out = run.data[:, 0]
         spans = tuple((t.start_s, t.end_s) for t in truth)
         parameters = dict(truth[0].parameters) if truth else {}
-        damages.append(Damage(defect, family, severity, spans, parameters, faint))
-    return out[:, 0].astype(np.float32), damages
+        damages.append(Damage(defect, family, severity, spans, parameters))
+    return out.astype(np.float32), damages, residuals
 
 
-def _faint(clean: Mono, dirty: Mono, rate_hz: int) -> tuple[tuple[float, float], ...]:
-    """Gives the twentieths of a second in which a distortion left next to nothing behind.
-
-    What bends only peaks leaves the stretches between them as they were.
-    """
-    step = rate_hz // 20
-    count = len(clean) // step
-    before = clean[: count * step, 0].astype(np.float64).reshape(count, step)
-    after = dirty[: count * step, 0].astype(np.float64).reshape(count, step)
-    gain = float(np.sum(before * after)) / max(float(np.sum(before**2)), 1e-12)
-    lost = np.mean((after - gain * before) ** 2, axis=1)
-    kept = np.mean((gain * before) ** 2, axis=1)
-    faint = lost < kept * 10 ** (-_FAINT_DB / 10) + 1e-12
-    return tuple((i / 20, (i + 1) / 20) for i in np.flatnonzero(faint))
+def _gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArray[Any]:
+    """Gives what a simulator multiplied the programme by to keep its loudness, sample by sample."""
+    first, last = round(span.start_s * rate_hz), round(span.end_s * rate_hz)
+    own = before[first:last].astype(np.float64)
+    power = float(np.sum(own * own))
+    out = np.ones(len(before), np.float32)
+    if power > 0:
+        out[first:last] = float(np.sum(own * after[first:last])) / power
+    return out
 
 
 def at_level(sound: NDArray[Any], rng: np.random.Generator) -> Mono:

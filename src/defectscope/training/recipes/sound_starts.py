@@ -31,7 +31,6 @@ from defectscope.training.recipes import sound_clips
 from defectscope.training.recipes.audio_artifacts import (
     TICKS,
     AudioArtifacts,
-    activity,
     render_unit,
 )
 from defectscope.training.recipes.sound_windows import Judged, truth_of, windows
@@ -80,7 +79,7 @@ def self_supervised(cache: Cache, steps: int, seed: int) -> dict[str, torch.Tens
     """Gives weights that tell windows of one clean clip from those of others."""
     torch.manual_seed(seed)
     network = cast("Network", AudioArtifacts().build()).train()
-    probe = torch.zeros(2, spectra.MEL_FRAMES, spectra.MELS)
+    probe = torch.zeros(2, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
     with torch.no_grad():
         width = (
             network.eval()
@@ -88,7 +87,7 @@ def self_supervised(cache: Cache, steps: int, seed: int) -> dict[str, torch.Tens
                 probe,
                 torch.zeros(2, spectra.LINE_FRAMES, spectra.LINES),
                 torch.zeros(2, spectra.FAST_FRAMES, 4),
-                torch.ones(2, spectra.LEVELS),
+                torch.ones(2, spectra.LEVELS, spectra.LEVEL_LAYERS),
             )
             .shape[1]
         )
@@ -178,15 +177,14 @@ def _embedded_set(
     features, target, weight = [], [], []
     facts: list[Mapping[str, Any]] = []
     for unit in range(_EMBEDDING_UNITS[split]):
-        for fact, sound in render_unit(own, [seed, number, unit]):
-            active = activity(fact, sound)
+        for fact, sound, heard in render_unit(own, [seed, number, unit]):
             inside = sound[spectra.MARGIN_BEFORE :][: TICKS * spectra.RATE_HZ // 20]
             slow = sound_clips.resample(inside, spectra.RATE_HZ, _EMBEDDING_HZ)
             facts.append(fact)
             for tick in (0, 20, 40):
                 start = tick * _EMBEDDING_HZ // 20
                 features.append(embed(slow[start : start + _EMBEDDING_HZ]))
-                there, known = truth_of(active[tick : tick + 20])
+                there, known = truth_of(heard[tick : tick + 20])
                 target.append(there)
                 weight.append(known)
     return np.stack(features), np.stack(target), np.stack(weight), facts

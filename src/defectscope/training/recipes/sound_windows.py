@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.training.contract import CacheView, Split
+from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
 from defectscope.training.scores import balanced_accuracy, confusion
 
 # Ticks of 50 ms: a window has twenty; 40 ms at either edge of it hide a click.
 _WINDOW = 20
 _CLICKS = CLASSES.index("audio_clicks")
-# A window shows hum or hiss when it holds it for half of its time, and distortion, which only loud
-# moments have, for a fifth; it may hold up to a tenth of it and still be called free of it. Between
-# the two nobody can say.
-_SHOWS = np.array([0.5, 0.5, 0.2, 0.5])
+_HEARD = np.array([HEARD_DB[name] for name in CLASSES])
+# Down to here a defect counts as there where it is judged as it was drawn, heard or not: what lies
+# lower, such as the clipping of a pause, has left nothing behind.
+_DRAWN_DB = -30.0
+# A window shows a lasting defect when it can be heard for this share of its time, and is free of it
+# when it holds no more than a tenth of it. Between the two nobody can say.
+_SHOWS = np.array([0.5, 0.5, 0.3, 0.5])
 _FREE = 0.1
 _BATCH = 256
 
@@ -32,6 +36,8 @@ def windows(
     places: Sequence[int],
     rng: np.random.Generator | None = None,
     starts: Sequence[int] | None = None,
+    *,
+    drawn: bool = False,
 ) -> dict[str, torch.Tensor]:
     """Gives windows as a batch, with targets and weights.
 
@@ -41,17 +47,18 @@ def windows(
         places: Which clips.
         rng: Draws where the windows begin, when `starts` does not say.
         starts: First tick of each window.
+        drawn: See `truth_of`.
     """
     columns: dict[str, list[NDArray[Any]]] = {
         k: [] for k in ("mel", "lines", "fast", "levels", "target", "weight")
     }
     for row, place in enumerate(places):
-        active = cache.array(split, place, "active")
+        heard = cache.array(split, place, "heard")
         if starts is not None:
             tick = starts[row]
         else:
             assert rng is not None
-            tick = int(rng.integers(0, len(active) - _WINDOW + 1))
+            tick = int(rng.integers(0, len(heard) - _WINDOW + 1))
         pictures = spectra.Spectra(
             cache.array(split, place, "mel"),
             cache.array(split, place, "lines"),
@@ -62,23 +69,29 @@ def windows(
         columns["lines"].append(pictures.lines)
         columns["fast"].append(pictures.fast)
         columns["levels"].append(pictures.levels.sum(axis=0, dtype=np.float32))
-        target, weight = truth_of(active[tick : tick + _WINDOW])
+        target, weight = truth_of(heard[tick : tick + _WINDOW], drawn=drawn)
         columns["target"].append(target)
         columns["weight"].append(weight)
     return {k: torch.from_numpy(np.stack(v).astype(np.float32)) for k, v in columns.items()}
 
 
-def truth_of(active: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gives target and weight of a window, (4,) each, from its ticks, (20, 4)."""
-    there = (active == 1).mean(axis=0)
-    unsure = (active == 2).mean(axis=0)
-    target = (there >= _SHOWS).astype(np.float32)
-    weight = ((there >= _SHOWS) | (there + unsure <= _FREE)).astype(np.float32)
-    clicks = active[:, _CLICKS] == 1
-    target[_CLICKS] = float(clicks[1:-1].any())
+def truth_of(
+    heard: NDArray[np.int8], *, drawn: bool = False
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Gives target and weight of a window, (4,) each.
+
+    Args:
+        heard: (20, 4), how far each defect stands out in each tick, dB.
+        drawn: Call a defect there wherever it was put and left anything, heard or not.
+    """
+    present = heard > ABSENT
+    told = present & (heard >= (_DRAWN_DB if drawn else _HEARD))
+    shows = told.mean(axis=0) >= _SHOWS
+    free = present.mean(axis=0) <= _FREE
     # A click at the very edge belongs to the neighbouring window as much as to this one.
-    weight[_CLICKS] = float(clicks[1:-1].any() or not clicks.any())
-    return target, weight
+    shows[_CLICKS] = told[1:-1, _CLICKS].any()
+    free[_CLICKS] = not present[:, _CLICKS].any()
+    return shows.astype(np.float32), (shows | free).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +136,32 @@ class Judged:
         return balanced_accuracy(confusion(truth[kept], self.said(thresholds)[kept], 5))
 
 
+def families_of(facts: Mapping[str, Any]) -> list[str]:
+    """Gives a clip's families as `hum:buzz`."""
+    damages = facts.get("damages", ())
+    return [f"{d['defect'].removeprefix('audio_')}:{d['family']}" for d in damages]
+
+
+def holding(judged: Judged, families: Collection[str]) -> NDArray[np.bool_]:
+    """Gives which windows are of clips that hold some of these families."""
+    each = [bool(set(families) & set(families_of(f))) for f in judged.facts]
+    return np.array(each)[judged.clips]
+
+
+def without(judged: Judged, families: Collection[str]) -> Judged:
+    """Gives the windows of clips that hold none of these families."""
+    kept = ~holding(judged, families)
+    columns = ("clips", "starts", "logits", "target", "weight")
+    return replace(judged, **{name: getattr(judged, name)[kept] for name in columns})
+
+
 def score_windows(
-    model: torch.nn.Module, cache: CacheView, split: Split, starts: Sequence[int] = (0, 20, 40)
+    model: torch.nn.Module,
+    cache: CacheView,
+    split: Split,
+    starts: Sequence[int] = (0, 20, 40),
+    *,
+    drawn: bool = False,
 ) -> Judged:
     """Gives the judgement of fixed windows of every clip of a split."""
     facts = cache.facts(split)
@@ -138,7 +175,9 @@ def score_windows(
     with torch.inference_mode():
         for first in range(0, len(pairs), _BATCH):
             part = pairs[first : first + _BATCH]
-            batch = windows(cache, split, [p[0] for p in part], starts=[p[1] for p in part])
+            batch = windows(
+                cache, split, [p[0] for p in part], starts=[p[1] for p in part], drawn=drawn
+            )
             pictures = (batch[k].to(device) for k in ("mel", "lines", "fast", "levels"))
             logits.append(model(*pictures).float().cpu().numpy())
             target.append(batch["target"].numpy())
