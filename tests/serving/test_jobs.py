@@ -111,6 +111,13 @@ def test_segments_that_claim_more_than_memory_holds_are_refused(sample):
     assert (caught.value.code, caught.value.http_status) == ("body_too_large", 413)
 
 
+def test_every_address_is_checked_before_any_is_fetched(bucket):
+    request = Request(uri="s3://films/none.avi", captions_uri="s3://secrets/a.vtt")
+    with pytest.raises(MediaError) as caught:
+        run(request, Settings(allowed_buckets=("films",)))
+    assert caught.value.code == "media_refused"
+
+
 def test_options_reach_the_detectors(sample):
     report = run(Request(media=sample, detectors=("freeze",), start_s=0.0, end_s=2.0))
     assert list(report.verdicts) == ["freeze"]

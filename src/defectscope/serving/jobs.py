@@ -82,6 +82,10 @@ def open_job(request: Request, settings: Settings, serves: tuple[str, ...]) -> J
         BodyTooLargeError: Segments to merge would not fit into memory.
     """
     detectors = _chosen(request, serves)
+    for uri in (request.uri, request.captions_uri):
+        # Before anything is fetched, so that no request is half carried out.
+        if uri is not None:
+            allowed_address(uri, settings)
     media = request.media if request.uri is None else open_uri(request.uri, settings)
     captions = None
     if request.captions_uri is not None:
