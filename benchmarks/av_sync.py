@@ -60,7 +60,7 @@ LENGTHS_FRAMES = (5, 7, 9, 11, 13, 15, 100)
 DESIGNS = ("baseline", "canonical", "network", "hybrid")
 CONCLUSIVE = 0.9
 # How much the network's curve counts in the hybrid; tuned on speakers outside GRID.
-HYBRID_SHARE = 0.5
+HYBRID_SHARE = 0.8
 # A best offset this close to the truth is right where nothing may be left open.
 FORCED_MS = 60.0
 PLAIN = Rules(1.0, 0.0, 0.0, 0.0, 60.0, 80.0, 3, 40)
@@ -271,32 +271,36 @@ def rules_for(design: str, slope: float, offset: float) -> Rules:
     return replace(PLAIN, slope=slope, offset=offset, network_share=share, conclusive=CONCLUSIVE)
 
 
-def calibration(
-    design: str, talks: Sequence[Talk], done: Measured, without: str | None
-) -> tuple[float, float]:
-    """Fits the probability that a window's offset is right, over its lead, on other speakers."""
-    plain = rules_for(design, 1.0, 0.0)
-    leads: list[float] = []
-    right: list[float] = []
-    for talk in talks:
-        if talk.name == without:
-            continue
-        for condition in [*map(float, SHIFTS_MS), *(t.name for t in talks)]:
-            found = done.get((design, talk.name, condition))
-            if not found or condition == without:
-                continue
+class Calibrator:
+    """Gives every design the probability that a window's offset is right, over its lead."""
+
+    def __init__(self, talks: Sequence[Talk], done: Measured) -> None:
+        self._rows: dict[str, list[tuple[str, str, float, bool]]] = {}
+        by_name = {t.name: t for t in talks}
+        for (design, name, condition), found in done.items():
+            plain = rules_for(design, 1.0, 0.0)
+            seen = speaking(found, plain)
+            other = condition if isinstance(condition, str) else name
             for window_s in (4.0, WINDOW_S):
-                for window in windows(speaking(found, plain), plain, window_s)[::3]:
-                    leads.append(window.lead)
-                    right.append(float(_is_right(window, talk, condition)))
-    x, y = np.array(leads), np.array(right)
+                self._rows.setdefault(design, []).extend(
+                    (name, other, w.lead, _is_right(w, by_name[name], condition))
+                    for w in windows(seen, plain, window_s)[::3]
+                )
+        self._kept: dict[tuple[str, str | None], Rules] = {}
 
-    def loss(p: Any) -> float:
-        z = np.clip(p[0] * x + p[1], -40, 40)
-        return float(np.mean(np.log1p(np.exp(z)) - y * z) + 1e-3 * p[0] ** 2)
+    def rules(self, design: str, without: str | None) -> Rules:
+        """Gives a design's rules, fitted on everybody but one."""
+        if (design, without) not in self._kept:
+            rows = [r for r in self._rows[design] if without not in r[:2]]
+            x, y = np.array([r[2] for r in rows]), np.array([float(r[3]) for r in rows])
 
-    slope, offset = minimize(loss, np.array([1.0, -1.0])).x
-    return float(slope), float(offset)
+            def loss(p: Any) -> float:
+                z = np.clip(p[0] * x + p[1], -40, 40)
+                return float(np.mean(np.log1p(np.exp(z)) - y * z) + 1e-3 * p[0] ** 2)
+
+            slope, offset = minimize(loss, np.array([1.0, -1.0])).x
+            self._kept[design, without] = rules_for(design, float(slope), float(offset))
+        return self._kept[design, without]
 
 
 def _is_right(window: Window, talk: Talk, condition: float | str) -> bool:
@@ -358,14 +362,14 @@ class Tally:
 
 def verdicts(
     design: str, talks: Sequence[Talk], done: Measured, chosen: Callable[[Talk], bool],
-    *, corrected: bool = False,
+    calibrator: Calibrator, *, corrected: bool = False,
 ) -> dict[float, Tally]:  # fmt: skip
     """Judges clips at every shift; each with a calibration that never saw its speaker."""
     out = {float(s): Tally() for s in SHIFTS_MS}
     for talk in talks:
         if not chosen(talk):
             continue
-        rules = rules_for(design, *calibration(design, talks, done, talk.name))
+        rules = calibrator.rules(design, talk.name)
         for shift in map(float, SHIFTS_MS):
             # A clip that is out of step by itself is put right by the same means.
             found = done.get((design, talk.name, shift))
@@ -387,11 +391,13 @@ def _turned(found: Sequence[Cell], frames: int) -> list[Cell]:
     return [replace(c, canonical=turned(c.canonical), network=turned(c.network)) for c in found]
 
 
-def strangers(design: str, talks: Sequence[Talk], done: Measured) -> dict[str, int]:
+def strangers(
+    design: str, talks: Sequence[Talk], done: Measured, calibrator: Calibrator
+) -> dict[str, int]:
     """Judges clips with somebody else's sound: all should be inconclusive."""
     counted = {"clips": 0, "inconclusive": 0, "fail": 0, "pass": 0}
     for talk in talks:
-        rules = rules_for(design, *calibration(design, talks, done, talk.name))
+        rules = calibrator.rules(design, talk.name)
         for other in talks:
             found = done.get((design, talk.name, other.name))
             if found is not None:
@@ -449,6 +455,7 @@ def _matrix(ours: Any, theirs: Any, first: int) -> Any:
 def tables(talks: Sequence[Talk], done: Measured, folds: Path | None) -> str:
     """Writes what was measured as Markdown."""
     designs = [d for d in DESIGNS if any(k[0] == d for k in done)]
+    calibrator = Calibrator(talks, done)
     lines: list[str] = []
     groups: list[tuple[str, Callable[[Talk], bool], bool]] = [
         ("In step to a frame, all eleven", lambda t: t.in_step, False),
@@ -461,7 +468,7 @@ def tables(talks: Sequence[Talk], done: Measured, folds: Path | None) -> str:
         heads = ("design", "shift", "coverage", "right, of conclusive", "median error, ms")
         lines += [f"| {' | '.join(heads)} | offset right if forced |", "|---|---|---|---|---|---|"]
         for design in designs:
-            found = verdicts(design, talks, done, chosen, corrected=corrected)
+            found = verdicts(design, talks, done, chosen, calibrator, corrected=corrected)
             total = Tally()
             sizes = sorted({abs(s) for s in found})
             for size in sizes:
@@ -478,7 +485,7 @@ def tables(talks: Sequence[Talk], done: Measured, folds: Path | None) -> str:
     lines += ["\n### Somebody else's sound\n", "| design | inconclusive | fail | pass |"]
     lines += ["|---|---|---|---|"]
     for design in designs:
-        c = strangers(design, talks, done)
+        c = strangers(design, talks, done, calibrator)
         lines.append(
             f"| {design} | {share(c['inconclusive'], c['clips'])} | {c['fail']} | {c['pass']} |"
         )
@@ -524,11 +531,10 @@ def release(talks: Sequence[Talk], done: Measured, folder: Path, design: str) ->
     (folder / "canonical.safetensors").write_bytes(data)
     path = folder / "detector.json"
     document: Mapping[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    slope, offset = calibration(design, talks, done, None)
-    rules = rules_for(design, slope, offset)
+    rules = Calibrator(talks, done).rules(design, None)
     thresholds = {
-        "probability_slope": round(slope, 4),
-        "probability_offset": round(offset, 4),
+        "probability_slope": round(rules.slope, 4),
+        "probability_offset": round(rules.offset, 4),
         "network_share": rules.network_share,
         "conclusive": CONCLUSIVE,
         "in_step_ms": PLAIN.in_step_ms,
