@@ -193,7 +193,7 @@ def main() -> None:
     results = _all(clean + made, arguments.workers)
     found = tabulate(wanted, results)
     found["about"] = {
-        "command": "python benchmarks/accuracy.py " + " ".join(sys.argv[1:]),
+        "command": "python benchmarks/accuracy.py " + command_line(),
         "commit": arguments.commit or _commit(),
         "split": arguments.split,
         "recordings": {k: [s.stem for s in v] for k, v in sources.items()},
@@ -205,6 +205,11 @@ def main() -> None:
     text = page(found)
     (folder / "accuracy.md").write_text(text, "utf-8")
     print(text)
+
+
+def command_line() -> str:
+    """Gives what was asked for, with folders by their names: where they lie says nothing."""
+    return " ".join(Path(a).name if a.startswith("/") else a for a in sys.argv[1:])
 
 
 def _arguments() -> argparse.Namespace:

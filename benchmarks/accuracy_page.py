@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -117,7 +118,20 @@ def _own(rows: Mapping[str, Any]) -> list[str]:
         ]
         if parts:
             out.append(f"- {name}: {'; '.join(parts)}")
-    return [*out, ""]
+    return [*out, "", *_by_recording(events)]
+
+
+def _by_recording(rows: Mapping[str, Any]) -> list[str]:
+    """Says which recordings the misses come from: one that is special shows."""
+    misses = Counter(
+        clip.rsplit(" ", 1)[0]
+        for row in rows.values()
+        for clip in (*row["missed_in"], *row["extra_in"])
+    )
+    if not misses:
+        return []
+    listed = ", ".join(f"{name} ({count})" for name, count in misses.most_common())
+    return [f"Misses and excesses by recording: {listed}.", ""]
 
 
 def _peers(found: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from accuracy import version
+from accuracy import command_line, version
 from recordings import SUFFIXES
 from scoring import poisson_upper
 
@@ -252,7 +252,7 @@ def main() -> None:
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     )
     found["commit"] = arguments.commit or done.stdout.strip()
-    found["command"] = "python benchmarks/false_alarms.py " + " ".join(sys.argv[1:])
+    found["command"] = "python benchmarks/false_alarms.py " + command_line()
     reasons = json.loads(arguments.reasons.read_text("utf-8")) if arguments.reasons else {}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{arguments.name}.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
