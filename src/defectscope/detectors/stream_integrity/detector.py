@@ -31,7 +31,15 @@ _KINDS = (
     "invalid_samples",
 )
 # Kinds that are several reports of one fault when they follow closely.
-_RUNNING = ("decode_error", "corrupt_frame", "corrupt_packet", "size_change", "invalid_samples")
+_RUNNING = (
+    "decode_error",
+    "corrupt_frame",
+    "corrupt_packet",
+    "size_change",
+    "invalid_samples",
+    "video_gap",
+    "audio_gap",
+)
 # Samples that are no numbers are reported by stretches of 20 ms of the programme.
 _HOPS_HZ = 50
 
@@ -91,8 +99,10 @@ class StreamIntegrity:
                 start, end = float(at_s[group[0]]), float(at_s[group[-1]]) + frame_s
                 amount = float(amounts[group[0]])
                 if kind in ("video_gap", "audio_gap"):
-                    end = start
+                    # A gap is noticed where it ends; several of them lose time together.
+                    end = float(at_s[group[-1]])
                     start = max(0.0, start - amount)
+                    amount = float(amounts[group].sum())
                 evidence = {"kind": kind, "events": len(group), "jump_s": round(amount, 4)}
                 findings.append(self._finding(start, end, evidence))
         findings += self._clock_faults(stream)
