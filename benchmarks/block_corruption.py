@@ -127,15 +127,10 @@ def tune(judged: Sequence[Judged], clean: Sequence[tuple[Measurements, StreamInf
         )
         scores[place] = found["f1"] - ALARM_COST * alarms
         print(round(rise, 2), round(rare, 2), change, found, alarms)
-    padded = np.pad(scores, 1, mode="edge")
-    smooth = np.mean(
-        [
-            padded[tuple(slice(1 + s, 1 + s + n) for s, n in zip(shift, scores.shape, strict=True))]
-            for shift in itertools.product((-1, 0, 1), repeat=3)
-        ],
-        axis=0,
-    )
-    best = np.unravel_index(int(smooth.argmax()), smooth.shape)
+    # Points on the edge of the grid have too few neighbours to be trusted.
+    windows = np.lib.stride_tricks.sliding_window_view(scores, (3, 3, 3))
+    smooth = windows.mean(axis=(3, 4, 5))
+    best = tuple(k + 1 for k in np.unravel_index(int(smooth.argmax()), smooth.shape))
     rise, rare, change = (float(axis[k]) for axis, k in zip(axes, best, strict=True))
     file = bundled("model_artifacts") / NAME / "detector.json"
     document = json.loads(file.read_text("utf-8"))
@@ -145,7 +140,7 @@ def tune(judged: Sequence[Judged], clean: Sequence[tuple[Measurements, StreamInf
     }
     document["thresholds"] |= _thresholds(change)
     file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    print("chosen", scores[best], smooth[best], document["thresholds"], document["calibration"])
+    print("chosen", scores[best], smooth.max(), document["thresholds"], document["calibration"])
 
 
 def _thresholds(change: float) -> dict[str, float]:
