@@ -68,10 +68,15 @@ def curve(times_s: NDArray[Any], values: NDArray[Any]) -> Curve:
         size = int(index[-1]) + 1
     low = np.full(size, np.inf)
     high = np.full(size, -np.inf)
-    np.minimum.at(low, index, values)
-    np.maximum.at(high, index, values)
-    low[~np.isfinite(low)] = 0.0
-    high[~np.isfinite(high)] = 0.0
+    good = np.isfinite(values)
+    np.minimum.at(low, index[good], values[good])
+    np.maximum.at(high, index[good], values[good])
+    # A step without a row keeps what was last known: 0 would be a peak on a scale of decibels.
+    finite = np.isfinite(low)
+    if not finite.any():
+        return Curve(round(step_s, 6), (0.0,) * size, (0.0,) * size)
+    known = np.maximum.accumulate(np.where(finite, np.arange(size), int(np.argmax(finite))))
+    low, high = low[known], high[known]
     return Curve(
         round(step_s, 6), tuple(np.round(low, 4).tolist()), tuple(np.round(high, 4).tolist())
     )
