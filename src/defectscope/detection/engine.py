@@ -29,7 +29,7 @@ Progress = Callable[[float], None]
 # NumPy's overhead per call vanishes, small enough to stay in the cache.
 _CHUNK_BYTES = 4_000_000
 _MAX_CHUNK_FRAMES = 64
-# Pictures for networks weigh a thousand times more: 12 of 720 lines.
+# Pictures for networks weigh a thousand times more: ten of 1080 lines.
 _CHUNK_PICTURE_BYTES = 32_000_000
 # Frames and runs of sound decoded ahead: 2160p frames of 10 bit take 25 MB each.
 _DECODED_AHEAD = 4
@@ -228,7 +228,7 @@ class _Feed:
                 suspicion = latest[selector.selection.suspicion][-1]
             pictures = selector.take(frame, suspicion)
             track.pictures += pictures
-            self._picture_bytes += sum(p.rgb.nbytes for p in pictures)
+            self._picture_bytes += sum(p.shown.held_bytes for p in pictures)
 
     def _push(self) -> None:
         video = None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detection.contracts import PictureSelection
-from defectscope.media.frames import Frame, RgbPicture
+from defectscope.media.frames import Frame, Rendering, RgbPicture
 from defectscope.media.pixels import to_rgb
 
 
@@ -78,18 +78,18 @@ class Selector:
         return self._emptied()
 
     def _emptied(self) -> tuple[RgbPicture, ...]:
-        shown: dict[int, NDArray[np.uint8]] = {}
+        shown: dict[int, Rendering] = {}
 
-        def rgb(frame: Frame) -> NDArray[np.uint8]:
+        def rendering(frame: Frame) -> Rendering:
             # Neighbours among the chosen share a picture.
             if frame.pts not in shown:
-                shown[frame.pts] = to_rgb(frame.native, self.selection.max_height_px)
+                native, limit_px = frame.native, self.selection.max_height_px
+                held_bytes = sum(plane.data.nbytes for plane in frame.planes)
+                shown[frame.pts] = Rendering(lambda: to_rgb(native, limit_px), held_bytes)
             return shown[frame.pts]
 
         pictures = tuple(
-            RgbPicture(
-                pts=pts, rgb=rgb(frame), previous_rgb=None if before is None else rgb(before)
-            )
+            RgbPicture(pts, rendering(frame), None if before is None else rendering(before))
             for _, pts, frame, before in sorted(self._kept, key=lambda c: c[1])
         )
         self._kept.clear()

@@ -5,6 +5,7 @@ Arrays are read-only views on the decoder's own buffers; whoever wants to keep o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -105,19 +106,61 @@ class Samples:
     data: NDArray[np.float32]
 
 
+class Rendering:
+    """A picture for a network, converted when it is first looked at.
+
+    Most of what a selection holds is never looked at: where no face was found, say.
+
+    Args:
+        make: Gives (height, width, 3) uint8 RGB; called at most once.
+        held_bytes: What waiting costs: the bytes of the picture that `make` keeps.
+    """
+
+    __slots__ = ("_make", "_rgb", "held_bytes")
+
+    def __init__(self, make: Callable[[], NDArray[np.uint8]], held_bytes: int = 0) -> None:
+        self._make: Callable[[], NDArray[np.uint8]] | None = make
+        self._rgb: NDArray[np.uint8] | None = None
+        self.held_bytes = held_bytes
+
+    @staticmethod
+    def of(rgb: NDArray[np.uint8]) -> Rendering:
+        """Gives one that is converted already."""
+        return Rendering(lambda: rgb, rgb.nbytes)
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8."""
+        if self._rgb is None:
+            assert self._make is not None
+            # What was decoded is let go once it has been converted.
+            self._rgb, self._make = self._make(), None
+        return self._rgb
+
+
 @dataclass(frozen=True, slots=True)
 class RgbPicture:
-    """A picture converted for a network.
+    """A picture for a network.
 
     Attributes:
         pts: As in `Frame`.
-        rgb: (height, width, 3) uint8.
-        previous_rgb: The frame presented before it, same shape, where it was asked for.
+        shown: The picture.
+        before: The one presented before it, of the same shape, where it was asked for.
     """
 
     pts: int
-    rgb: NDArray[np.uint8]
-    previous_rgb: NDArray[np.uint8] | None = None
+    shown: Rendering
+    before: Rendering | None = None
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8."""
+        return self.shown.rgb
+
+    @property
+    def previous_rgb(self) -> NDArray[np.uint8] | None:
+        """The frame presented before it, same shape."""
+        return None if self.before is None else self.before.rgb
 
 
-__all__ = ["DecodeEvent", "Frame", "Pixels", "Plane", "RgbPicture", "Samples"]
+__all__ = ["DecodeEvent", "Frame", "Pixels", "Plane", "Rendering", "RgbPicture", "Samples"]

@@ -12,7 +12,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.media.frames import RgbPicture
+from defectscope.media.frames import Rendering, RgbPicture
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import to_rgb
 from defectscope.media.probe import describe, video_stream
@@ -55,7 +55,8 @@ def read_pictures(
         for index in sorted(range(len(times_s)), key=lambda i: times_s[i]):
             frame = seeker.at(Fraction(max(times_s[index], 0.0)).limit_denominator(1_000_000))
             if frame is not None and frame.pts is not None:
-                found[index] = RgbPicture(frame.pts - origin, to_rgb(frame, max_height_px))
+                shown = Rendering.of(to_rgb(frame, max_height_px))
+                found[index] = RgbPicture(frame.pts - origin, shown)
     return found
 
 

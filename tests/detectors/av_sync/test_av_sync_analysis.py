@@ -26,7 +26,7 @@ from defectscope.detectors.av_sync.tracks import (
 )
 from defectscope.detectors.av_sync.warp import Patch, cut
 from defectscope.errors import ArtifactError
-from defectscope.media.frames import RgbPicture, Samples
+from defectscope.media.frames import Rendering, RgbPicture, Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.arrays import audio_stream, video_stream
 
@@ -110,7 +110,7 @@ def video_chunk(pictures, first: int) -> VideoChunk:
             "tile_luma": np.full((count, 8, 12), 100 * SIZE * SIZE // 96, np.uint32),
             "luma_histogram": np.tile(np.eye(1, 256, 100, dtype=np.uint32) * 1000, (count, 1)),
         },
-        pictures=tuple(RgbPicture(first + i, p) for i, p in enumerate(pictures)),
+        pictures=tuple(RgbPicture(first + i, Rendering.of(p)) for i, p in enumerate(pictures)),
     )
 
 
@@ -120,7 +120,7 @@ def learned():
         pictures, sound = programme(4, seed=50 + seed)
         tracker = Tracker(DrawnEyes(), LIMITS)
         for frame, rgb in enumerate(pictures):
-            tracker.push(frame / 25, rgb)
+            tracker.push(frame / 25, Rendering.of(rgb))
         mono = sound.mean(axis=1, dtype=np.float32)
         mouths = [m for t in tracker.finish() for m in mouth_on_grid(t)]
         pairs += [(m, stretch(0, mono), MARGIN_FRAMES) for m in mouths]
@@ -222,7 +222,7 @@ class Crowd(DrawnEyes):
 def test_of_two_hundred_faces_the_first_few_are_followed():
     tracker = Tracker(Crowd(), LIMITS)
     for frame in range(11):
-        tracker.push(frame / 25, picture(0.5))
+        tracker.push(frame / 25, Rendering.of(picture(0.5)))
     assert len(tracker.finish()) == LIMITS.most
 
 
@@ -230,7 +230,7 @@ def test_a_face_that_goes_ends_its_track():
     tracker = Tracker(DrawnEyes(), LIMITS)
     shown = [picture(0.3)] * 40 + [np.zeros((SIZE, SIZE, 3), np.uint8)] * 30 + [picture(0.3)] * 30
     for frame, rgb in enumerate(shown):
-        tracker.push(frame / 25, rgb)
+        tracker.push(frame / 25, Rendering.of(rgb))
     first, second = tracker.finish()
     assert len(first.sights) == pytest.approx(40, abs=5)
     assert second.times_s[0] >= 70 / 25
@@ -240,7 +240,9 @@ def test_variable_rates_land_on_the_grid():
     tracker = Tracker(DrawnEyes(), LIMITS)
     times = np.cumsum(np.random.default_rng(1).choice([1 / 60, 1 / 24, 1 / 30], 90))
     for time_s in times:
-        tracker.push(float(time_s), picture(0.5 + 0.4 * np.sin(2 * np.pi * 2 * time_s)))
+        tracker.push(
+            float(time_s), Rendering.of(picture(0.5 + 0.4 * np.sin(2 * np.pi * 2 * time_s)))
+        )
     (mouth,) = [m for t in tracker.finish() for m in mouth_on_grid(t)]
     grid_s = (mouth.first_frame + np.arange(len(mouth))) / 25
     height = np.ptp(mouth.shapes[:, 20:, 1], axis=1)

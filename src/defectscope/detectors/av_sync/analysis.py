@@ -128,7 +128,7 @@ class AvSyncAnalysis:
         # Evenly spread over the minute, whatever their number.
         share = Fraction(self._per_minute, PER_MINUTE)
         if int((number + 1) * share) > int(number * share):
-            self._tracker.push(float(time), picture.rgb)
+            self._tracker.push(float(time), picture.shown)
 
     def _end_fragment(self) -> None:
         if self._fragment is not None:

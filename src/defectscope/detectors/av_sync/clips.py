@@ -15,7 +15,7 @@ from defectscope.detectors.av_sync.faces import face_models
 from defectscope.detectors.av_sync.fragments import FRAGMENT_S
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
 from defectscope.errors import UnreadableMediaError
-from defectscope.media.frames import Frame, Samples
+from defectscope.media.frames import Frame, Rendering, Samples
 from defectscope.media.pixels import to_rgb
 from defectscope.media.reader import open_media
 from defectscope.media.source import MediaLike
@@ -74,7 +74,7 @@ def read_clip(media: MediaLike, limits: Limits) -> Clip:
                 if int(time_s // FRAGMENT_S) != fragment:
                     mouths += [m for t in tracker.finish() for m in mouth_on_grid(t)]
                     fragment = int(time_s // FRAGMENT_S)
-                tracker.push(time_s, to_rgb(item.native, MAX_HEIGHT_PX))
+                tracker.push(time_s, Rendering.of(to_rgb(item.native, MAX_HEIGHT_PX)))
     mouths += [m for t in tracker.finish() for m in mouth_on_grid(t)]
     return Clip(tuple(mouths), resampled(placed(parts, 0, None), audio.rate_hz))
 

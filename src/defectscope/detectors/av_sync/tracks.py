@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.faces import Eyes, Face, overlap
 from defectscope.detectors.av_sync.warp import Patch, luma
+from defectscope.media.frames import Rendering
 
 Floats = NDArray[np.float64]
 
@@ -116,14 +117,14 @@ class Tracker:
     def __init__(self, eyes: Eyes, limits: Limits) -> None:
         self._eyes = eyes
         self._limits = limits
-        self._held: list[tuple[float, NDArray[np.uint8]]] = []
+        self._held: list[tuple[float, Rendering]] = []
         self._growing: list[_Followed] = []
         self._done: list[Track] = []
         self._started = False
 
-    def push(self, time_s: float, rgb: NDArray[np.uint8]) -> None:
-        """Takes the next picture."""
-        self._held.append((time_s, rgb))
+    def push(self, time_s: float, picture: Rendering) -> None:
+        """Takes the next picture; it is looked at only where a face is near."""
+        self._held.append((time_s, picture))
         if not self._started or len(self._held) == SEARCH_EVERY:
             self._search()
 
@@ -138,9 +139,9 @@ class Tracker:
 
     def _search(self) -> None:
         """Looks for faces in the last held picture and follows them through those before it."""
-        _, rgb = self._held[-1]
+        _, last = self._held[-1]
         found = self._eyes.faces(
-            rgb, min_score=self._limits.min_score, min_height_px=self._limits.min_height_px
+            last.rgb, min_score=self._limits.min_score, min_height_px=self._limits.min_height_px
         )
         self._link(found)
         count = len(self._held)
@@ -148,7 +149,7 @@ class Tracker:
             share = (position + 1) / count
             for followed in self._growing:
                 if followed.track.sights or position == count - 1:
-                    self._look(followed, at_s, picture, share)
+                    self._look(followed, at_s, picture.rgb, share)
         for followed in self._growing:
             if followed.latest is not None:
                 followed.face = followed.latest
