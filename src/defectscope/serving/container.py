@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from dataclasses import replace
 
 from defectscope.errors import BodyTooLargeError, DefectscopeError, OverloadedError
@@ -29,6 +30,8 @@ _MAX_CONNECTIONS = 256
 _IDLE_TIMEOUT_S = 65.0
 # Source: SageMaker, "How Containers Serve Requests": SIGKILL follows SIGTERM after 30 s.
 _DRAIN_S = 25.0
+# Requests that are on their way when the end is told still arrive within this.
+_GRACE_S = 1.0
 
 
 class Container:
@@ -56,6 +59,7 @@ class Container:
     ) -> None:
         self._server = server
         self._max_body_bytes = max_body_bytes
+        self._told_to_stop = threading.Event()
         self._stopped = threading.Event()
         self.health = Health(self._predict, interval_s=health_interval_s)
         self._predict()
@@ -87,7 +91,7 @@ class Container:
             FaultError: There is nothing at that path, or TorchServe went away.
         """
         if request.path == "/ping" and request.method == "GET":
-            well = self.health.healthy and not self._stopped.is_set()
+            well = self.health.healthy and not self._told_to_stop.is_set()
             state = {"status": "Healthy" if well else "Unhealthy"}
             return Reply(200 if well else 503, json.dumps(state).encode(), _HEADERS)
         if request.path != "/invocations":
@@ -116,15 +120,18 @@ class Container:
 
         return replace(reply, on_sent=sent)
 
-    def stop(self, *, drain_s: float = _DRAIN_S) -> bool:
-        """Takes no more requests and waits for those in flight.
+    def stop(self, *, drain_s: float = _DRAIN_S, grace_s: float = _GRACE_S) -> bool:
+        """Says so at /ping, then takes no more requests and waits for those in flight.
 
         Args:
             drain_s: How long they may take.
+            grace_s: How long requests are still taken after /ping has said so.
 
         Returns:
             Whether all of them were answered.
         """
+        self._told_to_stop.set()
+        time.sleep(grace_s)
         self._stopped.set()
         self._http.shutdown()
         self._http.server_close()
