@@ -21,7 +21,7 @@ from defectscope.deploy.endpoint_spec import EndpointSpec, Network, Variant, mod
 EXAMPLES = """example:
   python sagemaker/submit_transform.py catalogue-2026-11 --role-arn ARN --image IMAGE \\
       --model-data-url s3://models/defectscope/all_detectors/HASH/model.tar.gz \\
-      --input s3://work/catalogue/round-1/ --output s3://work/catalogue/answers/ --instances 8
+      --input s3://batches/catalogue/round-1/ --output s3://batches/catalogue/answers/ --instances 8
 """
 
 

@@ -75,7 +75,7 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
 ) -> None:
     output = tmp_path / "november"
     settings = Settings(moto_address=buckets)
-    common = ["--role-arn", ROLE, "--image", "local", "--output", "s3://work/nov/answers/"]
+    common = ["--role-arn", ROLE, "--image", "local", "--output", "s3://batches/nov/answers/"]
     common += ["--model-data-url", "s3://models/batch/model.tar.gz", "--concurrent", "2"]
 
     with LocalSageMaker(settings=settings) as first:
@@ -85,10 +85,10 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
         listing = tmp_path / "titles.jsonl"
         rows = [{"uri": f"s3://media/titles/{i:02d}.mp4", "duration_s": 1.6} for i in range(TITLES)]
         listing.write_text("\n".join(map(json.dumps, rows)))
-        planning = ["s3://work/nov", "--list", str(listing), "--detectors", ",".join(DETECTORS)]
+        planning = ["s3://batches/nov", "--list", str(listing), "--detectors", ",".join(DETECTORS)]
         planning += ["--segment-s", "1.0", "--files-per-instance", str(FILES)]
         call("plan_transform", *planning)
-        call("submit_transform", "first", "--input", "s3://work/nov/round-1/", *common)
+        call("submit_transform", "first", "--input", "s3://batches/nov/round-1/", *common)
         _wait(lambda: len(_outputs(s3)) >= FILES // 3)
         runner = psutil.Process(first.state.pid)
         family = [runner, *runner.children(recursive=True)]
@@ -102,15 +102,15 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
         s3, sagemaker = second.client("s3"), second.client("sagemaker")
         stored = _answers(s3)
         assert 0 < len(stored) < 2 * TITLES
-        half = call("collect_transform", "s3://work/nov", "--output", str(output))
-        assert half.stdout.strip() == "s3://work/nov/round-2/"
+        half = call("collect_transform", "s3://batches/nov", "--output", str(output))
+        assert half.stdout.strip() == "s3://batches/nov/round-2/"
         early = {p.name: p.stat().st_mtime_ns for p in (output / "reports").iterdir()}
-        again = call("collect_transform", "s3://work/nov", "--output", str(output))
+        again = call("collect_transform", "s3://batches/nov", "--output", str(output))
         assert again.stdout == half.stdout
-        planned = s3.list_objects_v2(Bucket="work", Prefix="nov/round-")["Contents"]
+        planned = s3.list_objects_v2(Bucket="batches", Prefix="nov/round-")["Contents"]
         assert {item["Key"].split("/")[1] for item in planned} == {"round-1", "round-2"}
 
-        more = ["second", "--input", "s3://work/nov/round-2/", "--retries", "3"]
+        more = ["second", "--input", "s3://batches/nov/round-2/", "--retries", "3"]
         call("submit_transform", *more, *common)
         log = second.state.home / "supervisor.log"
         _wait(lambda: len(_answers(s3)) > len(stored))
@@ -120,7 +120,7 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
         assert state["TransformJobStatus"] == "Completed"
         repeated = [line for line in log.read_text().splitlines() if "asking again" in line]
         assert repeated
-        done = call("collect_transform", "s3://work/nov", "--output", str(output), "--html")
+        done = call("collect_transform", "s3://batches/nov", "--output", str(output), "--html")
         answers = _answers(s3)
         s3.close()
         sagemaker.close()
@@ -171,7 +171,7 @@ def _scripts(cloud: LocalSageMaker):
 
 
 def _stock(s3, clips: Path, model: Path) -> None:
-    for bucket in ("media", "models", "work"):
+    for bucket in ("media", "models", "batches"):
         s3.create_bucket(Bucket=bucket)
     for path in sorted(clips.iterdir()):
         s3.upload_file(str(path), "media", f"titles/{path.name}")
@@ -179,12 +179,12 @@ def _stock(s3, clips: Path, model: Path) -> None:
 
 
 def _outputs(s3) -> list[str]:
-    listed = s3.list_objects_v2(Bucket="work", Prefix="nov/answers/").get("Contents", [])
+    listed = s3.list_objects_v2(Bucket="batches", Prefix="nov/answers/").get("Contents", [])
     return [item["Key"] for item in listed]
 
 
 def _answers(s3) -> Counter[str]:
-    bodies = (s3.get_object(Bucket="work", Key=key)["Body"].read() for key in _outputs(s3))
+    bodies = (s3.get_object(Bucket="batches", Key=key)["Body"].read() for key in _outputs(s3))
     lines = itertools.chain.from_iterable(body.splitlines() for body in bodies)
     return Counter(json.loads(line)["id"] for line in lines)
 
