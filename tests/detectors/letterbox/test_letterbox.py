@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -132,11 +133,58 @@ def test_contrast_compares_the_border_with_the_picture_beside_it() -> None:
     assert end[0] == 0.0
 
 
+TOLERANCE = (2.0, 2.0, 2.0, 2.0)
+
+
+def shapes_of(rows: list[list[int]], edge_code: float) -> list[tuple[int, int]]:
+    """The settled stretches of rows of bars that all have such an edge, as row ranges."""
+    bars = np.array(rows)
+    starts = np.arange(len(bars)) / 25
+    ends = starts + 0.04
+    found = stretches(bars, np.full(bars.shape, edge_code), TOLERANCE, 8.0)
+    joined = settled(found, ends, starts, TOLERANCE, 0.2)
+    assert usual(joined, starts, ends, TOLERANCE) == tuple(rows[0])
+    return [(s.first, s.last) for s in joined]
+
+
 def test_a_dark_moment_does_not_end_a_stretch_of_bars() -> None:
     shape, wider = [20, 20, 0, 0], [60, 50, 0, 0]
-    rows = np.array([[0, 0, 0, 0]] * 30 + [shape] * 10 + [wider] * 8 + [shape] * 10)
-    starts = np.arange(len(rows)) / 25
-    ends = starts + 0.04
-    found = settled(stretches(rows, (2, 2, 2, 2)), ends, starts, (2, 2, 2, 2), 0.2)
-    assert [(s.first, s.last) for s in found] == [(0, 30), (30, 58)]
-    assert usual(found, starts, ends, (2, 2, 2, 2)) == (0, 0, 0, 0)
+    rows = [[0, 0, 0, 0]] * 30 + [shape] * 10 + [wider] * 8 + [shape] * 10
+    assert shapes_of(rows, 80.0) == [(0, 30), (30, 58)]
+
+
+def test_wider_bars_with_straight_edges_are_a_change_and_dark_picture_is_not() -> None:
+    rows = [[0, 0, 22, 22]] * 30 + [[12, 12, 22, 22]] * 10 + [[0, 0, 22, 22]] * 10
+    assert shapes_of(rows, 80.0) == [(0, 30), (30, 40), (40, 50)]
+    assert shapes_of(rows, 4.0) == [(0, 50)]
+
+
+def test_bars_in_a_programme_that_has_bars_throughout(tmp_path: Path) -> None:
+    source = write(tmp_path / "wide.mp4", boxed(Footage(seed=4, frames=75), rows=20))
+    target = tmp_path / "window.mp4"
+    overrides = {"kind": "window", "share": 0.15}
+    plan = job("letterbox", stream_of(source), seed=5, start_s=0.8, overrides=overrides)
+    (truth,) = impair_file(source, target, [plan])
+    (found,) = analyze(target, detectors=["letterbox"]).findings
+    assert found.start_s == pytest.approx(truth.start_s, abs=0.041)
+    assert found.end_s == pytest.approx(truth.end_s, abs=0.041)
+    assert found.evidence["change"] == "changed"
+
+
+def test_noise_on_the_bars_does_not_take_them_away(tmp_path: Path) -> None:
+    source = write(tmp_path / "wide.mp4", boxed(Footage(seed=4, frames=75), rows=20))
+    target = tmp_path / "noisy.mp4"
+    plan = job("video_noise", stream_of(source), seed=5, start_s=0.8, duration_s=1.2, severity=4.0)
+    impair_file(source, target, [plan])
+    assert not analyze(target, detectors=["letterbox"]).findings
+
+
+def test_an_hour_of_changing_shapes_is_settled_in_seconds() -> None:
+    rng = np.random.default_rng(3)
+    sizes = np.repeat(rng.integers(0, 2, 4500) * rng.integers(10, 200, 4500), 20)
+    bars = np.stack([sizes, sizes, 0 * sizes, 0 * sizes], axis=1)
+    starts = np.arange(len(bars)) / 25
+    found = stretches(bars, np.full(bars.shape, 80.0), TOLERANCE, 8.0)
+    began = time.process_time()
+    assert usual(found, starts, starts + 0.04, TOLERANCE) == (0, 0, 0, 0)
+    assert time.process_time() - began < 5.0

@@ -38,6 +38,19 @@ def borders(
     return leading(dark), leading(dark[:, ::-1])
 
 
+def dim_lines(mean_code: NDArray[Any], black_code: float) -> NDArray[np.intp]:
+    """Gives over how many lines, at either end, each picture is dark on average.
+
+    Noise and smear lift the highest luma of a bar, and hardly its mean.
+
+    Args:
+        mean_code: (frames, lines) mean luma of each row or column, in codes.
+        black_code: What black is, 16 or 0.
+    """
+    dark = mean_code <= black_code + BAR_MEAN_CODES
+    return np.minimum(leading(dark), leading(dark[:, ::-1]))
+
+
 def contrasts(
     mean_code: NDArray[Any], start: NDArray[np.intp], end: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.spans import curve, row_ends
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
-from defectscope.detectors.letterbox.borders import borders, contrasts
+from defectscope.detectors.letterbox.borders import borders, contrasts, dim_lines
 from defectscope.detectors.letterbox.shapes import Stretch, alike, settled, stretches, usual
 from defectscope.features.catalogue import DARK_CODES
 from defectscope.features.geometry import sampled_rows
@@ -24,6 +24,8 @@ from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo, VideoInfo
 
 _SIDES = ("top", "bottom", "left", "right")
+# How far lines that are dark on average reach in from both ends, down and across.
+_DIM = ("dim_rows", "dim_columns")
 # Contrasts are kept in 1/2 code, shares in 1/255.
 _STEPS_PER_CODE = 2
 _STEPS_PER_SHARE = 255
@@ -81,13 +83,19 @@ class Letterbox:
         share = self.tuned.thresholds["tolerance_share"]
         tolerance = tuple(max(2.0, share * size) for size in sizes)
         found = settled(
-            stretches(bars, tolerance), ends_s, starts_s, tolerance, self.params.min_duration_s
+            stretches(bars, edges, tolerance, self.tuned.thresholds["edge_code"]),
+            ends_s,
+            starts_s,
+            tolerance,
+            self.params.min_duration_s,
         )
         normal = usual(found, starts_s, ends_s, tolerance)
+        dim = np.stack([column(table, name).astype(np.int64) for name in _DIM], axis=1)
         findings = [
             self._finding(each, normal, starts_s, ends_s, edges, video)
             for each in found
             if self._counts(each, normal, starts_s, ends_s, tolerance, video)
+            and not (not any(each.bars_px) and _veiled(each, dim, normal, tolerance))
         ]
         inactive = 1.0 - _active(bars, video)
         return DetectorResult(
@@ -187,6 +195,28 @@ class Letterbox:
         )
 
 
+def _veiled(
+    each: Stretch,
+    dim_px: NDArray[np.int64],
+    normal: tuple[int, ...],
+    tolerance_px: tuple[float, ...],
+) -> bool:
+    """Tells whether the usual bars are still there, under noise or smear, though not black.
+
+    Lines there are dark on average, and those of the picture next to them are not.
+    """
+    lines = np.median(dim_px[each.first : each.last], axis=0).tolist()
+    return all(
+        not usual_px or usual_px / 2 <= px <= usual_px + tolerance
+        for px, usual_px, tolerance in zip(
+            lines,
+            (min(normal[:2]), min(normal[2:])),
+            (tolerance_px[0], tolerance_px[2]),
+            strict=True,
+        )
+    )
+
+
 def _kind(bars_px: tuple[int, ...]) -> str:
     across, beside = bars_px[0] + bars_px[1] > 0, bars_px[2] + bars_px[3] > 0
     if across and beside:
@@ -215,7 +245,7 @@ class LetterboxAnalysis:
         self._black = 0.0 if video.full_range else 16.0
         self._sampled = max(1, len(sampled_rows(video.width, video.height)))
         kinds = {f"{s}_px": np.uint16 for s in _SIDES}
-        kinds |= {f"{s}_contrast": np.uint8 for s in _SIDES}
+        kinds |= {f"{s}_contrast": np.uint8 for s in _SIDES} | dict.fromkeys(_DIM, np.uint16)
         self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds, dark_share=np.uint8)
 
     def push(self, chunk: Chunk) -> None:
@@ -239,6 +269,8 @@ class LetterboxAnalysis:
                 f"{s}_contrast": saturate(c * _STEPS_PER_CODE, np.uint8)
                 for s, c in zip(_SIDES, steps, strict=True)
             },
+            dim_rows=saturate(dim_lines(rows, self._black), np.uint16),
+            dim_columns=saturate(dim_lines(columns, self._black), np.uint16),
             dark_share=saturate(
                 self._dark_inside(video.features["dark_counts"], lines) * _STEPS_PER_SHARE,
                 np.uint8,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Drawn bars stand on the same line, or the next, in so many of the pictures.
+_STEADY_SHARE = 0.9
+# And are as wide at one end as at the other: an odd number of lines is shared out unevenly, and
+# halves of the picture's lines are rounded.
+_UNEVEN_PX = 2
+# More shapes than this are not compared for which of them is the programme's own.
+_MOST_SHAPES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +26,14 @@ class Stretch:
         first: First row.
         last: First row after it.
         bars_px: Lines that the bars cover: top, bottom, left, right.
+        firm: Whether each axis (down, across) has bars that look drawn: equally wide at both ends,
+            with an edge to the picture at both, and the same from picture to picture.
     """
 
     first: int
     last: int
     bars_px: tuple[int, int, int, int]
+    firm: tuple[bool, bool]
 
 
 def alike(one: Sequence[int], other: Sequence[int], tolerance_px: Sequence[float]) -> bool:
@@ -35,18 +46,41 @@ def within(one: Sequence[int], other: Sequence[int], tolerance_px: Sequence[floa
     return all(a <= b + t for a, b, t in zip(one, other, tolerance_px, strict=True))
 
 
-def stretches(bars_px: NDArray[np.int64], tolerance_px: Sequence[float]) -> list[Stretch]:
-    """Cuts rows of (top, bottom, left, right) wherever the shape changes."""
+def stretches(
+    bars_px: NDArray[np.int64],
+    edges_code: NDArray[np.float64],
+    tolerance_px: Sequence[float],
+    edge_code: float,
+) -> list[Stretch]:
+    """Cuts rows of (top, bottom, left, right) wherever the shape changes.
+
+    Args:
+        bars_px: (rows, 4) lines that the bars cover.
+        edges_code: (rows, 4) how much brighter the picture is next to each.
+        tolerance_px: By how many lines each may move within a stretch.
+        edge_code: How strong an edge at both ends makes bars firm.
+    """
     if not len(bars_px):
         return []
     changed = np.any(np.abs(np.diff(bars_px, axis=0)) > np.asarray(tolerance_px), axis=1)
-    edges = [0, *(np.flatnonzero(changed) + 1).tolist(), len(bars_px)]
-    return [_stretch(bars_px, a, b) for a, b in pairwise(edges)]
+    bounds = [0, *(np.flatnonzero(changed) + 1).tolist(), len(bars_px)]
+    return [_stretch(bars_px, edges_code, a, b, edge_code) for a, b in pairwise(bounds)]
 
 
-def _stretch(bars_px: NDArray[np.int64], first: int, last: int) -> Stretch:
-    top, bottom, left, right = np.median(bars_px[first:last], axis=0).astype(int).tolist()
-    return Stretch(first, last, (top, bottom, left, right))
+def _stretch(
+    bars_px: NDArray[np.int64],
+    edges_code: NDArray[np.float64],
+    first: int,
+    last: int,
+    edge_code: float,
+) -> Stretch:
+    inside = bars_px[first:last]
+    top, bottom, left, right = np.median(inside, axis=0).astype(int).tolist()
+    steady = np.mean(np.abs(inside - (top, bottom, left, right)) <= 1, axis=0) >= _STEADY_SHARE
+    firm = steady & (np.median(edges_code[first:last], axis=0) >= edge_code)
+    down = bool(firm[:2].all()) and top > 0 and abs(top - bottom) <= _UNEVEN_PX
+    across = bool(firm[2:].all()) and left > 0 and abs(left - right) <= _UNEVEN_PX
+    return Stretch(first, last, (top, bottom, left, right), (down, across))
 
 
 def settled(
@@ -65,15 +99,24 @@ def settled(
         if len(kept) >= 2 and alike(kept[-2].bars_px, each.bars_px, tolerance_px):
             between = float(ends_s[kept[-1].last - 1] - starts_s[kept[-1].first])
             if between < shortest_s or _hidden(kept[-1], each, tolerance_px):
-                kept[-2:] = [Stretch(kept[-2].first, each.last, kept[-2].bars_px)]
+                kept[-2:] = [replace(kept[-2], last=each.last)]
                 continue
         kept.append(each)
     return kept
 
 
 def _hidden(between: Stretch, around: Stretch, tolerance_px: Sequence[float]) -> bool:
-    """Tells whether bars stay, with dark picture next to them, between two stretches of a shape."""
-    return any(around.bars_px) and within(around.bars_px, between.bars_px, tolerance_px)
+    """Tells whether bars stay, with dark picture next to them, between two stretches of a shape.
+
+    Dark picture has no straight edge at the same distance on both sides; wider bars have.
+    """
+    if not any(around.bars_px) or not within(around.bars_px, between.bars_px, tolerance_px):
+        return False
+    wider = [
+        any(between.bars_px[i] > around.bars_px[i] + tolerance_px[i] for i in axis)
+        for axis in ((0, 1), (2, 3))
+    ]
+    return not any(w and f for w, f in zip(wider, between.firm, strict=True))
 
 
 def usual(
@@ -83,13 +126,16 @@ def usual(
     tolerance_px: Sequence[float],
 ) -> tuple[int, int, int, int]:
     """Gives the shape that the programme has for most of its time."""
-    best, longest_s = (0, 0, 0, 0), 0.0
-    for each in found:
-        total_s = sum(
-            float(ends_s[s.last - 1] - starts_s[s.first])
-            for s in found
-            if alike(s.bars_px, each.bars_px, tolerance_px)
-        )
-        if total_s > longest_s + 1e-9:
-            best, longest_s = each.bars_px, total_s
-    return best
+    if not found:
+        return (0, 0, 0, 0)
+    lengths_s = np.array([ends_s[s.last - 1] - starts_s[s.first] for s in found])
+    shapes, index = np.unique([s.bars_px for s in found], axis=0, return_inverse=True)
+    totals_s = np.bincount(index.ravel(), lengths_s)
+    # Where everything moves, the commonest shapes are enough to choose from.
+    common = np.argsort(-totals_s, kind="stable")[:_MOST_SHAPES]
+    near = [
+        totals_s[(np.abs(shapes - shapes[i]) <= np.asarray(tolerance_px)).all(axis=1)].sum()
+        for i in common
+    ]
+    best = shapes[common[int(np.argmax(np.round(near, 6)))]].tolist()
+    return (best[0], best[1], best[2], best[3])
