@@ -14,6 +14,7 @@ import numpy as np
 
 from defectscope.errors import UnreadableMediaError
 from defectscope.media.cues import Captions, Cue
+from defectscope.media.embedded_cues import cue_stream, embedded_cues
 from defectscope.media.frames import DecodeEvent, Frame, Samples
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import convert, native_format, planes_of
@@ -85,7 +86,7 @@ class Reader:
         self._container = container
         self._video: Any = video_stream(container) if info.video is not None else None
         self._audio: Any = audio_stream(container) if info.audio is not None else None
-        self._cue_stream = next((s for s in container.streams if s.type == "subtitle"), None)
+        self._cue_stream: Any = cue_stream(container)
         clock = self._video if self._video is not None else self._audio
         self._origin = origin
         self._origin_s = Fraction(origin) * clock.time_base
@@ -206,7 +207,7 @@ class Reader:
                 break
             stream = packet.stream
             if stream is self._cue_stream:
-                yield from self._cues(packet, start, end)
+                yield from embedded_cues(packet, self._origin_s, start, end)
                 continue
             if done[stream.index]:
                 continue
@@ -233,21 +234,6 @@ class Reader:
     def _packet_s(self, packet: Any) -> float:
         stamp = packet.pts if packet.pts is not None else packet.dts
         return float(stamp * packet.time_base - self._origin_s) if stamp is not None else 0.0
-
-    def _cues(self, packet: Any, start: Fraction, end: Fraction | None) -> Iterator[Cue]:
-        if packet.pts is None or not packet.size:
-            return
-        begin = packet.pts * packet.time_base - self._origin_s
-        if begin < start or (end is not None and begin >= end):
-            return
-        lines: list[str] = []
-        with contextlib.suppress(av.error.FFmpegError, ValueError):
-            for subtitle in packet.decode():
-                text = getattr(subtitle, "dialogue", b"") or getattr(subtitle, "text", b"")
-                lines += text.decode("utf-8", "replace").splitlines()
-        last = begin + (packet.duration or 0) * packet.time_base
-        if any(line.strip() for line in lines):
-            yield Cue(float(begin), float(last), tuple(line.strip() for line in lines))
 
 
 class _Pictures:

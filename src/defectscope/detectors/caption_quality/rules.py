@@ -53,7 +53,8 @@ def format_breaks(track: Track, faults: Table) -> Iterator[Break]:
     for tick, line, kind in zip(at.tolist(), lines.tolist(), kinds.tolist(), strict=True):
         start_s = tick / TICKS_HZ
         message = FAULTS[kind] if kind < len(FAULTS) else "a format error"
-        evidence = {"problem": message, "source_line": line}
+        # What was cut off has no line of its own, and embedded cues have none.
+        evidence = {"problem": message, **({"source_line": line} if line else {})}
         yield Break("caption_format", start_s, start_s + _INSTANT_S, evidence)
     wrong = (track.end_s <= track.start_s) | (track.start_s < 0) | track.unordered
     for k in np.flatnonzero(wrong):
@@ -63,9 +64,15 @@ def format_breaks(track: Track, faults: Table) -> Iterator[Break]:
             problem = "it ends before it begins" if end_s < start_s else "it has no length"
         elif start_s < 0:
             problem = "it begins before the programme"
-        evidence = {"problem": problem, "source_line": int(track.source_line[k])}
+        evidence = {"problem": problem, **_line(track, k)}
         low = max(0.0, min(start_s, end_s))
         yield Break("caption_format", low, max(low + _INSTANT_S, start_s, end_s), evidence)
+
+
+def _line(track: Track, row: Any) -> dict[str, int]:
+    """Gives where a cue stands in its file; embedded cues have no line."""
+    number = int(track.source_line[row])
+    return {"source_line": number} if number else {}
 
 
 def reading_breaks(track: Track, limits: Limits) -> Iterator[Break]:
@@ -75,7 +82,7 @@ def reading_breaks(track: Track, limits: Limits) -> Iterator[Break]:
     speed = track.characters / np.where(good, length, 1.0)
     for k in np.flatnonzero(good):
         span = (float(track.start_s[k]), float(track.end_s[k]))
-        line = {"source_line": int(track.source_line[k])}
+        line = _line(track, k)
         if length[k] < limits.min_duration_s - 1e-6 or length[k] > limits.max_duration_s + 1e-6:
             # Too short says it already: such a cue is always too fast as well.
             yield Break("caption_gap", *span, {"duration_s": round(float(length[k]), 3), **line})
@@ -96,7 +103,7 @@ def spacing_breaks(track: Track, limits: Limits) -> Iterator[Break]:
     reached = np.maximum.accumulate(end_s)[:-1]
     gap = start_s[1:] - reached
     for k in np.flatnonzero(gap < limits.min_gap_s):
-        line = {"source_line": int(track.source_line[good[k + 1]])}
+        line = _line(track, good[k + 1])
         own = (float(start_s[k + 1]), float(end_s[k + 1]))
         if -gap[k] >= limits.min_overlap_s:
             end = min(float(reached[k]), own[1])

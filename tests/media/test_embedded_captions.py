@@ -1,0 +1,94 @@
+"""Caption tracks inside a file: the same cues, whichever format carries them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from defectscope.detectors.judging import analyze
+from defectscope.media import open_media
+from defectscope.media.cues import Cue
+from defectscope.media.embedded_cues import cue_stream
+
+_SUBRIP = (
+    "1\n00:00:00,400 --> 00:00:01,040\nTom &amp; <i>Jerry</i>\nrun\n\n"
+    "2\n00:00:01,080 --> 00:00:02,000\n" + "far too long a line for anyone to read " * 2 + "\n\n"
+)
+_WEBVTT = "WEBVTT\n\n" + _SUBRIP.split("\n", 1)[1].replace("\n2\n", "\n").replace(",", ".")
+
+
+def film_with(path: Path, text: str, suffix: str, *, mov_text: bool = False) -> Path:
+    """Two grey seconds with a caption track taken over packet by packet."""
+    side = path.with_suffix(suffix)
+    side.write_text(text.replace("&amp;", "&") if suffix == ".srt" else text, "utf-8")
+    with av.open(str(side)) as source, av.open(str(path), "w") as film:
+        picture = film.add_stream("mpeg4", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        cues = source.streams.subtitles[0]
+        kept = film.add_mux_stream("mov_text") if mov_text else film.add_stream_from_template(cues)
+        for k in range(55):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 80 + k, np.uint8), "yuv420p")
+            frame.pts, frame.time_base = k, Fraction(1, 25)
+            film.mux(picture.encode(frame))
+        film.mux(picture.encode(None))
+        for packet in source.demux(cues):
+            if packet.pts is None or not packet.size:
+                continue
+            raw = bytes(packet)
+            copy = av.Packet(len(raw).to_bytes(2, "big") + raw if mov_text else raw)
+            copy.pts, copy.dts, copy.duration = packet.pts, packet.pts, packet.duration
+            copy.time_base, copy.stream = packet.time_base, kept
+            film.mux(copy)
+    return path
+
+
+@pytest.fixture(params=["srt in mkv", "webvtt in mkv", "mov_text in mp4"])
+def film(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "mov_text in mp4":
+        return film_with(tmp_path / "film.mp4", _SUBRIP, ".srt", mov_text=True)
+    if request.param == "srt in mkv":
+        return film_with(tmp_path / "film.mkv", _SUBRIP, ".srt")
+    return film_with(tmp_path / "film.mkv", _WEBVTT, ".vtt")
+
+
+def test_cues_are_read_without_mark_up(film: Path) -> None:
+    with open_media(film) as reader:
+        assert reader.info.has_captions
+        cues = [item for item in reader.read() if isinstance(item, Cue)]
+    assert [(c.start_s, c.end_s) for c in cues] == [(0.4, 1.04), (1.08, 2.0)]
+    assert cues[0].lines == ("Tom & Jerry", "run")
+    assert cues[0].source_line is None
+
+
+def test_cues_are_held_against_the_rules(film: Path) -> None:
+    report = analyze(film, detectors=["caption_quality"])
+    found = {f.defect: f for f in report.findings}
+    assert {"caption_gap", "caption_length", "caption_speed"} <= set(found)
+    assert found["caption_gap"].evidence == {"gap_s": 0.04}
+    assert found["caption_length"].evidence["line_characters"] == 77
+
+
+def test_a_stretch_gives_the_cues_that_begin_in_it(film: Path) -> None:
+    with open_media(film) as reader:
+        found = [[i for i in reader.read(*s) if isinstance(i, Cue)] for s in ((0, 1), (1, 2.2))]
+    assert [[c.start_s for c in part] for part in found] == [[0.4], [1.08]]
+
+
+def test_a_track_of_text_comes_before_one_of_pictures() -> None:
+    class Track:
+        def __init__(self, kind: str, name: str) -> None:
+            self.type = kind
+            self.codec_context = type("Context", (), {"name": name}) if name else None
+
+    class Container:
+        streams = (Track("video", "h264"), Track("subtitle", "pgssub"), Track("subtitle", "srt"))
+
+    assert cue_stream(Container) is Container.streams[2]
+    Container.streams = Container.streams[:2]
+    assert cue_stream(Container) is Container.streams[1]
+    Container.streams = Container.streams[:1]
+    assert cue_stream(Container) is None
