@@ -24,12 +24,12 @@ from typing import Any
 
 from accuracy import command_line, version
 from recordings import SUFFIXES
-from scoring import poisson_upper
 
 from defectscope.detectors import load, names
 from defectscope.detectors.judging import analyze
 from defectscope.errors import DefectscopeError
 from defectscope.findings import Interval
+from defectscope.training.scores import poisson_upper
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,21 +38,6 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
         return None
     wins = sum((p > n) + 0.5 * (p == n) for p in positive for n in negative)
     return round(wins / (len(positive) * len(negative)), 3)
-
-
-def poisson_upper(count: int, share: float = 0.95) -> float:
-    """Gives the one-sided upper bound on a Poisson mean after seeing `count` events.
-
-    Source: Garwood 1936; found by bisection on the distribution itself.
-    """
-    low, high = float(count), 10.0 + 3.0 * count
-    for _ in range(60):
-        mean = (low + high) / 2
-        tail = sum(
-            math.exp(-mean + k * math.log(mean) - math.lgamma(k + 1)) for k in range(count + 1)
-        )
-        low, high = (mean, high) if tail > 1 - share else (low, mean)
-    return high
 
 
 @dataclass
