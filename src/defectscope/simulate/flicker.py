@@ -24,6 +24,8 @@ from defectscope.simulate.pictures import (
 )
 
 _KINDS = ("luma", "general_flash", "red_flash")
+# Source: ITU-R BT.1702-3: so many flashes a second are allowed.
+_HARMLESS_HZ = 3.0
 # Saturated red as Y, U, V codes, from the BT.601 and BT.709 matrices at limited range.
 _RED = {"bt601": (81.0, 90.0, 240.0), "bt709": (63.0, 102.0, 240.0)}
 
@@ -77,16 +79,18 @@ class Flicker(PictureSimulator[Params]):
         """Draws a kind; severity sets depth and, for flashes, the area."""
         rate = float(stream.video.frame_rate) if stream.video else 25.0
         kind = _KINDS[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
-        if kind == "luma":
+        # Each state of a swing takes a picture at least; few pictures a second swing slowly.
+        fastest_hz = float(np.clip(rate * 0.4, 0.5, 10.0))
+        if kind == "luma" or fastest_hz <= _HARMLESS_HZ:
             return Params(
-                kind=kind,
-                hz=float(rng.uniform(3.0, min(10.0, rate * 0.4))),
+                kind="luma",
+                hz=float(rng.uniform(min(3.0, fastest_hz), fastest_hz)),
                 depth=jitter(rng, ladder(severity, (0.02, 0.045, 0.09, 0.18, 0.35))),
                 square=float(rng.uniform()) < 0.4,
             )
         return Params(
             kind=kind,
-            hz=float(rng.uniform(4.5, min(10.0, rate * 0.4))),
+            hz=float(rng.uniform(min(4.5, fastest_hz), fastest_hz)),
             depth=jitter(rng, ladder(severity, (0.35, 0.45, 0.6, 0.75, 0.88))),
             area=min(1.0, jitter(rng, ladder(severity, (0.35, 0.45, 0.6, 0.8, 1.0)))),
         )

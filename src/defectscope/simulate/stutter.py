@@ -81,10 +81,12 @@ class Stutter(VideoSimulator[Params]):
         every_s = ladder(severity, (1.0, 0.6, 0.4, 0.35, 0.3)) * float(rng.uniform(0.85, 1.15))
         # Each dropped picture shortens the programme for good.
         every_s *= 2 if kind == "drop" else 1
+        # Where fewer pictures stay than are lost, the programme does not jump: it runs faster.
+        least = 4 * length if kind == "drop" else length + 2
         return Params(
             kind=kind,
             length_frames=min(12, length),
-            every_frames=min(250, max(round(every_s * rate), length + 2, 3)),
+            every_frames=min(250, max(round(every_s * rate), least, 3)),
         )
 
     def apply(
@@ -124,7 +126,8 @@ def _schedule(plan: Plan[Params], frames: int) -> list[int]:
     while at + params.length_frames <= frames:
         out.append(at)
         sway = float(rng.uniform(0.6, 1.4)) if params.irregular else 1.0
-        at += max(params.length_frames + 2, round(params.every_frames * sway))
+        least = 3 * params.length_frames if params.kind == "drop" else params.length_frames + 2
+        at += max(least, round(params.every_frames * sway))
     return out
 
 

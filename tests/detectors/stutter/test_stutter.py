@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from time import process_time
 
 import numpy as np
 import pytest
 
 from defectscope.detection.artifacts import tuned
 from defectscope.detectors.stutter.detector import bands
-from defectscope.detectors.stutter.motion import Motion, cadence, jumps, strides
+from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, strides
 from defectscope.detectors.stutter.motion import standing as standing_of
+from defectscope.detectors.stutter.rhythm import cadence, conversion
+from defectscope.detectors.stutter.windows import around, window_means, window_quantiles
 from defectscope.findings import Interval
 from defectscope.simulate.arrays import impair_frames, video_stream
 from defectscope.simulate.material import Footage
@@ -95,7 +98,9 @@ def test_severity_counts_events(judge_frames):
 def still_series(values):
     mean = np.asarray(values, float)
     luma = np.full(len(mean), 100.0)
-    return Motion(mean, mean * 4, mean * 0.6, luma, mean / 4, mean / 5, mean / 6)
+    return Motion(
+        mean, mean * 4, luma, mean / 4, mean / 5, mean / 6, mean / 100, np.zeros(len(mean))
+    )
 
 
 def test_a_jump_stands_alone_and_everywhere():
@@ -156,6 +161,71 @@ def test_jerky_motion_hides_a_longer_step():
     clear = jumps(still_series(smooth), still, 25.0, _LIMITS)
     assert np.flatnonzero(clear).tolist() == [100]
     assert jumps(still_series(jerky), still, 25.0, _LIMITS)[100] < 0.5 * clear[100]
+
+
+def test_what_has_nothing_in_common_with_the_last_picture_is_a_cut():
+    values = np.full(120, 4.0)
+    values[60] = 9.0
+    series = still_series(values)
+    still = np.zeros(120, bool)
+    assert jumps(series, still, 25.0, _LIMITS)[60] > 0
+    other = replace(series, apart=np.where(values > 4, 0.5, 0.04))
+    assert not jumps(other, still, 25.0, _LIMITS).any()
+    # A quick pan has nothing in common either, but goes on the same way.
+    pan = replace(other, way=np.full(120, 0.6))
+    assert jumps(pan, still, 25.0, _LIMITS)[60] > 0
+
+
+def test_a_refreshed_picture_has_not_moved():
+    values = np.full(120, 4.0)
+    values[60] = 9.0
+    series = still_series(values)
+    refreshed = replace(series, peak=np.full(120, 16.0))
+    assert not jumps(refreshed, np.zeros(120, bool), 25.0, _LIMITS).any()
+
+
+def test_a_hold_has_motion_on_both_sides():
+    values = np.full(80, 4.0)
+    values[40:42] = 0.01
+    values[42] = 11.0
+    series = still_series(values)
+    assert held_runs(series, standing_of(series, _LIMITS), 3, _LIMITS) == [(40, 42)]
+    values[43:] = 0.3
+    rest = still_series(values)
+    assert not held_runs(rest, standing_of(rest, _LIMITS), 3, _LIMITS)
+
+
+def test_a_conversion_is_taken_out_of_the_steps():
+    rng = np.random.default_rng(5)
+    steps = np.exp(rng.normal(-0.6, 0.3, 200))
+    assert (conversion(steps) == 1).mean() > 0.97
+    steps[3::5] *= 2.2
+    longer = conversion(steps)
+    # At the ends there is less company to speak for a rhythm.
+    assert longer[3:160:5].min() > 1.5
+    assert (np.delete(longer, np.arange(3, 200, 5)) == 1).mean() > 0.97
+
+
+def test_statistics_of_windows_do_not_depend_on_how_many_are_held():
+    values = np.random.default_rng(6).normal(size=9001)
+    windows = around(values, 20)
+    middle, high = window_quantiles(windows, [0.5, 0.9])
+    assert np.array_equal(middle, np.quantile(windows, 0.5, axis=1))
+    assert np.array_equal(high, np.quantile(windows, 0.9, axis=1))
+    assert np.allclose(window_means(values, 20), windows.mean(axis=1))
+
+
+def test_an_hour_is_decided_in_seconds():
+    rng = np.random.default_rng(8)
+    values = np.exp(rng.normal(1.0, 0.5, 90_000))
+    values[rng.integers(0, 90_000, 3000)] = 0.01
+    series = still_series(values)
+    began = process_time()
+    still = standing_of(series, _LIMITS)
+    held_runs(series, still, 3, _LIMITS)
+    jumps(series, still, 25.0, _LIMITS)
+    cadence(still, 3)
+    assert process_time() - began < 5.0
 
 
 def test_bands_are_means_of_neighbouring_lines():

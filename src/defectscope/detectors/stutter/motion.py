@@ -1,4 +1,4 @@
-"""Where motion stands, where it jumps, and which rhythm of standing is meant."""
+"""Where motion stands, and where it jumps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detection.spans import runs
+from defectscope.detectors.stutter.rhythm import conversion, in_rhythm, periodic
+from defectscope.detectors.stutter.windows import around, window_quantiles
 
 Series = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -16,19 +18,15 @@ Rows = tuple[int, int]
 
 # Pictures on either side that say how much motion there is.
 _REACH = 8
-# Longest rhythm that is taken for a cadence: film on twos to sixes, 3:2, 25 in 30, 30 in 25, ...
-_LONGEST_CADENCE = 12
-# A rhythm holds where so many of the pictures around agree with the one a period earlier.
-_CADENCE_REACH = 30
-_CADENCE_AGREEMENT = 0.75
-_LONG_SHARE = 0.2
-# What keeps company with a step is at least so large beside it.
-_COMPANY_SHARE = 0.75
-# From this share of standing pictures on, standing may be a rhythm.
-_HELD_SHARE = 0.3
+_MOVING_QUANTILE = 0.85
+# Pictures on either side of a hold that say how fast things usually move.
+_NEAR = 30
 _JUMP_REACH = 3
 # Steps of a still picture, by coding alone.
 _STRIDE_NOISE_CODE = 0.03
+_PEAK_NOISE_CODE = 0.2
+# How much the tile with most motion counts, at most.
+_MOST_FURTHER = 2.0
 # How jerky motion is by nature, over so long on either side: one step in ten is longer.
 _JERK_REACH_S = 2.0
 _JERK_QUANTILE = 0.9
@@ -41,28 +39,23 @@ class Motion:
     Attributes:
         mean: Mean absolute difference.
         peak: That of the tile that changed most.
-        low: Lower quartile of the tiles': large only where the whole picture moved.
         luma: Mean luma of the picture itself.
         tiles: How far the mean luma of tiles moved, mean over all of them.
         rows: Likewise of narrow bands across the picture.
         columns: Likewise of narrow bands down the picture.
+        apart: Mean difference as a share of what two pictures of these tones have that share
+            nothing else: about 1 at a cut.
+        way: How much the step goes the same way as the one before, a cosine.
     """
 
     mean: Series
     peak: Series
-    low: Series
     luma: Series
     tiles: Series
     rows: Series
     columns: Series
-
-
-def around(values: Series, reach: int) -> Series:
-    """Gives each value with its neighbours, (n, 2 reach + 1); ends repeat."""
-    if not len(values):
-        return np.empty((0, 2 * reach + 1))
-    padded = np.pad(values, reach, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    apart: Series
+    way: Series
 
 
 def standing(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
@@ -70,44 +63,12 @@ def standing(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
 
     A repeated picture is not always equal: an encoder refines it, a key frame changes it a little.
     """
-    level = np.quantile(around(motion.peak, _REACH), 0.85, axis=1)
+    (level,) = window_quantiles(around(motion.peak, _REACH), [0.85])
     bar = np.minimum(thresholds["still_code"], level * thresholds["still_ratio"])
     still = (motion.peak <= bar) & (level >= thresholds["motion_code"])
     if len(still):
         still[0] = False  # nothing came before it
     return still
-
-
-def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
-    """Finds rhythms of standing pictures that repeat, and where they break.
-
-    Args:
-        still: (n,) bool.
-        longest_hold_frames: Pictures that repeat for longer belong to no cadence.
-
-    Returns:
-        (n,) bool: pictures inside a rhythm; and of these, those that break it.
-    """
-    count = len(still)
-    inside, broken = np.zeros(count, bool), np.zeros(count, bool)
-    best = np.zeros(count)
-    values = still.astype(np.float64)
-    share = around(values, _CADENCE_REACH).mean(axis=1) if count else values
-    for period in range(2, min(_LONGEST_CADENCE, count - 1) + 1):
-        agree = np.ones(count)
-        agree[period:] = still[period:] == still[:-period]
-        lasting = around(agree, _CADENCE_REACH).mean(axis=1)
-        # A multiple of the period agrees as well; it must be better to be taken.
-        better = lasting > best + 0.02
-        best = np.where(better, lasting, best)
-        broken = np.where(better, agree == 0, broken)
-    held = np.zeros(count)
-    for first, last in runs(still):
-        held[first:last] = last - first > longest_hold_frames
-    if count:
-        best = np.where(around(held, _CADENCE_REACH).mean(axis=1) > _LONG_SHARE, 0.0, best)
-    inside = (best >= _CADENCE_AGREEMENT) & (share >= _HELD_SHARE) & (share <= 0.9)
-    return inside, broken & inside
 
 
 def held_runs(
@@ -120,20 +81,25 @@ def held_runs(
     """
     found: list[Rows] = []
     light = light_share(motion)
-    periodic = _periodic(still, 4)
+    rhythm = periodic(still, 4)
     for first, last in runs(still):
         if first < 2 or last >= len(still):
             continue
-        if last - first <= longest_hold_frames and periodic[first:last].all():
+        if last - first <= longest_hold_frames and rhythm[first:last].all():
             continue
-        near = slice(max(0, first - _CADENCE_REACH), last + _CADENCE_REACH)
+        if not _moves_on_both_sides(motion.peak, first, last, thresholds):
+            continue
+        near = slice(max(0, first - _NEAR), last + _NEAR)
         # Pictures that end a hold do not say how fast things usually move.
         free = ~still[near]
         free[1:] &= ~still[near][:-1]
         moving = motion.mean[near][free] if free.sum() >= 3 else motion.mean[near][~still[near]]
         usual = float(np.median(moving))
         step = float(motion.mean[last])
-        cut = step > thresholds["cut_code"] or step > 2 * thresholds["cut_ratio"] * usual
+        # What ends a hold comes from further on: it may be far away, though not another scene.
+        far = step > thresholds["cut_code"] or step > 2 * thresholds["cut_ratio"] * usual
+        cut = far and motion.apart[last] > thresholds["held_apart"]
+        cut |= step > 3 * usual and motion.apart[last] > thresholds["new_apart"]
         if cut or light[last] > thresholds["light_share"]:
             continue
         # Nothing at all has changed amid a picture full of motion and noise: that is a copy.
@@ -149,6 +115,15 @@ def held_runs(
     return found
 
 
+def _moves_on_both_sides(
+    peak: Series, first: int, last: int, thresholds: Mapping[str, float]
+) -> bool:
+    """Tells whether there is motion before a hold and after it: else things came to rest."""
+    sides = peak[max(1, first - _REACH) : first], peak[last : last + _REACH]
+    level = min(float(np.quantile(side, _MOVING_QUANTILE)) for side in sides)
+    return level >= thresholds["motion_code"]
+
+
 def light_share(motion: Motion) -> Series:
     """Gives how much of each picture's difference is a change of its mean luma, 0 to 1."""
     step = np.abs(np.diff(motion.luma, prepend=motion.luma[:1]))
@@ -159,17 +134,21 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
     """Gives how clearly each picture jumps, 1 and more beyond what the motion does; 0 for not.
 
     A jump is one step alone that is longer than its neighbours and than the programme's own steps
-    around it usually are, not a cut (which would be longer still), not a change of light, and not
-    part of a rhythm.
+    around it usually are, most of all where most moves; not a cut (which would be longer still),
+    not a change of light, and not part of a rhythm.
     """
     mean, ratio = motion.mean, strides(motion)
-    cut = (mean > thresholds["cut_code"]) | (
-        (_alone(mean, 0.2) > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
-    )
+    alone = _alone(mean, _PEAK_NOISE_CODE)
+    cut = mean > thresholds["cut_code"]
+    cut |= (alone > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
+    # Another scene has nothing in common with the last; nor has very fast motion, which goes on.
+    goes_on = (motion.way + np.append(motion.way[1:], 0.0)[: len(mean)]) / 2
+    other = (motion.apart > thresholds["cut_apart"]) & (alone > thresholds["cut_alone"])
+    cut |= other & (goes_on < thresholds["goes_on"])
     stands = around(still.astype(np.float64), 2).any(axis=1)
     # Some motion is jerky by nature: its steps are spread widely.
     near = around(ratio, max(_JUMP_REACH, round(_JERK_REACH_S * rate_fps)))
-    usual, long = np.quantile(near, [0.5, _JERK_QUANTILE], axis=1)
+    usual, long = window_quantiles(near, [0.5, _JERK_QUANTILE])
     spread = np.log(np.maximum(long, 1e-3) / np.maximum(usual, 1e-3))
     clear = np.log(np.maximum(ratio, 1e-3) / np.maximum(long, thresholds["least_long"]))
     clear = clear / np.maximum(spread, thresholds["least_spread"])
@@ -181,10 +160,12 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
         & ~cut
         & ~stands
     )
-    wanted &= ~_in_rhythm(ratio, 3)
+    # A key frame refreshes what stands; where things moved, they do not move further.
+    further = _alone(motion.peak, _PEAK_NOISE_CODE)
+    wanted &= (further >= thresholds["further"]) & ~in_rhythm(ratio, 3)
     wanted[: _JUMP_REACH + 1] = False
     wanted[len(wanted) - _JUMP_REACH :] = False
-    return np.where(wanted, clear, 0.0)
+    return np.where(wanted, clear * np.minimum(further, _MOST_FURTHER), 0.0)
 
 
 def strides(motion: Motion) -> Series:
@@ -192,9 +173,14 @@ def strides(motion: Motion) -> Series:
 
     Differences of samples stop growing once things have moved by their own size. Means over tiles
     and bands of the picture go on, and hardly know noise; three kinds of them agree where the
-    picture really jumped.
+    picture really jumped. Steps that are longer in a rhythm count by what they exceed it.
     """
     moves = (motion.tiles, motion.rows, motion.columns)
+    longer = conversion(_beside(moves))
+    return _beside(tuple(each / longer for each in moves))
+
+
+def _beside(moves: tuple[Series, ...]) -> Series:
     logs = [np.log(np.maximum(_alone(each, _STRIDE_NOISE_CODE), 1e-3)) for each in moves]
     return np.exp(np.mean(logs, axis=0))
 
@@ -204,26 +190,3 @@ def _alone(values: Series, noise: float) -> Series:
     windows = np.array(around(values, _JUMP_REACH))
     windows[:, _JUMP_REACH] = 0.0
     return values / (windows.max(axis=1) + noise)
-
-
-def _periodic(flags: Flags, least: int) -> Flags:
-    """Tells which set flags have company at `least` of four multiples of one distance."""
-    return _in_rhythm(flags.astype(np.float64), least) & flags
-
-
-def _in_rhythm(values: Series, least: int) -> Flags:
-    """Tells which values have company at `least` of four multiples of one distance.
-
-    Company is nearly as large. The four lie before, after or on both sides, so that a rhythm holds
-    up to its ends.
-    """
-    count, margin = len(values), 4 * _LONGEST_CADENCE
-    found = np.zeros(count, bool)
-    padded = np.pad(values, margin)
-    base = np.arange(count) + margin
-    bar = np.maximum(_COMPANY_SHARE * values, 1e-9)
-    for period in range(2, _LONGEST_CADENCE + 1):
-        company = {k: padded[base + k * period] >= bar for k in (-4, -3, -2, -1, 1, 2, 3, 4)}
-        for places in ((-4, -3, -2, -1), (-2, -1, 1, 2), (1, 2, 3, 4)):
-            found |= np.sum([company[k] for k in places], axis=0) >= least
-    return found

@@ -1,0 +1,127 @@
+"""Which rhythm of standing, or of longer steps, is meant."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detection.spans import runs
+from defectscope.detectors.stutter.windows import window_means
+
+Series = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+# Longest rhythm that is taken for a cadence: film on twos to sixes, 3:2, 25 in 30, 30 in 25, ...
+_LONGEST_CADENCE = 12
+# A rhythm holds where so many of the pictures around agree with the one a period earlier.
+_CADENCE_REACH = 30
+_CADENCE_AGREEMENT = 0.75
+_LONG_SHARE = 0.2
+# What keeps company with a step is at least so large beside it.
+_COMPANY_SHARE = 0.75
+# From this share of standing pictures on, standing may be a rhythm.
+_HELD_SHARE = 0.3
+# A conversion that drops pictures drops one in three at most. Steps so many periods before and
+# after are compared with all between: by how many standard errors, and how much, they are longer.
+_SHORTEST_CONVERSION = 3
+_CONVERSION_PERIODS = 6
+_LEAST_COMPANY = 5
+_CONVERSION_CLEAR = 3.5
+_CONVERSION_RATIO = 1.3
+
+
+def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
+    """Finds rhythms of standing pictures that repeat, and where they break.
+
+    Args:
+        still: (n,) bool.
+        longest_hold_frames: Pictures that repeat for longer belong to no cadence.
+
+    Returns:
+        (n,) bool: pictures inside a rhythm; and of these, those that break it.
+    """
+    count = len(still)
+    inside, broken = np.zeros(count, bool), np.zeros(count, bool)
+    best = np.zeros(count)
+    values = still.astype(np.float64)
+    share = window_means(values, _CADENCE_REACH)
+    for period in range(2, min(_LONGEST_CADENCE, count - 1) + 1):
+        agree = np.ones(count)
+        agree[period:] = still[period:] == still[:-period]
+        lasting = window_means(agree, _CADENCE_REACH)
+        # A multiple of the period agrees as well; it must be better to be taken.
+        better = lasting > best + 0.02
+        best = np.where(better, lasting, best)
+        broken = np.where(better, agree == 0, broken)
+    held = np.zeros(count)
+    for first, last in runs(still):
+        held[first:last] = last - first > longest_hold_frames
+    if count:
+        best = np.where(window_means(held, _CADENCE_REACH) > _LONG_SHARE, 0.0, best)
+    inside = (best >= _CADENCE_AGREEMENT) & (share >= _HELD_SHARE) & (share <= 0.9)
+    return inside, broken & inside
+
+
+def periodic(flags: Flags, least: int) -> Flags:
+    """Tells which set flags have company at `least` of four multiples of one distance."""
+    return in_rhythm(flags.astype(np.float64), least) & flags
+
+
+def in_rhythm(values: Series, least: int) -> Flags:
+    """Tells which values have company at `least` of four multiples of one distance.
+
+    Company is nearly as large. The four lie before, after or on both sides, so that a rhythm holds
+    up to its ends.
+    """
+    count, margin = len(values), 4 * _LONGEST_CADENCE
+    found = np.zeros(count, bool)
+    padded = np.pad(values, margin)
+    base = np.arange(count) + margin
+    bar = np.maximum(_COMPANY_SHARE * values, 1e-9)
+    for period in range(2, _LONGEST_CADENCE + 1):
+        company = {k: padded[base + k * period] >= bar for k in (-4, -3, -2, -1, 1, 2, 3, 4)}
+        for places in ((-4, -3, -2, -1), (-2, -1, 1, 2), (1, 2, 3, 4)):
+            found |= np.sum([company[k] for k in places], axis=0) >= least
+    return found
+
+
+def conversion(steps: Series) -> Series:
+    """Gives how many times longer each step is for a conversion that drops pictures in a rhythm.
+
+    Film of 30 pictures a second shown at 25 lacks every sixth: every fifth step is twice as long,
+    which is meant.
+
+    Args:
+        steps: (n,) lengths, beside those around.
+
+    Returns:
+        (n,) ratios, 1 where there is no such rhythm. A step does not speak for itself.
+    """
+    count = len(steps)
+    logs = np.log(np.maximum(steps, 0.05))
+    best, longer = np.full(count, _CONVERSION_CLEAR), np.ones(count)
+    for period in range(_SHORTEST_CONVERSION, _LONGEST_CADENCE + 1):
+        reach = _CONVERSION_PERIODS * period
+        there = np.pad(np.ones(count), reach)
+        padded = np.pad(logs, reach)
+        mates = [reach + k * period for k in range(-_CONVERSION_PERIODS, _CONVERSION_PERIODS + 1)]
+        mates.remove(reach)
+        company = np.sum([there[m : m + count] for m in mates], axis=0)
+        level = np.sum([padded[m : m + count] for m in mates], axis=0) / np.maximum(company, 1)
+        size = _window_sums(there, reach)
+        mean = _window_sums(padded, reach) / np.maximum(size, 1)
+        square = _window_sums(padded**2, reach) / np.maximum(size, 1)
+        error = np.sqrt(np.maximum(square - mean**2, 1e-6) / np.maximum(company, 1))
+        clear = (level - mean) / error
+        holds = (company >= _LEAST_COMPANY) & (clear > best)
+        holds &= level - mean >= np.log(_CONVERSION_RATIO)
+        best = np.where(holds, clear, best)
+        longer = np.where(holds, np.exp(level - mean), longer)
+    return longer
+
+
+def _window_sums(padded: Series, reach: int) -> Series:
+    """Sums over `reach` rows on either side of each row of what was padded by as many zeros."""
+    sums = np.concatenate([[0.0], np.cumsum(padded)])
+    width = 2 * reach + 1
+    return sums[width:] - sums[: len(sums) - width]

@@ -1,0 +1,38 @@
+"""Statistics of each picture's neighbourhood, in memory that does not grow with the programme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+
+# Rows whose windows are held at a time: 101 values of 8 bytes each make 3 MB.
+_ROWS = 4096
+
+
+def around(values: Series, reach: int) -> Series:
+    """Gives each value with its neighbours, (n, 2 reach + 1), a view; ends repeat."""
+    if not len(values):
+        return np.empty((0, 2 * reach + 1))
+    padded = np.pad(values, reach, mode="edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+
+
+def window_means(values: Series, reach: int) -> Series:
+    """Gives the mean of each value and its neighbours, (n,); ends repeat."""
+    if not len(values):
+        return np.empty(0)
+    sums = np.cumsum(np.pad(values, (reach + 1, reach), mode="edge"))
+    return (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)
+
+
+def window_quantiles(windows: Series, shares: Sequence[float]) -> list[Series]:
+    """Gives quantiles of each row of a view of windows, one (n,) array for each share."""
+    out = np.empty((len(shares), len(windows)))
+    for first in range(0, len(windows), _ROWS):
+        block = windows[first : first + _ROWS]
+        out[:, first : first + len(block)] = np.quantile(block, shares, axis=1)
+    return list(out)
