@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
+# Samples of floating-point formats are held at 60 dB above full scale: no recording reaches it, and
+# what lies beyond (1e30 in a broken file) would overflow whatever is summed from it.
+LOUDEST = np.float32(1000.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:
@@ -99,7 +103,8 @@ class Samples:
 
     Attributes:
         start: Position of the first sample on the grid of the file's own rate, t = 0 at 0.
-        data: (samples, channels) float32, nominal full scale -1 to 1.
+        data: (samples, channels) float32, nominal full scale -1 to 1, at most `LOUDEST` unless
+            they are no numbers at all.
     """
 
     start: int

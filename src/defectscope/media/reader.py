@@ -15,7 +15,7 @@ import numpy as np
 from defectscope.errors import UnreadableMediaError
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.embedded_cues import cue_stream, embedded_cues
-from defectscope.media.frames import DecodeEvent, Frame, Samples
+from defectscope.media.frames import LOUDEST, DecodeEvent, Frame, Samples
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import convert, native_format, planes_of
 from defectscope.media.probe import audio_stream, describe, video_stream
@@ -319,6 +319,8 @@ def _samples(
     data = native.to_ndarray()
     if native.format.name != "fltp":
         data = _to_float(data, native)
+    if not (data.size and data.min() >= -LOUDEST and data.max() <= LOUDEST):
+        data = np.clip(data, -LOUDEST, LOUDEST, where=np.isfinite(data), out=data.copy())
     channels = len(native.layout.channels)
     if channels != data.shape[0]:
         return
@@ -352,4 +354,5 @@ def _to_float(data: Any, native: Any) -> Any:
         return ((data.astype(np.float32) - 128.0) / 128.0).astype(np.float32)
     if np.issubdtype(data.dtype, np.integer):
         return (data / float(np.iinfo(data.dtype).max + 1)).astype(np.float32)
-    return data.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        return data.astype(np.float32)

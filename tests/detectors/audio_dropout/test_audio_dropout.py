@@ -76,3 +76,17 @@ def test_one_side_that_is_gone_for_long_is_left_to_the_stereo_image(
     sound[2 * RATE_HZ : round((2 + length_s) * RATE_HZ)] = 0
     (finding,) = findings(sound)
     assert sorted(finding.evidence["channels"]) == ["FL", "FR"]
+
+
+def test_what_is_cut_off_in_mid_word_may_come_back_in_a_pause() -> None:
+    time_s = np.arange(6 * RATE_HZ) / RATE_HZ
+    tone = (0.1 * np.sin(2 * np.pi * 500 * time_s)).astype(np.float32)[:, None].repeat(2, axis=1)
+    hiss = (np.random.default_rng(3).standard_normal(tone.shape) * 4e-4).astype(np.float32)
+    words = tone * ((time_s < 2.5) | (time_s >= 3.2))[:, None] + hiss
+    # A pause by itself is none: its room goes on.
+    assert findings(words) == ()
+    cut = words * ~((time_s >= 2.0) & (time_s < 3.0))[:, None]
+    (finding,) = findings(cut)
+    assert (finding.start_s, finding.end_s) == (2.0, pytest.approx(3.0, abs=0.02))
+    # Nor is an ending.
+    assert findings(words * (time_s < 2.0)[:, None]) == ()

@@ -137,3 +137,19 @@ def test_a_picture_that_changes_size_is_one_finding(tmp_path: Path) -> None:
     (finding,) = [f for f in findings(path) if f.evidence["kind"] == "size_change"]
     assert finding.start_s == pytest.approx(2.0, abs=0.1)
     assert finding.end_s == pytest.approx(4.0, abs=0.2)
+
+
+def test_samples_beyond_any_recording_are_one_finding_and_overflow_nothing(tmp_path: Path) -> None:
+    sound = np.full((3 * 48000, 2), 0.05, np.float64)
+    sound[48000:48100, 0] = 1e30
+    sound[48200, 1] = -1e300
+    path = tmp_path / "wild.wav"
+    soundfile.write(path, sound, 48000, subtype="DOUBLE")
+    report = analyze(
+        path, detectors=["stream_integrity", "loudness", "stereo_image", "audio_dropout"]
+    )
+    (finding,) = [f for f in report.findings if f.detector == "stream_integrity"]
+    assert finding.evidence["kind"] == "invalid_samples"
+    assert finding.start_s == pytest.approx(1.0)
+    # JSON has no infinity: this raises where a measure overflowed.
+    assert "1e30" not in report.to_json()

@@ -34,6 +34,8 @@ class Params:
         max_one_sided_s: A gap in one channel of a left-right pair that lasts so long while its
             partner plays is a missing channel, which `stereo_image` reports, seconds.
         edge_window_s: Stretch beside a gap in which programme level must be found, seconds.
+        resume_s: After a sound that was cut off the programme must be back within this, seconds:
+            the gap may end in a pause of its own.
     """
 
     min_dropout_s: float = 0.02
@@ -41,6 +43,7 @@ class Params:
     min_silence_s: float = 10.0
     max_one_sided_s: float = 0.4
     edge_window_s: float = 0.06
+    resume_s: float = 0.3
 
 
 class AudioDropout:
@@ -99,23 +102,28 @@ class AudioDropout:
         )
 
     def _gaps(self, level: NDArray[np.float32]) -> list[tuple[int, int]]:
-        """Runs of near-silence that begin and end abruptly out of programme level."""
+        """Runs of near-silence that begin abruptly out of programme level, and end in it again.
+
+        Sounds begin abruptly by themselves, so that an abrupt end proves nothing; but none stops
+        from one hop to the next. What was cut off need not come back in mid-word.
+        """
         bound = self.tuned.thresholds["gap_dbfs"]
         active = self.tuned.thresholds["active_dbfs"]
         window = round(self.params.edge_window_s * HOPS_HZ)
+        resume = round(self.params.resume_s * HOPS_HZ)
         found: list[tuple[int, int]] = []
         for first, last in runs(level <= bound):
             length_s = (last - first) / HOPS_HZ
             if not self.params.min_dropout_s <= length_s <= self.params.max_dropout_s:
                 continue
             before = level[max(0, first - window) : first]
-            after = level[last : last + window]
+            after = level[last : last + resume]
             if not len(before) or not len(after):
                 continue  # the programme's own start and end
             # The hop at the edge is part sound, part gap; the level must have been there in the
             # hop beyond it, and not have been falling towards the gap.
             falls = before[-2:].max() >= active and before.max() - before[-2:].max() <= _SLOPE_DB
-            rises = after[:2].max() >= active
+            rises = after.max() >= active
             if falls and rises:
                 found.append((first, last))
         # A clock in a gated recording is silent between ticks: silence that is common and comes

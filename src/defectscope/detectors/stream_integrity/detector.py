@@ -14,7 +14,7 @@ from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.spans import curve
 from defectscope.detection.tables import TableBuilder, column, times_s
 from defectscope.findings import DetectorResult, Finding, Measurements
-from defectscope.media.frames import DecodeEvent
+from defectscope.media.frames import LOUDEST, DecodeEvent
 from defectscope.media.stream import StreamInfo
 
 _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it without harm
@@ -159,9 +159,10 @@ class StreamIntegrityAnalysis:
         for event in chunk.events:
             self._add(event)
         for run in chunk.audio:
-            # A sum is finite unless some sample is not; only then are they looked at one by one.
-            if self._rate_hz and not np.isfinite(run.data.sum(dtype=np.float64)):
-                bad = np.flatnonzero(~np.isfinite(run.data).all(axis=1))
+            # The peak is a number below the bound unless some sample is not; only then are they
+            # looked at one by one.
+            if self._rate_hz and not np.abs(run.data).max(initial=0.0) < LOUDEST:
+                bad = np.flatnonzero(~(np.abs(run.data) < LOUDEST).all(axis=1))
                 self._bad_hops.update(((run.start + bad) * _HOPS_HZ // self._rate_hz).tolist())
         if chunk.video is None or self._video is None or not len(chunk.video.pts):
             return
