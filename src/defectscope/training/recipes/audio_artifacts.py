@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
 from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.training.contract import (
     CacheView,
@@ -24,10 +25,14 @@ from defectscope.training.contract import (
     Split,
 )
 from defectscope.training.recipes import sound_clips, sound_heard
+from defectscope.training.recipes.sound_memory import Memory
 from defectscope.training.recipes.sound_windows import (
+    PICTURES,
+    TICKS,
+    around,
     families_of,
     score_windows,
-    windows,
+    sequences,
     without,
 )
 from defectscope.training.scores import auc
@@ -38,11 +43,14 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "audio_distortion": audio_distortion.FAMILIES,
     "audio_clicks": audio_clicks.FAMILIES,
 }
-CLIP_S = 3
+CLIP_S = TICKS // sound_heard.TICKS_HZ
+# Share of training windows that are judged with half of their surroundings.
+_ALONE = 0.3
+_ALONE_WEIGHT = 0.33
+# First ticks of the first windows that frozen ears hear.
+_FIRSTS = (0, 5)
 _CLIPS_PER_UNIT = 24
 _CLIP = CLIP_S * spectra.RATE_HZ
-# Ticks of 50 ms on which truth is kept.
-TICKS = CLIP_S * 20
 _PADDED = spectra.MARGIN_BEFORE + _CLIP + spectra.MARGIN_AFTER
 _INSIDE = slice(spectra.MARGIN_BEFORE, spectra.MARGIN_BEFORE + _CLIP)
 # Corpora differ in size a thousandfold; each is drawn by its worth instead.
@@ -52,7 +60,27 @@ _WORTH = {
     "esc10": 3.0,
     "asterisk-core-sounds-en-g722": 2.0,
     "sonic-pi-samples": 1.0,
+    "warzone2100-music": 2.0,
+    "fillets-ng-music": 1.0,
+    "asterisk-core-sounds-es-g722": 0.7,
+    "asterisk-core-sounds-fr-g722": 0.7,
+    "asterisk-core-sounds-it-g722": 0.7,
+    "asterisk-core-sounds-ru-g722": 0.7,
 }
+# What the first releases were trained and judged on. Their test clips stay what they were: later
+# corpora give clips to the judgement of surroundings alone, and whole recordings to every count of
+# false findings.
+_FIRST_CORPORA = frozenset(
+    {
+        "wesnoth-1.16-music",
+        "librosa",
+        "esc10",
+        "asterisk-core-sounds-en-g722",
+        "sonic-pi-samples",
+    }
+)
+# Number of the first unit of clips for the judgement of surroundings.
+_AROUND_FROM = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +88,26 @@ class Settings:
     """What can be set about training audio_artifacts.
 
     Attributes:
-        train_clips: Clips of three seconds prepared for training.
+        train_clips: Clips of three seconds prepared for training the ears, window by window.
+        around_clips: Likewise for training the judgement of surroundings, which must see what
+            the ears say of clips that they were not trained on.
         validation_clips: Likewise for validation.
         test_clips: Likewise for the test.
         left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
         widths: Channels of the four stages of the mel branch, comma-separated.
         masking: Share of training windows with a band or a stretch of the mel picture blanked.
+        frozen: Train the judgement of surroundings alone, on what given weights say of the
+            `around_clips`.
     """
 
     train_clips: int = 6000
+    around_clips: int = 4800
     validation_clips: int = 720
     test_clips: int = 1440
     left_out: tuple[str, ...] = field(default=())
     widths: str = "24,48,96,128"
     masking: float = 0.3
+    frozen: bool = False
 
 
 class AudioArtifacts:
@@ -86,6 +120,7 @@ class AudioArtifacts:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
+        self._memory = Memory()
 
     def schedule(self) -> Schedule:
         """Gives the schedule of the released weights."""
@@ -96,7 +131,12 @@ class AudioArtifacts:
     def preparation(self) -> Mapping[str, Any]:
         """Gives what decides the clips."""
         s = self.settings
-        return {"train": s.train_clips, "validation": s.validation_clips, "test": s.test_clips}
+        return {
+            "train": s.train_clips,
+            "around": s.around_clips,
+            "validation": s.validation_clips,
+            "test": s.test_clips,
+        }
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
         """Gives units of 24 clips, one codec each."""
@@ -104,14 +144,22 @@ class AudioArtifacts:
         for recording in recordings:
             if "vinyl_hiss" not in recording.key:
                 by_split[recording.split].append(recording)
-        wanted: dict[Split, int] = dict(
-            zip(by_split, (int(n) for n in self.preparation().values()), strict=True)
-        )
+        s = self.settings
+        wanted: dict[Split, int] = {
+            "train": s.train_clips,
+            "validation": s.validation_clips,
+            "test": s.test_clips,
+        }
         jobs: list[Job] = []
         for number, split in enumerate(by_split):
+            drawn = _first(by_split[split])
             for unit in range(-(-wanted[split] // _CLIPS_PER_UNIT)):
-                make = partial(_make_unit, by_split[split], split, unit, [seed, number, unit])
+                make = partial(_make_unit, drawn, split, unit, [seed, number, unit])
                 jobs.append(Job(f"{split}/{unit:05d}", make))
+        later = max(_AROUND_FROM, -(-s.train_clips // _CLIPS_PER_UNIT))
+        for unit in range(later, later - (-s.around_clips // _CLIPS_PER_UNIT)):
+            make = partial(_make_unit, by_split["train"], "train", unit, [seed, 0, unit], True)
+            jobs.append(Job(f"around/{unit:05d}", make))
         # Interleaved, so that a cache stopped by its size limit still holds every split.
         jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
         held_out = [*by_split["validation"], *by_split["test"]]
@@ -126,31 +174,58 @@ class AudioArtifacts:
     def batch(
         self, cache: CacheView, rng: np.random.Generator, size: int
     ) -> Mapping[str, torch.Tensor]:
-        """Draws windows anywhere in the clips; most of impaired clips show their defect."""
+        """Draws clips, five windows of each, beginning anywhere in its first half second."""
         usable = self._usable(cache)
-        places = [int(usable[i]) for i in rng.integers(0, len(usable), size)]
-        batch = windows(cache, "train", places, rng)
+        clips = max(1, size // NEAR)
+        places = [int(usable[i]) for i in rng.integers(0, len(usable), clips)]
+        # Short sounds have little around them: so has a share of these windows.
+        alone = rng.uniform(size=(clips * NEAR, 1)) < _ALONE
+        lost = torch.from_numpy(alone & (rng.uniform(size=(clips * NEAR, NEAR)) < 0.5))
+        lost[:, REACH] = False
+        if self.settings.frozen:
+            asked = [(p, int(f)) for p, f in zip(places, rng.choice(_FIRSTS, clips), strict=True)]
+            self._memory.note(cache, "train", asked)
+            return {"asked": torch.tensor(asked), "lost": lost}
+        # Half of the clips from their first window on, with room for five.
+        firsts = rng.integers(1, 11, clips) * (rng.uniform(size=clips) < 0.5)
+        batch = sequences(cache, "train", places, [int(f) for f in firsts])
         if self.settings.masking > 0:
             _mask(batch["mel"], self.settings.masking, rng)
-        return batch
+        return {**batch, "lost": lost}
 
     def _usable(self, cache: CacheView) -> NDArray[np.int64]:
         out = set(self.settings.left_out)
         facts = cache.facts("train")
-        kept = [i for i, f in enumerate(facts) if not (out & set(families_of(f)))]
+        kept = [
+            i
+            for i, f in enumerate(facts)
+            if not (out & set(families_of(f))) and bool(f.get("around")) == self.settings.frozen
+        ]
         return np.array(kept)
 
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
-        """Gives binary cross-entropy per defect; windows that only touch one do not count."""
-        logits = model(batch["mel"], batch["lines"], batch["fast"], batch["levels"]).float()
-        target, weight = batch["target"], batch["weight"]
-        smooth = target * 0.98 + 0.01
-        each = torch.nn.functional.binary_cross_entropy_with_logits(
-            logits, smooth, reduction="none"
-        )
-        loss = (each * weight).sum() / weight.sum().clamp_min(1.0)
+        """Gives binary cross-entropy per defect; windows that only touch one do not count.
+
+        What single windows say is judged as well, at a third of the weight.
+        """
+        network = cast("Network", model)
+        if self.settings.frozen:
+            for part in network.children():
+                part.train(part is network.around)
+            asked = [(p, f) for p, f in batch["asked"].tolist()]
+            own = self._memory.recall(network, "train", asked)
+            heard, there = own["heard"], own["present"]
+            target, weight = own["target"], own["weight"]
+        else:
+            heard = network.hear(*(batch[k] for k in PICTURES)).unflatten(0, (-1, NEAR))
+            there, target, weight = batch["present"], batch["target"], batch["weight"]
+        near, present = around(heard, there)
+        logits = network(near, present & ~batch["lost"]).float()
+        alone = heard.flatten(0, 1)[:, : len(CLASSES)]
+        loss = _cross_entropy(logits, target, weight)
+        loss = loss + _ALONE_WEIGHT * _cross_entropy(alone, target, weight)
         right = ((logits > 0) == (target > 0.5)).float()
         return loss, {"accuracy": float((right * weight).sum() / weight.sum().clamp_min(1.0))}
 
@@ -159,7 +234,8 @@ class AudioArtifacts:
 
         Families that are left out of training do not help to choose weights either.
         """
-        judged = without(score_windows(model, cache, split), self.settings.left_out)
+        memory = self._memory if self.settings.frozen else None
+        judged = without(score_windows(model, cache, split, memory=memory), self.settings.left_out)
         out: dict[str, float] = {}
         for place, name in enumerate(CLASSES):
             known = judged.weight[:, place] > 0
@@ -175,19 +251,36 @@ class AudioArtifacts:
         return describe(model, cache, asdict(self.settings))
 
 
+def _first(recordings: Sequence[Recording]) -> Sequence[Recording]:
+    """Gives what the ears and the held-out clips are made of; own content serves for all."""
+    first = [r for r in recordings if r.corpus in _FIRST_CORPORA]
+    return first or recordings
+
+
 def _make_unit(
-    recordings: Sequence[Recording], split: Split, unit: int, seed: Sequence[int]
+    recordings: Sequence[Recording],
+    split: Split,
+    unit: int,
+    seed: Sequence[int],
+    wide: bool = False,
 ) -> Iterator[Item]:
-    for place, (fact, sound, heard) in enumerate(render_unit(recordings, seed)):
+    for place, (fact, sound, heard) in enumerate(render_unit(recordings, seed, any_supply=wide)):
         pictures = spectra.measure(sound, 2 * CLIP_S)
         arrays = {**_stored(pictures), "heard": heard}
+        if wide:
+            fact["around"] = True
         yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
 
 
 def render_unit(
-    recordings: Sequence[Recording], seed: Sequence[int]
+    recordings: Sequence[Recording], seed: Sequence[int], *, any_supply: bool = False
 ) -> list[tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int8]]]:
     """Gives a unit's clips.
+
+    Args:
+        recordings: What they are made of.
+        seed: Where chance comes from.
+        any_supply: See `sound_clips.impair`.
 
     Returns:
         Of each what is known of it, its samples with the margins around it, and how far its
@@ -219,7 +312,7 @@ def render_unit(
         clean = sound_clips.dress(base, other, spectra.RATE_HZ, rng)
         wanted = _draw_defects(rng)
         sound, damages, residuals = sound_clips.impair(
-            clean, spectra.RATE_HZ, wanted, FAMILIES, rng
+            clean, spectra.RATE_HZ, wanted, FAMILIES, rng, any_supply=any_supply
         )
         layers = np.stack([sound, *residuals]).astype(np.float64)
         if rng.uniform() < 0.3:
@@ -268,6 +361,14 @@ def _draw_defects(rng: np.random.Generator) -> list[tuple[str, int]]:
     steps = rng.integers(1, 6, size=count)
     names = rng.choice(list(CLASSES), size=count, replace=False)
     return [(str(name), int(step)) for name, step in zip(names, steps, strict=True)]
+
+
+def _cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    smooth = target * 0.98 + 0.01
+    each = torch.nn.functional.binary_cross_entropy_with_logits(logits, smooth, reduction="none")
+    return (each * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def _mask(mel: torch.Tensor, share: float, rng: np.random.Generator) -> None:

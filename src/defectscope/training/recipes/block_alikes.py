@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from defectscope.training.recipes.block_film import display, dissolve, smoke
 from defectscope.training.recipes.block_sources import Yuv, from_rgb, resize
 
 ALIKES = (
@@ -23,7 +24,12 @@ ALIKES = (
     "judder",
     "window",
     "fade",
+    "dissolve",
+    "smoke",
+    "display",
 )
+# Those that show a second recording.
+JOINED = ("cut", "window", "dissolve")
 
 
 def alike(kind: str, frames: list[Yuv], other: list[Yuv], rng: np.random.Generator) -> list[Yuv]:
@@ -32,7 +38,7 @@ def alike(kind: str, frames: list[Yuv], other: list[Yuv], rng: np.random.Generat
     Args:
         kind: One of ALIKES.
         frames: The clip.
-        other: Another clip of the same length and size, for cuts and windows.
+        other: Another clip of the same length and size, for JOINED.
         rng: Where chance comes from.
     """
     makers = {
@@ -47,6 +53,9 @@ def alike(kind: str, frames: list[Yuv], other: list[Yuv], rng: np.random.Generat
         "judder": _judder,
         "window": _window,
         "fade": _fade,
+        "dissolve": dissolve,
+        "smoke": smoke,
+        "display": display,
     }
     return makers[kind](frames, other, rng) if kind in makers else frames
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import Writer
 from defectscope.simulate._bitstream_damage import Harm, break_stream
 from defectscope.simulate._damage_mask import LABEL_PX, Mask, blocks_of, label, reduced
-from defectscope.simulate._drawn_blocks import Look, draw_patches, paint
+from defectscope.simulate._drawn_blocks import Look, Patch, draw_patches, paint
 from defectscope.training.recipes.block_sources import Yuv, resize
 
 RATE = Fraction(25)
@@ -35,7 +35,7 @@ class Coding:
     Attributes:
         codec: FFmpeg's encoder.
         crf: Constant quality of x264 and x265.
-        bits_per_px: Bit rate of MPEG-2, per pixel and frame.
+        bits_per_px: Bit rate of the others, per pixel and frame.
         gop_frames: Distance between random access points.
         slices: Slices a picture, for x264.
     """
@@ -50,14 +50,16 @@ class Coding:
         """Gives the writer's form of it."""
         height, width = size_px
         options = {"slices": str(self.slices)} if self.codec == "libx264" else {}
-        mpeg2 = self.codec == "mpeg2video"
+        if self.codec == "libvpx":
+            options = {"deadline": "realtime", "cpu-used": "8"}
+        by_rate = self.codec in ("mpeg2video", "mpeg4", "libvpx")
         return VideoEncoding(
             width,
             height,
             RATE,
             codec=self.codec,
-            crf=None if mpeg2 else self.crf,
-            bit_rate=int(self.bits_per_px * height * width * RATE) if mpeg2 else None,
+            crf=None if by_rate else self.crf,
+            bit_rate=int(self.bits_per_px * height * width * RATE) if by_rate else None,
             gop_frames=self.gop_frames,
             preset="ultrafast" if self.codec == "libx265" else "superfast",
             options=options,
@@ -82,7 +84,8 @@ class Made:
 def write(path: Path, frames: Sequence[Yuv], coding: Coding) -> None:
     """Codes a clip."""
     encoding = coding.encoding(frames[0][0].shape)
-    with Writer(path, video=encoding, container_format="mpegts") as writer:
+    container = "matroska" if coding.codec == "libvpx" else "mpegts"
+    with Writer(path, video=encoding, container_format=container) as writer:
         for index, planes in enumerate(frames):
             packed = tuple(Plane(np.ascontiguousarray(p), p.shape[1], p.shape[0]) for p in planes)
             writer.write_frame(Frame(index, 1, packed, 8))
@@ -146,9 +149,9 @@ def drawn(
     block = (
         int(rng.choice([8, 16, 16, 32, 64])) if rng.random() < 0.7 else int(rng.integers(4, 41)) * 2
     )
-    keep = float(rng.choice([0.0, 0.5, 0.85, 1.0]))
+    keep = float(rng.choice([0.0, 0.5, 0.85, 1.0, 1.0]))
     before = frames[max(0, span[0] - int(rng.integers(1, 12)))]
-    patches = draw_patches(rng, size, block, area, look)
+    patches = _patches(rng, size, block, area, look)
     seen: list[Yuv] = []
     masks: list[Mask] = []
     clean = [reduced(frame) for frame in frames]
@@ -158,12 +161,27 @@ def drawn(
             masks.append(np.zeros(blocks_of(size), np.uint8))
             continue
         if index > span[0] and rng.random() > keep:
-            patches = draw_patches(rng, size, block, area, look)
+            patches = _patches(rng, size, block, area, look)
         y, u, v = paint(list(picture), list(before), patches, block)
         seen.append((y, u, v))
         masks.append(label((y, u, v), clean, index))
     facts = {"generator": look, "codec": "", "concealment": "", "rate": area, "block_px": block}
     return Made(seen, masks, facts)
+
+
+def _patches(
+    rng: np.random.Generator, size: tuple[int, int], block: int, area: float, look: Look
+) -> list[Patch]:
+    """Draws patches anywhere, or one time in five in a band from side to side."""
+    if rng.random() >= 0.2:
+        return draw_patches(rng, size, block, area, look)
+    height, width = size
+    tall = max(block, round(float(rng.uniform(0.05, 0.35)) * height) // block * block)
+    share = float(rng.uniform(0.4, 1.0))
+    # At the bottom two times in five: what comes last in a picture is lost most.
+    top = height - tall if rng.random() < 0.4 else int(rng.integers(0, height - tall + 1))
+    drawn_on = draw_patches(rng, (tall, width), block, share, look)
+    return [replace(p, row_px=p.row_px + top // 2 * 2) for p in drawn_on]
 
 
 def captured(made: Made, coding: Coding | None, scale: float) -> Made:

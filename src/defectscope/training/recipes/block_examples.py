@@ -14,7 +14,7 @@ from defectscope.simulate._bitstream_damage import DAMAGES, Damage, Harm
 from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX
 from defectscope.simulate._drawn_blocks import LOOKS
 from defectscope.training.contract import Item, Recording, Split
-from defectscope.training.recipes.block_alikes import ALIKES, alike
+from defectscope.training.recipes.block_alikes import ALIKES, JOINED, alike
 from defectscope.training.recipes.block_clips import (
     Coding,
     Made,
@@ -99,6 +99,8 @@ def choose(
     return generator, codec, settings[int(rng.integers(len(settings)))]
 
 
+# Share of the clips that are damaged from end to end.
+_LASTING_SHARE = 0.2
 _ALIKE_SHARES = np.array([5.0, *[1.0] * (len(ALIKES) - 1)]) / (len(ALIKES) + 4)
 
 
@@ -111,9 +113,13 @@ def make(plan: ClipPlan) -> Made:
     start = int(rng.integers(4, plan.frames // 2))
     long = int(rng.integers(1, 4)) if rng.random() < 0.3 else int(rng.integers(4, plan.frames))
     span = (start, min(plan.frames, start + long))
+    # Damage that was there before the clip began and goes on after it: nothing tells it but its
+    # looks. (A stream needs a whole first picture.)
+    if rng.random() < _LASTING_SHARE:
+        span = (0 if plan.generator in LOOKS else 1, plan.frames)
     if plan.generator in ALIKES:
         other = frames
-        if plan.generator in ("cut", "window"):
+        if plan.generator in JOINED:
             other = stretch(plan.other.path, plan.frames, size, rng)
         seen = alike(plan.generator, frames, other, rng)
         shape = (size[0] // LABEL_PX, size[1] // LABEL_PX)
@@ -166,6 +172,11 @@ def _capture(rng: np.random.Generator) -> tuple[Coding | None, float]:
         return None, scale
     if draw < 0.24:
         return Coding("mpeg2video", bits_per_px=float(rng.uniform(0.1, 0.4)), gop_frames=12), scale
+    # As the web had it: MPEG-4 and VP8 at rates that leave blocks, rings and smears of their own.
+    if draw < 0.38:
+        codec = "mpeg4" if draw < 0.31 else "libvpx"
+        low = float(np.exp(rng.uniform(np.log(0.015), np.log(0.12))))
+        return Coding(codec, bits_per_px=low, gop_frames=int(rng.integers(12, 100))), scale
     # One in eight is coded so hard that it shows blocks of its own.
     crf = float(rng.uniform(33, 42) if rng.random() < 0.12 else rng.uniform(14, 30))
     return Coding("libx264", crf=crf, gop_frames=int(rng.integers(12, 100))), scale

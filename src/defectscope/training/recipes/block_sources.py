@@ -17,7 +17,7 @@ from defectscope.media.reader import open_media
 Yuv = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 STILL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".webm", ".mov", ".mkv", ".mpg", ".mts", ".m2ts", ".mxf", ".ts"}
+    {".mp4", ".webm", ".mov", ".mkv", ".mpg", ".mts", ".m2ts", ".mxf", ".ts", ".avi"}
 )
 
 # Larger stills are reduced when they are read; no clip shows more of them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +51,8 @@ _SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
 _TOOLS: dict[str, AudioSimulator[Any]] = {
     tool.name: tool for tool in (AudioHum(), AudioHiss(), AudioDistortion(), AudioClicks())
 }
+# Lowest and highest frequency of supplies other than the mains: motors, converters, aircraft.
+_SUPPLIES_HZ = (40.0, 250.0)
 # Opus takes no other rate.
 _RATE_HZ = {"libopus": 48000}
 
@@ -153,6 +155,8 @@ def impair(
     wanted: Sequence[tuple[str, int]],
     families: dict[str, tuple[str, ...]],
     rng: np.random.Generator,
+    *,
+    any_supply: bool = False,
 ) -> tuple[Mono, list[Damage], list[NDArray[Any]]]:
     """Gives a clip with defects, the truth of each, and what each has added to the sound.
 
@@ -162,6 +166,7 @@ def impair(
         wanted: Defects with their severity steps, in the order they are made.
         families: By defect, the families to draw from.
         rng: Where chance comes from.
+        any_supply: Half of the hum comes from supplies of any frequency, not of 50 or 60 Hz.
     """
     length_s = len(programme) / rate_hz
     audio = AudioInfo(rate_hz, ("FC",), "mono", "pcm_f32le")
@@ -180,6 +185,9 @@ def impair(
             plan = tool.plan(stream, span, seed=int(rng.integers(2**31)), severity=severity)
             if plan.params.family == family:
                 break
+        if any_supply and defect == "audio_hum" and rng.uniform() < 0.5:
+            hz = float(np.exp(rng.uniform(*np.log(_SUPPLIES_HZ))))
+            plan = replace(plan, params=replace(plan.params, mains_hz=hz))
         truth: list[Any] = []
         (run,) = tool.apply([Samples(0, out[:, None])], plan, truth)
         gain = _gain(out, run.data[:, 0], span, rate_hz)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
 from defectscope.training.contract import CacheView, Split
 from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
 from defectscope.training.scores import balanced_accuracy, confusion
 
-# Ticks of 50 ms: a window has twenty; 40 ms at either edge of it hide a click.
-_WINDOW = 20
+# Ticks of 50 ms: a clip has sixty, a window twenty, the next begins ten later; 40 ms at either edge
+# of a window hide a click.
+TICKS, _WINDOW, _HOP = 60, 20, 10
 _CLICKS = CLASSES.index("audio_clicks")
 _HEARD = np.array([HEARD_DB[name] for name in CLASSES])
 # Down to here a defect counts as there where it is judged as it was drawn, heard or not: what lies
@@ -27,7 +29,8 @@ _DRAWN_DB = -30.0
 # when it holds no more than a tenth of it. Between the two nobody can say.
 _SHOWS = np.array([0.5, 0.5, 0.3, 0.5])
 _FREE = 0.1
-_BATCH = 256
+_BATCH = 240
+PICTURES = ("mel", "lines", "fast", "levels")
 
 
 def windows(
@@ -73,6 +76,48 @@ def windows(
         columns["target"].append(target)
         columns["weight"].append(weight)
     return {k: torch.from_numpy(np.stack(v).astype(np.float32)) for k, v in columns.items()}
+
+
+def sequences(
+    cache: CacheView, split: Split, places: Sequence[int], firsts: Sequence[int]
+) -> dict[str, torch.Tensor]:
+    """Gives the windows of whole clips, half a second apart, each with those around it.
+
+    Args:
+        cache: Where the clips are.
+        split: Of which split.
+        places: Which clips.
+        firsts: First tick of each clip's first window, 0 to 10.
+
+    Returns:
+        What `windows` gives, five windows a clip, and `present` (clips, 5), which of the five the
+        clip has room for; those it has not are copies of the first and weigh nothing.
+    """
+    steps = [(p, f + k * _HOP) for p, f in zip(places, firsts, strict=True) for k in range(NEAR)]
+    room = np.array([tick + _WINDOW <= TICKS for _, tick in steps])
+    ticks = [t if fits else t % _HOP for (_, t), fits in zip(steps, room, strict=True)]
+    batch = windows(cache, split, [p for p, _ in steps], starts=ticks)
+    batch["weight"] *= torch.from_numpy(room)[:, None]
+    return {**batch, "present": torch.from_numpy(room.reshape(-1, NEAR))}
+
+
+def around(heard: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gives every window with its surroundings, as `Network` judges them.
+
+    Args:
+        heard: (clips, windows, HEARD) of consecutive windows.
+        present: (clips, windows) which of them there are.
+
+    Returns:
+        (clips * windows, 5, HEARD) and (clips * windows, 5).
+    """
+    padded = torch.nn.functional.pad(heard, (0, 0, REACH, REACH))
+    there = torch.nn.functional.pad(present, (REACH, REACH))
+    near = padded.unfold(1, NEAR, 1).transpose(2, 3).flatten(0, 1)
+    mask = there.unfold(1, NEAR, 1).flatten(0, 1).clone()
+    # A window that is not there is judged as if it were: nothing is read off it.
+    mask[:, REACH] = True
+    return near, mask
 
 
 def truth_of(
@@ -155,6 +200,20 @@ def without(judged: Judged, families: Collection[str]) -> Judged:
     return replace(judged, **{name: getattr(judged, name)[kept] for name in columns})
 
 
+class Remembers(Protocol):
+    """What `sound_memory.Memory` offers."""
+
+    def note(self, cache: CacheView, split: Split, asked: Sequence[tuple[int, int]]) -> None:
+        """Takes the pictures of what has not been heard yet."""
+        ...
+
+    def recall(
+        self, network: Network, split: Split, asked: Sequence[tuple[int, int]]
+    ) -> dict[str, torch.Tensor]:
+        """Gives what was heard."""
+        ...
+
+
 def score_windows(
     model: torch.nn.Module,
     cache: CacheView,
@@ -162,32 +221,50 @@ def score_windows(
     starts: Sequence[int] = (0, 20, 40),
     *,
     drawn: bool = False,
+    memory: Remembers | None = None,
 ) -> Judged:
-    """Gives the judgement of fixed windows of every clip of a split."""
+    """Gives the judgement of fixed windows of every clip of a split.
+
+    Each is judged within the clip, whichever windows are asked for.
+
+    Args:
+        model: The network.
+        cache: Where the clips are.
+        split: Of which split.
+        starts: First ticks of the windows, multiples of ten.
+        drawn: See `truth_of`.
+        memory: Of ears that do not change: hears every clip but once.
+    """
     facts = cache.facts(split)
     clips = [place for place, fact in enumerate(facts) if "programme" not in fact]
-    pairs = [(clip, tick) for clip in clips for tick in starts]
+    asked = np.array([k * _HOP in starts for k in range(NEAR)])
     logits: list[NDArray[Any]] = []
-    target: list[NDArray[Any]] = []
-    weight: list[NDArray[Any]] = []
+    truths: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    network = cast("Network", model.eval())
     device = next(model.parameters()).device
-    model.eval()
     with torch.inference_mode():
-        for first in range(0, len(pairs), _BATCH):
-            part = pairs[first : first + _BATCH]
-            batch = windows(
-                cache, split, [p[0] for p in part], starts=[p[1] for p in part], drawn=drawn
-            )
-            pictures = (batch[k].to(device) for k in ("mel", "lines", "fast", "levels"))
-            logits.append(model(*pictures).float().cpu().numpy())
-            target.append(batch["target"].numpy())
-            weight.append(batch["weight"].numpy())
+        for first in range(0, len(clips), _BATCH // NEAR):
+            part = clips[first : first + _BATCH // NEAR]
+            if memory is None:
+                batch = sequences(cache, split, part, [0] * len(part))
+                pictures = (batch[k].to(device) for k in PICTURES)
+                batch["heard"] = network.hear(*pictures).unflatten(0, (-1, NEAR))
+            else:
+                memory.note(cache, split, [(p, 0) for p in part])
+                batch = memory.recall(network, split, [(p, 0) for p in part])
+            near = around(batch["heard"].to(device), batch["present"].to(device))
+            judged = network(*near).float().cpu().numpy().reshape(len(part), NEAR, -1)
+            logits.append(judged[:, asked].reshape(-1, len(CLASSES)))
+            for place in part:
+                own = cache.array(split, place, "heard")
+                truths += [truth_of(own[t : t + _WINDOW], drawn=drawn) for t in starts]
+    pairs = [(clip, tick) for clip in clips for tick in starts]
     return Judged(
         np.array([p[0] for p in pairs]),
         np.array([p[1] for p in pairs]),
         np.concatenate(logits).astype(np.float64),
-        np.concatenate(target).astype(np.float64),
-        np.concatenate(weight).astype(np.float64),
+        np.stack([target for target, _ in truths]).astype(np.float64),
+        np.stack([weight for _, weight in truths]).astype(np.float64),
         facts,
     )
 
@@ -215,7 +292,7 @@ def score_programmes(model: torch.nn.Module, cache: CacheView, split: Split) -> 
     """Gives the judgement of every whole recording of a split."""
     out: list[Programme] = []
     device = next(model.parameters()).device
-    model.eval()
+    network = cast("Network", model.eval())
     for place, fact in enumerate(cache.facts(split)):
         if "programme" not in fact:
             continue
@@ -223,14 +300,20 @@ def score_programmes(model: torch.nn.Module, cache: CacheView, split: Split) -> 
             *(cache.array(split, place, k) for k in ("mel", "lines", "fast", "levels"))
         )
         count = int(fact["blocks"]) - 1
-        logits: list[NDArray[Any]] = []
-        for first in range(0, count, _BATCH):
-            part = [whole.window(k / 2) for k in range(first, min(count, first + _BATCH))]
-            pictures = [np.stack([getattr(w, k) for w in part]) for k in ("mel", "lines", "fast")]
-            pictures.append(np.stack([w.levels.sum(axis=0, dtype=np.float32) for w in part]))
-            tensors = (torch.from_numpy(p.astype(np.float32)).to(device) for p in pictures)
-            with torch.inference_mode():
-                logits.append(model(*tensors).float().cpu().numpy())
+        heard: list[torch.Tensor] = []
+        with torch.inference_mode():
+            for first in range(0, count, _BATCH):
+                part = [whole.window(k / 2) for k in range(first, min(count, first + _BATCH))]
+                pictures = [
+                    np.stack([getattr(w, k) for w in part]) for k in ("mel", "lines", "fast")
+                ]
+                pictures.append(np.stack([w.levels.sum(axis=0, dtype=np.float32) for w in part]))
+                tensors = (torch.from_numpy(p.astype(np.float32)).to(device) for p in pictures)
+                heard.append(network.hear(*tensors))
+            there = torch.ones(1, count, dtype=torch.bool, device=device)
+            near, mask = around(torch.cat(heard)[None], there)
+            parts = zip(near.split(_BATCH), mask.split(_BATCH), strict=True)
+            logits = [network(*part).float().cpu().numpy() for part in parts]
         out.append(
             Programme(
                 str(fact["programme"]),
