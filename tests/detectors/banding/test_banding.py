@@ -10,7 +10,7 @@ import pytest
 
 from defectscope.detection.onsets import rises, stands_out
 from defectscope.detectors import analyze
-from defectscope.detectors.banding.detector import visible_edges
+from defectscope.detectors.banding.detector import band_edges
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame, Plane
 from defectscope.simulate.arrays import impair_frames, video_stream
@@ -55,6 +55,34 @@ def test_steps_of_two_codes_are_below_what_is_seen(judge_frames) -> None:
     assert judge_frames("banding", banded(2), STREAM).verdict == "pass"
 
 
+def blocked(frame: Frame) -> Frame:
+    """Flattens blocks of eight samples to levels six codes apart."""
+    luma = frame.planes[0].picture[:176, :320].astype(float)
+    means = luma.reshape(22, 8, 40, 8).mean(axis=(1, 3))
+    levels = np.rint(means / 6) * 6
+    flat = np.pad(np.kron(levels, np.ones((8, 8))), ((0, 4), (0, 0)), mode="edge")
+    return replace(frame, planes=(Plane(flat.astype(np.uint8), 320, 180), *frame.planes[1:]))
+
+
+def test_flat_blocks_on_a_grid_are_no_bands(judge_frames) -> None:
+    smooth = [gradient(f, 1) for f in CLEAN]
+    frames = [blocked(f) if 25 <= f.pts < 50 else f for f in smooth]
+    assert judge_frames("banding", frames, STREAM).verdict == "pass"
+    assert judge_frames("compression_blockiness", frames, STREAM).findings
+
+
+def test_bands_over_flat_grain_are_found_by_the_contours_that_go(judge_frames) -> None:
+    """Bands whose ground is no flatter than before: every other band keeps a faint texture."""
+
+    def textured(frame: Frame, step: int) -> Frame:
+        luma = gradient(frame, step).planes[0].picture.copy()
+        luma[1:90:2, ::3] += 1
+        return replace(frame, planes=(Plane(luma, 320, 180), *frame.planes[1:]))
+
+    frames = [textured(f, 6 if 25 <= f.pts < 50 else 1) for f in CLEAN]
+    assert judge_frames("banding", frames, STREAM).findings
+
+
 def test_a_clean_clip_passes(judge_frames) -> None:
     assert judge_frames("banding", CLEAN, STREAM).verdict == "pass"
 
@@ -76,7 +104,7 @@ def test_only_steps_above_three_codes_are_visible() -> None:
     counts = np.zeros((1, 2, 6), np.uint32)
     counts[0, 0] = (100, 90, 50, 7, 3, 0)
     counts[0, 1, :4] = 5
-    assert visible_edges(counts).tolist() == [12.0]
+    assert band_edges(counts, 3).tolist() == [12.0]
 
 
 def test_a_cut_explains_a_rise_and_a_slope_is_none() -> None:

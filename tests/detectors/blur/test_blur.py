@@ -46,6 +46,20 @@ def test_a_clean_clip_passes(judge_frames) -> None:
     assert judge_frames("blur", CLEAN, STREAM).verdict == "pass"
 
 
+def test_the_programme_is_not_soft_because_its_neighbour_is_noisy(judge_frames) -> None:
+    overrides = {"kind": "gaussian", "sigma_code": 8.0, "dots": 0.0}
+    frames, _ = impair_frames(
+        simulators()["video_noise"],
+        CLEAN,
+        STREAM,
+        span=Interval(1.0, 2.0),
+        seed=4,
+        overrides=overrides,
+    )
+    assert judge_frames("video_noise", frames, STREAM).findings
+    assert judge_frames("blur", frames, STREAM).verdict == "pass"
+
+
 def test_a_programme_far_too_soft_for_its_raster_is_found_as_a_whole(judge_frames) -> None:
     (found,) = judge_frames("blur", soft(None, "gaussian", 5.0), STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))

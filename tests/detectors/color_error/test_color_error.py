@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
@@ -10,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from defectscope.detection.artifacts import tuned
 from defectscope.detectors import analyze
-from defectscope.detectors.color_error.events import Step, around, pair
-from defectscope.detectors.color_error.steps import PIVOT_CODE, color_steps, luma_steps
+from defectscope.detectors.color_error.events import Step, around, find_steps, pair
+from defectscope.detectors.color_error.steps import PIVOT_CODE, color_steps, luma_steps, shift_steps
 from defectscope.errors import InvalidParameterError
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame
@@ -177,3 +179,76 @@ def test_steps_are_paired_with_what_undoes_them() -> None:
     alone = Step(40, "illegal_range", True, (0.14,), 3.0)
     errors = pair([on, other, off, alone], 50)
     assert [(e.first, e.last, e.paired) for e in errors] == [(10, 30, True), (0, 15, False)]
+
+
+def test_one_displacement_explains_a_shift_and_not_a_change_of_every_tile_for_itself() -> None:
+    rng = np.random.default_rng(8)
+    down, across = np.mgrid[:8, :12]
+    u = 20 * np.sin(across / 2.0) + 8 * np.cos(down / 1.5)
+    v = 15 * np.cos(across / 2.5 + down / 3.0)
+    moved_u = 20 * np.sin((across - 0.1) / 2.0) + 8 * np.cos((down + 0.05) / 1.5)
+    moved_v = 15 * np.cos((across - 0.1) / 2.5 + (down + 0.05) / 3.0)
+    shifted = shift_steps(np.stack([u, moved_u]), np.stack([v, moved_v]))
+    assert shifted["shift_x"][0] == pytest.approx(0.1, rel=0.15)
+    assert shifted["shift_y"][0] == pytest.approx(-0.05, rel=0.3)
+    assert shifted["shift_left"][0] < 0.1
+    other = shift_steps(*(np.stack([c, c + rng.normal(0, 0.5, (8, 12))]) for c in (u, v)))
+    assert other["shift_left"][0] > 0.9
+
+
+def quiet_steps(rows: int) -> dict[str, np.ndarray]:
+    """A programme in which nothing happens."""
+    ones = ("gain", "gain_back", "slope", "shift_left")
+    names = (
+        *("cast_u", "cast_v", "as_is", "as_cast", "as_gain", "as_gain_back", "as_swap"),
+        *("luma_change", "luma_left", "pivot_change", "shift_x", "shift_y"),
+        *("saturation", "outside_share"),
+    )
+    steps = {name: np.zeros(rows) for name in names}
+    return steps | {name: np.ones(rows) for name in ones}
+
+
+def test_black_that_goes_below_black_in_motion_is_a_stretch() -> None:
+    steps = quiet_steps(100)
+    steps["luma_left"][:] = 4.0
+    steps["outside_share"][30:60] = 0.2
+    steps["slope"][30], steps["slope"][60] = 1.08, 0.92
+    limit = tuned("color_error").thresholds
+    (error,) = pair(find_steps(steps, limit), 100)
+    assert (error.first, error.last, error.step.kind) == (30, 60, "illegal_range")
+    # A bright object in the picture stretches nothing.
+    steps["slope"][:] = 1.0
+    assert not find_steps(steps, limit)
+
+
+def test_colour_that_jumps_to_and_fro_is_light() -> None:
+    steps = quiet_steps(100)
+    steps["as_is"][50], steps["cast_u"][50] = 10.0, 20.0
+    limit = tuned("color_error").thresholds
+    assert [step.kind for step in find_steps(steps, limit)] == ["cast"]
+    flashes = [41, 44, 47, 50, 53, 56]
+    steps["as_is"][flashes] = 10.0
+    steps["cast_u"][flashes] = 20.0
+    assert not find_steps(steps, limit)
+
+
+def test_key_frames_that_colour_every_block_anew_are_no_shift() -> None:
+    steps = quiet_steps(100)
+    steps["as_is"][[20, 70]] = 0.4
+    steps["shift_x"][20], steps["shift_x"][70] = 0.05, -0.05
+    limit = tuned("color_error").thresholds
+    steps["shift_left"][[20, 70]] = 0.95
+    assert not find_steps(steps, limit)
+    steps["shift_left"][[20, 70]] = 0.6
+    assert [step.kind for step in find_steps(steps, limit)] == ["chroma_shift"] * 2
+
+
+def test_thousands_of_steps_are_paired_in_seconds() -> None:
+    rng = np.random.default_rng(2)
+    steps = [
+        Step(int(row), "chroma_shift", None, tuple(rng.normal(0, 0.1, 2)), 2.0)
+        for row in range(0, 90_000, 30)
+    ]
+    began = time.process_time()
+    pair(steps, 90_000)
+    assert time.process_time() - began < 5.0

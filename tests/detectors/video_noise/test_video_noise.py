@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from defectscope.detectors import analyze
-from defectscope.detectors.video_noise.detector import lowest
+from defectscope.detectors.video_noise.flat import lowest
 from defectscope.findings import Interval
 from defectscope.simulate.arrays import impair_frames, video_stream
 from defectscope.simulate.material import Footage, Look
@@ -39,6 +39,22 @@ def test_noise_is_found_with_its_ends(look: dict[str, object], judge_frames) -> 
 
 def test_a_clean_clip_passes(judge_frames) -> None:
     assert judge_frames("video_noise", CLEAN, STREAM).verdict == "pass"
+
+
+def test_the_programme_is_not_noisy_because_blur_took_its_grain(judge_frames) -> None:
+    grainy = list(Footage(seed=3, frames=150, look=Look(noise_code=2.5, sky=0.4)))
+    stream = video_stream(320, 180, len(grainy))
+    overrides = {"kind": "gaussian", "radius_px": 4.0}
+    frames, _ = impair_frames(
+        simulators()["blur"],
+        grainy,
+        stream,
+        span=Interval(2.0, 4.0),
+        seed=4,
+        overrides=overrides,
+    )
+    assert judge_frames("blur", frames, stream).findings
+    assert judge_frames("video_noise", frames, stream).verdict == "pass"
 
 
 def test_strong_noise_throughout_is_found_without_anything_to_compare_with(judge_frames) -> None:

@@ -1,8 +1,9 @@
 """Banding: smooth gradients break into visible steps.
 
 A step is a band's edge when the picture is flat on both sides of it. Steps of one or two codes are
-what eight bits look like; larger ones are seen. Banding has both: edges of bands, and flat bands
-between them where there were gradients and grain before.
+what eight bits look like; larger ones are seen. Banding has both: edges of bands, and between them
+flat bands, or fewer of the faint contours, where there were gradients and grain before. Flat blocks
+of a coarse codec have such edges too, but on a grid, and nothing else of banding is.
 
 Source: P. Tandon et al., "CAMBI: Contrast-aware Multiscale Banding Index", 2021, which counts steps
 by their contrast beside flat surroundings; here the kernel does so in one pass, at full size.
@@ -11,24 +12,36 @@ by their contrast beside flat surroundings; here the kernel does so in one pass,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detection.alikes import excused, sides
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
 from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows, row_ends
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.compression_blockiness.meter import (
+    BUCKETS_HZ,
+    GRID_FEATURES,
+    GridMeter,
+    Grids,
+)
 from defectscope.features.geometry import tile_samples
-from defectscope.findings import DetectorResult, Measurements
+from defectscope.findings import DetectorResult, Measurements, Table
 from defectscope.media.stream import StreamInfo
 
 # Steps over 3 codes: smaller ones lie below the threshold of vision on usual screens.
 _VISIBLE = 3
+# Steps of more than nothing: the contours of a gradient in eight bits.
+_FAINT = 0
 _STEPS_PER_MILLE = 500
 _FLATS_STEPS = 20
+_FAINT_STEPS = 100
+_GRID_STEPS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +52,14 @@ class Params:
         window_s: Stretch before and after a change that is compared, seconds.
         min_duration_s: Shorter banding is not reported, seconds.
         bridge_s: Banding that pauses for less is one occurrence, seconds.
+        beside_s: Stretch before and after banding whose block grid is compared with its own,
+            seconds.
     """
 
     window_s: float = 0.3
     min_duration_s: float = 0.4
     bridge_s: float = 0.5
+    beside_s: float = 1.0
 
 
 class Banding:
@@ -58,7 +74,9 @@ class Banding:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"band_counts", "tile_flats", "tile_luma"}),
+            features=frozenset({"band_counts", "tile_flats", "tile_luma"}) | GRID_FEATURES,
+            context_before_s=0.25,
+            context_after_s=0.25,
         )
 
     def open(self, stream: StreamInfo) -> BandingAnalysis:
@@ -73,15 +91,39 @@ class Banding:
         starts_s = times_s(table)
         edges = column(table, "edges") / _STEPS_PER_MILLE
         flats = column(table, "flats") / _FLATS_STEPS
+        faint = column(table, "faint") / _FAINT_STEPS
         bounds = self.tuned.thresholds
-        measure = stands_out(
-            [np.log2(edges + bounds["edges_permille"]), np.log2(flats + bounds["flats_permille"])],
-            [bounds["edges_rise_octaves"], bounds["flats_rise_octaves"]],
-            cuts(table),
-            window_rows(float(video.frame_rate), self.params.window_s),
+        begins = cuts(table)
+        rate_hz = float(video.frame_rate)
+        window = window_rows(rate_hz, self.params.window_s)
+        seen = np.log2(edges + bounds["edges_permille"])
+        flatter = np.log2(flats + bounds["flats_permille"])
+        fewer = -np.log2(faint + bounds["faint_permille"])
+        measure = np.maximum(
+            *(
+                stands_out(
+                    [seen, other], [bounds["edges_rise_octaves"], bounds[least]], begins, window
+                )
+                for other, least in ((flatter, "flats_rise_octaves"), (fewer, "faint_fall_octaves"))
+            )
         )
         rule = PassageRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
         usual = float(np.median(edges)) if len(edges) else 0.0
+
+        blocks = _grid_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
+        reach = round(rate_hz * self.params.beside_s)
+
+        def other_cause(rows: Rows) -> bool:
+            """Whether blocks explain the edges, or a neighbour lost them to noise or blur."""
+            grid = float(np.median(blocks[slice(*rows)]))
+            without = min(sides(blocks, rows, reach))
+            if grid > bounds["grid_ratio"] * without + bounds["grid_strength"]:
+                return True
+            within = float(np.median(edges[slice(*rows)]))
+            faintly = bounds["usual_ratio"] * usual + bounds["edges_permille"]
+            return within <= min(faintly, bounds["usual_permille"])
+
+        measure = excused(measure, rule, other_cause)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
@@ -103,8 +145,15 @@ class BandingAnalysis:
         self._samples = max(1, int(tile_samples(video.width, video.height).sum()))
         self._signatures = Signatures(video)
         self._table = TableBuilder(
-            1 / video.time_base, pts=np.int64, edges=np.uint16, flats=np.uint16, **SIGNATURE
+            1 / video.time_base,
+            pts=np.int64,
+            edges=np.uint16,
+            flats=np.uint16,
+            faint=np.uint16,
+            **SIGNATURE,
         )
+        self._meter = GridMeter(video)
+        self._grids = TableBuilder(Fraction(BUCKETS_HZ), bucket=np.int64, strength=np.uint16)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
@@ -112,20 +161,46 @@ class BandingAnalysis:
         if video is None or not len(video.pts):
             return
         permille = 1000 / self._samples
-        edges = visible_edges(video.features["band_counts"]) * permille
+        counts = video.features["band_counts"]
+        edges = band_edges(counts, _VISIBLE) * permille
         flats = video.features["tile_flats"].sum(axis=(1, 2), dtype=np.float64) * permille
         self._table.add(
             pts=video.pts,
             edges=saturate(edges * _STEPS_PER_MILLE, np.uint16),
             flats=saturate(flats * _FLATS_STEPS, np.uint16),
+            faint=saturate(band_edges(counts, _FAINT) * permille * _FAINT_STEPS, np.uint16),
             **self._signatures.columns(video.features["tile_luma"]),
         )
 
+        self._keep(self._meter.push(video))
+
+    def _keep(self, grids: Grids | None) -> None:
+        if grids is not None:
+            strength = saturate(grids.strength * _GRID_STEPS, np.uint16)
+            self._grids.add(bucket=grids.bucket, strength=strength)
+
     def close(self) -> Measurements:
-        """Gives edges of bands and flats by frame."""
-        return Measurements("banding", {"frames": self._table.table()})
+        """Gives edges of bands and flats by frame, and the block grid by fifths of a second."""
+        self._keep(self._meter.close())
+        return Measurements(
+            "banding", {"frames": self._table.table(), "grids": self._grids.table()}
+        )
 
 
-def visible_edges(counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Gives (frames,) edges of visible bands, both directions, from (frames, 2, 6) counts."""
-    return np.asarray(counts[:, :, _VISIBLE].sum(axis=1, dtype=np.float64))
+def _grid_at(grids: Table, middles_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The strength of the block grid at some instants."""
+    strength = column(grids, "strength") / _GRID_STEPS
+    if not len(strength):
+        return np.zeros(len(middles_s))
+    at = np.searchsorted(times_s(grids), middles_s, side="right") - 1
+    return np.asarray(strength[np.clip(at, 0, len(strength) - 1)], np.float64)
+
+
+def band_edges(counts: NDArray[Any], over: int) -> NDArray[np.float64]:
+    """Gives (frames,) flat-flanked steps over a threshold, both directions.
+
+    Args:
+        counts: (frames, 2, 6) by direction and threshold.
+        over: Which of `BAND_STEP_CODES`.
+    """
+    return np.asarray(counts[:, :, over].sum(axis=1, dtype=np.float64))

@@ -1,7 +1,8 @@
 """Blur: programmes that are soft for their raster, and passages softer than their context.
 
 What counts is the sharpest textured part of a picture. With a shallow depth of field something is
-always in focus, so it stays silent; when everything is soft, nothing is.
+always in focus, so it stays silent; when everything is soft, nothing is. Beside noise every picture
+is soft, so a passage as soft as the programme that only lacks its neighbour's noise is none.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detection.alikes import excused, sides
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
 from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows, row_ends
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.video_noise.flat import FlatTiles
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
@@ -28,6 +31,7 @@ _LEAST_SHARPNESS = 1 / 256
 _ROUNDING_SQUARES = 1 / 6  # of the difference of two samples, each off by 1/12
 _LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat picture
 _STEPS = 1000  # per octave
+_NOISE_STEPS = 16  # per code
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Params:
         window_s: Stretch before and after a change of softness that is compared, seconds.
         min_duration_s: Shorter softness is not reported, seconds. Whip pans are shorter.
         bridge_s: Softness that pauses for less is one occurrence, seconds.
+        beside_s: Stretch before and after a passage whose noise is compared with its own, seconds.
     """
 
     min_texture_code: float = 2.0
@@ -49,6 +54,7 @@ class Params:
     window_s: float = 0.32
     min_duration_s: float = 0.6
     bridge_s: float = 0.5
+    beside_s: float = 0.5
 
 
 class Blur:
@@ -63,7 +69,12 @@ class Blur:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"tile_dx1_squares", "tile_dx4_squares", "dy_squares", "tile_luma"}),
+            features=frozenset(
+                {
+                    *("tile_dx1_squares", "tile_dx4_squares", "dy_squares"),
+                    *("tile_luma", "tile_laplacian_squares"),
+                }
+            ),
         )
 
     def open(self, stream: StreamInfo) -> BlurAnalysis:
@@ -90,6 +101,19 @@ class Blur:
         measure = np.maximum(octaves / bounds["soft_octaves"], softer)
         rule = PassageRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
         usual = float(np.median(octaves)) if len(octaves) else 0.0
+
+        noise = column(table, "noise") / _NOISE_STEPS
+        reach = max(2, round(float(video.frame_rate) * self.params.beside_s))
+
+        def only_calm(rows: Rows) -> bool:
+            """Whether the passage is as soft as the programme, and its neighbours are noisy."""
+            calm, loud = float(np.median(noise[slice(*rows)])), max(sides(noise, rows, reach))
+            if loud < bounds["noise_ratio"] * calm + bounds["noise_code"]:
+                return False
+            soft, sharp = float(np.median(octaves[slice(*rows)])), min(sides(octaves, rows, reach))
+            return soft - usual < (soft - sharp) / 2
+
+        measure = excused(measure, rule, only_calm)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
@@ -118,8 +142,10 @@ class BlurAnalysis:
             softness=np.uint16,
             across=np.uint16,
             down=np.uint16,
+            noise=np.uint8,
             **SIGNATURE,
         )
+        self._flat = FlatTiles(video)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
@@ -136,6 +162,7 @@ class BlurAnalysis:
             softness=saturate(octaves * _STEPS, np.uint16),
             across=self._detail(near.sum(axis=(1, 2))),
             down=self._detail(video.features["dy_squares"][:, 0].astype(np.float64)),
+            noise=saturate(self._flat.power_code(video.features) * _NOISE_STEPS, np.uint8),
             **self._signatures.columns(video.features["tile_luma"]),
         )
 

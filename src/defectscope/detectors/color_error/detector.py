@@ -19,8 +19,8 @@ from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.color_error.events import Error, find_steps, pair
-from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps
-from defectscope.features.geometry import tile_samples
+from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps, shift_steps
+from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
 
@@ -31,10 +31,13 @@ _KEPT: dict[str, tuple[int, Any]] = {
     "gain": (64, np.int8),
     "gain_back": (64, np.int8),
     "as_is": (64, np.uint16),
-    "as_cast": (64, np.uint16),
-    "as_gain": (64, np.uint16),
-    "as_gain_back": (64, np.uint16),
+    "as_cast": (255, np.uint8),
+    "as_gain": (255, np.uint8),
+    "as_gain_back": (255, np.uint8),
     "as_swap": (16, np.uint16),
+    "shift_x": (256, np.int8),
+    "shift_y": (256, np.int8),
+    "shift_left": (255, np.uint8),
     "luma_change": (32, np.uint16),
     "slope": (2048, np.int16),
     "pivot_change": (16, np.int16),
@@ -42,8 +45,10 @@ _KEPT: dict[str, tuple[int, Any]] = {
     "saturation": (2, np.uint8),
     "outside_share": (65535, np.uint16),
 }
+# Those kept as shares of `as_is`: more than all of it explains nothing.
+_SHARES = ("as_cast", "as_gain", "as_gain_back")
 # What a picture that follows none is like.
-_NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0}
+_NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0, "shift_left": 1.0}
 # Luma outside these codes is out of tolerance. Source: EBU R 103 (8-bit, 5 to 246, and 1 % of the
 # picture may lie outside).
 _LEGAL_CODES = (5, 246)
@@ -135,6 +140,10 @@ class ColorError:
             sign = 1 if error.first == row else -1
             evidence["cast_u_code"] = round(sign * step.vector[0], 2)
             evidence["cast_v_code"] = round(sign * step.vector[1], 2)
+        elif step.kind == "chroma_shift":
+            sign = 1 if error.first == row else -1
+            evidence["shift_x_share"] = round(sign * step.vector[0] / TILE_COLUMNS, 4)
+            evidence["shift_y_share"] = round(sign * step.vector[1] / TILE_ROWS, 4)
         elif step.kind == "illegal_range":
             evidence["luma_gain"] = round(float(np.exp(abs(step.vector[0]))), 4)
         # A transformation and its undoing are hardly ever meant; one alone may be an effect.
@@ -182,7 +191,8 @@ class ColorError:
 
 
 def _steps_of(table: Table) -> Steps:
-    return {name: column(table, name) / steps for name, (steps, _) in _KEPT.items()}
+    steps = {name: column(table, name) / steps for name, (steps, _) in _KEPT.items()}
+    return steps | {name: steps[name] * steps["as_is"] for name in _SHARES}
 
 
 class ColorErrorAnalysis:
@@ -218,7 +228,11 @@ class ColorErrorAnalysis:
         before = now[:, :1] if self._last is None else self._last
         joined = np.concatenate([before, now], axis=1)
         self._last = now[:, -1:].copy()
+        tiles = joined.reshape(3, -1, TILE_ROWS, TILE_COLUMNS)
         measured = color_steps(joined[1], joined[2]) | luma_steps(joined[0])
+        measured |= shift_steps(tiles[1], tiles[2])
+        whole = np.maximum(measured["as_is"], 1e-9)
+        measured |= {name: measured[name] / whole for name in _SHARES}
         if first:
             for name, values in measured.items():
                 values[0] = _NEUTRAL.get(name, 0.0)

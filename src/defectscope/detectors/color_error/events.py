@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,11 @@ from defectscope.detectors.color_error.steps import Steps
 
 # What is usual about a picture is judged over so many pictures on either side of it.
 _REACH = 12
+# Levels count as steady over so many pictures.
+_STEADY = 4
+# What may be left of a step by the one that undoes it: a share of its size, and so much more in the
+# kind's own unit. Motion carries colour along, and a shift is measured less well than the others.
+_UNDONE = {"cast": (0.3, 1.0), "illegal_range": (0.3, 0.0), "chroma_shift": (0.6, 0.01)}
 _ONLY_IN_PAIRS = ("chroma_shift", "illegal_range")
 
 
@@ -24,8 +29,8 @@ class Step:
         row: The first picture after it.
         kind: `cast`, `chroma_loss`, `chroma_swap`, `illegal_range` or `chroma_shift`.
         onset: Whether it must begin an error (True), end one (False), or may do either (None).
-        vector: What it does, in the kind's own unit: the cast in codes, the logarithm of the
-            stretch; () where there is nothing to compare.
+        vector: What it does, in the kind's own unit: the cast in codes, the shift in tiles, the
+            logarithm of the stretch; () where there is nothing to compare.
         strength: How far it stands above what is usual, from 1 up.
     """
 
@@ -76,11 +81,15 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     found: list[Step] = []
     # Errors of colour leave luma's contrast alone; what goes black or comes back takes both.
     kept = np.abs(steps["slope"] - 1) <= limit["kept_slope"]
-    for row in np.flatnonzero(calm & kept & (jump >= floor)).tolist():
+    # Where colour jumps to and fro, light flickers.
+    once = jump >= limit["alone_ratio"] * largest
+    for row in np.flatnonzero(calm & kept & once & (jump >= floor)).tolist():
         found += _explained(row, steps, float(explained[row]), float(floor[row]), limit)
     taken = {step.row for step in found}
     alone = calm & kept & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * usual))
     alone &= jump >= limit["shift_peak_ratio"] * largest
+    # One displacement must explain it: a key frame colours every block a little differently.
+    alone &= steps["shift_left"] <= limit["shift_left_share"]
     # Where luma jumps as well, it is the picture that moved.
     alone &= steps["luma_left"] <= luma_largest * limit["shift_luma_ratio"] + 0.1
     slopes = np.abs(steps["slope"] - 1)
@@ -98,6 +107,7 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
         & (pure | standing_out)
         & _gain_agrees(steps, limit)
     )
+    stretched |= calm & _left_range(steps, limit)
     for row in np.flatnonzero(stretched).tolist():
         if row not in taken:
             slope = float(np.log(max(steps["slope"][row], 1e-3)))
@@ -107,7 +117,8 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     for row in np.flatnonzero(alone).tolist():
         if row not in taken:
             strength = float(jump[row] / max(limit["shift_ratio"] * usual[row], 0.1))
-            found.append(Step(row, "chroma_shift", None, (), strength))
+            vector = (float(steps["shift_x"][row]), float(steps["shift_y"][row]))
+            found.append(Step(row, "chroma_shift", None, vector, strength))
     return sorted(found, key=lambda step: step.row)
 
 
@@ -116,14 +127,19 @@ def _explained(
 ) -> list[Step]:
     """The transformation that best explains a jump, where one does."""
     at = {name: float(values[row]) for name, values in steps.items()}
-    options: dict[str, float] = {
-        "chroma_swap": at["as_swap"],
-        "lost": at["as_gain"] if 0 <= at["gain"] <= limit["loss_gain"] else np.inf,
-        "regained": at["as_gain_back"] if 0 <= at["gain_back"] <= limit["loss_gain"] else np.inf,
-    }
+    options: dict[str, float] = {}
+    # Nobody sees that a picture which is nearly grey has become grey.
+    if at["as_is"] >= limit["colorful_code"]:
+        options["chroma_swap"] = at["as_swap"]
+        if 0 <= at["gain"] <= limit["loss_gain"]:
+            options["lost"] = at["as_gain"]
+        if 0 <= at["gain_back"] <= limit["loss_gain"]:
+            options["regained"] = at["as_gain_back"]
     cast = (at["cast_u"], at["cast_v"])
     if np.hypot(*cast) >= limit["cast_code"]:
         options["cast"] = at["as_cast"]
+    if not options:
+        return []
     best = min(options, key=lambda name: options[name])
     # Where one shift explains nearly all, the colour before or after it was one and the same
     # everywhere, and a gain would explain it as well.
@@ -146,6 +162,31 @@ def _gain_agrees(steps: Steps, limit: Mapping[str, float]) -> NDArray[np.bool_]:
     return ~colored | ((ratio >= 0.3) & (ratio <= 1.6))
 
 
+def _left_range(steps: Steps, limit: Mapping[str, float]) -> NDArray[np.bool_]:
+    """Where levels leave the legal range at once, or come back, as luma is stretched or shrunk.
+
+    Motion hides a stretch, but not that black has suddenly gone below black.
+    """
+    outside = steps["outside_share"]
+    count = len(outside)
+    out = np.zeros(count, np.bool_)
+    if count <= 2 * _STEADY:
+        return out
+    windows = sliding_window_view(outside, _STEADY)
+    least, most = windows.min(axis=1), windows.max(axis=1)
+    rows = np.arange(_STEADY, count - _STEADY + 1)
+    before, after = rows - _STEADY, rows
+    bounds = limit["outside_least"], limit["outside_usual_ratio"]
+    up = (least[after] >= bounds[0]) & (least[after] >= bounds[1] * most[before])
+    down = (least[before] >= bounds[0]) & (least[before] >= bounds[1] * most[after])
+    slope = steps["slope"][rows]
+    stretched = (up & (slope >= 1 + limit["outside_slope"])) | (
+        down & (slope <= 1 - limit["outside_slope"])
+    )
+    out[rows] = stretched & (np.abs(steps["pivot_change"][rows]) <= limit["pivot_code"])
+    return out
+
+
 def pair(steps: Sequence[Step], rows: int) -> list[Error]:
     """Joins each step that may begin an error with the first later one that undoes it.
 
@@ -154,35 +195,32 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
     stretches that nothing undoes are dropped: motion and light may look like one of them.
     """
     errors: list[Error] = []
-    used: set[int] = set()
-    for number, step in enumerate(steps):
-        if number in used or step.onset is False:
-            continue
-        undone = _first(steps, number, used, lambda other, s=step: _undoes(s, other))
-        if undone is not None:
-            used |= {number, undone}
-            errors.append(Error(step.row, steps[undone].row, step, paired=True))
-    for number, step in enumerate(steps):
-        if number in used or step.kind in _ONLY_IN_PAIRS:
-            continue
-        from_here = step.onset if step.onset is not None else rows - step.row <= step.row
-        span = (step.row, rows) if from_here else (0, step.row)
-        errors.append(Error(*span, step, paired=False))
+    left: list[Step] = []
+    for kind in sorted({step.kind for step in steps}):
+        of_kind = [step for step in steps if step.kind == kind]
+        free = np.array([step.onset is not True for step in of_kind])
+        used = np.zeros(len(of_kind), np.bool_)
+        vectors = np.array([step.vector for step in of_kind], np.float64)
+        for number, step in enumerate(of_kind):
+            if used[number] or step.onset is False:
+                continue
+            fits = (free & ~used)[number + 1 :] & _undone(step, vectors[number + 1 :])
+            if fits.any():
+                other = number + 1 + int(np.argmax(fits))
+                used[[number, other]] = True
+                errors.append(Error(step.row, of_kind[other].row, step, paired=True))
+        left += [step for step, gone in zip(of_kind, used, strict=True) if not gone]
+    for step in left:
+        if step.kind not in _ONLY_IN_PAIRS:
+            from_here = step.onset if step.onset is not None else rows - step.row <= step.row
+            span = (step.row, rows) if from_here else (0, step.row)
+            errors.append(Error(*span, step, paired=False))
     return errors
 
 
-def _first(
-    steps: Sequence[Step], after: int, used: set[int], fits: Callable[[Step], bool]
-) -> int | None:
-    for number in range(after + 1, len(steps)):
-        if number not in used and fits(steps[number]):
-            return number
-    return None
-
-
-def _undoes(step: Step, other: Step) -> bool:
-    if other.kind != step.kind or other.onset is True:
-        return False
-    size = float(np.hypot.reduce(step.vector)) if step.vector else 0.0
-    left = np.hypot.reduce(np.add(step.vector, other.vector)) if step.vector else 0.0
-    return float(left) <= 0.3 * size + (1.0 if step.kind == "cast" else 0.0)
+def _undone(step: Step, others: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of the (n, size) vectors take back what a step did."""
+    share, more = _UNDONE.get(step.kind, (0.0, 0.0))
+    left = np.sqrt(np.sum((others + np.asarray(step.vector)) ** 2, axis=1))
+    size = float(np.sqrt(np.sum(np.square(step.vector))))
+    return np.asarray(left <= share * size + more)

@@ -1,8 +1,8 @@
 """How colour changes from one picture to the next: pure functions over the means of tiles.
 
-Motion moves colour about; a colour error transforms it. So each step is explained in four ways, by
-nothing, by an added cast, by a gain and by an exchange of U and V, and what an explanation leaves
-unexplained tells how good it is.
+Motion moves colour about; a colour error transforms it. So each step is explained in five ways, by
+nothing, by an added cast, by a gain, by an exchange of U and V and by one displacement of all
+colour, and what an explanation leaves unexplained tells how good it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 # Full-range conversion stretches luma about the middle of 16 and 235.
 # Source: ITU-R BT.709-6, table 4 (nominal range of luma).
 PIVOT_CODE = 125.5
+# Mean squared slope of colour, in codes per tile, that is added to what is there, so that a picture
+# without slopes of colour has no displacement.
+_FLAT_SLOPE = 1e-3
 # Mean square of the colour below which a gain means nothing: half a code.
 _LEAST_ENERGY = 0.25
 
@@ -77,6 +80,39 @@ def luma_steps(luma: NDArray[np.float64]) -> Steps:
         "pivot_change": mean1 - slope * mean0,
         "luma_left": np.abs(d1 - slope[:, None] * d0).mean(axis=1),
     }
+
+
+def shift_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
+    """Gives the displacement that most nearly takes each picture's last colours to these.
+
+    Where colour moves by a small part of a tile, a tile's mean changes by that part of the slope
+    from the tile before it to the one after it.
+
+    Args:
+        u: (frames + 1, 8, 12) mean U less grey, in codes; the first is the picture before.
+        v: Likewise V.
+
+    Returns:
+        Each (frames,): `shift_x` and `shift_y`, to the right and down, as shares of a tile; and
+        `shift_left`, the share of the squared difference that the displacement leaves, 0 to 1.
+    """
+    colors = np.stack([u, v], axis=1)
+    before, change = colors[:-1], np.diff(colors, axis=0)[:, :, 1:-1, 1:-1]
+    across = (before[:, :, 1:-1, 2:] - before[:, :, 1:-1, :-2]) / 2
+    down = (before[:, :, 2:, 1:-1] - before[:, :, :-2, 1:-1]) / 2
+
+    def product(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray((one * other).mean(axis=(1, 2, 3)))
+
+    xx, yy = product(across, across) + _FLAT_SLOPE, product(down, down) + _FLAT_SLOPE
+    xy, xt, yt = product(across, down), product(across, change), product(down, change)
+    determinant = xx * yy - xy * xy
+    x, y = (yy * xt - xy * yt) / determinant, (xx * yt - xy * xt) / determinant
+    at = (slice(None), None, None, None)
+    left = change - x[at] * across - y[at] * down
+    energy = product(change, change)
+    share = np.where(energy > 0, product(left, left) / np.maximum(energy, 1e-12), 1.0)
+    return {"shift_x": -x, "shift_y": -y, "shift_left": share}
 
 
 def _gain(product: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArray[np.float64]:

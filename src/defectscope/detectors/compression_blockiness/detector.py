@@ -13,19 +13,21 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
 from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
-from defectscope.detectors.compression_blockiness.grid import grid
-from defectscope.features.geometry import sampled_columns, sampled_rows
+from defectscope.detectors.compression_blockiness.meter import (
+    BUCKETS_HZ,
+    GRID_FEATURES,
+    GridMeter,
+    Grids,
+)
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 
-BUCKETS_HZ = 5
 _STEPS = 256
 # Between these shares of a plainly visible step its height matters.
 _LEAST_HEIGHT, _MOST_HEIGHT = 0.65, 2.0
@@ -59,7 +61,7 @@ class CompressionBlockiness:
         # A bucket that a segment cuts is measured whole by the one that holds its start.
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"column_step", "row_step", "tile_luma"}),
+            features=GRID_FEATURES,
             context_before_s=0.25,
             context_after_s=0.25,
         )
@@ -111,19 +113,13 @@ class CompressionBlockiness:
 
 
 class CompressionBlockinessAnalysis:
-    """Sums step profiles over buckets of the absolute grid, and looks for a grid in each."""
+    """Keeps the strongest grid of every stretch."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
         assert video is not None
-        self._time_base = video.time_base
         self._signatures = Signatures(video)
-        # Mean step of a column times mean step of a row, of so many sums of samples, in codes.
-        lines = len(sampled_rows(video.width, video.height)) * len(sampled_columns(video.width))
-        scale = float(1 << (video.bit_depth - 8))
-        self._samples = max(1.0, np.sqrt(video.width * video.height * lines) * scale)
-        self._open: _Bucket | None = None
-        self._finished: list[_Bucket] = []
+        self._meter = GridMeter(video)
         self._table = TableBuilder(
             Fraction(BUCKETS_HZ),
             bucket=np.int64,
@@ -136,73 +132,25 @@ class CompressionBlockinessAnalysis:
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
-        video = chunk.video
-        if video is None or not len(video.pts):
-            return
-        ticks = Fraction(1, BUCKETS_HZ) / self._time_base
-        buckets = video.pts * ticks.denominator // ticks.numerator
-        edges: list[int] = (np.flatnonzero(np.diff(buckets)) + 1).tolist()
-        for first, last in zip([0, *edges], [*edges, len(buckets)], strict=True):
-            bucket = int(buckets[first])
-            if self._open is None or bucket != self._open.bucket:
-                self._finish()
-                self._open = _Bucket(bucket)
-            inside = slice(first, last)
-            self._open.add(
-                last - first,
-                video.features["tile_luma"][inside],
-                video.features["column_step"][inside],
-                video.features["row_step"][inside],
-            )
-        self._measure()
+        if chunk.video is not None and len(chunk.video.pts):
+            self._keep(self._meter.push(chunk.video))
 
-    def _finish(self) -> None:
-        if self._open is not None:
-            self._finished.append(self._open)
-            self._open = None
-
-    def _measure(self) -> None:
-        """Looks for a grid in all buckets that are finished."""
-        done, self._finished = self._finished, []
-        if not done:
+    def _keep(self, grids: Grids | None) -> None:
+        if grids is None:
             return
-        pictures = np.array([each.pictures for each in done])
-        columns = np.stack([each.columns for each in done]).astype(np.float64)
-        rows = np.stack([each.rows for each in done]).astype(np.float64)
-        strength, clarity, period = grid(columns, rows)
-        sums = columns.sum(axis=1) * rows.sum(axis=1)
-        height = strength * np.sqrt(sums) / (self._samples * pictures)
-        kept = {"strength": strength, "clarity": clarity, "period": period, "height": height}
+        kept = {
+            "strength": grids.strength,
+            "clarity": grids.clarity,
+            "period": grids.period_px,
+            "height": grids.height_code,
+        }
         self._table.add(
-            bucket=[each.bucket for each in done],
+            bucket=grids.bucket,
             **{name: saturate(values * _STEPS, np.uint16) for name, values in kept.items()},
-            **self._signatures.columns(
-                np.stack([each.luma for each in done]) / pictures[:, None, None]
-            ),
+            **self._signatures.columns(grids.tile_luma),
         )
 
     def close(self) -> Measurements:
         """Gives the grid by bucket."""
-        self._finish()
-        self._measure()
+        self._keep(self._meter.close())
         return Measurements("compression_blockiness", {"buckets": self._table.table()})
-
-
-class _Bucket:
-    """Sums over the pictures of a bucket: integers, so that chunks do not matter."""
-
-    def __init__(self, bucket: int) -> None:
-        self.bucket = bucket
-        self.pictures = 0
-        self.luma: NDArray[np.uint64] = np.zeros(1, np.uint64)
-        self.columns: NDArray[np.uint64] = np.zeros(1, np.uint64)
-        self.rows: NDArray[np.uint64] = np.zeros(1, np.uint64)
-
-    def add(
-        self, pictures: int, luma: NDArray[Any], columns: NDArray[Any], rows: NDArray[Any]
-    ) -> None:
-        """Takes (pictures, ...) integers of consecutive pictures."""
-        self.pictures += pictures
-        self.luma = self.luma + luma.sum(axis=0, dtype=np.uint64)
-        self.columns = self.columns + columns.sum(axis=0, dtype=np.uint64)
-        self.rows = self.rows + rows.sum(axis=0, dtype=np.uint64)

@@ -8,30 +8,22 @@ filter's answer, but its power.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from defectscope.detection.alikes import excused, sides
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
 from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows, row_ends
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
-from defectscope.features.geometry import tile_samples
+from defectscope.detectors.video_noise.flat import DOTS_QUANTILE, FLAT_QUANTILE, FlatTiles
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 
 _STEPS_PER_CODE = 256
-# Source: J. Immerkaer, "Fast noise variance estimation", 1996: sigma of white noise from the mean
-# magnitude of his filter's answer.
-_IMMERKAER = math.sqrt(math.pi / 2) / 6
-# Power of the Laplacian's answer to white noise of sigma 1: 4 x 1 + 4 x 4.
-_LAPLACIAN_POWER = 20
-# Tiles nearer to black or white than this clip noise and read as clean, 8-bit-equivalent codes.
-_CLIPPED_CODES = (24, 228)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +34,20 @@ class Params:
         flat_quantile: Which tile speaks for the picture's noise, 0 the calmest and 1 the busiest:
             low enough to be flat, high enough not to be one dead tile.
         dots_quantile: Likewise for stray dots, which fall on every tile.
+        busy_quantile: Which tile speaks for the picture's detail.
         window_s: Stretch before and after a change of noise that is compared, seconds.
         min_duration_s: Shorter noise is not reported, seconds.
         bridge_s: Noise that pauses for less is one occurrence, seconds.
+        beside_s: Stretch before and after a passage whose detail is compared with its own, seconds.
     """
 
-    flat_quantile: float = 0.1
-    dots_quantile: float = 0.2
+    flat_quantile: float = FLAT_QUANTILE
+    dots_quantile: float = DOTS_QUANTILE
+    busy_quantile: float = 0.8
     window_s: float = 0.3
     min_duration_s: float = 0.2
     bridge_s: float = 0.3
+    beside_s: float = 0.5
 
 
 class VideoNoise:
@@ -88,15 +84,28 @@ class VideoNoise:
         dots = np.log2(power + 2 * bounds["look_code"])
         # Strong noise is one wherever it is; texture has few strong lines, noise is alike all over.
         alike = power < bounds["peaky_ratio"] * sigma
-        measure = np.max(
-            [
-                stands_out([grain], [bounds["rise_octaves"]], begins, window),
-                stands_out([dots], [bounds["dots_rise_octaves"]], begins, window),
-                np.where(alike, sigma / bounds["strong_code"], 0.0),
-            ],
-            axis=0,
+        lasting = np.where(alike, sigma / bounds["strong_code"], 0.0)
+        standing = np.maximum(
+            stands_out([grain], [bounds["rise_octaves"]], begins, window),
+            stands_out([dots], [bounds["dots_rise_octaves"]], begins, window),
         )
         rule = PassageRule(1.0, 0.9, self.params.min_duration_s, self.params.bridge_s)
+        busy = column(table, "busy") / _STEPS_PER_CODE
+        reach = max(2, round(float(video.frame_rate) * self.params.beside_s))
+        usual = [float(np.median(level)) if len(level) else 0.0 for level in (grain, dots)]
+
+        def beside_blur(rows: Rows) -> bool:
+            """Whether the passage is as noisy as the programme, and its neighbours lack detail."""
+            detail = float(np.median(busy[slice(*rows)]))
+            if detail < bounds["detail_ratio"] * min(sides(busy, rows, reach)):
+                return False
+            return all(
+                within - typical < max((within - min(sides(level, rows, reach))) / 2, 0.05)
+                for level, typical in zip((grain, dots), usual, strict=True)
+                for within in [float(np.median(level[slice(*rows)]))]
+            )
+
+        measure = np.maximum(excused(standing, rule, beside_blur), lasting)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             inside = slice(*rows)
@@ -117,15 +126,15 @@ class VideoNoiseAnalysis:
         video = stream.video
         assert video is not None
         self._params = params
-        # The filters' samples are first shifted down to 10 bits.
-        self._noise_scale = float(1 << (min(video.bit_depth, 10) - 8))
-        self._luma_scale = float(1 << (video.bit_depth - 8))
-        size = (video.width, video.height)
-        self._noise_samples = tile_samples(*size, margin=2, above=1, below=1)
-        self._luma_samples = np.maximum(tile_samples(*size, every=True), 1)
+        self._flat = FlatTiles(video)
         self._signatures = Signatures(video)
         self._table = TableBuilder(
-            1 / video.time_base, pts=np.int64, sigma=np.uint16, power=np.uint16, **SIGNATURE
+            1 / video.time_base,
+            pts=np.int64,
+            sigma=np.uint16,
+            power=np.uint16,
+            busy=np.uint16,
+            **SIGNATURE,
         )
 
     def push(self, chunk: Chunk) -> None:
@@ -133,32 +142,18 @@ class VideoNoiseAnalysis:
         video = chunk.video
         if video is None or not len(video.pts):
             return
-        luma = video.features["tile_luma"]
-        samples = np.maximum(self._noise_samples, 1)
-        magnitude = video.features["tile_noise"] / samples * _IMMERKAER
-        power = np.sqrt(video.features["tile_laplacian_squares"] / samples / _LAPLACIAN_POWER)
-        mean = luma / self._luma_samples / self._luma_scale
-        low, high = _CLIPPED_CODES
-        usable = (mean > low) & (mean < high) & (self._noise_samples > 0)
-        params, scale = self._params, _STEPS_PER_CODE / self._noise_scale
+        params, flat = self._params, self._flat
+        measured = {
+            "sigma": flat.sigma_code(video.features, params.flat_quantile),
+            "power": flat.power_code(video.features, params.dots_quantile),
+            "busy": flat.sigma_code(video.features, params.busy_quantile),
+        }
         self._table.add(
             pts=video.pts,
-            sigma=saturate(lowest(magnitude, usable, params.flat_quantile) * scale, np.uint16),
-            power=saturate(lowest(power, usable, params.dots_quantile) * scale, np.uint16),
-            **self._signatures.columns(luma),
+            **{n: saturate(v * _STEPS_PER_CODE, np.uint16) for n, v in measured.items()},
+            **self._signatures.columns(video.features["tile_luma"]),
         )
 
     def close(self) -> Measurements:
         """Gives noise by frame."""
         return Measurements("video_noise", {"frames": self._table.table()})
-
-
-def lowest(
-    tiles: NDArray[np.float64], usable: NDArray[np.bool_], quantile: float
-) -> NDArray[np.float64]:
-    """Gives the value of the usable tile at a quantile from below, 0 where there is none."""
-    flat = np.sort(np.where(usable, tiles, np.inf).reshape(len(tiles), -1), axis=1)
-    count = usable.reshape(len(tiles), -1).sum(axis=1)
-    at = np.rint(quantile * np.maximum(count - 1, 0)).astype(np.intp)
-    picked = np.take_along_axis(flat, at[:, None], axis=1)[:, 0]
-    return np.where(count > 0, picked, 0.0)
