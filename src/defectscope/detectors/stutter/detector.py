@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.differences import FEATURES, STEPS_PER_CODE, Differences, difference
+from defectscope.detection.differences import FEATURES, TONES, Differences, difference
 from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
@@ -25,7 +25,6 @@ from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
 
 _STEPS_PER_MOVED_CODE = 256
-_STEPS_PER_APART = 160
 _STEPS_PER_WAY = 100
 # Of a still picture, by coding alone.
 _STEP_NOISE_CODE = 0.02
@@ -64,8 +63,7 @@ class Stutter:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"tile_luma", "row_luma", "column_luma", "luma_histogram"})
-            | FEATURES,
+            features=frozenset({"tile_luma", "row_luma", "column_luma"}) | FEATURES | TONES,
             context_before_s=0.5,
         )
 
@@ -87,7 +85,7 @@ class Stutter:
             tiles=column(table, "tiles") / _STEPS_PER_MOVED_CODE,
             rows=column(table, "rows") / _STEPS_PER_MOVED_CODE,
             columns=column(table, "columns") / _STEPS_PER_MOVED_CODE,
-            apart=column(table, "apart") / _STEPS_PER_APART,
+            apart=difference(table, "apart"),
             way=column(table, "way") / _STEPS_PER_WAY,
         )
         events = self._events(motion, float(video.frame_rate), starts_s, ends_s)
@@ -190,7 +188,7 @@ class StutterAnalysis:
         self._tile_luma = tiles.reshape(-1) * scale
         self._row_samples = video.width * scale
         self._column_samples = max(1, len(sampled_rows(video.width, video.height))) * scale
-        self._differences = Differences(video, "mean", "peak", "luma")
+        self._differences = Differences(video, "mean", "peak", "luma", "apart")
         self._last: dict[str, NDArray[Any]] = {}
         self._table = TableBuilder(
             1 / video.time_base,
@@ -199,7 +197,6 @@ class StutterAnalysis:
             tiles=np.uint16,
             rows=np.uint16,
             columns=np.uint16,
-            apart=np.uint8,
             way=np.int8,
         )
 
@@ -212,9 +209,6 @@ class StutterAnalysis:
         tile_luma = video.features["tile_luma"].reshape(count, -1) / self._tile_luma
         rows = bands(video.features["row_luma"], _ROW_BANDS, self._row_samples)
         columns = bands(video.features["column_luma"], _COLUMN_BANDS, self._column_samples)
-        differences = self._differences.columns(video.features)
-        mean = differences["mean"] / STEPS_PER_CODE["mean"]
-        apart = mean / np.maximum(self._strangers(video.features["luma_histogram"]), 1.0)
         moved: dict[str, NDArray[Any]] = {}
         ways: list[NDArray[np.float64]] = []
         for kind, means in (("tiles", tile_luma), ("rows", rows), ("columns", columns)):
@@ -222,9 +216,8 @@ class StutterAnalysis:
             ways.append(way)
         self._table.add(
             pts=video.pts,
-            **differences,
+            **self._differences.columns(video.features),
             **moved,
-            apart=saturate(apart * _STEPS_PER_APART, np.uint8),
             way=saturate(np.mean(ways, axis=0) * _STEPS_PER_WAY, np.int8),
         )
 
@@ -244,18 +237,6 @@ class StutterAnalysis:
         ways = np.sum(steps[1:] * steps[:-1], axis=1) / (lengths[1:] * lengths[:-1])
         far = np.abs(steps[1:]).mean(axis=1)
         return saturate(far * _STEPS_PER_MOVED_CODE, np.uint16), ways
-
-    def _strangers(self, histograms: NDArray[Any]) -> NDArray[np.float64]:
-        """How far apart two samples are on average that have nothing in common, codes.
-
-        One is drawn from each picture or the one before it, and so is the other.
-        """
-        before = self._last.get("tones", histograms[:1])
-        self._last["tones"] = histograms[-1:].copy()
-        tones = np.concatenate([before, histograms]).astype(np.float64)
-        tones = tones[1:] + tones[:-1]
-        shares = np.cumsum(tones, axis=1) / np.maximum(tones.sum(axis=1, keepdims=True), 1.0)
-        return 2.0 * np.sum(shares * (1.0 - shares), axis=1)
 
     def close(self) -> Measurements:
         """Gives the differences."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detection.differences import alone
 from defectscope.detection.spans import runs
 from defectscope.detectors.stutter.rhythm import conversion, in_rhythm, periodic
 from defectscope.detectors.stutter.windows import around, window_quantiles
@@ -137,13 +138,14 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
     around it usually are, most of all where most moves; not a cut (which would be longer still),
     not a change of light, and not part of a rhythm.
     """
-    mean, ratio = motion.mean, strides(motion)
-    alone = _alone(mean, _PEAK_NOISE_CODE)
+    mean, plain = motion.mean, beside(motion)
+    ratio = strides(motion)
+    by_itself = alone(mean, _PEAK_NOISE_CODE)
     cut = mean > thresholds["cut_code"]
-    cut |= (alone > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
+    cut |= (by_itself > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
     # Another scene has nothing in common with the last; nor has very fast motion, which goes on.
     goes_on = (motion.way + np.append(motion.way[1:], 0.0)[: len(mean)]) / 2
-    other = (motion.apart > thresholds["cut_apart"]) & (alone > thresholds["cut_alone"])
+    other = (motion.apart > thresholds["cut_apart"]) & (by_itself > thresholds["cut_alone"])
     cut |= other & (goes_on < thresholds["goes_on"])
     stands = around(still.astype(np.float64), 2).any(axis=1)
     # Some motion is jerky by nature: its steps are spread widely.
@@ -161,32 +163,27 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
         & ~stands
     )
     # A key frame refreshes what stands; where things moved, they do not move further.
-    further = _alone(motion.peak, _PEAK_NOISE_CODE)
-    wanted &= (further >= thresholds["further"]) & ~in_rhythm(ratio, 3)
+    further = alone(motion.peak, _PEAK_NOISE_CODE)
+    wanted &= (further >= thresholds["further"]) & ~in_rhythm(ratio, 3) & ~in_rhythm(plain, 3)
     wanted[: _JUMP_REACH + 1] = False
     wanted[len(wanted) - _JUMP_REACH :] = False
     return np.where(wanted, clear * np.minimum(further, _MOST_FURTHER), 0.0)
 
 
 def strides(motion: Motion) -> Series:
+    """Gives `beside` with steps that are longer in a rhythm counted by what they exceed it."""
+    longer = conversion(beside(motion))
+    moves = {name: getattr(motion, name) / longer for name in ("tiles", "rows", "columns")}
+    return beside(replace(motion, **moves))
+
+
+def beside(motion: Motion) -> Series:
     """Gives how long each picture's step is, beside the longest of three on either side.
 
     Differences of samples stop growing once things have moved by their own size. Means over tiles
     and bands of the picture go on, and hardly know noise; three kinds of them agree where the
-    picture really jumped. Steps that are longer in a rhythm count by what they exceed it.
+    picture really jumped.
     """
     moves = (motion.tiles, motion.rows, motion.columns)
-    longer = conversion(_beside(moves))
-    return _beside(tuple(each / longer for each in moves))
-
-
-def _beside(moves: tuple[Series, ...]) -> Series:
-    logs = [np.log(np.maximum(_alone(each, _STRIDE_NOISE_CODE), 1e-3)) for each in moves]
+    logs = [np.log(np.maximum(alone(each, _STRIDE_NOISE_CODE), 1e-3)) for each in moves]
     return np.exp(np.mean(logs, axis=0))
-
-
-def _alone(values: Series, noise: float) -> Series:
-    """How much each value exceeds the largest of three on either side."""
-    windows = np.array(around(values, _JUMP_REACH))
-    windows[:, _JUMP_REACH] = 0.0
-    return values / (windows.max(axis=1) + noise)

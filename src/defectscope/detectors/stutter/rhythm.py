@@ -28,6 +28,7 @@ _CONVERSION_PERIODS = 6
 _LEAST_COMPANY = 5
 _CONVERSION_CLEAR = 3.5
 _CONVERSION_RATIO = 1.3
+_LEAST_STEP = 0.05
 
 
 def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
@@ -98,12 +99,14 @@ def conversion(steps: Series) -> Series:
         (n,) ratios, 1 where there is no such rhythm. A step does not speak for itself.
     """
     count = len(steps)
-    logs = np.log(np.maximum(steps, 0.05))
+    logs = np.log(np.maximum(steps, _LEAST_STEP))
+    known = np.ones(count)
+    known[:1] = 0.0  # nothing came before the first picture
     best, longer = np.full(count, _CONVERSION_CLEAR), np.ones(count)
     for period in range(_SHORTEST_CONVERSION, _LONGEST_CADENCE + 1):
         reach = _CONVERSION_PERIODS * period
-        there = np.pad(np.ones(count), reach)
-        padded = np.pad(logs, reach)
+        there = np.pad(known, reach)
+        padded = np.pad(logs * known, reach)
         mates = [reach + k * period for k in range(-_CONVERSION_PERIODS, _CONVERSION_PERIODS + 1)]
         mates.remove(reach)
         company = np.sum([there[m : m + count] for m in mates], axis=0)

@@ -14,18 +14,19 @@ _ROWS = 4096
 
 
 def around(values: Series, reach: int) -> Series:
-    """Gives each value with its neighbours, (n, 2 reach + 1), a view; ends repeat."""
+    """Gives each value with its neighbours, (n, 2 reach + 1), a view; mirrored at the ends."""
     if not len(values):
         return np.empty((0, 2 * reach + 1))
-    padded = np.pad(values, reach, mode="edge")
+    padded = np.pad(values, reach, mode="symmetric")
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
 
 
 def window_means(values: Series, reach: int) -> Series:
-    """Gives the mean of each value and its neighbours, (n,); ends repeat."""
+    """Gives the mean of each value and its neighbours, (n,); mirrored at the ends."""
     if not len(values):
         return np.empty(0)
-    sums = np.cumsum(np.pad(values, (reach + 1, reach), mode="edge"))
+    sums = np.cumsum(np.pad(values, reach, mode="symmetric"))
+    sums = np.concatenate([[0.0], sums])
     return (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detection.contracts import Chunk
+from defectscope.detection.differences import Differences
 from defectscope.detection.tables import TableBuilder, saturate
 from defectscope.detectors.tearing import seams
 from defectscope.features.geometry import sampled_columns
@@ -60,8 +61,10 @@ class TearingAnalysis:
         self._luma = np.empty((0, coarse), np.float32)
         self._changes = np.empty((0, coarse), np.float32)
         self._pts = np.empty(0, np.int64)
+        self._apart = np.empty(0, np.uint8)
         self._measured = 0
-        kinds = {name: kind for name, (_, kind) in KEPT.items()}
+        self._differences = Differences(video, "apart")
+        kinds = {name: kind for name, (_, kind) in KEPT.items()} | self._differences.kinds
         self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds)
 
     def push(self, chunk: Chunk) -> None:
@@ -79,6 +82,8 @@ class TearingAnalysis:
             self._steps = np.repeat(steps[:1], self._before, axis=0)
             self._luma = np.repeat(luma[:1], self._before, axis=0)
             self._changes = np.repeat(changes[:1], self._before, axis=0)
+        apart = self._differences.columns(video.features)["apart"]
+        self._apart = np.concatenate([self._apart, apart])
         self._add(steps, luma, changes, video.pts)
 
     def _add(
@@ -154,8 +159,11 @@ class TearingAnalysis:
             measured[name][:unknown] = 0
         self._measured += count
         self._table.add(
-            pts=pts, **{n: saturate(measured[n] * steps, kind) for n, (steps, kind) in KEPT.items()}
+            pts=pts,
+            apart=self._apart[:count],
+            **{n: saturate(measured[n] * steps, kind) for n, (steps, kind) in KEPT.items()},
         )
+        self._apart = self._apart[count:]
 
     def _best(
         self, lasting: seams.Values, contrast: seams.Values

@@ -8,6 +8,7 @@ comes with such a fall back and goes with a leap. Edges of things have none of t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from scipy import ndimage
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Needs, Tuned
+from defectscope.detection.differences import FEATURES, TONES, alone, difference
 from defectscope.detection.spans import Rows, bridge, curve, row_ends
 from defectscope.detection.tables import column, times_s
 from defectscope.detectors.tearing.analysis import KEPT, TearingAnalysis
@@ -27,6 +29,13 @@ _SAME_ROW_PX = 1
 _MAX_LISTED = 1000
 # A single sign is worth so many times what it must be, at most.
 _MOST_WORTH = 3.0
+# Pictures on either side of a cut that tell nothing.
+_CUT_REACH = 2
+_APART_NOISE = 0.01
+# Steps within so long on either side bear a return out.
+_COMPANY_S = 0.5
+# Fewer rows than these tell less: one in them is more of the picture.
+_PLENTY_ROWS = 180
 
 Signs = dict[str, NDArray[np.float64]]
 
@@ -68,7 +77,7 @@ class Tearing:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"row_step", "row_sad", "row_luma"}),
+            features=frozenset({"row_step", "row_sad", "row_luma"}) | FEATURES | TONES,
             context_before_s=0.8,
             context_after_s=0.5,
         )
@@ -84,11 +93,13 @@ class Tearing:
         assert video is not None
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        signs = _signs_of(table)
+        signs = _signs_of(table, self.tuned.thresholds)
         by_step, by_return = self._worth(signs)
-        worth = by_step + by_return
-        torn = self._gatherings(worth, by_step, signs, starts_s, ends_s)
-        torn += self._standing(signs, starts_s)
+        reach = max(1, round(_COMPANY_S * float(video.frame_rate)))
+        worth = by_step + _in_company(by_return, by_step, reach)
+        few = max(1.0, _PLENTY_ROWS / video.height)
+        torn = self._gatherings(worth, signs, starts_s, ends_s, few)
+        torn += self._standing(signs, starts_s, few)
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
         for first, last in self._joined(torn, starts_s, ends_s):
@@ -120,12 +131,12 @@ class Tearing:
     def _gatherings(
         self,
         worth: NDArray[np.float64],
-        by_step: NDArray[np.float64],
         signs: Signs,
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
+        few: float,
     ) -> list[_Torn]:
-        """Stretches in which signs come often enough."""
+        """Stretches in which signs come often enough, more so the fewer rows there are."""
         limits = self.tuned.thresholds
         # What a stretch is worth, less what clean programme of its length may be.
         net = worth - limits["usual_worth_hz"] * (ends_s - starts_s)
@@ -138,10 +149,7 @@ class Tearing:
         for first, last in bridge(clear, starts_s, ends_s, self.params.bridge_s):
             rows = first + np.flatnonzero(worth[first:last])
             left = float(sum(np.sum(net[a:b]) for a, b in clear if first <= a < last))
-            if len(rows) < limits["least_pictures"] or left < limits["least_worth"]:
-                continue
-            # Flashing lights bring brightness back too; but they leave no seam.
-            if np.sum(by_step[rows]) < limits["least_step_share"] * np.sum(worth[rows]):
+            if len(rows) < limits["least_pictures"] or left < few * limits["least_worth"]:
                 continue
             steps = signs["step"][rows] >= limits["step_code"]
             seams = np.where(steps, signs["step_row"][rows], signs["back_row"][rows])
@@ -149,7 +157,7 @@ class Tearing:
             found.append(_Torn(first, last, seams.astype(int).tolist(), len(rows), sure))
         return found
 
-    def _standing(self, signs: Signs, starts_s: NDArray[np.float64]) -> list[_Torn]:
+    def _standing(self, signs: Signs, starts_s: NDArray[np.float64], few: float) -> list[_Torn]:
         """Seams that stay at one row, from the fall back to the leap."""
         limits = self.tuned.thresholds
         begun = (signs["on"] >= limits["on"]) & (signs["on_back"] >= limits["on_back"])
@@ -158,11 +166,17 @@ class Tearing:
         found: list[_Torn] = []
         for first in np.flatnonzero(begun).tolist():
             row = signs["on_row"][first]
-            until = np.searchsorted(starts_s, starts_s[first] + self.params.longest_seam_s)
-            since = np.searchsorted(starts_s, starts_s[first] + limits["least_standing_s"])
-            after = gone[(gone >= since) & (gone < until)]
-            same = after[np.abs(signs["off_row"][after] - row) <= _SAME_ROW_PX]
-            for last in same.tolist():
+            begun_s = starts_s[first]
+            since, until = np.searchsorted(
+                starts_s,
+                (begun_s + limits["least_standing_s"], begun_s + self.params.longest_seam_s),
+            )
+            after = gone[slice(*np.searchsorted(gone, (since, until)))]
+            same = np.abs(signs["off_row"][after] - row) <= _SAME_ROW_PX
+            # Whether a seam goes on in another scene, nobody can tell.
+            same &= signs["scene"][after] == signs["scene"][first]
+            same &= signs["on"][first] * signs["off"][after] >= few * limits["on_off"]
+            for last in after[same].tolist():
                 sign = min(signs["on"][first] / limits["on"], signs["off"][last] / limits["off"])
                 found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
         return found
@@ -231,9 +245,31 @@ def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
     return [(first, last) for first, last, *_ in found]
 
 
-def _signs_of(table: Table) -> Signs:
+def _in_company(
+    returns: NDArray[np.float64], steps: NDArray[np.float64], reach: int
+) -> NDArray[np.float64]:
+    """Gives what returns are worth: no more than the steps around them.
+
+    Lights that flash and things that swing bring what was before back too; they leave no seam.
+    """
+    size = 2 * reach + 1
+    borne = ndimage.uniform_filter1d(steps, size, mode="constant")
+    asked = ndimage.uniform_filter1d(returns, size, mode="constant")
+    return returns * np.clip(borne / np.maximum(asked, 1e-9), 0.0, 1.0)
+
+
+def _signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
     signs = {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
     # A lamp behind a straight edge comes and goes like a late part: next to a change of light there
     # is nothing to be told.
     signs["light"] = ndimage.maximum_filter1d(signs["light"], 3, mode="nearest")
+    apart = difference(table, "apart")
+    cut = (apart >= thresholds["cut_apart"]) & (
+        alone(apart, _APART_NOISE) >= thresholds["cut_alone"]
+    )
+    # Another scene changes steps, and what is near to what, as a seam does.
+    near = ndimage.maximum_filter1d(cut, 2 * _CUT_REACH + 1, mode="constant")
+    for name in ("step", "back", "on", "off"):
+        signs[name] = np.where(near, 0.0, signs[name])
+    signs["scene"] = np.cumsum(cut, dtype=np.float64)
     return signs

@@ -13,8 +13,9 @@ Steps = NDArray[np.uint16]
 
 # Steps between rows are kept in 1/64 code.
 STEPS_PER_CODE = 64
-# Rows by which content may climb from picture to picture, as a share of the height.
-_CLIMB_SHARE = 1 / 60
+# Rows by which content may climb from picture to picture, as a share of the height; at least so
+# many, since things in small pictures are no slower.
+_CLIMB_SHARE, _CLIMB_ROWS = 1 / 60, 4
 # Seams this close to the upper or lower edge are invisible, and edges of bars live there.
 _MARGIN_SHARE = 0.03
 _OWN_ROWS = 4
@@ -76,7 +77,7 @@ def passing_steps(steps: Steps) -> Flashes:
         steps: (n + 2, height) steps in 1/64 code, neighbours included.
     """
     count, height = len(steps) - 2, steps.shape[1]
-    wide = widened(steps, max(2, int(height * _CLIMB_SHARE)))
+    wide = widened(steps, max(_CLIMB_ROWS, int(height * _CLIMB_SHARE)))
     around = np.maximum(wide[:-2], wide[2:])
     alone = np.maximum(steps[1:-1], around) - around
     margin = margin_rows(height)
