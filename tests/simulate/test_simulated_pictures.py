@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -59,6 +60,19 @@ def test_freeze_holds_the_first_picture_of_the_span(clip):
     assert not np.array_equal(luma(out[30]), luma(clip[10]))
     noisy, _ = impair("freeze", clip, noise_code=2.0)
     assert 1.5 < (luma(noisy[12]) - luma(noisy[10])).std() < 2.5
+
+
+def test_freeze_waits_until_something_moves(clip):
+    still = [replace(clip[0], pts=pts) for pts in range(15)]
+    moving = [replace(frame, pts=pts) for pts, frame in enumerate(clip[:25], 15)]
+    out, [entry] = impair("freeze", still + moving, severity=5)
+    assert (entry.start_s, entry.end_s) == (16 / 25, 36 / 25)
+    for index in range(16, 36):
+        np.testing.assert_array_equal(luma(out[index]), luma(clip[1]))
+    assert not np.array_equal(luma(out[36]), luma(clip[1]))
+    nothing, truths = impair("freeze", [replace(clip[0], pts=pts) for pts in range(40)])
+    assert truths == []
+    assert all(np.array_equal(luma(frame), luma(clip[0])) for frame in nothing)
 
 
 def test_repeated_pictures_repeat_and_jump(clip):
