@@ -17,15 +17,21 @@ from defectscope.simulate.soundscape import music_like
 from defectscope.training.cache import Cache
 from defectscope.training.contract import Item, Recording, recipe
 from defectscope.training.recipes import sound_clips
-from defectscope.training.recipes.audio_artifacts import CLIP_S, TICKS
+from defectscope.training.recipes.audio_artifacts import CLIP_S
 from defectscope.training.recipes.sound_alikes import ALIKES
 from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
 from defectscope.training.recipes.sound_windows import (
+    TICKS,
+    around,
     families_of,
     score_programmes,
+    score_windows,
+    sequences,
     truth_of,
     windows,
 )
+
+COUNTS = {"train_clips": "24", "around_clips": "0", "validation_clips": "0", "test_clips": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +49,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
 
 @pytest.fixture(scope="module")
 def units(recordings: list[Recording]) -> dict[str, list[Item]]:
-    plan = recipe(
-        "audio_artifacts", {"train_clips": "24", "validation_clips": "0", "test_clips": "24"}
-    )
+    plan = recipe("audio_artifacts", {**COUNTS, "test_clips": "24", "around_clips": "24"})
     return {job.key: list(job.make()) for job in plan.jobs(recordings, 5)}
 
 
@@ -60,6 +64,7 @@ def cache(units: dict[str, list[Item]], tmp_path_factory: pytest.TempPathFactory
 
 def test_units_hold_what_they_say(units: dict[str, list[Item]]) -> None:
     assert sorted(units) == [
+        "around/00250",
         "programme/mine/1.wav",
         "programme/mine/2.wav",
         "test/00000",
@@ -80,30 +85,78 @@ def test_units_hold_what_they_say(units: dict[str, list[Item]]) -> None:
 
 
 def test_a_unit_is_made_the_same_again(recordings: list[Recording], units: Any) -> None:
-    plan = recipe(
-        "audio_artifacts", {"train_clips": "24", "validation_clips": "0", "test_clips": "0"}
-    )
+    plan = recipe("audio_artifacts", COUNTS)
     (job,) = [j for j in plan.jobs(recordings, 5) if j.key == "train/00000"]
     for one, two in zip(job.make(), units["train/00000"], strict=True):
         assert one.facts == two.facts
         assert all(np.array_equal(one.arrays[k], two.arrays[k]) for k in one.arrays)
 
 
-def test_batches_losses_and_scores(cache: Cache) -> None:
-    plan = recipe("audio_artifacts")
+@pytest.mark.parametrize("frozen", [False, True])
+def test_batches_losses_and_scores(cache: Cache, frozen: bool) -> None:
+    plan = recipe("audio_artifacts", {"frozen": str(frozen).lower()})
     torch.manual_seed(1)
-    model = plan.build()
-    batch = plan.batch(cache, np.random.default_rng(3), 16)
-    again = plan.batch(cache, np.random.default_rng(3), 16)
+    model: Any = plan.build()
+    batch = plan.batch(cache, np.random.default_rng(3), 20)
+    again = plan.batch(cache, np.random.default_rng(3), 20)
     assert all(torch.equal(batch[k], again[k]) for k in batch)
-    assert batch["mel"].shape == (16, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
+    if not frozen:
+        assert batch["mel"].shape == (20, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
     loss, _ = plan.loss(model, batch)
-    assert 0.3 < float(loss.detach()) < 1.5
+    assert 0.3 < float(loss.detach()) < 1.8
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert (model.mel[0][0].weight.grad is None) == frozen
+    assert model.around.joint[-1].weight.grad is not None
     scores = plan.score(model, cache, "test")
     assert 0.0 <= scores["balanced_accuracy"] <= 1.0
+    assert plan.score(model, cache, "test") == scores
     (programme,) = score_programmes(model, cache, "test")
     assert programme.logits.shape == (15, 4)
     assert programme.seconds == 8.0
+
+
+def test_frozen_ears_and_surroundings_learn_from_different_clips(cache: Cache) -> None:
+    ears: Any = recipe("audio_artifacts")
+    around_them: Any = recipe("audio_artifacts", {"frozen": "true"})
+    one, other = set(ears._usable(cache).tolist()), set(around_them._usable(cache).tolist())
+    assert len(one) == len(other) == 24
+    assert not one & other
+
+
+def test_sequences_hold_the_windows_of_a_clip(cache: Cache) -> None:
+    batch = sequences(cache, "train", [0, 1], [0, 7])
+    assert batch["present"].tolist() == [[True] * 5, [True] * 4 + [False]]
+    own = windows(cache, "train", [1], starts=[27])
+    assert torch.equal(batch["mel"][5 + 2], own["mel"][0])
+    assert batch["weight"][-1].sum() == 0
+
+
+def test_around_gives_every_window_its_neighbours() -> None:
+    heard = torch.arange(6.0)[None, :, None].repeat(2, 1, 3)
+    present = torch.ones(2, 6, dtype=torch.bool)
+    near, mask = around(heard, present)
+    assert near.shape == (12, 5, 3)
+    assert near[2, :, 0].tolist() == [0, 1, 2, 3, 4]
+    assert mask[0].tolist() == [False, False, True, True, True]
+    assert mask[5].tolist() == [True, True, True, False, False]
+
+
+def test_a_programme_is_judged_as_a_clip_is(cache: Cache) -> None:
+    """Windows in the middle of a clip hear the same whether it is a clip or a whole recording."""
+    torch.manual_seed(4)
+    model: Any = recipe("audio_artifacts").build()
+    torch.nn.init.normal_(model.around.joint[-1].weight)
+
+    class AsProgramme:
+        def facts(self, split: Any) -> list[dict[str, Any]]:
+            return [{"programme": "x", "corpus": "x", "blocks": 6}]
+
+        def array(self, split: Any, index: int, name: str) -> Any:
+            return cache.array("test", 0, name)
+
+    (whole,) = score_programmes(model, AsProgramme(), "test")
+    judged = score_windows(model, cache, "test", starts=(0, 10, 20, 30, 40))
+    assert np.allclose(whole.logits, judged.logits[:5], atol=1e-3)
 
 
 def test_left_out_families_are_never_drawn(cache: Cache) -> None:
@@ -111,7 +164,8 @@ def test_left_out_families_are_never_drawn(cache: Cache) -> None:
     present = sorted({f for fact in facts for f in families_of(fact)})
     plan: Any = recipe("audio_artifacts", {"left_out": ",".join(present)})
     usable = [int(i) for i in plan._usable(cache)]
-    assert usable == [i for i, fact in enumerate(facts) if not fact["damages"]]
+    free = [i for i, fact in enumerate(facts) if not fact["damages"] and "around" not in fact]
+    assert usable == free
 
 
 def test_a_cached_window_is_what_the_detector_sees(

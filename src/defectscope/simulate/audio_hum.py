@@ -29,7 +29,8 @@ class Params:
     Attributes:
         family: `mains` (a few harmonics of the mains frequency) or `buzz` (the pulses of a
             rectifier or dimmer, rich in harmonics of twice that frequency).
-        mains_hz: Nominal frequency of the mains, 50 or 60.
+        mains_hz: Frequency of the supply, 40 to 400 Hz: the mains' 50 or 60, 400 aboard aircraft,
+            anything between for motors and converters.
         level_db: Level relative to the programme's usual level between 40 and 800 Hz, -40 to 40.
         harmonics: Harmonics of the fundamental, 1 to 60.
         tilt_db: Fall of the harmonics per octave, 0 to 24 dB.
@@ -48,8 +49,8 @@ class Params:
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise InvalidParameterError(f"family is one of {', '.join(FAMILIES)}")
-        if not 40 <= self.mains_hz <= 70:
-            raise InvalidParameterError("mains_hz is 40 to 70")
+        if not 40 <= self.mains_hz <= 400:
+            raise InvalidParameterError("mains_hz is 40 to 400")
         if not -40 <= self.level_db <= 40:
             raise InvalidParameterError("level_db is -40 to 40")
         if not 1 <= self.harmonics <= 60:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from defectscope.detection.contracts import Chunk
 from defectscope.detection.engine import measure
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts, Params
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
+from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
@@ -21,6 +23,7 @@ from defectscope.detectors.audio_artifacts.spectra import (
     Spectra,
 )
 from defectscope.detectors.audio_artifacts.spectra import measure as pictures_of
+from defectscope.detectors.audio_artifacts.surroundings import NEAR, SUMMARY, _combs
 from defectscope.detectors.registry import load
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Measurements
@@ -166,11 +169,15 @@ def _windows(count: int) -> list[Spectra]:
 
 def test_a_windows_score_does_not_depend_on_its_neighbours(detector: AudioArtifacts) -> None:
     windows = _windows(BATCH)
-    together = detector.scorer(windows)
+    together = detector.scorer.hear(windows)
     for place in (0, 3, 15):
-        assert np.allclose(detector.scorer([windows[place]])[0], together[place], atol=2e-3)
+        assert np.allclose(detector.scorer.hear([windows[place]])[0], together[place], atol=5e-3)
     with pytest.raises(ValueError, match="windows"):
-        detector.scorer(_windows(1) * (BATCH + 1))
+        detector.scorer.hear(_windows(1) * (BATCH + 1))
+    near = [[None, None, own, together[0], None] for own in together]
+    judged = detector.scorer.judge(near)
+    for place in (0, 3, 15):
+        assert np.allclose(detector.scorer.judge([near[place]])[0], judged[place], atol=2e-3)
 
 
 def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -> None:
@@ -188,11 +195,65 @@ def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -
     ]
     levels = torch.from_numpy(np.stack([w.levels.sum(axis=0) for w in windows]))
     with torch.inference_mode():
-        plain = network(*tensors, levels).numpy()
-    assert np.allclose(Scorer(network, "cpu", bf16=False)(windows), plain, atol=1e-3)
+        plain = network.hear(*tensors, levels).numpy()
+    assert np.allclose(Scorer(network, "cpu", bf16=False).hear(windows), plain, atol=1e-3)
+    plain = plain[:, : len(CLASSES)]
     # bfloat16 keeps eight bits of a number: two in a hundred of the logits' spread.
-    close = Scorer(network, "cpu", bf16=True)(windows)
+    close = Scorer(network, "cpu", bf16=True).hear(windows)[:, : len(CLASSES)]
     assert np.abs(close - plain).max() < 0.02 * max(1.0, float(np.ptp(plain)))
+
+
+def test_windows_that_are_not_there_tell_nothing() -> None:
+    torch.manual_seed(2)
+    around = Network().eval().around
+    torch.nn.init.normal_(around.joint[-1].weight)
+    hidden, summaries = torch.rand(3, NEAR, 192), torch.randn(3, NEAR, SUMMARY)
+    present = torch.tensor([[False, True, True, True, False]] * 3)
+    with torch.inference_mode():
+        told = around(hidden, summaries, present)
+        hidden[:, [0, 4]], summaries[:, [0, 4]] = 99.0, -99.0
+        assert torch.equal(around(hidden, summaries, present), told)
+        assert torch.isfinite(told).all()
+        hidden[:, 1] += 1.0
+        assert not torch.allclose(around(hidden, summaries, present), told)
+
+
+def test_a_comb_stands_out_at_its_fundamental() -> None:
+    combs = _combs()
+    lines = torch.zeros(combs.shape[0])
+    for k in range(1, 5):
+        lines[round(k * 110 / 3.90625)] = 2.0
+    best = 40.0 + 2.0 * int(
+        (functional.max_pool1d(lines[None, None], 3, 1, 1)[0, 0] @ combs).argmax()
+    )
+    assert abs(best - 110) <= 4
+
+
+def test_what_lies_around_is_judged_alike_however_it_is_heard(
+    detector: AudioArtifacts, sound: np.ndarray
+) -> None:
+    """The lane, which remembers the last windows alone, gives what the whole sound gives."""
+    torch.manual_seed(3)
+    network = Network().eval()
+    torch.nn.init.normal_(network.around.joint[-1].weight)
+    scorer = Scorer(network, "cpu", bf16=False)
+    cells = 11
+    mono = sound[: cells * RATE_HZ // 2, 0].copy()
+    lane = Lane(RATE_HZ, scorer)
+    for start in range(0, len(mono), 5000):
+        lane.push(start, mono[start : start + 5000])
+    lane.close()
+    assert sorted(lane.logits) == list(range(cells))
+    own: dict[int, np.ndarray] = {}
+    for number in range(cells):
+        # Any window alone, with its own sound before and after it.
+        alone = Lane(RATE_HZ, scorer)
+        first, last = max(0, number - 5) * RATE_HZ // 2, (number + 7) * RATE_HZ // 2
+        alone.push(first, mono[first:last])
+        alone.close()
+        own[number] = alone.logits[number]
+    for number, logits in lane.logits.items():
+        assert np.allclose(own[number], logits, atol=2e-2), number
 
 
 def test_loudness_tells_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:

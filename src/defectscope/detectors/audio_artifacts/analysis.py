@@ -9,16 +9,9 @@ from numpy.typing import NDArray
 
 from defectscope.detection.contracts import Chunk
 from defectscope.detection.tables import TableBuilder, saturate
-from defectscope.detectors.audio_artifacts.grid import Resampler
-from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
+from defectscope.detectors.audio_artifacts.inference import Scorer
+from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.detectors.audio_artifacts.spectra import (
-    BLOCK,
-    MARGIN_AFTER,
-    MARGIN_BEFORE,
-    Spectra,
-    measure,
-)
 from defectscope.findings import Measurements
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
@@ -52,7 +45,7 @@ class AudioArtifactsAnalysis:
         self._rate_hz = audio.rate_hz
         lanes = len(self._kept) if each_channel else 1
         self._each = each_channel
-        self._lanes = [_Lane(audio.rate_hz, scorer) for _ in range(lanes)]
+        self._lanes = [Lane(audio.rate_hz, scorer) for _ in range(lanes)]
         self._filled: dict[int, int] = {}
 
     def push(self, chunk: Chunk) -> None:
@@ -107,68 +100,3 @@ def _mixed(data: Floats, kept: list[int]) -> Floats:
     if np.isfinite(np.dot(out, out)):
         return out
     return np.nan_to_num(data[:, kept], nan=0.0, posinf=1.0, neginf=-1.0).mean(axis=1, dtype="f4")
-
-
-class _Lane:
-    """One channel, or the mix: cells, blocks, windows, logits."""
-
-    def __init__(self, rate_hz: int, scorer: Scorer) -> None:
-        self.logits: dict[int, Floats] = {}
-        self._resampler = Resampler(rate_hz)
-        self._scorer = scorer
-        self._cells: dict[int, Floats] = {}
-        self._block: tuple[int, Spectra] | None = None
-        self._waiting: list[tuple[int, Spectra]] = []
-
-    def push(self, start: int, data: Floats) -> None:
-        for number, cell in self._resampler.push(start, data):
-            self._take(number, cell)
-
-    def close(self) -> None:
-        for number, cell in self._resampler.finish():
-            self._take(number, cell)
-        self._end_stretch()
-        self._score()
-
-    def _take(self, number: int, cell: Floats) -> None:
-        if self._cells and number != max(self._cells) + 1:
-            self._end_stretch()
-        self._cells[number] = cell
-        if number - 1 in self._cells:
-            self._measure(number - 1)
-        self._cells.pop(number - 2, None)
-
-    def _end_stretch(self) -> None:
-        """The sound stops here: silence completes the last windows."""
-        if not self._cells:
-            return
-        last = max(self._cells)
-        silence = np.zeros(BLOCK, np.float32)
-        for number in (last + 1, last + 2):
-            self._cells[number] = silence
-            self._measure(number - 1)
-        self._cells.clear()
-        self._block = None
-
-    def _measure(self, number: int) -> None:
-        before = self._cells.get(number - 1)
-        padded = np.concatenate(
-            [
-                np.zeros(MARGIN_BEFORE, np.float32) if before is None else before[-MARGIN_BEFORE:],
-                self._cells[number],
-                self._cells[number + 1][:MARGIN_AFTER],
-            ]
-        )
-        block = measure(padded)
-        if self._block is not None and self._block[0] == number - 1:
-            self._waiting.append((number - 1, Spectra.join(self._block[1], block).window(0.0)))
-            if len(self._waiting) == BATCH:
-                self._score()
-        self._block = (number, block)
-
-    def _score(self) -> None:
-        if self._waiting:
-            scores = self._scorer([pictures for _, pictures in self._waiting])
-            for (number, _), logits in zip(self._waiting, scores, strict=True):
-                self.logits[number] = logits
-            self._waiting.clear()

@@ -59,9 +59,9 @@ class AudioArtifacts:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
-        # A window and the filters' reach on either side; resampling odd rates starts at whole
+        # The windows on either side and the filters' reach; resampling odd rates starts at whole
         # periods of theirs, which are a second at most.
-        self.needs = Needs(media=frozenset({"audio"}), context_before_s=1.3, context_after_s=1.5)
+        self.needs = Needs(media=frozenset({"audio"}), context_before_s=2.3, context_after_s=2.5)
         settings = cast("dict[str, Any]", tuned.artifact["network"])
         a, b, c, d = (int(width) for width in settings["widths"])
         folder = bundled("model_artifacts") / self.name

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import scipy.signal
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, RATE_HZ
@@ -26,6 +27,9 @@ _CROSSINGS = 10
 _KAISER = 5.0
 # A longer gap is not filled: the grid goes on behind it.
 _MAX_GAP_S = 4
+
+# Up to so many phases of the filter, outputs are computed in rows of so many.
+_FEW, _ROW = 8, 32
 
 Floats = NDArray[np.float32]
 
@@ -108,6 +112,9 @@ class Resampler:
         if self._up == self._down:
             start = cell * BLOCK - first
             return source[start : start + BLOCK]
+        if self._up <= _FEW:
+            begin = cell * BLOCK * self._down // self._up - first
+            return _by_rows(source, begin, self._up, self._down, self._half)
         full = signal.upfirdn(
             _filter(self._up, self._down, self._half), source, self._up, self._down
         )
@@ -119,6 +126,34 @@ class Resampler:
             return
         keep = max(self._at, min(self._end, self._first_needed(self._next)))
         self._held, self._at = self._held[keep - self._at :], keep
+
+
+def _by_rows(source: Floats, begin: int, up: int, down: int, half: int) -> Floats:
+    """Gives a cell, `begin` being its first instant in the source: what `upfirdn` gives, faster.
+
+    Stretches of the source, each long enough for a row of outputs, times one matrix.
+    """
+    matrix = _rows(up, down, half)
+    step, reach = _ROW * down // up, -(-half // up)
+    first = source[begin - reach :]
+    stretches = as_strided(
+        first, (BLOCK // _ROW, len(matrix)), (step * first.itemsize, first.itemsize)
+    )
+    return (np.ascontiguousarray(stretches) @ matrix).ravel()
+
+
+@lru_cache(maxsize=8)
+def _rows(up: int, down: int, half: int) -> Floats:
+    """Gives the matrix from a stretch of the source to `_ROW` outputs."""
+    taps, reach = _filter(up, down, half), -(-half // up)
+    out = np.zeros((_ROW * down // up + 2 * reach, _ROW), np.float32)
+    for column in range(_ROW):
+        for row in range(len(out)):
+            # Sample `row` lies at (row - reach) * up, output `column` at column * down.
+            place = column * down - (row - reach) * up + half
+            if 0 <= place < len(taps):
+                out[row, column] = taps[place]
+    return out
 
 
 @lru_cache(maxsize=32)

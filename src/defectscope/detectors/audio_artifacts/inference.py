@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.network import HEARD, Network
 from defectscope.detectors.audio_artifacts.spectra import Spectra
+from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
 
 # Windows per run of the network. Fewer are filled up with silence, so that its shape, and with it
 # its rounding, never depends on how much sound there was.
@@ -21,12 +22,12 @@ BATCH = 16
 
 
 class Scorer:
-    """Gives logits; one instance serves many streams.
+    """Hears windows, and judges each among those around it; one instance serves many streams.
 
     Args:
         network: With its weights, in evaluation mode.
         device: PyTorch device; None takes CUDA when there is one.
-        bf16: Compute in bfloat16; None where the processor has instructions for it.
+        bf16: Hear in bfloat16; None where the processor has instructions for it.
     """
 
     def __init__(
@@ -38,10 +39,9 @@ class Scorer:
         self._network = fused.requires_grad_(False)
         self._bf16 = _has_bf16(self._device) if bf16 is None else bf16
 
-    def __call__(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
-        """Gives logits, (windows, 4), of at most `BATCH` windows."""
-        if not 0 < len(windows) <= BATCH:
-            raise ValueError(f"wants 1 to {BATCH} windows, not {len(windows)}")
+    def hear(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
+        """Gives what at most `BATCH` windows say by themselves, (windows, HEARD)."""
+        _check(len(windows))
         mel = np.full(
             (BATCH, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS), -10.0, np.float32
         )
@@ -56,8 +56,33 @@ class Scorer:
             torch.inference_mode(),
             torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._bf16),
         ):
-            logits: Tensor = self._network(*pictures)
-        return logits[: len(windows)].float().cpu().numpy().reshape(-1, len(CLASSES))
+            heard: Tensor = self._network.hear(*pictures)
+        return heard[: len(windows)].cpu().numpy()
+
+    def judge(self, near: Sequence[Sequence[NDArray[np.float32] | None]]) -> NDArray[np.float32]:
+        """Gives the logits, (windows, 4), of at most `BATCH` windows.
+
+        Args:
+            near: Of each window, what `hear` gave of it, in the middle, and of the two on either
+                side, None where there is none.
+        """
+        _check(len(near))
+        heard = np.zeros((BATCH, NEAR, HEARD), np.float32)
+        present = np.zeros((BATCH, NEAR), np.bool_)
+        present[:, REACH] = True
+        for row, windows in enumerate(near):
+            for place, window in enumerate(windows):
+                if window is not None:
+                    heard[row, place], present[row, place] = window, True
+        both = [torch.from_numpy(x).to(self._device) for x in (heard, present)]
+        with torch.inference_mode():
+            logits: Tensor = self._network(*both)
+        return logits[: len(near)].cpu().numpy()
+
+
+def _check(count: int) -> None:
+    if not 0 < count <= BATCH:
+        raise ValueError(f"wants 1 to {BATCH} windows, not {count}")
 
 
 def _fused(network: Network) -> Network:

@@ -1,4 +1,6 @@
-"""The network: four small convolutional branches over the pictures of one second of sound.
+"""The network: what one second of sound says, judged within the three seconds around it.
+
+Four small convolutional branches hear each window of a second:
 
     mel    (2 x 64 x 97)  a PANN-like stack of 3 x 3 convolutions, on power and flatness
     lines  (128 x 15)     convolutions along frequency: combs of the mains
@@ -6,7 +8,9 @@
     levels (3 x 48)       convolutions along level: clipped and bent tops
     all    -> hidden layer -> one logit per defect
 
-Everything is taken relative to the window's own level, so loudness tells it nothing.
+Everything is taken relative to the window's own level, so loudness tells it nothing. What hums,
+hisses or is distorted seldom begins and ends within a second: the window's `Surroundings`, up to
+two windows half a second apart on either side, correct its logits.
 
 Source: Kong et al. 2020, "PANNs", IEEE/ACM TASLP 28, for the log-mel stack and its pooling (mean
 plus maximum over time); the other branches are ours, see docs/results/audio_artifacts.md.
@@ -18,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from defectscope.detectors.audio_artifacts.spectra import LEVEL_LAYERS, LEVELS, MEL_LAYERS
+from defectscope.detectors.audio_artifacts.surroundings import SUMMARY, Surroundings, summary
 
 CLASSES = ("audio_hum", "audio_hiss", "audio_distortion", "audio_clicks")
 _LEVELS_KEPT = 48
@@ -27,6 +32,9 @@ _RANGE = 8.0
 # Flatter than noise no band is, and a pure tone is about three powers of ten less flat.
 _FLAT_RANGE = 3.0
 _LN10 = 2.302585092994046
+_HIDDEN = 192
+# What `hear` gives of a window.
+HEARD = len(CLASSES) + _HIDDEN + SUMMARY
 
 
 def _stage(inputs: int, outputs: int, width: int = 3, step: int = 1) -> nn.Sequential:
@@ -73,12 +81,24 @@ class Network(nn.Module):
         gathered = 2 * d + 2 * d // 2 + 3 * 64 + 2 * 64 + 32 * (_LEVELS_KEPT // 4)
         self.mel_bands = nn.Linear(d * 8, d)
         self.head = nn.Sequential(
-            nn.Dropout(drop_out), nn.Linear(gathered, 192), nn.ReLU(),
-            nn.Dropout(drop_out), nn.Linear(192, len(CLASSES)),
+            nn.Dropout(drop_out), nn.Linear(gathered, _HIDDEN), nn.ReLU(),
+            nn.Dropout(drop_out), nn.Linear(_HIDDEN, len(CLASSES)),
         )  # fmt: skip
+        self.around = Surroundings(_HIDDEN, len(CLASSES))
 
-    def forward(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
+    def forward(self, heard: Tensor, present: Tensor) -> Tensor:
         """Gives logits, (n, 4), in the order of `CLASSES`.
+
+        Args:
+            heard: (n, 5, HEARD), what `hear` gave of a window, in the middle, and of the two on
+                either side.
+            present: (n, 5) which of them there are.
+        """
+        logits, hidden, summaries = heard.float().split((len(CLASSES), _HIDDEN, SUMMARY), dim=2)
+        return logits[:, logits.shape[1] // 2] + self.around(hidden, summaries, present)
+
+    def hear(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
+        """Gives what single windows say, (n, HEARD); their logits, (n, 4), come first.
 
         Args:
             mel: (n, 97, 64, 2) log10 power and flatness.
@@ -86,7 +106,9 @@ class Network(nn.Module):
             fast: (n, 400, 4) log10 power.
             levels: (n, 96, 3) sums over the window, half a decibel apart.
         """
-        return self.head(self.embed(mel, lines, fast, levels))
+        hidden = self.head[:3](self.embed(mel, lines, fast, levels))
+        parts = [self.head[3:](hidden).float(), hidden.float(), summary(mel, lines)]
+        return torch.cat(parts, dim=1)
 
     def embed(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
         """Gives what the branches gather, (n, features)."""

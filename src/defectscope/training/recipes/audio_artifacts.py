@@ -121,6 +121,7 @@ class AudioArtifacts:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self._memory = Memory()
+        self._drawable: NDArray[np.int64] | None = None
 
     def schedule(self) -> Schedule:
         """Gives the schedule of the released weights."""
@@ -175,7 +176,9 @@ class AudioArtifacts:
         self, cache: CacheView, rng: np.random.Generator, size: int
     ) -> Mapping[str, torch.Tensor]:
         """Draws clips, five windows of each, beginning anywhere in its first half second."""
-        usable = self._usable(cache)
+        if self._drawable is None:
+            self._drawable = self._usable(cache)
+        usable = self._drawable
         clips = max(1, size // NEAR)
         places = [int(usable[i]) for i in rng.integers(0, len(usable), clips)]
         # Short sounds have little around them: so has a share of these windows.
