@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import impair_frames, video_stream
+from defectscope.simulate.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.freeze import SIMULATORS
 from defectscope.simulate.material import Footage
+from defectscope.simulate.pictures import planes_of
 from defectscope.simulate.twins import twin
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
@@ -53,3 +55,38 @@ def test_a_short_hold_is_not_a_freeze(judge_frames):
         SIMULATORS[0], clean, STREAM, span=Interval(1.0, 1.2), seed=3, severity=4
     )
     assert not judge_frames("freeze", frames, STREAM).findings
+
+
+def filmed(sigmas_code):
+    """A still scene with as much fresh noise in each picture; 0 repeats the last picture."""
+    rng = np.random.default_rng(7)
+    scene = planes_of(next(iter(Footage(seed=5, width=WIDTH, height=HEIGHT, frames=1))))
+    frames, luma = [], scene[0]
+    for sigma in sigmas_code:
+        if sigma:
+            noisy = scene[0] + rng.normal(0, sigma, scene[0].shape)
+            luma = np.clip(np.rint(noisy), 16, 235).astype(np.uint8)
+        frames.append(luma)
+    planes = [(luma, *scene[1:]) for luma in frames]
+    return frames_from(planes), video_stream(WIDTH, HEIGHT, len(planes))
+
+
+def test_before_a_fixed_camera_a_freeze_is_stiller_than_the_noise(judge_frames):
+    frames, stream = filmed([1.0] * 50 + [0.0] * 25 + [1.0] * 50)
+    (found,) = judge_frames("freeze", frames, stream).findings
+    assert found.start_s == pytest.approx(49 / 25, abs=0.001)
+    assert found.end_s == pytest.approx(75 / 25, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    "sigmas_code",
+    [
+        [0.05] * 50 + [0.0] * 25 + [0.05] * 50,  # hardly any noise anywhere
+        [1.0] * 50 + [0.0] * 75,  # a programme that ends in a still
+        [0.0] * 75 + [1.0] * 50,
+        [1.0] * 50 + [0.0] * 10 + [1.0] * 50,  # too short to tell
+    ],
+)
+def test_stillness_without_noise_on_both_sides_tells_nothing(judge_frames, sigmas_code):
+    frames, stream = filmed(sigmas_code)
+    assert not judge_frames("freeze", frames, stream).findings

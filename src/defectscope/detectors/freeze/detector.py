@@ -21,6 +21,9 @@ from defectscope.detection.tables import TableBuilder, times_s
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
 
+# One difference in ten may be smaller than noise is, or larger than stillness.
+_QUIETEST = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -31,11 +34,15 @@ class Params:
             up to three frames at 24 fps.
         min_frames: Nor is stillness of fewer frames, however slow they come.
         motion_window_s: Stretch before the stillness that must have moved, seconds.
+        min_noiseless_s: Where nothing moved, shorter stillness below the noise is not told.
+        noise_window_s: Stretch on either side whose noise counts, seconds.
     """
 
     min_duration_s: float = 0.3
     min_frames: int = 5
     motion_window_s: float = 0.4
+    min_noiseless_s: float = 0.6
+    noise_window_s: float = 1.5
 
 
 class Freeze:
@@ -85,7 +92,10 @@ class Freeze:
                 continue
             if luma[held] < self.tuned.thresholds["black_luma_code"]:
                 continue  # a black picture that stays black is not a frozen one
-            if not self._moved_before(held, starts_s, mean, peak):
+            if self._cut_into(held, starts_s, mean):
+                continue  # a slide
+            moved = self._moved_before(held, starts_s, peak)
+            if not moved and not self._below_noise(held, last, starts_s, peak):
                 continue
             evidence = {
                 "duration_s": round(duration_s, 4),
@@ -129,27 +139,49 @@ class Freeze:
             last += 1
         return first, last
 
-    def _moved_before(
-        self,
-        held: int,
-        starts_s: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        peak: NDArray[np.float64],
-    ) -> bool:
-        """Tells whether the picture moved, without a cut, up to the frame that then stayed."""
+    def _before(self, held: int, starts_s: NDArray[np.float64]) -> slice:
+        """Rows of the stretch that leads to a frame, itself included."""
         since = np.searchsorted(starts_s, starts_s[held] - self.params.motion_window_s)
-        window = slice(max(int(since), 1), held + 1)
-        before_mean, before_peak = mean[window], peak[window]
-        if len(before_mean) < 2:
-            return False
-        moving = before_peak >= self.tuned.thresholds["motion_code"]
-        # A cut into the held frame means a slide; cuts further back do not matter.
-        typical = float(np.median(before_mean[:-1]))
-        cut_in = before_mean[-1] > max(
-            self.tuned.thresholds["cut_ratio"] * typical, self.tuned.thresholds["cut_code"]
-        )
+        return slice(max(int(since), 1), held + 1)
+
+    def _cut_into(
+        self, held: int, starts_s: NDArray[np.float64], mean: NDArray[np.float64]
+    ) -> bool:
+        """Tells whether a frame came by a cut; cuts further back do not matter."""
+        before = mean[self._before(held, starts_s)]
+        if len(before) < 2:
+            return True
+        thresholds = self.tuned.thresholds
+        usual = thresholds["cut_ratio"] * float(np.median(before[:-1]))
+        return bool(before[-1] > max(usual, thresholds["cut_code"]))
+
+    def _moved_before(
+        self, held: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
+    ) -> bool:
+        """Tells whether the picture moved up to the frame that then stayed."""
+        moving = peak[self._before(held, starts_s)] >= self.tuned.thresholds["motion_code"]
         share = self.tuned.thresholds["moving_share"]
-        return bool(moving[-1]) and not cut_in and float(np.mean(moving)) >= share
+        return bool(moving[-1]) and float(np.mean(moving)) >= share
+
+    def _below_noise(
+        self, held: int, last: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
+    ) -> bool:
+        """Tells whether a stretch is stiller than its camera ever is, right before and after it.
+
+        In front of a fixed camera nothing may move for long; but a living picture has noise.
+        """
+        window_s, limits = self.params.noise_window_s, self.tuned.thresholds
+        if starts_s[last - 1] - starts_s[held] < self.params.min_noiseless_s:
+            return False
+        since = int(np.searchsorted(starts_s, starts_s[held] - window_s))
+        until = int(np.searchsorted(starts_s, starts_s[last - 1] + window_s))
+        # The picture that ends a freeze is further away than noise.
+        sides = peak[max(since, 1) : held + 1], peak[last + 1 : until]
+        if min(len(side) for side in sides) < self.params.min_frames:
+            return False
+        noise = min(float(np.quantile(side, _QUIETEST)) for side in sides)
+        inside = float(np.quantile(peak[held + 1 : last], 1 - _QUIETEST))
+        return noise >= limits["noise_code"] and inside <= limits["noise_share"] * noise
 
 
 class FreezeAnalysis:
