@@ -80,6 +80,7 @@ class VideoChunk:
         interlaced: (n,) bool, what the stream's flags say.
         features: Feature name -> (n, ...) array.
         pictures: Selected frames whose bucket ended in this chunk, ordered by time.
+        key: (n,) bool, random access points; empty where nobody asked the stream.
     """
 
     pts: NDArray[np.int64]
@@ -88,6 +89,7 @@ class VideoChunk:
     interlaced: NDArray[np.bool_]
     features: Mapping[str, NDArray[Any]]
     pictures: tuple[RgbPicture, ...] = ()
+    key: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
 @dataclass(frozen=True, slots=True)

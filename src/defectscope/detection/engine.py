@@ -176,7 +176,7 @@ class _Feed:
 
     def _renew(self) -> None:
         self._batch = None if self._extractor is None else Batch(self._extractor, self._capacity)
-        self._frames: list[tuple[int, int, bool, bool]] = []
+        self._frames: list[tuple[int, int, bool, bool, bool]] = []
         self._audio: list[Samples] = []
         self._audio_bytes = 0
         self._picture_bytes = 0
@@ -214,7 +214,8 @@ class _Feed:
         return reached_s
 
     def _take_frame(self, frame: Frame) -> None:
-        self._frames.append((frame.pts, frame.duration, frame.corrupt, frame.flagged_interlaced))
+        flags = (frame.corrupt, frame.flagged_interlaced, frame.key)
+        self._frames.append((frame.pts, frame.duration, *flags))
         latest = None
         if self._batch is not None:
             self._batch.add(frame.planes)
@@ -239,6 +240,7 @@ class _Feed:
                 duration=facts[:, 1],
                 corrupt=facts[:, 2].astype(bool),
                 interlaced=facts[:, 3].astype(bool),
+                key=facts[:, 4].astype(bool),
                 features={} if self._batch is None else self._batch.features(),
             )
         chunk = Chunk(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from defectscope.detection.contracts import Chunk
 from defectscope.detectors import load
 from defectscope.detectors.stereo_image.image import sharpest, steps
-from defectscope.detectors.stereo_image.meter import band_sums, pairs_of
+from defectscope.detectors.stereo_image.meter import ImageMeter, band_sums, pairs_of
+from defectscope.detectors.stereo_image.turns import laid_out
 from defectscope.findings import DetectorResult, Interval
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.registry import simulator
@@ -185,3 +186,68 @@ def test_pairs_come_by_name_and_steps_by_place() -> None:
     found = np.flatnonzero(steps(levels) == -30)
     assert found.mean() == pytest.approx(20, abs=1)
     assert sharpest(levels, 23, 10) == 20
+
+
+def wide_sound(seed: int) -> Sound:
+    """Chords whose partials stand anywhere between in phase and opposed: wide, as synthesisers."""
+    rng = np.random.default_rng(seed)
+    sound = rng.standard_normal((9 * RATE_HZ, 2)) * 1e-3
+    since = np.arange(2 * RATE_HZ) / RATE_HZ
+    gone = np.clip(since / 0.02, 0, 1) * np.exp(-since) * np.clip((2.0 - since) / 0.2, 0, 1)
+    for note in range(12):
+        at = slice(int(0.6 * note * RATE_HZ), int(0.6 * note * RATE_HZ) + len(since))
+        for hz in 110 * 2 ** (rng.integers(0, 48, 8) / 12):
+            # Near enough to the middle for a correlation of 0.2 to 0.3 in all.
+            phase = rng.uniform(-0.62, 0.62) * np.pi + rng.choice([0.0, 0.5]) * np.pi
+            level = 0.02 * float(rng.uniform(0.5, 1))
+            sound[at, 0] += level * gone * np.sin(2 * np.pi * hz * since)
+            sound[at, 1] += level * gone * np.sin(2 * np.pi * hz * since + phase)
+    return sound.astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_wide_music_is_silent_and_its_inversion_found(seed: int) -> None:
+    sound = wide_sound(seed)
+    assert judged(sound).findings == ()
+    sound[3 * RATE_HZ : 6 * RATE_HZ, 1] *= -1
+    (finding,) = judged(sound).findings
+    assert finding.defect == "phase_inversion"
+    assert finding.start_s == pytest.approx(3.0, abs=0.06)
+    assert finding.end_s == pytest.approx(6.0, abs=0.06)
+
+
+def test_an_instrument_that_opposes_itself_is_no_inversion() -> None:
+    # A lead that plays inverted against itself for two bars, over a pad in the middle: for as long
+    # the channels oppose each other, but what was there before does not turn over.
+    rng = np.random.default_rng(4)
+    time_s = np.arange(8 * RATE_HZ) / RATE_HZ
+    sound = np.zeros((len(time_s), 2))
+    for number, note_s in enumerate(np.arange(0.0, 8.0, 0.5)):
+        hz = 110 * 2 ** (float(rng.integers(0, 36)) / 12)
+        since = time_s - note_s
+        envelope = np.clip(since / 0.02, 0, 1) * np.clip((0.5 - since) / 0.05, 0, 1)
+        note = sum(0.05 / k * np.sin(2 * np.pi * k * hz * time_s) for k in range(1, 8)) * envelope
+        sound[:, 0] += note
+        sound[:, 1] += note * (-1 if 4 <= number < 8 else 1)
+    for k in range(1, 8):
+        sound += 0.02 / k * np.sin(2 * np.pi * k * 98 * time_s + k)[:, None]
+    result = judged(sound.astype(np.float32))
+    assert float(np.min(result.curves["correlation"].min)) < -0.5
+    assert "phase_inversion" not in {f.defect for f in result.findings}
+
+
+def test_a_turn_is_measured_where_it_is_and_however_the_sound_is_cut() -> None:
+    sound = film_sound(1).copy()
+    sound[RATE_HZ * 3 :, 1] *= -1
+    rows = []
+    for length in (960, 7001, len(sound)):
+        meter = ImageMeter(RATE_HZ, ("FL", "FR"))
+        for run in runs_of(sound, length):
+            meter.push(run.start, run.data)
+        rows.append(laid_out(meter.turns.rows, 0, 400))
+    weighted, even = rows[0]
+    # The hop at 3 s or one beside it: one that is left out hides on which side it lies.
+    assert int(np.argmin(weighted.astype(int) + even)) == pytest.approx(150, abs=2)
+    assert weighted[151] < -60
+    for other in rows[1:]:
+        assert np.array_equal(other, rows[0])

@@ -13,6 +13,8 @@ import soundfile
 from defectscope.detection.artifacts import tuned
 from defectscope.detectors.judging import analyze
 from defectscope.detectors.stream_integrity import StreamIntegrity
+from defectscope.detectors.stream_integrity.faults import Fault, joined
+from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
 from defectscope.findings import Finding, Measurements, Table
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
@@ -84,8 +86,14 @@ def stream_with(video_s: float, audio_s: float, offset_s: float) -> StreamInfo:
 def decided(stream: StreamInfo) -> tuple[Finding, ...]:
     from array import array
 
-    columns = {"at": array("q"), "kind": array("B"), "amount_s": array("f")}
-    measured = Measurements("stream_integrity", {"events": Table((90000, 1), columns)})
+    columns = {"at": array("q"), "kind": array("B"), "amount_s": array("f"), "video": array("B")}
+    steps = {"at": array("q"), "step": array("q"), "stated": array("q")}
+    tables = {
+        "events": Table((90000, 1), columns),
+        "keys": Table((90000, 1), {"at": array("q")}),
+        "steps": Table((25, 1), steps),
+    }
+    measured = Measurements("stream_integrity", tables)
     detector = StreamIntegrity(tuned=tuned("stream_integrity"))
     return detector.decide(measured, stream).findings
 
@@ -153,3 +161,61 @@ def test_samples_beyond_any_recording_are_one_finding_and_overflow_nothing(tmp_p
     assert finding.start_s == pytest.approx(1.0)
     # JSON has no infinity: this raises where a measure overflowed.
     assert "1e30" not in report.to_json()
+
+
+@pytest.mark.parametrize("rate", [Fraction(25), Fraction(25, 2)])
+def test_a_jump_is_one_finding_though_it_changes_the_average_rate(
+    rate: Fraction, tmp_path: Path
+) -> None:
+    path, target = tmp_path / "even.mp4", tmp_path / "jump.mp4"
+    write_clip(
+        path,
+        frames=Footage(seed=5, width=160, height=96, frames=int(8 * rate), rate=rate),
+        runs=runs_of(music_like(2, 8.0, 48000)),
+        video=VideoEncoding(160, 96, rate, gop_frames=25),
+        audio=AudioEncoding(),
+    )
+    start_s, end_s = made(path, target, kind="video_gap", jump_ms=1500.0)
+    (finding,) = findings(target)
+    assert finding.evidence["kind"] == "video_gap"
+    assert finding.start_s == pytest.approx(start_s, abs=0.1)
+    assert finding.end_s == pytest.approx(end_s, abs=0.1)
+
+
+def test_lost_pictures_damage_those_that_refer_to_them(clean: Path, tmp_path: Path) -> None:
+    target = tmp_path / "lost.mkv"
+    start_s, end_s = made(clean, target, kind="lost_video", share=0.3)
+    assert end_s == pytest.approx(3.0, abs=0.05)  # the next key frame
+    (finding,) = findings(target)
+    assert finding.interval.iou(type(finding.interval)(start_s, end_s)) > 0.8
+
+
+def test_pictures_at_their_own_pace_have_no_gaps() -> None:
+    video = VideoInfo(
+        160, 96, 80, 48, 8, "yuv420p", RATE, Fraction(1, 1000), "h264", variable_frame_rate=True
+    )
+    rng = np.random.default_rng(2)
+    meter = StepMeter(video)
+    steps = rng.integers(30, 350, 200)
+    meter.push(np.cumsum(steps), steps)
+    assert gaps(meter.table(), video, 1.9, 60.0) == []
+    even = StepMeter(video)
+    even.push(np.cumsum(np.r_[np.full(100, 40), 240, np.full(100, 40)]), np.zeros(201, np.int64))
+    (gap,) = gaps(even.table(), video, 1.9, 9.0)
+    assert (gap.at_s, gap.missing_s) == (pytest.approx(4.24), pytest.approx(0.2))
+
+
+def test_complaints_that_overlap_are_one_fault() -> None:
+    faults = [
+        Fault("decode_error", 1.0, 3.0, video=True),
+        Fault("video_gap", 1.5, 3.0, 0.2, video=True),
+        Fault("decode_error", 1.2, 1.3),  # the sound's own
+        Fault("corrupt_frame", 5.0, 6.0, video=True),
+    ]
+    found = joined(faults, 1.0)
+    assert sorted((f.kind, f.start_s, f.end_s, f.events, f.video) for f in found) == [
+        ("corrupt_frame", 5.0, 6.0, 1, True),
+        ("decode_error", 1.0, 3.0, 2, True),
+        ("decode_error", 1.2, 1.3, 1, False),
+    ]
+    assert any(f.evidence().get("kinds") == ["decode_error", "video_gap"] for f in found)

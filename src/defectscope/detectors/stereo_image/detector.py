@@ -25,6 +25,7 @@ from defectscope.detectors.stereo_image.meter import (
 )
 from defectscope.detectors.stereo_image.phase import inverted
 from defectscope.detectors.stereo_image.surround import centre_missing, effects_full_band
+from defectscope.detectors.stereo_image.turns import laid_out
 from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
 
@@ -211,6 +212,8 @@ class StereoImageAnalysis:
         hop_types: dict[str, Any] = {f"level_{k}": np.uint8 for k in range(self._channels)}
         hop_types |= {f"correlation_{k}": np.int8 for k in pairs}
         hop_types |= {f"side_{k}": np.uint8 for k in pairs}
+        if pairs:
+            hop_types |= {"turn": np.int8, "turn_even": np.int8}
         if self._effects:
             hop_types["effects_edge"] = np.uint8
         block_types: dict[str, Any] = {}
@@ -225,6 +228,9 @@ class StereoImageAnalysis:
             builder = TableBuilder(Fraction(rate), row=np.int64, **types)
             for first, columns in rows:
                 length = len(next(iter(columns.values())))
+                if name == "hops" and pairs:
+                    turns = laid_out(self._meter.turns.rows, first, length)
+                    columns = {**columns, "turn": turns[0], "turn_even": turns[1]}
                 builder.add(row=np.arange(first, first + length), **columns)
             tables[name] = builder.table()
         return Measurements("stereo_image", tables)

@@ -16,6 +16,7 @@ from defectscope.detectors.stereo_image.meter import (
     HOPS_HZ,
     to_dbfs,
 )
+from defectscope.detectors.stereo_image.turns import as_ratio
 from defectscope.findings import Table
 
 Series = NDArray[np.float64]
@@ -32,6 +33,8 @@ class Pair:
         levels: Both channels' levels in dBFS, (n,) each.
         correlation: (n,) -1 to 1, 0 where a channel is silent.
         side: (n,) level of half their difference, dBFS.
+        turns: (n,) how the cross-spectrum after a hop's start continues that before it, -1 to 1:
+            loud frequencies weighing more, and all alike. None but for the front pair.
     """
 
     names: tuple[str, str]
@@ -39,6 +42,7 @@ class Pair:
     levels: tuple[Series, Series]
     correlation: Series
     side: Series
+    turns: tuple[Series, Series] | None = None
 
     @property
     def total(self) -> Series:
@@ -80,6 +84,7 @@ def pair_from(table: Table, index: int, pair: tuple[int, int], names: tuple[str,
         ),
         column(table, f"correlation_{index}") / CORRELATION_STEPS,
         to_dbfs(column(table, f"side_{index}")),
+        None if index else (as_ratio(column(table, "turn")), as_ratio(column(table, "turn_even"))),
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.stereo_image.turns import TurnMeter
+
 HOPS_HZ = 50
 HOPS_PER_BLOCK = 5
 BLOCKS_HZ = HOPS_HZ // HOPS_PER_BLOCK
@@ -97,6 +99,7 @@ class ImageMeter:
     Attributes:
         hops: (first hop, columns) by run; columns as in `hop_columns`.
         blocks: (first block, columns) by run; columns as in `block_columns`.
+        turns: How the front pair's cross-spectrum goes on.
     """
 
     def __init__(self, rate_hz: int, channels: Sequence[str]) -> None:
@@ -104,6 +107,7 @@ class ImageMeter:
         self._effects = channels.index("LFE") if "LFE" in channels else None
         self.hops: list[tuple[int, dict[str, NDArray[Any]]]] = []
         self.blocks: list[tuple[int, dict[str, NDArray[Any]]]] = []
+        self.turns = TurnMeter()
         self._rate_hz = rate_hz
         self._rest = np.empty((0, len(channels)), np.float32)
         self._at = 0
@@ -154,7 +158,9 @@ class ImageMeter:
             a, b = self.pairs[0]
             length = self._rate_hz // HOPS_HZ
             rows = edges[:-1, None] + np.arange(length)
-            sums = band_sums(signals[a][rows], signals[b][rows])
+            left, right = signals[a][rows], signals[b][rows]
+            self.turns.push(first, left, right)
+            sums = band_sums(left, right)
             self._collect(first, np.stack(sums, axis=1))
 
     def _collect(self, first: int, sums: NDArray[np.float64]) -> None:

@@ -1,4 +1,4 @@
-"""Where one channel is inverted: every band's correlation turns into its negative at once."""
+"""Where one channel is inverted: the spectrum turns over at once, and back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from defectscope.detection.spans import Rows, runs
 from defectscope.detectors.stereo_image.faults import AUDIBLE_DBFS, Fault
@@ -13,30 +14,165 @@ from defectscope.detectors.stereo_image.image import (
     Bands,
     Pair,
     Series,
-    overlaps,
     sharpest,
     smoothed,
     step,
 )
-from defectscope.detectors.stereo_image.imbalance import BandSteps
-from defectscope.detectors.stereo_image.meter import HOPS_HZ, HOPS_PER_BLOCK
+from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_HZ, HOPS_PER_BLOCK
+from defectscope.detectors.stereo_image.turns import BESIDE_HOPS
 
 Thresholds = Mapping[str, float]
 
-# A band's correlation that is no accident, either way; and how far beside a span to look.
-_OPPOSED = 0.1
-_REACH_BLOCKS = 10
-# Bands that turn over together differ by no more than this in how far they turn.
-_TOGETHER = 0.15
+# How far beside a stretch the bands are compared with those in it, blocks.
+_REACH_BLOCKS = 4 * BLOCKS_HZ
+# A turn is there within so many hops, and two of them are further apart.
+_NEAR_HOPS = 2
+# Of even the most inverted programmes some edges are natural: no more than so many are tried.
+_MOST_ENDS = 40
+_LONG_S = 20.0
+# Turns whose sums differ by less are equally good.
+_ALIKE = 0.1
+# Bands that say something of a stretch are heard in so much of it; and how many must be.
+_HEARD = 0.3
+_LEAST_BANDS = 3
 
 
 def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where the channels oppose each other."""
-    count = len(pair.starts_s)
+    """Gives where the channels oppose each other.
+
+    Args:
+        pair: Two channels.
+        bands: The same in bands, for the pair in front; the others are judged by their overall
+            correlation alone.
+        tuned: Thresholds.
+        min_s: Shortest occurrence, seconds.
+    """
     quieter = np.minimum(*pair.levels)
     heard = quieter >= max(AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
     if heard.sum() < min_s * HOPS_HZ / 2:
         return []
+    if bands is None or pair.turns is None:
+        return _by_correlation(pair, heard, tuned, min_s)
+    whole = _throughout(pair, bands, heard, tuned)
+    if whole is not None:
+        return [whole]
+    return _between_turns(pair, bands, heard, tuned, min_s)
+
+
+def _throughout(
+    pair: Pair, bands: Bands, heard: NDArray[np.bool_], tuned: Thresholds
+) -> Fault | None:
+    """Gives a programme that is inverted from end to end."""
+    slow = smoothed(pair.correlation[heard], 15)
+    mean = float(np.mean(pair.correlation[heard]))
+    if mean > tuned["inverted_whole"] or np.mean(slow <= tuned["inverted_leave"]) < 0.9:
+        return None
+    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
+    inside = _band_means(bands.correlation, used)
+    inside = inside[np.isfinite(inside)]
+    if not len(inside) or inside.max() > tuned["inverted_leave"]:
+        return None
+    return Fault((0, len(pair.starts_s)), mean)
+
+
+def _between_turns(
+    pair: Pair, bands: Bands, heard: NDArray[np.bool_], tuned: Thresholds, min_s: float
+) -> list[Fault]:
+    """Gives stretches between two turns whose bands are the negative of those beside them."""
+    assert pair.turns is not None
+    count = len(pair.starts_s)
+    weighted, even = (ndimage.minimum_filter1d(t, 2 * _NEAR_HOPS + 1) for t in pair.turns)
+    both = weighted + even
+    # A turn is measured over hops on either side; what a codec leaves of silence turns at will.
+    sound = ndimage.uniform_filter1d(heard.astype(float), 2 * BESIDE_HOPS + 1, mode="nearest")
+    able = (sound >= 0.5) & (even <= tuned["turned_even"]) & (both <= tuned["turned"])
+    edges = [_sharpest(pair, first, last) for first, last in runs(able)]
+    found: list[Fault] = []
+    reached = 0
+    for number, first in enumerate([0, *edges]):
+        if first < reached:
+            continue
+        best: tuple[float, int] | None = None
+        for last in [*edges[number : number + _MOST_ENDS], count]:
+            if last - first < min_s * HOPS_HZ or (first == 0 and last == count):
+                continue
+            turned = [float(both[k]) for k in (first, last) if 0 < k < count]
+            open_end, long = len(turned) == 1, last - first > _LONG_S * HOPS_HZ
+            # The further apart, the more natural turns there were to choose from.
+            least = tuned["turned_alone" if open_end or long else "turned"]
+            sure = sum(turned)
+            if max(turned) > least or (not open_end and sure > tuned["turned_twice"]):
+                continue
+            likeness = _mirrored(bands, (first, last), open_end, tuned)
+            if likeness is not None and (best is None or sure < best[0]):
+                best = (sure, last)
+        if best is not None:
+            inside = heard[first : best[1]]
+            mean = float(np.mean(pair.correlation[first : best[1]][inside]))
+            found.append(Fault((first, best[1]), mean))
+            reached = best[1] + 1
+    return found
+
+
+def _sharpest(pair: Pair, first: int, last: int) -> int:
+    """Gives the hop at which the spectrum turns."""
+    assert pair.turns is not None
+    low, top = max(2, first - _NEAR_HOPS), min(len(pair.starts_s), last + _NEAR_HOPS)
+    both = (pair.turns[0] + pair.turns[1])[low:top]
+    # Steady sound turns over as well for some hops on either side: then the correlation tells.
+    alike = low + np.flatnonzero(both <= both.min() + _ALIKE)
+    return int(alike[np.argmax(np.abs(pair.correlation[alike] - pair.correlation[alike - 2]))])
+
+
+def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> float | None:
+    """Gives how exactly a stretch's bands oppose those beside it, None where they do not.
+
+    Sampled instruments and wide effects oppose each other of themselves, in some bands, and
+    differently before and after. An inversion turns every band's correlation into its negative.
+
+    Args:
+        bands: The front pair.
+        span: Rows of the hops' table.
+        open_end: The stretch begins or ends with the programme.
+        tuned: Thresholds.
+    """
+    first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
+    blocks = np.arange(len(bands.left))
+    within = (blocks > first) & (blocks < last - 1)
+    beside = ((blocks < first) & (blocks >= first - _REACH_BLOCKS)) | (
+        (blocks >= last) & (blocks < last + _REACH_BLOCKS)
+    )
+    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
+    inside, outside = (
+        _band_means(bands.correlation[part], used[part]) for part in (within, beside)
+    )
+    known = np.isfinite(inside) & np.isfinite(outside)
+    if known.sum() < _LEAST_BANDS:
+        return None
+    inside, outside = inside[known], outside[known]
+    sizes = [float(np.sqrt(np.mean(v * v))) for v in (inside, outside)]
+    least = tuned["common_open"] if open_end else tuned["common"]
+    if min(sizes) < least or min(sizes) < tuned["inverted_mirror"] * max(sizes):
+        return None
+    likeness = float(np.mean(inside * outside)) / (sizes[0] * sizes[1])
+    # The programme agrees with itself, and its fault does not: not the other way round.
+    if likeness > -tuned["opposed"] or inside[np.argmax(np.abs(outside))] > 0:
+        return None
+    return likeness
+
+
+def _band_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> Series:
+    """Gives each band's mean over the blocks in which it is heard; NaN where those are few."""
+    count = used.sum(axis=0)
+    total = np.where(used, values, 0.0).sum(axis=0)
+    return np.where(count >= _HEARD * len(used), total / np.maximum(count, 1), np.nan)
+
+
+def _by_correlation(
+    pair: Pair, heard: NDArray[np.bool_], tuned: Thresholds, min_s: float
+) -> list[Fault]:
+    """Gives where the overall correlation turns over and stays below nought."""
+    count = len(pair.starts_s)
     known = np.flatnonzero(heard)
     correlation = pair.correlation
     slow = smoothed(correlation[known], 15)
@@ -61,75 +197,6 @@ def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -
             continue
         mean = float(np.mean(correlation[span[0] : span[1]][inside]))
         whole = span == (0, count)
-        if mean <= tuned["inverted_whole" if whole else "inverted_leave"] and (
-            bands is None or _opposed(bands, span, tuned["inverted_mirror"])
-        ):
+        if mean <= tuned["inverted_whole" if whole else "inverted_leave"]:
             found.append(Fault(span, mean))
-    taken = [fault.rows for fault in found]
-    flipped = [] if bands is None else _flips(pair, bands, tuned, min_s)
-    return found + [fault for fault in flipped if not overlaps(fault.rows, taken)]
-
-
-def _flips(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where the correlation of all bands turns over together, and back.
-
-    Notes hide in the mean of all bands what medians of each band over 0.8 s show.
-    """
-    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
-    if len(used) < 2 * _REACH_BLOCKS:
-        return []
-    turn = BandSteps(np.where(used, bands.correlation, np.nan))
-    edges = [k for k in turn.edges(tuned["inverted_step"]) if turn.apart[k] <= _TOGETHER]
-    found: list[Fault] = []
-    reached = 0
-    for number, first in enumerate(edges):
-        back = (k for k in edges[number + 1 :] if turn.size[k] > 0)
-        last = next(back, None)
-        if first < reached or turn.size[first] > 0 or last is None:
-            continue
-        span = (_at_hop(pair, first), _at_hop(pair, last))
-        if span[1] - span[0] >= min_s * HOPS_HZ and _opposed(bands, span, tuned["inverted_mirror"]):
-            found.append(Fault(span, float(np.mean(pair.correlation[slice(*span)]))))
-            reached = last
     return found
-
-
-def _at_hop(pair: Pair, block: int) -> int:
-    """Gives the hop near a block at which the correlation changes most."""
-    return sharpest(pair.correlation, block * HOPS_PER_BLOCK, 2 * HOPS_PER_BLOCK)
-
-
-def _opposed(bands: Bands, span: Rows, mirror: float) -> bool:
-    """Tells whether the channels oppose each other in most bands, as they agree beside the span.
-
-    Sampled instruments and wide effects oppose each other of themselves, in some bands, and
-    differently before and after. An inversion turns every band's correlation into its negative.
-
-    Args:
-        bands: The front pair.
-        span: Rows of the hops' table.
-        mirror: Share of what the channels have in common beside the span that must be opposed
-            inside it.
-    """
-    first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
-    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
-    inside = _band_means(bands.correlation[first + 1 : last - 1], used[first + 1 : last - 1])
-    known = np.isfinite(inside)
-    if not known.any() or np.mean(inside[known] < -_OPPOSED) < 0.6:
-        return False
-    beside_it = np.r_[max(0, first - _REACH_BLOCKS) : first, last : last + _REACH_BLOCKS]
-    beside_it = beside_it[beside_it < len(used)]
-    if len(beside_it) < _REACH_BLOCKS // 2:
-        return True  # all of the programme, or nearly
-    outside = _band_means(bands.correlation[beside_it], used[beside_it])
-    known &= np.isfinite(outside)
-    if not known.any() or np.mean(outside[known] > _OPPOSED) < 0.6:
-        return False
-    return float(-inside[known].mean()) >= mirror * float(outside[known].mean())
-
-
-def _band_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> Series:
-    """Gives each band's mean over the blocks in which it is heard; NaN where those are few."""
-    count = used.sum(axis=0)
-    total = np.where(used, values, 0.0).sum(axis=0)
-    return np.where(count >= 0.3 * len(used), total / np.maximum(count, 1), np.nan)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, combinations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,36 +13,18 @@ import numpy as np
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.spans import curve
-from defectscope.detection.tables import TableBuilder, column, times_s
+from defectscope.detection.tables import TableBuilder, times_s
+from defectscope.detectors.stream_integrity.faults import KINDS, Fault, complaints, joined, until
+from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
 from defectscope.findings import DetectorResult, Finding, Measurements
-from defectscope.media.frames import LOUDEST, DecodeEvent
+from defectscope.media.frames import LOUDEST
 from defectscope.media.stream import StreamInfo
 
 _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it without harm
-_KINDS = (
-    "decode_error",
-    "corrupt_frame",
-    "corrupt_packet",
-    "size_change",
-    "audio_gap",
-    "audio_overlap",
-    "truncated",
-    "video_gap",
-    "video_overlap",
-    "invalid_samples",
-)
-# Kinds that are several reports of one fault when they follow closely.
-_RUNNING = (
-    "decode_error",
-    "corrupt_frame",
-    "corrupt_packet",
-    "size_change",
-    "invalid_samples",
-    "video_gap",
-    "audio_gap",
-)
 # Samples that are no numbers are reported by stretches of 20 ms of the programme.
 _HOPS_HZ = 50
+# Streams of key frames alone give one in each half second: who waits for one waits no longer.
+_KEYS_HZ = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +33,7 @@ class Params:
 
     Attributes:
         join_s: Complaints closer than this are one occurrence, seconds.
-        max_frame_gap: A step between frames above this many nominal durations is a gap.
+        max_frame_gap: A step between frames above this many usual ones is a gap.
         max_start_offset_s: Sound may start this much before or after the picture, seconds.
             Encoder priming and coarse interleaving stay below.
         max_length_difference_s: Sound and picture may differ in length by this, seconds.
@@ -58,7 +41,7 @@ class Params:
 
     join_s: float = 1.0
     max_frame_gap: float = 1.9
-    max_start_offset_s: float = 0.5
+    max_start_offset_s: float = 0.4
     max_length_difference_s: float = 1.0
 
 
@@ -76,36 +59,32 @@ class StreamIntegrity:
 
     def open(self, stream: StreamInfo) -> StreamIntegrityAnalysis:
         """Gives a fresh analysis."""
-        return StreamIntegrityAnalysis(stream, self.params)
+        return StreamIntegrityAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Joins complaints into occurrences, and compares the streams' clocks."""
-        table = measurements.tables["events"]
-        at_s = times_s(table)
-        kinds = column(table, "kind")
-        amounts = column(table, "amount_s")
-        frame_s = 0.04 if stream.video is None else float(1 / stream.video.frame_rate)
-        findings: list[Finding] = []
-        for code, kind in enumerate(_KINDS):
-            rows = np.flatnonzero(kinds == code)
-            groups: list[list[int]] = []
-            for row in rows.tolist():
-                joins = groups and at_s[row] - at_s[groups[-1][-1]] <= self.params.join_s
-                if joins and kind in _RUNNING:
-                    groups[-1].append(row)
-                else:
-                    groups.append([row])
-            for group in groups:
-                start, end = float(at_s[group[0]]), float(at_s[group[-1]]) + frame_s
-                amount = float(amounts[group[0]])
-                if kind in ("video_gap", "audio_gap"):
-                    # A gap is noticed where it ends; several of them lose time together.
-                    end = float(at_s[group[-1]])
-                    start = max(0.0, start - amount)
-                    amount = float(amounts[group].sum())
-                evidence = {"kind": kind, "events": len(group), "jump_s": round(amount, 4)}
-                findings.append(self._finding(start, end, evidence))
-        findings += self._clock_faults(stream)
+        tables, video = measurements.tables, stream.video
+        frame_s = 0.04 if video is None else float(1 / video.frame_rate)
+        found = complaints(tables["events"], frame_s)
+        jumps = sum(f.amount_s for f in found if f.kind == "audio_gap")
+        lost_s = 0.0
+        if video is not None:
+            end_s = stream.video_duration_s or stream.duration_s
+            missing = gaps(tables["steps"], video, self.params.max_frame_gap, end_s)
+            lost_s = sum(gap.missing_s for gap in missing)
+            broken = [
+                Fault("video_gap", max(0.0, g.at_s - g.missing_s), g.at_s, g.missing_s, video=True)
+                for g in missing
+            ]
+            if not self._jumps(stream, lost_s):
+                # The clock goes on: the pictures between were lost, and those that refer to them
+                # are damaged, as are those after a complaint of the decoder.
+                broken = [until(f, tables["keys"], end_s) for f in broken]
+            found = [until(f, tables["keys"], end_s) if f.refers else f for f in found] + broken
+        faults = joined(found, self.params.join_s)
+        findings = [self._finding(f.start_s, f.end_s, f.evidence()) for f in faults]
+        findings += self._clock_faults(stream, (jumps, -lost_s))
+        at_s = times_s(tables["events"])
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(sorted(findings, key=lambda f: f.start_s)),
@@ -113,7 +92,15 @@ class StreamIntegrity:
             curves={"stream_integrity": curve(at_s, np.ones(len(at_s)))},
         )
 
-    def _clock_faults(self, stream: StreamInfo) -> list[Finding]:
+    def _jumps(self, stream: StreamInfo, missing_s: float) -> bool:
+        """Tells whether gaps moved everything after them: the picture outlasts its sound by so."""
+        if stream.video_duration_s is None or stream.audio_duration_s is None:
+            return True
+        longer_s = stream.video_duration_s - stream.audio_duration_s - stream.audio_start_s
+        return longer_s > missing_s / 2
+
+    def _clock_faults(self, stream: StreamInfo, moved_s: tuple[float, ...]) -> list[Finding]:
+        """Gives starts and lengths that differ, but for what faults that were found explain."""
         if stream.video is None or stream.audio is None:
             return []
         found: list[Finding] = []
@@ -124,7 +111,10 @@ class StreamIntegrity:
         if stream.video_duration_s is not None and stream.audio_duration_s is not None:
             video_end, audio_end = stream.video_duration_s, stream.audio_duration_s + offset
             difference = audio_end - video_end
-            if abs(difference) > self.params.max_length_difference_s:
+            causes = (offset, *moved_s)
+            sums = chain.from_iterable(combinations(causes, n) for n in range(len(causes) + 1))
+            limit_s = self.params.max_length_difference_s
+            if all(abs(difference - sum(some)) > limit_s for some in sums):
                 evidence = {"kind": "length_mismatch", "events": 1, "jump_s": round(difference, 4)}
                 start, end = sorted((max(0.0, video_end), max(0.0, audio_end)))
                 found.append(self._finding(start, end, evidence))
@@ -144,55 +134,49 @@ class StreamIntegrity:
 
 
 class StreamIntegrityAnalysis:
-    """Keeps complaints and steps between time stamps that are not the nominal one."""
+    """Keeps complaints, key frames, and steps between time stamps that change."""
 
-    def __init__(self, stream: StreamInfo, params: Params) -> None:
-        self._video = stream.video
-        self._max_gap = params.max_frame_gap
-        self._last_pts: int | None = None
-        self._events: list[tuple[int, int, float]] = []
+    def __init__(self, stream: StreamInfo) -> None:
+        self._steps = None if stream.video is None else StepMeter(stream.video)
+        self._tick_s = 0.0 if stream.video is None else float(stream.video.time_base)
+        self._events: list[tuple[int, int, float, bool]] = []
+        self._keys: dict[int, float] = {}
         self._rate_hz = 0 if stream.audio is None else stream.audio.rate_hz
         self._bad_hops: set[int] = set()
 
     def push(self, chunk: Chunk) -> None:
         """Takes complaints and time stamps."""
         for event in chunk.events:
-            self._add(event)
+            self._keep(event.kind, event.time_s, event.amount_s, video=event.media == "video")
         for run in chunk.audio:
             # The peak is a number below the bound unless some sample is not; only then are they
             # looked at one by one.
             if self._rate_hz and not np.abs(run.data).max(initial=0.0) < LOUDEST:
                 bad = np.flatnonzero(~(np.abs(run.data) < LOUDEST).all(axis=1))
                 self._bad_hops.update(((run.start + bad) * _HOPS_HZ // self._rate_hz).tolist())
-        if chunk.video is None or self._video is None or not len(chunk.video.pts):
+        if chunk.video is None or self._steps is None:
             return
-        pts = chunk.video.pts
-        nominal = float(1 / (self._video.frame_rate * self._video.time_base))
-        before = pts[0] if self._last_pts is None else self._last_pts
-        steps = np.diff(pts, prepend=before)
-        for row in np.flatnonzero(steps > self._max_gap * nominal).tolist():
-            # Frames of variable rate stay as long as the one before them said they would.
-            step = float(steps[row])
-            stated = int(chunk.video.duration[row - 1]) if row else 0
-            if self._video.variable_frame_rate and step <= max(stated, 10 * nominal):
-                continue
-            at_s = float(pts[row] * self._video.time_base)
-            missing_s = float((step - nominal) * self._video.time_base)
-            self._keep("video_gap", at_s, missing_s)
-        self._last_pts = int(pts[-1])
+        self._steps.push(chunk.video.pts, chunk.video.duration)
+        for pts in chunk.video.pts[np.flatnonzero(chunk.video.key)].tolist():
+            time_s = pts * self._tick_s
+            self._keys.setdefault(int(time_s * _KEYS_HZ), time_s)
 
-    def _add(self, event: DecodeEvent) -> None:
-        self._keep(event.kind, event.time_s, event.amount_s)
-
-    def _keep(self, kind: str, time_s: float, amount_s: float) -> None:
-        self._events.append((round(time_s * _TICKS_HZ), _KINDS.index(kind), amount_s))
+    def _keep(self, kind: str, time_s: float, amount_s: float, *, video: bool) -> None:
+        self._events.append((round(time_s * _TICKS_HZ), KINDS.index(kind), amount_s, video))
 
     def close(self) -> Measurements:
-        """Gives the complaints, ordered by time."""
+        """Gives the complaints, the key frames and the steps, ordered by time."""
         for hop in self._bad_hops:
-            self._keep("invalid_samples", hop / _HOPS_HZ, 0.0)
-        builder = TableBuilder(Fraction(_TICKS_HZ), at=np.int64, kind=np.uint8, amount_s=np.float32)
+            self._keep("invalid_samples", hop / _HOPS_HZ, 0.0, video=False)
+        events = TableBuilder(
+            Fraction(_TICKS_HZ), at=np.int64, kind=np.uint8, amount_s=np.float32, video=np.uint8
+        )
         if self._events:
-            at, kind, amount = zip(*sorted(self._events), strict=True)
-            builder.add(at=at, kind=kind, amount_s=amount)
-        return Measurements("stream_integrity", {"events": builder.table()})
+            at, kind, amount, video = zip(*sorted(self._events), strict=True)
+            events.add(at=at, kind=kind, amount_s=amount, video=video)
+        keys = TableBuilder(Fraction(_TICKS_HZ), at=np.int64)
+        keys.add(at=[round(time_s * _TICKS_HZ) for time_s in sorted(self._keys.values())])
+        tables = {"events": events.table(), "keys": keys.table()}
+        if self._steps is not None:
+            tables["steps"] = self._steps.table()
+        return Measurements("stream_integrity", tables)

@@ -1,0 +1,120 @@
+"""Complaints joined into faults, each with the stretch that it spoils."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from defectscope.detection.tables import column, times_s
+from defectscope.findings import Table
+
+KINDS = (
+    "decode_error",
+    "corrupt_frame",
+    "corrupt_packet",
+    "size_change",
+    "audio_gap",
+    "audio_overlap",
+    "truncated",
+    "video_gap",
+    "video_overlap",
+    "invalid_samples",
+)
+# Complaints after which pictures that refer to this one are damaged too.
+_REFERRED_TO = ("decode_error", "corrupt_frame", "corrupt_packet")
+# Kinds that are several reports of one fault when they follow closely.
+_RUNNING = (*_REFERRED_TO, "size_change", "invalid_samples", "video_gap", "audio_gap")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong with the stream, over a stretch of it.
+
+    Attributes:
+        kind: One of `KINDS`.
+        start_s: When it begins.
+        end_s: When it ends.
+        amount_s: Size of a jump in time, seconds.
+        events: How many complaints it is made of.
+        video: It concerns the picture.
+        kinds: All kinds that were joined.
+    """
+
+    kind: str
+    start_s: float
+    end_s: float
+    amount_s: float = 0.0
+    events: int = 1
+    video: bool = False
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def refers(self) -> bool:
+        """Other pictures refer to what is damaged."""
+        return self.video and self.kind in _REFERRED_TO
+
+    def evidence(self) -> dict[str, Any]:
+        """Gives what a finding says of it."""
+        out: dict[str, Any] = {"kind": self.kind, "events": self.events}
+        out["jump_s"] = round(self.amount_s, 4)
+        return out | ({"kinds": list(self.kinds)} if len(self.kinds) > 1 else {})
+
+
+def complaints(table: Table, frame_s: float) -> list[Fault]:
+    """Gives the events' table as faults of a frame each; a gap is noticed where it ends."""
+    rows = zip(
+        times_s(table).tolist(),
+        column(table, "kind").tolist(),
+        column(table, "amount_s").tolist(),
+        column(table, "video").tolist(),
+        strict=True,
+    )
+    found: list[Fault] = []
+    for at_s, code, amount_s, video in rows:
+        kind = KINDS[code]
+        span = (at_s, at_s + frame_s)
+        if kind in ("video_gap", "audio_gap"):
+            span = (max(0.0, at_s - amount_s), at_s)
+        found.append(Fault(kind, *span, amount_s, video=bool(video)))
+    return found
+
+
+def until(fault: Fault, keys: Table, end_s: float) -> Fault:
+    """Gives a fault up to where pictures begin afresh: the next key frame, or the end."""
+    later = times_s(keys)
+    at = int(np.searchsorted(later, fault.end_s - 1e-6))
+    recovered_s = float(later[at]) if at < len(later) else end_s
+    return replace(fault, end_s=max(fault.end_s, recovered_s))
+
+
+def joined(found: list[Fault], join_s: float) -> list[Fault]:
+    """Joins faults of one kind that follow closely, and damage of the picture that overlaps."""
+    out: list[Fault] = []
+    for kind in KINDS:
+        for fault in sorted((f for f in found if f.kind == kind), key=lambda f: f.start_s):
+            last = out[-1] if out and out[-1].kind == kind else None
+            close = last is not None and fault.start_s - last.end_s <= join_s
+            if last is not None and close and kind in _RUNNING and last.video == fault.video:
+                out[-1] = _both(last, fault)
+            else:
+                out.append(replace(fault, kinds=(kind,)))
+    pictures = [f for f in out if f.video and f.kind in (*_REFERRED_TO, "video_gap")]
+    one: list[Fault] = []
+    for fault in sorted(pictures, key=lambda f: f.start_s):
+        if one and fault.start_s <= one[-1].end_s:
+            one[-1] = _both(one[-1], fault)
+        else:
+            one.append(fault)
+    return [f for f in out if f not in pictures] + one
+
+
+def _both(a: Fault, b: Fault) -> Fault:
+    return replace(
+        a,
+        end_s=max(a.end_s, b.end_s),
+        amount_s=a.amount_s + b.amount_s if a.kind == b.kind else max(a.amount_s, b.amount_s),
+        events=a.events + b.events,
+        kinds=tuple(dict.fromkeys((*a.kinds, *b.kinds))),
+    )
