@@ -19,7 +19,7 @@ from defectscope.detection.differences import FEATURES, TONES, Differences, diff
 from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
-from defectscope.detectors.stutter.rhythm import cadence
+from defectscope.detectors.stutter.rhythm import cadence, catching_up
 from defectscope.features.geometry import sampled_rows, tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
@@ -115,6 +115,8 @@ class Stutter:
         still = standing(motion, thresholds)
         longest = max(1, round(_CADENCE_HOLD_S * rate_fps))
         rhythm, broken = cadence(still, longest)
+        accident = catching_up(still, motion.tiles)
+        rhythm, broken = rhythm & ~accident, broken & ~accident
         events: list[_Event] = []
         for first, last in runs(broken):
             events.append((first, last, "cadence", 0.9))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from defectscope.detection.differences import alone
 from defectscope.detection.spans import runs
-from defectscope.detectors.stutter.rhythm import conversion, in_rhythm, periodic
+from defectscope.detectors.stutter.rhythm import catching_up, conversion, in_rhythm, periodic
 from defectscope.detectors.stutter.windows import around, window_quantiles
 
 Series = NDArray[np.float64]
@@ -82,7 +82,7 @@ def held_runs(
     """
     found: list[Rows] = []
     light = light_share(motion)
-    rhythm = periodic(still, 4)
+    rhythm = periodic(still, 4) & ~catching_up(still, motion.tiles)
     for first, last in runs(still):
         if first < 2 or last >= len(still):
             continue

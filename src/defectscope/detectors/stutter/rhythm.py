@@ -29,6 +29,11 @@ _LEAST_COMPANY = 5
 _CONVERSION_CLEAR = 3.5
 _CONVERSION_RATIO = 1.3
 _LEAST_STEP = 0.05
+# Steps that end holds are compared with the others where there are so many; and how much longer
+# they are under an accident.
+_LEAST_ENDS = 2.5
+_LEAST_FREE_SHARE = 0.15
+_CATCH_UP_RATIO = 1.4
 
 
 def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
@@ -61,6 +66,31 @@ def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
         best = np.where(window_means(held, _CADENCE_REACH) > _LONG_SHARE, 0.0, best)
     inside = (best >= _CADENCE_AGREEMENT) & (share >= _HELD_SHARE) & (share <= 0.9)
     return inside, broken & inside
+
+
+def catching_up(still: Flags, steps: Series) -> Flags:
+    """Tells where the steps that end holds are longer than those between pictures that move.
+
+    What is meant to stand goes on from there; under an accident the programme ran on.
+
+    Args:
+        still: (n,) pictures that repeat the one before.
+        steps: (n,) how far each picture moved.
+    """
+    if not len(still):
+        return still
+    before = np.concatenate([[False], still[:-1]])
+    ends, free = ~still & before, ~still & ~before
+    logs = np.log(np.maximum(steps, _LEAST_STEP))
+    size = 2 * _CADENCE_REACH + 1
+    ended, moved = (
+        window_means(ends * 1.0, _CADENCE_REACH),
+        window_means(free * 1.0, _CADENCE_REACH),
+    )
+    with_hold = window_means(logs * ends, _CADENCE_REACH) / np.maximum(ended, 1e-9)
+    without = window_means(logs * free, _CADENCE_REACH) / np.maximum(moved, 1e-9)
+    enough = (ended * size >= _LEAST_ENDS) & (moved >= _LEAST_FREE_SHARE)
+    return enough & (with_hold - without >= np.log(_CATCH_UP_RATIO))
 
 
 def periodic(flags: Flags, least: int) -> Flags:
