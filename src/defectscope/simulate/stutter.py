@@ -19,6 +19,8 @@ from defectscope.simulate.visibility import visible_share
 _KINDS = ("repeat", "drop", "cadence_22", "cadence_32")
 _GROUP_GAP_S = 1.0
 _VISIBLE_SHARE = 0.0005
+# A picture that stands for longer is a freeze.
+_LONGEST_S = 0.4
 _PATTERNS = {"cadence_22": (2, 2), "cadence_32": (3, 2)}
 
 
@@ -78,6 +80,7 @@ class Stutter(VideoSimulator[Params]):
             kinds += ["cadence_22" if rate < 55 else "cadence_32"]
         kind = kinds[int(rng.integers(len(kinds)))]
         length = round(ladder(severity, (1.0, 1.0, 2.0, 3.0, 5.0)) * max(1.0, rate / 30))
+        length = max(1, min(length, int(_LONGEST_S * rate)))
         every_s = ladder(severity, (1.0, 0.6, 0.4, 0.35, 0.3)) * float(rng.uniform(0.85, 1.15))
         # Each dropped picture shortens the programme for good.
         every_s *= 2 if kind == "drop" else 1
