@@ -251,3 +251,22 @@ def test_a_turn_is_measured_where_it_is_and_however_the_sound_is_cut() -> None:
     assert weighted[151] < -60
     for other in rows[1:]:
         assert np.array_equal(other, rows[0])
+
+
+@pytest.mark.parametrize(
+    ("order", "effects_in"), [((0, 2, 1, 4, 5, 3), "BR"), ((0, 1, 3, 2, 4, 5), "FC")]
+)
+def test_another_order_of_channels_is_told_by_its_effects(
+    order: tuple[int, ...], effects_in: str
+) -> None:
+    sound = np.zeros((8 * RATE_HZ, 6), np.float32)
+    sound[:, :2] = film_sound(1)
+    sound[:, 2] = speech_like(3, 8.0)[:, 0]
+    sound[:, 3] = 0.2 * np.sin(2 * np.pi * 60 * np.arange(len(sound)) / RATE_HZ)
+    sound[:, 4:] = music_like(2, 8.0) * 0.5
+    assert judged(sound, FIVE_ONE).findings == ()
+    # Film has left, centre, right, surrounds, effects.
+    found = [f for f in judged(sound[:, order], FIVE_ONE).findings if "kind" in f.evidence]
+    (finding,) = found
+    assert finding.evidence["kind"] == "wrong_order"
+    assert finding.evidence["channels"] == ["LFE", effects_in]

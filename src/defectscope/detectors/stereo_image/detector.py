@@ -24,7 +24,11 @@ from defectscope.detectors.stereo_image.meter import (
     pairs_of,
 )
 from defectscope.detectors.stereo_image.phase import inverted
-from defectscope.detectors.stereo_image.surround import centre_missing, effects_full_band
+from defectscope.detectors.stereo_image.surround import (
+    centre_missing,
+    effects_elsewhere,
+    effects_full_band,
+)
 from defectscope.detectors.stereo_image.turns import laid_out
 from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
@@ -90,7 +94,8 @@ class StereoImage:
             findings += self._judge(pair, measurements if index == 0 else None)
             if index == 0:
                 curves = _curves(pair)
-                findings += self._surround(table, pair, audio.channels)
+                looks = measurements.tables["looks"]
+                findings += self._surround(table, looks, pair, audio.channels)
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(findings),
@@ -123,24 +128,25 @@ class StereoImage:
             findings += [self._finding(defect, pair, fault) for fault in fresh]
         return findings
 
-    def _surround(self, table: Table, front: Pair, channels: Sequence[str]) -> list[Finding]:
-        """Gives what is wrong with centre and effects."""
-        least_s = self.params.min_surround_s
-        found = {
-            ("FC", "silent"): centre_missing(
-                table, front, channels, self.tuned.thresholds, least_s
-            ),
-            ("LFE", "full_band"): effects_full_band(
-                table, channels, self.tuned.thresholds, least_s
-            ),
-        }
-        findings: list[Finding] = []
-        for (name, kind), fault in found.items():
-            if fault is not None:
-                made = self._finding("channel_missing", front, fault)
-                evidence = {**made.evidence, "channels": [name], "kind": kind}
-                findings.append(replace(made, evidence=evidence))
-        return findings
+    def _surround(
+        self, table: Table, looks: Table, front: Pair, channels: Sequence[str]
+    ) -> list[Finding]:
+        """Gives what is wrong with centre and effects, and with the order of all channels."""
+        tuned, least_s = self.tuned.thresholds, self.params.min_surround_s
+        found: list[tuple[str, list[str], faults.Fault]] = []
+        silent = centre_missing(table, front, channels, tuned, least_s)
+        if silent is not None:
+            found.append(("silent", ["FC"], silent))
+        full = effects_full_band(table, looks, channels, tuned, least_s)
+        if full is not None:
+            elsewhere = effects_elsewhere(table, looks, channels, tuned, least_s)
+            kind = "wrong_order" if elsewhere else "full_band"
+            found.append((kind, ["LFE", *elsewhere], full))
+        return [
+            replace(made, evidence={**made.evidence, "channels": names, "kind": kind})
+            for kind, names, fault in found
+            for made in [self._finding("channel_missing", front, fault)]
+        ]
 
     def _finding(self, defect: str, pair: Pair, fault: faults.Fault) -> Finding:
         first, last = fault.rows
@@ -196,7 +202,6 @@ class StereoImageAnalysis:
         audio = stream.audio
         assert audio is not None
         self._channels = len(audio.channels)
-        self._effects = "LFE" in audio.channels
         self._meter = ImageMeter(audio.rate_hz, audio.channels)
 
     def push(self, chunk: Chunk) -> None:
@@ -214,8 +219,6 @@ class StereoImageAnalysis:
         hop_types |= {f"side_{k}": np.uint8 for k in pairs}
         if pairs:
             hop_types |= {"turn": np.int8, "turn_even": np.int8}
-        if self._effects:
-            hop_types["effects_edge"] = np.uint8
         block_types: dict[str, Any] = {}
         for band in range(BANDS):
             block_types[f"left_{band}"] = block_types[f"right_{band}"] = np.uint8
@@ -233,4 +236,9 @@ class StereoImageAnalysis:
                     columns = {**columns, "turn": turns[0], "turn_even": turns[1]}
                 builder.add(row=np.arange(first, first + length), **columns)
             tables[name] = builder.table()
+        edge_types = {f"edge_{k}": np.uint8 for k in range(self._channels)}
+        builder = TableBuilder(Fraction(HOPS_HZ), row=np.int64, **edge_types)
+        for numbers, columns in self._meter.looks:
+            builder.add(row=numbers, **columns)
+        tables["looks"] = builder.table()
         return Measurements("stereo_image", tables)

@@ -18,6 +18,8 @@ from defectscope.detectors.stereo_image.turns import TurnMeter
 HOPS_HZ = 50
 HOPS_PER_BLOCK = 5
 BLOCKS_HZ = HOPS_HZ // HOPS_PER_BLOCK
+# Which channel is which changes with the file, not with the moment.
+HOPS_PER_LOOK = 10
 BANDS = 6
 # One byte: 0 is digital silence, 1 is -126.5 dBFS, 255 is +0.5 dBFS.
 _FLOOR_DBFS = -127.0
@@ -100,11 +102,13 @@ class ImageMeter:
         hops: (first hop, columns) by run; columns as in `hop_columns`.
         blocks: (first block, columns) by run; columns as in `block_columns`.
         turns: How the front pair's cross-spectrum goes on.
+        looks: (hop numbers, columns) of layouts with effects: what is high in every channel.
     """
 
     def __init__(self, rate_hz: int, channels: Sequence[str]) -> None:
         self.pairs = pairs_of(channels)
-        self._effects = channels.index("LFE") if "LFE" in channels else None
+        self._surround = "LFE" in channels
+        self.looks: list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]] = []
         self.hops: list[tuple[int, dict[str, NDArray[Any]]]] = []
         self.blocks: list[tuple[int, dict[str, NDArray[Any]]]] = []
         self.turns = TurnMeter()
@@ -148,11 +152,8 @@ class ImageMeter:
                 mean(exact[a] * exact[b]), power[a], power[b]
             )
             columns[f"side_{index}"] = to_codes(mean((exact[a] - exact[b]) ** 2) / 4)
-        if self._effects is not None:
-            # Differences of neighbours inside a hop: loud where there are high frequencies.
-            edge = np.diff(exact[self._effects], prepend=0.0)
-            edge[edges[:-1]] = 0.0
-            columns["effects_edge"] = to_codes(mean(edge * edge))
+        if self._surround:
+            self._look_up(first, exact, edges)
         self.hops.append((first, columns))
         if self.pairs:
             a, b = self.pairs[0]
@@ -162,6 +163,17 @@ class ImageMeter:
             self.turns.push(first, left, right)
             sums = band_sums(left, right)
             self._collect(first, np.stack(sums, axis=1))
+
+    def _look_up(self, first: int, exact: NDArray[np.float64], edges: NDArray[np.int64]) -> None:
+        """Measures how much of every channel is high, in some of the hops."""
+        numbers = first + np.arange(len(edges) - 1)
+        chosen = np.flatnonzero(numbers % HOPS_PER_LOOK == 0)
+        if len(chosen):
+            places = edges[chosen, None] + np.arange(self._rate_hz // HOPS_HZ)
+            # Differences of neighbours inside a hop: loud where there are high frequencies.
+            steps = (np.diff(channel[places], axis=1) for channel in exact)
+            columns = {f"edge_{k}": to_codes(np.mean(d * d, axis=1)) for k, d in enumerate(steps)}
+            self.looks.append((numbers[chosen], columns))
 
     def _collect(self, first: int, sums: NDArray[np.float64]) -> None:
         """Joins hops to blocks; those of an incomplete block wait."""
