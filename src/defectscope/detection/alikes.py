@@ -17,7 +17,7 @@ from defectscope.detection.spans import Rows, hysteresis
 Floats = NDArray[np.float64]
 
 # What is excused scores so much of what would count.
-_EXCUSED_SHARE = 0.9
+_EXCUSED_SHARE = 0.5
 
 
 def excused(measure: Floats, rule: PassageRule, excuse: Callable[[Rows], bool]) -> Floats:

@@ -12,26 +12,26 @@ by their contrast beside flat surroundings; here the kernel does so in one pass,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.alikes import excused, sides
+from defectscope.detection.alikes import excused
 from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
 from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows, row_ends
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
-from defectscope.detectors.compression_blockiness.meter import (
-    BUCKETS_HZ,
-    GRID_FEATURES,
-    GridMeter,
-    Grids,
+from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
+from defectscope.detectors.compression_blockiness.track import (
+    TRACK_CONTEXT_S,
+    GridTrack,
+    grid_rose,
+    strength_at,
 )
 from defectscope.features.geometry import tile_samples
-from defectscope.findings import DetectorResult, Measurements, Table
+from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 
 # Steps over 3 codes: smaller ones lie below the threshold of vision on usual screens.
@@ -41,7 +41,6 @@ _FAINT = 0
 _STEPS_PER_MILLE = 500
 _FLATS_STEPS = 20
 _FAINT_STEPS = 100
-_GRID_STEPS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Params:
             seconds.
     """
 
-    window_s: float = 0.3
+    window_s: float = 0.5
     min_duration_s: float = 0.4
     bridge_s: float = 0.5
     beside_s: float = 1.0
@@ -75,8 +74,8 @@ class Banding:
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset({"band_counts", "tile_flats", "tile_luma"}) | GRID_FEATURES,
-            context_before_s=0.25,
-            context_after_s=0.25,
+            context_before_s=TRACK_CONTEXT_S,
+            context_after_s=TRACK_CONTEXT_S,
         )
 
     def open(self, stream: StreamInfo) -> BandingAnalysis:
@@ -110,14 +109,12 @@ class Banding:
         rule = PassageRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
         usual = float(np.median(edges)) if len(edges) else 0.0
 
-        blocks = _grid_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
+        blocks = strength_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
         reach = round(rate_hz * self.params.beside_s)
 
         def other_cause(rows: Rows) -> bool:
             """Whether blocks explain the edges, or a neighbour lost them to noise or blur."""
-            grid = float(np.median(blocks[slice(*rows)]))
-            without = min(sides(blocks, rows, reach))
-            if grid > bounds["grid_ratio"] * without + bounds["grid_strength"]:
+            if grid_rose(blocks, rows, reach):
                 return True
             within = float(np.median(edges[slice(*rows)]))
             faintly = bounds["usual_ratio"] * usual + bounds["edges_permille"]
@@ -152,8 +149,7 @@ class BandingAnalysis:
             faint=np.uint16,
             **SIGNATURE,
         )
-        self._meter = GridMeter(video)
-        self._grids = TableBuilder(Fraction(BUCKETS_HZ), bucket=np.int64, strength=np.uint16)
+        self._grids = GridTrack(video)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
@@ -172,28 +168,13 @@ class BandingAnalysis:
             **self._signatures.columns(video.features["tile_luma"]),
         )
 
-        self._keep(self._meter.push(video))
-
-    def _keep(self, grids: Grids | None) -> None:
-        if grids is not None:
-            strength = saturate(grids.strength * _GRID_STEPS, np.uint16)
-            self._grids.add(bucket=grids.bucket, strength=strength)
+        self._grids.push(video)
 
     def close(self) -> Measurements:
         """Gives edges of bands and flats by frame, and the block grid by fifths of a second."""
-        self._keep(self._meter.close())
         return Measurements(
-            "banding", {"frames": self._table.table(), "grids": self._grids.table()}
+            "banding", {"frames": self._table.table(), "grids": self._grids.close()}
         )
-
-
-def _grid_at(grids: Table, middles_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The strength of the block grid at some instants."""
-    strength = column(grids, "strength") / _GRID_STEPS
-    if not len(strength):
-        return np.zeros(len(middles_s))
-    at = np.searchsorted(times_s(grids), middles_s, side="right") - 1
-    return np.asarray(strength[np.clip(at, 0, len(strength) - 1)], np.float64)
 
 
 def band_edges(counts: NDArray[Any], over: int) -> NDArray[np.float64]:

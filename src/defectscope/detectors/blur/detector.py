@@ -2,7 +2,8 @@
 
 What counts is the sharpest textured part of a picture. With a shallow depth of field something is
 always in focus, so it stays silent; when everything is soft, nothing is. Beside noise every picture
-is soft, so a passage as soft as the programme that only lacks its neighbour's noise is none.
+is soft, so a passage as soft as the programme that only lacks its neighbour's noise is none. What
+loses its detail as a block grid comes is blocky.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out
 from defectscope.detection.passages import PassageRule, judge
 from defectscope.detection.spans import Rows, row_ends
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
+from defectscope.detectors.compression_blockiness.track import (
+    TRACK_CONTEXT_S,
+    GridTrack,
+    grid_rose,
+    strength_at,
+)
 from defectscope.detectors.video_noise.flat import FlatTiles
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Measurements
@@ -74,7 +82,10 @@ class Blur:
                     *("tile_dx1_squares", "tile_dx4_squares", "dy_squares"),
                     *("tile_luma", "tile_laplacian_squares"),
                 }
-            ),
+            )
+            | GRID_FEATURES,
+            context_before_s=TRACK_CONTEXT_S,
+            context_after_s=TRACK_CONTEXT_S,
         )
 
     def open(self, stream: StreamInfo) -> BlurAnalysis:
@@ -103,17 +114,21 @@ class Blur:
         usual = float(np.median(octaves)) if len(octaves) else 0.0
 
         noise = column(table, "noise") / _NOISE_STEPS
-        reach = max(2, round(float(video.frame_rate) * self.params.beside_s))
+        rate_hz = float(video.frame_rate)
+        reach = max(2, round(rate_hz * self.params.beside_s))
+        blocks = strength_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
 
-        def only_calm(rows: Rows) -> bool:
-            """Whether the passage is as soft as the programme, and its neighbours are noisy."""
+        def other_cause(rows: Rows) -> bool:
+            """Whether coarse coding took the detail, or it is as always and a neighbour noisy."""
+            if grid_rose(blocks, rows, round(rate_hz)):
+                return True
             calm, loud = float(np.median(noise[slice(*rows)])), max(sides(noise, rows, reach))
             if loud < bounds["noise_ratio"] * calm + bounds["noise_code"]:
                 return False
             soft, sharp = float(np.median(octaves[slice(*rows)])), min(sides(octaves, rows, reach))
             return soft - usual < (soft - sharp) / 2
 
-        measure = excused(measure, rule, only_calm)
+        measure = excused(measure, rule, other_cause)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
@@ -146,6 +161,7 @@ class BlurAnalysis:
             **SIGNATURE,
         )
         self._flat = FlatTiles(video)
+        self._grids = GridTrack(video)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
@@ -165,6 +181,7 @@ class BlurAnalysis:
             noise=saturate(self._flat.power_code(video.features) * _NOISE_STEPS, np.uint8),
             **self._signatures.columns(video.features["tile_luma"]),
         )
+        self._grids.push(video)
 
     def _detail(self, squares: NDArray[np.float64]) -> NDArray[Any]:
         mean = squares / max(1, int(self._samples.sum())) / self._power
@@ -173,8 +190,8 @@ class BlurAnalysis:
         )
 
     def close(self) -> Measurements:
-        """Gives sharpness by frame."""
-        return Measurements("blur", {"frames": self._table.table()})
+        """Gives sharpness by frame, and the block grid by fifths of a second."""
+        return Measurements("blur", {"frames": self._table.table(), "grids": self._grids.close()})
 
 
 def softness(

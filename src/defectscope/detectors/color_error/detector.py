@@ -20,9 +20,9 @@ from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.color_error.events import Error, find_steps, pair
 from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps, shift_steps
-from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
+from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
-from defectscope.media.stream import StreamInfo
+from defectscope.media.stream import StreamInfo, VideoInfo
 
 # Steps of a unit in which each measure is kept, and as which integer.
 _KEPT: dict[str, tuple[int, Any]] = {
@@ -101,9 +101,11 @@ class ColorError:
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         steps = _steps_of(table)
+        down, across = known_tiles(video)
+        grid = (len(down), len(across))
         errors = pair(find_steps(steps, self.tuned.thresholds), len(table))
         findings = [
-            self._finding(error, steps, starts_s, ends_s)
+            self._finding(error, steps, starts_s, ends_s, grid)
             for error in errors
             if error.last > error.first
             and ends_s[error.last - 1] - starts_s[error.first] >= self.params.min_duration_s
@@ -118,7 +120,12 @@ class ColorError:
         )
 
     def _finding(
-        self, error: Error, steps: Steps, starts_s: NDArray[Any], ends_s: NDArray[Any]
+        self,
+        error: Error,
+        steps: Steps,
+        starts_s: NDArray[Any],
+        ends_s: NDArray[Any],
+        grid: tuple[int, int],
     ) -> Finding:
         step, row = error.step, error.step.row
         change = float(steps["as_is"][row])
@@ -142,8 +149,8 @@ class ColorError:
             evidence["cast_v_code"] = round(sign * step.vector[1], 2)
         elif step.kind == "chroma_shift":
             sign = 1 if error.first == row else -1
-            evidence["shift_x_share"] = round(sign * step.vector[0] / TILE_COLUMNS, 4)
-            evidence["shift_y_share"] = round(sign * step.vector[1] / TILE_ROWS, 4)
+            evidence["shift_x_share"] = round(sign * step.vector[0] / grid[1], 4)
+            evidence["shift_y_share"] = round(sign * step.vector[1] / grid[0], 4)
         elif step.kind == "illegal_range":
             evidence["luma_gain"] = round(float(np.exp(abs(step.vector[0]))), 4)
         # A transformation and its undoing are hardly ever meant; one alone may be an effect.
@@ -190,6 +197,13 @@ class ColorError:
         return found
 
 
+def known_tiles(video: VideoInfo) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Gives the rows and columns of tiles in which there are samples of colour, or of luma."""
+    width, height = video.chroma_width or video.width, video.chroma_height or video.height
+    there = tile_samples(width, height) > 0
+    return np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+
+
 def _steps_of(table: Table) -> Steps:
     steps = {name: column(table, name) / steps for name, (steps, _) in _KEPT.items()}
     return steps | {name: steps[name] * steps["as_is"] for name in _SHARES}
@@ -203,11 +217,11 @@ class ColorErrorAnalysis:
         assert video is not None
         self._scale = float(1 << (video.bit_depth - 8))
         self._full_range = video.full_range
-        self._luma = np.maximum(tile_samples(video.width, video.height, every=True), 1).ravel()
+        self._luma = np.maximum(tile_samples(video.width, video.height, every=True), 1)
         self._has_color = video.chroma_width > 0
-        self._color = np.maximum(tile_samples(video.chroma_width, video.chroma_height), 1).ravel()
-        # Tiles without a sample, in pictures of a few lines, say nothing about colour.
-        self._known = tile_samples(video.chroma_width, video.chroma_height).ravel() > 0
+        # Tiles without a sample, in small pictures, say nothing about colour.
+        self._kept = np.ix_(*known_tiles(video))
+        self._color = np.maximum(tile_samples(video.chroma_width, video.chroma_height), 1)
         self._last: NDArray[np.float64] | None = None
         kinds = {name: kind for name, (_, kind) in _KEPT.items()}
         self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds)
@@ -218,17 +232,21 @@ class ColorErrorAnalysis:
         if video is None or not len(video.pts):
             return
         count = len(video.pts)
-        luma = video.features["tile_luma"].reshape(count, -1) / (self._luma * self._scale)
-        planes = [luma]
-        for name in ("tile_u", "tile_v"):
-            mean = video.features[name].reshape(count, -1) / (self._color * self._scale) - 128.0
-            planes.append(np.where(self._known, mean, 0.0) if self._has_color else mean * 0.0)
-        now = np.stack(planes)
+        down, across = self._kept
+        planes: list[NDArray[np.float64]] = []
+        for name, samples in (("tile_luma", self._luma), ("tile_u", self._color)):
+            mean = video.features[name] / (samples * self._scale)
+            planes.append(mean[:, down, across])
+        planes.append((video.features["tile_v"] / (self._color * self._scale))[:, down, across])
+        if not self._has_color:
+            planes[1:] = [plane * 0.0 + 128.0 for plane in planes[1:]]
+        shape = planes[0].shape[1:]
+        now = np.stack(planes).reshape(3, count, -1) - np.array([0.0, 128.0, 128.0])[:, None, None]
         first = self._last is None
         before = now[:, :1] if self._last is None else self._last
         joined = np.concatenate([before, now], axis=1)
         self._last = now[:, -1:].copy()
-        tiles = joined.reshape(3, -1, TILE_ROWS, TILE_COLUMNS)
+        tiles = joined.reshape(3, -1, *shape)
         measured = color_steps(joined[1], joined[2]) | luma_steps(joined[0])
         measured |= shift_steps(tiles[1], tiles[2])
         whole = np.maximum(measured["as_is"], 1e-9)

@@ -13,6 +13,8 @@ from defectscope.detectors.color_error.steps import Steps
 
 # What is usual about a picture is judged over so many pictures on either side of it.
 _REACH = 12
+# What is abrupt is so many times as large as what is large around it.
+_ABRUPT_RATIO = 1.3
 # Levels count as steady over so many pictures.
 _STEADY = 4
 # What may be left of a step by the one that undoes it: a share of its size, and so much more in the
@@ -73,7 +75,7 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     usual, largest = around(steps["as_is"])
     luma_usual, luma_largest = around(steps["luma_left"])
     calm = steps["luma_left"] <= np.maximum(
-        luma_usual * limit["cut_ratio"] + limit["cut_code"], luma_largest * 1.3
+        luma_usual * limit["cut_ratio"] + limit["cut_code"], luma_largest * _ABRUPT_RATIO
     )
     jump = steps["as_is"]
     floor = np.maximum(limit["jump_code"], limit["jump_ratio"] * usual)
@@ -81,6 +83,8 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     found: list[Step] = []
     # Errors of colour leave luma's contrast alone; what goes black or comes back takes both.
     kept = np.abs(steps["slope"] - 1) <= limit["kept_slope"]
+    # No fade looks like an exchange of all colours, whatever moves meanwhile.
+    kept |= (jump >= limit["cast_code"]) & (steps["as_swap"] <= limit["plain_swap_share"] * jump)
     # Where colour jumps to and fro, light flickers.
     once = jump >= limit["alone_ratio"] * largest
     for row in np.flatnonzero(calm & kept & once & (jump >= floor)).tolist():
@@ -95,8 +99,9 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     slopes = np.abs(steps["slope"] - 1)
     # A still picture shows a stretch purely; in motion it must stand above what motion does.
     pure = steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]
+    usual_slope, largest_slope = around(slopes)
     standing_out = (
-        (slopes >= limit["slope_ratio"] * around(slopes)[0])
+        (slopes >= np.maximum(limit["slope_ratio"] * usual_slope, _ABRUPT_RATIO * largest_slope))
         & (steps["luma_left"] <= luma_usual * limit["cut_ratio"] + limit["cut_code"])
         & (steps["luma_change"] >= luma_usual + limit["stretch_code"])
     )

@@ -18,6 +18,8 @@ PIVOT_CODE = 125.5
 # Mean squared slope of colour, in codes per tile, that is added to what is there, so that a picture
 # without slopes of colour has no displacement.
 _FLAT_SLOPE = 1e-3
+# Rows and columns of tiles that a displacement can be told by.
+_LEAST_TILES = 4
 # Mean square of the colour below which a gain means nothing: half a code.
 _LEAST_ENERGY = 0.25
 
@@ -89,13 +91,17 @@ def shift_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
     from the tile before it to the one after it.
 
     Args:
-        u: (frames + 1, 8, 12) mean U less grey, in codes; the first is the picture before.
+        u: (frames + 1, rows, columns) mean U less grey, in codes; the first is the picture before.
         v: Likewise V.
 
     Returns:
         Each (frames,): `shift_x` and `shift_y`, to the right and down, as shares of a tile; and
         `shift_left`, the share of the squared difference that the displacement leaves, 0 to 1.
     """
+    frames = len(u) - 1
+    if min(u.shape[1:]) < _LEAST_TILES:
+        zero = np.zeros(frames)
+        return {"shift_x": zero, "shift_y": zero, "shift_left": zero + 1.0}
     colors = np.stack([u, v], axis=1)
     before, change = colors[:-1], np.diff(colors, axis=0)[:, :, 1:-1, 1:-1]
     across = (before[:, :, 1:-1, 2:] - before[:, :, 1:-1, :-2]) / 2

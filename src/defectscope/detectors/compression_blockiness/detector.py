@@ -29,6 +29,10 @@ from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 
 _STEPS = 256
+# Thresholds of clarity hold from pictures of 800 x 450 on; smaller ones show a grid less clearly,
+# and below a fifth of that side nothing is clear.
+_FULL_PX = 600.0
+_LEAST_SIZE = 0.2
 # Between these shares of a plainly visible step its height matters.
 _LEAST_HEIGHT, _MOST_HEIGHT = 0.65, 2.0
 
@@ -81,19 +85,28 @@ class CompressionBlockiness:
         clarity = column(table, "clarity") / _STEPS
         period = column(table, "period") / _STEPS
         bounds = self.tuned.thresholds
+        video = stream.video
         height = column(table, "height") / _STEPS
         # A comb that hardly stands out of the picture's own steps is none, and the lower its steps
         # are, the clearer it must be to be seen.
         seen = clarity * np.sqrt(
             np.clip(height / bounds["plain_code"], _LEAST_HEIGHT, _MOST_HEIGHT)
         )
-        low, high = bounds["faint_clarity"], bounds["clear_clarity"]
+        # Lines stand out of the spectrum by the root of how many samples they are made of.
+        size_px = float(np.sqrt(video.width * video.height)) if video is not None else _FULL_PX
+        part = float(np.sqrt(np.clip(size_px / _FULL_PX, _LEAST_SIZE, 1.0)))
+        low, high = bounds["faint_clarity"] * part, bounds["clear_clarity"] * part
         shown = strength * np.clip((seen - low) / (high - low), 0.0, 1.0)
-        measure = stands_out(
-            [np.log2(shown + bounds["faint_strength"])],
-            [bounds["rise_octaves"]],
-            cuts(table),
-            window_rows(BUCKETS_HZ, self.params.window_s),
+        level = np.log2(shown + bounds["faint_strength"])
+        # Within a shot a rise tells; from cut to cut, only what no other shot comes near.
+        measure = np.maximum(
+            stands_out(
+                [level],
+                [bounds["rise_octaves"]],
+                cuts(table),
+                window_rows(BUCKETS_HZ, self.params.window_s),
+            ),
+            (level - np.median(level) if len(level) else level) / bounds["programme_octaves"],
         )
         rule = PassageRule(
             1.0, 1.0, self.params.min_duration_s, self.params.bridge_s, settle_rows=3
