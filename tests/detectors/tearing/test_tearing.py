@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from time import process_time
 
 import numpy as np
 import pytest
 
+from defectscope.detection.tables import TableBuilder
+from defectscope.detectors import load
 from defectscope.detectors.tearing import seams
-from defectscope.detectors.tearing.detector import heaviest
-from defectscope.findings import Interval
+from defectscope.detectors.tearing.analysis import KEPT
+from defectscope.detectors.tearing.detector import heaviest, in_company
+from defectscope.findings import Interval, Measurements
 from defectscope.simulate.arrays import impair_frames, video_stream
 from defectscope.simulate.material import Footage, Look
 from defectscope.simulate.tearing import SIMULATORS
@@ -18,6 +23,10 @@ from defectscope.simulate.twins import twin
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)
 PANNING = Look(pan_px_per_s=(160.0, 6.0))
+
+
+def footage(seed):
+    return list(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=FRAMES, look=PANNING))
 
 
 @pytest.mark.parametrize(("severity", "seed"), [(4, 1), (5, 2)])
@@ -139,3 +148,39 @@ def test_steps_are_widened_by_exactly_the_reach():
         assert np.flatnonzero(seams.widened(steps, reach)[0]).tolist() == list(
             range(20 - reach, 21 + reach)
         )
+
+
+def test_returns_count_as_far_as_steps_bear_them_out():
+    returns, steps = np.zeros(60), np.zeros(60)
+    returns[[10, 12, 40]] = 3.0
+    steps[11] = 2.0
+    borne = in_company(returns, steps, 5)
+    assert borne[[10, 12]] == pytest.approx([1.0, 1.0])
+    assert borne[40] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_cut_within_a_torn_stretch_ends_what_can_be_told(judge_frames):
+    clean = footage(2)
+    stream = video_stream(WIDTH, HEIGHT, 2 * FRAMES)
+    other = [replace(frame, pts=FRAMES + k) for k, frame in enumerate(footage(9))]
+    assert not judge_frames("tearing", clean + other, stream).findings
+    cuts = [replace((clean, other)[k // 9 % 2][k], pts=k) for k in range(FRAMES)]
+    assert not judge_frames("tearing", cuts, STREAM).findings
+
+
+def test_an_hour_of_steps_is_decided_in_seconds():
+    rng = np.random.default_rng(3)
+    count = 90_000
+    signs = {name: np.zeros(count, kind) for name, (_, kind) in KEPT.items()}
+    signs |= {name: rng.integers(0, 60, count).astype(KEPT[name][1]) for name in ("on", "off")}
+    signs["on_row"] = signs["off_row"] = np.full(count, 50, np.uint16)
+    signs["on_back"] = np.full(count, 40, np.uint8)
+    signs["step"] = rng.integers(0, 60, count).astype(np.uint16)
+    signs["clear"] = signs["contrast"] = np.full(count, 60, np.uint8)
+    builder = TableBuilder(
+        Fraction(25), pts=np.int64, apart=np.uint8, **{n: k for n, (_, k) in KEPT.items()}
+    )
+    builder.add(pts=np.arange(count), apart=np.zeros(count), **signs)
+    began = process_time()
+    load("tearing").decide(Measurements("tearing", {"frames": builder.table()}), STREAM)
+    assert process_time() - began < 5.0

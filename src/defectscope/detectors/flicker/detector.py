@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -124,7 +125,7 @@ class Flicker:
         for first, last, swings in swing_sequences(
             points, starts_s, self.params.longest_swing_s, self.params.least_swings
         ):
-            inside = [p for p in points if first <= p <= last]
+            inside = points[bisect_left(points, first) : bisect_right(points, last)]
             sizes = np.abs(np.diff(brightness[inside]))
             span_s = float(starts_s[last] - starts_s[first])
             evidence = {

@@ -84,11 +84,10 @@ def catching_up(still: Flags, steps: Series) -> Flags:
     logs = np.log(np.maximum(steps, _LEAST_STEP))
     size = 2 * _CADENCE_REACH + 1
     ended, moved = (
-        window_means(ends * 1.0, _CADENCE_REACH),
-        window_means(free * 1.0, _CADENCE_REACH),
+        window_means(flags.astype(np.float64), _CADENCE_REACH) for flags in (ends, free)
     )
-    with_hold = window_means(logs * ends, _CADENCE_REACH) / np.maximum(ended, 1e-9)
-    without = window_means(logs * free, _CADENCE_REACH) / np.maximum(moved, 1e-9)
+    with_hold = window_means(np.where(ends, logs, 0.0), _CADENCE_REACH) / np.maximum(ended, 1e-9)
+    without = window_means(np.where(free, logs, 0.0), _CADENCE_REACH) / np.maximum(moved, 1e-9)
     enough = (ended * size >= _LEAST_ENDS) & (moved >= _LEAST_FREE_SHARE)
     return enough & (with_hold - without >= np.log(_CATCH_UP_RATIO))
 

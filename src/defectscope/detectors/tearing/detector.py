@@ -8,6 +8,7 @@ comes with such a fall back and goes with a leap. Edges of things have none of t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -96,14 +97,15 @@ class Tearing:
         signs = _signs_of(table, self.tuned.thresholds)
         by_step, by_return = self._worth(signs)
         reach = max(1, round(_COMPANY_S * float(video.frame_rate)))
-        worth = by_step + _in_company(by_return, by_step, reach)
+        worth = by_step + in_company(by_return, by_step, reach)
         few = max(1.0, _PLENTY_ROWS / video.height)
         torn = self._gatherings(worth, signs, starts_s, ends_s, few)
         torn += self._standing(signs, starts_s, few)
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
+        begins = [each.first for each in torn]
         for first, last in self._joined(torn, starts_s, ends_s):
-            inside = [each for each in torn if first <= each.first < last]
+            inside = torn[bisect_left(begins, first) : bisect_left(begins, last)]
             findings.append(self._finding((first, last), inside, starts_s, ends_s))
         score = worth / (worth + 1.0)
         for each in torn:
@@ -145,10 +147,13 @@ class Tearing:
             for first, last in heaviest(net)
             if np.sum(net[first:last]) >= limits["least_part_worth"]
         ]
+        begins = np.array([a for a, _ in clear], np.int64)
+        gained = np.concatenate([[0.0], np.cumsum([np.sum(net[a:b]) for a, b in clear])])
         found: list[_Torn] = []
         for first, last in bridge(clear, starts_s, ends_s, self.params.bridge_s):
             rows = first + np.flatnonzero(worth[first:last])
-            left = float(sum(np.sum(net[a:b]) for a, b in clear if first <= a < last))
+            part = np.searchsorted(begins, (first, last))
+            left = float(gained[part[1]] - gained[part[0]])
             if len(rows) < limits["least_pictures"] or left < few * limits["least_worth"]:
                 continue
             steps = signs["step"][rows] >= limits["step_code"]
@@ -176,9 +181,14 @@ class Tearing:
             # Whether a seam goes on in another scene, nobody can tell.
             same &= signs["scene"][after] == signs["scene"][first]
             same &= signs["on"][first] * signs["off"][after] >= few * limits["on_off"]
-            for last in after[same].tolist():
-                sign = min(signs["on"][first] / limits["on"], signs["off"][last] / limits["off"])
-                found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
+            ends = after[same]
+            if not len(ends):
+                continue
+            # Motion hides a seam and shows it again: its last end is the end.
+            last = int(ends[-1])
+            off = float(signs["off"][ends].max())
+            sign = min(signs["on"][first] / limits["on"], off / limits["off"])
+            found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
         return found
 
     def _joined(
@@ -245,7 +255,7 @@ def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
     return [(first, last) for first, last, *_ in found]
 
 
-def _in_company(
+def in_company(
     returns: NDArray[np.float64], steps: NDArray[np.float64], reach: int
 ) -> NDArray[np.float64]:
     """Gives what returns are worth: no more than the steps around them.
