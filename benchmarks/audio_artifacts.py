@@ -29,6 +29,7 @@ from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
 from defectscope.detectors.audio_artifacts.grid import Resampler
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.surroundings import NEAR
 from defectscope.detectors.judging import analyze
 from defectscope.detectors.registry import load
 from defectscope.detectors.weights import load_weights
@@ -36,9 +37,9 @@ from defectscope.training import cli, corpora
 from defectscope.training.contract import recipe
 from defectscope.training.loop import best_model
 from defectscope.training.recipes import sound_release, sound_starts, sound_task
+from defectscope.training.recipes.sound_programmes import score_programmes
 from defectscope.training.recipes.sound_windows import (
     holding,
-    score_programmes,
     score_windows,
     without,
 )
@@ -255,15 +256,18 @@ def speed(options: argparse.Namespace) -> tuple[str, Any]:
     block = padded[: spectra.MARGIN_BEFORE + spectra.BLOCK + spectra.MARGIN_AFTER]
     mono = sound[: 48000 * 4, 0].copy()
     plain, brain = Scorer(network, "cpu", bf16=False), Scorer(network, "cpu", bf16=True)
+    near = [[h] * NEAR for h in plain.hear([window] * BATCH)]
     parts = {
         "whole analysis, one second": (whole, seconds),
         "resampling 48 to 32 kHz, one second": (lambda: list(Resampler(48000).push(0, mono)), 4),
         "pictures, one second": (lambda: spectra.measure(block), 0.5),
-        "network fp32, one second": (lambda: plain([window] * BATCH), BATCH / 2),
-        "network bf16, one second": (lambda: brain([window] * BATCH), BATCH / 2),
+        "windows fp32, one second": (lambda: plain.hear([window] * BATCH), BATCH / 2),
+        "windows bf16, one second": (lambda: brain.hear([window] * BATCH), BATCH / 2),
+        "surroundings, one second": (lambda: plain.judge(near), BATCH / 2),
     }
     out = {name: _best(work, share) for name, (work, share) in parts.items()}
-    difference = float(np.abs(plain([window] * BATCH) - brain([window] * BATCH)).max())
+    both = [[[h] * NEAR for h in scorer.hear([window] * BATCH)] for scorer in (plain, brain)]
+    difference = float(np.abs(plain.judge(both[0]) - plain.judge(both[1])).max())
     lines = [
         f"PyTorch {torch.__version__}, {options.threads} thread(s), "
         f"{torch.backends.cpu.get_cpu_capability()}",

@@ -17,14 +17,14 @@ from defectscope.simulate.soundscape import music_like
 from defectscope.training.cache import Cache
 from defectscope.training.contract import Item, Recording, recipe
 from defectscope.training.recipes import sound_clips
-from defectscope.training.recipes.audio_artifacts import CLIP_S
 from defectscope.training.recipes.sound_alikes import ALIKES
 from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
+from defectscope.training.recipes.sound_programmes import score_programmes
+from defectscope.training.recipes.sound_units import CLIP_S
 from defectscope.training.recipes.sound_windows import (
     TICKS,
     around,
     families_of,
-    score_programmes,
     score_windows,
     sequences,
     truth_of,

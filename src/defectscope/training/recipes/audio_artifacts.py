@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, ClassVar, cast
@@ -11,24 +11,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
-from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.training.contract import (
     CacheView,
-    Item,
     Job,
     Recording,
     Release,
     Schedule,
     Split,
 )
-from defectscope.training.recipes import sound_clips, sound_heard
 from defectscope.training.recipes.sound_memory import Memory
+from defectscope.training.recipes.sound_units import (
+    AROUND_FROM,
+    CLIPS_PER_UNIT,
+    first_of,
+    make_unit,
+    programme,
+)
 from defectscope.training.recipes.sound_windows import (
     PICTURES,
-    TICKS,
     around,
     families_of,
     score_windows,
@@ -37,50 +39,12 @@ from defectscope.training.recipes.sound_windows import (
 )
 from defectscope.training.scores import auc
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "audio_hum": audio_hum.FAMILIES,
-    "audio_hiss": audio_hiss.FAMILIES,
-    "audio_distortion": audio_distortion.FAMILIES,
-    "audio_clicks": audio_clicks.FAMILIES,
-}
-CLIP_S = TICKS // sound_heard.TICKS_HZ
-# Share of training windows that are judged with half of their surroundings.
+# Share of training windows that are judged with half of their surroundings, and how much what
+# windows say by themselves counts in the loss.
 _ALONE = 0.3
 _ALONE_WEIGHT = 0.33
 # First ticks of the first windows that frozen ears hear.
 _FIRSTS = (0, 5)
-_CLIPS_PER_UNIT = 24
-_CLIP = CLIP_S * spectra.RATE_HZ
-_PADDED = spectra.MARGIN_BEFORE + _CLIP + spectra.MARGIN_AFTER
-_INSIDE = slice(spectra.MARGIN_BEFORE, spectra.MARGIN_BEFORE + _CLIP)
-# Corpora differ in size a thousandfold; each is drawn by its worth instead.
-_WORTH = {
-    "wesnoth-1.16-music": 4.0,
-    "librosa": 2.0,
-    "esc10": 3.0,
-    "asterisk-core-sounds-en-g722": 2.0,
-    "sonic-pi-samples": 1.0,
-    "warzone2100-music": 2.0,
-    "fillets-ng-music": 1.0,
-    "asterisk-core-sounds-es-g722": 0.7,
-    "asterisk-core-sounds-fr-g722": 0.7,
-    "asterisk-core-sounds-it-g722": 0.7,
-    "asterisk-core-sounds-ru-g722": 0.7,
-}
-# What the first releases were trained and judged on. Their test clips stay what they were: later
-# corpora give clips to the judgement of surroundings alone, and whole recordings to every count of
-# false findings.
-_FIRST_CORPORA = frozenset(
-    {
-        "wesnoth-1.16-music",
-        "librosa",
-        "esc10",
-        "asterisk-core-sounds-en-g722",
-        "sonic-pi-samples",
-    }
-)
-# Number of the first unit of clips for the judgement of surroundings.
-_AROUND_FROM = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +62,8 @@ class Settings:
         masking: Share of training windows with a band or a stretch of the mel picture blanked.
         frozen: Train the judgement of surroundings alone, on what given weights say of the
             `around_clips`.
+        fresh: Train everything, and on the `around_clips`, which the ears have not learned by
+            heart.
     """
 
     train_clips: int = 6000
@@ -108,6 +74,7 @@ class Settings:
     widths: str = "24,48,96,128"
     masking: float = 0.3
     frozen: bool = False
+    fresh: bool = False
 
 
 class AudioArtifacts:
@@ -153,18 +120,18 @@ class AudioArtifacts:
         }
         jobs: list[Job] = []
         for number, split in enumerate(by_split):
-            drawn = _first(by_split[split])
-            for unit in range(-(-wanted[split] // _CLIPS_PER_UNIT)):
-                make = partial(_make_unit, drawn, split, unit, [seed, number, unit])
+            drawn = first_of(by_split[split])
+            for unit in range(-(-wanted[split] // CLIPS_PER_UNIT)):
+                make = partial(make_unit, drawn, split, unit, [seed, number, unit])
                 jobs.append(Job(f"{split}/{unit:05d}", make))
-        later = max(_AROUND_FROM, -(-s.train_clips // _CLIPS_PER_UNIT))
-        for unit in range(later, later - (-s.around_clips // _CLIPS_PER_UNIT)):
-            make = partial(_make_unit, by_split["train"], "train", unit, [seed, 0, unit], True)
+        later = max(AROUND_FROM, -(-s.train_clips // CLIPS_PER_UNIT))
+        for unit in range(later, later - (-s.around_clips // CLIPS_PER_UNIT)):
+            make = partial(make_unit, by_split["train"], "train", unit, [seed, 0, unit], wide=True)
             jobs.append(Job(f"around/{unit:05d}", make))
         # Interleaved, so that a cache stopped by its size limit still holds every split.
         jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
         held_out = [*by_split["validation"], *by_split["test"]]
-        return [*jobs, *(Job(f"programme/{r.name}", partial(_programme, r)) for r in held_out)]
+        return [*jobs, *(Job(f"programme/{r.name}", partial(programme, r)) for r in held_out)]
 
     def build(self) -> torch.nn.Module:
         """Gives a fresh network."""
@@ -197,12 +164,12 @@ class AudioArtifacts:
         return {**batch, "lost": lost}
 
     def _usable(self, cache: CacheView) -> NDArray[np.int64]:
-        out = set(self.settings.left_out)
+        out, fresh = set(self.settings.left_out), self.settings.frozen or self.settings.fresh
         facts = cache.facts("train")
         kept = [
             i
             for i, f in enumerate(facts)
-            if not (out & set(families_of(f))) and bool(f.get("around")) == self.settings.frozen
+            if not (out & set(families_of(f))) and bool(f.get("around")) == fresh
         ]
         return np.array(kept)
 
@@ -252,118 +219,6 @@ class AudioArtifacts:
         from defectscope.training.recipes.sound_release import describe
 
         return describe(model, cache, asdict(self.settings))
-
-
-def _first(recordings: Sequence[Recording]) -> Sequence[Recording]:
-    """Gives what the ears and the held-out clips are made of; own content serves for all."""
-    first = [r for r in recordings if r.corpus in _FIRST_CORPORA]
-    return first or recordings
-
-
-def _make_unit(
-    recordings: Sequence[Recording],
-    split: Split,
-    unit: int,
-    seed: Sequence[int],
-    wide: bool = False,
-) -> Iterator[Item]:
-    for place, (fact, sound, heard) in enumerate(render_unit(recordings, seed, any_supply=wide)):
-        pictures = spectra.measure(sound, 2 * CLIP_S)
-        arrays = {**_stored(pictures), "heard": heard}
-        if wide:
-            fact["around"] = True
-        yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
-
-
-def render_unit(
-    recordings: Sequence[Recording], seed: Sequence[int], *, any_supply: bool = False
-) -> list[tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int8]]]:
-    """Gives a unit's clips.
-
-    Args:
-        recordings: What they are made of.
-        seed: Where chance comes from.
-        any_supply: See `sound_clips.impair`.
-
-    Returns:
-        Of each what is known of it, its samples with the margins around it, and how far its
-        defects can be heard.
-    """
-    rng = np.random.default_rng(seed)
-    codec, bit_rate = sound_clips.CODECS[int(rng.integers(len(sound_clips.CODECS)))]
-    by_corpus: dict[str, list[Recording]] = {}
-    for recording in recordings:
-        by_corpus.setdefault(recording.corpus, []).append(recording)
-    corpora = sorted(by_corpus)
-    worth = np.array([_WORTH.get(name, 2.0) for name in corpora])
-    sounds: list[NDArray[np.float32]] = []
-    facts: list[dict[str, Any]] = []
-    heard: list[NDArray[np.int8]] = []
-
-    def draw() -> tuple[Recording, NDArray[np.float32]]:
-        while True:
-            corpus = str(rng.choice(corpora, p=worth / worth.sum()))
-            recording = by_corpus[corpus][int(rng.integers(len(by_corpus[corpus])))]
-            whole = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
-            sound = sound_clips.excerpt(whole, _PADDED, rng)
-            if float(np.sqrt(np.mean(sound**2))) > 1e-3:
-                return recording, sound
-
-    for _ in range(_CLIPS_PER_UNIT):
-        recording, base = draw()
-        other = draw()[1] if rng.uniform() < 0.3 else None
-        clean = sound_clips.dress(base, other, spectra.RATE_HZ, rng)
-        wanted = _draw_defects(rng)
-        sound, damages, residuals = sound_clips.impair(
-            clean, spectra.RATE_HZ, wanted, FAMILIES, rng, any_supply=any_supply
-        )
-        layers = np.stack([sound, *residuals]).astype(np.float64)
-        if rng.uniform() < 0.3:
-            layers = sound_clips.low_passed(layers, spectra.RATE_HZ, rng)
-        heard.append(sound_heard.of_clip(damages, layers[0], layers[1:], _INSIDE))
-        sounds.append(sound_clips.at_level(layers[0], rng))
-        facts.append(
-            {
-                "recording": recording.name,
-                "codec": f"{codec}@{bit_rate}" if bit_rate else codec,
-                "damages": [asdict(d) for d in damages],
-            }
-        )
-    coded = sound_clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
-    # Sixteen bits, as files hold them.
-    whole = np.round(np.clip(coded, -1, 1) * 32767).astype(np.int16)
-    parts = (whole.astype(np.float32) / 32767).astype(np.float32).reshape(len(facts), _PADDED)
-    return list(zip(facts, parts, heard, strict=True))
-
-
-def _programme(recording: Recording) -> Iterator[Item]:
-    """Gives a whole recording as it is: what false alarms are counted on."""
-    sound = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
-    blocks = len(sound) // spectra.BLOCK
-    if blocks < 2:
-        return
-    padded = np.zeros(spectra.MARGIN_BEFORE + blocks * spectra.BLOCK + spectra.MARGIN_AFTER)
-    inside = sound[: len(padded) - spectra.MARGIN_BEFORE] / 32768
-    padded[spectra.MARGIN_BEFORE : spectra.MARGIN_BEFORE + len(inside)] = inside
-    pictures = spectra.measure(padded.astype(np.float32), blocks)
-    facts = {"programme": recording.name, "corpus": recording.corpus, "blocks": blocks}
-    yield Item(f"programme/{recording.name}", recording.split, _stored(pictures), facts)
-
-
-def _stored(pictures: spectra.Spectra) -> dict[str, NDArray[Any]]:
-    return {
-        "mel": pictures.mel.astype(np.float16),
-        "lines": pictures.lines.astype(np.float16),
-        "fast": pictures.fast.astype(np.float16),
-        "levels": pictures.levels,
-    }
-
-
-def _draw_defects(rng: np.random.Generator) -> list[tuple[str, int]]:
-    count = int(rng.choice([0, 1, 2, 3], p=[0.32, 0.52, 0.11, 0.05]))
-    steps = rng.integers(1, 6, size=count)
-    names = rng.choice(list(CLASSES), size=count, replace=False)
-    return [(str(name), int(step)) for name, step in zip(names, steps, strict=True)]
 
 
 def _cross_entropy(

@@ -28,7 +28,8 @@ from defectscope.training.contract import Recording, Split
 from defectscope.training.corpora import Corpus, recordings
 from defectscope.training.loop import train
 from defectscope.training.recipes import sound_clips
-from defectscope.training.recipes.audio_artifacts import AudioArtifacts, render_unit
+from defectscope.training.recipes.audio_artifacts import AudioArtifacts
+from defectscope.training.recipes.sound_units import render_unit
 from defectscope.training.recipes.sound_windows import TICKS, Judged, truth_of, windows
 from defectscope.training.scores import auc
 

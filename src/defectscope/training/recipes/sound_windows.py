@@ -29,7 +29,7 @@ _DRAWN_DB = -30.0
 # when it holds no more than a tenth of it. Between the two nobody can say.
 _SHOWS = np.array([0.5, 0.5, 0.3, 0.5])
 _FREE = 0.1
-_BATCH = 240
+BATCH = 240
 PICTURES = ("mel", "lines", "fast", "levels")
 
 
@@ -243,8 +243,8 @@ def score_windows(
     network = cast("Network", model.eval())
     device = next(model.parameters()).device
     with torch.inference_mode():
-        for first in range(0, len(clips), _BATCH // NEAR):
-            part = clips[first : first + _BATCH // NEAR]
+        for first in range(0, len(clips), BATCH // NEAR):
+            part = clips[first : first + BATCH // NEAR]
             if memory is None:
                 batch = sequences(cache, split, part, [0] * len(part))
                 pictures = (batch[k].to(device) for k in PICTURES)
@@ -267,60 +267,3 @@ def score_windows(
         np.stack([weight for _, weight in truths]).astype(np.float64),
         facts,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Programme:
-    """A whole recording, judged every half second.
-
-    Attributes:
-        name: Corpus and recording.
-        corpus: Its corpus.
-        starts_s: (n,) start of each window.
-        logits: (n, 4).
-        seconds: Its length.
-    """
-
-    name: str
-    corpus: str
-    starts_s: NDArray[np.float64]
-    logits: NDArray[np.float64]
-    seconds: float
-
-
-def score_programmes(model: torch.nn.Module, cache: CacheView, split: Split) -> list[Programme]:
-    """Gives the judgement of every whole recording of a split."""
-    out: list[Programme] = []
-    device = next(model.parameters()).device
-    network = cast("Network", model.eval())
-    for place, fact in enumerate(cache.facts(split)):
-        if "programme" not in fact:
-            continue
-        whole = spectra.Spectra(
-            *(cache.array(split, place, k) for k in ("mel", "lines", "fast", "levels"))
-        )
-        count = int(fact["blocks"]) - 1
-        heard: list[torch.Tensor] = []
-        with torch.inference_mode():
-            for first in range(0, count, _BATCH):
-                part = [whole.window(k / 2) for k in range(first, min(count, first + _BATCH))]
-                pictures = [
-                    np.stack([getattr(w, k) for w in part]) for k in ("mel", "lines", "fast")
-                ]
-                pictures.append(np.stack([w.levels.sum(axis=0, dtype=np.float32) for w in part]))
-                tensors = (torch.from_numpy(p.astype(np.float32)).to(device) for p in pictures)
-                heard.append(network.hear(*tensors))
-            there = torch.ones(1, count, dtype=torch.bool, device=device)
-            near, mask = around(torch.cat(heard)[None], there)
-            parts = zip(near.split(_BATCH), mask.split(_BATCH), strict=True)
-            logits = [network(*part).float().cpu().numpy() for part in parts]
-        out.append(
-            Programme(
-                str(fact["programme"]),
-                str(fact["corpus"]),
-                np.arange(count) / 2,
-                np.concatenate(logits).astype(np.float64),
-                int(fact["blocks"]) / 2,
-            )
-        )
-    return out
