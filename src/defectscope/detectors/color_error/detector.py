@@ -238,6 +238,8 @@ class ColorErrorAnalysis:
             mean = video.features[name] / (samples * self._scale)
             planes.append(mean[:, down, across])
         planes.append((video.features["tile_v"] / (self._color * self._scale))[:, down, across])
+        # Sums are added in the order in which numbers lie, which must not depend on the chunk.
+        planes = [np.ascontiguousarray(plane) for plane in planes]
         if not self._has_color:
             planes[1:] = [plane * 0.0 + 128.0 for plane in planes[1:]]
         shape = planes[0].shape[1:]
