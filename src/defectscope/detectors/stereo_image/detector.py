@@ -223,6 +223,10 @@ class StereoImageAnalysis:
         for band in range(BANDS):
             block_types[f"left_{band}"] = block_types[f"right_{band}"] = np.uint8
             block_types[f"correlation_{band}"] = np.int8
+        # Laid out once: run by run an hour of them would take minutes.
+        origin = self._meter.hops[0][0] if self._meter.hops else 0
+        last = max((f + len(c["level_0"]) for f, c in self._meter.hops), default=origin)
+        turns = laid_out(self._meter.turns.rows, origin, last - origin)
         tables = {}
         for name, rate, types, rows in (
             ("hops", HOPS_HZ, hop_types, self._meter.hops),
@@ -232,8 +236,8 @@ class StereoImageAnalysis:
             for first, columns in rows:
                 length = len(next(iter(columns.values())))
                 if name == "hops" and pairs:
-                    turns = laid_out(self._meter.turns.rows, first, length)
-                    columns = {**columns, "turn": turns[0], "turn_even": turns[1]}
+                    own = slice(first - origin, first - origin + length)
+                    columns = {**columns, "turn": turns[0][own], "turn_even": turns[1][own]}
                 builder.add(row=np.arange(first, first + length), **columns)
             tables[name] = builder.table()
         edge_types = {f"edge_{k}": np.uint8 for k in range(self._channels)}
