@@ -121,7 +121,7 @@ def _pan(path: Path, frames: int, size_px: tuple[int, int], rng: np.random.Gener
         # Bounce at the borders of the still.
         at = np.abs(np.mod(at, 2 * room + 1e-6) - room * (np.mod(at, 2 * room + 1e-6) > room) * 2)
         at = np.clip(np.where(at > room, 2 * room - at, at), 0, room)
-        size = np.minimum(span * (1 + growth * index), [image.width, image.height])
+        size = np.minimum(span * max(0.3, 1 + growth * index), [image.width, image.height])
         box = (at[0], at[1], min(at[0] + size[0], image.width), min(at[1] + size[1], image.height))
         view = image.resize((width, height), Image.Resampling.BILINEAR, box=box)
         out.append(from_rgb(view))
