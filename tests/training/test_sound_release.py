@@ -45,7 +45,7 @@ def test_thresholds_keep_to_what_clean_sound_allows() -> None:
 def test_a_margin_is_chosen_on_recordings_that_chose_no_thresholds() -> None:
     assert choose_margin(_clean([-6.0] * 10), FITS) == 0.0
     # Two recordings of one fifth are far surer than the others, three times each: thresholds that
-    # the other four fifths choose let all of that pass, and two findings in ten minutes are allowed.
+    # the other four fifths choose let all of it pass, and two findings in ten minutes are allowed.
     peaks = [1.0] * 10
     peaks[3] = peaks[8] = 4.0
     clean = _clean(peaks)
