@@ -94,8 +94,10 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     alone &= jump >= limit["shift_peak_ratio"] * largest
     # One displacement must explain it: a key frame colours every block a little differently.
     alone &= steps["shift_left"] <= limit["shift_left_share"]
-    # Where luma jumps as well, it is the picture that moved.
+    # Where luma jumps as well, it is the picture that moved, or a lamp that went on or off.
+    lit = around(steps["luma_change"])[1]
     alone &= steps["luma_left"] <= luma_largest * limit["shift_luma_ratio"] + 0.1
+    alone &= steps["luma_change"] <= lit * limit["shift_luma_ratio"] + 0.1
     slopes = np.abs(steps["slope"] - 1)
     # A still picture shows a stretch purely; in motion it must stand above what motion does.
     pure = steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]
