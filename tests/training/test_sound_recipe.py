@@ -13,10 +13,11 @@ from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.writer import write_clip
+from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.simulate.soundscape import music_like
 from defectscope.training.cache import Cache
 from defectscope.training.contract import Item, Recording, recipe
-from defectscope.training.recipes import sound_clips
+from defectscope.training.recipes import sound_clips, sound_units
 from defectscope.training.recipes.sound_alikes import ALIKES
 from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
 from defectscope.training.recipes.sound_programmes import score_programmes
@@ -31,7 +32,13 @@ from defectscope.training.recipes.sound_windows import (
     windows,
 )
 
-COUNTS = {"train_clips": "24", "around_clips": "0", "validation_clips": "0", "test_clips": "0"}
+MODULES = {
+    "audio_hum": audio_hum,
+    "audio_hiss": audio_hiss,
+    "audio_distortion": audio_distortion,
+    "audio_clicks": audio_clicks,
+}
+COUNTS = {"train_clips": "24", "validation_clips": "0", "test_clips": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
 
 @pytest.fixture(scope="module")
 def units(recordings: list[Recording]) -> dict[str, list[Item]]:
-    plan = recipe("audio_artifacts", {**COUNTS, "test_clips": "24", "around_clips": "24"})
+    plan = recipe("audio_artifacts", {**COUNTS, "test_clips": "24"})
     return {job.key: list(job.make()) for job in plan.jobs(recordings, 5)}
 
 
@@ -64,7 +71,6 @@ def cache(units: dict[str, list[Item]], tmp_path_factory: pytest.TempPathFactory
 
 def test_units_hold_what_they_say(units: dict[str, list[Item]]) -> None:
     assert sorted(units) == [
-        "around/00250",
         "programme/mine/1.wav",
         "programme/mine/2.wav",
         "test/00000",
@@ -92,20 +98,18 @@ def test_a_unit_is_made_the_same_again(recordings: list[Recording], units: Any) 
         assert all(np.array_equal(one.arrays[k], two.arrays[k]) for k in one.arrays)
 
 
-@pytest.mark.parametrize("frozen", [False, True])
-def test_batches_losses_and_scores(cache: Cache, frozen: bool) -> None:
-    plan = recipe("audio_artifacts", {"frozen": str(frozen).lower()})
+def test_batches_losses_and_scores(cache: Cache) -> None:
+    plan = recipe("audio_artifacts")
     torch.manual_seed(1)
     model: Any = plan.build()
     batch = plan.batch(cache, np.random.default_rng(3), 20)
     again = plan.batch(cache, np.random.default_rng(3), 20)
     assert all(torch.equal(batch[k], again[k]) for k in batch)
-    if not frozen:
-        assert batch["mel"].shape == (20, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
+    assert batch["mel"].shape == (20, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
     loss, _ = plan.loss(model, batch)
     assert 0.3 < float(loss.detach()) < 1.8
     loss.backward()  # type: ignore[no-untyped-call]
-    assert (model.mel[0][0].weight.grad is None) == frozen
+    assert model.mel[0][0].weight.grad is not None
     assert model.around.joint[-1].weight.grad is not None
     scores = plan.score(model, cache, "test")
     assert 0.0 <= scores["balanced_accuracy"] <= 1.0
@@ -115,12 +119,20 @@ def test_batches_losses_and_scores(cache: Cache, frozen: bool) -> None:
     assert programme.seconds == 8.0
 
 
-def test_frozen_ears_and_surroundings_learn_from_different_clips(cache: Cache) -> None:
-    ears: Any = recipe("audio_artifacts")
-    around_them: Any = recipe("audio_artifacts", {"frozen": "true"})
-    one, other = set(ears._usable(cache).tolist()), set(around_them._usable(cache).tolist())
-    assert len(one) == len(other) == 24
-    assert not one & other
+def test_rarer_families_are_for_training_alone(recordings: list[Recording]) -> None:
+    rarer = {name: set(module.RARER) for name, module in MODULES.items()}
+    drawn: dict[bool, list[str]] = {}
+    for varied in (False, True):
+        clips = [sound_units.render_unit(recordings, [5, unit], varied=varied) for unit in range(3)]
+        drawn[varied] = [
+            d["family"]
+            for clip in clips
+            for fact, _, _ in clip
+            for d in fact["damages"]
+            if d["family"] in rarer[d["defect"]]
+        ]
+    assert not drawn[False]
+    assert len(drawn[True]) > 8
 
 
 def test_sequences_hold_the_windows_of_a_clip(cache: Cache) -> None:
@@ -164,7 +176,7 @@ def test_left_out_families_are_never_drawn(cache: Cache) -> None:
     present = sorted({f for fact in facts for f in families_of(fact)})
     plan: Any = recipe("audio_artifacts", {"left_out": ",".join(present)})
     usable = [int(i) for i in plan._usable(cache)]
-    free = [i for i, fact in enumerate(facts) if not fact["damages"] and "around" not in fact]
+    free = [i for i, fact in enumerate(facts) if not fact["damages"]]
     assert usable == free
 
 

@@ -1,4 +1,4 @@
-"""Clicks: impulses, the crackle of vinyl, and buffers that were repeated or never filled."""
+"""Clicks: impulses, the crackle of vinyl, and buffers repeated, swapped or never filled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from defectscope.simulate.sound import from_db
 # SciPy annotates its results with arrays of other libraries as well.
 signal = cast("Any", scipy.signal)
 
+# What `draw` chooses among, and what is made when it is asked for by name.
 FAMILIES = ("impulse", "crackle", "repeat", "gap")
+RARER = ("pop", "burst", "swap", "hold")
+_BUFFERS = ("repeat", "gap", "burst", "swap", "hold")
 _BAND_HZ = (2000.0, 12000.0)
 # A dropped or repeated buffer is only heard where there is sound: places must reach this share of
 # the programme's level.
@@ -33,10 +36,12 @@ class Params:
 
     Attributes:
         family: `impulse` (single clicks), `crackle` (many, small and large, each ringing as a
-            scratched groove does), `repeat` (buffers played twice or more) or `gap` (buffers of
-            digital silence).
+            scratched groove does), `repeat` (buffers played twice or more), `gap` (buffers of
+            digital silence), `pop` (a plug that is pulled: a step and its thump), `burst` (buffers
+            of garbage), `swap` (two buffers in each other's place) or `hold` (buffers of the last
+            sample before them).
         level_db: Peak of a click relative to the programme's usual level between 2 and 12 kHz,
-            -10 to 60; of `impulse` and `crackle`.
+            -10 to 60; of `impulse`, `crackle`, `pop` and `burst`.
         rate_hz: Clicks per second, 0.1 to 200.
         length_ms: Length of a click's ringing or of a buffer, 0.02 to 100 ms.
         repeats: How often a buffer is repeated, 1 to 8.
@@ -49,8 +54,8 @@ class Params:
     repeats: int = 1
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES)}")
+        if self.family not in FAMILIES + RARER:
+            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
         if not -10 <= self.level_db <= 60:
             raise InvalidParameterError("level_db is -10 to 60")
         if not 0.1 <= self.rate_hz <= 200:
@@ -87,7 +92,7 @@ class AudioClicks(WholeSpanSimulator[Params]):
         self, programme: Sound, rate_hz: int, params: Params, rng: np.random.Generator
     ) -> tuple[Sound, Events]:
         """Gives the programme with clicks, and one span for each."""
-        if params.family in ("repeat", "gap"):
+        if params.family in _BUFFERS:
             return _buffers(programme, rate_hz, params, rng)
         out = programme.astype(np.float64)
         events: Events = []
@@ -103,6 +108,17 @@ class AudioClicks(WholeSpanSimulator[Params]):
             out[place:end] += click[: end - place, None] * (sides / sides.max())
             events.append((place, end))
         return out.astype(np.float32), events
+
+
+def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
+    """Gives drawn parameters as one of the `RARER` families has them."""
+    level_db = ladder(severity, (17.0, 21.0, 26.0, 32.0, 40.0)) + float(rng.uniform(-2, 2))
+    if family == "pop":
+        return Params(family, level_db + 4.0, _log(rng, 0.7, 4), _log(rng, 3.0, 25.0))
+    if family == "burst":
+        return Params(family, level_db - 4.0, _log(rng, 0.7, 5), _log(rng, 0.7, 8.0))
+    length_ms = ladder(severity, (3.0, 6.0, 10.0, 18.0, 30.0)) * float(rng.uniform(0.8, 1.25))
+    return Params(family, 0.0, _log(rng, 1.5, 6), length_ms)
 
 
 def _log(rng: np.random.Generator, low: float, high: float) -> float:
@@ -121,6 +137,11 @@ def _click(rate_hz: int, params: Params, rng: np.random.Generator) -> NDArray[np
     """Gives one click with peak 1."""
     samples = max(1, round(params.length_ms / 1000 * rate_hz * float(rng.uniform(0.6, 1.4))))
     sign = 1.0 if float(rng.uniform()) < 0.5 else -1.0
+    if params.family == "pop":
+        at = np.arange(3 * samples)
+        thump = np.exp(-2.0 * at / samples) * np.cos(np.pi * at / samples)
+        thump[0] *= 0.7
+        return sign * thump
     if params.family == "impulse" and samples < 4:
         return sign * np.array([1.0, -0.6, 0.3])[:samples]
     at = np.arange(2 * samples)
@@ -143,6 +164,9 @@ def _buffers(
     out = programme.copy()
     length = max(2, round(params.length_ms / 1000 * rate_hz))
     whole = rms(programme)
+    level = 0.0
+    if params.family == "burst":
+        level = band_level(programme, rate_hz, *_BAND_HZ) * from_db(params.level_db)
     events: Events = []
     reached = 0
     for place in _places(len(programme) - length, rate_hz, params.rate_hz, rng):
@@ -158,6 +182,18 @@ def _buffers(
         if params.family == "gap":
             end = min(len(out), place + length)
             out[place:end] = 0
+        elif params.family == "burst":
+            end = min(len(out), place + length)
+            out[place:end] = level * rng.uniform(-1, 1, (end - place, out.shape[1]))
+        elif params.family == "hold":
+            end = min(len(out), place + length)
+            out[place:end] = programme[place - 1]
+        elif params.family == "swap":
+            end = place + 2 * length
+            if end > len(out):
+                continue
+            out[place : place + length] = programme[place + length : end]
+            out[place + length : end] = programme[place : place + length]
         else:
             end = min(len(out), place + length * params.repeats)
             held = programme[max(0, place - length) : place]

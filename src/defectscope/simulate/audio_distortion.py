@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +21,9 @@ from defectscope.simulate.contract import Simulator, ladder
 fft = cast("Any", scipy.fft)
 signal = cast("Any", scipy.signal)
 
+# What `draw` chooses among, and what is made when it is asked for by name.
 FAMILIES = ("hard_clip", "soft_clip", "overdrive", "quantisation", "codec")
+RARER = ("one_sided", "crossover", "wrapped", "held")
 # Ratio of signal to distortion in dB at the five severities, by family: what a starved codec
 # leaves is masked far better than what clipping leaves.
 _LADDERS: dict[str, tuple[float, float, float, float, float]] = {
@@ -30,6 +32,10 @@ _LADDERS: dict[str, tuple[float, float, float, float, float]] = {
     "overdrive": (21.0, 17.5, 14.0, 11.0, 8.0),
     "quantisation": (24.0, 20.0, 16.0, 12.0, 8.0),
     "codec": (12.0, 10.0, 8.0, 6.0, 4.0),
+    "one_sided": (22.0, 18.0, 14.5, 11.0, 8.0),
+    "crossover": (24.0, 20.0, 16.0, 12.0, 8.0),
+    "wrapped": (20.0, 16.0, 12.0, 8.0, 4.0),
+    "held": (24.0, 20.0, 16.0, 12.0, 8.0),
 }
 _MDCT = 512
 # The drive is found on a stretch of this many seconds at most.
@@ -45,7 +51,9 @@ class Params:
 
     Attributes:
         family: `hard_clip`, `soft_clip`, `overdrive` (asymmetric, harder on the treble),
-            `quantisation` or `codec`.
+            `quantisation`, `codec`, `one_sided` (one half of the wave is clipped), `crossover` (a
+            worn amplifier that says nothing near zero), `wrapped` (numbers that overflow) or `held`
+            (samples held as at a lower rate, their images left in).
         sdr_db: Ratio of the signal to what the distortion adds, -5 to 60 dB.
         colour: What gives a family its variants, 0 to 1: asymmetry of the overdrive, companding of
             the quantisation, bandwidth left by the codec.
@@ -56,8 +64,8 @@ class Params:
     colour: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES)}")
+        if self.family not in FAMILIES + RARER:
+            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
         if not -5 <= self.sdr_db <= 60:
             raise InvalidParameterError("sdr_db is -5 to 60")
         if not 0 <= self.colour <= 1:
@@ -109,6 +117,15 @@ def _shaper(params: Params, rate_hz: int) -> Shaper:
         return lambda x, drive: np.tanh(x / _threshold(drive)) * _threshold(drive)
     if params.family == "overdrive":
         return lambda x, drive: _overdrive(x, drive, params.colour, rate_hz)
+    if params.family == "one_sided":
+        sign = 1.0 if params.colour < 0.5 else -1.0
+        return lambda x, drive: sign * np.minimum(sign * x, _threshold(drive))
+    if params.family == "crossover":
+        return lambda x, drive: np.sign(x) * np.maximum(np.abs(x) - 10.0 ** (4.0 * drive - 4.5), 0)
+    if params.family == "wrapped":
+        return lambda x, drive: _wrapped(x, _threshold(drive))
+    if params.family == "held":
+        return _held
     if params.family == "quantisation":
         return lambda x, drive: _quantise(x, drive, params.colour)
     return _Starved(params.colour, rate_hz)
@@ -136,6 +153,21 @@ def _lowering(rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gives the inverse of `1 + 1.5 * highpass(900 Hz)`."""
     b, a = signal.butter(1, 900.0, "highpass", fs=rate_hz)
     return np.asarray(a), np.asarray(a) + 1.5 * np.asarray(b)
+
+
+def _wrapped(x: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+    return (x + limit) % (2 * limit) - limit
+
+
+def _held(x: NDArray[np.float64], drive: float) -> NDArray[np.float64]:
+    step = 1.0 + 15.0 * max(0.0, drive) ** 2
+    return x[np.floor(np.floor(np.arange(len(x)) / step) * step).astype(np.int64)]
+
+
+def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
+    """Gives drawn parameters as one of the `RARER` families has them."""
+    sdr_db = ladder(severity, _LADDERS[family]) + float(rng.uniform(-1, 1))
+    return replace(params, family=family, sdr_db=sdr_db)
 
 
 def _quantise(x: NDArray[np.float64], drive: float, colour: float) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -27,7 +27,9 @@ from defectscope.simulate.sound import from_db
 # SciPy annotates its results with arrays of other libraries as well.
 signal = cast("Any", scipy.signal)
 
+# What `draw` chooses among, and what is made when it is asked for by name.
 FAMILIES = ("white", "pink", "codec")
+RARER = ("air", "blue", "tape", "radio")
 # The band in which noise is heard as hiss, and in which its level is set.
 _BAND_HZ = (1500.0, 12000.0)
 # Level in that band at the five severities: the first hides in all but the pauses.
@@ -41,7 +43,10 @@ class Params:
 
     Attributes:
         family: `white`, `pink`, or `codec` (band-limited noise whose bands come and go from frame
-            to frame, as a coder that runs out of bits leaves it).
+            to frame, as a coder that runs out of bits leaves it), `air` (dull, 6 dB less with every
+            octave: ventilation), `blue` (sharp, 3 to 6 dB more with every octave: a microphone
+            amplifier at its limit), `tape` (white, and louder where the programme is) or `radio`
+            (white, swelling and fading as reception does).
         level_db: Level between 1.5 and 12 kHz relative to the programme's usual level there,
             -40 to 40.
         low_hz: High-pass corner, 20 to 4000 Hz.
@@ -58,8 +63,8 @@ class Params:
     correlation: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES)}")
+        if self.family not in FAMILIES + RARER:
+            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
         if not -40 <= self.level_db <= 40:
             raise InvalidParameterError("level_db is -40 to 40")
         if not 20 <= self.low_hz <= 4000:
@@ -109,11 +114,28 @@ class AudioHiss(WholeSpanSimulator[Params]):
         sos = signal.butter(2, [_BAND_HZ[0], high], "bandpass", fs=rate_hz, output="sos")
         heard = max(rms(signal.sosfilt(sos, shared)), 1e-9)
         noise *= band_level(programme, rate_hz, *_BAND_HZ) * from_db(params.level_db) / heard
+        if params.family == "tape":
+            noise *= 1.0 + 1.5 * _envelope(programme, rate_hz)[:, None]
         events: Events = [(0, length)]
         if params.gated:
             envelope, events = gates(length, rate_hz, rng)
             noise *= envelope[:, None]
         return (programme + noise).astype(np.float32), events
+
+
+def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
+    """Gives drawn parameters as one of the `RARER` families has them."""
+    if family in ("air", "blue"):
+        # Their colour is what tells them: no corner cuts it off.
+        return replace(params, family=family, low_hz=20.0, high_hz=24000.0)
+    return replace(params, family=family, low_hz=float(rng.uniform(20, 600)))
+
+
+def _envelope(programme: Sound, rate_hz: int) -> NDArray[np.float64]:
+    """Gives how loud the programme is, 0 to about 1, smoothed over 20 ms."""
+    b, a = signal.butter(1, 8.0, fs=rate_hz)
+    size = np.asarray(signal.lfilter(b, a, np.abs(programme).mean(axis=1, dtype=np.float64)))
+    return size / max(float(np.max(size)), 1e-9)
 
 
 def _noise(
@@ -122,6 +144,16 @@ def _noise(
     noise = rng.standard_normal(length)
     if params.family == "codec":
         noise = _flicker(noise, rng)
+    elif params.family == "air":
+        b, a = signal.butter(1, 60.0, fs=rate_hz)
+        noise = np.asarray(signal.lfilter(b, a, noise))
+    elif params.family == "blue":
+        # A difference rises by 6 dB an octave, one with a remainder by less.
+        noise = np.diff(noise, prepend=0.0) + float(rng.uniform(0, 0.5)) * noise
+    elif params.family == "radio":
+        seconds = np.arange(length) / rate_hz
+        pace, begin = rng.uniform(0.2, 2.0), rng.uniform(0, 2 * np.pi)
+        noise = noise * 10 ** (5.0 * np.sin(2 * np.pi * pace * seconds + begin) / 20)
     elif params.family == "pink":
         # Minus 3 dB per octave as a ladder of poles and zeros an octave and a half apart.
         corners = 30.0 * 3.0 ** np.arange(0, 6)

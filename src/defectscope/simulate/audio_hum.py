@@ -1,8 +1,8 @@
-"""Hum: what the mains leave in a recording, as harmonics or as the buzz of a rectifier."""
+"""Hum: what the mains, motors and telephones leave in a recording, from a drone to a buzz."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,14 @@ from defectscope.simulate.audio_span import Events, Sound, WholeSpanSimulator, b
 from defectscope.simulate.contract import Simulator, jitter, ladder
 from defectscope.simulate.sound import from_db
 
+# What `draw` chooses among, and what is made when it is asked for by name.
 FAMILIES = ("mains", "buzz")
+RARER = ("loop", "transformer", "motor", "phone")
 _TABLE = 4096
+# Of a motor's commutator.
+_SEGMENTS = 8
+# How many segments of a motor pass by in a second.
+_MOTORS_HZ = (60.0, 380.0)
 # The band whose programme level hum competes with.
 _BAND_HZ = (40.0, 800.0)
 # Level in that band at the five severities: the first hides in all but the pauses.
@@ -27,10 +33,14 @@ class Params:
     """How the hum sounds.
 
     Attributes:
-        family: `mains` (a few harmonics of the mains frequency) or `buzz` (the pulses of a
-            rectifier or dimmer, rich in harmonics of twice that frequency).
+        family: `mains` (a few harmonics of the mains frequency), `buzz` (the pulses of a rectifier
+            or dimmer, rich in harmonics of twice that frequency), `loop` (an earth loop: harmonics
+            of the mains far up, odd ones first), `transformer` (its iron: twice the mains and what
+            lies over it), `motor` (a commutator, swaying once a turn) or `phone` (the bursts of a
+            mobile telephone).
         mains_hz: Frequency of the supply, 40 to 400 Hz: the mains' 50 or 60, 400 aboard aircraft,
-            anything between for motors and converters.
+            anything between for motors and converters; of `phone` how many bursts a second, 217
+            for GSM.
         level_db: Level relative to the programme's usual level between 40 and 800 Hz, -40 to 40.
         harmonics: Harmonics of the fundamental, 1 to 60.
         tilt_db: Fall of the harmonics per octave, 0 to 24 dB.
@@ -47,8 +57,8 @@ class Params:
     flutter_db: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.family not in FAMILIES:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES)}")
+        if self.family not in FAMILIES + RARER:
+            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
         if not 40 <= self.mains_hz <= 400:
             raise InvalidParameterError("mains_hz is 40 to 400")
         if not -40 <= self.level_db <= 40:
@@ -102,15 +112,57 @@ class AudioHum(WholeSpanSimulator[Params]):
         return mixed.astype(np.float32), [(0, length)]
 
 
+def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
+    """Gives drawn parameters as one of the `RARER` families has them."""
+    harmonics, tilt = {
+        "loop": ((10, 45), (3.0, 9.0)),
+        "transformer": ((2, 12), (4.0, 12.0)),
+        "motor": ((3, 14), (3.0, 10.0)),
+        "phone": ((14, 40), (0.0, 0.1)),
+    }[family]
+    out = replace(
+        params,
+        family=family,
+        harmonics=int(rng.integers(*harmonics)),
+        tilt_db=float(rng.uniform(*tilt)),
+    )
+    if family == "phone":
+        return replace(out, mains_hz=217.0, drift_hz=0.0, flutter_db=0.0)
+    if family == "motor":
+        # A motor's pitch wanders with its load.
+        hz = float(np.exp(rng.uniform(*np.log(_MOTORS_HZ))))
+        return replace(out, mains_hz=hz, drift_hz=float(rng.uniform(0, 2)))
+    return out
+
+
 def _tone(
     length: int, rate_hz: int, params: Params, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    fundamental = params.mains_hz * (2 if params.family == "buzz" else 1)
-    highest = min(params.harmonics, int(0.45 * rate_hz / fundamental))
+    family = params.family
+    fundamental = params.mains_hz * (2 if family in ("buzz", "transformer") else 1)
+    if family == "motor":
+        # Everything repeats once a turn, not once a segment.
+        fundamental /= _SEGMENTS
+    count = params.harmonics * (_SEGMENTS if family == "motor" else 1)
+    highest = max(1, min(count, int(0.45 * rate_hz / fundamental)))
     order = np.arange(1, highest + 1)
     strength = 10 ** (-params.tilt_db * np.log2(order) / 20)
     angle = rng.uniform(0, 2 * np.pi, highest)
-    if params.family == "mains":
+    if family == "motor":
+        strength = 10 ** (-params.tilt_db * np.log2(order / _SEGMENTS + 1) / 20)
+        # No two segments are worn alike: lines beside each multiple, by a turn's frequency.
+        away = np.abs((order + _SEGMENTS // 2) % _SEGMENTS - _SEGMENTS // 2)
+        strength = strength * from_db(-9.0) ** away * rng.uniform(0.4, 1.0, highest)
+    elif family == "phone":
+        # A burst fills one of eight slots.
+        strength = np.abs(np.sinc(order / 8))
+        angle = order * rng.uniform(0, 2 * np.pi)
+    elif family == "transformer":
+        strength = strength * rng.uniform(0.3, 1.0, highest)
+    elif family == "loop":
+        strength = strength * np.where(order % 2 == 0, rng.uniform(0.05, 0.6), 1.0)
+        strength = strength * rng.uniform(0.3, 1.0, highest)
+    elif family == "mains":
         # Even harmonics depend on how asymmetric the load is.
         strength = strength * np.where(order % 2 == 0, rng.uniform(0.1, 1.0), 1.0)
         strength = strength * rng.uniform(0.4, 1.0, highest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.stream import AudioInfo, StreamInfo
+from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.simulate.audio_clicks import AudioClicks
 from defectscope.simulate.audio_clicks import Params as ClickParams
 from defectscope.simulate.audio_distortion import AudioDistortion
@@ -26,6 +28,11 @@ from defectscope.simulate.soundscape import music_like
 RATE_HZ = 32000
 TOOLS: tuple[AudioSimulator[Any], ...] = (AudioHum(), AudioHiss(), AudioDistortion(), AudioClicks())
 SPAN = Interval(1.0, 3.0)
+RARER = [
+    pytest.param(module, family, id=f"{module.SIMULATORS[0].name}-{family}")
+    for module in (audio_hum, audio_hiss, audio_distortion, audio_clicks)
+    for family in module.RARER
+]
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +114,56 @@ def test_every_family_is_drawn(tool: AudioSimulator[Any]) -> None:
         tool.plan(facts, SPAN, seed=1, overrides={"family": "no such"})
 
 
+@pytest.mark.parametrize(("module", "family"), RARER)
+def test_rarer_families(module: Any, family: str, programme: np.ndarray) -> None:
+    """Made only when asked for; as loud as the programme, seeded, and no other family's sound."""
+    tool = module.SIMULATORS[0]
+    facts, rng = stream(programme.shape[1]), np.random.default_rng(8)
+    usual = {tool.plan(facts, SPAN, seed=s).params.family for s in range(60)}
+    assert usual == set(module.FAMILIES)
+    plan = tool.plan(facts, SPAN, seed=1, severity=4, overrides={"family": family})
+    assert plan.params.family == family
+    drawn = replace(plan, params=module.rarer(plan.params, family, 4, rng))
+    assert drawn.params.family == family
+    out, truth = impaired(tool, programme, drawn)
+    assert np.array_equal(out, impaired(tool, programme, drawn, pieces=5)[0])
+    assert truth
+    inside = slice(int(SPAN.start_s * RATE_HZ), int(SPAN.end_s * RATE_HZ))
+    assert 0.95 < rms(out[inside]) / rms(programme[inside]) < 1.2
+    assert rms(out[inside] - programme[inside]) > 0.01 * rms(programme)
+    plain = replace(drawn, params=replace(drawn.params, family=module.FAMILIES[0]))
+    assert not np.array_equal(out, impaired(tool, programme, plain)[0])
+
+
+def test_a_phone_bursts_217_times_a_second(programme: np.ndarray) -> None:
+    params = audio_hum.rarer(HumParams(level_db=20.0), "phone", 4, np.random.default_rng(2))
+    out, _ = AudioHum().render(programme, RATE_HZ, params, np.random.default_rng(1))
+    burst = (out - programme)[: 2 * RATE_HZ, 0].astype(np.float64)
+    period = np.argmax(np.correlate(burst[: RATE_HZ // 4], burst[:400], "valid")[100:200]) + 100
+    assert RATE_HZ / period == pytest.approx(217, abs=2)
+
+
+def test_swapped_buffers_lose_no_sample(programme: np.ndarray) -> None:
+    params = ClickParams(family="swap", rate_hz=4.0, length_ms=10.0)
+    out, events = AudioClicks().render(programme, RATE_HZ, params, np.random.default_rng(3))
+    assert events
+    for start, end in events:
+        half = (end - start) // 2
+        assert np.array_equal(out[start : start + half], programme[start + half : end])
+        assert np.array_equal(out[start + half : end], programme[start : start + half])
+
+
 def test_distortion_meets_its_ratio(programme: np.ndarray) -> None:
     tool = AudioDistortion()
     mono = programme[:, :1]
-    for family, wanted in (("hard_clip", 15.0), ("soft_clip", 15.0), ("quantisation", 18.0)):
+    for family, wanted in (
+        ("hard_clip", 15.0),
+        ("soft_clip", 15.0),
+        ("quantisation", 18.0),
+        ("one_sided", 15.0),
+        ("crossover", 18.0),
+        ("wrapped", 12.0),
+    ):
         params = DistortionParams(family=family, sdr_db=wanted, colour=0.2)
         out, _ = tool.render(mono, RATE_HZ, params, np.random.default_rng(0))
         gain = float(np.sum(out * mono) / np.sum(mono * mono))

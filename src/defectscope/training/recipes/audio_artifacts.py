@@ -21,9 +21,7 @@ from defectscope.training.contract import (
     Schedule,
     Split,
 )
-from defectscope.training.recipes.sound_memory import Memory
 from defectscope.training.recipes.sound_units import (
-    AROUND_FROM,
     CLIPS_PER_UNIT,
     first_of,
     make_unit,
@@ -43,8 +41,6 @@ from defectscope.training.scores import auc
 # windows say by themselves counts in the loss.
 _ALONE = 0.3
 _ALONE_WEIGHT = 0.33
-# First ticks of the first windows that frozen ears hear.
-_FIRSTS = (0, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +48,20 @@ class Settings:
     """What can be set about training audio_artifacts.
 
     Attributes:
-        train_clips: Clips of three seconds prepared for training the ears, window by window.
-        around_clips: Likewise for training the judgement of surroundings, which must see what
-            the ears say of clips that they were not trained on.
+        train_clips: Clips of three seconds prepared for training.
         validation_clips: Likewise for validation.
         test_clips: Likewise for the test.
         left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
         widths: Channels of the four stages of the mel branch, comma-separated.
         masking: Share of training windows with a band or a stretch of the mel picture blanked.
-        frozen: Train the judgement of surroundings alone, on what given weights say of the
-            `around_clips`.
-        fresh: Train everything, and on the `around_clips`, which the ears have not learned by
-            heart.
     """
 
-    train_clips: int = 6000
-    around_clips: int = 4800
+    train_clips: int = 14400
     validation_clips: int = 720
     test_clips: int = 1440
     left_out: tuple[str, ...] = field(default=())
     widths: str = "24,48,96,128"
     masking: float = 0.3
-    frozen: bool = False
-    fresh: bool = False
 
 
 class AudioArtifacts:
@@ -87,13 +74,12 @@ class AudioArtifacts:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self._memory = Memory()
         self._drawable: NDArray[np.int64] | None = None
 
     def schedule(self) -> Schedule:
         """Gives the schedule of the released weights."""
         return Schedule(
-            steps=6000, batch=96, peak_rate=3e-3, weight_decay=0.02, score_every=500, patience=0
+            steps=8000, batch=120, peak_rate=3e-3, weight_decay=0.05, score_every=500, patience=0
         )
 
     def preparation(self) -> Mapping[str, Any]:
@@ -101,7 +87,6 @@ class AudioArtifacts:
         s = self.settings
         return {
             "train": s.train_clips,
-            "around": s.around_clips,
             "validation": s.validation_clips,
             "test": s.test_clips,
         }
@@ -120,14 +105,10 @@ class AudioArtifacts:
         }
         jobs: list[Job] = []
         for number, split in enumerate(by_split):
-            drawn = first_of(by_split[split])
+            drawn = by_split[split] if split == "train" else first_of(by_split[split])
             for unit in range(-(-wanted[split] // CLIPS_PER_UNIT)):
                 make = partial(make_unit, drawn, split, unit, [seed, number, unit])
                 jobs.append(Job(f"{split}/{unit:05d}", make))
-        later = max(AROUND_FROM, -(-s.train_clips // CLIPS_PER_UNIT))
-        for unit in range(later, later - (-s.around_clips // CLIPS_PER_UNIT)):
-            make = partial(make_unit, by_split["train"], "train", unit, [seed, 0, unit], wide=True)
-            jobs.append(Job(f"around/{unit:05d}", make))
         # Interleaved, so that a cache stopped by its size limit still holds every split.
         jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
         held_out = [*by_split["validation"], *by_split["test"]]
@@ -152,10 +133,6 @@ class AudioArtifacts:
         alone = rng.uniform(size=(clips * NEAR, 1)) < _ALONE
         lost = torch.from_numpy(alone & (rng.uniform(size=(clips * NEAR, NEAR)) < 0.5))
         lost[:, REACH] = False
-        if self.settings.frozen:
-            asked = [(p, int(f)) for p, f in zip(places, rng.choice(_FIRSTS, clips), strict=True)]
-            self._memory.note(cache, "train", asked)
-            return {"asked": torch.tensor(asked), "lost": lost}
         # Half of the clips from their first window on, with room for five.
         firsts = rng.integers(1, 11, clips) * (rng.uniform(size=clips) < 0.5)
         batch = sequences(cache, "train", places, [int(f) for f in firsts])
@@ -164,14 +141,8 @@ class AudioArtifacts:
         return {**batch, "lost": lost}
 
     def _usable(self, cache: CacheView) -> NDArray[np.int64]:
-        out, fresh = set(self.settings.left_out), self.settings.frozen or self.settings.fresh
-        facts = cache.facts("train")
-        kept = [
-            i
-            for i, f in enumerate(facts)
-            if not (out & set(families_of(f))) and bool(f.get("around")) == fresh
-        ]
-        return np.array(kept)
+        out, facts = set(self.settings.left_out), cache.facts("train")
+        return np.array([i for i, f in enumerate(facts) if not (out & set(families_of(f)))])
 
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
@@ -181,17 +152,9 @@ class AudioArtifacts:
         What single windows say is judged as well, at a third of the weight.
         """
         network = cast("Network", model)
-        if self.settings.frozen:
-            for part in network.children():
-                part.train(part is network.around)
-            asked = [(p, f) for p, f in batch["asked"].tolist()]
-            own = self._memory.recall(network, "train", asked)
-            heard, there = own["heard"], own["present"]
-            target, weight = own["target"], own["weight"]
-        else:
-            heard = network.hear(*(batch[k] for k in PICTURES)).unflatten(0, (-1, NEAR))
-            there, target, weight = batch["present"], batch["target"], batch["weight"]
-        near, present = around(heard, there)
+        heard = network.hear(*(batch[k] for k in PICTURES)).unflatten(0, (-1, NEAR))
+        target, weight = batch["target"], batch["weight"]
+        near, present = around(heard, batch["present"])
         logits = network(near, present & ~batch["lost"]).float()
         alone = heard.flatten(0, 1)[:, : len(CLASSES)]
         loss = _cross_entropy(logits, target, weight)
@@ -204,8 +167,7 @@ class AudioArtifacts:
 
         Families that are left out of training do not help to choose weights either.
         """
-        memory = self._memory if self.settings.frozen else None
-        judged = without(score_windows(model, cache, split, memory=memory), self.settings.left_out)
+        judged = without(score_windows(model, cache, split), self.settings.left_out)
         out: dict[str, float] = {}
         for place, name in enumerate(CLASSES):
             known = judged.weight[:, place] > 0

@@ -23,10 +23,7 @@ from defectscope.media.frames import Samples
 from defectscope.media.reader import open_media
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.writer import Writer
-from defectscope.simulate.audio_clicks import AudioClicks
-from defectscope.simulate.audio_distortion import AudioDistortion
-from defectscope.simulate.audio_hiss import AudioHiss
-from defectscope.simulate.audio_hum import AudioHum
+from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.simulate.contract import AudioSimulator
 from defectscope.training.recipes.sound_alikes import alike
 
@@ -48,11 +45,16 @@ CODECS: tuple[tuple[str, int | None], ...] = (
     ("libopus", 96000),
 )
 _SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
-_TOOLS: dict[str, AudioSimulator[Any]] = {
-    tool.name: tool for tool in (AudioHum(), AudioHiss(), AudioDistortion(), AudioClicks())
+_MODULES: dict[str, Any] = {
+    module.SIMULATORS[0].name: module
+    for module in (audio_hum, audio_hiss, audio_distortion, audio_clicks)
 }
-# Lowest and highest frequency of supplies other than the mains: motors, converters, aircraft.
+FAMILIES: dict[str, tuple[str, ...]] = {k: m.FAMILIES for k, m in _MODULES.items()}
+# In varied clips this share of the defects is of rarer families, and this share of the hum comes
+# from supplies of any frequency in between: motors, converters, aircraft.
+_RARER_SHARE, _SUPPLY_SHARE = 0.4, 0.5
 _SUPPLIES_HZ = (40.0, 250.0)
+_SUPPLIED = ("mains", "buzz", "loop", "transformer")
 # Opus takes no other rate.
 _RATE_HZ = {"libopus": 48000}
 
@@ -153,10 +155,9 @@ def impair(
     programme: Mono,
     rate_hz: int,
     wanted: Sequence[tuple[str, int]],
-    families: dict[str, tuple[str, ...]],
     rng: np.random.Generator,
     *,
-    any_supply: bool = False,
+    varied: bool = False,
 ) -> tuple[Mono, list[Damage], list[NDArray[Any]]]:
     """Gives a clip with defects, the truth of each, and what each has added to the sound.
 
@@ -164,9 +165,8 @@ def impair(
         programme: The clean clip.
         rate_hz: Its rate.
         wanted: Defects with their severity steps, in the order they are made.
-        families: By defect, the families to draw from.
         rng: Where chance comes from.
-        any_supply: Half of the hum comes from supplies of any frequency, not of 50 or 60 Hz.
+        varied: Rarer families and supplies as well.
     """
     length_s = len(programme) / rate_hz
     audio = AudioInfo(rate_hz, ("FC",), "mono", "pcm_f32le")
@@ -175,17 +175,21 @@ def impair(
     damages: list[Damage] = []
     residuals: list[NDArray[Any]] = []
     for defect, severity in wanted:
-        tool = _TOOLS[defect]
+        module = _MODULES[defect]
+        tool = cast("AudioSimulator[Any]", module.SIMULATORS[0])
         span = Interval(0.0, length_s)
         if rng.uniform() < 0.4:
             start = float(rng.uniform(0, length_s - 1.2))
             span = Interval(start, float(rng.uniform(start + 0.9, length_s)))
-        family = str(rng.choice(families[defect]))
+        family = str(rng.choice(FAMILIES[defect]))
         while True:  # redraw until the family fits: its other parameters depend on it
             plan = tool.plan(stream, span, seed=int(rng.integers(2**31)), severity=severity)
             if plan.params.family == family:
                 break
-        if any_supply and defect == "audio_hum" and rng.uniform() < 0.5:
+        if varied and rng.uniform() < _RARER_SHARE:
+            family = str(rng.choice(module.RARER))
+            plan = replace(plan, params=module.rarer(plan.params, family, severity, rng))
+        if varied and family in _SUPPLIED and rng.uniform() < _SUPPLY_SHARE:
             hz = float(np.exp(rng.uniform(*np.log(_SUPPLIES_HZ))))
             plan = replace(plan, params=replace(plan.params, mains_hz=hz))
         truth: list[Any] = []

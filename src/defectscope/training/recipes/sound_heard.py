@@ -62,6 +62,7 @@ _HIDING = 20
 _OWN_TRANSIENTS = 0.97
 # A buffer of silence is heard from about this length on, however noisy what surrounds it.
 # Source: gap detection, Plomp 1964, JASA 36: 2 to 3 ms in noise, more in tones.
+_SILENCES = ("gap", "hold")
 _GAP_MS = 6.0
 _GAP_DB = 12.0
 
@@ -143,7 +144,7 @@ def clicks(
     for place, (start, end) in enumerate(spans):
         first = max(0, start // frame - 1)
         out[place] = ratio[first : max(first + 1, end // frame + 2)].max(initial=LEAST_DB)
-        if family == "gap" and end - start >= _GAP_MS / 1000 * rate_hz:
+        if family in _SILENCES and end - start >= _GAP_MS / 1000 * rate_hz:
             out[place] = max(out[place], _GAP_DB)
     return np.clip(out, LEAST_DB, MOST_DB)
 

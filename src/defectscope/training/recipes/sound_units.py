@@ -11,17 +11,10 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.training.contract import Item, Recording, Split
 from defectscope.training.recipes import sound_clips, sound_heard
 from defectscope.training.recipes.sound_windows import TICKS
 
-FAMILIES: dict[str, tuple[str, ...]] = {
-    "audio_hum": audio_hum.FAMILIES,
-    "audio_hiss": audio_hiss.FAMILIES,
-    "audio_distortion": audio_distortion.FAMILIES,
-    "audio_clicks": audio_clicks.FAMILIES,
-}
 CLIP_S = TICKS // sound_heard.TICKS_HZ
 CLIPS_PER_UNIT = 24
 _CLIP = CLIP_S * spectra.RATE_HZ
@@ -41,8 +34,8 @@ _WORTH = {
     "asterisk-core-sounds-it-g722": 0.7,
     "asterisk-core-sounds-ru-g722": 0.7,
 }
-# Corpora that joined for 0.3.0. They give clips to the judgement of surroundings alone, and whole
-# recordings to every count of false findings: clips of the others stay what they were.
+# Corpora that joined for 0.3.0. They give clips to training, and whole recordings to every count of
+# false findings: the held-out clips stay what they were.
 _LATER_CORPORA = frozenset(
     {
         "warzone2100-music",
@@ -53,41 +46,33 @@ _LATER_CORPORA = frozenset(
         "asterisk-core-sounds-ru-g722",
     }
 )
-# Number of the first unit of clips for the judgement of surroundings.
-AROUND_FROM = 250
 
 
 def first_of(recordings: Sequence[Recording]) -> Sequence[Recording]:
-    """Gives what the ears and the held-out clips are made of, own content included."""
+    """Gives what the held-out clips are made of, own content included."""
     return [r for r in recordings if r.corpus not in _LATER_CORPORA]
 
 
 def make_unit(
-    recordings: Sequence[Recording],
-    split: Split,
-    unit: int,
-    seed: Sequence[int],
-    *,
-    wide: bool = False,
+    recordings: Sequence[Recording], split: Split, unit: int, seed: Sequence[int]
 ) -> Iterator[Item]:
-    """Gives the items of a unit; `wide` ones are for the judgement of surroundings."""
-    for place, (fact, sound, heard) in enumerate(render_unit(recordings, seed, any_supply=wide)):
+    """Gives the items of a unit; those of training are varied, see `sound_clips.impair`."""
+    rendered = render_unit(recordings, seed, varied=split == "train")
+    for place, (fact, sound, heard) in enumerate(rendered):
         pictures = spectra.measure(sound, 2 * CLIP_S)
         arrays = {**_stored(pictures), "heard": heard}
-        if wide:
-            fact["around"] = True
         yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
 
 
 def render_unit(
-    recordings: Sequence[Recording], seed: Sequence[int], *, any_supply: bool = False
+    recordings: Sequence[Recording], seed: Sequence[int], *, varied: bool = False
 ) -> list[tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int8]]]:
     """Gives a unit's clips.
 
     Args:
         recordings: What they are made of.
         seed: Where chance comes from.
-        any_supply: See `sound_clips.impair`.
+        varied: See `sound_clips.impair`.
 
     Returns:
         Of each what is known of it, its samples with the margins around it, and how far its
@@ -119,7 +104,7 @@ def render_unit(
         clean = sound_clips.dress(base, other, spectra.RATE_HZ, rng)
         wanted = _draw_defects(rng)
         sound, damages, residuals = sound_clips.impair(
-            clean, spectra.RATE_HZ, wanted, FAMILIES, rng, any_supply=any_supply
+            clean, spectra.RATE_HZ, wanted, rng, varied=varied
         )
         layers = np.stack([sound, *residuals]).astype(np.float64)
         if rng.uniform() < 0.3:

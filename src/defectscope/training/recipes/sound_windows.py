@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -200,20 +200,6 @@ def without(judged: Judged, families: Collection[str]) -> Judged:
     return replace(judged, **{name: getattr(judged, name)[kept] for name in columns})
 
 
-class Remembers(Protocol):
-    """What `sound_memory.Memory` offers."""
-
-    def note(self, cache: CacheView, split: Split, asked: Sequence[tuple[int, int]]) -> None:
-        """Takes the pictures of what has not been heard yet."""
-        ...
-
-    def recall(
-        self, network: Network, split: Split, asked: Sequence[tuple[int, int]]
-    ) -> dict[str, torch.Tensor]:
-        """Gives what was heard."""
-        ...
-
-
 def score_windows(
     model: torch.nn.Module,
     cache: CacheView,
@@ -221,7 +207,6 @@ def score_windows(
     starts: Sequence[int] = (0, 20, 40),
     *,
     drawn: bool = False,
-    memory: Remembers | None = None,
 ) -> Judged:
     """Gives the judgement of fixed windows of every clip of a split.
 
@@ -233,7 +218,6 @@ def score_windows(
         split: Of which split.
         starts: First ticks of the windows, multiples of ten.
         drawn: See `truth_of`.
-        memory: Of ears that do not change: hears every clip but once.
     """
     facts = cache.facts(split)
     clips = [place for place, fact in enumerate(facts) if "programme" not in fact]
@@ -245,14 +229,9 @@ def score_windows(
     with torch.inference_mode():
         for first in range(0, len(clips), BATCH // NEAR):
             part = clips[first : first + BATCH // NEAR]
-            if memory is None:
-                batch = sequences(cache, split, part, [0] * len(part))
-                pictures = (batch[k].to(device) for k in PICTURES)
-                batch["heard"] = network.hear(*pictures).unflatten(0, (-1, NEAR))
-            else:
-                memory.note(cache, split, [(p, 0) for p in part])
-                batch = memory.recall(network, split, [(p, 0) for p in part])
-            near = around(batch["heard"].to(device), batch["present"].to(device))
+            batch = sequences(cache, split, part, [0] * len(part))
+            heard = network.hear(*(batch[k].to(device) for k in PICTURES)).unflatten(0, (-1, NEAR))
+            near = around(heard, batch["present"].to(device))
             judged = network(*near).float().cpu().numpy().reshape(len(part), NEAR, -1)
             logits.append(judged[:, asked].reshape(-1, len(CLASSES)))
             for place in part:
