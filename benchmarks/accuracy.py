@@ -18,7 +18,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -33,6 +33,7 @@ from recordings import (
     Clip,
     Half,
     Kind,
+    Recording,
     excerpt,
     has_phase,
     impaired,
@@ -41,6 +42,7 @@ from recordings import (
     recordings,
 )
 from scoring import SEVERITIES
+from verified import has_already
 
 import defectscope
 from defectscope.detectors import load, names
@@ -175,11 +177,11 @@ def main() -> None:
     detectors = tuple(n for n in names() if n not in arguments.without.split(","))
     known = {d for n in detectors for d in load(n).defects}
     wanted = wanted_simulators(arguments.defects, known)
-    sources = _sources(arguments, {kind_of(n) for n in wanted})
+    sources = {n: _sources(arguments, n) for n in wanted}
     made = [
         Task(source, name, severity, arguments.work, detectors, version())
         for name in wanted
-        for source in sources[kind_of(name)]
+        for source in sources[name]
         for severity in SEVERITIES
         if str(severity) in arguments.severities
         and (name != "phase_inversion" or has_phase(source))
@@ -187,8 +189,7 @@ def main() -> None:
     ]
     clean = [
         Task(source, None, 0, arguments.work, detectors, version())
-        for of_kind in sources.values()
-        for source in of_kind
+        for source in sorted({s for of_defect in sources.values() for s in of_defect})
     ]
     results = _all(clean + made, arguments.workers)
     found = tabulate(wanted, results)
@@ -196,7 +197,8 @@ def main() -> None:
         "command": "python benchmarks/accuracy.py " + command_line(),
         "commit": arguments.commit or _commit(),
         "split": arguments.split,
-        "recordings": {k: [s.stem for s in v] for k, v in sources.items()},
+        "recordings": _by_kind(sources),
+        "left_out": _left_out(arguments, wanted),
         "detectors": detectors,
     }
     folder = RESULTS if arguments.split == "held-out" else arguments.work
@@ -230,18 +232,43 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _sources(arguments: argparse.Namespace, kinds: Iterable[Kind]) -> dict[Kind, list[Path]]:
-    """Cuts excerpts of the half that was asked for, `--per` of each kind."""
+def _sources(arguments: argparse.Namespace, name: str) -> list[Path]:
+    """Cuts excerpts of the half that was asked for, `--per` of them, for one simulator."""
+    kind, defects = kind_of(name), simulators()[name].defects
     half: Half = arguments.split
-    sources: dict[Kind, list[Path]] = {}
-    for kind in sorted(kinds):
-        cut = (
-            excerpt(r, arguments.work, kind)
-            for r in in_turn(recordings(arguments.media, kind), half)
+    cut = (
+        excerpt(r, arguments.work, kind)
+        for r in _half(tuple(arguments.media), kind, half)
+        if not has_already(r.path.name, defects)
+    )
+    count = arguments.per if kind in ("video", "both") else arguments.per_sound
+    return list(islice((p for p in cut if p), count))
+
+
+@cache
+def _half(folders: tuple[Path, ...], kind: Kind, half: Half) -> Sequence[Recording]:
+    return in_turn(recordings(folders, kind), half)
+
+
+def _by_kind(sources: dict[str, list[Path]]) -> dict[str, list[str]]:
+    """Gives the names of all excerpts that were used, by kind."""
+    used: dict[str, set[str]] = {}
+    for name, paths in sources.items():
+        used.setdefault(kind_of(name), set()).update(p.stem for p in paths)
+    return {kind: sorted(stems) for kind, stems in used.items()}
+
+
+def _left_out(arguments: argparse.Namespace, wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Gives the recordings that have a defect of their own, by simulator."""
+    out = {
+        n: sorted(
+            r.path.name
+            for r in _half(tuple(arguments.media), kind_of(n), arguments.split)
+            if has_already(r.path.name, simulators()[n].defects)
         )
-        count = arguments.per if kind in ("video", "both") else arguments.per_sound
-        sources[kind] = list(islice((p for p in cut if p), count))
-    return sources
+        for n in wanted
+    }
+    return {n: files for n, files in out.items() if files}
 
 
 def _all(tasks: Sequence[Task], workers: int) -> list[dict[str, Any]]:

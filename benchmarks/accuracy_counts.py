@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from peers import PEERS, intervals
-from scoring import Tally
+from scoring import Tally, is_known
 
 from defectscope.findings import Interval
 from defectscope.simulate.registry import simulators
-
-# A finding overlaps one of the clean excerpt this much where the defect is not to blame for it.
-_KNOWN_IOU = 0.3
 
 
 def tabulate(wanted: Sequence[str], results: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -41,15 +38,15 @@ def tabulate(wanted: Sequence[str], results: Sequence[dict[str, Any]]) -> dict[s
             label,
             result["severity"],
             truth,
-            [Interval(s, e) for _, d, s, e in result["findings"] if d in own],
-            [Interval(s, e) for _, d, s, e in before["findings"] if d in own],
+            _spans(result, own),
+            _spans(before, own),
             per_second,
         )
         rows[name].positive[result["severity"]].append(score[name])
         if name in peers and name in result["peers"]:
             _count_peer(peers[name], result, before, truth, label, per_second)
         for detector, defect, s, e in result["findings"]:
-            if defect not in own and not _known(before, defect, Interval(s, e)):
+            if defect not in own and not is_known(Interval(s, e), _spans(before, {defect})):
                 matrix[detector][name] += 1
                 examples.append([detector, defect, label, name, round(s, 2), round(e, 2)])
     for name, row in rows.items():
@@ -98,8 +95,5 @@ def _loudness(results: Sequence[dict[str, Any]]) -> list[list[float]]:
     ]
 
 
-def _known(before: dict[str, Any], defect: str, span: Interval) -> bool:
-    """Whether the clean excerpt has the finding too: then the defect is not to blame."""
-    return any(
-        d == defect and Interval(s, e).iou(span) > _KNOWN_IOU for _, d, s, e in before["findings"]
-    )
+def _spans(result: dict[str, Any], defects: Container[str]) -> list[Interval]:
+    return [Interval(s, e) for _, d, s, e in result["findings"] if d in defects]

@@ -62,12 +62,25 @@ def page(found: Mapping[str, Any]) -> str:
         "",
         f"Recordings: {used}.",
         "",
+        *_left_out(about["left_out"]),
         *_own(found["rows"]),
         *_peers(found),
         *_matrix(found),
         *_clean(found),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _left_out(left_out: Mapping[str, Sequence[str]]) -> list[str]:
+    if not left_out:
+        return []
+    named = "; ".join(f"{name}: {', '.join(files)}" for name, files in left_out.items())
+    return [
+        "Left out for a defect, and the next taken instead, are recordings that have it of their "
+        "own (somebody verified it; tests/expected_findings/): what is made in them is not all "
+        f"that is true of them. {named}.",
+        "",
+    ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

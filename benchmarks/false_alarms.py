@@ -24,17 +24,15 @@ from typing import Any
 
 from accuracy import command_line, version
 from recordings import SUFFIXES
+from verified import expected, is_expected
 
 from defectscope.detectors import load, names
 from defectscope.detectors.judging import analyze
 from defectscope.errors import DefectscopeError
-from defectscope.findings import Interval
 from defectscope.training.scores import poisson_upper
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
-EXPECTED = ROOT / "tests" / "expected_findings"
-MATCH_IOU = 0.5
 # A measurement against a delivery target is no claim that something is broken.
 AGAINST_A_TARGET = "loudness"
 
@@ -65,30 +63,6 @@ def judged(job: tuple[Path, Path, tuple[str, ...], Path]) -> dict[str, Any]:
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(json.dumps(result), "utf-8")
     return result
-
-
-def expected() -> dict[str, list[dict[str, Any]]]:
-    """Gives what is known to be in the files, by file name."""
-    known: dict[str, list[dict[str, Any]]] = {}
-    for path in sorted(EXPECTED.glob("*.json")):
-        for name, findings in json.loads(path.read_text("utf-8")).get("files", {}).items():
-            known.setdefault(name, []).extend(findings)
-    return known
-
-
-def is_expected(finding: Sequence[Any], known: Sequence[Mapping[str, Any]]) -> bool:
-    """Tells whether somebody verified this finding."""
-    _, defect, start_s, end_s, _ = finding
-    span = Interval(start_s, end_s)
-    return any(
-        k["defect"] == defect
-        and (
-            span.iou(Interval(k["start_s"], k["end_s"])) >= MATCH_IOU
-            # A passage that holds many: each of them lies inside it.
-            or (k.get("many") and k["start_s"] <= start_s and end_s <= k["end_s"])
-        )
-        for k in known
-    )
 
 
 def tabulate(results: Sequence[dict[str, Any]], broken: str) -> dict[str, Any]:

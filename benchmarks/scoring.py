@@ -12,6 +12,9 @@ MATCH_IOU = 0.5
 SEVERITIES = (1, 2, 3, 4, 5)
 # From here on a defect is clearly perceptible, and goals hold.
 MODERATE = 3
+# From here on two findings are one and the same.
+_KNOWN_IOU = 0.3
+_KNOWN_SHARE = 0.5
 
 
 def matched(
@@ -38,6 +41,17 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
         return None
     wins = sum((p > n) + 0.5 * (p == n) for p in positive for n in negative)
     return round(wins / (len(positive) * len(negative)), 3)
+
+
+def is_known(found: Interval, clean: Sequence[Interval]) -> bool:
+    """Tells whether a finding is one that the clean excerpt has too: then no defect is to blame.
+
+    It overlaps one, or lies in it for the most part: what a defect covers cuts others in two.
+    """
+    return any(
+        found.iou(k) > _KNOWN_IOU or found.intersection_s(k) > _KNOWN_SHARE * found.duration_s
+        for k in clean
+    )
 
 
 @dataclass
@@ -89,7 +103,7 @@ class Tally:
         if severity < MODERATE:
             return
         hit = {id(f) for _, f in pairs}
-        more = [f for f in found if id(f) not in hit and not any(f.iou(k) > 0.3 for k in known)]
+        more = [f for f in found if id(f) not in hit and not is_known(f, known)]
         self.extra += len(more)
         if len(pairs) < len(truth):
             self.missed.append(name)

@@ -69,21 +69,24 @@ def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats
     """Gives by how much a level is higher from each row on than before, 0 beside cuts.
 
     The second lowest of `window` rows from it on is compared with the second highest before it, so
-    that neither one odd row nor a slope counts.
+    that neither one odd row nor a slope counts. Rows of another shot are left out; where fewer than
+    half a window are left on either side, nothing is told.
     """
     count = len(levels)
-    out = np.zeros(count)
     if count < 6:
-        return out
+        return np.zeros(count)
     padded = np.pad(levels, window, mode="edge")
-    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
-    rise = ordered[window : window + count, 1] - ordered[:count, -2]
-    seen = np.cumsum(shot_begins)
-    rows = np.arange(count)
-    last, first = np.minimum(rows + window - 1, count - 1), np.maximum(rows - window, 0)
-    whole = (seen[last] == seen[first]) & (rows >= 3) & (rows <= count - 3)
-    out[whole] = np.maximum(rise[whole], 0.0)
-    return out
+    shots = np.pad(np.cumsum(shot_begins), window, mode="edge")
+    views = np.lib.stride_tricks.sliding_window_view
+    rows, shot = views(padded, window), views(shots, window)
+    own = shots[window : window + count, None]
+    after, before = shot[window : window + count] == own, shot[:count] == own
+    lowest = np.sort(np.where(after, rows[window : window + count], np.inf), axis=1)[:, 1]
+    highest = np.sort(np.where(before, rows[:count], -np.inf), axis=1)[:, -2]
+    least = max(2, window // 2)
+    told = (after.sum(axis=1) >= least) & (before.sum(axis=1) >= least)
+    told[:3] = told[count - 2 :] = False
+    return np.where(told, np.maximum(lowest - highest, 0.0), 0.0)
 
 
 def stands_out(
