@@ -29,7 +29,7 @@ from defectscope.training.corpora import Corpus, recordings
 from defectscope.training.loop import train
 from defectscope.training.recipes import sound_clips
 from defectscope.training.recipes.audio_artifacts import AudioArtifacts
-from defectscope.training.recipes.sound_units import render_unit
+from defectscope.training.recipes.sound_units import first_of, render_unit
 from defectscope.training.recipes.sound_windows import TICKS, Judged, truth_of, windows
 from defectscope.training.scores import auc
 
@@ -170,11 +170,12 @@ def _embedded_set(
     found: Sequence[Recording], split: Split, embed: Embedding, seed: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], list[Mapping[str, Any]]]:
     own = [r for r in found if r.split == split and "vinyl_hiss" not in r.key]
+    own = own if split == "train" else list(first_of(own))
     number = ("train", "validation", "test").index(split)
     features, target, weight = [], [], []
     facts: list[Mapping[str, Any]] = []
     for unit in range(_EMBEDDING_UNITS[split]):
-        for fact, sound, heard in render_unit(own, [seed, number, unit]):
+        for fact, sound, heard in render_unit(own, [seed, number, unit], varied=split == "train"):
             inside = sound[spectra.MARGIN_BEFORE :][: TICKS * spectra.RATE_HZ // 20]
             slow = sound_clips.resample(inside, spectra.RATE_HZ, _EMBEDDING_HZ)
             facts.append(fact)
