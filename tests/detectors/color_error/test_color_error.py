@@ -181,6 +181,21 @@ def test_steps_are_paired_with_what_undoes_them() -> None:
     assert [(e.first, e.last, e.paired) for e in errors] == [(10, 30, True), (0, 15, False)]
 
 
+@pytest.mark.parametrize(
+    ("row", "stretch", "rows"),
+    [(20, 0.138, (20, 80)), (20, 0.11, None), (90, 0.14, None)],
+    ids=["undone", "less", "on the wrong side"],
+)
+def test_a_step_that_motion_may_pass_for_counts_as_the_other_end_alone(
+    row: int, stretch: float, rows: tuple[int, int] | None
+) -> None:
+    off = Step(80, "illegal_range", False, (-0.14,), 3.0)
+    possible = Step(row, "illegal_range", True, (stretch,), 2.0, sure=False)
+    found = pair(sorted([off, possible], key=lambda step: step.row), 120)
+    assert [(e.first, e.last) for e in found] == ([] if rows is None else [rows])
+    assert pair([possible], 120) == []
+
+
 def test_one_displacement_explains_a_shift_and_not_a_change_of_every_tile_for_itself() -> None:
     rng = np.random.default_rng(8)
     down, across = np.mgrid[:8, :12]

@@ -20,6 +20,10 @@ _STEADY = 4
 # What may be left of a step by the one that undoes it: a share of its size, and so much more in the
 # kind's own unit. Motion carries colour along, and a shift is measured less well than the others.
 _UNDONE = {"cast": (0.3, 1.0), "illegal_range": (0.3, 0.0), "chroma_shift": (0.6, 0.01)}
+# A step that motion may pass for must be undone so much more exactly, and within so many pictures:
+# far away one or the other fits by chance.
+_EXACTLY = 0.5
+_NEAR = 250
 _ONLY_IN_PAIRS = ("chroma_shift", "illegal_range")
 
 
@@ -34,6 +38,8 @@ class Step:
         vector: What it does, in the kind's own unit: the cast in codes, the shift in tiles, the
             logarithm of the stretch; () where there is nothing to compare.
         strength: How far it stands above what is usual, from 1 up.
+        sure: Whether it is told for itself. Motion may pass for one that is not, so it counts only
+            as the other end of one that is.
     """
 
     row: int
@@ -41,6 +47,7 @@ class Step:
     onset: bool | None
     vector: tuple[float, ...]
     strength: float
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +114,21 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
         & (steps["luma_left"] <= luma_usual * limit["cut_ratio"] + limit["cut_code"])
         & (steps["luma_change"] >= luma_usual + limit["stretch_code"])
     )
-    stretched = (
+    like_stretch = (
         (slopes >= limit["slope"])
         & (steps["luma_change"] >= limit["stretch_code"])
         & (np.abs(steps["pivot_change"]) <= limit["pivot_code"])
-        & (pure | standing_out)
         & _gain_agrees(steps, limit)
     )
-    stretched |= calm & _left_range(steps, limit)
-    for row in np.flatnonzero(stretched).tolist():
+    stretched = (like_stretch & (pure | standing_out)) | (calm & _left_range(steps, limit))
+    for row in np.flatnonzero(like_stretch | stretched).tolist():
         if row not in taken:
             slope = float(np.log(max(steps["slope"][row], 1e-3)))
             strength = 1 + abs(slope) / limit["slope"]
-            found.append(Step(row, "illegal_range", slope > 0, (slope,), strength))
-            taken.add(row)
+            sure = bool(stretched[row])
+            found.append(Step(row, "illegal_range", slope > 0, (slope,), strength, sure))
+            if sure:
+                taken.add(row)
     for row in np.flatnonzero(alone).tolist():
         if row not in taken:
             strength = float(jump[row] / max(limit["shift_ratio"] * usual[row], 0.1))
@@ -204,19 +212,9 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
     errors: list[Error] = []
     left: list[Step] = []
     for kind in sorted({step.kind for step in steps}):
-        of_kind = [step for step in steps if step.kind == kind]
-        free = np.array([step.onset is not True for step in of_kind])
-        used = np.zeros(len(of_kind), np.bool_)
-        vectors = np.array([step.vector for step in of_kind], np.float64)
-        for number, step in enumerate(of_kind):
-            if used[number] or step.onset is False:
-                continue
-            fits = (free & ~used)[number + 1 :] & _undone(step, vectors[number + 1 :])
-            if fits.any():
-                other = number + 1 + int(np.argmax(fits))
-                used[[number, other]] = True
-                errors.append(Error(step.row, of_kind[other].row, step, paired=True))
-        left += [step for step, gone in zip(of_kind, used, strict=True) if not gone]
+        found, alone = _paired([step for step in steps if step.kind == kind])
+        errors += found
+        left += alone
     for step in left:
         if step.kind not in _ONLY_IN_PAIRS:
             from_here = step.onset if step.onset is not None else rows - step.row <= step.row
@@ -225,9 +223,52 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
     return errors
 
 
-def _undone(step: Step, others: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of the (n, size) vectors take back what a step did."""
-    share, more = _UNDONE.get(step.kind, (0.0, 0.0))
+def _paired(steps: Sequence[Step]) -> tuple[list[Error], list[Step]]:
+    """Gives the errors of one kind that two steps bound, and the sure steps that are left."""
+    sure = [step for step in steps if step.sure]
+    free = np.array([step.onset is not True for step in sure])
+    used = np.zeros(len(sure), np.bool_)
+    vectors = np.array([step.vector for step in sure], np.float64)
+    errors: list[Error] = []
+    for number, step in enumerate(sure):
+        if used[number] or step.onset is False:
+            continue
+        fits = (free & ~used)[number + 1 :] & _undone(step, vectors[number + 1 :])
+        if fits.any():
+            other = number + 1 + int(np.argmax(fits))
+            used[[number, other]] = True
+            errors.append(Error(step.row, sure[other].row, step, paired=True))
+    left: list[Step] = []
+    possible = [step for step in steps if not step.sure]
+    for step in (s for s, gone in zip(sure, used, strict=True) if not gone):
+        fits = [p for p in possible if p.onset is not step.onset and _may_end(step, p)]
+        # No error encloses one that is told for sure.
+        fits = [p for p in fits if not any(_between(e, step, p) for e in errors)]
+        if fits:
+            other = min(fits, key=lambda p: float(np.sum(np.add(p.vector, step.vector) ** 2)))
+            first, last = sorted((step.row, other.row))
+            errors.append(Error(first, last, step, paired=True))
+        else:
+            left.append(step)
+    return errors, left
+
+
+def _may_end(step: Step, other: Step) -> bool:
+    """Whether a step lies on the side where an error's other end is wanted, and undoes it."""
+    later, near = other.row > step.row, abs(other.row - step.row) <= _NEAR
+    return near and later == step.onset and bool(
+        _undone(step, np.array([other.vector], np.float64), _EXACTLY)[0]
+    )
+
+
+def _between(error: Error, one: Step, other: Step) -> bool:
+    first, last = sorted((one.row, other.row))
+    return error.first < last and first < error.last
+
+
+def _undone(step: Step, others: NDArray[np.float64], exactly: float = 1.0) -> NDArray[np.bool_]:
+    """Which of the (n, size) vectors take back what a step did, to so much of what may be left."""
+    share, more = (exactly * bound for bound in _UNDONE.get(step.kind, (0.0, 0.0)))
     left = np.sqrt(np.sum((others + np.asarray(step.vector)) ** 2, axis=1))
     size = float(np.sqrt(np.sum(np.square(step.vector))))
     return np.asarray(left <= share * size + more)
