@@ -261,8 +261,8 @@ def learned(clip: Path, seconds: int) -> str:
         speed = times * seconds / statistics.median(runs)
         speeds.append(f"{speed:.2f}x real time over {times * seconds} s")
     return (
-        f"All {len(names())} detectors on the 1080p clip, repeated: {' and '.join(speeds)}, loading "
-        "the networks included."
+        f"All {len(names())} detectors on the 1080p clip, repeated: {' and '.join(speeds)}, "
+        "loading the networks included."
     )
 
 
