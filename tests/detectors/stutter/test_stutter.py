@@ -11,7 +11,8 @@ import pytest
 
 from defectscope.detection.artifacts import tuned
 from defectscope.detectors.stutter.detector import bands
-from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, strides
+from defectscope.detectors.stutter.leaps import LeapMeter
+from defectscope.detectors.stutter.motion import Motion, cuts, held_runs, jumps
 from defectscope.detectors.stutter.motion import standing as standing_of
 from defectscope.detectors.stutter.rhythm import cadence, conversion
 from defectscope.detectors.stutter.windows import around, window_means, window_quantiles
@@ -95,29 +96,44 @@ def test_severity_counts_events(judge_frames):
     assert found.evidence["longest_hold_frames"] == 2
 
 
-def still_series(values):
+def still_series(values, leaps=()):
     mean = np.asarray(values, float)
     luma = np.full(len(mean), 100.0)
-    return Motion(
-        mean, mean * 4, luma, mean / 4, mean / 5, mean / 6, mean / 100, np.zeros(len(mean))
-    )
+    leap = np.zeros(len(mean))
+    for row, much in leaps:
+        leap[row] = much
+    way = np.full(len(mean), 0.5)
+    return Motion(mean, mean * 4, luma, mean / 4, mean / 100, leap, way)
 
 
-def test_a_jump_stands_alone_and_everywhere():
-    thresholds = _LIMITS
+def jumped(series):
+    still = np.zeros(len(series.mean), bool)
+    return np.flatnonzero(jumps(series, still, 25.0, _LIMITS)).tolist()
+
+
+def test_a_leap_of_light_or_to_another_scene_is_no_jump():
     values = np.full(60, 4.0)
+    series = still_series(values, [(30, 1.2)])
+    assert jumped(series) == [30]
     values[30] = 9.0
-    still = np.zeros(60, bool)
-    assert np.flatnonzero(jumps(still_series(values), still, 25.0, thresholds)).tolist() == [30]
-    # The light changed by as much: a flash, not a jump.
-    flash = still_series(values)
-    luma = np.where(np.arange(60) >= 30, 108.9, 100.0)
-    lit = replace(flash, luma=luma)
-    assert not jumps(lit, still, 25.0, thresholds).any()
+    assert jumped(still_series(values, [(30, 1.2)])) == [30]
+    # The light changed by as much: a flash.
+    lit = replace(series, mean=values, luma=np.where(np.arange(60) >= 30, 108.9, 100.0))
+    assert not jumped(lit)
     values[30] = 80.0
-    assert not jumps(still_series(values), still, 25.0, thresholds).any(), "a cut"
-    wave = 4.0 + 3.0 * (np.arange(60) % 5 == 0)
-    assert not jumps(still_series(wave), still, 25.0, thresholds).any(), "a rhythm"
+    assert not jumped(still_series(values, [(30, 1.2)])), "a cut"
+    # What swings goes back where it came from.
+    assert not jumped(replace(series, way=np.full(60, -0.9)))
+    # Next to a hold, the step that ends it is no other event.
+    held = np.arange(60) == 29
+    assert not jumps(series, held, 25.0, _LIMITS).any()
+
+
+def test_leaps_in_a_rhythm_are_a_conversion():
+    even = still_series(np.full(120, 4.0), [(row, 1.2) for row in range(3, 120, 5)])
+    assert not jumped(even)
+    uneven = still_series(np.full(120, 4.0), [(row, 1.2) for row in (20, 31, 44, 63)])
+    assert jumped(uneven) == [20, 31, 44, 63]
 
 
 def test_cadences_are_rhythms_of_short_holds():
@@ -140,48 +156,75 @@ def test_standing_needs_motion_around():
     assert not standing_of(still_series(np.full(40, 0.05)), _LIMITS).any()
 
 
-def test_strides_agree_or_are_none():
-    moved = np.full(40, 1.0)
-    moved[20] = 3.0
-    series = still_series(np.full(40, 4.0))
-    alone = strides(replace(series, tiles=moved, rows=moved, columns=moved))
-    assert alone[20] == pytest.approx(3 / 1.03)
-    assert np.delete(alone, range(17, 24)).max() < 1.0
-    # Means of tiles alone say that somebody came in, not that all jumped.
-    assert strides(replace(series, tiles=moved))[20] < 1.5
+def moving_profiles(times, values=60):
+    """Three smooth hills that pass by in curves, at given instants."""
+    x = np.arange(values, dtype=float)
+    places = [20 + 8 * np.sin(times / 9), 40 + 0.5 * times, 55 - 0.02 * times**2 / 3]
+    hills = sum(40 * np.exp(-(((x - place[:, None]) / 6) ** 2)) for place in places)
+    return 80.0 + hills
 
 
-def test_jerky_motion_hides_a_longer_step():
+def measured_leaps(profiles, chunk=1000):
+    meter = LeapMeter()
+    parts = [meter.push([profiles[k : k + chunk]]) for k in range(0, len(profiles), chunk)]
+    return np.concatenate([p.leap for p in parts]), np.concatenate([p.way for p in parts])
+
+
+@pytest.mark.parametrize("missing", [1, 2, 5])
+def test_missing_pictures_show_in_curves(missing):
+    times = np.arange(40.0)
+    leap, way = measured_leaps(moving_profiles(times))
+    assert len(leap) == 38
+    assert np.all(leap[:3] == 0)
+    assert leap.max() < 0.1
+    times[20:] += missing
+    leap, way = measured_leaps(moving_profiles(times))
+    assert np.argmax(leap) == 20
+    assert leap[20] > 0.5
+    assert np.sort(leap)[-2] < 0.3 * leap[20]
+    assert way[20] > 0.5
+
+
+def test_light_makes_no_leaps():
+    times = np.arange(40.0)
+    profiles = moving_profiles(times)
+    profiles[20:] = 0.8 * profiles[20:] + 30
+    leap, _ = measured_leaps(profiles)
+    assert leap.max() < 0.1
+
+
+def test_leaps_do_not_depend_on_chunks():
+    rng = np.random.default_rng(9)
+    profiles = moving_profiles(np.cumsum(rng.uniform(0.5, 3, 50)))
+    whole = measured_leaps(profiles)
+    for chunk in (1, 2, 7):
+        for one, other in zip(whole, measured_leaps(profiles, chunk), strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_jerky_motion_hides_a_leap():
     rng = np.random.default_rng(4)
+    jerks = [(row, 0.8) for row in np.flatnonzero(rng.uniform(size=200) < 0.3) if row != 100]
     still = np.zeros(200, bool)
-    smooth = rng.uniform(3.8, 4.2, 200)
-    jerky = 4.0 * np.exp(rng.normal(0, 0.7, 200))
-    for values in (smooth, jerky):
-        values[100] = 2.0 * values[97:104].max()
-    clear = jumps(still_series(smooth), still, 25.0, _LIMITS)
-    assert np.flatnonzero(clear).tolist() == [100]
-    assert jumps(still_series(jerky), still, 25.0, _LIMITS)[100] < 0.5 * clear[100]
+    smooth = jumps(still_series(np.full(200, 4.0), [(100, 1.0)]), still, 25.0, _LIMITS)
+    jerky = jumps(still_series(np.full(200, 4.0), [*jerks, (100, 1.0)]), still, 25.0, _LIMITS)
+    assert smooth[100] > 0.9
+    assert jerky[100] < 0.8 * smooth[100]
 
 
 def test_what_has_nothing_in_common_with_the_last_picture_is_a_cut():
     values = np.full(120, 4.0)
     values[60] = 9.0
-    series = still_series(values)
-    still = np.zeros(120, bool)
-    assert jumps(series, still, 25.0, _LIMITS)[60] > 0
+    series = replace(still_series(values), way=np.zeros(120))
+    assert not cuts(series, _LIMITS).any()
     other = replace(series, apart=np.where(values > 4, 0.5, 0.04))
-    assert not jumps(other, still, 25.0, _LIMITS).any()
+    assert np.flatnonzero(cuts(other, _LIMITS)).tolist() == [60]
     # A quick pan has nothing in common either, but goes on the same way.
-    pan = replace(other, way=np.full(120, 0.6))
-    assert jumps(pan, still, 25.0, _LIMITS)[60] > 0
-
-
-def test_a_refreshed_picture_has_not_moved():
-    values = np.full(120, 4.0)
-    values[60] = 9.0
-    series = still_series(values)
-    refreshed = replace(series, peak=np.full(120, 16.0))
-    assert not jumps(refreshed, np.zeros(120, bool), 25.0, _LIMITS).any()
+    assert not cuts(replace(other, way=np.full(120, 0.6)), _LIMITS).any()
+    # Somebody cut out of an interview: the same scene, but all of it elsewhere.
+    values[60] = 17.0
+    edit = replace(still_series(values), way=np.zeros(120), apart=np.where(values > 4, 0.2, 0.04))
+    assert np.flatnonzero(cuts(edit, _LIMITS)).tolist() == [60]
 
 
 def test_a_hold_has_motion_on_both_sides():
@@ -219,7 +262,8 @@ def test_an_hour_is_decided_in_seconds():
     rng = np.random.default_rng(8)
     values = np.exp(rng.normal(1.0, 0.5, 90_000))
     values[rng.integers(0, 90_000, 3000)] = 0.01
-    series = still_series(values)
+    leaps = zip(range(90_000), rng.normal(-0.2, 0.3, 90_000), strict=True)
+    series = still_series(values, leaps)
     began = process_time()
     still = standing_of(series, _LIMITS)
     held_runs(series, still, 3, _LIMITS)

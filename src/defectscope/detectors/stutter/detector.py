@@ -18,6 +18,7 @@ from defectscope.detection.contracts import Chunk, Needs, Tuned
 from defectscope.detection.differences import FEATURES, TONES, Differences, difference
 from defectscope.detection.spans import curve, row_ends, runs
 from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.detectors.stutter.leaps import LeapMeter, Leaps
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
 from defectscope.detectors.stutter.rhythm import cadence, catching_up
 from defectscope.features.geometry import sampled_rows, tile_samples
@@ -26,8 +27,7 @@ from defectscope.media.stream import StreamInfo
 
 _STEPS_PER_MOVED_CODE = 256
 _STEPS_PER_WAY = 100
-# Of a still picture, by coding alone.
-_STEP_NOISE_CODE = 0.02
+_STEPS_PER_LEAP = 32
 # Bands across and down the picture, as many at most.
 _ROW_BANDS, _COLUMN_BANDS = 72, 96
 _MAX_LISTED = 1000
@@ -64,7 +64,8 @@ class Stutter:
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset({"tile_luma", "row_luma", "column_luma"}) | FEATURES | TONES,
-            context_before_s=0.5,
+            context_before_s=0.8,
+            context_after_s=0.8,
         )
 
     def open(self, stream: StreamInfo) -> StutterAnalysis:
@@ -83,17 +84,14 @@ class Stutter:
             peak=difference(table, "peak"),
             luma=difference(table, "luma"),
             tiles=column(table, "tiles") / _STEPS_PER_MOVED_CODE,
-            rows=column(table, "rows") / _STEPS_PER_MOVED_CODE,
-            columns=column(table, "columns") / _STEPS_PER_MOVED_CODE,
             apart=difference(table, "apart"),
             way=column(table, "way") / _STEPS_PER_WAY,
+            leap=column(table, "leap") / _STEPS_PER_LEAP,
         )
         events = self._events(motion, float(video.frame_rate), starts_s, ends_s)
         findings: list[Finding] = []
         for group in self._groups(events, starts_s, ends_s):
-            finding = self._finding(group, starts_s, ends_s)
-            if finding is not None:
-                findings.append(finding)
+            findings.append(self._finding(group, starts_s, ends_s))
         score = np.zeros(len(starts_s))
         for first, last, _, strength in events:
             score[first:last] = strength
@@ -127,9 +125,27 @@ class Stutter:
             if ends_s[last - 1] - starts_s[first] <= self.params.max_hold_s:
                 events.append((first, last, "repeat", 0.97))
         jumped = np.where(rhythm, 0.0, jumps(motion, still, rate_fps, thresholds))
-        for row in np.flatnonzero(jumped):
-            events.append((int(row), int(row) + 1, "drop", float(jumped[row])))
+        drops: list[_Event] = [
+            (int(row), int(row) + 1, "drop", float(jumped[row])) for row in np.flatnonzero(jumped)
+        ]
+        for group in self._groups(drops, starts_s, ends_s):
+            events += self._convincing(group)
         return sorted(events)
+
+    def _convincing(self, group: list[_Event]) -> list[_Event]:
+        """Gives the drops of a disturbance, none where motion may be like that by nature."""
+        thresholds = self.tuned.thresholds
+        clearest = max(strength for *_, strength in group)
+        # Weak ones between clear ones bear them out; at the ends they tell nothing.
+        clear = [
+            k for k, event in enumerate(group) if event[3] >= thresholds["end_share"] * clearest
+        ]
+        group = group[clear[0] : clear[-1] + 1]
+        total = sum(strength for *_, strength in group)
+        if len(group) == 1:
+            return group if total >= thresholds["lone_clear"] else []
+        enough = clearest >= thresholds["clearest"] and total >= thresholds["least_clear"]
+        return group if enough else []
 
     def _groups(
         self,
@@ -151,15 +167,9 @@ class Stutter:
         group: list[_Event],
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
-    ) -> Finding | None:
+    ) -> Finding:
         kinds = [kind for _, _, kind, _ in group]
-        thresholds = self.tuned.thresholds
         strengths = [strength for *_, strength in group]
-        bound = thresholds["least_clear" if len(group) > 1 else "lone_clear"]
-        alike = sum(strengths) < bound or max(strengths) < thresholds["clearest"]
-        if set(kinds) == {"drop"} and alike:
-            # Longer steps may be the programme's own; a clear one with others is not.
-            return None
         first, last = group[0][0], max(event[1] for event in group)
         evidence: dict[str, Any] = {
             "kind": max(sorted(set(kinds)), key=kinds.count),
@@ -191,16 +201,18 @@ class StutterAnalysis:
         self._row_samples = video.width * scale
         self._column_samples = max(1, len(sampled_rows(video.width, video.height))) * scale
         self._differences = Differences(video, "mean", "peak", "luma", "apart")
-        self._last: dict[str, NDArray[Any]] = {}
+        self._last: NDArray[np.float64] | None = None
         self._table = TableBuilder(
             1 / video.time_base,
             pts=np.int64,
             **self._differences.kinds,
             tiles=np.uint16,
-            rows=np.uint16,
-            columns=np.uint16,
             way=np.int8,
+            leap=np.int8,
         )
+        self._leaps = LeapMeter()
+        # Columns of pictures whose leaps are not known yet.
+        self._waiting: dict[str, NDArray[Any]] = {}
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
@@ -211,37 +223,35 @@ class StutterAnalysis:
         tile_luma = video.features["tile_luma"].reshape(count, -1) / self._tile_luma
         rows = bands(video.features["row_luma"], _ROW_BANDS, self._row_samples)
         columns = bands(video.features["column_luma"], _COLUMN_BANDS, self._column_samples)
-        moved: dict[str, NDArray[Any]] = {}
-        ways: list[NDArray[np.float64]] = []
-        for kind, means in (("tiles", tile_luma), ("rows", rows), ("columns", columns)):
-            moved[kind], way = self._moved(kind, means)
-            ways.append(way)
-        self._table.add(
+        before = self._last if self._last is not None else tile_luma[:1]
+        steps = np.diff(np.concatenate([before, tile_luma]), axis=0)
+        self._last = tile_luma[-1:].copy()
+        self._add(
+            self._leaps.push([tile_luma, rows, columns]),
             pts=video.pts,
             **self._differences.columns(video.features),
-            **moved,
-            way=saturate(np.mean(ways, axis=0) * _STEPS_PER_WAY, np.int8),
+            tiles=saturate(np.abs(steps).mean(axis=1) * _STEPS_PER_MOVED_CODE, np.uint16),
         )
 
-    def _moved(
-        self, kind: str, means: NDArray[np.float64]
-    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """How far means moved since the picture before, and how much the same way as before.
-
-        The way is the cosine of two steps that follow each other, less where there is only noise.
-        Both are 0 for the first picture.
-        """
-        before = self._last.get(kind, np.repeat(means[:1], 2, axis=0))
-        both = np.concatenate([before, means])
-        self._last[kind] = both[-2:].copy()
-        steps = np.diff(both, axis=0)
-        lengths = np.sqrt(np.sum(steps**2, axis=1)) + _STEP_NOISE_CODE * np.sqrt(means.shape[1])
-        ways = np.sum(steps[1:] * steps[:-1], axis=1) / (lengths[1:] * lengths[:-1])
-        far = np.abs(steps[1:]).mean(axis=1)
-        return saturate(far * _STEPS_PER_MOVED_CODE, np.uint16), ways
+    def _add(self, leaps: Leaps, **columns: NDArray[Any]) -> None:
+        """Adds the pictures whose leaps are known, and keeps the others for later."""
+        if self._waiting:
+            columns = {n: np.concatenate([self._waiting[n], v]) for n, v in columns.items()}
+        ready = len(leaps.leap)
+        self._table.add(
+            **{name: values[:ready] for name, values in columns.items()},
+            leap=saturate(leaps.leap * _STEPS_PER_LEAP, np.int8),
+            way=saturate(leaps.way * _STEPS_PER_WAY, np.int8),
+        )
+        self._waiting = {name: values[ready:].copy() for name, values in columns.items()}
 
     def close(self) -> Measurements:
         """Gives the differences."""
+        if self._waiting:
+            # Nothing follows the last pictures: of their leaps nothing is known.
+            nothing = np.zeros(len(self._waiting["pts"]))
+            rest, self._waiting = self._waiting, {}
+            self._add(Leaps(nothing, nothing), **rest)
         return Measurements("stutter", {"frames": self._table.table()})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,9 @@ _MOVING_QUANTILE = 0.85
 # Pictures on either side of a hold that say how fast things usually move.
 _NEAR = 30
 _JUMP_REACH = 3
-# Steps of a still picture, by coding alone.
-_STRIDE_NOISE_CODE = 0.03
 _PEAK_NOISE_CODE = 0.2
-# How much the tile with most motion counts, at most.
-_MOST_FURTHER = 2.0
 # How jerky motion is by nature, over so long on either side: one step in ten is longer.
-_JERK_REACH_S = 2.0
+_JERK_REACH_S = 1.0
 _JERK_QUANTILE = 0.9
 
 
@@ -42,20 +38,18 @@ class Motion:
         peak: That of the tile that changed most.
         luma: Mean luma of the picture itself.
         tiles: How far the mean luma of tiles moved, mean over all of them.
-        rows: Likewise of narrow bands across the picture.
-        columns: Likewise of narrow bands down the picture.
         apart: Mean difference as a share of what two pictures of these tones have that share
             nothing else: about 1 at a cut.
-        way: How much the step goes the same way as the one before, a cosine.
+        leap: How much better motion goes on if pictures are missing before this one, a logarithm.
+        way: How much the step goes the way of its neighbours, a cosine.
     """
 
     mean: Series
     peak: Series
     luma: Series
     tiles: Series
-    rows: Series
-    columns: Series
     apart: Series
+    leap: Series
     way: Series
 
 
@@ -132,58 +126,41 @@ def light_share(motion: Motion) -> Series:
 
 
 def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str, float]) -> Series:
-    """Gives how clearly each picture jumps, 1 and more beyond what the motion does; 0 for not.
+    """Gives how clearly pictures are missing before each picture; 0 where none seem to be.
 
-    A jump is one step alone that is longer than its neighbours and than the programme's own steps
-    around it usually are, most of all where most moves; not a cut (which would be longer still),
-    not a change of light, and not part of a rhythm.
+    Motion on both sides of such a picture goes on in one curve if more time has passed between.
+    Hands and heads that move in fits and starts look like that at times, too, so a picture counts
+    by what it exceeds the longest tenth around; and a conversion drops pictures in a rhythm. Cuts,
+    changes of light and what is next to a hold are told apart before.
     """
-    mean, plain = motion.mean, beside(motion)
-    ratio = strides(motion)
+    cut = cuts(motion, thresholds)
+    near = around(cut.astype(np.float64), _JUMP_REACH).any(axis=1)
+    leap = np.where(near, 0.0, motion.leap)
+    leap = leap - np.log(conversion(np.exp(leap)))
+    reach = max(_JUMP_REACH, round(_JERK_REACH_S * rate_fps))
+    (usual,) = window_quantiles(around(leap, reach), [_JERK_QUANTILE])
+    clear = leap - thresholds["jerk_share"] * np.maximum(usual, 0.0)
+    stands = around(still.astype(np.float64), 2).any(axis=1)
+    wanted = (
+        (clear >= thresholds["leap"])
+        & (motion.tiles >= thresholds["jump_code"])
+        & (light_share(motion) <= thresholds["drop_light_share"])
+        & (motion.way >= thresholds["turns_back"])
+        & ~near
+        & ~stands
+        & ~in_rhythm(np.maximum(leap, 0.0), 3)
+    )
+    return np.where(wanted, clear, 0.0)
+
+
+def cuts(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
+    """Tells which pictures begin another scene."""
+    mean = motion.mean
     by_itself = alone(mean, _PEAK_NOISE_CODE)
     cut = mean > thresholds["cut_code"]
-    cut |= (by_itself > thresholds["cut_ratio"]) & (mean > thresholds["cut_code"] / 3)
+    # Somebody cut out of an interview moves by more than anybody drops.
+    far = (mean > thresholds["cut_code"] / 3) | (motion.apart > thresholds["edit_apart"])
+    cut |= (by_itself > thresholds["cut_ratio"]) & far
     # Another scene has nothing in common with the last; nor has very fast motion, which goes on.
-    goes_on = (motion.way + np.append(motion.way[1:], 0.0)[: len(mean)]) / 2
     other = (motion.apart > thresholds["cut_apart"]) & (by_itself > thresholds["cut_alone"])
-    cut |= other & (goes_on < thresholds["goes_on"])
-    stands = around(still.astype(np.float64), 2).any(axis=1)
-    # Some motion is jerky by nature: its steps are spread widely.
-    near = around(ratio, max(_JUMP_REACH, round(_JERK_REACH_S * rate_fps)))
-    usual, long = window_quantiles(near, [0.5, _JERK_QUANTILE])
-    spread = np.log(np.maximum(long, 1e-3) / np.maximum(usual, 1e-3))
-    clear = np.log(np.maximum(ratio, 1e-3) / np.maximum(long, thresholds["least_long"]))
-    clear = clear / np.maximum(spread, thresholds["least_spread"])
-    wanted = (
-        (ratio >= thresholds["jump_ratio"])
-        & (clear >= thresholds["jump_clear"])
-        & (motion.tiles >= thresholds["jump_code"])
-        & (light_share(motion) <= thresholds["light_share"])
-        & ~cut
-        & ~stands
-    )
-    # A key frame refreshes what stands; where things moved, they do not move further.
-    further = alone(motion.peak, _PEAK_NOISE_CODE)
-    wanted &= (further >= thresholds["further"]) & ~in_rhythm(ratio, 3) & ~in_rhythm(plain, 3)
-    wanted[: _JUMP_REACH + 1] = False
-    wanted[len(wanted) - _JUMP_REACH :] = False
-    return np.where(wanted, clear * np.minimum(further, _MOST_FURTHER), 0.0)
-
-
-def strides(motion: Motion) -> Series:
-    """Gives `beside` with steps that are longer in a rhythm counted by what they exceed it."""
-    longer = conversion(beside(motion))
-    moves = {name: getattr(motion, name) / longer for name in ("tiles", "rows", "columns")}
-    return beside(replace(motion, **moves))
-
-
-def beside(motion: Motion) -> Series:
-    """Gives how long each picture's step is, beside the longest of three on either side.
-
-    Differences of samples stop growing once things have moved by their own size. Means over tiles
-    and bands of the picture go on, and hardly know noise; three kinds of them agree where the
-    picture really jumped.
-    """
-    moves = (motion.tiles, motion.rows, motion.columns)
-    logs = [np.log(np.maximum(alone(each, _STRIDE_NOISE_CODE), 1e-3)) for each in moves]
-    return np.exp(np.mean(logs, axis=0))
+    return cut | (other & (motion.way < thresholds["goes_on"]))

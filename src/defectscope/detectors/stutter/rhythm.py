@@ -145,10 +145,12 @@ def conversion(steps: Series) -> Series:
         square = _window_sums(padded**2, reach) / np.maximum(size, 1)
         error = np.sqrt(np.maximum(square - mean**2, 1e-6) / np.maximum(company, 1))
         clear = (level - mean) / error
+        # The mean holds the longer steps, too: one in each period.
+        excess = (level - mean) * (period / (period - 1))
         holds = (company >= _LEAST_COMPANY) & (clear > best)
-        holds &= level - mean >= np.log(_CONVERSION_RATIO)
+        holds &= excess >= np.log(_CONVERSION_RATIO)
         best = np.where(holds, clear, best)
-        longer = np.where(holds, np.exp(level - mean), longer)
+        longer = np.where(holds, np.exp(excess), longer)
     return longer
 
 
