@@ -13,7 +13,8 @@ from defectscope.detection.tables import TableBuilder
 from defectscope.detectors import load
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.analysis import KEPT
-from defectscope.detectors.tearing.detector import heaviest, in_company
+from defectscope.detectors.tearing.lags import LagWindow, lagging
+from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.findings import Interval, Measurements
 from defectscope.simulate.arrays import impair_frames, video_stream
 from defectscope.simulate.material import Footage, Look
@@ -184,3 +185,64 @@ def test_an_hour_of_steps_is_decided_in_seconds():
     began = process_time()
     load("tearing").decide(Measurements("tearing", {"frames": builder.table()}), STREAM)
     assert process_time() - began < 5.0
+
+
+def rows_that_vary(frames=60, rows=60, lag=0, seam=30):
+    """Means of rows: what varies does so together in neighbouring rows, below the seam later."""
+    rng = np.random.default_rng(12)
+    longer = frames + lag
+    waves = np.cumsum(rng.normal(size=(longer, 4)), axis=0)
+    hills = np.exp(-(((np.arange(rows) - np.array([[5], [25], [38], [55]])) / 12) ** 2))
+    varied = 100 + waves @ hills
+    luma = varied[lag:]
+    luma[:, seam:] = varied[:frames, seam:]
+    return (luma + rng.normal(0, 0.01, luma.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("lag", [2, 3, 5])
+def test_a_row_below_which_all_is_late_shows_while_it_lasts(lag):
+    window = LagWindow.at(25.0)
+    found = lagging(rows_that_vary(lag=lag), window)
+    assert len(found.row) == 60 - window.before - window.after
+    assert np.mean(np.abs(found.row - 30) <= 1) > 0.9
+    assert np.mean(found.lag[found.clear > 1] == lag) > 0.9
+    assert np.median(found.clear) > 2.0
+
+
+def test_rows_that_vary_together_lag_nowhere():
+    assert lagging(rows_that_vary(), LagWindow.at(25.0)).clear.max() < 1.0
+
+
+def test_lags_need_few_pictures_where_there_are_few():
+    for rate in (1.0, 5.0, 10.0, 12.5, 60.0):
+        window = LagWindow.at(rate)
+        assert window.after <= max(6, 1.3 * rate)
+    low = lagging(np.zeros((40, 6), np.float32), LagWindow.at(25.0))
+    assert not low.clear.any()
+
+
+def test_lags_do_not_depend_on_what_else_is_measured():
+    window = LagWindow.at(25.0)
+    luma = rows_that_vary(lag=3)
+    whole = lagging(luma, window)
+    for at in (0, 7, 30):
+        one = lagging(luma[at : at + window.before + 1 + window.after], window)
+        assert (one.row[0], one.lag[0], one.clear[0]) == (
+            whole.row[at],
+            whole.lag[at],
+            whole.clear[at],
+        )
+
+
+def test_tracks_stay_at_a_row_and_end_after_a_while():
+    starts_s = np.arange(60) / 25
+    worth = np.zeros(60)
+    rows = np.full(60, 100.0)
+    worth[[5, 6, 9, 40, 41]] = 1.0
+    worth[7] = 1.0
+    rows[7] = 140.0
+    rows[6] = 102.0
+    assert tracks(worth, rows, np.ones(60, bool), starts_s, 2) == [[5, 6, 9], [7], [40, 41]]
+    late = np.ones(60, bool)
+    late[9] = False
+    assert [5, 6] in tracks(worth, rows, late, starts_s, 2)

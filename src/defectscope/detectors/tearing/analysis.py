@@ -11,6 +11,7 @@ from defectscope.detection.contracts import Chunk
 from defectscope.detection.differences import Differences
 from defectscope.detection.tables import TableBuilder, saturate
 from defectscope.detectors.tearing import seams
+from defectscope.detectors.tearing.lags import LagWindow, lagging
 from defectscope.features.geometry import sampled_columns
 from defectscope.findings import Measurements
 from defectscope.media.stream import StreamInfo
@@ -30,6 +31,9 @@ KEPT: dict[str, tuple[int, Any]] = {
     "off_row": (1, np.uint16),
     "off": (32, np.uint8),
     "light": (200, np.uint8),
+    "lag_row": (1, np.uint16),
+    "lag": (1, np.int8),
+    "lagging": (32, np.uint8),
 }
 # How far back a part may fall, and over how long a lasting step is looked for, in seconds and
 # pictures.
@@ -39,6 +43,11 @@ _LASTING_S, _LASTING_FRAMES = 0.3, (2, 20)
 _USUAL_FRAMES = 3
 # Rows that are told apart where no single one must be named.
 _COARSE_ROWS = 360
+
+
+def coarse_group(height: int) -> int:
+    """Gives how many rows are taken together where no single one must be named."""
+    return max(1, height // _COARSE_ROWS)
 
 
 class TearingAnalysis:
@@ -51,11 +60,13 @@ class TearingAnalysis:
         rate = float(video.frame_rate)
         self._step_samples = scale * max(len(sampled_columns(video.width)), 1)
         self._samples = scale * video.width
-        self._group = max(1, video.height // _COARSE_ROWS)
+        self._group = coarse_group(video.height)
         self._lags = int(np.clip(round(_BACK_S * rate), *_BACK_FRAMES))
         self._reach = int(np.clip(round(_LASTING_S * rate), *_LASTING_FRAMES))
-        # Pictures remembered before those that are measured next.
-        self._before = max(self._lags + _USUAL_FRAMES, self._reach)
+        self._window = LagWindow.at(rate)
+        # Pictures remembered before those that are measured next, and that must be there after.
+        self._before = max(self._lags + _USUAL_FRAMES, self._reach, self._window.before)
+        self._after = max(self._reach, self._window.after)
         coarse = video.height // self._group
         self._steps = np.empty((0, video.height), np.uint16)
         self._luma = np.empty((0, coarse), np.float32)
@@ -97,7 +108,7 @@ class TearingAnalysis:
         luma = np.concatenate([self._luma, luma])
         changes = np.concatenate([self._changes, changes])
         waiting = np.concatenate([self._pts, pts])
-        ready = max(0, len(waiting) - self._reach)
+        ready = max(0, len(waiting) - self._after)
         if ready:
             self._measure(steps, luma, changes, waiting[:ready])
         self._steps, self._luma, self._changes = steps[ready:], luma[ready:], changes[ready:]
@@ -111,7 +122,7 @@ class TearingAnalysis:
         pts: NDArray[np.int64],
     ) -> None:
         """Measures pictures that have all their neighbours: `before` of them, and `reach`."""
-        count, first, reach, lags = len(pts), self._before, self._reach, self._lags
+        count, first, reach, most = len(pts), self._before, self._reach, self._lags
         every = np.arange(count)
         passing = seams.passing_steps(steps[first - 1 : first + count + 1])
         # A seam changes the motion when it comes and when it goes.
@@ -121,7 +132,7 @@ class TearingAnalysis:
             seams.contrast_at(faster[:-1], row), seams.contrast_at(faster[1:], row)
         )
         usual = _USUAL_FRAMES
-        distances = seams.differences(luma[first - lags - usual : first + count], lags)
+        distances = seams.differences(luma[first - most - usual : first + count], most)
         back, above, below = seams.parted(seams.returns(distances[:, usual:]))
         contrast = np.maximum(contrast, np.abs(back[every, np.minimum(row, back.shape[1] - 1)]))
         place = np.argmax(np.abs(back), axis=1)
@@ -136,6 +147,8 @@ class TearingAnalysis:
         on_row, on = self._best(begun, np.maximum(seams.bounded(back), 0))
         off_row, off = self._best(gone, jumped)
         on_back = back[every, np.minimum(on_row // self._group, back.shape[1] - 1)]
+        window = self._window
+        lags = lagging(luma[first - window.before : first + count + window.after], window)
         shift = luma[first - 1 : first + count].mean(axis=1)
         change = seams.changes_of(changes[first : first + count]).mean(axis=1)
         measured = {
@@ -152,6 +165,9 @@ class TearingAnalysis:
             "off_row": off_row,
             "off": off,
             "light": np.abs(np.diff(shift)) / np.maximum(change, np.float32(0.05)),
+            "lag_row": lags.row * self._group,
+            "lag": lags.lag,
+            "lagging": lags.clear,
         }
         # The first pictures of all have nothing to be compared with.
         unknown = max(0, min(count, _USUAL_FRAMES - self._measured))
@@ -185,7 +201,7 @@ class TearingAnalysis:
         """Gives the signs of seams."""
         if len(self._pts):
             # After the last picture come others like it.
-            last = self._reach
+            last = self._after
             self._add(
                 np.repeat(self._steps[-1:], last, axis=0),
                 np.repeat(self._luma[-1:], last, axis=0),

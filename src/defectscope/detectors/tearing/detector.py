@@ -1,9 +1,10 @@
 """Tearing: the upper part of a picture belongs to one instant, the lower part to another.
 
-Four signs tell it. Rows stop continuing each other across the whole width in one picture and in
+Five signs tell it. Rows stop continuing each other across the whole width in one picture and in
 neither of its neighbours, and what is above and below that row moves differently. A part of the
 picture falls back to an earlier instant while the other goes on. A seam that stays at one row
-comes with such a fall back and goes with a leap. Edges of things have none of this together.
+comes with such a fall back and goes with a leap; and while it stays, what is below it brightens and
+darkens some pictures after what is above. Edges of things have none of this together.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from defectscope.detection.contracts import Needs, Tuned
 from defectscope.detection.differences import FEATURES, TONES, alone, difference
 from defectscope.detection.spans import Rows, bridge, curve, row_ends
 from defectscope.detection.tables import column, times_s
-from defectscope.detectors.tearing.analysis import KEPT, TearingAnalysis
+from defectscope.detectors.tearing.analysis import KEPT, TearingAnalysis, coarse_group
+from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
 
@@ -79,8 +81,8 @@ class Tearing:
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset({"row_step", "row_sad", "row_luma"}) | FEATURES | TONES,
-            context_before_s=0.8,
-            context_after_s=0.5,
+            context_before_s=1.4,
+            context_after_s=1.4,
         )
 
     def open(self, stream: StreamInfo) -> TearingAnalysis:
@@ -101,6 +103,8 @@ class Tearing:
         few = max(1.0, _PLENTY_ROWS / video.height)
         torn = self._gatherings(worth, signs, starts_s, ends_s, few)
         torn += self._standing(signs, starts_s, few)
+        rows_px = max(_SAME_ROW_PX, coarse_group(video.height))
+        torn += self._lagging(signs, starts_s, ends_s, rows_px)
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
         begins = [each.first for each in torn]
@@ -191,6 +195,55 @@ class Tearing:
             found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
         return found
 
+    def _lagging(
+        self,
+        signs: Signs,
+        starts_s: NDArray[np.float64],
+        ends_s: NDArray[np.float64],
+        rows_px: int,
+    ) -> list[_Torn]:
+        """Stretches in which what is below one row goes on later than what is above it."""
+        limits = self.tuned.thresholds
+        steady = signs["light"] <= limits["light_share"]
+        worth = np.maximum(signs["lagging"] - limits["lagging"], 0.0) * (ends_s - starts_s) * steady
+        found: list[_Torn] = []
+        for rows in tracks(worth, signs["lag_row"], signs["lag"] > 0, starts_s, rows_px):
+            total = float(np.sum(worth[rows]))
+            if total < limits["least_lagging_s"]:
+                continue
+            row = int(np.median(signs["lag_row"][rows]))
+            first, last = self._ends(rows[0], rows[-1] + 1, row, signs, starts_s, rows_px)
+            sure = total / (total + limits["least_lagging_s"] / 2)
+            found.append(_Torn(first, last, [row], last - first, sure))
+        return found
+
+    def _ends(
+        self,
+        first: int,
+        last: int,
+        row: int,
+        signs: Signs,
+        starts_s: NDArray[np.float64],
+        rows_px: int,
+    ) -> Rows:
+        """Gives where a seam that lags came and went, if its row shows that."""
+        limits = self.tuned.thresholds
+        begun = (signs["on"] >= limits["on"]) & (signs["on_back"] >= limits["on_back"])
+        begun &= np.abs(signs["on_row"] - row) <= 2 * rows_px
+        gone = (signs["off"] >= limits["off"]) & (np.abs(signs["off_row"] - row) <= 2 * rows_px)
+        longest = self.params.longest_seam_s
+        since = int(np.searchsorted(starts_s, starts_s[first] - longest))
+        came = np.flatnonzero(begun[since:last])
+        since_last, until = np.searchsorted(
+            starts_s, (starts_s[last - 1] - _COMPANY_S, starts_s[last - 1] + 2 * _COMPANY_S)
+        )
+        went = np.flatnonzero(gone[since_last:until])
+        if len(came):
+            first = min(first, int(since + came[0]))
+        if len(went):
+            last = max(last, int(since_last + went[-1]))
+        return first, last
+
     def _joined(
         self, torn: list[_Torn], starts_s: NDArray[np.float64], ends_s: NDArray[np.float64]
     ) -> list[Rows]:
@@ -228,46 +281,6 @@ class Tearing:
         )
 
 
-def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
-    """Gives the stretches that no other rows would make heavier, disjoint and in order.
-
-    Source: W. L. Ruzzo and M. Tompa, "A linear time algorithm for finding all maximal scoring
-    subsequences", ISMB 1999.
-    """
-    # Candidates: first row, row after the last, total before the first and after the last, and the
-    # nearest earlier candidate that began lower, -1 for none.
-    found: list[tuple[int, int, float, float, int]] = []
-    total = 0.0
-    for row, weight in enumerate(weights.tolist()):
-        total += weight
-        if weight <= 0:
-            continue
-        first, before = row, total - weight
-        while True:
-            lower = len(found) - 1
-            while lower >= 0 and found[lower][2] >= before:
-                lower = found[lower][4]
-            if lower < 0 or found[lower][3] >= total:
-                break
-            first, before = found[lower][0], found[lower][2]
-            del found[lower:]
-        found.append((first, row + 1, before, total, lower))
-    return [(first, last) for first, last, *_ in found]
-
-
-def in_company(
-    returns: NDArray[np.float64], steps: NDArray[np.float64], reach: int
-) -> NDArray[np.float64]:
-    """Gives what returns are worth: no more than the steps around them.
-
-    Lights that flash and things that swing bring what was before back too; they leave no seam.
-    """
-    size = 2 * reach + 1
-    borne = ndimage.uniform_filter1d(steps, size, mode="constant")
-    asked = ndimage.uniform_filter1d(returns, size, mode="constant")
-    return returns * np.clip(borne / np.maximum(asked, 1e-9), 0.0, 1.0)
-
-
 def _signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
     signs = {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
     # A lamp behind a straight edge comes and goes like a late part: next to a change of light there
@@ -279,7 +292,7 @@ def _signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
     )
     # Another scene changes steps, and what is near to what, as a seam does.
     near = ndimage.maximum_filter1d(cut, 2 * _CUT_REACH + 1, mode="constant")
-    for name in ("step", "back", "on", "off"):
+    for name in ("step", "back", "on", "off", "lagging"):
         signs[name] = np.where(near, 0.0, signs[name])
     signs["scene"] = np.cumsum(cut, dtype=np.float64)
     return signs
