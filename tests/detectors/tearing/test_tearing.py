@@ -14,6 +14,7 @@ from defectscope.detectors import load
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.analysis import KEPT
 from defectscope.detectors.tearing.lags import LagWindow, lagging
+from defectscope.detectors.tearing.signs import signs_of
 from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.findings import Interval, Measurements
 from defectscope.simulate.arrays import impair_frames, video_stream
@@ -185,6 +186,21 @@ def test_an_hour_of_steps_is_decided_in_seconds():
     began = process_time()
     load("tearing").decide(Measurements("tearing", {"frames": builder.table()}), STREAM)
     assert process_time() - began < 5.0
+
+
+def test_a_held_picture_takes_no_seam_along():
+    count = 40
+    kept = {name: np.zeros(count, kind) for name, (_, kind) in KEPT.items()}
+    kept["on"][[12, 30]] = kept["off"][[12, 30]] = 200
+    apart = np.full(count, 16)
+    apart[11:13] = 0
+    builder = TableBuilder(
+        Fraction(25), pts=np.int64, apart=np.uint8, **{n: k for n, (_, k) in KEPT.items()}
+    )
+    builder.add(pts=np.arange(count), apart=apart, **kept)
+    signs = signs_of(builder.table(), load("tearing").tuned.thresholds)
+    for name in ("on", "off"):
+        assert np.flatnonzero(signs[name]).tolist() == [30]
 
 
 def rows_that_vary(frames=60, rows=60, lag=0, seam=30):

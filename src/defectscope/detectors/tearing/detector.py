@@ -10,37 +10,31 @@ darkens some pictures after what is above. Edges of things have none of this tog
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from defectscope.detection.artifacts import severity_of
 from defectscope.detection.contracts import Needs, Tuned
-from defectscope.detection.differences import FEATURES, TONES, alone, difference
+from defectscope.detection.differences import FEATURES, TONES
 from defectscope.detection.spans import Rows, bridge, curve, row_ends
-from defectscope.detection.tables import column, times_s
-from defectscope.detectors.tearing.analysis import KEPT, TearingAnalysis, coarse_group
+from defectscope.detection.tables import times_s
+from defectscope.detectors.tearing.analysis import TearingAnalysis, coarse_group
+from defectscope.detectors.tearing.signs import Signs, signs_of
 from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
-from defectscope.findings import DetectorResult, Finding, Measurements, Table
+from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
 
 _SAME_ROW_PX = 1
 _MAX_LISTED = 1000
 # A single sign is worth so many times what it must be, at most.
 _MOST_WORTH = 3.0
-# Pictures on either side of a cut that tell nothing.
-_CUT_REACH = 2
-_APART_NOISE = 0.01
 # Steps within so long on either side bear a return out.
 _COMPANY_S = 0.5
 # Fewer rows than these tell less: one in them is more of the picture.
 _PLENTY_ROWS = 180
-
-Signs = dict[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +90,7 @@ class Tearing:
         assert video is not None
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        signs = _signs_of(table, self.tuned.thresholds)
+        signs = signs_of(table, self.tuned.thresholds)
         by_step, by_return = self._worth(signs)
         reach = max(1, round(_COMPANY_S * float(video.frame_rate)))
         worth = by_step + in_company(by_return, by_step, reach)
@@ -279,20 +273,3 @@ class Tearing:
             severity=severity_of(self.tuned.severity["tearing"], evidence),
             evidence=evidence,
         )
-
-
-def _signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
-    signs = {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
-    # A lamp behind a straight edge comes and goes like a late part: next to a change of light there
-    # is nothing to be told.
-    signs["light"] = ndimage.maximum_filter1d(signs["light"], 3, mode="nearest")
-    apart = difference(table, "apart")
-    cut = (apart >= thresholds["cut_apart"]) & (
-        alone(apart, _APART_NOISE) >= thresholds["cut_alone"]
-    )
-    # Another scene changes steps, and what is near to what, as a seam does.
-    near = ndimage.maximum_filter1d(cut, 2 * _CUT_REACH + 1, mode="constant")
-    for name in ("step", "back", "on", "off", "lagging"):
-        signs[name] = np.where(near, 0.0, signs[name])
-    signs["scene"] = np.cumsum(cut, dtype=np.float64)
-    return signs
