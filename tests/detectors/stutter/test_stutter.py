@@ -233,6 +233,10 @@ def test_a_hold_has_motion_on_both_sides():
     values[42] = 11.0
     series = still_series(values)
     assert held_runs(series, standing_of(series, _LIMITS), 3, _LIMITS) == [(40, 42)]
+    # In flicker two pictures of the same light are alike; the light of others goes up and down.
+    lit = replace(series, luma=100.0 + np.where(np.arange(80) % 2, 3.0, 0.0))
+    lit.luma[40:43] = lit.luma[39]
+    assert not held_runs(lit, standing_of(lit, _LIMITS), 3, _LIMITS)
     values[43:] = 0.3
     rest = still_series(values)
     assert not held_runs(rest, standing_of(rest, _LIMITS), 3, _LIMITS)

@@ -88,8 +88,12 @@ def held_runs(
         # Pictures that end a hold do not say how fast things usually move.
         free = ~still[near]
         free[1:] &= ~still[near][:-1]
-        moving = motion.mean[near][free] if free.sum() >= 3 else motion.mean[near][~still[near]]
-        usual = float(np.median(moving))
+        if free.sum() < 3:
+            free = ~still[near]
+        usual = float(np.median(motion.mean[near][free]))
+        if np.median(light[near][free]) > thresholds["flicker_share"]:
+            # Where lamps flicker, two pictures in the same light look like one that stands.
+            continue
         step = float(motion.mean[last])
         # What ends a hold comes from further on: it may be far away, though not another scene.
         far = step > thresholds["cut_code"] or step > 2 * thresholds["cut_ratio"] * usual
