@@ -32,6 +32,9 @@ _LIKE = (0.6, 1.6)
 _ALONE = 0.5
 # An imbalance that never ends must have been there for so long, and be twice as large.
 _OPEN_S = 3.0
+# Ends that are tried for a beginning, the next ones first: between further ones lie others' steps,
+# and an hour of them must not be compared with each other.
+_MOST_ENDS = 16
 # Where everything comes from one side, what changes on the other is only its room.
 _ONE_SIDE_DB = 12.0
 
@@ -126,7 +129,7 @@ def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:
 def _closing(
     size: Series, own: list[Series], later: list[int], first: int, channel: int, min_s: float
 ) -> list[tuple[int, float]]:
-    """Gives the edges that undo a fall of one channel, each with the size of both together."""
+    """Gives the next edges that undo a fall of one channel, with the size of both together."""
     found: list[tuple[int, float]] = []
     for last in later:
         ratio = -size[last] / size[first]
@@ -136,6 +139,8 @@ def _closing(
         alone = float(own[channel][last] - own[channel][first]) / 2 / both
         if alone >= _ALONE:
             found.append((last, both))
+            if len(found) == _MOST_ENDS:
+                break
     return found
 
 
