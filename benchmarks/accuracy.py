@@ -193,12 +193,16 @@ def main() -> None:
     ]
     results = _all(clean + made, arguments.workers)
     found = tabulate(wanted, results)
+    seen = [name for name in arguments.seen.split(",") if name]
+    fresh = [r for r in results if Path(r["source"]).stem not in seen]
+    found["fresh"] = tabulate(wanted, fresh)["rows"] if seen else {}
     found["about"] = {
         "command": "python benchmarks/accuracy.py " + command_line(),
         "commit": arguments.commit or _commit(),
         "split": arguments.split,
         "recordings": _by_kind(sources),
         "left_out": _left_out(arguments, wanted),
+        "seen": seen,
         "detectors": detectors,
     }
     folder = RESULTS if arguments.split == "held-out" else arguments.work
@@ -226,6 +230,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--severities", default="1,2,3,4,5")
     parser.add_argument(
         "--made-only", action="store_true", help="judge what lies in --work, simulate nothing"
+    )
+    parser.add_argument(
+        "--seen",
+        default="",
+        help="recordings whose misses somebody has read: the others are counted apart as well",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--commit", default="", help="what to call the code; default: ask git")

@@ -64,6 +64,7 @@ def page(found: Mapping[str, Any]) -> str:
         "",
         *_left_out(about["left_out"]),
         *_own(found["rows"]),
+        *_fresh(found["fresh"], about["seen"]),
         *_peers(found),
         *_matrix(found),
         *_clean(found),
@@ -132,6 +133,25 @@ def _own(rows: Mapping[str, Any]) -> list[str]:
         if parts:
             out.append(f"- {name}: {'; '.join(parts)}")
     return [*out, "", *_by_recording(events)]
+
+
+def _fresh(rows: Mapping[str, Any], seen: Sequence[str]) -> list[str]:
+    if not rows:
+        return []
+    cells = [
+        (n, r["recordings"], r["events"], r["f1"], r["missed"], r["extra"], r["auc"])
+        for n, r in sorted(rows.items())
+        if r["events"] and n not in MEASURES
+    ]
+    return [
+        "## Recordings that nobody has looked at",
+        "",
+        "Misses in an earlier round were read while detectors were worked on, in clips of "
+        f"{', '.join(seen)}. Without these:",
+        "",
+        *_table(("defect", "recordings", "events", "F1", "missed", "extra", "clip AUC"), cells),
+        "",
+    ]
 
 
 def _by_recording(rows: Mapping[str, Any]) -> list[str]:
