@@ -5,14 +5,13 @@
 
 Clips are made of the recordings of the split, as for training, but whole and as files; the detector
 judges the files. With --tune nothing is reported: calibration and thresholds are chosen on the
-validation split and written into detector.json. Writes docs/results/block_corruption.json; the page
-beside it quotes it.
+validation split, and on training recordings as they are, and written into detector.json. Writes
+docs/results/block_corruption.json; the page beside it quotes it.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import itertools
 import json
 import sys
@@ -22,130 +21,23 @@ from typing import Any
 
 import block_runs
 import block_scores
-import numpy as np
+import block_tuning
 from block_material import (
     FRAMES,
     NAME,
     RATE_FPS,
-    VISIBLE_AREA,
     Judged,
     judge,
+    lasting,
     make_clips,
     recordings,
 )
 
-from defectscope.detection.artifacts import bundled
-from defectscope.detection.tables import column, times_s
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.events import Known, usual
-from defectscope.findings import Measurements
-from defectscope.media.stream import StreamInfo
-from defectscope.simulate._damage_mask import CLEAN
 from defectscope.training.recipes.block_sources import VIDEO_SUFFIXES
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / f"{NAME}.json"
 SEED = 78
-# A false alarm on clean material costs as much as so much F1.
-ALARM_COST = 0.02
-
-
-def known(measured: Measurements, stream: StreamInfo) -> tuple[np.ndarray, ...]:
-    """Rows, logits and how far they rise above the usual, of every judged frame."""
-    frames, samples = measured.tables["frames"], measured.tables["samples"]
-    judged = Known.of(
-        np.searchsorted(column(frames, "pts"), column(samples, "pts")),
-        column(samples, "logit") / 256,
-        column(samples, "previous_logit") / 256,
-        column(frames, "jump"),
-    )
-    at_s = times_s(frames)[judged.rows]
-    return judged.rows, judged.scores, judged.scores - usual(judged.scores, at_s)
-
-
-def labelled(
-    judged: Sequence[Judged], clean: Sequence[tuple[Measurements, StreamInfo]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and rises, and labels, of judged frames that are surely damaged or surely clean."""
-    values: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    for each in judged:
-        areas = each.clip.areas
-        touched = np.array([(mask != CLEAN).mean() for mask in each.clip.masks])
-        rows, logits, rises = known(each.measured, each.stream)
-        hit = areas[rows] >= VISIBLE_AREA
-        sure = hit | ((areas[rows] == 0) & (touched[rows] <= block_scores.TOUCHED_SHARE))
-        values.append(np.stack([logits, rises], axis=1)[sure])
-        labels.append(hit[sure])
-    for each in clean:
-        _, logits, rises = known(*each)
-        values.append(np.stack([logits, rises], axis=1))
-        labels.append(np.zeros(len(logits), bool))
-    return np.concatenate(values), np.concatenate(labels)
-
-
-def fit_logistic(values: np.ndarray, labels: np.ndarray, ridge: float = 1e-3) -> np.ndarray:
-    """Weights and offset of a logistic regression (Newton's method)."""
-    design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
-    weights = np.zeros(design.shape[1])
-    for _ in range(50):
-        said = 1 / (1 + np.exp(-design @ weights))
-        slope = design.T @ (said - labels) + ridge * weights
-        bend = (design * (said * (1 - said))[:, None]).T @ design
-        weights -= np.linalg.solve(bend + ridge * np.eye(len(weights)), slope)
-    return weights
-
-
-def tune(judged: Sequence[Judged], clean: Sequence[tuple[Measurements, StreamInfo]]) -> None:
-    """Chooses what occurrences must pay, and how much what is usual counts.
-
-    A logistic regression on single frames gives the slope. How far a rise above the usual counts,
-    how rare damage is (the offset) and what an end costs are chosen together by occurrences. Few
-    occurrences make a rough landscape, so each choice is scored with its neighbours on the grid.
-    """
-    slope, relative, offset = fit_logistic(*labelled(judged, clean)).tolist()
-    print("fitted to frames", slope, relative, offset)
-    detector = load(NAME)
-    axes = (
-        slope * np.array([0.0, 0.4, 0.8, 1.2, 1.6]),
-        slope * np.array([-1.5, -2.0, -2.5, -3.0, -3.5, -4.0]),
-        np.array([2.0, 3.0, 4.0, 6.0, 8.0, 11.0]),
-    )
-    scores = np.empty([len(axis) for axis in axes])
-    for place in np.ndindex(*scores.shape):
-        rise, rare, change = (float(axis[k]) for axis, k in zip(axes, place, strict=True))
-        tuned = dataclasses.replace(
-            detector.tuned,
-            thresholds={**detector.tuned.thresholds, **_thresholds(change)},
-            artifact={
-                **detector.tuned.artifact,
-                "calibration": {"slope": slope, "relative": rise, "offset": rare},
-            },
-        )
-        found = block_scores.event_scores(judged, tuned)
-        alarms = found["false_in_clean_clips"] + sum(
-            len(type(detector)(tuned=tuned).decide(*each).findings) for each in clean
-        )
-        scores[place] = found["f1"] - ALARM_COST * alarms
-        print(round(rise, 2), round(rare, 2), change, found, alarms)
-    # Points on the edge of the grid have too few neighbours to be trusted.
-    windows = np.lib.stride_tricks.sliding_window_view(scores, (3, 3, 3))
-    smooth = windows.mean(axis=(3, 4, 5))
-    best = tuple(k + 1 for k in np.unravel_index(int(smooth.argmax()), smooth.shape))
-    rise, rare, change = (float(axis[k]) for axis, k in zip(axes, best, strict=True))
-    file = bundled("model_artifacts") / NAME / "detector.json"
-    document = json.loads(file.read_text("utf-8"))
-    document["calibration"] = {
-        name: round(value, 4)
-        for name, value in (("slope", slope), ("relative", rise), ("offset", rare))
-    }
-    document["thresholds"] |= _thresholds(change)
-    file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    print("chosen", scores[best], smooth.max(), document["thresholds"], document["calibration"])
-
-
-def _thresholds(change: float) -> dict[str, float]:
-    """A picture says at most as much as an end costs: one alone begins nothing."""
-    return {"change": change, "certain": change, "decision": 0.5}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -185,9 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.make:
         return 0
     if options.tune:
-        whole = [r.path for r in recordings(options.root, split)]
+        # False alarms are rare: whatever is clean and not held out counts.
+        whole = [r.path for part in (split, "train") for r in recordings(options.root, part)]
         clean = [judge(p, options.work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
-        tune(judged, clean)
+        block_tuning.tune([*judged, *lasting(judged)], clean)
         return 0
     result: dict[str, Any] = {
         "clips": len(judged),

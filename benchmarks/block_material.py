@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import pickle
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +19,7 @@ import numpy as np
 from defectscope.detection import measure
 from defectscope.detection.tables import column, times_s
 from defectscope.detectors import load
-from defectscope.findings import Interval, Measurements
+from defectscope.findings import Interval, Measurements, Table
 from defectscope.media import open_media
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
@@ -36,6 +38,8 @@ FRAMES, RATE_FPS = 150, 25
 VISIBLE_AREA = 0.005
 # An occurrence is over when the picture has been whole for longer than the detector bridges.
 BRIDGE_FRAMES = 10
+# What is cut out of damage keeps away from its ends, and is this long at least.
+_MARGIN_FRAMES, _LASTING_FRAMES = 3, 38
 
 
 @dataclass
@@ -78,6 +82,38 @@ class Judged:
         table = self.measured.tables["samples"]
         rows = np.rint(times_s(table) * RATE_FPS).astype(int)
         return rows, column(table, "logit") / 256, column(table, "previous_logit") / 256
+
+
+def lasting(judged: Sequence[Judged]) -> list[Judged]:
+    """Programmes that are damaged from end to end: cut out of the middle of long occurrences."""
+    out: list[Judged] = []
+    for each in judged:
+        for span in each.clip.truth:
+            first, stop = (round(at * RATE_FPS) for at in (span.start_s, span.end_s))
+            first, stop = first + _MARGIN_FRAMES, stop - _MARGIN_FRAMES
+            if stop - first < _LASTING_FRAMES:
+                continue
+            clip = dataclasses.replace(each.clip, masks=each.clip.masks[first:stop])
+            tables = {
+                name: _between(table, first / RATE_FPS, stop / RATE_FPS)
+                for name, table in each.measured.tables.items()
+            }
+            measured = Measurements(each.measured.detector, tables)
+            stream = dataclasses.replace(each.stream, duration_s=(stop - first) / RATE_FPS)
+            out.append(Judged(clip, measured, stream))
+    return out
+
+
+def _between(table: Table, start_s: float, end_s: float) -> Table:
+    """A table's rows between two instants, the first of which becomes t = 0."""
+    at_s = times_s(table) + 1e-6
+    rows = np.flatnonzero((at_s >= start_s) & (at_s < end_s))
+    first, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
+    columns = {name: values[first:stop] for name, values in table.columns.items()}
+    anchor = next(iter(columns))
+    ticks = round(start_s * table.ticks_hz[0] / table.ticks_hz[1])
+    columns[anchor] = array("q", [at - ticks for at in columns[anchor]])
+    return Table(table.ticks_hz, columns)
 
 
 def recordings(roots: Sequence[Path], split: str) -> list[Any]:
@@ -156,7 +192,7 @@ def judge(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
     artifact = detector.tuned.artifact
     identity = repr((
         path.name, path.stat().st_size, artifact["weights"]["sha256"], detector.params,
-        artifact["thresholds"]["cell"],
+        [artifact["thresholds"].get(name) for name in ("cell", "wake", "stir", "rise")],
     ))  # fmt: skip
     kept = work / f"{path.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.pkl"
     if not kept.exists():

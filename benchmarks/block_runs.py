@@ -12,7 +12,7 @@ from block_material import NAME, judge
 from torch import nn
 
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.network import CELL_PX, BlockNet, network_input
+from defectscope.detectors.block_corruption.network import CELL_PX, BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
@@ -137,4 +137,4 @@ def plain(network: BlockNet, now: np.ndarray, before: np.ndarray) -> Any:
     """The map as PyTorch computes it without any choice of runtime or precision."""
     with torch.inference_mode():
         pair = (torch.from_numpy(p)[None].permute(0, 3, 1, 2) for p in (now, before))
-        return network(network_input(*pair))
+        return network(*pair)

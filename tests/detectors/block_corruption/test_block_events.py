@@ -11,8 +11,9 @@ from defectscope.detectors.block_corruption.analysis import (
     coarse_map,
     covered,
 )
+from defectscope.detectors.block_corruption.clues import clues, usual
 from defectscope.detectors.block_corruption.detector import Params
-from defectscope.detectors.block_corruption.events import Known, events, usual
+from defectscope.detectors.block_corruption.events import Event, Known, beside, brief, events
 
 STARTS_S = np.arange(100) / 25
 ENDS_S = (np.arange(100) + 1) / 25
@@ -138,3 +139,69 @@ def test_a_coarse_map_keeps_the_strongest_cell_in_its_place(shape):
 def test_parameters_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Params(**wrong)
+
+
+def test_clues_of_a_frame_are_those_around_it_and_its_own():
+    at_s = np.arange(0, 4, 0.5)
+    logits = np.array([0.0, 0.0, 0.0, 8.0, 0.0, 0.0, 0.0, 0.0])
+    said = clues(logits, np.full(8, 0.01), at_s)
+    assert said["highest"].tolist() == [0, 0, 8, 8, 8, 0, 0, 0]
+    assert said["lowest"].tolist() == [0] * 8
+    # The second after frame 2 holds frames 3 and 4, that after frame 1 frames 2 and 3.
+    assert said["after"].tolist() == [0, 4, 4, 0, 0, 0, 0, 0]
+    assert said["before"].tolist() == [0, 0, 0, 0, 4, 4, 0, 0]
+
+
+def test_a_frame_by_itself_is_its_own_surroundings():
+    said = clues(np.array([3.0, -1.0]), np.zeros(2), np.array([0.0, 60.0]))
+    for name in ("before", "after", "highest", "lowest"):
+        assert said[name].tolist() == [3, -1]
+
+
+def test_damage_stands_out_and_content_that_always_looks_damaged_does_not():
+    at_s = np.arange(100) / 5
+    logits, shares = np.full(100, 1.5), np.full(100, 0.01)
+    logits[50], shares[50] = 4.0, 0.2
+    said = clues(logits, shares, at_s)
+    assert said["logit_rise"][50] == pytest.approx(2.5)
+    assert said["area_rise"][50] == pytest.approx(np.log(0.201 / 0.011))
+    assert not said["logit_rise"][np.arange(100) != 50].any()
+    # The decision itself is kept: what is damaged from end to end has nothing to stand out from.
+    assert said["logit"].tolist() == logits.tolist()
+
+
+def spotted(scores, logit=3.0, rise=2.0, every=5):
+    """Brief occurrences in a programme at 25 frames a second of which each `every`th is judged."""
+    frames = np.arange(len(scores) * every)
+    known = Known(frames[::every], np.array(scores, float), np.zeros(len(frames)))
+    return brief(known, frames / 25, (frames + 1) / 25, logit, rise)
+
+
+def test_what_leaps_out_of_both_sides_is_an_occurrence_by_itself():
+    (event,) = spotted([0, 0, 0, 0, 6, 0, 0, 0, 0])
+    # Judged 0.2 s apart, its ends lie no further away than the frames beside it.
+    assert 0.6 < event.start_s <= 0.8
+    assert 0.8 < event.end_s <= 1.04
+
+
+def test_what_stays_is_no_leap():
+    assert spotted([0, 0, 0, 0, 6, 6, 6, 6, 6, 6, 6, 6]) == []
+
+
+def test_content_that_always_looks_damaged_has_to_leap_as_well():
+    assert spotted([4] * 9) == []
+    assert spotted([4, 4, 4, 4, 5, 4, 4, 4, 4]) == []
+    assert len(spotted([4, 4, 4, 4, 8, 4, 4, 4, 4])) == 1
+
+
+def test_a_leap_to_little_is_none():
+    assert spotted([-5, -5, -5, -5, 2, -5, -5, -5, -5]) == []
+
+
+def test_a_frame_without_surroundings_leaps_out_of_nothing():
+    assert spotted([9]) == []
+
+
+def test_brief_occurrences_add_what_touches_no_other():
+    long, inside, apart = Event(1, 3, 0.9), Event(1.5, 1.6, 0.8), Event(0.2, 0.3, 0.7)
+    assert beside([long], [inside, apart]) == [apart, long]

@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from defectscope.detection.artifacts import bundled, tuned
+from defectscope.detectors.block_corruption.backbone import Backbone
 from defectscope.detectors.block_corruption.detector import BlockCorruption
-from defectscope.detectors.block_corruption.network import BlockNet, network_input
+from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
+from defectscope.detectors.block_corruption.seams import measures, scaled
 from defectscope.detectors.weights import load_weights
 from defectscope.errors import ArtifactError
 
@@ -31,11 +33,16 @@ def network() -> BlockNet:
     return released()
 
 
-def pair(height: int, width: int, seed: int = 3):
+def pictures(height: int, width: int, seed: int = 3):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
     now = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:height, :width]
     return np.ascontiguousarray(now), np.ascontiguousarray(np.roll(now, 5, axis=1))
+
+
+def taken(now, before):
+    """What the seams' branch takes of two pictures."""
+    return scaled(measures(now, before))
 
 
 @pytest.mark.parametrize(
@@ -43,20 +50,19 @@ def pair(height: int, width: int, seed: int = 3):
 )
 def test_the_map_has_a_cell_per_32_pixels(size, cells):
     network = BlockNet(4).eval()
-    x = network_input(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))
     with torch.no_grad():
-        logits, decision = network(x)
+        logits, decision = network(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))
     assert logits.shape == (1, 2, *cells)
     assert decision.shape == (1, 2)
 
 
 def test_a_picture_that_stands_still_has_no_change_to_show():
     still = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
-    x = network_input(still, still)
+    x = taken(still, still)
     assert torch.count_nonzero(x[:, 3:]) == 0
     # Bytes are widened before they are subtracted: 0 - 200 must not wrap round.
     dark = torch.zeros_like(still)
-    assert network_input(dark, still)[0, 3, 0, 0] == pytest.approx(-200 / 16)
+    assert taken(dark, still)[0, 3, 0, 0] == pytest.approx(-200 / 16)
 
 
 def test_a_straight_border_outweighs_dots():
@@ -64,14 +70,40 @@ def test_a_straight_border_outweighs_dots():
     border, dot = (torch.full((1, 3, 16, 16), 100.0) for _ in range(2))
     border[..., 4:8, 6:] += 40
     dot[..., 5, 6:] += 40
-    across = [network_input(p, p)[0, 7] * 16 for p in (border, dot)]
+    across = [taken(p, p)[0, 7] * 16 for p in (border, dot)]
     assert across[0][1, 1] == pytest.approx(40)
     assert across[1][1, 1] == pytest.approx(10)
 
 
 def test_a_ramp_has_no_seams():
     ramp = (torch.arange(32.0) * 5).expand(1, 3, 32, 32)
-    assert network_input(ramp, ramp)[0, 7:9, :, 1:-1].abs().max() < 1e-5
+    assert taken(ramp, ramp)[0, 7:9, :, 1:-1].abs().max() < 1e-5
+
+
+def test_early_features_keep_what_imagenet_taught_them_and_later_ones_learn():
+    torch.manual_seed(1)
+    backbone = Backbone().train()
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    optimiser = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], lr=1.0)
+    middle, last = backbone(torch.rand(2, 3, 64, 64) * 255)
+    assert (middle.shape[2:], last.shape[2:]) == ((4, 4), (2, 2))
+    (middle.square().mean() + last.square().mean()).backward()
+    optimiser.step()
+    after = backbone.state_dict()
+    moved = {k for k, v in before.items() if not torch.equal(v, after[k])}
+    assert moved
+    # Neither early filters nor what any layer takes for the usual mean and spread have moved.
+    assert not any(k.startswith(("stem.", "stages.0.", "stages.1.")) for k in moved)
+    assert not any("running_" in k for k in moved)
+
+
+def test_features_are_the_same_in_training_and_after_it():
+    torch.manual_seed(1)
+    backbone = Backbone()
+    picture = torch.rand(1, 3, 64, 64) * 255
+    with torch.no_grad():
+        for one, other in zip(backbone.train()(picture), backbone.eval()(picture), strict=True):
+            assert torch.allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
@@ -79,10 +111,10 @@ def test_every_runtime_agrees_with_plain_fp32(network, engine):
     """In bfloat16 where the processor has it, as released."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    now, before = pair(270, 480)
+    now, before = pictures(270, 480)
     with torch.no_grad():
-        x = network_input(*(torch.from_numpy(p)[None].permute(0, 3, 1, 2) for p in (now, before)))
-        logits, decision = network(x)
+        pair = (torch.from_numpy(p)[None].permute(0, 3, 1, 2) for p in (now, before))
+        logits, decision = network(*pair)
     # The stated tolerance of reduced precision; docs/detectors/block_corruption.md.
     cells, said = Runtime(network, engine=engine)(now, before)
     assert np.abs(cells - logits[0].sigmoid().numpy()).max() < 0.08
@@ -93,7 +125,7 @@ def test_every_runtime_agrees_with_plain_fp32(network, engine):
 def test_small_pictures_are_judged_too(network):
     runtime = Runtime(network)
     for size in ((1, 1), (2, 90), (63, 500)):
-        cells, decision = runtime(*pair(*size))
+        cells, decision = runtime(*pictures(*size))
         assert cells.shape[1:] == tuple(-(-n // 32) for n in size)
         assert np.isfinite(decision).all()
 

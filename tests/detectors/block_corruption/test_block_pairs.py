@@ -1,95 +1,144 @@
-"""Training pairs: measured once, then varied as the pictures themselves would have been."""
+"""Training pairs: cut out of cached ones, dressed up, and labelled as what they became."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from defectscope.detectors.block_corruption.network import measures, scaled
+from defectscope.detectors.block_corruption.backbone import Backbone
 from defectscope.simulate._damage_mask import CLEAN, DAMAGED, UNSURE
-from defectscope.training.recipes.block_pairs import draw, halved_labels, still, varied
+from defectscope.training.recipes import block_start
+from defectscope.training.recipes.block_pairs import (
+    Raw,
+    damaged,
+    drawn,
+    dressed,
+    relabelled,
+    to_rgb,
+    unpacked,
+    varied,
+)
+
+SIDE, BLOCKS = 64, 8
 
 
-class Fixed:
-    """Chance that is decided: `random` and `uniform` give what they are told to, in turn."""
-
-    def __init__(self, *values):
-        self.values = list(values)
-
-    def random(self):
-        return self.values.pop(0)
-
-    def uniform(self, _low, _high):
-        return self.values.pop(0)
-
-    def integers(self, _low, high, size):
-        return np.array([high - 1] * size)
+def smooth(seed):
+    """A clean pair: a soft picture that stands still."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(60, 190, (SIDE // 16, SIDE // 16)).astype(np.float32)
+    luma = np.kron(coarse, np.ones((16, 16)))
+    chroma = np.full((SIDE // 2, SIDE), 128.0)
+    yuv = np.concatenate([luma, chroma]).astype(np.uint8)
+    return Raw(np.stack([yuv, yuv]), np.zeros((2, BLOCKS, BLOCKS), np.uint8))
 
 
-@pytest.fixture
-def pictures():
-    rng = np.random.default_rng(5)
-    return torch.from_numpy(rng.integers(60, 180, (2, 3, 64, 64)).astype(np.float32))
+@pytest.mark.parametrize("seed", range(12))
+def test_drawn_damage_is_labelled_where_the_picture_changed_and_nowhere_else(seed):
+    raw = smooth(seed)
+    made = damaged(raw, np.random.default_rng(seed))
+    for k in range(2):
+        changed = made.planes(k)[0] != raw.planes(k)[0]
+        for plane in (1, 2):
+            apart = made.planes(k)[plane] != raw.planes(k)[plane]
+            changed |= apart.repeat(2, axis=0).repeat(2, axis=1)
+        blocks = changed.reshape(BLOCKS, 8, BLOCKS, 8).any(axis=(1, 3))
+        assert not (made.mask[k] != CLEAN)[~blocks].any()
+    assert not (raw.mask != CLEAN).any()
 
 
-def measured(now, before):
-    return measures(now[None], before[None])[0].numpy()
+def test_damage_is_drawn_on_this_picture_the_one_before_or_both():
+    courses = set()
+    for seed in range(40):
+        made = damaged(smooth(seed), np.random.default_rng(seed))
+        courses.add(tuple((made.mask == DAMAGED).any(axis=(1, 2)).tolist()))
+    assert {(True, False), (False, True), (True, True)} <= courses
 
 
-def test_turning_time_back_swaps_the_pictures(pictures):
-    mask = np.zeros((2, 8, 8), np.uint8)
+def test_what_is_harmless_changes_the_picture_and_is_labelled_clean():
+    changed = 0
+    for seed in range(20):
+        raw = smooth(seed)
+        made = dressed(raw, smooth(seed + 100), np.random.default_rng(seed))
+        assert made.yuv.shape == raw.yuv.shape
+        assert not made.mask.any()
+        changed += bool((made.yuv != raw.yuv).any())
+    assert changed >= 15
+
+
+def test_labels_follow_pictures_that_are_scaled_and_cropped():
+    mask = np.zeros((2, BLOCKS, BLOCKS), np.uint8)
+    mask[0, 4:, 4:] = DAMAGED
+    half = relabelled(mask, 2.0, 0, 0, 32)
+    assert half[0].tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 2, 2], [0, 0, 2, 2]]
+    assert not half[1].any()
+    # A crop that begins in the middle of a block has it as a whole where half of it is in.
+    shifted = relabelled(mask, 1.0, 28, 28, 16)
+    assert shifted[0].tolist() == [[UNSURE, DAMAGED], [DAMAGED, DAMAGED]]
+    assert relabelled(mask, 1.0, 32, 32, 16)[0].tolist() == [[DAMAGED] * 2] * 2
+
+
+def test_drawn_pairs_are_crops_of_the_pair_with_time_perhaps_turned_back():
+    raw = smooth(1)
+    bright = raw.yuv.copy()
+    bright[0, :SIDE] = 235
+    mask = np.zeros((2, BLOCKS, BLOCKS), np.uint8)
     mask[0] = DAMAGED
-    out, labels = draw((measured(*pictures), mask), 8, Fixed(0.9, 0.1))
-    np.testing.assert_allclose(out, measured(pictures[1], pictures[0]), rtol=1e-5)
-    assert (labels[0] == CLEAN).all()
-    assert (labels[1] == DAMAGED).all()
+    seen = set()
+    for seed in range(60):
+        rgb, labels = drawn(Raw(bright, mask), 32, 0.75, np.random.default_rng(seed))
+        assert rgb.shape == (2, 3, 32, 32)
+        white = tuple(bool((rgb[k].astype(int) > 250).all()) for k in range(2))
+        # Where the picture is, its labels are.
+        assert tuple(bool((labels[k] == DAMAGED).all()) for k in range(2)) == white
+        seen.add(white)
+    assert {(True, False), (False, True), (True, True)} <= seen
 
 
-def test_a_mirrored_pair_has_its_labels_mirrored(pictures):
-    mask = np.zeros((2, 8, 8), np.uint8)
-    mask[:, :, 0] = DAMAGED
-    out, labels = draw((measured(*pictures), mask), 8, Fixed(0.1, 0.9))
-    assert (labels[:, :, -1] == DAMAGED).all()
-    mirrored = measured(pictures[0].flip(2), pictures[1].flip(2))
-    np.testing.assert_allclose(out[:3], mirrored[:3], rtol=1e-5)
+def test_both_pictures_of_a_pair_are_varied_alike():
+    raw = smooth(3)
+    rgb = to_rgb(torch.from_numpy(unpacked(raw.yuv)).float()).round().to(torch.uint8).numpy()
+    for seed in range(8):
+        out = varied(rgb, np.random.default_rng(seed), coded=seed % 2 == 0)
+        assert (out[0] == out[1]).all()
 
 
-def test_crops_of_measures_are_measures_of_crops(pictures):
-    mask = np.arange(128).reshape(2, 8, 8).astype(np.uint8)
-    out, labels = draw((measured(*pictures), mask), 4, Fixed(0.9, 0.9))
-    crop = measured(*(p[:, 32:, 32:] for p in pictures))
-    # The first row and column know their neighbours outside of the crop.
-    np.testing.assert_allclose(out[:, 1:, 1:-1], crop[:, 1:, 1:-1], rtol=1e-5)
-    assert labels[0, 0, 0] == mask[0, 4, 4]
+def test_video_black_and_white_are_black_and_white():
+    yuv = torch.tensor([[16.0, 235.0], [128.0, 128.0], [128.0, 128.0]]).reshape(3, 1, 2)
+    assert to_rgb(yuv)[:, 0].T.tolist() == [[0, 0, 0], [255, 255, 255]]
 
 
-def test_a_picture_that_nothing_came_before(pictures):
-    now = pictures[0]
-    np.testing.assert_allclose(still(measured(*pictures)), measured(now, now), rtol=1e-5)
+def foreign(backbone):
+    """The backbone's weights as the package with ImageNet's names them."""
+    out = {}
+    blocks = list(dict.fromkeys(k.split(".layers")[0] for k in backbone if "layers" in k))
+    for name, value in backbone.items():
+        if name.startswith("stem."):
+            _, layer, field = name.split(".")
+            out[f"{('_conv_stem', '_bn0')[int(layer)]}.{field}"] = value
+            continue
+        place, rest = name.split(".layers.")
+        at, field = rest.split(".")
+        narrow = f"{place}.layers.6.weight" not in backbone
+        kind = {0: "_expand_conv", 1: "_bn0", 3: "_depthwise_conv", 4: "_bn1",
+                6: "_project_conv", 7: "_bn2"}[int(at) + 3 * narrow]  # fmt: skip
+        out[f"_blocks.{blocks.index(place)}.{kind}.{field}"] = value
+    return out
 
 
-def test_contrast_and_brightness_are_those_of_the_pictures(pictures):
-    gain, lift = 0.9, 5.0
-    out = varied(measured(*pictures), Fixed(gain, lift, 0.5, 1.0))
-    expected = measured(*(pictures * gain + lift))
-    np.testing.assert_allclose(out, expected, rtol=1e-3, atol=0.02)
+def test_training_begins_with_imagenets_features_and_earlier_seams(tmp_path):
+    torch.manual_seed(4)
+    own = Backbone().state_dict()
+    torch.save({**foreign(own), "_fc.bias": torch.zeros(3)}, tmp_path / "imagenet.pth")
+    out = tmp_path / "start.safetensors"
+    assert block_start.main([str(tmp_path / "imagenet.pth"), str(out)]) == 0
+    found = load_file(out)
+    assert found.keys() == {f"backbone.{k}" for k in own}
+    for name, value in own.items():
+        assert torch.equal(found[f"backbone.{name}"], value)
 
 
-def test_without_colour_all_channels_are_luma(pictures):
-    out = varied(measured(*pictures), Fixed(1.0, 0.0, 0.01))
-    np.testing.assert_allclose(out[0], out[2], rtol=1e-5)
-    # What was measured on luma is left alone.
-    np.testing.assert_allclose(out[6:], measured(*pictures)[6:], rtol=1e-5)
-
-
-def test_labels_of_half_the_size():
-    mask = np.full((2, 2, 2), CLEAN, np.uint8)
-    mask[0, 0] = DAMAGED
-    mask[1, 0, 0] = DAMAGED
-    assert halved_labels(mask).ravel().tolist() == [DAMAGED, UNSURE]
-
-
-def test_the_input_is_about_one_wide(pictures):
-    x = scaled(measures(pictures[:1], pictures[1:]))
-    assert 0.05 < float(x.std()) < 5
+def test_another_network_is_refused():
+    with pytest.raises(KeyError):
+        block_start.renamed({"conv1.weight": torch.zeros(3)})

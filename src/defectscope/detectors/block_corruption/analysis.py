@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -27,17 +29,56 @@ JUMP_STEPS = 64
 _FAINT = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """When the network looks, and what it counts.
+
+    Attributes:
+        cell: Probability from which on a cell of the map counts as damaged.
+        glances: Suspects of every bucket that are looked at in any case, the most sudden first.
+        wake: Decision logit of a glance from which on the bucket's other suspects are looked at,
+            too, and those of the next bucket.
+        stir: Likewise where it has also risen by `rise` since the bucket before.
+        rise: Log-odds.
+    """
+
+    cell: float
+    glances: int
+    wake: float
+    stir: float
+    rise: float
+
+    def wakes(self, logit: float, before: float | None) -> bool:
+        """Whether a glance of this logit is worth a closer look, after one of another."""
+        risen = before is None or logit - before >= self.rise
+        return logit >= self.wake or (logit >= self.stir and risen)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the network said of a suspect and of the picture before it."""
+
+    picture: RgbPicture
+    cells: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
 class BlockCorruptionAnalysis:
-    """Runs the network on selected frames, one at a time, so that no grouping can change a bit."""
+    """Runs the network on selected frames, one at a time, so that no grouping can change a bit.
+
+    Where a glance at the most sudden suspect of a half second shows nothing, the others are not
+    looked at: what is whole costs little. The choice hangs on its own half second and the two
+    before it alone, so that a segment makes the same as the whole programme does.
+    """
 
     def __init__(
-        self, stream: StreamInfo, runtime: Runtime, selection: PictureSelection, cell: float
+        self, stream: StreamInfo, runtime: Runtime, selection: PictureSelection, looking: Looking
     ) -> None:
         video = stream.video
         assert video is not None
         self._video = video
         self._runtime = runtime
-        self._cell = cell
+        self._looking = looking
         self._bucket_ticks = float(selection.bucket_s / video.time_base)
         sizes = tile_samples(video.width, video.height, every=True)
         self._tile_samples = np.maximum(sizes, 1) * (1 << (video.bit_depth - 8))
@@ -55,6 +96,11 @@ class BlockCorruptionAnalysis:
             peak_y_px=np.uint16,
         )
         self._maps = TableBuilder(ticks, pts=np.int64, place=np.uint8, probability=np.uint8)
+        # Instants and jumps of the latest frames, at least those of the bucket under way.
+        self._recent: dict[int, float] = {}
+        # The last bucket that was glanced at and its highest logit; the last one that woke.
+        self._glanced: tuple[int, float] | None = None
+        self._woken: int | None = None
         self._strongest: tuple[int, float, int, NDArray[Any]] | None = None
 
     def push(self, chunk: Chunk) -> None:
@@ -65,13 +111,48 @@ class BlockCorruptionAnalysis:
         if len(video.pts):
             jump = (video.features["tile_sad"] / self._tile_samples).max(axis=(1, 2))
             self._frames.add(pts=video.pts, jump=saturate(jump * JUMP_STEPS, np.uint16))
-        for picture in video.pictures:
-            self._look(picture)
+            self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
+        for bucket, pictures in groupby(video.pictures, lambda picture: self._bucket(picture.pts)):
+            self._look(bucket, list(pictures))
+            kept = (bucket - 1) * self._bucket_ticks
+            self._recent = {pts: jump for pts, jump in self._recent.items() if pts >= kept}
 
-    def _look(self, picture: RgbPicture) -> None:
+    def _bucket(self, pts: int) -> int:
+        return int(pts // self._bucket_ticks)
+
+    def _look(self, bucket: int, pictures: Sequence[RgbPicture]) -> None:
+        """Looks at the most sudden suspects of a bucket, and at the others where that is worth it.
+
+        Args:
+            bucket: Which.
+            pictures: All of its suspects: the engine hands them on together.
+        """
+        instants = sorted(self._recent)
+        jumps = np.array([self._recent[pts] for pts in instants])
+        sudden = jumps - np.minimum(np.append(jumps[:1], jumps[:-1]), np.append(jumps[1:], 0.0))
+        rank = dict(zip(instants, sudden.tolist(), strict=True))
+        order = sorted(pictures, key=lambda picture: (-rank.get(picture.pts, 0.0), picture.pts))
+        glances = [self._seen(picture) for picture in order[: self._looking.glances]]
+        alarmed = self._woken == bucket - 1
+        highest = max(float(seen.logits.max()) for seen in glances)
+        before = self._glanced
+        latest = before[1] if before is not None and before[0] == bucket - 1 else None
+        self._glanced = (bucket, highest)
+        if self._looking.wakes(highest, latest):
+            self._woken = bucket
+            alarmed = True
+        if alarmed:
+            glances += [self._seen(picture) for picture in order[self._looking.glances :]]
+        for seen in sorted(glances, key=lambda seen: seen.picture.pts):
+            self._note(bucket, seen)
+
+    def _seen(self, picture: RgbPicture) -> _Seen:
         before = picture.rgb if picture.previous_rgb is None else picture.previous_rgb
-        cells, logits = self._runtime(picture.rgb, before)
-        areas = [covered(each, self._cell, picture.rgb.shape) for each in cells]
+        return _Seen(picture, *self._runtime(picture.rgb, before))
+
+    def _note(self, bucket: int, seen: _Seen) -> None:
+        picture, cells, logits = seen.picture, seen.cells, seen.logits
+        areas = [covered(each, self._looking.cell, picture.rgb.shape) for each in cells]
         row, column = np.unravel_index(int(cells[0].argmax()), cells[0].shape)
         scale_y = self._video.height / picture.rgb.shape[0]
         scale_x = self._video.width / picture.rgb.shape[1]
@@ -89,7 +170,6 @@ class BlockCorruptionAnalysis:
             peak_x_px=saturate(np.array([x_px]), np.uint16),
             peak_y_px=saturate(np.array([y_px]), np.uint16),
         )
-        bucket = int(picture.pts // self._bucket_ticks)
         if self._strongest is not None and self._strongest[0] != bucket:
             self._keep_map()
         if self._strongest is None or float(logits[0]) > self._strongest[1]:

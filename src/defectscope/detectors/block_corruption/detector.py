@@ -24,8 +24,10 @@ from defectscope.detectors.block_corruption.analysis import (
     MAP_COLUMNS,
     MAP_ROWS,
     BlockCorruptionAnalysis,
+    Looking,
 )
-from defectscope.detectors.block_corruption.events import Event, Known, events, usual
+from defectscope.detectors.block_corruption.clues import clues
+from defectscope.detectors.block_corruption.events import Event, Known, beside, brief, events
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
@@ -43,7 +45,9 @@ class Params:
 
     Attributes:
         frames_per_s: Frames of every second that the network looks at, at most, each with the one
-            before it; even. More finds shorter damage and costs proportionally more.
+            before it; even. More finds the ends of damage more exactly.
+        glances_per_s: Frames of every second that it looks at in any case; even. Only where one of
+            them looks damaged it looks at the others. More finds shorter damage between cuts.
         max_height_px: Taller pictures are scaled down to this height for the network.
         decision: `learned` decides with the network's own decision, `area` with the share of the
             picture that its map calls damaged.
@@ -51,6 +55,7 @@ class Params:
     """
 
     frames_per_s: int = 6
+    glances_per_s: int = 2
     max_height_px: int = 360
     decision: str = "learned"
     bridge_s: float = 0.4
@@ -58,6 +63,8 @@ class Params:
     def __post_init__(self) -> None:
         if self.frames_per_s < 2 or self.frames_per_s % 2:
             raise ValueError("frames_per_s is even and at least 2")
+        if not 2 <= self.glances_per_s <= self.frames_per_s or self.glances_per_s % 2:
+            raise ValueError("glances_per_s is even, at least 2 and at most frames_per_s")
         if self.max_height_px < 64:
             raise ValueError("max_height_px is at least 64")
         if self.decision not in ("learned", "area"):
@@ -87,8 +94,8 @@ class BlockCorruption:
             media=frozenset({"video"}),
             features=frozenset({"tile_sad"}),
             pictures=self._selection,
-            # A whole bucket, the frames around it, and what those are compared with.
-            context_before_s=2 * self._selection.bucket_s,
+            # A whole bucket and the two before it, and the frames before these.
+            context_before_s=4 * self._selection.bucket_s,
             context_after_s=2 * self._selection.bucket_s,
         )
 
@@ -109,8 +116,10 @@ class BlockCorruption:
         Raises:
             ArtifactError: The weights are missing or not the released ones.
         """
-        cell = self.tuned.thresholds["cell"]
-        return BlockCorruptionAnalysis(stream, self.runtime, self._selection, cell)
+        t = self.tuned.thresholds
+        glances = round(_BUCKET_S * self.params.glances_per_s)
+        looking = Looking(t["cell"], glances, t["wake"], t["stir"], t["rise"])
+        return BlockCorruptionAnalysis(stream, self.runtime, self._selection, looking)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Turns what the network saw into occurrences."""
@@ -123,11 +132,14 @@ class BlockCorruption:
         starts_s = times_s(frames)
         ends_s = np.append(starts_s[1:], starts_s[-1] + float(1 / video.frame_rate))
         rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
-        area = column(samples, "area") / AREA_STEPS
+        area, area_before = (
+            column(samples, name) / AREA_STEPS for name in ("area", "previous_area")
+        )
+        jumps = column(frames, "jump")
+        shares = Known.of(rows, area, area_before, jumps)
         t = self.tuned.thresholds
         if self.params.decision == "area":
-            area_before = column(samples, "previous_area") / AREA_STEPS
-            known = Known.of(rows, area, area_before, column(frames, "jump"))
+            known = shares
             most = _RULED * t["change"]
             evidence = np.where(known.scores > t["area"], most, -most)
         else:
@@ -135,12 +147,14 @@ class BlockCorruption:
                 column(samples, name).astype(np.float64) / LOGIT_STEPS
                 for name in ("logit", "previous_logit")
             )
-            known = Known.of(rows, logit, before, column(frames, "jump"))
-            evidence = self._evidence(known, starts_s)
+            known = Known.of(rows, logit, before, jumps)
+            evidence = self._evidence(known.scores, shares.scores, starts_s[known.rows])
             evidence = evidence.clip(-t["certain"], t["certain"])
         found = events(
             known, evidence, starts_s, ends_s, t["change"], t["decision"], self.params.bridge_s
         )
+        if self.params.decision == "learned":
+            found = beside(found, brief(known, starts_s, ends_s, t["brief"], t["leap"]))
         confidence = 1 / (1 + np.exp(-evidence[np.searchsorted(known.rows, rows)]))
         findings = tuple(
             self._finding(event, samples, measurements.tables["maps"], confidence, area)
@@ -153,11 +167,19 @@ class BlockCorruption:
             curves={"block_corruption": curve(times_s(samples), confidence)},
         )
 
-    def _evidence(self, known: Known, starts_s: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated log-odds of damage, from decision logits and how they rise above the usual."""
+    def _evidence(
+        self, logits: NDArray[np.float64], shares: NDArray[np.float64], at_s: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Calibrated log-odds of damage in each judged frame.
+
+        Args:
+            logits: The network's decision.
+            shares: Share of the picture that its map calls damaged.
+            at_s: When.
+        """
         fit = self.tuned.artifact["calibration"]
-        risen = known.scores - usual(known.scores, starts_s[known.rows])
-        return fit["slope"] * known.scores + fit["relative"] * risen + fit["offset"]
+        said = clues(logits, shares, at_s)
+        return fit["offset"] + sum(fit[name] * said[name] for name in said)
 
     def _finding(
         self,

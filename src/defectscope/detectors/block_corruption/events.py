@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 # Far below a frame, far above the rounding of seconds.
 _ROUNDING_S = 1e-6
-# What is usual is the lower tenth of the scores of 21 seconds; docs/results/block_corruption.md.
-_USUAL_REACH_S = 10
-_USUAL_PERCENT = 10
+# Brief is at most so long; it is held against so much on both sides, but for the nearest frames.
+_BRIEF_S = 0.4
+_SIDE_S, _APART_S = 1.5, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +60,6 @@ class Known:
         return Known(order.astype(np.int64), sums / np.bincount(place, minlength=len(order)), jumps)
 
 
-def usual(scores: NDArray[np.float64], times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives for each judged frame what is usual around it: a low percentile of the scores.
-
-    Some content looks more like damage than other content does, all the time. What rises above
-    that is the surer sign.
-
-    Args:
-        scores: Of judged frames.
-        times_s: Their instants, rising.
-    """
-    seconds = np.floor(times_s).astype(np.int64)
-    first = np.searchsorted(seconds, seconds - _USUAL_REACH_S, side="left")
-    stop = np.searchsorted(seconds, seconds + _USUAL_REACH_S, side="right")
-    out = np.empty(len(scores))
-    # One search for all frames of a second: their surroundings are the same.
-    for k in np.unique(seconds, return_index=True)[1].tolist():
-        own = slice(k, int(np.searchsorted(seconds, seconds[k], side="right")))
-        out[own] = np.percentile(scores[first[k] : stop[k]], _USUAL_PERCENT)
-    return out
-
-
 def events(
     known: Known,
     evidence: NDArray[np.float64],
@@ -119,6 +98,57 @@ def events(
             event = Event(before.start_s, event.end_s, max(before.confidence, peak))
         out.append(event)
     return out
+
+
+def brief(
+    known: Known,
+    starts_s: NDArray[np.float64],
+    ends_s: NDArray[np.float64],
+    logit: float,
+    rise: float,
+) -> list[Event]:
+    """Gives occurrences of a few frames: what leaps out of the frames on both sides of it.
+
+    The course of stretches wants several frames to agree. Damage that is gone after one to ten is
+    judged once or twice, but then it stands out like nothing else does.
+
+    Args:
+        known: The judged frames, their decision logits as scores.
+        starts_s: When each frame is presented.
+        ends_s: When it is replaced.
+        logit: What the decision says of a frame at least.
+        rise: By how much that exceeds what it says on either side, at the median.
+    """
+    at_s, scores = starts_s[known.rows], known.scores
+    out: list[Event] = []
+    last = -1
+    for k in np.flatnonzero(scores >= logit).tolist():
+        if k <= last:
+            continue
+        sides = [
+            scores[np.searchsorted(at_s, at_s[k] + low) : np.searchsorted(at_s, at_s[k] + high)]
+            for low, high in ((-_SIDE_S, -_APART_S), (_APART_S, _SIDE_S))
+        ]
+        usual = max((float(np.median(side)) for side in sides if len(side)), default=np.inf)
+        if scores[k] - usual < rise:
+            continue
+        like = (usual + scores[k]) / 2
+        first = last = k
+        while first > 0 and scores[first - 1] >= like:
+            first -= 1
+        while last + 1 < len(scores) and scores[last + 1] >= like:
+            last += 1
+        start, end = _turn(known, first - 1, first), _turn(known, last, last + 1)
+        if ends_s[end - 1] - starts_s[start] <= _BRIEF_S:
+            peak = 1 / (1 + np.exp(-float(scores[k])))
+            out.append(Event(float(starts_s[start]), float(ends_s[end - 1]), peak))
+    return out
+
+
+def beside(events: list[Event], more: list[Event]) -> list[Event]:
+    """Gives the events in order, with those of the others that touch none of them."""
+    free = [m for m in more if all(m.end_s < e.start_s or m.start_s > e.end_s for e in events)]
+    return sorted([*events, *free], key=lambda event: event.start_s)
 
 
 def _stretches(evidence: NDArray[np.float64], change: float) -> list[tuple[int, int]]:

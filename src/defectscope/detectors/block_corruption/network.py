@@ -1,13 +1,9 @@
-"""The network: a fully convolutional ResNet-18 that maps damage in two consecutive pictures.
+"""The network: maps damage in two consecutive pictures and decides about each.
 
-Source: He et al. 2016, Deep Residual Learning for Image Recognition (the 18-layer network: four
-stages of two residual blocks). Its pooling and linear layer give way to a 1x1 convolution, so that
-any size goes in and a map with one cell per 32 x 32 pixels comes out: 224 x 224 gives 7 x 7,
-1080 x 1920 gives 34 x 60.
-
-Two things differ from the paper. What the first layers would have to learn, seams between pixels
-and sudden change, is measured at every pixel and pooled by 4 x 4 before the first convolution,
-which saves most of the arithmetic; and the stages are so wide that two CPU cores can train them.
+Two branches look at a picture and at the one before it. One sees measured seams and sudden changes
+(`seams`), the other what the pictures show (`backbone`, begun from what ImageNet taught it). Both
+are fully convolutional, so that any size goes in and a map with one cell per 32 x 32 pixels comes
+out: 224 x 224 gives 7 x 7, 1080 x 1920 gives 34 x 60.
 """
 
 from __future__ import annotations
@@ -16,176 +12,89 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from defectscope.detectors.block_corruption import backbone
+from defectscope.detectors.block_corruption.seams import SeamNet, measures
+
 # One cell of the map covers so many pixels a side.
 CELL_PX = 32
-# What is measured is pooled over squares of so many pixels a side.
-POOL_PX = 4
-# Colours, their change, how much changed, seams across and down in the picture, in the one before
-# and in the change, and texture in both pictures.
-INPUTS = 3 + 3 + 1 + 6 + 2
-# The released network's is in its detector.json.
+# Channels of the first stage of the seams' branch; the released network's is in its detector.json.
 DEFAULT_WIDTH = 24
-# Channels as multiples of the width, and by how much each stage reduces the picture.
-_STAGES = ((1, 1), (2, 2), (4, 2), (4, 1))
-_BLOCKS = 2
-_CLUES = 16
+_MIDDLE, _SHOWN, _JOINT = 48, 96, 128
+_CLUES = 32
+_HIDDEN = 32
 _TOP_CELLS = 4
-# Blocks of 8 pixels in a cell, along a side.
-_FINE = CELL_PX // (2 * POOL_PX)
-
-
-class _Residual(nn.Module):
-    """Two 3x3 convolutions around a shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(outputs)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = functional.relu(self.norm1(self.conv1(x)))
-        out = self.norm2(self.conv2(out))
-        return functional.relu(out + self.shortcut(x))
 
 
 class BlockNet(nn.Module):
     """Maps damage in a picture and in the one before it, and decides about each.
 
     Args:
-        width: Channels of the first stage.
+        width: Channels of the first stage of the seams' branch.
     """
 
     def __init__(self, width: int = DEFAULT_WIDTH) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(INPUTS, width, 3, 2, 1, bias=False)
-        self.norm = nn.BatchNorm2d(width)
-        stages: list[nn.Module] = []
-        inputs = width
-        for times, stride in _STAGES:
-            outputs = width * times
-            for block in range(_BLOCKS):
-                stages.append(_Residual(inputs, outputs, 1 if block else stride))
-                inputs = outputs
-        self.stages = nn.Sequential(*stages)
-        # The first stage, with one cell per block of 8 pixels, maps as well: early layers then
-        # learn from where damage lies exactly, and the map sees what is smaller than its cells.
-        self.to_blocks = nn.Conv2d(width, 2, 1)
+        self.seams = SeamNet(width)
+        self.backbone = backbone.Backbone()
+        self.middle = _layer(2 * backbone.MIDDLE_OUTPUTS, _MIDDLE, 3, 2)
+        self.shown = _layer(2 * backbone.OUTPUTS, _SHOWN, 1, 1)
+        self.joint = _layer(_MIDDLE + _SHOWN + self.seams.outputs, _JOINT, 3, 1)
         # Two maps: this picture's damage, and the one before's.
-        self.to_map = nn.Conv2d(inputs + 4, 2, 1)
-        self.to_clues = nn.Conv2d(inputs, _CLUES, 1)
-        self.to_decision = nn.Linear(_CLUES + 4, 2)
+        self.to_map = nn.Conv2d(_JOINT, 2, 1)
+        self.to_clues = nn.Conv2d(_JOINT, _CLUES, 1)
+        self.hidden = nn.Linear(2 * _CLUES + 6, _HIDDEN)
+        self.to_decision = nn.Linear(_HIDDEN, 2)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """Gives logits.
 
         Args:
-            x: (n, INPUTS, ceil(height / 4), ceil(width / 4)) from `network_input`.
+            now: (n, 3, height, width), codes 0 to 255, any type.
+            before: Likewise, the picture presented before.
 
         Returns:
             Map logits (n, 2, ceil(height / 32), ceil(width / 32)) and decision logits (n, 2), the
             picture first, the one before it second.
         """
-        logits, decision, _ = self.both(x)
-        return logits, decision
+        logits, features, _ = self.mapped(now, before)
+        return logits, self.decided(logits, features)
 
-    def both(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gives what `forward` gives, and logits by block of 8 pixels (n, 2, rows, columns)."""
-        fine = self.stages[:_BLOCKS](functional.relu(self.norm(self.stem(x))))
-        blocks = self.to_blocks(fine)
-        features = self.stages[_BLOCKS:](fine)
-        strongest = functional.max_pool2d(blocks, _FINE, _FINE, ceil_mode=True)
-        usual = functional.avg_pool2d(blocks, _FINE, _FINE, ceil_mode=True, count_include_pad=False)
-        logits = self.to_map(torch.cat([features, strongest, usual], dim=1))
-        # What the decision sees does not depend on the picture's size: the strongest cells only.
-        clues = functional.relu(self.to_clues(features)).amax(dim=(2, 3))
+    def mapped(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gives map logits, what they were read from, and logits by block of 8 pixels."""
+        now, before = now.float(), before.float()
+        seams, blocks = self.seams(measures(now, before))
+        middle, shown = (
+            layer(torch.cat([seen, seen - earlier], dim=1))
+            for layer, (seen, earlier) in zip(
+                (self.middle, self.shown),
+                (both.chunk(2) for both in self.backbone(torch.cat([now, before]))),
+                strict=True,
+            )
+        )
+        features = self.joint(torch.cat([middle, shown, seams], dim=1))
+        return self.to_map(features), features, blocks
+
+    def decided(self, logits: Tensor, features: Tensor) -> Tensor:
+        """Gives decision logits (n, 2) of what `mapped` gives: whole pictures, or parts of any.
+
+        The strongest cells decide, held against what the rest of the picture looks like.
+        """
+        clues = functional.relu(self.to_clues(features))
         flat = logits.flatten(2)
         top = flat.topk(min(_TOP_CELLS, flat.shape[2]), dim=2).values
-        peaks = torch.cat([top.amax(dim=2), top.mean(dim=2)], dim=1)
-        decision = self.to_decision(torch.cat([clues, peaks], dim=1))
-        return logits, decision, blocks
+        said = [
+            clues.amax(dim=(2, 3)),
+            clues.mean(dim=(2, 3)),
+            top.amax(dim=2),
+            top.mean(dim=2),
+            flat.sigmoid().mean(dim=2),
+        ]
+        return self.to_decision(functional.relu(self.hidden(torch.cat(said, dim=1))))
 
 
-def network_input(rgb: Tensor, previous: Tensor) -> Tensor:
-    """Gives what the network takes: colours, what changed, seams and texture, pooled.
-
-    Args:
-        rgb: (n, 3, height, width), codes 0 to 255, any type.
-        previous: Likewise, the picture presented before.
-
-    Returns:
-        (n, INPUTS, ceil(height / 4), ceil(width / 4)).
-    """
-    return scaled(measures(rgb, previous))
-
-
-def measures(rgb: Tensor, previous: Tensor) -> Tensor:
-    """Measures two consecutive pictures at every pixel and pools by 4 x 4.
-
-    A seam is a step between two pixels beyond the steps on both of its sides: what the border of a
-    block that does not belong looks like. It is averaged along its direction and the strongest is
-    kept across it, so that a straight border of four pixels outweighs a dot.
-
-    Args:
-        rgb: (n, 3, height, width), codes 0 to 255, any type.
-        previous: Likewise, the picture presented before.
-
-    Returns:
-        (n, INPUTS, ceil(height / 4), ceil(width / 4)) in codes: RGB of the picture and of the one
-        before, how much of luma changed, seams across and down in the picture, in the one before
-        and in the change, texture in the picture and in the one before.
-    """
-    now, before = rgb.float(), previous.float()
-    luma, luma_before = _luma(now), _luma(before)
-    change = luma - luma_before
-    seams: list[Tensor] = []
-    textures: list[Tensor] = []
-    for plane in (luma, luma_before, change):
-        across, down = _steps(plane)
-        seams += [_edges(_isolated(across, 3), 2), _edges(_isolated(down, 2), 3)]
-        textures.append(_mean(across + down))
-    return torch.cat([_mean(now), _mean(before), _mean(change.abs()), *seams, *textures[:2]], dim=1)
-
-
-def scaled(measured: Tensor) -> Tensor:
-    """Gives the network's input from `measures`: about one wide, earlier colours as changes."""
-    now, before, rest = measured[:, :3], measured[:, 3:6], measured[:, 6:]
-    return torch.cat([now / 64.0 - 2.0, (now - before) / 16.0, rest / 16.0], dim=1)
-
-
-def _luma(rgb: Tensor) -> Tensor:
-    """Source: ITU-R BT.601-7, 2.5.1."""
-    return 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
-
-
-def _mean(plane: Tensor) -> Tensor:
-    return functional.avg_pool2d(plane, POOL_PX, POOL_PX, ceil_mode=True, count_include_pad=False)
-
-
-def _edges(seams: Tensor, along: int) -> Tensor:
-    """Averages seams along their direction (2: down, 3: across), then keeps the strongest."""
-    first, second = ((POOL_PX, 1), (1, POOL_PX)) if along == 2 else ((1, POOL_PX), (POOL_PX, 1))
-    mean = functional.avg_pool2d(seams, first, first, ceil_mode=True, count_include_pad=False)
-    return functional.max_pool2d(mean, second, second, ceil_mode=True)
-
-
-def _steps(plane: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps across and down between neighbouring pixels, 0 at the borders of the picture."""
-    across = functional.pad((plane[..., 1:] - plane[..., :-1]).abs(), (1, 0, 0, 0))
-    down = functional.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 1, 0))
-    return across, down
-
-
-def _isolated(steps: Tensor, dim: int) -> Tensor:
-    """How far each step exceeds the larger of the two beside it."""
-    length = steps.shape[dim]
-    pads = (1, 1, 0, 0) if dim == 3 else (0, 0, 1, 1)
-    padded = functional.pad(steps, pads)
-    before, after = padded.narrow(dim, 0, length), padded.narrow(dim, 2, length)
-    return functional.relu(steps - torch.maximum(before, after))
+def _layer(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )

@@ -16,8 +16,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from defectscope.detectors.block_corruption.network import network_input
-
 Engine = Literal["openvino", "torch"]
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -37,7 +35,7 @@ class _Pair(nn.Module):
     def forward(self, rgb: torch.Tensor, previous: torch.Tensor) -> Any:
         """Takes (1, height, width, 3) uint8 pictures."""
         now, before = rgb.permute(0, 3, 1, 2), previous.permute(0, 3, 1, 2)
-        logits, decision = self.network(network_input(now, before))
+        logits, decision = self.network(now, before)
         return logits.sigmoid(), decision
 
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from defectscope.detectors.block_corruption.network import DEFAULT_WIDTH, BlockNet, scaled
-from defectscope.simulate._damage_mask import DAMAGED, LABEL_PX, UNSURE
+from defectscope.detectors.block_corruption.network import DEFAULT_WIDTH, BlockNet
+from defectscope.simulate._damage_mask import DAMAGED, UNSURE
 from defectscope.training.contract import (
     CacheView,
     Item,
@@ -24,11 +24,15 @@ from defectscope.training.contract import (
 )
 from defectscope.training.recipes.block_examples import ClipPlan, LeftOut, choose, items
 from defectscope.training.recipes.block_pairs import (
-    MeasuredPairs,
     Pair,
-    draw,
-    stacked,
-    still,
+    Raw,
+    cached,
+    damaged,
+    drawn,
+    dressed,
+    relabelled,
+    to_rgb,
+    unpacked,
     varied,
 )
 from defectscope.training.recipes.block_sources import STILL_SUFFIXES, VIDEO_SUFFIXES
@@ -36,8 +40,16 @@ from defectscope.training.recipes.block_targets import figures, targets
 
 # Pairs with less damage than this (share of the stored crop) are drawn less often.
 _FAINT_SHARE = 0.01
-# Share of the batches that show pictures at half their size.
-_HALVED_SHARE = 0.3
+# Shares of a batch: cached damage, damage drawn on clean pairs, harmless things drawn on clean
+# pairs; the others are clean as they are.
+_CACHED, _DRAWN, _DRESSED = 0.4, 0.15, 0.18
+# Batches of smaller crops show pictures further reduced, as a detector sees high definition.
+_REDUCED_SHARE = 0.3
+_REDUCED, _USUAL = 0.5, 0.75
+# Crops that make up a picture for the decision to learn on: an eighth to a half of 360 lines.
+_JOINED = 4
+# Validation is scored on whole cached crops at this scale.
+_SCORED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,6 @@ class BlockCorruptionRecipe:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
-        self._pairs = MeasuredPairs(self.settings.stored_px)
 
     def preparation(self) -> Mapping[str, Any]:
         """Gives the settings that decide what is in the cache."""
@@ -90,7 +101,7 @@ class BlockCorruptionRecipe:
 
     def schedule(self) -> Schedule:
         """Gives the default schedule."""
-        return Schedule(steps=4000, batch=48, peak_rate=2e-3, score_every=400, patience=0)
+        return Schedule(steps=3000, batch=24, peak_rate=8e-4, score_every=500, patience=0)
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
         """Gives one job a clip, ordered so that the first of them hold every recording already."""
@@ -136,56 +147,53 @@ class BlockCorruptionRecipe:
     def batch(
         self, cache: CacheView, rng: np.random.Generator, size: int
     ) -> Mapping[str, torch.Tensor]:
-        """Draws pairs, half of them with damage, and varies them.
-
-        Some batches show pictures at half their size, as a detector sees high definition; they
-        hold twice as many of smaller crops.
-        """
+        """Draws pairs, about half of them with damage, and varies them."""
         share = np.array([max(f["damaged"]) for f in cache.facts("train")])
-        weight = np.where(share >= _FAINT_SHARE, 1.0, 0.4) * (share > 0)
-        halved = bool(rng.random() < _HALVED_SHARE)
-        side = self.settings.stored_px // 2 if halved else self.settings.crop_px
-        count = 2 * size if halved else size
-        half = count // 2
-        chosen = np.concatenate(
-            [
-                rng.choice(len(share), half, p=weight / weight.sum()),
-                rng.choice(np.flatnonzero(share == 0), count - half),
-            ]
-        )
-        drawn: list[Pair] = []
-        for index in chosen.tolist():
-            pair = self._pairs.get(cache, "train", index, halved=halved)
-            measured, mask = draw(pair, side // LABEL_PX, rng)
-            drawn.append((varied(measured, rng), mask))
-        measured, masks = stacked(drawn)
-        return {
-            "measured": torch.from_numpy(measured),
-            "block": torch.from_numpy((masks == DAMAGED).astype(np.float32)),
-            "block_weight": torch.from_numpy((masks != UNSURE).astype(np.float32)),
-            **targets(masks),
-        }
+        hit = np.where(share >= _FAINT_SHARE, 1.0, 0.3) * (share > 0)
+        hit, whole = hit / hit.sum(), np.flatnonzero(share == 0)
+        reduced = bool(rng.random() < _REDUCED_SHARE)
+        side = self.settings.stored_px // 2 if reduced else self.settings.crop_px
+        count = round(size * (self.settings.crop_px / side) ** 2)
+        pairs: list[Pair] = []
+        for part in (np.arange(count) + rng.random(count)) / count:
+            index = int(rng.choice(len(share), p=hit) if part < _CACHED else rng.choice(whole))
+            raw = cached(cache, "train", index)
+            fresh = _CACHED <= part < _CACHED + _DRAWN + _DRESSED
+            if fresh:
+                mate = cached(cache, "train", int(rng.choice(whole)))
+                raw = damaged(raw, rng) if part < _CACHED + _DRAWN else dressed(raw, mate, rng)
+            rgb, mask = drawn(raw, side, _REDUCED if reduced else _USUAL, rng)
+            pairs.append((varied(rgb, rng, coded=fresh), mask))
+        return _tensors(pairs)
 
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
         """Gives the sum of what the map and the decision get wrong."""
-        x = self.input(batch["measured"])
-        logits, decision, blocks = cast("BlockNet", model).both(x)
+        network = cast("BlockNet", model)
+        logits, features, blocks = network.mapped(*self.pictures(batch["rgb"]))
+        decision = network.decided(logits, features)
         cells = _cross_entropy(logits, batch["cell"], batch["cell_weight"] * (1 + batch["cell"]))
         fine = _cross_entropy(blocks, batch["block"], batch["block_weight"] * (1 + batch["block"]))
-        frames = _cross_entropy(decision, batch["hit"], batch["hit_weight"])
-        return cells + fine + 0.5 * frames, {
+        crops = _cross_entropy(decision, batch["hit"], batch["hit_weight"])
+        rows = joint(len(logits), batch["hit"], batch["hit_weight"])
+        wide = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
+        # A picture is as damaged as the most damaged of its parts.
+        hit, weight = batch["hit"][rows].amax(dim=1), batch["hit_weight"][rows]
+        weight = torch.where(hit > 0, (weight * batch["hit"][rows]).amax(dim=1), weight.amin(dim=1))
+        frames = (crops + _cross_entropy(wide, hit, weight)) / 2
+        return cells + 0.5 * fine + frames, {
             "map_loss": float(cells.detach()),
             "block_loss": float(fine.detach()),
             "decision_loss": float(frames.detach()),
         }
 
-    def input(self, measured: torch.Tensor) -> torch.Tensor:
-        """Gives what the network takes of (n, INPUTS, rows, columns) measures."""
-        if not self.settings.with_previous:
-            measured = torch.from_numpy(still(measured.cpu().numpy())).to(measured.device)
-        return scaled(measured).contiguous(memory_format=torch.channels_last)
+    def pictures(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gives what the network takes of (n, 2, 3, height, width): pictures, and those before."""
+        now, before = (
+            rgb[:, k].float().contiguous(memory_format=torch.channels_last) for k in range(2)
+        )
+        return now, before if self.settings.with_previous else now
 
     def predict(
         self, model: torch.nn.Module, cache: CacheView, split: Split
@@ -196,15 +204,22 @@ class BlockCorruptionRecipe:
         device = next(model.parameters()).device
         for first in range(0, count, 32):
             rows = range(first, min(count, first + 32))
-            measured, masks = stacked([self._pairs.get(cache, split, k) for k in rows])
-            x = self.input(torch.from_numpy(measured).to(device))
+            made = _tensors([self._whole(cached(cache, split, k)) for k in rows])
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                logits, decision = model(x)
+                logits, decision = model(*self.pictures(made["rgb"].to(device)))
             parts.append(
-                {k: v.numpy() for k, v in targets(masks).items()}
+                {k: made[k].numpy() for k in ("cell", "cell_weight", "hit", "hit_weight")}
                 | {"map": logits.float().cpu().numpy(), "decision": decision.float().cpu().numpy()}
             )
         return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+    def _whole(self, raw: Raw) -> Pair:
+        full = self.settings.stored_px
+        side = round(full * _SCORED)
+        rgb = to_rgb(torch.from_numpy(unpacked(raw.yuv)).float())
+        rgb = functional.interpolate(rgb, (side, side), mode="bilinear", antialias=True)
+        mask = relabelled(raw.mask, full / side, 0, 0, side)
+        return rgb.round().to(torch.uint8).numpy(), mask
 
     def score(self, model: torch.nn.Module, cache: CacheView, split: Split) -> Mapping[str, float]:
         """Scores a split: AUC of the decision and of the map's cells, and the map's IoU."""
@@ -216,6 +231,46 @@ class BlockCorruptionRecipe:
         from defectscope.training.recipes.block_release import release
 
         return release(self, model, cache)
+
+
+def joint(count: int, hit: torch.Tensor, sure: torch.Tensor) -> torch.Tensor:
+    """Gives which crops make up a picture each: (pictures, _JOINED) rows of the batch.
+
+    A detector decides about whole pictures, which have many times the cells of a crop, so the
+    strongest of them are stronger. Each damaged crop is set beside clean ones, and of clean ones
+    alone as many pictures are made as there are.
+
+    Args:
+        count: Crops in the batch.
+        hit: (count, 2) whether something in them is damaged.
+        sure: (count, 2) whether that is known.
+    """
+    dirty = hit.amax(dim=1) > 0
+    clean = torch.nonzero(~dirty & (sure.amin(dim=1) > 0)).flatten()
+    damaged = torch.nonzero(dirty).flatten()
+    if len(clean) < _JOINED:
+        return torch.arange(count)[:, None]
+    whole = torch.stack([clean[torch.randperm(len(clean))] for _ in range(_JOINED)], dim=1)
+    turns = torch.arange(len(damaged))[:, None] + torch.arange(_JOINED - 1)
+    mixed = torch.cat([damaged[:, None], clean[turns % len(clean)]], dim=1)
+    return torch.cat([whole, mixed])
+
+
+def side_by_side(maps: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Gives maps (n, channels, rows, columns) of crops as pictures that many times as wide."""
+    chosen = maps[rows]  # shape (pictures, parts, channels, rows, columns)
+    return chosen.permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def _tensors(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+    """Gives a batch: pictures, and what is to be said of them."""
+    masks = np.stack([mask for _, mask in pairs])
+    return {
+        "rgb": torch.from_numpy(np.stack([rgb for rgb, _ in pairs])),
+        "block": torch.from_numpy((masks == DAMAGED).astype(np.float32)),
+        "block_weight": torch.from_numpy((masks != UNSURE).astype(np.float32)),
+        **targets(masks),
+    }
 
 
 def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -1,149 +1,195 @@
-"""Cached pairs of pictures as the network takes them: measured once, varied at every draw."""
+"""Pairs of pictures for training: cached ones, cropped, scaled and varied anew at every draw.
+
+Some cached pairs without damage are dressed up: blocks are drawn on them, labelled as the simulator
+labels its own, or something harmless appears that is as sudden. Either is coded again afterwards,
+so that nothing but the damage tells the two apart.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import io
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch.nn import functional
 
-from defectscope.detectors.block_corruption.network import INPUTS, POOL_PX, measures
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX, UNSURE
-from defectscope.training.contract import CacheView, Split
+from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX, UNSURE, label, reduced
+from defectscope.simulate._drawn_blocks import LOOKS, draw_patches, paint
+from defectscope.training.recipes.block_alikes import ALIKES, alike
+from defectscope.training.recipes.block_sources import Yuv
 
-# What `measures` gives: the picture's colours, the earlier ones, and of all others which of the
-# picture belongs to which of the one before.
-_NOW, _BEFORE = slice(0, 3), slice(3, 6)
-_SWAPPED = [3, 4, 5, 0, 1, 2, 6, 9, 10, 7, 8, 11, 12, 14, 13]
-_OWN = [0, 1, 2, 7, 8, 13]
-_EARLIER = [3, 4, 5, 9, 10, 14]
-_CHANGE = [6, 11, 12]
-# Source: ITU-R BT.601-7, 2.5.1.
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)[:, None, None]
+# A harmless thing that shows from the first picture of a pair on needs no drawing at every draw:
+# the cache has those. These appear, jump or change.
+_SUDDEN = tuple(kind for kind in ALIKES if kind not in ("plain", "judder"))
+# Sides of the blocks that are drawn, in pixels of the cached crops.
+_BLOCKS_PX = (8, 16, 16, 16, 24, 32, 64)
+_FINE = 4
 
-Pair = tuple[NDArray[Any], NDArray[np.uint8]]
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
-class MeasuredPairs:
-    """What the network takes of every cached pair, kept once it has been measured.
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Two pictures as they are cached: the picture, then the one before it.
 
-    Measuring costs about as much as a training step does, and gain, saturation, mirroring, cropping
-    to whole squares and turning time back commute with it: they are done on what was measured. A
-    cache of 6,000 pairs takes about 1 GB of memory.
-
-    Args:
-        stored_px: Side of the crops in the cache.
+    Attributes:
+        yuv: (2, 3/2 side, side), luma above U and V side by side.
+        mask: (2, rows, columns) labels by block of LABEL_PX.
     """
 
-    def __init__(self, stored_px: int) -> None:
-        self._stored_px = stored_px
-        self._kept: dict[tuple[int, Split, int, bool], Pair] = {}
+    yuv: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
 
-    def get(self, cache: CacheView, split: Split, index: int, *, halved: bool = False) -> Pair:
-        """Gives measures (INPUTS, rows, columns) and labels by block of 8 px (2, rows, columns).
+    def planes(self, index: int) -> Yuv:
+        """Gives one of the pictures as planes."""
+        side = self.yuv.shape[2]
+        own = self.yuv[index]
+        return own[:side], own[side:, : side // 2], own[side:, side // 2 :]
 
-        Args:
-            cache: Where the pair is.
-            split: Of which split.
-            index: Which pair.
-            halved: The pair at half its size, as a detector sees high definition.
-        """
-        key = (id(cache), split, index, halved)
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = self._measure(cache, split, index, halved=halved)
-        return kept
-
-    def _measure(self, cache: CacheView, split: Split, index: int, *, halved: bool) -> Pair:
-        yuv = unpacked(cache.array(split, index, "yuv"), 0, 0, self._stored_px)
-        mask = cache.array(split, index, "mask")
-        rgb = to_rgb(torch.from_numpy(yuv).float())
-        if halved:
-            rgb = functional.avg_pool2d(rgb, 2)
-            mask = halved_labels(mask)
-        # Codes as a detector gets them.
-        rgb = rgb.round()
-        found = measures(rgb[:1], rgb[1:])[0]
-        return found.numpy().astype(np.float16), np.array(mask)
+    def with_planes(self, now: Yuv, before: Yuv, mask: NDArray[np.uint8]) -> Raw:
+        """Gives other pictures of the same size."""
+        both = [np.concatenate([y, np.concatenate([u, v], axis=1)]) for y, u, v in (now, before)]
+        return Raw(np.stack(both), mask)
 
 
-def halved_labels(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gives labels (2, rows, columns) for pictures of half the size: damaged from half on."""
-    two, rows, columns = mask.shape
-    squares = mask.reshape(two, rows // 2, 2, columns // 2, 2)
-    damaged = (squares == DAMAGED).mean(axis=(2, 4)) >= 0.5
-    touched = (squares != CLEAN).any(axis=(2, 4))
-    return np.where(damaged, DAMAGED, np.where(touched, UNSURE, CLEAN)).astype(np.uint8)
+def damaged(raw: Raw, rng: np.random.Generator) -> Raw:
+    """Gives a pair with blocks drawn on one picture or both, and their labels."""
+    now, before = raw.planes(0), raw.planes(1)
+    clean = [reduced(before), reduced(now)]
+    size = (raw.yuv.shape[2], raw.yuv.shape[2])
+    block = int(rng.choice(_BLOCKS_PX))
+    area = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
+    look = LOOKS[int(rng.integers(len(LOOKS)))]
+    patches = draw_patches(rng, size, block, area, look)
+    course = rng.random()  # begins: 0.4, ends: 0.2, stays: 0.25, is drawn anew: 0.15
+    on_now, on_before = course < 0.4 or course >= 0.6, course >= 0.4
+    out_now, out_before = now, before
+    if on_before:
+        first, second, third = paint(list(before), list(now), patches, block)
+        out_before = (first, second, third)
+    if course >= 0.85:
+        patches = draw_patches(rng, size, block, area, look)
+    if on_now:
+        first, second, third = paint(list(now), list(before), patches, block)
+        out_now = (first, second, third)
+    mask = np.stack([label(out_now, clean, 1), label(out_before, clean[:1], 0)])
+    return raw.with_planes(out_now, out_before, mask)
 
 
-def draw(pair: Pair, side_blocks: int, rng: np.random.Generator) -> Pair:
-    """Gives a pair cropped, mirrored, with time turned back or standing still, at random.
+def dressed(raw: Raw, other: Raw, rng: np.random.Generator) -> Raw:
+    """Gives a clean pair in which something harmless appears, jumps or changes."""
+    kind = str(rng.choice(_SUDDEN))
+    pair = [raw.planes(1), raw.planes(0)]
+    mates = [other.planes(1), other.planes(0)]
+    if kind == "cut" or (kind == "dissolve" and rng.random() < 0.5):
+        return raw.with_planes(pair[1], mates[0], np.zeros_like(raw.mask))
+    before, now = alike(kind, pair, mates, rng)
+    return raw.with_planes(now, before, np.zeros_like(raw.mask))
+
+
+def drawn(raw: Raw, side_px: int, smallest: float, rng: np.random.Generator) -> Pair:
+    """Gives a pair scaled, cropped, mirrored, with time turned back or standing still, at random.
 
     Args:
-        pair: Measures and labels.
-        side_blocks: Side of the crop in blocks of 8 px.
+        raw: The cached pair.
+        side_px: Side of the crop.
+        smallest: Least scale, of the cached crop's size.
         rng: Where chance comes from.
+
+    Returns:
+        RGB (2, 3, side, side) and labels (2, side / 8, side / 8).
     """
-    measured, mask = pair
-    per_block = LABEL_PX // POOL_PX
-    row, column = (int(v) for v in rng.integers(0, mask.shape[1] - side_blocks + 1, 2))
-    side = side_blocks * per_block
-    top, left = row * per_block, column * per_block
-    out = measured[:, top : top + side, left : left + side]
-    mask = mask[:, row : row + side_blocks, column : column + side_blocks]
+    full = raw.yuv.shape[2]
+    scale = 1.0 if rng.random() < 0.2 else float(rng.uniform(smallest, 1.0))
+    wide = max(side_px, round(full * scale))
+    rgb = to_rgb(torch.from_numpy(unpacked(raw.yuv)).float())
+    if wide != full:
+        rgb = functional.interpolate(rgb, (wide, wide), mode="bilinear", antialias=True)
+    top, left = (int(v) for v in rng.integers(0, wide - side_px + 1, 2))
+    rgb = rgb[:, :, top : top + side_px, left : left + side_px]
+    mask = relabelled(raw.mask, full / wide, top, left, side_px)
+    out = rgb.round().clamp(0, 255).to(torch.uint8).numpy()
     if rng.random() < 0.5:
         out, mask = out[..., ::-1], mask[..., ::-1]
     chance = rng.random()
     if chance < 0.15:  # damage looks the same backwards
-        out, mask = out[_SWAPPED], mask[::-1]
-    elif chance < 0.21:  # nothing came before, or the picture stood still
-        out, mask = still(out), mask[[0, 0]]
+        out, mask = out[::-1], mask[::-1]
+    elif chance < 0.19:  # nothing came before, or the picture stood still
+        out, mask = out[[0, 0]], mask[[0, 0]]
     return out, mask
 
 
-def still(measured: NDArray[Any]) -> NDArray[Any]:
-    """Gives measures (..., INPUTS, rows, columns) of a picture that nothing came before."""
-    out = np.array(measured)
-    out[..., _EARLIER, :, :] = out[..., _OWN, :, :]
-    out[..., _CHANGE, :, :] = 0
-    return out
+def relabelled(
+    mask: NDArray[np.uint8], per_px: float, top: int, left: int, side_px: int
+) -> NDArray[np.uint8]:
+    """Gives labels by block of a crop of a scaled picture: damaged from half of a block on.
+
+    Args:
+        mask: (2, rows, columns) labels by block of the picture as it was.
+        per_px: Pixels it had for each it has now.
+        top: First row of the crop.
+        left: First column of the crop.
+        side_px: Side of the crop.
+    """
+    if per_px == 1 and top % LABEL_PX == 0 and left % LABEL_PX == 0:
+        rows, columns, count = top // LABEL_PX, left // LABEL_PX, side_px // LABEL_PX
+        return mask[:, rows : rows + count, columns : columns + count]
+    step = LABEL_PX / _FINE
+    at = (np.arange(side_px // LABEL_PX * _FINE) + 0.5) * step
+    rows, columns = (
+        np.minimum(((at + first) * per_px / LABEL_PX).astype(int), mask.shape[1] - 1)
+        for first in (top, left)
+    )
+    fine = mask[:, rows][:, :, columns]
+    count = side_px // LABEL_PX
+    squares = fine.reshape(2, count, _FINE, count, _FINE)
+    hit = (squares == DAMAGED).mean(axis=(2, 4)) >= 0.5
+    touched = (squares != CLEAN).any(axis=(2, 4))
+    return np.where(hit, DAMAGED, np.where(touched, UNSURE, CLEAN)).astype(np.uint8)
 
 
-def varied(measured: NDArray[Any], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Gives measures as they are after a change of contrast, brightness and colour."""
-    out = measured.astype(np.float32)
+def varied(rgb: NDArray[np.uint8], rng: np.random.Generator, *, coded: bool) -> NDArray[np.uint8]:
+    """Gives pictures after a change of contrast, brightness and colour, perhaps coded again.
+
+    Args:
+        rgb: (2, 3, height, width).
+        rng: Where chance comes from.
+        coded: They have to be: something was drawn on them after they were coded.
+    """
     gain, lift = float(rng.uniform(0.8, 1.2)), float(rng.uniform(-16, 16))
     colour = 0.0 if rng.random() < 0.06 else float(rng.uniform(0.5, 1.3))
-    for own in (_NOW, _BEFORE):
-        luma = (out[own] * _LUMA).sum(axis=0, keepdims=True)
-        out[own] = np.clip((luma + colour * (out[own] - luma)) * gain + lift, 0, 255)
-    out[6:] *= gain
+    out = rgb.astype(np.float32)
+    luma = np.tensordot(_LUMA, out, axes=(0, 1))[:, None]
+    out = np.clip((luma + colour * (out - luma)) * gain + lift, 0, 255).astype(np.uint8)
+    if rng.random() < (0.7 if coded else 0.1):
+        quality = int(rng.integers(35, 96))
+        return np.stack([_coded(picture, quality) for picture in out])
     return out
 
 
-def stacked(pairs: list[Pair]) -> Pair:
-    """Gives pairs as one array of measures and one of labels."""
-    side = pairs[0][0].shape[1]
-    assert side % (32 // POOL_PX) == 0, "crops hold whole cells"
-    measured = np.empty((len(pairs), INPUTS, side, side), np.float32)
-    masks = np.empty((len(pairs), *pairs[0][1].shape), np.uint8)
-    for k, (each, mask) in enumerate(pairs):
-        measured[k], masks[k] = each, mask
-    return measured, masks
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def unpacked(yuv: Any, top: int, left: int, side_px: int) -> NDArray[np.uint8]:
+def _coded(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    file = io.BytesIO()
+    image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+    image.save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)).transpose(2, 0, 1)
+
+
+def unpacked(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Gives stored pairs as (2, 3, side, side), chroma at luma's resolution."""
-    full = yuv.shape[2]
-    half = full // 2
-    out = np.empty((2, 3, side_px, side_px), np.uint8)
-    out[:, 0] = yuv[:, top : top + side_px, left : left + side_px]
+    side = yuv.shape[2]
+    half = side // 2
+    out = np.empty((2, 3, side, side), np.uint8)
+    out[:, 0] = yuv[:, :side]
     for k in range(2):
-        plane = yuv[:, full:, k * half : (k + 1) * half]
-        part = plane[:, top // 2 : (top + side_px) // 2, left // 2 : (left + side_px) // 2]
-        out[:, 1 + k] = part.repeat(2, axis=1).repeat(2, axis=2)
+        plane = yuv[:, side:, k * half : (k + 1) * half]
+        out[:, 1 + k] = plane.repeat(2, axis=1).repeat(2, axis=2)
     return out
 
 
@@ -157,3 +203,11 @@ def to_rgb(yuv: torch.Tensor) -> torch.Tensor:
     v = (yuv[..., 2:3, :, :] - 128) * (255 / 224)
     rgb = torch.cat([y + 1.402 * v, y - 0.344136 * u - 0.714136 * v, y + 1.772 * u], dim=-3)
     return rgb.clamp(0, 255)
+
+
+def cached(cache: Any, split: str, index: int) -> Raw:
+    """Gives a pair as it lies in the cache."""
+    return Raw(
+        cast("NDArray[np.uint8]", cache.array(split, index, "yuv")),
+        cast("NDArray[np.uint8]", cache.array(split, index, "mask")),
+    )

@@ -1,0 +1,184 @@
+"""Chooses what tells damage in judged frames, and what occurrences must pay, on validation."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import block_scores
+import numpy as np
+from block_material import NAME, VISIBLE_AREA, Judged
+
+from defectscope.detection.artifacts import bundled
+from defectscope.detection.tables import column, times_s
+from defectscope.detectors import load
+from defectscope.detectors.block_corruption.analysis import AREA_STEPS, LOGIT_STEPS
+from defectscope.detectors.block_corruption.clues import clues
+from defectscope.detectors.block_corruption.events import Known, beside, brief, events
+from defectscope.findings import Interval, Measurements
+from defectscope.media.stream import StreamInfo
+from defectscope.simulate._damage_mask import CLEAN
+
+# A false alarm on clean material costs as much as so much F1: one in ten minutes is the goal whole.
+ALARM_COST = 0.1
+# Clues that the decision may listen to; docs/results/block_corruption.md compares choices.
+CLUES = ("logit", "logit_rise", "before", "after", "highest", "lowest")
+_RIDGE = 0.1
+_RARE = (1.0, 0.5, 0.0, -0.5, -1.0, -2.0)
+_CHANGE = (2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
+_BRIEF, _LEAP = (3.0, 3.5, 4.0, 4.5), (2.0, 2.5, 3.0, 3.5)
+_MOST = (0.5, 0.7, 1.0, 1.4, 2.0)
+
+Clean = Sequence[tuple[Measurements, StreamInfo]]
+# The judged frames, what tells damage in them, when frames are shown, and what is true.
+Programme = tuple[Known, dict[str, np.ndarray], np.ndarray, list[Interval]]
+
+
+def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval]) -> Programme:
+    """Gives what decisions are made of."""
+    assert stream.video is not None
+    frames, samples = measured.tables["frames"], measured.tables["samples"]
+    rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
+    jumps = column(frames, "jump")
+    logits, shares = (
+        Known.of(rows, column(samples, name) / steps, column(samples, before) / steps, jumps)
+        for name, before, steps in (
+            ("logit", "previous_logit", LOGIT_STEPS),
+            ("area", "previous_area", AREA_STEPS),
+        )
+    )
+    edges_s = times_s(frames)
+    said = clues(logits.scores, shares.scores, edges_s[logits.rows])
+    edges_s = np.append(edges_s, edges_s[-1] + float(1 / stream.video.frame_rate))
+    return logits, said, edges_s, truth
+
+
+def labels(judged: Judged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tells which judged frames are visibly damaged, and of which that is certain either way."""
+    areas = judged.clip.areas
+    touched = np.array([(mask != CLEAN).mean() for mask in judged.clip.masks])
+    hit = areas[rows] >= VISIBLE_AREA
+    return hit, hit | ((areas[rows] == 0) & (touched[rows] <= block_scores.TOUCHED_SHARE))
+
+
+def fit_logistic(values: np.ndarray, hit: np.ndarray, ridge: float = _RIDGE) -> np.ndarray:
+    """Weights and offset of a logistic regression (Newton's method)."""
+    design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+    weights = np.zeros(design.shape[1])
+    for _ in range(50):
+        said = 1 / (1 + np.exp(-(design @ weights).clip(-40, 40)))
+        slope = design.T @ (said - hit) + ridge * weights
+        bend = (design * (said * (1 - said))[:, None]).T @ design
+        weights -= np.linalg.solve(bend + ridge * np.eye(len(weights)), slope)
+    return weights
+
+
+def fitted(
+    judged: Sequence[Judged], programmes: Sequence[Programme], names: Sequence[str]
+) -> np.ndarray:
+    """Weights of clues and offset, fitted to frames; programmes beyond the clips are clean."""
+    values: list[np.ndarray] = []
+    hits: list[np.ndarray] = []
+    for k, (known, said, _, _) in enumerate(programmes):
+        table = np.stack([said[name] for name in names], axis=1)
+        hit, sure = np.zeros(len(table), bool), np.ones(len(table), bool)
+        if k < len(judged):
+            hit, sure = labels(judged[k], known.rows)
+        values.append(table[sure])
+        hits.append(hit[sure])
+    return fit_logistic(np.concatenate(values), np.concatenate(hits).astype(float))
+
+
+def evidence(one: Programme, weights: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Log-odds of damage in the judged frames of a programme."""
+    return np.stack([one[1][name] for name in names], axis=1) @ weights[:-1] + weights[-1]
+
+
+def counts(
+    one: Programme, said: np.ndarray, change: float, most: float, leap: tuple[float, float]
+) -> tuple[int, int, int]:
+    """Occurrences that are, that are said, and that match, at one operating point."""
+    known, _, edges_s, truth = one
+    bridge_s = load(NAME).params.bridge_s
+    said = said.clip(-most * change, most * change)
+    courses = events(known, said, edges_s[:-1], edges_s[1:], change, 0.5, bridge_s)
+    found = [
+        Interval(e.start_s, e.end_s)
+        for e in beside(courses, brief(known, edges_s[:-1], edges_s[1:], *leap))
+    ]
+    return len(truth), len(found), block_scores.match(truth, found)
+
+
+def score(
+    programmes: Sequence[Programme],
+    said: Sequence[np.ndarray],
+    point: tuple[float, ...],
+    leap: tuple[float, float],
+) -> tuple[float, list[int]]:
+    """F1 less the cost of alarms, and occurrences true, said and matched, and alarms."""
+    rare, change, most = point
+    rows = [counts(p, s + rare, change, most, leap) for p, s in zip(programmes, said, strict=True)]
+    true, found, matched = (sum(row[k] for row in rows) for k in range(3))
+    alarms = sum(row[1] for row in rows if row[0] == 0)
+    return 2 * matched / (true + found) - ALARM_COST * alarms, [true, found, matched, alarms]
+
+
+def search(
+    programmes: Sequence[Programme], said: Sequence[np.ndarray], leap: tuple[float, float]
+) -> dict[str, Any]:
+    """Gives the operating point with the best surroundings, and how it and the best one score.
+
+    Few occurrences make a rough landscape, so each point is scored with its neighbours; points on
+    the edge of the grid have too few to be trusted.
+    """
+    shape = (len(_RARE), len(_CHANGE), len(_MOST))
+    scores, table = np.empty(shape), np.empty((*shape, 4), int)
+    for place in np.ndindex(*shape):
+        point = tuple(axis[k] for axis, k in zip((_RARE, _CHANGE, _MOST), place, strict=True))
+        scores[place], table[place] = score(programmes, said, point, leap)
+    windows = np.lib.stride_tricks.sliding_window_view(scores, (3, 3, 3))
+    smooth = windows.mean(axis=(3, 4, 5))
+    chosen = tuple(int(k) + 1 for k in np.unravel_index(int(smooth.argmax()), smooth.shape))
+    single = np.unravel_index(int(scores.argmax()), shape)
+    return {
+        "rare": _RARE[chosen[0]], "change": _CHANGE[chosen[1]], "most": _MOST[chosen[2]],
+        "score": round(float(scores[chosen]), 4), "around": round(float(smooth.max()), 4),
+        "true_said_matched_alarms": table[chosen].tolist(),
+        "best_score": round(float(scores.max()), 4), "best": table[single].tolist(),
+    }  # fmt: skip
+
+
+def tune(judged: Sequence[Judged], clean: Clean) -> None:
+    """Weighs the clues and chooses what occurrences must pay; writes both into detector.json.
+
+    A logistic regression on single frames weighs the clues. How rare damage is (the offset), what
+    an end costs and the most that one picture can say are chosen together by occurrences.
+    """
+    programmes = [programme(j.measured, j.stream, j.clip.truth) for j in judged]
+    programmes += [programme(*each, []) for each in clean]
+    weights = fitted(judged, programmes, CLUES)
+    said = [evidence(p, weights, CLUES) for p in programmes]
+    chosen = search(programmes, said, (np.inf, np.inf))
+    point = chosen["rare"], chosen["change"], chosen["most"]
+    leap = max(
+        itertools.product(_BRIEF, _LEAP), key=lambda leap: score(programmes, said, point, leap)[0]
+    )
+    chosen = search(programmes, said, leap)
+    file = bundled("model_artifacts") / NAME / "detector.json"
+    document = json.loads(file.read_text("utf-8"))
+    by_name = dict(zip(CLUES, weights[:-1].tolist(), strict=True))
+    every = clues(np.zeros(1), np.zeros(1), np.zeros(1))
+    document["calibration"] = {name: round(by_name.get(name, 0.0), 4) for name in every} | {
+        "offset": round(float(weights[-1]) + chosen["rare"], 4)
+    }
+    document["thresholds"] |= {
+        "change": chosen["change"],
+        "certain": round(chosen["most"] * chosen["change"], 3),
+        "decision": 0.5,
+        "brief": leap[0],
+        "leap": leap[1],
+    }
+    file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    print(json.dumps(chosen | document["calibration"], indent=1))

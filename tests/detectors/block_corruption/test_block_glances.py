@@ -1,0 +1,102 @@
+"""Which suspects the network looks at: a glance a half second, and all where it shows something."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from defectscope.detection.contracts import Chunk, PictureSelection, VideoChunk
+from defectscope.detection.tables import column
+from defectscope.detectors.block_corruption.analysis import BlockCorruptionAnalysis, Looking
+from defectscope.features.geometry import tile_samples
+from defectscope.media.frames import Rendering, RgbPicture
+from defectscope.media.stream import StreamInfo, VideoInfo
+
+RATE = 10
+VIDEO = VideoInfo(64, 64, 32, 32, 8, "yuv420p", Fraction(RATE), Fraction(1, RATE), "h264")
+STREAM = StreamInfo("upload", "mp4", 6.0, VIDEO, None)
+# Half seconds of five frames; in each, frames 1 and 3 are suspects, and 3 is the more sudden one.
+FRAMES = 30
+SUSPECTS = [k for k in range(FRAMES) if k % 5 in (1, 3)]
+
+
+def runtime(rgb, previous):
+    """Says what the picture's colour says: its code less 100 is the decision's logit."""
+    logit = float(rgb[0, 0, 0]) - 100
+    cells = np.full((2, 2, 2), 0.5, np.float32)
+    return cells, np.array([logit, -9.0], np.float32)
+
+
+def picture(pts, logit):
+    """A suspect of which the runtime will say so much."""
+    rendering = Rendering.of(np.full((64, 64, 3), 100 + logit, np.uint8))
+    return RgbPicture(pts, rendering, rendering)
+
+
+def looked_at(logits, cuts=(), glances=1):
+    """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
+    selection = PictureSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
+    analysis = BlockCorruptionAnalysis(
+        STREAM, runtime, selection, Looking(0.45, glances, 2.0, 0.0, 2.0)
+    )
+    sizes = tile_samples(64, 64, every=True)
+    tiles = np.zeros((FRAMES, *sizes.shape))
+    for k in SUSPECTS:
+        tiles[k] = (10 if k % 5 == 1 else 20) * sizes
+    edges = [0, *cuts, FRAMES]
+    for first, stop in pairwise(edges):
+        # A half second's suspects come with the frame that ends it, the last ones with the end.
+        ended = [k for k in range(first, stop) if k % 5 == 0 and k] + [FRAMES] * (stop == FRAMES)
+        pictures = [
+            RgbPicture(
+                k, *[Rendering.of(np.full((64, 64, 3), 100 + logits.get(k, -5), np.uint8))] * 2
+            )
+            for end in ended
+            for k in SUSPECTS
+            if end - 5 <= k < end
+        ]
+        rows = np.arange(first, stop)
+        blank = np.zeros(len(rows), bool)
+        analysis.push(
+            Chunk(
+                VideoChunk(
+                    rows, np.ones(len(rows), np.int64), blank, blank,
+                    {"tile_sad": tiles[first:stop]}, tuple(pictures),
+                )
+            )
+        )  # fmt: skip
+    return column(analysis.close().tables["samples"], "pts").tolist()
+
+
+def test_where_nothing_shows_the_most_sudden_suspect_is_all_that_is_looked_at():
+    assert looked_at({}) == [3, 8, 13, 18, 23, 28]
+
+
+def test_a_glance_that_shows_something_wakes_its_half_second_and_the_next():
+    assert looked_at({13: 4}) == [3, 8, 11, 13, 16, 18, 23, 28]
+
+
+def test_a_rise_wakes_where_as_high_a_logit_all_along_does_not():
+    # The first half second has nothing before it that it could be held against.
+    assert looked_at(dict.fromkeys(SUSPECTS, 1)) == [1, 3, 6, 8, 13, 18, 23, 28]
+    assert looked_at({8: -1, 13: 1}) == [3, 8, 11, 13, 16, 18, 23, 28]
+
+
+def test_what_only_a_second_look_shows_does_not_spread():
+    # Frame 16 is looked at because of 13; were that to wake the next half second, a segment that
+    # begins there would have to know all that came before.
+    assert looked_at({13: 4, 16: 9}) == [3, 8, 11, 13, 16, 18, 23, 28]
+
+
+def test_more_glances_see_what_is_less_sudden():
+    assert looked_at({11: 4}) == [3, 8, 13, 18, 23, 28]
+    assert 11 in looked_at({11: 4}, glances=2)
+
+
+@pytest.mark.parametrize("cuts", [(1,), (5,), (6, 14, 15), tuple(range(1, FRAMES))])
+def test_chunks_change_nothing(cuts):
+    logits = {3: 3, 13: 4, 26: 5}
+    assert looked_at(logits, cuts) == looked_at(logits)
