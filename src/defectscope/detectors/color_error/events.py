@@ -256,8 +256,10 @@ def _paired(steps: Sequence[Step]) -> tuple[list[Error], list[Step]]:
 def _may_end(step: Step, other: Step) -> bool:
     """Whether a step lies on the side where an error's other end is wanted, and undoes it."""
     later, near = other.row > step.row, abs(other.row - step.row) <= _NEAR
-    return near and later == step.onset and bool(
-        _undone(step, np.array([other.vector], np.float64), _EXACTLY)[0]
+    return (
+        near
+        and later == step.onset
+        and bool(_undone(step, np.array([other.vector], np.float64), _EXACTLY)[0])
     )
 
 
