@@ -70,7 +70,7 @@ def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats
 
     The second lowest of `window` rows from it on is compared with the second highest before it, so
     that neither one odd row nor a slope counts. Rows of another shot are left out; where fewer than
-    half a window are left on either side, nothing is told.
+    half a window, or than four, are left on either side, nothing is told.
     """
     count = len(levels)
     if count < 6:
@@ -83,7 +83,7 @@ def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats
     after, before = shot[window : window + count] == own, shot[:count] == own
     lowest = np.sort(np.where(after, rows[window : window + count], np.inf), axis=1)[:, 1]
     highest = np.sort(np.where(before, rows[:count], -np.inf), axis=1)[:, -2]
-    least = max(2, window // 2)
+    least = min(window, max(4, window // 2))
     told = (after.sum(axis=1) >= least) & (before.sum(axis=1) >= least)
     told[:3] = told[count - 2 :] = False
     return np.where(told, np.maximum(lowest - highest, 0.0), 0.0)
