@@ -245,7 +245,7 @@ class _Feed:
             )
         chunk = Chunk(
             video=video,
-            audio=tuple(self._audio),
+            audio=_joined(self._audio),
             cues=tuple(self._cues),
             events=tuple(self._events),
         )
@@ -270,6 +270,23 @@ class _Feed:
             if track.pictures:
                 track.analysis.push(Chunk(video=_only_pictures(tuple(track.pictures))))
         return [track.analysis.close() for track in self._tracks]
+
+
+def _joined(runs: list[Samples]) -> tuple[Samples, ...]:
+    """Makes one run of those that follow each other: packets are short, and every push costs."""
+    out: list[list[Samples]] = []
+    end = -1
+    for run in runs:
+        if not out or run.start != end:
+            out.append([])
+        out[-1].append(run)
+        end = run.start + len(run.data)
+    return tuple(
+        group[0]
+        if len(group) == 1
+        else Samples(group[0].start, np.concatenate([run.data for run in group]))
+        for group in out
+    )
 
 
 def _only_pictures(pictures: tuple[RgbPicture, ...]) -> VideoChunk:
