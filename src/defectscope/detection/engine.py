@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from defectscope.detection.aside import Aside
 from defectscope.detection.contracts import Analysis, Chunk, Detector, VideoChunk
 from defectscope.detection.prefetch import ahead
 from defectscope.detection.selection import Selector
@@ -79,10 +81,8 @@ def measure(
     running = [d for d in detectors if is_applicable(d, stream)]
     if not running:
         return {}
-    feed = _Feed(stream, running, chunk_frames)
     before = max(d.needs.context_before_s for d in running)
     after = max(d.needs.context_after_s for d in running)
-    feed.push_captions(reader)
     wants_video = any(d.needs.features or d.needs.pictures for d in running) or any(
         "video" in d.needs.media or not d.needs.media for d in running
     )
@@ -93,14 +93,18 @@ def measure(
         video=wants_video,
         audio=wants_audio,
     )
-    with closing(ahead(items, _DECODED_AHEAD)) as decoded:
-        for item in decoded:
-            reached_s = feed.take(item)
-            if progress is not None and reached_s is not None:
-                progress(reached_s)
+    with Aside() as aside:
+        feed = _Feed(stream, running, chunk_frames, aside)
+        feed.push_captions(reader)
+        with closing(ahead(items, _DECODED_AHEAD)) as decoded:
+            for item in decoded:
+                reached_s = feed.take(item)
+                if progress is not None and reached_s is not None:
+                    progress(reached_s)
+        found = feed.close()
     return {
         detector.name: cut(measured, start_s, end_s)
-        for detector, measured in zip(running, feed.close(), strict=True)
+        for detector, measured in zip(running, found, strict=True)
     }
 
 
@@ -144,9 +148,14 @@ class _Feed:
     """Collects items into chunks and pushes them to every analysis."""
 
     def __init__(
-        self, stream: StreamInfo, detectors: Sequence[Detector], chunk_frames: int | None
+        self,
+        stream: StreamInfo,
+        detectors: Sequence[Detector],
+        chunk_frames: int | None,
+        aside: Aside,
     ) -> None:
         self._stream = stream
+        self._aside = aside
         video = stream.video
         self._tracks = [
             _Track(
@@ -249,12 +258,18 @@ class _Feed:
             cues=tuple(self._cues),
             events=tuple(self._events),
         )
+        looking: list[tuple[Analysis, Chunk]] = []
         for track in self._tracks:
+            own = chunk
             if video is not None and track.pictures:
                 own = replace(chunk, video=replace(video, pictures=tuple(track.pictures)))
                 track.pictures.clear()
-                track.analysis.push(own)
-            else:
+            if track.selector is not None:
+                looking.append((track.analysis, own))
+        if looking:
+            self._aside.run(partial(_look, looking))
+        for track in self._tracks:
+            if track.selector is None:
                 track.analysis.push(chunk)
         self._renew()
 
@@ -265,11 +280,17 @@ class _Feed:
                 track.pictures += track.selector.flush()
         if self._frames or self._audio or self._cues or self._events:
             self._push()
+        self._aside.wait()
         for track in self._tracks:
             # Pictures of the last bucket, when its last chunk had already gone.
             if track.pictures:
                 track.analysis.push(Chunk(video=_only_pictures(tuple(track.pictures))))
         return [track.analysis.close() for track in self._tracks]
+
+
+def _look(chunks: Sequence[tuple[Analysis, Chunk]]) -> None:
+    for analysis, chunk in chunks:
+        analysis.push(chunk)
 
 
 def _joined(runs: list[Samples]) -> tuple[Samples, ...]:

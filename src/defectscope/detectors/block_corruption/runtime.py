@@ -110,6 +110,8 @@ class Runtime:
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if self._reduced else "f32",
+            # Decoding keeps the other cores busy: a second thread would cost more than it saves.
+            "INFERENCE_NUM_THREADS": 1,
         }
         return cast("Callable[..., Any]", ov.Core().compile_model(model, "CPU", settings))
 
@@ -122,9 +124,9 @@ class Runtime:
             # every picture that comes this way; and OpenVINO traces as PyTorch would rather not.
             warnings.simplefilter("ignore", cast("Any", torch.jit).TracerWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
-            return ov.convert_model(
-                self._pair, example_input=(example, example), input=[free, free]
-            )
+            # Left to OpenVINO, tracing would check itself with further runs, at twice the time.
+            traced = cast("Any", torch.jit).trace(self._pair, (example, example), check_trace=False)
+            return ov.convert_model(traced, example_input=(example, example), input=[free, free])
 
 
 def _has_bf16() -> bool:
