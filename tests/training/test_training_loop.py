@@ -11,7 +11,8 @@ import torch
 
 from defectscope.errors import InvalidParameterError
 from defectscope.training import checkpoint
-from defectscope.training.loop import Progress, best_model, train
+from defectscope.training.loop import best_model, train
+from defectscope.training.run import Progress
 
 
 def _state(folder: Path) -> dict[str, Any]:
@@ -76,15 +77,15 @@ def test_a_killed_run_ends_as_one_that_was_not(
 def test_sigterm_ends_with_a_checkpoint(
     toy: Any, toy_cache: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, count = toy.batch, {"n": 0}
+    plain, count = toy.loss, {"n": 0}
 
-    def batch(cache: Any, rng: np.random.Generator, size: int) -> Any:
+    def loss(model: Any, batch: Any) -> Any:
         count["n"] += 1
         if count["n"] == 10:
             os.kill(os.getpid(), signal.SIGTERM)
-        return plain(cache, rng, size)
+        return plain(model, batch)
 
-    monkeypatch.setattr(toy, "batch", batch)
+    monkeypatch.setattr(toy, "loss", loss)
     before = signal.getsignal(signal.SIGTERM)
     outcome = train(toy, toy_cache, tmp_path / "run", toy.schedule())
     assert not outcome.finished

@@ -157,7 +157,8 @@ def _prepare(options: argparse.Namespace, console: Console) -> None:
 def _train(options: argparse.Namespace, console: Console) -> None:
     from safetensors.torch import load_file
 
-    from defectscope.training.loop import Progress, train
+    from defectscope.training.loop import train
+    from defectscope.training.run import Progress
 
     chosen, cache, _ = open_work(options)
     plan = dataclasses.replace(chosen.schedule(), seed=options.seed)

@@ -23,6 +23,7 @@ from defectscope.training.contract import (
     Split,
 )
 from defectscope.training.recipes.block_examples import ClipPlan, LeftOut, choose, items
+from defectscope.training.recipes.block_loss import loss
 from defectscope.training.recipes.block_pairs import (
     Pair,
     Raw,
@@ -30,8 +31,10 @@ from defectscope.training.recipes.block_pairs import (
     damaged,
     drawn,
     dressed,
+    refilled,
     relabelled,
     to_rgb,
+    transplanted,
     unpacked,
     varied,
 )
@@ -40,14 +43,12 @@ from defectscope.training.recipes.block_targets import figures, targets
 
 # Pairs with less damage than this (share of the stored crop) are drawn less often.
 _FAINT_SHARE = 0.01
-# Shares of a batch: cached damage, damage drawn on clean pairs, harmless things drawn on clean
-# pairs; the others are clean as they are.
-_CACHED, _DRAWN, _DRESSED = 0.4, 0.15, 0.18
+# Shares of a batch: cached damage; on clean pairs drawn damage, lost blocks, damage of another pair
+# and harmless things; the others are clean as they are.
+_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED = 0.3, 0.08, 0.06, 0.1, 0.18
 # Batches of smaller crops show pictures further reduced, as a detector sees high definition.
 _REDUCED_SHARE = 0.3
 _REDUCED, _USUAL = 0.5, 0.75
-# Crops that make up a picture for the decision to learn on: an eighth to a half of 360 lines.
-_JOINED = 4
 # Validation is scored on whole cached crops at this scale.
 _SCORED = 0.75
 
@@ -156,37 +157,54 @@ class BlockCorruptionRecipe:
         count = round(size * (self.settings.crop_px / side) ** 2)
         pairs: list[Pair] = []
         for part in (np.arange(count) + rng.random(count)) / count:
-            index = int(rng.choice(len(share), p=hit) if part < _CACHED else rng.choice(whole))
-            raw = cached(cache, "train", index)
-            fresh = _CACHED <= part < _CACHED + _DRAWN + _DRESSED
-            if fresh:
-                mate = cached(cache, "train", int(rng.choice(whole)))
-                raw = damaged(raw, rng) if part < _CACHED + _DRAWN else dressed(raw, mate, rng)
+            raw, fresh = self._raw(cache, part, hit, whole, rng)
             rgb, mask = drawn(raw, side, _REDUCED if reduced else _USUAL, rng)
             pairs.append((varied(rgb, rng, coded=fresh), mask))
         return _tensors(pairs)
+
+    def _raw(
+        self,
+        cache: CacheView,
+        part: float,
+        hit: NDArray[np.float64],
+        whole: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> tuple[Raw, bool]:
+        """Gives the pair for one place in a batch, and whether anything was drawn on it.
+
+        Args:
+            cache: Where pairs are.
+            part: The place, from 0 to 1.
+            hit: How likely each damaged pair is taken.
+            whole: Which pairs are clean.
+            rng: Where chance comes from.
+        """
+
+        def taken(damaged: bool) -> Raw:
+            index = rng.choice(len(hit), p=hit) if damaged else rng.choice(whole)
+            return cached(cache, "train", int(index))
+
+        own = taken(part < _CACHED)
+        for upper, made in zip(
+            np.cumsum([_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED]),
+            (
+                None,
+                lambda: damaged(own, rng),
+                lambda: refilled(own, rng),
+                lambda: transplanted(own, taken(True), rng),
+                lambda: dressed(own, taken(False), rng),
+            ),
+            strict=True,
+        ):
+            if part < upper:
+                return (made(), True) if made else (own, False)
+        return own, False
 
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
         """Gives the sum of what the map and the decision get wrong."""
-        network = cast("BlockNet", model)
-        logits, features, blocks = network.mapped(*self.pictures(batch["rgb"]))
-        decision = network.decided(logits, features)
-        cells = _cross_entropy(logits, batch["cell"], batch["cell_weight"] * (1 + batch["cell"]))
-        fine = _cross_entropy(blocks, batch["block"], batch["block_weight"] * (1 + batch["block"]))
-        crops = _cross_entropy(decision, batch["hit"], batch["hit_weight"])
-        rows = joint(len(logits), batch["hit"], batch["hit_weight"])
-        wide = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
-        # A picture is as damaged as the most damaged of its parts.
-        hit, weight = batch["hit"][rows].amax(dim=1), batch["hit_weight"][rows]
-        weight = torch.where(hit > 0, (weight * batch["hit"][rows]).amax(dim=1), weight.amin(dim=1))
-        frames = (crops + _cross_entropy(wide, hit, weight)) / 2
-        return cells + 0.5 * fine + frames, {
-            "map_loss": float(cells.detach()),
-            "block_loss": float(fine.detach()),
-            "decision_loss": float(frames.detach()),
-        }
+        return loss(cast("BlockNet", model), self.pictures(batch["rgb"]), batch)
 
     def pictures(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gives what the network takes of (n, 2, 3, height, width): pictures, and those before."""
@@ -233,35 +251,6 @@ class BlockCorruptionRecipe:
         return release(self, model, cache)
 
 
-def joint(count: int, hit: torch.Tensor, sure: torch.Tensor) -> torch.Tensor:
-    """Gives which crops make up a picture each: (pictures, _JOINED) rows of the batch.
-
-    A detector decides about whole pictures, which have many times the cells of a crop, so the
-    strongest of them are stronger. Each damaged crop is set beside clean ones, and of clean ones
-    alone as many pictures are made as there are.
-
-    Args:
-        count: Crops in the batch.
-        hit: (count, 2) whether something in them is damaged.
-        sure: (count, 2) whether that is known.
-    """
-    dirty = hit.amax(dim=1) > 0
-    clean = torch.nonzero(~dirty & (sure.amin(dim=1) > 0)).flatten()
-    damaged = torch.nonzero(dirty).flatten()
-    if len(clean) < _JOINED:
-        return torch.arange(count)[:, None]
-    whole = torch.stack([clean[torch.randperm(len(clean))] for _ in range(_JOINED)], dim=1)
-    turns = torch.arange(len(damaged))[:, None] + torch.arange(_JOINED - 1)
-    mixed = torch.cat([damaged[:, None], clean[turns % len(clean)]], dim=1)
-    return torch.cat([whole, mixed])
-
-
-def side_by_side(maps: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Gives maps (n, channels, rows, columns) of crops as pictures that many times as wide."""
-    chosen = maps[rows]  # shape (pictures, parts, channels, rows, columns)
-    return chosen.permute(0, 2, 3, 1, 4).flatten(3)
-
-
 def _tensors(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
     """Gives a batch: pictures, and what is to be said of them."""
     masks = np.stack([mask for _, mask in pairs])
@@ -271,14 +260,6 @@ def _tensors(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
         "block_weight": torch.from_numpy((masks != UNSURE).astype(np.float32)),
         **targets(masks),
     }
-
-
-def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Gives the weighted mean of the cross entropy."""
-    total = functional.binary_cross_entropy_with_logits(
-        logits.float(), truth, weight, reduction="sum"
-    )
-    return total / weight.sum().clamp(min=1)
 
 
 def _maker(plan: ClipPlan) -> Any:

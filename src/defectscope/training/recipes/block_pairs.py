@@ -20,6 +20,13 @@ from torch.nn import functional
 from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX, UNSURE, label, reduced
 from defectscope.simulate._drawn_blocks import LOOKS, draw_patches, paint
 from defectscope.training.recipes.block_alikes import ALIKES, alike
+from defectscope.training.recipes.block_grafts import (
+    FILLS,
+    damaged_blocks,
+    filled,
+    grafted,
+    lost,
+)
 from defectscope.training.recipes.block_sources import Yuv
 
 # A harmless thing that shows from the first picture of a pair on needs no drawing at every draw:
@@ -59,7 +66,6 @@ class Raw:
 def damaged(raw: Raw, rng: np.random.Generator) -> Raw:
     """Gives a pair with blocks drawn on one picture or both, and their labels."""
     now, before = raw.planes(0), raw.planes(1)
-    clean = [reduced(before), reduced(now)]
     size = (raw.yuv.shape[2], raw.yuv.shape[2])
     block = int(rng.choice(_BLOCKS_PX))
     area = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
@@ -76,8 +82,43 @@ def damaged(raw: Raw, rng: np.random.Generator) -> Raw:
     if on_now:
         first, second, third = paint(list(now), list(before), patches, block)
         out_now = (first, second, third)
-    mask = np.stack([label(out_now, clean, 1), label(out_before, clean[:1], 0)])
-    return raw.with_planes(out_now, out_before, mask)
+    return _labelled(raw, out_now, out_before)
+
+
+def refilled(raw: Raw, rng: np.random.Generator) -> Raw:
+    """Gives a clean pair of which blocks were lost and filled, and their labels."""
+    side = raw.yuv.shape[2]
+    block = int(rng.choice((8, 16, 16, 16, 32)))
+    fill = str(rng.choice(FILLS))
+    area = float(np.exp(rng.uniform(np.log(0.01), np.log(0.6))))
+    course = rng.random()
+    on_now, on_before = course < 0.45 or course >= 0.65, course >= 0.45
+    blocks, seed = lost(side, block, area, rng), int(rng.integers(2**63))
+    out: list[Yuv] = []
+    for index, damaged_too in ((1, on_before), (0, on_now)):
+        own = raw.planes(index)
+        # What stays stays as it is: prediction hands it on from picture to picture.
+        own_rng = np.random.default_rng(seed)
+        out.append(filled(own, blocks, fill, block, own_rng) if damaged_too else own)
+    return _labelled(raw, out[1], out[0])
+
+
+def transplanted(raw: Raw, donor: Raw, rng: np.random.Generator) -> Raw:
+    """Gives a clean pair with the damage of another pair in it, and its labels."""
+    mirrored = bool(rng.random() < 0.5)
+    now, before = (
+        grafted(
+            raw.planes(k), donor.planes(k), damaged_blocks(donor.mask[k], rng), mirrored=mirrored
+        )
+        for k in range(2)
+    )
+    return _labelled(raw, now, before)
+
+
+def _labelled(raw: Raw, now: Yuv, before: Yuv) -> Raw:
+    """Gives a clean pair with other pictures, labelled by what can be seen of the difference."""
+    clean = [reduced(raw.planes(1)), reduced(raw.planes(0))]
+    return raw.with_planes(now, before, np.stack([label(now, clean, 1), label(before, clean, 0)]))
 
 
 def dressed(raw: Raw, other: Raw, rng: np.random.Generator) -> Raw:

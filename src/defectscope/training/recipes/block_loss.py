@@ -1,0 +1,80 @@
+"""What the network is trained to minimise: errors of the map, of its blocks and of the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch.nn import functional
+
+from defectscope.detectors.block_corruption.network import BlockNet
+
+# Crops that make up a picture for the decision to learn on: an eighth to a half of 360 lines.
+_JOINED = 4
+
+
+def loss(
+    network: BlockNet,
+    pictures: tuple[torch.Tensor, torch.Tensor],
+    truth: Mapping[str, torch.Tensor],
+) -> tuple[torch.Tensor, Mapping[str, float]]:
+    """Gives the sum of what the map and the decision get wrong, and its parts.
+
+    Args:
+        network: What is trained.
+        pictures: (n, 3, height, width) each: the picture, and the one before.
+        truth: As `block_targets.targets` gives it, with `block` and `block_weight` by block.
+    """
+    logits, features, blocks = network.mapped(*pictures)
+    decision = network.decided(logits, features)
+    cells = _cross_entropy(logits, truth["cell"], truth["cell_weight"] * (1 + truth["cell"]))
+    fine = _cross_entropy(blocks, truth["block"], truth["block_weight"] * (1 + truth["block"]))
+    crops = _cross_entropy(decision, truth["hit"], truth["hit_weight"])
+    rows = joint(len(logits), truth["hit"], truth["hit_weight"])
+    wide = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
+    # A picture is as damaged as the most damaged of its parts.
+    hit, weight = truth["hit"][rows].amax(dim=1), truth["hit_weight"][rows]
+    weight = torch.where(hit > 0, (weight * truth["hit"][rows]).amax(dim=1), weight.amin(dim=1))
+    frames = (crops + _cross_entropy(wide, hit, weight)) / 2
+    return cells + 0.5 * fine + frames, {
+        "map_loss": float(cells.detach()),
+        "block_loss": float(fine.detach()),
+        "decision_loss": float(frames.detach()),
+    }
+
+
+def joint(count: int, hit: torch.Tensor, sure: torch.Tensor) -> torch.Tensor:
+    """Gives which crops make up a picture each: (pictures, _JOINED) rows of the batch.
+
+    A detector decides about whole pictures, which have many times the cells of a crop, so the
+    strongest of them are stronger. Each damaged crop is set beside clean ones, and of clean ones
+    alone as many pictures are made as there are.
+
+    Args:
+        count: Crops in the batch.
+        hit: (count, 2) whether something in them is damaged.
+        sure: (count, 2) whether that is known.
+    """
+    dirty = hit.amax(dim=1) > 0
+    clean = torch.nonzero(~dirty & (sure.amin(dim=1) > 0)).flatten()
+    damaged = torch.nonzero(dirty).flatten()
+    if len(clean) < _JOINED:
+        return torch.arange(count)[:, None]
+    whole = torch.stack([clean[torch.randperm(len(clean))] for _ in range(_JOINED)], dim=1)
+    turns = torch.arange(len(damaged))[:, None] + torch.arange(_JOINED - 1)
+    mixed = torch.cat([damaged[:, None], clean[turns % len(clean)]], dim=1)
+    return torch.cat([whole, mixed])
+
+
+def side_by_side(maps: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Gives maps (n, channels, rows, columns) of crops as pictures that many times as wide."""
+    chosen = maps[rows]  # shape (pictures, parts, channels, rows, columns)
+    return chosen.permute(0, 2, 3, 1, 4).flatten(3)
+
+
+def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Gives the weighted mean of the cross entropy."""
+    total = functional.binary_cross_entropy_with_logits(
+        logits.float(), truth, weight, reduction="sum"
+    )
+    return total / weight.sum().clamp(min=1)
