@@ -71,25 +71,35 @@ def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[s
 
 
 def frame_scores(judged: Sequence[Judged]) -> dict[str, Any]:
-    """AUC over the frames that the network looked at, whole and by kind of damage."""
-    scores, labels, kinds, blocks = [], [], [], []
+    """AUC over the frames that the network looked at, whole and by kind of damage.
+
+    Of the network's decision on a frame (`auc`), and of the detector's, which weighs what was said
+    of the frames around it as well (`detector_auc`).
+    """
+    scores, weighed, labels, kinds, blocks = [], [], [], [], []
+    detector = load(NAME)
     for each in judged:
         areas = each.clip.areas
         touched = np.array([(mask != CLEAN).mean() for mask in each.clip.masks])
         rows, logits, _ = each.sampled()
         ruler = blockiness(each.clip.path)
-        for row, logit in zip(rows.tolist(), logits.tolist(), strict=True):
+        known, odds = detector.log_odds(each.measured)
+        odds = odds[np.searchsorted(known.rows, rows)]
+        for row, logit, said in zip(rows.tolist(), logits.tolist(), odds.tolist(), strict=True):
             hit = areas[row] >= VISIBLE_AREA
             if not hit and (areas[row] > 0 or touched[row] > TOUCHED_SHARE):
                 continue
             scores.append(logit)
+            weighed.append(said)
             labels.append(bool(hit))
             kinds.append(each.clip.facts)
             blocks.append(ruler[row] if row < len(ruler) else 0.0)
     value, label = np.array(scores, float), np.array(labels)
+    whole = np.array(weighed, float)
     out: dict[str, Any] = {
         "frames": len(label), "damaged": int(label.sum()),
         "auc": round(auc(value, label), 4),
+        "detector_auc": round(auc(whole, label), 4),
         "ffmpeg_blockdetect_auc": round(auc(np.array(blocks, float), label), 4),
     }  # fmt: skip
     for fact in ("generator", "codec", "concealment"):
@@ -98,6 +108,7 @@ def frame_scores(judged: Sequence[Judged]) -> dict[str, Any]:
             if own.any():
                 keep = own | ~label
                 out[f"auc_{name}"] = round(auc(value[keep], label[keep]), 4)
+                out[f"detector_auc_{name}"] = round(auc(whole[keep], label[keep]), 4)
     return out
 
 

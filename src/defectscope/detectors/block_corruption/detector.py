@@ -132,23 +132,14 @@ class BlockCorruption:
         starts_s = times_s(frames)
         ends_s = np.append(starts_s[1:], starts_s[-1] + float(1 / video.frame_rate))
         rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
-        area, area_before = (
-            column(samples, name) / AREA_STEPS for name in ("area", "previous_area")
-        )
-        jumps = column(frames, "jump")
-        shares = Known.of(rows, area, area_before, jumps)
+        area = column(samples, "area") / AREA_STEPS
         t = self.tuned.thresholds
         if self.params.decision == "area":
-            known = shares
+            known = _known(measurements, "area", AREA_STEPS)
             most = _RULED * t["change"]
             evidence = np.where(known.scores > t["area"], most, -most)
         else:
-            logit, before = (
-                column(samples, name).astype(np.float64) / LOGIT_STEPS
-                for name in ("logit", "previous_logit")
-            )
-            known = Known.of(rows, logit, before, jumps)
-            evidence = self._evidence(known.scores, shares.scores, starts_s[known.rows])
+            known, evidence = self.log_odds(measurements)
             evidence = evidence.clip(-t["certain"], t["certain"])
         found = events(
             known, evidence, starts_s, ends_s, t["change"], t["decision"], self.params.bridge_s
@@ -167,19 +158,17 @@ class BlockCorruption:
             curves={"block_corruption": curve(times_s(samples), confidence)},
         )
 
-    def _evidence(
-        self, logits: NDArray[np.float64], shares: NDArray[np.float64], at_s: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Calibrated log-odds of damage in each judged frame.
+    def log_odds(self, measurements: Measurements) -> tuple[Known, NDArray[np.float64]]:
+        """Gives the frames that were judged, and calibrated log-odds of damage in each.
 
-        Args:
-            logits: The network's decision.
-            shares: Share of the picture that its map calls damaged.
-            at_s: When.
+        The network's decision, how far it rises above the usual, and what was said around it.
         """
+        known = _known(measurements, "logit", LOGIT_STEPS)
+        shares = _known(measurements, "area", AREA_STEPS)
+        starts_s = times_s(measurements.tables["frames"])
         fit = self.tuned.artifact["calibration"]
-        said = clues(logits, shares, at_s)
-        return fit["offset"] + sum(fit[name] * said[name] for name in said)
+        said = clues(known.scores, shares.scores, starts_s[known.rows])
+        return known, fit["offset"] + sum(fit[name] * said[name] for name in said)
 
     def _finding(
         self,
@@ -218,6 +207,16 @@ class BlockCorruption:
             severity=severity_of(self.tuned.severity["block_corruption"], evidence),
             evidence=evidence,
         )
+
+
+def _known(measurements: Measurements, name: str, steps: float) -> Known:
+    """What was said of the frames that were looked at, and of those before them."""
+    samples, frames = measurements.tables["samples"], measurements.tables["frames"]
+    rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
+    now, before = (
+        column(samples, each).astype(np.float64) / steps for each in (name, f"previous_{name}")
+    )
+    return Known.of(rows, now, before, column(frames, "jump"))
 
 
 def _map(maps: Table, first: int | None, last: int | None) -> dict[str, Any] | None:
