@@ -12,6 +12,7 @@ import pytest
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.simulate.arrays import frames_from, impair_frames, video_stream
+from defectscope.simulate.banding import contours
 from defectscope.simulate.material import Footage, Look
 from defectscope.simulate.registry import simulator
 
@@ -320,6 +321,37 @@ def test_banding_leaves_few_levels_in_the_sky_and_keeps_texture(clip):
     assert np.abs(luma(out[12])[texture] - luma(clip[12])[texture]).mean() < 1.0
 
 
+def test_banding_is_told_where_steps_show_and_nowhere_else(clip):
+    rows = np.arange(216, dtype=np.float32)[:, None]
+    slope = 60 + rows / 4 + np.zeros((1, 384), np.float32)
+    steps = np.floor(slope / 8) * 8 + 4
+    # Seven steps across the whole width, in sides of a square of the same size.
+    assert contours(slope, steps) == pytest.approx(7 * 384 / np.sqrt(slope.size), rel=0.15)
+    assert contours(slope, slope) == 0
+    # What was there before, and what is hidden by grain, are no new steps.
+    assert contours(steps, steps) == 0
+    grain = np.random.default_rng(1).normal(0, 6, slope.shape)
+    assert contours(slope, steps + grain) < 0.5
+    # In a small picture without a smooth expanse nothing shows: it stays, and truth is silent.
+    whole, truth = impair("banding", clip, severity=1, dark_only="false", smooth_code="5")
+    assert not truth
+    assert all(np.array_equal(luma(a), luma(b)) for a, b in zip(clip, whole, strict=True))
+
+
+def test_banding_steps_are_higher_with_severity():
+    frames = list(Footage(seed=6, width=384, height=216, frames=16, look=Look(sky=0.6)))
+    stream = video_stream(384, 216, 16)
+    heights = []
+    for severity in (1, 3, 5):
+        out, truth = impair(
+            "banding", frames, severity, span=Interval(0.2, 0.5), stream=stream,
+            dark_only="false", smooth_code="5",
+        )  # fmt: skip
+        assert truth
+        heights.append(np.square(luma(out[8]) - luma(frames[8])).mean())
+    assert heights[0] < heights[1] < heights[2]
+
+
 def test_colours_go_wrong_as_asked(clip):
     y, u, v = (plane.picture.astype(int) for plane in clip[12].planes)
     swapped, _ = impair("color_error", clip, kind="chroma_swap")
@@ -344,7 +376,6 @@ def test_colours_go_wrong_as_asked(clip):
         ("letterbox", {"kind": "window", "scaled": "false"}),
         ("interlacing", {"chroma": "true"}),
         ("flicker", {"kind": "luma", "hz": "5"}),
-        ("banding", {"dark_only": "false", "smooth_code": "5"}),
         ("tearing", {"roam": "0", "seam": "0.4"}),
         ("compression_blockiness", {"codec": "mpeg2video", "scale": "1"}),
     ],

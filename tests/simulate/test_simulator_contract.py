@@ -178,8 +178,10 @@ def test_pictures_repeat_with_the_seed(name, frames, stream):
 
 @pytest.mark.parametrize("name", VIDEO)
 def test_ten_bit_pictures_are_impaired_in_ten_bits(name):
-    deep = list(Footage(seed=6, width=96, height=64, frames=16, bit_depth=10))
-    facts = video_stream(96, 64, 16, bit_depth=10)
+    # Large enough, and with enough of a sky, for steps in gradients to show.
+    look = Look(sky=0.6)
+    deep = list(Footage(seed=6, width=384, height=216, frames=16, bit_depth=10, look=look))
+    facts = video_stream(384, 216, 16, bit_depth=10)
     out, truth = impair_frames(ALL[name], deep, facts, span=Interval(0.2, 0.5), seed=2, severity=5)
     assert truth
     assert all(frame.planes[0].data.dtype == np.uint16 for frame in out)
