@@ -332,24 +332,9 @@ def test_banding_is_told_where_steps_show_and_nowhere_else(clip):
     assert contours(steps, steps) == 0
     grain = np.random.default_rng(1).normal(0, 6, slope.shape)
     assert contours(slope, steps + grain) < 0.5
-    # In a small picture without a smooth expanse nothing shows: it stays, and truth is silent.
-    whole, truth = impair("banding", clip, severity=1, dark_only="false", smooth_code="5")
+    # In a small picture without a smooth expanse nothing shows, and truth is silent.
+    _, truth = impair("banding", clip, severity=1, dark_only="false", smooth_code="5")
     assert not truth
-    assert all(np.array_equal(luma(a), luma(b)) for a, b in zip(clip, whole, strict=True))
-
-
-def test_banding_steps_are_higher_with_severity():
-    frames = list(Footage(seed=6, width=384, height=216, frames=16, look=Look(sky=0.6)))
-    stream = video_stream(384, 216, 16)
-    heights = []
-    for severity in (1, 3, 5):
-        out, truth = impair(
-            "banding", frames, severity, span=Interval(0.2, 0.5), stream=stream,
-            dark_only="false", smooth_code="5",
-        )  # fmt: skip
-        assert truth
-        heights.append(np.square(luma(out[8]) - luma(frames[8])).mean())
-    assert heights[0] < heights[1] < heights[2]
 
 
 def test_colours_go_wrong_as_asked(clip):
@@ -376,6 +361,7 @@ def test_colours_go_wrong_as_asked(clip):
         ("letterbox", {"kind": "window", "scaled": "false"}),
         ("interlacing", {"chroma": "true"}),
         ("flicker", {"kind": "luma", "hz": "5"}),
+        ("banding", {"dark_only": "false", "smooth_code": "5"}),
         ("tearing", {"roam": "0", "seam": "0.4"}),
         ("compression_blockiness", {"codec": "mpeg2video", "scale": "1"}),
     ],

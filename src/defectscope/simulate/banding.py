@@ -14,7 +14,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, ladder
-from defectscope.simulate.pictures import Arrays, PictureSimulator, to_codes, to_native
+from defectscope.simulate.pictures import Arrays, PictureSimulator, planes_of, to_codes, to_native
 
 # A step shows where it is at least so high, in codes, in the picture that comes out, between sides
 # that are flat for three samples to within one code, and was at most half as high before.
@@ -54,8 +54,8 @@ class Params:
 class Banding(PictureSimulator[Params]):
     """Cleans smooth areas of their noise, which would hide the steps, and quantises them.
 
-    Pictures in which no step would show, for want of a smooth gradient, stay as they are, and truth
-    does not name them.
+    Truth reaches from the first picture to the last in which steps show; where there is no smooth
+    gradient, none do.
     """
 
     name = "banding"
@@ -73,8 +73,8 @@ class Banding(PictureSimulator[Params]):
             dark_only=float(rng.uniform()) < 0.2,
         )
 
-    def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays | None:
-        """Gives the picture with its smooth areas in steps, or None where there is no such area."""
+    def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
+        """Gives the picture with its smooth areas in steps."""
         params = plan.params
         luma = to_codes(planes[0], frame.bit_depth)
         # Averages over about a hundredth of the height: noise goes, gradients stay.
@@ -92,8 +92,6 @@ class Banding(PictureSimulator[Params]):
         level = np.floor(mean / params.step_code)
         stepped = level * params.step_code + params.step_code / 2
         banded = luma + (stepped - luma) * weight
-        if contours(luma, banded) < _LEAST_CONTOURS:
-            return None
         out: Arrays = [to_native(banded, frame.bit_depth)]
         for chroma in planes[1:]:
             codes = to_codes(chroma, frame.bit_depth)
@@ -103,6 +101,11 @@ class Banding(PictureSimulator[Params]):
             codes += (steps * params.step_code - codes) * fits
             out.append(to_native(codes, frame.bit_depth))
         return out
+
+    def shows(self, before: Frame, after: Frame) -> bool:
+        """Tells whether the picture has enough steps that it had not before."""
+        was, now = (to_codes(planes_of(f)[0], f.bit_depth) for f in (before, after))
+        return contours(was, now) >= _LEAST_CONTOURS
 
 
 def contours(before: NDArray[Any], after: NDArray[Any]) -> float:

@@ -84,7 +84,7 @@ def within(span: Interval, time_s: Fraction) -> bool:
 
 @dataclass(slots=True)
 class Extent:
-    """Collects where frames were really damaged, from the first one to the end of the last."""
+    """Collects where frames show damage, from the first one to the end of the last."""
 
     start_s: Fraction | None = None
     end_s: Fraction = Fraction(0)
@@ -119,9 +119,20 @@ class PictureSimulator(VideoSimulator[P]):
             if planes is None:
                 yield frame
                 continue
-            extent.add(frame, video)
-            yield with_planes(frame, planes)
+            impaired = with_planes(frame, planes)
+            if self.shows(frame, impaired):
+                extent.add(frame, video)
+            yield impaired
         truth.extend(extent.truths(plan, self.defects[0], **self.facts(plan)))
+
+    def shows(self, before: Frame, after: Frame) -> bool:
+        """Tells whether the damage of one picture can be seen; truth reaches as far as it can.
+
+        Args:
+            before: The picture as it was.
+            after: The picture, damaged.
+        """
+        return True
 
     def facts(self, plan: Plan[P]) -> dict[str, Any]:
         """Gives what truth says beside the parameters."""
