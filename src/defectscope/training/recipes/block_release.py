@@ -26,7 +26,7 @@ from defectscope.training.scores import (
 if TYPE_CHECKING:
     from defectscope.training.recipes.block_corruption import BlockCorruptionRecipe
 
-VERSION = "0.3.0"
+VERSION = "0.4.0"
 # The published first decision: more of the picture than this is damaged.
 AREA_RULE = 0.07
 # What stands until `benchmarks/block_corruption.py --tune` has chosen on whole programmes: the cost
