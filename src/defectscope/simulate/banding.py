@@ -54,8 +54,7 @@ class Params:
 class Banding(PictureSimulator[Params]):
     """Cleans smooth areas of their noise, which would hide the steps, and quantises them.
 
-    Truth reaches from the first picture to the last in which steps show; where there is no smooth
-    gradient, none do.
+    Truth is silent where steps show in none of the pictures, for want of a smooth gradient.
     """
 
     name = "banding"

@@ -84,7 +84,7 @@ def within(span: Interval, time_s: Fraction) -> bool:
 
 @dataclass(slots=True)
 class Extent:
-    """Collects where frames show damage, from the first one to the end of the last."""
+    """Collects where frames were damaged, from the first one to the end of the last."""
 
     start_s: Fraction | None = None
     end_s: Fraction = Fraction(0)
@@ -110,6 +110,7 @@ class PictureSimulator(VideoSimulator[P]):
         video = plan.video
         extent = Extent()
         index = 0
+        shown = False
         for frame in frames:
             if not within(plan.span, time_of(frame, video)):
                 yield frame
@@ -120,13 +121,14 @@ class PictureSimulator(VideoSimulator[P]):
                 yield frame
                 continue
             impaired = with_planes(frame, planes)
-            if self.shows(frame, impaired):
-                extent.add(frame, video)
+            shown = shown or self.shows(frame, impaired)
+            extent.add(frame, video)
             yield impaired
-        truth.extend(extent.truths(plan, self.defects[0], **self.facts(plan)))
+        if shown:
+            truth.extend(extent.truths(plan, self.defects[0], **self.facts(plan)))
 
     def shows(self, before: Frame, after: Frame) -> bool:
-        """Tells whether the damage of one picture can be seen; truth reaches as far as it can.
+        """Tells whether the damage of one picture can be seen; truth is silent if none of it can.
 
         Args:
             before: The picture as it was.
