@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ def blockiness(path: Path) -> list[float]:
             graph.push(frame)
             seen = graph.pull()
             values.append(float(dict(seen.metadata).get("lavfi.block", 0.0)))
-    return values
+    # It divides by nothing where a picture is flat.
+    return [0.0 if math.isnan(value) else value for value in values]
 
 
 def gate_recall(judged: Sequence[Judged]) -> dict[str, Any]:
