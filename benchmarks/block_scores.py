@@ -23,6 +23,8 @@ from defectscope.training.recipes.block_sources import VIDEO_SUFFIXES
 from defectscope.training.scores import auc, poisson_upper
 
 MIN_IOU = 0.5
+# Occurrences by the largest share of the picture that they damage.
+_SIZES = {"under 1 %": 0.01, "1 to 3 %": 0.03, "3 to 10 %": 0.1, "over 10 %": 1.01}
 # A picture counts as clean when nothing in it is damaged and less than this differs at all.
 TOUCHED_SHARE = 0.02
 
@@ -47,6 +49,7 @@ def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[s
         detector = type(detector)(tuned=tuned)
     missed: dict[str, int] = {}
     found = said_all = truth_all = false = 0
+    sizes: dict[str, list[int]] = {name: [0, 0] for name in _SIZES}
     errors: list[float] = []
     for each in judged:
         said = [f.interval for f in detector.decide(each.measured, each.stream).findings]
@@ -56,6 +59,12 @@ def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[s
         kind = str(each.clip.facts["generator"])
         missed[kind] = missed.get(kind, 0) + len(truth) - matched
         said_all, truth_all = said_all + len(said), truth_all + len(truth)
+        for span in truth:
+            first, stop = (round(at * RATE_FPS) for at in (span.start_s, span.end_s))
+            largest = each.clip.areas[first:stop].max()
+            size = next(name for name, most in _SIZES.items() if largest < most)
+            sizes[size][0] += any(span.iou(s) >= MIN_IOU for s in said)
+            sizes[size][1] += 1
         if not (each.clip.areas > 0).any():
             false += len(said)
         errors += [
@@ -67,6 +76,7 @@ def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[s
         "precision": round(precision, 4), "recall": round(recall, 4),
         "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
         "false_in_clean_clips": false, "missed_by_kind": {k: n for k, n in missed.items() if n},
+        "found_of_by_largest_area": sizes,
         "median_end_error_s": round(float(np.median(errors)), 4) if errors else float("nan"),
     }  # fmt: skip
 

@@ -23,6 +23,9 @@ from defectscope.simulate._damage_mask import CLEAN
 
 # A false alarm on clean material costs as much as so much F1: one in ten minutes is the goal whole.
 ALARM_COST = 0.1
+# Clean material has to stay silent with so much more evidence than it gave, in log-odds: what is
+# not at hand is not always tamer than what is.
+MARGIN = 0.5
 # Clues that the decision may listen to; docs/results/block_corruption.md compares choices.
 CLUES = ("logit", "logit_rise", "before", "after", "highest", "lowest")
 _RIDGE = 0.1
@@ -119,7 +122,10 @@ def score(
 ) -> tuple[float, list[int]]:
     """F1 less the cost of alarms, and occurrences true, said and matched, and alarms."""
     rare, change, most = point
-    rows = [counts(p, s + rare, change, most, leap) for p, s in zip(programmes, said, strict=True)]
+    rows = [
+        counts(p, s + rare + (0.0 if p[3] else MARGIN), change, most, leap)
+        for p, s in zip(programmes, said, strict=True)
+    ]
     true, found, matched = (sum(row[k] for row in rows) for k in range(3))
     alarms = sum(row[1] for row in rows if row[0] == 0)
     return 2 * matched / (true + found) - ALARM_COST * alarms, [true, found, matched, alarms]
