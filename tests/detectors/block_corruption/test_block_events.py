@@ -13,7 +13,14 @@ from defectscope.detectors.block_corruption.analysis import (
 )
 from defectscope.detectors.block_corruption.clues import clues, usual
 from defectscope.detectors.block_corruption.detector import Params
-from defectscope.detectors.block_corruption.events import Event, Known, beside, brief, events
+from defectscope.detectors.block_corruption.events import (
+    Event,
+    Known,
+    beside,
+    brief,
+    events,
+    stretches,
+)
 
 STARTS_S = np.arange(100) / 25
 ENDS_S = (np.arange(100) + 1) / 25
@@ -79,13 +86,27 @@ def test_occurrences_close_together_are_one():
     assert found(rows, evidence, before, bridge_s=0.2) == [(10, 25)]
 
 
+def test_ends_are_drawn_in_to_what_looks_damaged_by_itself():
+    scores = np.full(100, -5.0)
+    scores[40:60] = 4
+    known = Known(np.arange(100), scores, np.zeros(100))
+    # Evidence that listens to the half second around reaches too far on both sides.
+    evidence = np.full(100, -5.0)
+    evidence[28:72] = 4
+    (event,) = events(known, evidence, STARTS_S, ENDS_S, COST, 0.5, 0.0)
+    assert (event.start_s, event.end_s) == (40 / 25, 60 / 25)
+    # No further than evidence can have reached: what goes on for longer is weak damage.
+    evidence[:] = 4
+    (event,) = events(known, evidence, STARTS_S, ENDS_S, COST, 0.5, 0.0)
+    assert (event.start_s, event.end_s) == (0, 4)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_course_is_the_best_of_all_courses(seed):
     evidence = np.random.default_rng(seed).normal(0, 4, 9)
-    known = Known(np.arange(9), evidence, np.zeros(100))
     said = np.zeros(9, bool)
-    for event in events(known, evidence, STARTS_S, ENDS_S, COST, 0.0, -1.0):
-        said[round(event.start_s * 25) : round(event.end_s * 25)] = True
+    for first, stop in stretches(evidence, COST):
+        said[first:stop] = True
 
     def worth(course):
         # Clean before the first frame; what lasts beyond the last one has no end yet.

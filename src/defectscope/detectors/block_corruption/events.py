@@ -13,6 +13,10 @@ _ROUNDING_S = 1e-6
 # Brief is at most so long; it is held against so much on both sides, but for the nearest frames.
 _BRIEF_S = 0.4
 _SIDE_S, _APART_S = 1.5, 0.1
+# Evidence listens to frames up to a second away, so a stretch may reach so much too far.
+_SMEARED_S = 1.0
+# What a stretch scores inside: not the median, for it may reach too far on both sides.
+_INSIDE_PERCENT = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def events(
 
     Every stretch must pay for its beginning and its end, so one frame of weak evidence begins
     nothing and one clean-looking frame ends nothing, while several, or one that is beyond doubt,
-    do. Between a clean and a damaged judged frame the end lies where the picture changed most.
+    do. Its ends are drawn in to the frames that look damaged by themselves; between a clean and a
+    damaged judged frame the end lies where the picture changed most.
 
     Source: A. J. Viterbi 1967, Error bounds for convolutional codes (the search for the course).
 
@@ -87,10 +92,11 @@ def events(
         bridge_s: Occurrences no further apart than this are joined.
     """
     out: list[Event] = []
-    for first, stop in _stretches(evidence, change):
+    for first, stop in stretches(evidence, change):
         peak = 1 / (1 + np.exp(-float(evidence[first:stop].max())))
         if peak < enter:
             continue
+        first, stop = _drawn_in(known, starts_s, first, stop)
         start, end = _turn(known, first - 1, first), _turn(known, stop - 1, stop)
         event = Event(float(starts_s[start]), float(ends_s[end - 1]), peak)
         if out and event.start_s - out[-1].end_s <= bridge_s + _ROUNDING_S:
@@ -151,7 +157,7 @@ def beside(events: list[Event], more: list[Event]) -> list[Event]:
     return sorted([*events, *free], key=lambda event: event.start_s)
 
 
-def _stretches(evidence: NDArray[np.float64], change: float) -> list[tuple[int, int]]:
+def stretches(evidence: NDArray[np.float64], change: float) -> list[tuple[int, int]]:
     """Half-open stretches of damage that maximise the evidence in them less the cost of ends."""
     # Best sums so far that leave the last frame clean or damaged, and where each came from.
     clean, damaged = 0.0, -np.inf
@@ -177,6 +183,29 @@ def _stretches(evidence: NDArray[np.float64], change: float) -> list[tuple[int, 
             stop = k
             state = True
     return out[::-1]
+
+
+def _drawn_in(
+    known: Known, starts_s: NDArray[np.float64], first: int, stop: int
+) -> tuple[int, int]:
+    """Gives a stretch without the frames at its ends that score rather as the frames outside do.
+
+    Where none within reach looks damaged by itself, the end stays where it is.
+    """
+    at_s, scores = starts_s[known.rows], known.scores
+    inside = float(np.percentile(scores[first:stop], _INSIDE_PERCENT))
+    before = scores[np.searchsorted(at_s, at_s[first] - _SIDE_S) : first]
+    after = scores[stop : np.searchsorted(at_s, at_s[stop - 1] + _SIDE_S, side="right")]
+    own = np.arange(first, stop)
+    if len(before):
+        near = at_s[own] <= at_s[first] + _SMEARED_S
+        like = own[near & (scores[own] >= (float(np.median(before)) + inside) / 2)]
+        first = int(like[0]) if len(like) else first
+    if len(after):
+        near = at_s[own] >= at_s[stop - 1] - _SMEARED_S
+        like = own[near & (scores[own] >= (float(np.median(after)) + inside) / 2)]
+        stop = int(like[-1]) + 1 if len(like) and like[-1] >= first else stop
+    return first, stop
 
 
 def _turn(known: Known, before: int, after: int) -> int:
