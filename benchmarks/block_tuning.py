@@ -12,10 +12,10 @@ import numpy as np
 from block_material import NAME, VISIBLE_AREA, Judged
 
 from defectscope.detection.artifacts import bundled
-from defectscope.detection.tables import column, times_s
+from defectscope.detection.tables import times_s
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.analysis import AREA_STEPS, LOGIT_STEPS
 from defectscope.detectors.block_corruption.clues import clues
+from defectscope.detectors.block_corruption.detector import judged
 from defectscope.detectors.block_corruption.events import Known, beside, brief, events
 from defectscope.findings import Interval, Measurements
 from defectscope.media.stream import StreamInfo
@@ -42,20 +42,10 @@ Programme = tuple[Known, dict[str, np.ndarray], np.ndarray, list[Interval]]
 def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval]) -> Programme:
     """Gives what decisions are made of."""
     assert stream.video is not None
-    frames, samples = measured.tables["frames"], measured.tables["samples"]
-    rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
-    jumps = column(frames, "jump")
-    logits, shares = (
-        Known.of(rows, column(samples, name) / steps, column(samples, before) / steps, jumps)
-        for name, before, steps in (
-            ("logit", "previous_logit", LOGIT_STEPS),
-            ("area", "previous_area", AREA_STEPS),
-        )
-    )
-    edges_s = times_s(frames)
-    said = clues(logits.scores, shares.scores, edges_s[logits.rows])
+    known, said = judged(measured)
+    edges_s = times_s(measured.tables["frames"])
     edges_s = np.append(edges_s, edges_s[-1] + float(1 / stream.video.frame_rate))
-    return logits, said, edges_s, truth
+    return known, said, edges_s, truth
 
 
 def labels(judged: Judged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

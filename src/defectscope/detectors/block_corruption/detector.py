@@ -163,11 +163,8 @@ class BlockCorruption:
 
         The network's decision, how far it rises above the usual, and what was said around it.
         """
-        known = _known(measurements, "logit", LOGIT_STEPS)
-        shares = _known(measurements, "area", AREA_STEPS)
-        starts_s = times_s(measurements.tables["frames"])
+        known, said = judged(measurements)
         fit = self.tuned.artifact["calibration"]
-        said = clues(known.scores, shares.scores, starts_s[known.rows])
         return known, fit["offset"] + sum(fit[name] * said[name] for name in said)
 
     def _finding(
@@ -207,6 +204,14 @@ class BlockCorruption:
             severity=severity_of(self.tuned.severity["block_corruption"], evidence),
             evidence=evidence,
         )
+
+
+def judged(measurements: Measurements) -> tuple[Known, dict[str, NDArray[np.float64]]]:
+    """Gives the frames that were judged, the decision as scores, and what tells damage in them."""
+    known = _known(measurements, "logit", LOGIT_STEPS)
+    shares = _known(measurements, "area", AREA_STEPS)
+    starts_s = times_s(measurements.tables["frames"])
+    return known, clues(known.scores, shares.scores, starts_s[known.rows])
 
 
 def _known(measurements: Measurements, name: str, steps: float) -> Known:

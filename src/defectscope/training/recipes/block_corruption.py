@@ -46,6 +46,7 @@ _FAINT_SHARE = 0.01
 # Shares of a batch: cached damage; on clean pairs drawn damage, lost blocks, damage of another pair
 # and harmless things; the others are clean as they are.
 _CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED = 0.3, 0.08, 0.06, 0.1, 0.18
+_PLACES = np.cumsum([_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED])
 # Batches of smaller crops show pictures further reduced, as a detector sees high definition.
 _REDUCED_SHARE = 0.3
 _REDUCED, _USUAL = 0.5, 0.75
@@ -185,20 +186,17 @@ class BlockCorruptionRecipe:
             return cached(cache, "train", int(index))
 
         own = taken(part < _CACHED)
-        for upper, made in zip(
-            np.cumsum([_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED]),
-            (
-                None,
-                lambda: damaged(own, rng),
-                lambda: refilled(own, rng),
-                lambda: transplanted(own, taken(True), rng),
-                lambda: dressed(own, taken(False), rng),
-            ),
-            strict=True,
-        ):
-            if part < upper:
-                return (made(), True) if made else (own, False)
-        return own, False
+        match int(np.searchsorted(_PLACES, part, side="right")):
+            case 1:
+                return damaged(own, rng), True
+            case 2:
+                return refilled(own, rng), True
+            case 3:
+                return transplanted(own, taken(True), rng), True
+            case 4:
+                return dressed(own, taken(False), rng), True
+            case _:
+                return own, False
 
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]

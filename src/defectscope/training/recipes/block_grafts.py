@@ -52,8 +52,7 @@ def grafted(host: Yuv, donor: Yuv, blocks: Blocks, *, mirrored: bool) -> Yuv:
         blocks = blocks[:, ::-1]
     out: list[NDArray[np.uint8]] = []
     for index, (own, other) in enumerate(zip(host, donor, strict=True)):
-        step = LABEL_PX if index == 0 else LABEL_PX // 2
-        where = blocks.repeat(step, 0).repeat(step, 1)
+        where = _samples(blocks, index)
         other = other[:, ::-1] if mirrored else other
         out.append(np.where(where, other, own))
     return out[0], out[1], out[2]
@@ -94,9 +93,8 @@ def filled(picture: Yuv, blocks: Blocks, fill: str, block_px: int, rng: np.rando
     tint = rng.uniform(20, 100, 2) * rng.choice([-1, 1], 2)
     out: list[NDArray[np.uint8]] = []
     for index, plane in enumerate(picture):
-        step = LABEL_PX if index == 0 else LABEL_PX // 2
-        where = blocks.repeat(step, 0).repeat(step, 1)
-        side = block_px * step // LABEL_PX
+        where = _samples(blocks, index)
+        side = block_px if index == 0 else block_px // 2
         if fill == "smeared":
             made = _smeared(plane, where, across)
         elif fill == "coefficients":
@@ -106,6 +104,12 @@ def filled(picture: Yuv, blocks: Blocks, fill: str, block_px: int, rng: np.rando
             made = plane if index == 0 else plane + tint[index - 1]
         out.append(np.where(where, np.clip(made, 0, 255), plane).astype(np.uint8))
     return out[0], out[1], out[2]
+
+
+def _samples(blocks: Blocks, index: int) -> Blocks:
+    """Gives which samples of a plane belong to blocks: 0 is luma, the others half as wide."""
+    step = LABEL_PX if index == 0 else LABEL_PX // 2
+    return blocks.repeat(step, 0).repeat(step, 1)
 
 
 def _smeared(plane: NDArray[np.uint8], lost: Blocks, across: bool) -> NDArray[np.uint8]:
