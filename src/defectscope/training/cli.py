@@ -72,6 +72,8 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", help="PyTorch device; default: CUDA when there is one")
     parser.add_argument("--start", type=Path, help="pretrained weights (safetensors) to begin with")
+    parser.add_argument("--take-up", type=Path, help="go on with a run that was handed over")
+    parser.add_argument("--hand-over", type=Path, help="write what going on elsewhere needs")
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +159,7 @@ def _prepare(options: argparse.Namespace, console: Console) -> None:
 def _train(options: argparse.Namespace, console: Console) -> None:
     from safetensors.torch import load_file
 
+    from defectscope.training.handover import hand_over, take_up
     from defectscope.training.loop import train
     from defectscope.training.run import Progress
 
@@ -164,6 +167,9 @@ def _train(options: argparse.Namespace, console: Console) -> None:
     plan = dataclasses.replace(chosen.schedule(), seed=options.seed)
     schedule: Schedule = replace_fields(plan, _pairs(options.schedule))
     start = load_file(options.start) if options.start else None
+    folder = options.work / options.run
+    if options.take_up is not None:
+        take_up(options.take_up, folder)
     with _bars(console) as bars:
         task = bars.add_task("train", total=schedule.steps, detail="")
 
@@ -175,10 +181,12 @@ def _train(options: argparse.Namespace, console: Console) -> None:
                 f"best {progress.best:.4f}  {progress.examples_per_s:.0f}/s",
             )
 
-        folder = options.work / options.run
         outcome = train(
             chosen, cache, folder, schedule, device=options.device, start=start, report=show
         )
+    if options.hand_over is not None:
+        size = hand_over(folder, options.hand_over)
+        console.print(f"{options.hand_over}: {size / 1e6:.2f} MB")
     state = "finished" if outcome.finished else "stopped; run the same command to go on"
     console.print(f"{state}: step {outcome.step}, best {outcome.best:.4f} at {outcome.best_step}")
 
