@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from defectscope.errors import UnreadableMediaError
 from defectscope.media.cues import Captions, Cue
+from defectscope.media.decoding import Undecodable, VideoDecoder
 from defectscope.media.embedded_cues import cue_stream, embedded_cues
 from defectscope.media.frames import LOUDEST, DecodeEvent, Frame, Samples
 from defectscope.media.limits import Limits
@@ -53,16 +54,14 @@ def open_media(
         UnreadableMediaError: There is no sound and no picture that can be decoded.
     """
     limits = limits or Limits()
-    container = open_container(media, limits)
-    try:
-        name = uri or display_name(media)
-        info, origin = describe(container, name, limits, has_captions=captions is not None)
-        if info.video is None and info.audio is None:
-            raise UnreadableMediaError(f"{name}: no picture and no sound that can be decoded")
-    except BaseException:
-        container.close()
-        raise
-    return Reader(container, info, origin, limits, captions)
+    name = uri or display_name(media)
+    with open_container(media, limits) as probed:
+        info, origin = describe(probed, name, limits, has_captions=captions is not None)
+    if info.video is None and info.audio is None:
+        raise UnreadableMediaError(f"{name}: no picture and no sound that can be decoded")
+    # Opened anew, because the probe's first decode opened the decoders: a decoder takes its number
+    # of threads when it opens, and some formats cannot go back to their beginning.
+    return Reader(lambda: open_container(media, limits), info, origin, limits, captions)
 
 
 class Reader:
@@ -75,7 +74,7 @@ class Reader:
 
     def __init__(
         self,
-        container: Any,
+        opened: Callable[[], Any],
         info: StreamInfo,
         origin: int,
         limits: Limits,
@@ -83,17 +82,18 @@ class Reader:
     ) -> None:
         self.info = info
         self.captions = captions
-        self._container = container
+        self._opened = opened
+        self._container = container = opened()
         self._video: Any = video_stream(container) if info.video is not None else None
         self._audio: Any = audio_stream(container) if info.audio is not None else None
         self._cue_stream: Any = cue_stream(container)
         clock = self._video if self._video is not None else self._audio
         self._origin = origin
         self._origin_s = Fraction(origin) * clock.time_base
+        self._spares: list[Any] = []
+        self._decoder = None
         if self._video is not None:
-            # The probe has opened the decoder already; a fresh one takes the thread settings.
-            self._video.codec_context.flush_buffers()
-        self._threads = limits.decode_threads
+            self._decoder = VideoDecoder(limits.decode_threads, self._fresh_context)
 
     def __enter__(self) -> Reader:
         return self
@@ -108,7 +108,8 @@ class Reader:
 
     def close(self) -> None:
         """Frees the decoder and the file."""
-        self._container.close()
+        for container in (self._container, *self._spares):
+            container.close()
 
     def read(
         self,
@@ -179,14 +180,12 @@ class Reader:
             target = int((time_s + self._origin_s) * av.time_base)
         with contextlib.suppress(av.error.FFmpegError):
             self._container.seek(target, backward=time_s is not None, any_frame=False)
-        for stream in (self._video, self._audio):
-            if stream is not None:
-                stream.codec_context.flush_buffers()
+        if self._decoder is not None:
+            self._decoder.reset()
+        if self._audio is not None:
+            self._audio.codec_context.flush_buffers()
 
     def _decode(self, streams: list[Any], start: Fraction, end: Fraction | None) -> Iterator[Item]:
-        if self._video is not None and not self._video.codec_context.is_open:
-            self._video.thread_type = "AUTO"
-            self._video.codec_context.thread_count = self._threads
         pictures = _Pictures(self.info, self._origin, start, end)
         clock = None
         if self.info.audio is not None:
@@ -214,22 +213,38 @@ class Reader:
             medium = "video" if stream is self._video else "audio"
             if packet.is_corrupt:
                 yield DecodeEvent("corrupt_packet", medium, self._packet_s(packet))
-            try:
-                decoded = packet.decode()
-            except (av.error.FFmpegError, ValueError):
-                at = self._packet_s(packet)
-                if at >= start and (end is None or at < end):
-                    yield DecodeEvent("decode_error", medium, at)
-                continue
-            if stream is self._video:
-                for native in decoded:
+            for native in self._decoded(packet):
+                if isinstance(native, Undecodable):
+                    at = self._packet_s(native.packet)
+                    if at >= start and (end is None or at < end):
+                        yield DecodeEvent("decode_error", medium, at)
+                elif stream is self._video:
                     yield from pictures.take(native)
+                elif clock is not None:
+                    yield from _samples(native, clock, start, end)
+            if stream is self._video:
                 done[stream.index] = pictures.done
             elif clock is not None:
-                for native in decoded:
-                    yield from _samples(native, clock, start, end)
                 done[stream.index] = end is not None and clock.position_s >= end
         yield from pictures.flush()
+
+    def _decoded(self, packet: Any) -> Iterator[Any]:
+        if self._decoder is not None and packet.stream is self._video:
+            yield from self._decoder.decode(packet)
+            return
+        try:
+            yield from packet.decode()
+        except (av.error.FFmpegError, ValueError):
+            yield Undecodable(packet)
+
+    def _fresh_context(self) -> Any:
+        """Gives the video's codec context from a container that nothing was decoded from."""
+        if not self._video.codec_context.is_open and not self._spares:
+            return self._video.codec_context
+        while self._spares:
+            self._spares.pop().close()
+        self._spares.append(self._opened())
+        return self._spares[0].streams[self._video.index].codec_context
 
     def _packet_s(self, packet: Any) -> float:
         stamp = packet.pts if packet.pts is not None else packet.dts

@@ -99,6 +99,8 @@ def open_container(media: MediaLike, limits: Limits) -> InputContainer:
             )
         target = io.BytesIO(media)
     else:
+        # Whatever read it before, from the beginning.
+        media.seek(0)
         target = media
     try:
         container: Any = av.open(
