@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
-        false-alarms kernel constraints gallery \
+        false-alarms kernel constraints gallery golden \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -99,6 +99,9 @@ smoke: $(RUN_STAMP) ## Makes a prediction with every archive, unpacked, in a bar
 	    from defectscope.deploy.archives import read_manifest, smoke_test; \
 	    built = read_manifest(Path('archives')).items(); \
 	    [smoke_test(Path('archives') / one.model_data, name) for name, one in built]"
+
+golden: $(DEV_STAMP) ## Records the golden reports anew (look at what changed in them)
+	$(BIN)/python -m pytest -n 2 tests/golden --record-golden
 
 gallery: $(DEV_STAMP) ## Draws the gallery of simulated defects
 	$(BIN)/python benchmarks/gallery.py

@@ -50,3 +50,7 @@ def impaired_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio = AudioEncoding(options={"aac_pns": "0"})
     write_clip(path, frames=frames(), runs=runs_of(sound), video=encoding, audio=audio)
     return path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-golden", action="store_true", help="record tests/golden anew")

@@ -216,9 +216,12 @@ def _reencode(
 
 
 def video_encoding(video: VideoInfo) -> VideoEncoding:
-    """Gives the encoding for impaired pictures: fine enough to keep the defect as it was made."""
+    """Gives the encoding for impaired pictures: fine enough to keep the defect as it was made.
+
+    One thread, because with several the same seed does not give the same pictures.
+    """
     codec = "libx265" if video.codec == "hevc" else "libx264"
-    return VideoEncoding.like(video, codec=codec, crf=16.0, threads=0)
+    return VideoEncoding.like(video, codec=codec, crf=16.0, threads=1)
 
 
 def audio_encoding(audio: AudioInfo, suffix: str) -> AudioEncoding:

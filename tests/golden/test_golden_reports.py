@@ -1,0 +1,118 @@
+"""Reports of fixed clips stay as they were recorded, until somebody changes them on purpose.
+
+`make golden` records them anew; the change to the files then shows what became of the reports.
+Names of evidence that were changed since the recording are translated by renamed_evidence.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from defectscope.detectors import analyze
+from defectscope.simulate.registry import simulators
+from defectscope.simulate.twins import TWINS
+
+HERE = Path(__file__).parent
+CASES = [("simulated", name) for name in simulators()] + [
+    ("hard_negative", each.name) for each in TWINS
+]
+
+# One frame at 25 frames a second, and what a network's score may differ by between processors.
+TIME_S = 0.0401
+SCORE = 0.02
+EVIDENCE_SHARE = 0.05
+EVIDENCE_STEP = 0.02
+
+
+def summary(report: Any) -> dict[str, Any]:
+    """Gives what a golden file keeps of a report."""
+    return {
+        "findings": [
+            {
+                "detector": f.detector,
+                "defect": f.defect,
+                "start_s": round(f.start_s, 4),
+                "end_s": round(f.end_s, 4),
+                "severity": f.severity,
+                "confidence": round(f.confidence, 4),
+                "evidence": rounded(dict(f.evidence)),
+            }
+            for f in report.findings
+        ],
+        "verdicts": {
+            name: {"verdict": entry["verdict"], "peak_score": rounded(entry["peak_score"])}
+            for name, entry in report.verdicts.items()
+        },
+    }
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    return value
+
+
+def differences(path: str, old: Any, new: Any) -> list[str]:
+    """Names every place where two summaries differ by more than the tolerances."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = [f"{path}: {key} only in one" for key in old.keys() ^ new.keys()]
+        for key in old.keys() & new.keys():
+            found += differences(f"{path}.{key}", old[key], new[key])
+        return found
+    if isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            return [f"{path}: {len(old)} entries were recorded, now {len(new)}"]
+        return [
+            d
+            for k, pair in enumerate(zip(old, new, strict=True))
+            for d in differences(f"{path}[{k}]", *pair)
+        ]
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (old, new))
+    if not numbers:
+        return [] if old == new else [f"{path}: {old!r} was recorded, now {new!r}"]
+    if path.endswith(("start_s", "end_s")):
+        allowed = TIME_S
+    elif ".evidence." in path:
+        allowed = EVIDENCE_SHARE * abs(old) + EVIDENCE_STEP
+    else:
+        allowed = SCORE
+    return [] if abs(old - new) <= allowed else [f"{path}: {old} was recorded, now {new}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "name"), CASES, ids=[f"{k}-{n}" for k, n in CASES])
+def test_report_is_as_recorded(
+    kind: str,
+    name: str,
+    golden_clip: Callable[[str, str], tuple[Path, Path | None]],
+    request: pytest.FixtureRequest,
+) -> None:
+    media, captions = golden_clip(kind, name)
+    now = summary(analyze(media, captions=captions))
+    path = HERE / "reports" / f"{kind}-{name}.json"
+    if request.config.getoption("--record-golden"):
+        path.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n", "utf-8")
+        return
+    renamed = json.loads((HERE / "renamed_evidence.json").read_text("utf-8"))
+    recorded = json.loads(path.read_text("utf-8"))
+    for finding in recorded["findings"]:
+        keys = renamed.get(finding["detector"], {})
+        finding["evidence"] = {keys.get(k, k): v for k, v in finding["evidence"].items()}
+    assert not (found := differences("report", recorded, now)), "\n".join(found)
+
+
+def test_a_changed_report_is_noticed() -> None:
+    old = {"findings": [{"start_s": 1.0, "severity": "major", "evidence": {"a_code": 10.0}}]}
+    moved = {"findings": [{"start_s": 1.1, "severity": "minor", "evidence": {"a_code": 12.0}}]}
+    assert len(differences("report", old, moved)) == 3
+    assert differences("report", old, {"findings": []})
+    assert not differences("report", old, old)
