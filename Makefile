@@ -51,8 +51,9 @@ test: $(DEV_STAMP) ## Runs the whole test suite
 test-fast: $(DEV_STAMP) ## Runs the tests that take less than 5 s each
 	$(BIN)/python -m pytest -m 'not slow and not browser'
 
-check: $(DEV_STAMP) ## Lints, checks the format, and types
+check: $(DEV_STAMP) ## Lints, checks the format, the layers of imports, and types
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 

@@ -45,8 +45,8 @@ from scoring import SEVERITIES
 from verified import has_already
 
 import defectscope
+from defectscope.analysis import analyze
 from defectscope.detectors import load, names
-from defectscope.detectors.judging import analyze
 from defectscope.errors import DefectscopeError
 from defectscope.simulate.contract import CaptionSimulator, ContainerSimulator
 from defectscope.simulate.registry import simulators

@@ -23,26 +23,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from defectscope.detection.artifacts import bundled
+from defectscope.analysis import analyze
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
 from defectscope.detectors.audio_artifacts.grid import Resampler
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.audio_artifacts.surroundings import NEAR
-from defectscope.detectors.judging import analyze
 from defectscope.detectors.registry import load
 from defectscope.detectors.weights import load_weights
+from defectscope.engine.artifacts import bundled
 from defectscope.training import cli, corpora
-from defectscope.training.contract import recipe
-from defectscope.training.loop import best_model
-from defectscope.training.recipes import sound_release, sound_starts, sound_task
-from defectscope.training.recipes.sound_programmes import score_programmes
-from defectscope.training.recipes.sound_windows import (
+from defectscope.training.audio_artifacts import pretrained as sound_starts
+from defectscope.training.audio_artifacts import release as sound_release
+from defectscope.training.audio_artifacts import task as sound_task
+from defectscope.training.audio_artifacts.programmes import score_programmes
+from defectscope.training.audio_artifacts.windows import (
     holding,
     score_windows,
     without,
 )
+from defectscope.training.contract import recipe
+from defectscope.training.loop import best_model
 from defectscope.training.scores import (
     Platt,
     fit_platt,
@@ -237,7 +239,7 @@ def speed(options: argparse.Namespace) -> tuple[str, Any]:
     """Wall and processor time of a second of 48 kHz stereo, and of its parts."""
     detector, network = _released()
     rng = np.random.default_rng(0)
-    from defectscope.detection.contracts import Chunk
+    from defectscope.engine.contracts import Chunk
     from defectscope.media.frames import Samples
     from defectscope.media.stream import AudioInfo, StreamInfo
 

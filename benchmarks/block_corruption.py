@@ -34,7 +34,7 @@ from block_material import (
 )
 
 from defectscope.detectors import load
-from defectscope.training.recipes.block_sources import VIDEO_SUFFIXES
+from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / f"{NAME}.json"
 SEED = 78

@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from defectscope.detection import measure
-from defectscope.detection.tables import column, times_s
 from defectscope.detectors import load
+from defectscope.engine import measure
 from defectscope.findings import Interval, Measurements, Table
 from defectscope.media import open_media
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.stream import StreamInfo
 from defectscope.media.writer import Writer
-from defectscope.simulate._damage_mask import DAMAGED
+from defectscope.simulate.effects.damage_mask import DAMAGED
+from defectscope.temporal.tables import column, times_s
 from defectscope.training import corpora
-from defectscope.training.recipes import block_examples
-from defectscope.training.recipes.block_alikes import ALIKES
-from defectscope.training.recipes.block_corruption import Settings
-from defectscope.training.recipes.block_sources import STILL_SUFFIXES, VIDEO_SUFFIXES
+from defectscope.training.block_corruption import examples as block_examples
+from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.recipe import Settings
+from defectscope.training.block_corruption.sources import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 NAME = "block_corruption"
 FRAMES, RATE_FPS = 150, 25
@@ -118,7 +118,7 @@ def _between(table: Table, start_s: float, end_s: float) -> Table:
 
 def recordings(roots: Sequence[Path], split: str) -> list[Any]:
     """Recordings of a split."""
-    file = Path(corpora.__file__).parent / "recipes" / f"{NAME}.toml"
+    file = Path(corpora.__file__).parent / NAME / "recipe.toml"
     found = corpora.recordings(
         corpora.read_corpora(file, roots), STILL_SUFFIXES | VIDEO_SUFFIXES, seed=1
     )

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from block_material import FRAMES, NAME, RATE_FPS, VISIBLE_AREA, Judged, judge
 
-from defectscope.detection.contracts import Tuned
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.network import CELL_PX
+from defectscope.engine.contracts import Tuned
 from defectscope.findings import Interval
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
 from defectscope.media.pixels import to_rgb
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, LABEL_PX
-from defectscope.training.recipes.block_alikes import ALIKES
-from defectscope.training.recipes.block_sources import VIDEO_SUFFIXES
+from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, LABEL_PX
+from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 from defectscope.training.scores import auc, poisson_upper
 
 MIN_IOU = 0.5

@@ -11,15 +11,15 @@ import block_scores
 import numpy as np
 from block_material import NAME, VISIBLE_AREA, Judged
 
-from defectscope.detection.artifacts import bundled
-from defectscope.detection.tables import times_s
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.clues import clues
 from defectscope.detectors.block_corruption.detector import judged
 from defectscope.detectors.block_corruption.events import Known, beside, brief, events
+from defectscope.engine.artifacts import bundled
 from defectscope.findings import Interval, Measurements
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate._damage_mask import CLEAN
+from defectscope.simulate.effects.damage_mask import CLEAN
+from defectscope.temporal.tables import times_s
 
 # A false alarm on clean material costs as much as so much F1: one in ten minutes is the goal whole.
 ALARM_COST = 0.1

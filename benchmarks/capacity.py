@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 from throughput import make_clip
 
-from defectscope.detectors import analyze, names
+from defectscope.analysis import analyze
+from defectscope.detectors import names
 
 # Detectors whose answer comes from a network, or that look at every picture at length.
 LEARNED = ("audio_artifacts", "av_sync", "block_corruption")

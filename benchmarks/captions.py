@@ -24,8 +24,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
 from defectscope.detectors import load
+from defectscope.engine.contracts import Chunk
 from defectscope.findings import Finding, Interval
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.frames import Samples

@@ -26,8 +26,8 @@ from accuracy import command_line, version
 from recordings import SUFFIXES
 from verified import expected, is_expected
 
+from defectscope.analysis import analyze
 from defectscope.detectors import load, names
-from defectscope.detectors.judging import analyze
 from defectscope.errors import DefectscopeError
 from defectscope.training.scores import poisson_upper
 

@@ -30,18 +30,18 @@ from typing import Any
 import av
 from throughput import loop
 
+from defectscope.analysis import analyze, merge
 from defectscope.client.records import encode
 from defectscope.deploy.catalogue import Asset, plan
-from defectscope.detectors import analyze, merge
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.s3 import default_client
 from defectscope.media.writer import write_clip
 from defectscope.serving.codec import read_line
 from defectscope.serving.jobs import judge, open_job
 from defectscope.serving.settings import Settings
-from defectscope.simulate.material import Footage
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 DETECTORS = "black_frames,freeze,letterbox,audio_dropout,loudness"
 DEFECTS = (("black_frames", 10.0, 0.4), ("freeze", 29.4, 1.2), ("audio_dropout", 45.0, 0.3))

@@ -17,14 +17,14 @@ import numpy as np
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.arrays import impair_frames, impair_samples, video_stream
-from defectscope.simulate.caption_cues import CueSimulator
 from defectscope.simulate.contract import AudioSimulator, Simulator, VideoSimulator
 from defectscope.simulate.describe import parameters_of
-from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.effects.arrays import impair_frames, impair_samples, video_stream
+from defectscope.simulate.effects.caption_cues import CueSimulator
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.soundscape import music_like, speech_like
-from defectscope.simulate.twins import TWINS
+from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.material import Footage, Look
+from defectscope.simulate.synthetic.soundscape import music_like, speech_like
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "gallery.md"

@@ -17,8 +17,8 @@ from defectscope.deploy.archives import build_archives
 from defectscope.local import LocalSageMaker
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 _ROLE = "arn:aws:iam::123456789012:role/defectscope"
 _NAME = "measured"

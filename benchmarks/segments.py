@@ -16,8 +16,8 @@ from pathlib import Path
 
 from throughput import loop, make_clip
 
+from defectscope.analysis import analyze
 from defectscope.detectors import names
-from defectscope.detectors.judging import analyze
 from defectscope.simulate.run import impair_file, job, stream_of
 
 RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results" / "segments.md"

@@ -25,11 +25,11 @@ from pathlib import Path
 
 from live_endpoint import live_endpoint, megabyte_clip, small_clip
 
+from defectscope.analysis import analyze
 from defectscope.client import Client
-from defectscope.detectors import analyze
-from defectscope.serving.addresses import connection_to
-from defectscope.serving.container import Container
-from defectscope.serving.torchserve import TorchServe
+from defectscope.container.addresses import connection_to
+from defectscope.container.container import Container
+from defectscope.container.torchserve import TorchServe
 
 NAME = "black_frames"
 # The first calls of each kind make connections and fill caches in every process.

@@ -44,8 +44,8 @@ def make_clip(path: Path, width: int, height: int, seconds: int, *, deep: bool =
     """Writes native H.264 with stereo sound: 25 fps, about 4 bit per 1,000 pixels."""
     from defectscope.media.encoding import AudioEncoding, VideoEncoding
     from defectscope.media.writer import write_clip
-    from defectscope.simulate.material import Footage
-    from defectscope.simulate.soundscape import music_like, runs_of
+    from defectscope.simulate.synthetic.material import Footage
+    from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
     footage = Footage(
         seed=11,
@@ -74,8 +74,8 @@ def child(task: str, clip: str, detectors: str) -> None:
     import av
 
     if task == "engine":
-        from defectscope.detection import measure
         from defectscope.detectors import load_all
+        from defectscope.engine import measure
         from defectscope.media import Limits, open_media
 
         loaded = load_all(detectors.split(",") if detectors else None)

@@ -31,10 +31,10 @@ import threading
 import zipfile
 from pathlib import Path
 
+from defectscope.container.container import Container
+from defectscope.container.java import MODEL_NAME_PATTERN
+from defectscope.container.torchserve import TorchServe
 from defectscope.errors import DefectscopeError, ServingError
-from defectscope.serving.container import Container
-from defectscope.serving.java import MODEL_NAME_PATTERN
-from defectscope.serving.torchserve import TorchServe
 
 _SELF_TEST = (
     "import sys; sys.path.insert(0, sys.argv[1]); "

@@ -106,7 +106,7 @@ def _merger(options: Any, transport: AwsTransport) -> collect.Merge:
         client = Client(endpoint_name=options.endpoint, transport=transport)
         return client.merge
     try:
-        from defectscope.detectors import merge
+        from defectscope.analysis import merge
     except ImportError:
         message = "merging takes --endpoint, or the `engine` extra"
 

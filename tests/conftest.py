@@ -10,8 +10,8 @@ import pytest
 
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage, frame_of
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage, frame_of
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 RATE_HZ = 48000
 

@@ -20,11 +20,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.local import LocalSageMaker, Settings
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
+from defectscope.simulate.synthetic.material import Footage
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
 

@@ -8,12 +8,12 @@ from fractions import Fraction
 import boto3
 import pytest
 
+from defectscope.analysis import analyze
 from defectscope.client import AwsTransport, Client
-from defectscope.detectors import analyze
 from defectscope.errors import MediaNotFoundError, UnreadableMediaError
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
+from defectscope.simulate.synthetic.material import Footage
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
 

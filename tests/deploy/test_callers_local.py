@@ -15,9 +15,9 @@ from pathlib import Path
 import boto3
 import pytest
 
+from defectscope.analysis import analyze
 from defectscope.client import AwsTransport, Client, Invocation, JobState
 from defectscope.client.retry import Deadline
-from defectscope.detectors import analyze
 from defectscope.errors import (
     DefectscopeError,
     MalformedRequestError,
@@ -28,7 +28,7 @@ from defectscope.errors import (
 )
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
+from defectscope.simulate.synthetic.material import Footage
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(600)]
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pytest
 
-from defectscope.detection.contracts import Chunk, VideoChunk
 from defectscope.detectors import load
+from defectscope.engine.contracts import Chunk, VideoChunk
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.findings import DetectorResult

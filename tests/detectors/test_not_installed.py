@@ -8,7 +8,7 @@ import pytest
 from defectscope.cli.main import main
 from defectscope.detectors import load_all, not_installed, registry
 from defectscope.detectors.av_sync.faces import MODULE
-from defectscope.simulate.soundscape import music_like
+from defectscope.simulate.synthetic.soundscape import music_like
 
 
 @pytest.fixture

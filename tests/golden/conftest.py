@@ -12,13 +12,13 @@ import pytest
 from defectscope.media.cues import Cue
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.writer import write_clip
-from defectscope.simulate.caption_text import caption_bytes
 from defectscope.simulate.contract import CaptionSimulator
-from defectscope.simulate.material import Footage
+from defectscope.simulate.effects.caption_text import caption_bytes
 from defectscope.simulate.registry import simulator
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.soundscape import music_like, runs_of, speech_like
-from defectscope.simulate.twins import twin
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of, speech_like
 
 SEED = 5
 SEVERITY = 3.0

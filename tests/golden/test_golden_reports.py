@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.twins import TWINS
+from defectscope.simulate.synthetic.hard_negatives import TWINS
 
 HERE = Path(__file__).parent
 CASES = [("simulated", name) for name in simulators()] + [

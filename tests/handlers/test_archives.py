@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from defectscope.analysis import analyze
 from defectscope.deploy import archive_contents
 from defectscope.deploy.archives import build_archives, handler_names, read_manifest, smoke_test
-from defectscope.detectors import analyze, detector_class
+from defectscope.detectors import detector_class
 from defectscope.errors import DeployError
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.sample import sample_avi

@@ -28,14 +28,14 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
+from defectscope.analysis import analyze
+from defectscope.container.torchserve import TorchServe
 from defectscope.deploy.archives import build_archives
-from defectscope.detectors import analyze
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import write_clip
 from defectscope.report.schema import validate
 from defectscope.serving.sample import sample_avi
-from defectscope.serving.torchserve import TorchServe
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(600)]
 

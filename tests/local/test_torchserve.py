@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from defectscope.container import process_guard
+from defectscope.container.frontend_config import ServerConfig
+from defectscope.container.torchserve import TorchServe
 from defectscope.errors import ServingError
-from defectscope.serving import process_guard
-from defectscope.serving.frontend_config import ServerConfig
-from defectscope.serving.torchserve import TorchServe
 
 
 def config(**changes) -> ServerConfig:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from defectscope.detectors.judging import analyze
+from defectscope.analysis import analyze
 from defectscope.media import open_media
 from defectscope.media.cues import Cue
 from defectscope.media.embedded_cues import cue_stream

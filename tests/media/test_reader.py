@@ -23,8 +23,8 @@ from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Plane, Samples
 from defectscope.media.source import resolve
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 RATE = Fraction(25)
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from defectscope.container.container import Container
 from defectscope.errors import ServingError
-from defectscope.serving.container import Container
 
 REPORT = b'{"verdicts": {"freeze": {"verdict": "pass"}}}'
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.errors import DefectscopeError, MediaError, MediaUnavailableError
 from defectscope.media import s3
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
@@ -27,7 +27,7 @@ from defectscope.serving.codec import Request
 from defectscope.serving.jobs import Job, judge, open_job
 from defectscope.serving.sample import BLACK_S, DROPOUT_S, FREEZE_S, sample_avi
 from defectscope.serving.settings import Settings
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 SERVES = ("audio_dropout", "black_frames", "freeze")
 RATE = Fraction(12)

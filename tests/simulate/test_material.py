@@ -8,11 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from defectscope.simulate.lettering import lettering, write_text
-from defectscope.simulate.material import Footage, Look, Scene, pink_field
-from defectscope.simulate.resample import resize, shift
-from defectscope.simulate.soundscape import music_like, room_tone, runs_of, speech_like
-from defectscope.simulate.twins import TWINS, twin
+from defectscope.simulate.effects.resample import resize, shift
+from defectscope.simulate.synthetic.hard_negatives import TWINS, twin
+from defectscope.simulate.synthetic.lettering import lettering, write_text
+from defectscope.simulate.synthetic.material import Footage, Look, Scene, pink_field
+from defectscope.simulate.synthetic.soundscape import music_like, room_tone, runs_of, speech_like
 
 
 def luma(frame):

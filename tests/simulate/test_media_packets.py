@@ -22,8 +22,8 @@ from defectscope.media.packets import (
 from defectscope.media.roundtrip import Roundtrip
 from defectscope.media.transport import TS_PACKET_BYTES, ts_packets, write_transport_stream
 from defectscope.media.writer import AudioEncoding, VideoEncoding, write_clip
-from defectscope.simulate.material import Footage
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 
 @pytest.fixture(scope="module")

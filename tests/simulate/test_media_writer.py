@@ -12,8 +12,8 @@ from defectscope.media import open_media
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.packets import read_packets
 from defectscope.media.writer import AudioEncoding, VideoEncoding, Writer, write_clip
-from defectscope.simulate.material import Footage
-from defectscope.simulate.soundscape import music_like, room_tone, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, room_tone, runs_of
 
 RATE = Fraction(25)
 W, H = 96, 64

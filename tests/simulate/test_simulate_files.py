@@ -18,11 +18,11 @@ from defectscope.media.cues import Cue
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.packets import read_packets
 from defectscope.media.writer import AudioEncoding, VideoEncoding, write_clip
-from defectscope.simulate.caption_text import caption_bytes
-from defectscope.simulate.material import Footage
+from defectscope.simulate.effects.caption_text import caption_bytes
 from defectscope.simulate.registry import simulators
 from defectscope.simulate.run import impair_file, job, simulate_file, stream_of
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from defectscope.findings import Interval
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.sidecar import read_captions
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.caption_text import SUFFIXES, caption_bytes
+from defectscope.simulate.effects.caption_text import SUFFIXES, caption_bytes
 from defectscope.simulate.registry import simulator
 
 CUES = tuple(

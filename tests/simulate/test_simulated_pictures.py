@@ -11,10 +11,10 @@ import pytest
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import frames_from, impair_frames, video_stream
-from defectscope.simulate.banding import contours
-from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.defects.banding import contours
+from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.registry import simulator
+from defectscope.simulate.synthetic.material import Footage, Look
 
 W, H, N = 192, 112, 40
 STREAM = video_stream(W, H, N)

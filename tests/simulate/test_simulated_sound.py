@@ -8,10 +8,10 @@ from scipy import signal
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import impair_samples
+from defectscope.simulate.effects.arrays import impair_samples
+from defectscope.simulate.effects.sound import ramp
 from defectscope.simulate.registry import simulator
-from defectscope.simulate.sound import ramp
-from defectscope.simulate.soundscape import music_like, speech_like
+from defectscope.simulate.synthetic.soundscape import music_like, speech_like
 
 RATE_HZ = 48000
 SPAN = Interval(0.5, 1.5)

@@ -12,9 +12,9 @@ from defectscope.media import open_media
 from defectscope.media.frames import DecodeEvent, Frame, Samples
 from defectscope.media.packets import read_packets
 from defectscope.media.writer import AudioEncoding, VideoEncoding, write_clip
-from defectscope.simulate.material import Footage
 from defectscope.simulate.run import simulate_file
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,17 @@ import pytest
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
-from defectscope.simulate.arrays import audio_stream, impair_frames, impair_samples, video_stream
 from defectscope.simulate.contract import AudioSimulator, VideoSimulator, ladder
 from defectscope.simulate.describe import parameters_of
-from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.effects.arrays import (
+    audio_stream,
+    impair_frames,
+    impair_samples,
+    video_stream,
+)
 from defectscope.simulate.registry import simulator, simulators
-from defectscope.simulate.soundscape import music_like
+from defectscope.simulate.synthetic.material import Footage, Look
+from defectscope.simulate.synthetic.soundscape import music_like
 
 ALL = simulators()
 VIDEO = [n for n, s in ALL.items() if isinstance(s, VideoSimulator)]

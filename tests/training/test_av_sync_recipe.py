@@ -15,17 +15,17 @@ from defectscope.errors import InvalidParameterError
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.writer import write_clip
-from defectscope.training.cache import Cache
-from defectscope.training.contract import Item, Job, Recording, recipe
-from defectscope.training.recipes.av_sync import WINDOWS, AvSync, Settings, contrast
-from defectscope.training.recipes.lip_batches import (
+from defectscope.training.av_sync.batches import (
     OFFSETS,
     PICTURES,
     SAMPLES_PER_PICTURE,
     Example,
     batch,
 )
-from defectscope.training.recipes.lip_scores import curve, score_examples
+from defectscope.training.av_sync.recipe import WINDOWS, AvSync, Settings, contrast
+from defectscope.training.av_sync.scores import curve, score_examples
+from defectscope.training.cache import Cache
+from defectscope.training.contract import Item, Job, Recording, recipe
 
 
 def test_frames_of_sound_lie_under_their_pictures() -> None:
@@ -249,7 +249,7 @@ def test_disturbing_keeps_the_pictures_in_range() -> None:
 def test_speech_without_phones_names_what_is_missing(tmp_path: Path) -> None:
     import importlib.util
 
-    from defectscope.training.recipes.lip_examples import recognised
+    from defectscope.training.av_sync.examples import recognised
 
     if importlib.util.find_spec("pocketsphinx") is not None:
         assert recognised(np.zeros(RATE_HZ)) is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectscope.simulate._mouth_motion import GESTURES, Manner, Phone, motion, read_phones
-from defectscope.simulate._mouth_picture import Inside, Pose, drawn_still, render
-from defectscope.simulate.talking_face import RATE_HZ, Utterance, take
+from defectscope.simulate.synthetic.mouth_frames import Inside, Pose, drawn_still, render
+from defectscope.simulate.synthetic.mouth_motion import GESTURES, Manner, Phone, motion, read_phones
+from defectscope.simulate.synthetic.talking_face import RATE_HZ, Utterance, take
 
 OPENING, WIDTH, TEETH, TONGUE, PRESS, POUT = range(len(GESTURES))
 PLAIN = Manner(effort=1.0, lead_s=0.0, variation=0.0)

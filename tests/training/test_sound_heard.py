@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectscope.training.recipes.sound_heard import HEARD_DB, LEAST_DB, clicks, lasting
+from defectscope.training.audio_artifacts.audibility import HEARD_DB, LEAST_DB, clicks, lasting
 
 RATE_HZ = 32_000
 AT = np.arange(2 * RATE_HZ) / RATE_HZ

@@ -13,16 +13,15 @@ from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.writer import write_clip
-from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
-from defectscope.simulate.soundscape import music_like
-from defectscope.training.cache import Cache
-from defectscope.training.contract import Item, Recording, recipe
-from defectscope.training.recipes import sound_clips, sound_units
-from defectscope.training.recipes.sound_alikes import ALIKES
-from defectscope.training.recipes.sound_heard import ABSENT, HEARD_DB
-from defectscope.training.recipes.sound_programmes import score_programmes
-from defectscope.training.recipes.sound_units import CLIP_S
-from defectscope.training.recipes.sound_windows import (
+from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_hiss, audio_hum
+from defectscope.simulate.synthetic.soundscape import music_like
+from defectscope.training.audio_artifacts import clips as sound_clips
+from defectscope.training.audio_artifacts import units as sound_units
+from defectscope.training.audio_artifacts.audibility import ABSENT, HEARD_DB
+from defectscope.training.audio_artifacts.hard_negatives import ALIKES
+from defectscope.training.audio_artifacts.programmes import score_programmes
+from defectscope.training.audio_artifacts.units import CLIP_S
+from defectscope.training.audio_artifacts.windows import (
     TICKS,
     around,
     families_of,
@@ -31,6 +30,8 @@ from defectscope.training.recipes.sound_windows import (
     truth_of,
     windows,
 )
+from defectscope.training.cache import Cache
+from defectscope.training.contract import Item, Recording, recipe
 
 MODULES = {
     "audio_hum": audio_hum,

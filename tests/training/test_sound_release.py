@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.training.recipes.sound_programmes import Programme
-from defectscope.training.recipes.sound_release import (
+from defectscope.training.audio_artifacts.programmes import Programme
+from defectscope.training.audio_artifacts.release import (
     choose_margin,
     choose_thresholds,
     false_alarms,

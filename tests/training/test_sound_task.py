@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.training.recipes import sound_task
-from defectscope.training.recipes.sound_windows import Judged
+from defectscope.training.audio_artifacts import task as sound_task
+from defectscope.training.audio_artifacts.windows import Judged
 from defectscope.training.scores import Platt
 
 FITS = {name: Platt(1.0, 0.0) for name in CLASSES}

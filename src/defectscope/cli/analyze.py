@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from defectscope.cli.complain import complain
 from defectscope.errors import EXIT_FAIL_ON, EXIT_OK, DefectscopeError, InvalidParameterError
 from defectscope.findings import SEVERITIES, Report, Severity
 
 if TYPE_CHECKING:
-    from defectscope.detection.engine import Progress
+    from defectscope.engine.engine import Progress
 
 _DESCRIPTION = """\
 Judges each MEDIA with every detector, shows a table of findings, and writes reports on request.
@@ -71,8 +72,6 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judges all media; gives the worst exit status."""
-    from defectscope.cli.main import complain
-
     parameters = parse_settings(arguments.set)
     several = len(arguments.media) > 1
     if several and arguments.json == "-":
@@ -127,7 +126,8 @@ def _judge(
             start_s=arguments.start,
             end_s=arguments.end,
         )
-    from defectscope.detectors import analyze, not_installed
+    from defectscope.analysis import analyze
+    from defectscope.detectors import not_installed
 
     if detectors is None:
         for name, how in not_installed().items():

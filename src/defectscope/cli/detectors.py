@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from defectscope.detection.artifacts import tuned
     from defectscope.detectors import detector_class, load, names, not_installed
+    from defectscope.engine.artifacts import tuned
 
     # Piped output is for other programs: no wrapping to a width nobody sees.
     console = Console(width=None if sys.stdout.isatty() else 160)

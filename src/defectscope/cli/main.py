@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import defectscope
+from defectscope.cli.complain import complain
 from defectscope.errors import DefectscopeError
 
 _EXTRA_OF = {
@@ -81,16 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("defectscope: interrupted\n")
         return 130
-
-
-def complain(error: DefectscopeError, about: str | None = None) -> int:
-    """Writes an error as one line with its code and gives the exit status it stands for."""
-    message = " ".join(error.message.split())
-    if about is not None and about not in message:
-        message = f"{about}: {message}"
-    request = f" (request {error.request_id})" if error.request_id else ""
-    sys.stderr.write(f"defectscope: error[{error.code}]: {message}{request}\n")
-    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -18,22 +18,16 @@ ALL = "all_detectors"
 """The archive that has every detector."""
 
 # What judging does not need: front ends, builders, training, and the launcher of TorchServe.
-LEFT_OUT = {"cli", "client", "deploy", "local", "report", "simulate", "training", "_bundled"}
-_LEFT_OUT_FILES = {
-    f"serving/{name}.py"
-    for name in (
-        "addresses",
-        "container",
-        "faults",
-        "forwarding",
-        "frontend_config",
-        "health",
-        "http_server",
-        "java",
-        "messages",
-        "process_guard",
-        "torchserve",
-    )
+LEFT_OUT = {
+    "_bundled",
+    "cli",
+    "client",
+    "container",
+    "deploy",
+    "local",
+    "report",
+    "simulate",
+    "training",
 }
 _SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
 _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
@@ -42,7 +36,7 @@ _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
 def folder_of(kind: str) -> Path:
     """Gives where `handlers` or `model_artifacts` lie, in a checkout or in an installation."""
     # Loaded here: everything else in deploy works without the engine.
-    from defectscope.detection.artifacts import bundled
+    from defectscope.engine.artifacts import bundled
 
     return bundled(cast("Any", kind))
 
@@ -84,7 +78,7 @@ def _package_files(package: Path, detectors: set[str] | None) -> Iterator[Path]:
         if not source.is_file() or source.suffix not in _SUFFIXES_KEPT:
             continue
         folder, *inner = source.relative_to(package).parts
-        if folder in LEFT_OUT or source.relative_to(package).as_posix() in _LEFT_OUT_FILES:
+        if folder in LEFT_OUT:
             continue
         nested = folder == "detectors" and len(inner) > 1
         if nested and detectors is not None and inner[0] not in detectors:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
-from defectscope.detection.artifacts import bundled, overridden, tuned
-from defectscope.detection.contracts import Detector
+from defectscope.engine.artifacts import bundled, overridden, tuned
+from defectscope.engine.contracts import Detector
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
 
 _HERE = Path(__file__).parent

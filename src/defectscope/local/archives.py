@@ -10,10 +10,10 @@ from typing import IO, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from defectscope.container.java import MODEL_NAME_PATTERN
 from defectscope.errors import LocalError
 from defectscope.local.moto_backend import MotoBackend
 from defectscope.local.s3_objects import ObjectUnavailableError, parse_uri, reason
-from defectscope.serving.java import MODEL_NAME_PATTERN
 
 _BLOCK_BYTES = 1024 * 1024
 # An archive holds code and at most some hundred megabytes of weights; a bomb holds more.

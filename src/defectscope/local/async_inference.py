@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from defectscope.container.faults import FaultError
+from defectscope.container.messages import BodyTooLargeError, Reply, Request
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint
@@ -22,8 +24,6 @@ from defectscope.local.model_server import ModelAnswer
 from defectscope.local.s3_objects import ObjectUnavailableError, fetch, parse_uri, store
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
-from defectscope.serving.faults import FaultError
-from defectscope.serving.messages import BodyTooLargeError, Reply, Request
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from defectscope.container.faults import FaultError
 from defectscope.local.endpoints import (
     Endpoint,
     Variant,
@@ -24,7 +25,6 @@ from defectscope.local.listing import page_of
 from defectscope.local.model_server import ModelServer
 from defectscope.local.settings import ACCOUNT_ID, arn
 from defectscope.local.workplace import Workplace
-from defectscope.serving.faults import FaultError
 
 # Source: botocore's model of CreateEndpoint, EndpointName.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from defectscope.serving.faults import FaultError
+from defectscope.container.faults import FaultError
 
 
 def validation(message: str) -> FaultError:

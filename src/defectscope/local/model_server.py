@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from defectscope.container.torchserve import TorchServe
 from defectscope.errors import LocalError, ServingError
 from defectscope.local.archives import ModelSpec, fetch_archive
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
-from defectscope.serving.torchserve import TorchServe
 
 _BLOCK_BYTES = 65_536
 _IN_MEMORY_BYTES = 1024 * 1024

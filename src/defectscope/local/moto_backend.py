@@ -18,10 +18,10 @@ from typing import Any, cast
 import boto3
 from botocore.config import Config
 
+from defectscope.container import process_guard
+from defectscope.container.forwarding import forward
+from defectscope.container.messages import Reply, Request
 from defectscope.errors import LocalError
-from defectscope.serving import process_guard
-from defectscope.serving.forwarding import forward
-from defectscope.serving.messages import Reply, Request
 
 _START_TIMEOUT_S = 60.0
 

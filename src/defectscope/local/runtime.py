@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from defectscope.container.faults import FaultError
+from defectscope.container.messages import BodyTooLargeError, Reply, Request
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint, Variant
@@ -16,8 +18,6 @@ from defectscope.local.model_server import (
 )
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
-from defectscope.serving.faults import FaultError
-from defectscope.serving.messages import BodyTooLargeError, Reply, Request
 
 # Headers of the call that SageMaker hands to the container.
 _PASSED_ON = (

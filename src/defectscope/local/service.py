@@ -11,14 +11,14 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
+from defectscope.container.faults import FaultError
+from defectscope.container.messages import BodyTooLargeError, Reply, Request, json_headers
 from defectscope.local.async_inference import AsyncInference
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.faults import validation
 from defectscope.local.runtime import Runtime
 from defectscope.local.transform_api import TransformJobs
 from defectscope.local.workplace import Workplace
-from defectscope.serving.faults import FaultError
-from defectscope.serving.messages import BodyTooLargeError, Reply, Request, json_headers
 
 _log = logging.getLogger(__name__)
 

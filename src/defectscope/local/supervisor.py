@@ -20,12 +20,12 @@ import threading
 import time
 from pathlib import Path
 
+from defectscope.container.http_server import HttpServer
+from defectscope.container.messages import Reply, Request
 from defectscope.local.moto_backend import MotoBackend
 from defectscope.local.service import Service
 from defectscope.local.settings import Settings
 from defectscope.local.workplace import Workplace
-from defectscope.serving.http_server import HttpServer
-from defectscope.serving.messages import Reply, Request
 
 STATE_FILE = "state.json"
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from defectscope.container.faults import FaultError
 from defectscope.local.faults import validation
 from defectscope.local.instance_types import known_types
 from defectscope.local.json_path import FilterError
@@ -19,7 +20,6 @@ from defectscope.local.transform_job import TransformJob
 from defectscope.local.transform_records import DataProcessing
 from defectscope.local.transform_run import DEFAULT_PAYLOAD_MB
 from defectscope.local.workplace import Workplace
-from defectscope.serving.faults import FaultError
 
 # Source: botocore's model of CreateTransformJob, TransformJobName.
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")

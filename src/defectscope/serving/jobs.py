@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
-from defectscope.detectors import analyze, merge, names, not_installed
+from defectscope.analysis import analyze, merge
+from defectscope.detectors import names, not_installed
 from defectscope.errors import (
     BodyTooLargeError,
     DefectscopeError,

@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
-import defectscope.simulate
+import defectscope.simulate.defects
 from defectscope.errors import UnknownDetectorError
 from defectscope.simulate.contract import Simulator
 
@@ -18,8 +18,8 @@ from defectscope.simulate.contract import Simulator
 def simulators() -> Mapping[str, Simulator[Any]]:
     """Gives every simulator by name, in order of names."""
     found: dict[str, Simulator[Any]] = {}
-    for info in iter_modules(defectscope.simulate.__path__):
-        module = import_module(f"defectscope.simulate.{info.name}")
+    for info in iter_modules(defectscope.simulate.defects.__path__):
+        module = import_module(f"defectscope.simulate.defects.{info.name}")
         for simulator in getattr(module, "SIMULATORS", ()):
             if simulator.name in found:
                 raise RuntimeError(f"two simulators are called {simulator.name!r}")

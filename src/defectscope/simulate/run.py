@@ -17,7 +17,6 @@ from defectscope.media.interleave import interleave
 from defectscope.media.sidecar import read_captions
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
 from defectscope.media.writer import AudioEncoding, VideoEncoding, Writer
-from defectscope.simulate.caption_text import SUFFIXES
 from defectscope.simulate.contract import (
     AudioSimulator,
     CaptionSimulator,
@@ -27,6 +26,7 @@ from defectscope.simulate.contract import (
     Truth,
     VideoSimulator,
 )
+from defectscope.simulate.effects.caption_text import SUFFIXES
 from defectscope.simulate.registry import simulator
 
 Progress = Callable[[float], None]

@@ -120,7 +120,7 @@ def _corpora(options: argparse.Namespace) -> list[corpora_module.Corpus]:
     chosen = [corpora_module.own_folder(folder) for folder in options.folder]
     file = options.corpora
     if file is None and not chosen:
-        file = Path(__file__).parent / "recipes" / f"{options.detector}.toml"
+        file = Path(__file__).parent / options.detector / "recipe.toml"
     if file is not None:
         chosen += corpora_module.read_corpora(file, options.root)
     return chosen

@@ -4,7 +4,7 @@
                                        -> Recipe.score -> early stopping
                                        -> Recipe.release -> model_artifacts/<name>/
 
-A recipe lives in `defectscope.training.recipes.<detector>` as a class named `RECIPE`. It holds no
+A recipe lives in `defectscope.training.<detector>.recipe` as a class named `RECIPE`. It holds no
 state of a run: whatever a batch needs comes from the cache and from the random generator that the
 loop hands it, so a run that was killed goes on exactly as if it had not been.
 """
@@ -220,7 +220,7 @@ def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     """
     if name not in LEARNED:
         raise UnknownDetectorError(f"no learned detector {name!r}; there are: {', '.join(LEARNED)}")
-    module = importlib.import_module(f"defectscope.training.recipes.{name}")
+    module = importlib.import_module(f"defectscope.training.{name}.recipe")
     plain = cast("Recipe", module.RECIPE())
     if not overrides:
         return plain

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from rich.table import Table
 
-from defectscope.detectors.judging import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.registry import detector_class
 from defectscope.errors import InvalidParameterError, MediaError
 from defectscope.findings import Interval

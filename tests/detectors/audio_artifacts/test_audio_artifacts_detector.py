@@ -10,8 +10,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from defectscope.detection.contracts import Chunk
-from defectscope.detection.engine import measure
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts, Params
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
 from defectscope.detectors.audio_artifacts.lane import Lane
@@ -25,6 +23,8 @@ from defectscope.detectors.audio_artifacts.spectra import (
 from defectscope.detectors.audio_artifacts.spectra import measure as pictures_of
 from defectscope.detectors.audio_artifacts.surroundings import NEAR, SUMMARY, _combs
 from defectscope.detectors.registry import load
+from defectscope.engine.contracts import Chunk
+from defectscope.engine.engine import measure
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Measurements
 from defectscope.media.encoding import AudioEncoding
@@ -32,7 +32,7 @@ from defectscope.media.frames import Samples
 from defectscope.media.reader import open_media
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.writer import write_clip
-from defectscope.simulate.soundscape import music_like
+from defectscope.simulate.synthetic.soundscape import music_like
 
 RATE_HZ = 48000
 
@@ -266,7 +266,7 @@ def test_loudness_tells_nothing(detector: AudioArtifacts, sound: np.ndarray) -> 
 def _decided(detector: AudioArtifacts, logits: dict[str, list[float]], seconds: float) -> Any:
     from fractions import Fraction
 
-    from defectscope.detection.tables import TableBuilder
+    from defectscope.temporal.tables import TableBuilder
 
     columns = {f"logit_{name}": np.int16 for name in CLASSES}
     builder = TableBuilder(Fraction(2), window=np.int64, **columns)

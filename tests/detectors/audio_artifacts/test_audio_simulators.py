@@ -13,17 +13,17 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.stream import AudioInfo, StreamInfo
-from defectscope.simulate import audio_clicks, audio_distortion, audio_hiss, audio_hum
-from defectscope.simulate.audio_clicks import AudioClicks
-from defectscope.simulate.audio_clicks import Params as ClickParams
-from defectscope.simulate.audio_distortion import AudioDistortion
-from defectscope.simulate.audio_distortion import Params as DistortionParams
-from defectscope.simulate.audio_hiss import AudioHiss
-from defectscope.simulate.audio_hum import AudioHum
-from defectscope.simulate.audio_hum import Params as HumParams
-from defectscope.simulate.audio_span import MAX_SPAN_S, rms
 from defectscope.simulate.contract import AudioSimulator, Plan, Truth
-from defectscope.simulate.soundscape import music_like
+from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_hiss, audio_hum
+from defectscope.simulate.defects.audio_clicks import AudioClicks
+from defectscope.simulate.defects.audio_clicks import Params as ClickParams
+from defectscope.simulate.defects.audio_distortion import AudioDistortion
+from defectscope.simulate.defects.audio_distortion import Params as DistortionParams
+from defectscope.simulate.defects.audio_hiss import AudioHiss
+from defectscope.simulate.defects.audio_hum import AudioHum
+from defectscope.simulate.defects.audio_hum import Params as HumParams
+from defectscope.simulate.effects.audio_span import MAX_SPAN_S, rms
+from defectscope.simulate.synthetic.soundscape import music_like
 
 RATE_HZ = 32000
 TOOLS: tuple[AudioSimulator[Any], ...] = (AudioHum(), AudioHiss(), AudioDistortion(), AudioClicks())

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
 from defectscope.detectors import load
+from defectscope.engine.contracts import Chunk
 from defectscope.findings import Finding, Interval
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.registry import simulator
-from defectscope.simulate.soundscape import music_like, runs_of
-from defectscope.simulate.twins import TWINS
+from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 RATE_HZ = 48000
 

@@ -8,7 +8,6 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from defectscope.detection.contracts import Chunk, Tuned, VideoChunk
 from defectscope.detectors.av_sync import analysis as analysis_module
 from defectscope.detectors.av_sync.analysis import AvSyncAnalysis, cells_of, thumbnails_of
 from defectscope.detectors.av_sync.canonical import fit
@@ -25,10 +24,11 @@ from defectscope.detectors.av_sync.tracks import (
     Tracker,
 )
 from defectscope.detectors.av_sync.warp import Patch, cut
+from defectscope.engine.contracts import Chunk, Tuned, VideoChunk
 from defectscope.errors import ArtifactError
 from defectscope.media.frames import Rendering, RgbPicture, Samples
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.arrays import audio_stream, video_stream
+from defectscope.simulate.effects.arrays import audio_stream, video_stream
 
 LIMITS = Limits(min_score=0.5, min_height_px=40, most=3)
 SIZE = 160

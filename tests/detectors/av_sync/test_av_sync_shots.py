@@ -8,8 +8,8 @@ import pytest
 from defectscope.detectors.av_sync.shots import Shots
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
-from defectscope.simulate.arrays import video_stream
-from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.effects.arrays import video_stream
+from defectscope.simulate.synthetic.material import Footage, Look
 
 NAMES = frozenset({"tile_luma", "luma_histogram"})
 WIDTH, HEIGHT = 160, 96

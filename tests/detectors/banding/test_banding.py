@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectscope.detection.onsets import rises, stands_out
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.banding.detector import band_edges
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame, Plane
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.twins import twin
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage, Look
+from defectscope.temporal.level_steps import rises, stands_out
 
 CLEAN = list(Footage(seed=3, frames=75, look=Look(sky=0.6, noise_code=0.8)))
 STREAM = video_stream(320, 180, len(CLEAN))

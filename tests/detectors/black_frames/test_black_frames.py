@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.black_frames import SIMULATORS
-from defectscope.simulate.material import Footage, frame_of
-from defectscope.simulate.twins import twin
+from defectscope.simulate.defects.black_frames import SIMULATORS
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage, frame_of
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 100
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)

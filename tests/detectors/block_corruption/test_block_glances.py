@@ -8,12 +8,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from defectscope.detection.contracts import Chunk, PictureSelection, VideoChunk
-from defectscope.detection.tables import column
 from defectscope.detectors.block_corruption.analysis import BlockCorruptionAnalysis, Looking
+from defectscope.engine.contracts import Chunk, PictureSelection, VideoChunk
 from defectscope.features.geometry import tile_samples
 from defectscope.media.frames import Rendering, RgbPicture
 from defectscope.media.stream import StreamInfo, VideoInfo
+from defectscope.temporal.tables import column
 
 RATE = 10
 VIDEO = VideoInfo(64, 64, 32, 32, 8, "yuv420p", Fraction(RATE), Fraction(1, RATE), "h264")

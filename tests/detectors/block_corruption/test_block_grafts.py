@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, UNSURE
-from defectscope.training.recipes.block_grafts import (
+from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, UNSURE
+from defectscope.training.block_corruption.grafts import (
     FILLS,
     damaged_blocks,
     filled,
     grafted,
     lost,
 )
-from defectscope.training.recipes.block_pairs import Raw, refilled, transplanted
+from defectscope.training.block_corruption.pairs import Raw, refilled, transplanted
 
 SIDE, BLOCKS = 64, 8
 

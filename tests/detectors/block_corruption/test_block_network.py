@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from defectscope.detection.artifacts import bundled, tuned
 from defectscope.detectors.block_corruption.backbone import Backbone
 from defectscope.detectors.block_corruption.detector import BlockCorruption
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.seams import measures, scaled
 from defectscope.detectors.weights import load_weights
+from defectscope.engine.artifacts import bundled, tuned
 from defectscope.errors import ArtifactError
 
 NAME = "block_corruption"

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file
 
 from defectscope.detectors.block_corruption.backbone import Backbone
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, UNSURE
-from defectscope.training.recipes import block_start
-from defectscope.training.recipes.block_pairs import (
+from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, UNSURE
+from defectscope.training.block_corruption import initialization as block_start
+from defectscope.training.block_corruption.pairs import (
     Raw,
     damaged,
     drawn,

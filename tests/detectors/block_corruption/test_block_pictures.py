@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from defectscope.detectors.block_corruption.network import BlockNet
-from defectscope.training.recipes.block_loss import joint, side_by_side
+from defectscope.training.block_corruption.loss import joint, side_by_side
 
 
 def test_pictures_are_clean_ones_alone_or_one_damaged_crop_among_clean_ones():

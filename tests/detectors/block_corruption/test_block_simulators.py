@@ -14,12 +14,12 @@ from defectscope.media.frames import Frame
 from defectscope.media.reader import open_media
 from defectscope.media.transport import write_transport_stream
 from defectscope.media.writer import write_clip
-from defectscope.simulate._bitstream_damage import DAMAGES, Harm, break_stream
-from defectscope.simulate._damage_mask import CLEAN, DAMAGED, label, reduced
-from defectscope.simulate._drawn_blocks import LOOKS, draw_patches, paint
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.material import Footage
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.effects.bitstream_damage import DAMAGES, Harm, break_stream
+from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, label, reduced
+from defectscope.simulate.effects.drawn_blocks import LOOKS, draw_patches, paint
 from defectscope.simulate.registry import simulator
+from defectscope.simulate.synthetic.material import Footage
 
 SPAN = Interval(0.8, 1.2)
 

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
 from defectscope.detectors import load
 from defectscope.detectors.caption_quality.speech import shown
 from defectscope.detectors.caption_quality.timing import timing_breaks
 from defectscope.detectors.caption_quality.track import cue_table, track_from
+from defectscope.engine.contracts import Chunk
 from defectscope.findings import DetectorResult, Interval
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.sidecar import read_captions
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.registry import simulator
-from defectscope.simulate.soundscape import room_tone, runs_of, speech_like
+from defectscope.simulate.synthetic.soundscape import room_tone, runs_of, speech_like
 
 RATE_HZ = 16000
 DURATION_S = 60.0

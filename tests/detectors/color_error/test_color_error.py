@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectscope.detection.artifacts import tuned
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.color_error.events import Step, around, find_steps, pair
 from defectscope.detectors.color_error.steps import PIVOT_CODE, color_steps, luma_steps, shift_steps
+from defectscope.engine.artifacts import tuned
 from defectscope.errors import InvalidParameterError
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame
 from defectscope.media.writer import write_clip
-from defectscope.simulate.arrays import video_stream
 from defectscope.simulate.contract import Truth
-from defectscope.simulate.material import Footage, Look, frame_of
+from defectscope.simulate.effects.arrays import video_stream
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.twins import twin
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage, Look, frame_of
 
 WIDTH, HEIGHT = 320, 180
 # A camera that hardly moves; colour that is beside its picture shows.

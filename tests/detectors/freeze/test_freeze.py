@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import frames_from, impair_frames, video_stream
-from defectscope.simulate.freeze import SIMULATORS
-from defectscope.simulate.material import Footage
-from defectscope.simulate.pictures import planes_of
-from defectscope.simulate.twins import twin
+from defectscope.simulate.defects.freeze import SIMULATORS
+from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
+from defectscope.simulate.effects.frames import planes_of
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)

@@ -11,10 +11,10 @@ import pytest
 from defectscope.detectors import load
 from defectscope.detectors.interlacing import cadence, fields
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.interlacing import SIMULATORS
-from defectscope.simulate.material import Footage
-from defectscope.simulate.twins import twin
+from defectscope.simulate.defects.interlacing import SIMULATORS
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 100
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.letterbox.borders import borders, contrasts
 from defectscope.detectors.letterbox.shapes import settled, stretches, usual
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.twins import twin
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT = 320, 180
 

@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
-from defectscope.detection.artifacts import tuned
 from defectscope.detectors.stereo_image.image import Bands, Pair
 from defectscope.detectors.stereo_image.imbalance import imbalanced
 from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_PER_BLOCK
+from defectscope.engine.artifacts import tuned
 
 
 def test_an_hour_of_steps_is_decided_in_seconds() -> None:

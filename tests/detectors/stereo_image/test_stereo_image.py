@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
 from defectscope.detectors import load
 from defectscope.detectors.stereo_image.image import sharpest, steps
 from defectscope.detectors.stereo_image.meter import ImageMeter, band_sums, pairs_of
 from defectscope.detectors.stereo_image.turns import laid_out
+from defectscope.engine.contracts import Chunk
 from defectscope.findings import DetectorResult, Interval
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.registry import simulator
-from defectscope.simulate.soundscape import music_like, room_tone, runs_of, speech_like
-from defectscope.simulate.twins import TWINS
+from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.soundscape import music_like, room_tone, runs_of, speech_like
 
 RATE_HZ = 48000
 Sound = NDArray[np.float32]

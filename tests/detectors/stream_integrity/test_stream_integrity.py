@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from defectscope.detection.artifacts import tuned
-from defectscope.detectors.judging import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.stream_integrity import StreamIntegrity
 from defectscope.detectors.stream_integrity.faults import Fault, joined
 from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
+from defectscope.engine.artifacts import tuned
 from defectscope.findings import Finding, Measurements, Table
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
 from defectscope.media.writer import write_clip
-from defectscope.simulate.material import Footage
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.soundscape import music_like, runs_of
+from defectscope.simulate.synthetic.material import Footage
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 RATE = Fraction(25)
 

@@ -9,18 +9,18 @@ from time import process_time
 import numpy as np
 import pytest
 
-from defectscope.detection.artifacts import tuned
 from defectscope.detectors.stutter.detector import bands
 from defectscope.detectors.stutter.leaps import LeapMeter
 from defectscope.detectors.stutter.motion import Motion, cuts, held_runs, jumps
 from defectscope.detectors.stutter.motion import standing as standing_of
 from defectscope.detectors.stutter.rhythm import cadence, conversion
 from defectscope.detectors.stutter.windows import around, window_means, window_quantiles
+from defectscope.engine.artifacts import tuned
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.material import Footage
-from defectscope.simulate.stutter import SIMULATORS
-from defectscope.simulate.twins import twin
+from defectscope.simulate.defects.stutter import SIMULATORS
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)

@@ -9,7 +9,6 @@ from time import process_time
 import numpy as np
 import pytest
 
-from defectscope.detection.tables import TableBuilder
 from defectscope.detectors import load
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.analysis import KEPT
@@ -17,10 +16,11 @@ from defectscope.detectors.tearing.lags import LagWindow, lagging
 from defectscope.detectors.tearing.signs import signs_of
 from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.findings import Interval, Measurements
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.material import Footage, Look
-from defectscope.simulate.tearing import SIMULATORS
-from defectscope.simulate.twins import twin
+from defectscope.simulate.defects.tearing import SIMULATORS
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage, Look
+from defectscope.temporal.tables import TableBuilder
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.test_pattern.looks import (
     HUES_DEG,
     ground,
@@ -21,10 +21,10 @@ from defectscope.detectors.test_pattern.looks import (
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame
 from defectscope.media.writer import write_clip
-from defectscope.simulate.lettering import write_text
-from defectscope.simulate.material import Footage, frame_of
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.twins import twin
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.lettering import write_text
+from defectscope.simulate.synthetic.material import Footage, frame_of
 
 WIDTH, HEIGHT = 320, 180
 

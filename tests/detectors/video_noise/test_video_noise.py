@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectscope.detectors import analyze
+from defectscope.analysis import analyze
 from defectscope.detectors.video_noise.flat import lowest
 from defectscope.findings import Interval
-from defectscope.simulate.arrays import impair_frames, video_stream
-from defectscope.simulate.material import Footage, Look
+from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.twins import twin
+from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.material import Footage, Look
 
 CLEAN = list(Footage(seed=3, frames=75, look=Look(noise_code=0.8, sky=0.4)))
 STREAM = video_stream(320, 180, len(CLEAN))

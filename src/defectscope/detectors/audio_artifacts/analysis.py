@@ -7,14 +7,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
-from defectscope.detection.tables import TableBuilder, saturate
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.engine.contracts import Chunk
 from defectscope.findings import Measurements
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.tables import TableBuilder, saturate
 
 WINDOWS_HZ = 2
 # Logits are kept in hundredths: finer differences are rounding of the processor.

@@ -9,10 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from defectscope.detection.artifacts import bundled, severity_of
-from defectscope.detection.contracts import Needs, Tuned
-from defectscope.detection.spans import curve
-from defectscope.detection.tables import column, times_s
 from defectscope.detectors.audio_artifacts.analysis import (
     LOGIT_SCALE,
     AudioArtifactsAnalysis,
@@ -21,9 +17,13 @@ from defectscope.detectors.audio_artifacts.events import WINDOW_S, occurrences
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.weights import load_weights
+from defectscope.engine.artifacts import bundled, severity_of
+from defectscope.engine.contracts import Needs, Tuned
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve
+from defectscope.temporal.tables import column, times_s
 
 
 @dataclass(frozen=True, slots=True)

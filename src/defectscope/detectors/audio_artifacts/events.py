@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.spans import Rows, bridge, runs
 from defectscope.detectors.audio_artifacts.analysis import WINDOWS_HZ
+from defectscope.temporal.spans import Rows, bridge, runs
 
 HOP_S = 1.0 / WINDOWS_HZ
 WINDOW_S = 1.0

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import curve, runs
-from defectscope.detection.tables import TableBuilder, column, times_s
 from defectscope.detectors.audio_dropout.levels import HOPS_HZ, LevelMeter, to_dbfs
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve, runs
+from defectscope.temporal.tables import TableBuilder, column, times_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
-from defectscope.detection.tables import TableBuilder, column, saturate
 from defectscope.detectors.av_sync.canonical import Canonical
 from defectscope.detectors.av_sync.clips import mono_weights, placed, resampled
 from defectscope.detectors.av_sync.crops import RATE_FPS, Mouth, mouth_on_grid
@@ -25,9 +23,11 @@ from defectscope.detectors.av_sync.network import SyncNet
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness
 from defectscope.detectors.av_sync.shots import REACH_S, Shots
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
+from defectscope.engine.contracts import Chunk
 from defectscope.findings import Measurements
 from defectscope.media.frames import RgbPicture
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.tables import TableBuilder, column, saturate
 
 # What a stretch must see on either side of a fragment.
 CONTEXT_S = FRAGMENT_S + MARGIN_S + REACH_S + 0.4

@@ -11,9 +11,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import bundled, severity_of
-from defectscope.detection.contracts import Needs, PictureSelection, Tuned
-from defectscope.detection.spans import curve
 from defectscope.detectors.av_sync.analysis import (
     CONTEXT_S,
     PER_MINUTE,
@@ -38,9 +35,12 @@ from defectscope.detectors.av_sync.network import SyncNet, load_network
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
+from defectscope.engine.artifacts import bundled, severity_of
+from defectscope.engine.contracts import Needs, PictureSelection, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements, Verdict
 from defectscope.media.pictures import encode_jpeg
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve
 
 # Boxes of faces that a finding shows, at most.
 _MOST_TRACKS = 12

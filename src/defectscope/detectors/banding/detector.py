@@ -17,12 +17,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.alikes import excused
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.detection.passages import PassageRule, judge
-from defectscope.detection.spans import Rows, row_ends
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
     TRACK_CONTEXT_S,
@@ -30,9 +24,15 @@ from defectscope.detectors.compression_blockiness.track import (
     grid_rose,
     strength_at,
 )
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.confounders import excused
+from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.spans import Rows, row_ends
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 # Steps over 3 codes: smaller ones lie below the threshold of vision on usual screens.
 _VISIBLE = 3

@@ -12,13 +12,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve, row_ends, runs
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 # Mean luma is kept in 1/128 of an 8-bit-equivalent code, shares in 1/65535.
 _STEPS_PER_CODE = 128

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk, PictureSelection
-from defectscope.detection.tables import TableBuilder, saturate
 from defectscope.detectors.block_corruption.network import CELL_PX
 from defectscope.detectors.block_corruption.runtime import Runtime
+from defectscope.engine.contracts import Chunk, PictureSelection
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import Measurements
 from defectscope.media.frames import RgbPicture
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.tables import TableBuilder, saturate
 
 # A report's map: coarse enough to keep, fine enough to point at the damage.
 MAP_ROWS, MAP_COLUMNS = 9, 16

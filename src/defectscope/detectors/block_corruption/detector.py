@@ -14,10 +14,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import bundled, severity_of
-from defectscope.detection.contracts import Needs, PictureSelection, Tuned
-from defectscope.detection.spans import curve
-from defectscope.detection.tables import column, times_s
 from defectscope.detectors.block_corruption.analysis import (
     AREA_STEPS,
     LOGIT_STEPS,
@@ -31,8 +27,12 @@ from defectscope.detectors.block_corruption.events import Event, Known, beside, 
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
+from defectscope.engine.artifacts import bundled, severity_of
+from defectscope.engine.contracts import Needs, PictureSelection, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve
+from defectscope.temporal.tables import column, times_s
 
 _BUCKET_S = 0.5
 # What the area rule says counts as beyond doubt, in costs of an end.

@@ -14,12 +14,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.alikes import excused, sides
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.detection.passages import PassageRule, judge
-from defectscope.detection.spans import Rows, row_ends
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
     TRACK_CONTEXT_S,
@@ -28,9 +22,15 @@ from defectscope.detectors.compression_blockiness.track import (
     strength_at,
 )
 from defectscope.detectors.video_noise.flat import FlatTiles
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.confounders import excused, sides
+from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.spans import Rows, row_ends
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 # The ratio of squared differences at 1 px and at 4 px is 1/16 for a straight slope, the softest
 # there is, and about 1 for texture of single pixels.

@@ -8,10 +8,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import curve
-from defectscope.detection.tables import TableBuilder, column
 from defectscope.detectors.caption_quality import rules
 from defectscope.detectors.caption_quality.speech import (
     BLOCKS_HZ,
@@ -22,9 +18,13 @@ from defectscope.detectors.caption_quality.speech import (
 )
 from defectscope.detectors.caption_quality.timing import timing_breaks
 from defectscope.detectors.caption_quality.track import cue_table, fault_table, track_from
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve
+from defectscope.temporal.tables import TableBuilder, column
 
 # One file can break one rule a million times; nobody reads more of them than this.
 _MAX_FINDINGS = 200

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from defectscope.detection.tables import column
 from defectscope.detectors.caption_quality.track import TICKS_HZ, Track
 from defectscope.findings import Table
 from defectscope.media.cues import FAULTS
+from defectscope.temporal.tables import column
 
 # A finding needs some length to be seen on a time line.
 _INSTANT_S = 0.04

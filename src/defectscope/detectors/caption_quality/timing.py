@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 
-from defectscope.detection.spans import bridge, runs
 from defectscope.detectors.caption_quality.rules import Break
 from defectscope.detectors.caption_quality.speech import (
     BLOCKS_HZ,
@@ -18,6 +17,7 @@ from defectscope.detectors.caption_quality.speech import (
     shown,
 )
 from defectscope.detectors.caption_quality.track import Track
+from defectscope.temporal.spans import bridge, runs
 
 # Fewer cues can agree with anything.
 _MIN_CUES = 5

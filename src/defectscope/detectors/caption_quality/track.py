@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.tables import TableBuilder, column
 from defectscope.findings import Table
 from defectscope.media.cues import FAULTS, TOO_MANY, Captions, Cue
+from defectscope.temporal.tables import TableBuilder, column
 
 TICKS_HZ = 1000
 # Ten cues a second for a minute: ten times what the fastest speech needs.

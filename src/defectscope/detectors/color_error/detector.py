@@ -14,15 +14,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.color_error.events import Error, find_steps, pair
 from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps, shift_steps
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo, VideoInfo
+from defectscope.temporal.spans import curve, row_ends, runs
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 # Steps of a unit in which each measure is kept, and as which integer.
 _KEPT: dict[str, tuple[int, Any]] = {

@@ -14,19 +14,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.detection.passages import PassageRule, judge
-from defectscope.detection.spans import Rows
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.compression_blockiness.meter import (
     BUCKETS_HZ,
     GRID_FEATURES,
     GridMeter,
     Grids,
 )
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.spans import Rows
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS = 256
 # Thresholds of clarity hold from pictures of 800 x 450 on; smaller ones show a grid less clearly,

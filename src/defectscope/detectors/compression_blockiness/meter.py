@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import VideoChunk
 from defectscope.detectors.compression_blockiness.grid import grid
+from defectscope.engine.contracts import VideoChunk
 from defectscope.features.geometry import sampled_columns, sampled_rows
 from defectscope.media.stream import VideoInfo
 

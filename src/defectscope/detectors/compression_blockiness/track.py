@@ -7,13 +7,13 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.alikes import sides
-from defectscope.detection.contracts import VideoChunk
-from defectscope.detection.spans import Rows
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.compression_blockiness.meter import BUCKETS_HZ, GridMeter, Grids
+from defectscope.engine.contracts import VideoChunk
 from defectscope.findings import Table
 from defectscope.media.stream import VideoInfo
+from defectscope.temporal.confounders import sides
+from defectscope.temporal.spans import Rows
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 # What a detector that keeps a track must ask for before and after its segment, seconds.
 TRACK_CONTEXT_S = 0.25

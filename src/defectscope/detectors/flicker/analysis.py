@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
-from defectscope.detection.tables import TableBuilder, saturate
 from defectscope.detectors.flicker.luminance import levels, redness, screen_cd_m2
+from defectscope.engine.contracts import Chunk
 from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
 from defectscope.findings import Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.tables import TableBuilder, saturate
 
 TILES = TILE_ROWS * TILE_COLUMNS
 # Natural logarithms of gains are kept in 1/4096: 0.02 %.

@@ -10,10 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Needs, Tuned
-from defectscope.detection.spans import curve, row_ends
-from defectscope.detection.tables import column, times_s
 from defectscope.detectors.flicker.analysis import STEPS_PER_GAIN, TILES, FlickerAnalysis
 from defectscope.detectors.flicker.swings import (
     first_after,
@@ -23,8 +19,12 @@ from defectscope.detectors.flicker.swings import (
     too_frequent,
     turning_points,
 )
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve, row_ends
+from defectscope.temporal.tables import column, times_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.differences import FEATURES, Differences, difference
-from defectscope.detection.spans import curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, times_s
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.differences import FEATURES, Differences, difference
+from defectscope.temporal.spans import curve, row_ends, runs
+from defectscope.temporal.tables import TableBuilder, times_s
 
 # One difference in ten may be smaller than noise is, or larger than stillness.
 _QUIETEST = 0.1

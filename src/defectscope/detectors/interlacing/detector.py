@@ -14,15 +14,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import bridge, curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.interlacing.cadence import telecined
 from defectscope.detectors.interlacing.fields import Fields, judge_fields
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_rows
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import bridge, curve, row_ends, runs
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_SHARE = 65535
 

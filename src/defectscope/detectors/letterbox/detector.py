@@ -12,16 +12,16 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import curve, row_ends
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.letterbox.borders import borders, contrasts, dim_lines
 from defectscope.detectors.letterbox.shapes import Stretch, alike, settled, stretches, usual
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
 from defectscope.features.geometry import sampled_rows
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo, VideoInfo
+from defectscope.temporal.spans import curve, row_ends
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _SIDES = ("top", "bottom", "left", "right")
 # How far lines that are dark on average reach in from both ends, down and across.

@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import bridge, curve, runs
-from defectscope.detection.tables import TableBuilder, column, times_s
 from defectscope.detectors.loudness import gating
 from defectscope.detectors.loudness.meter import BLOCKS_HZ, Meter
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import bridge, curve, runs
+from defectscope.temporal.tables import TableBuilder, column, times_s
 
 
 @dataclass(frozen=True, slots=True)

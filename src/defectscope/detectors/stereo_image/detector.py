@@ -9,10 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import Rows, curve
-from defectscope.detection.tables import TableBuilder
 from defectscope.detectors.stereo_image import faults
 from defectscope.detectors.stereo_image.image import Pair, bands_from, overlaps, pair_from
 from defectscope.detectors.stereo_image.imbalance import imbalanced
@@ -30,8 +26,12 @@ from defectscope.detectors.stereo_image.surround import (
     effects_full_band,
 )
 from defectscope.detectors.stereo_image.turns import laid_out
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import Rows, curve
+from defectscope.temporal.tables import TableBuilder
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from defectscope.detection.spans import Rows, runs
 from defectscope.detectors.stereo_image.image import (
     Pair,
     Series,
@@ -20,6 +19,7 @@ from defectscope.detectors.stereo_image.image import (
     steps,
 )
 from defectscope.detectors.stereo_image.meter import HOPS_HZ
+from defectscope.temporal.spans import Rows, runs
 
 Thresholds = Mapping[str, float]
 

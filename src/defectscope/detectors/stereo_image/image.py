@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.spans import Rows
-from defectscope.detection.tables import column, times_s
 from defectscope.detectors.stereo_image.meter import (
     BANDS,
     CORRELATION_STEPS,
@@ -18,6 +16,8 @@ from defectscope.detectors.stereo_image.meter import (
 )
 from defectscope.detectors.stereo_image.turns import as_ratio
 from defectscope.findings import Table
+from defectscope.temporal.spans import Rows
+from defectscope.temporal.tables import column, times_s
 
 Series = NDArray[np.float64]
 _STEP_ROWS = 4

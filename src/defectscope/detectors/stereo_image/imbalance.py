@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.spans import Rows
 from defectscope.detectors.stereo_image.faults import AUDIBLE_DBFS, Fault
 from defectscope.detectors.stereo_image.image import Bands, Pair, Series, sharpest
 from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_PER_BLOCK
+from defectscope.temporal.spans import Rows
 
 Thresholds = Mapping[str, float]
 Grid = NDArray[np.float64]

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.detection.spans import Rows, runs
 from defectscope.detectors.stereo_image.faults import AUDIBLE_DBFS, Fault
 from defectscope.detectors.stereo_image.image import (
     Bands,
@@ -20,6 +19,7 @@ from defectscope.detectors.stereo_image.image import (
 )
 from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_HZ, HOPS_PER_BLOCK
 from defectscope.detectors.stereo_image.turns import BESIDE_HOPS
+from defectscope.temporal.spans import Rows, runs
 
 Thresholds = Mapping[str, float]
 

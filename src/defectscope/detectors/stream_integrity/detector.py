@@ -10,15 +10,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import curve
-from defectscope.detection.tables import TableBuilder, times_s
 from defectscope.detectors.stream_integrity.faults import KINDS, Fault, complaints, joined, until
 from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.frames import LOUDEST
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import curve
+from defectscope.temporal.tables import TableBuilder, times_s
 
 _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it without harm
 # Samples that are no numbers are reported by stretches of 20 ms of the programme.

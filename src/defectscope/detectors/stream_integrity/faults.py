@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from defectscope.detection.tables import column, times_s
 from defectscope.findings import Table
+from defectscope.temporal.tables import column, times_s
 
 KINDS = (
     "decode_error",

@@ -12,9 +12,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.tables import TableBuilder, column, times_s
 from defectscope.findings import Table
 from defectscope.media.stream import VideoInfo
+from defectscope.temporal.tables import TableBuilder, column, times_s
 
 # Steps that differ by less are one step, rounded: 33 and 34 ms, say.
 _ROUNDING = 0.15

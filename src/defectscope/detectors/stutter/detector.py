@@ -13,17 +13,17 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.differences import FEATURES, TONES, Differences, difference
-from defectscope.detection.spans import curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.stutter.leaps import LeapMeter, Leaps
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
 from defectscope.detectors.stutter.rhythm import cadence, catching_up
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_rows, tile_samples
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.differences import FEATURES, TONES, Differences, difference
+from defectscope.temporal.spans import curve, row_ends, runs
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_MOVED_CODE = 256
 _STEPS_PER_WAY = 100

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.differences import alone
-from defectscope.detection.spans import runs
 from defectscope.detectors.stutter.rhythm import catching_up, conversion, in_rhythm, periodic
 from defectscope.detectors.stutter.windows import around, window_quantiles
+from defectscope.temporal.differences import alone
+from defectscope.temporal.spans import runs
 
 Series = NDArray[np.float64]
 Flags = NDArray[np.bool_]

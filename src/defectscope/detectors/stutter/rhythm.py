@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.spans import runs
 from defectscope.detectors.stutter.windows import window_means
+from defectscope.temporal.spans import runs
 
 Series = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.contracts import Chunk
-from defectscope.detection.differences import Differences
-from defectscope.detection.tables import TableBuilder, saturate
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.lags import LagWindow, lagging
+from defectscope.engine.contracts import Chunk
 from defectscope.features.geometry import sampled_columns
 from defectscope.findings import Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.differences import Differences
+from defectscope.temporal.tables import TableBuilder, saturate
 
 # Names of the measures, and steps of a unit in which each is kept, and as which integer.
 KEPT: dict[str, tuple[int, Any]] = {

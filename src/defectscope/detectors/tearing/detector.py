@@ -16,16 +16,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Needs, Tuned
-from defectscope.detection.differences import FEATURES, TONES
-from defectscope.detection.spans import Rows, bridge, curve, row_ends
-from defectscope.detection.tables import times_s
 from defectscope.detectors.tearing.analysis import TearingAnalysis, coarse_group
 from defectscope.detectors.tearing.signs import Signs, signs_of
 from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.differences import FEATURES, TONES
+from defectscope.temporal.spans import Rows, bridge, curve, row_ends
+from defectscope.temporal.tables import times_s
 
 _SAME_ROW_PX = 1
 _MAX_LISTED = 1000

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.detection.differences import alone, difference
-from defectscope.detection.tables import column
 from defectscope.detectors.tearing.analysis import KEPT
 from defectscope.findings import Table
+from defectscope.temporal.differences import alone, difference
+from defectscope.temporal.tables import column
 
 Signs = dict[str, NDArray[np.float64]]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.detection.spans import Rows
+from defectscope.temporal.spans import Rows
 
 # A seam that motion hides for longer than this is another one.
 _TRACK_GAP_S = 0.5

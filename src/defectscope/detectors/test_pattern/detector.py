@@ -12,10 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detection.artifacts import severity_of
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.spans import bridge, curve, row_ends, runs
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.test_pattern.looks import (
     ground,
     hue_shares,
@@ -23,9 +19,13 @@ from defectscope.detectors.test_pattern.looks import (
     ruled_ends,
     text_lines,
 )
+from defectscope.engine.artifacts import severity_of
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_columns, sampled_rows
 from defectscope.findings import DetectorResult, Finding, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import bridge, curve, row_ends, runs
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 # Shares are kept in 1/255, differences and deviations in 1/16 of a code.
 _STEPS_PER_SHARE = 255

@@ -13,15 +13,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from defectscope.detection.alikes import excused, sides
-from defectscope.detection.contracts import Chunk, Needs, Tuned
-from defectscope.detection.onsets import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.detection.passages import PassageRule, judge
-from defectscope.detection.spans import Rows, row_ends
-from defectscope.detection.tables import TableBuilder, column, saturate, times_s
 from defectscope.detectors.video_noise.flat import DOTS_QUANTILE, FLAT_QUANTILE, FlatTiles
+from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.confounders import excused, sides
+from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.spans import Rows, row_ends
+from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_CODE = 256
 

@@ -1,0 +1,240 @@
+"""Judges one asset: measure it, in one pass or in segments side by side, then decide once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from typing import Any
+
+from defectscope.detectors.registry import load_all
+from defectscope.engine.artifacts import tuned
+from defectscope.engine.contracts import Detector
+from defectscope.engine.engine import Progress, measure, segments
+from defectscope.errors import InvalidParameterError, MalformedRequestError
+from defectscope.findings import DetectorResult, Finding, Measurements, Report
+from defectscope.media.cues import Captions
+from defectscope.media.limits import Limits
+from defectscope.media.reader import open_media
+from defectscope.media.sidecar import read_captions
+from defectscope.media.source import MediaLike, resolve
+from defectscope.media.stream import StreamInfo
+from defectscope.temporal.spans import on_grid
+
+
+def analyze(
+    media: MediaLike,
+    *,
+    detectors: Sequence[str] | None = None,
+    captions: MediaLike | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    measurements: bool = False,
+    limits: Limits | None = None,
+    workers: int = 1,
+    uri: str | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Finds the defects in one asset.
+
+    Args:
+        media: A local path, an `s3://` address, the bytes themselves, or a seekable binary file.
+        detectors: Names of the detectors to run; None runs all.
+        captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL.
+        start_s: First instant judged, seconds from the first presented frame.
+        end_s: First instant not judged.
+        parameters: Parameters to replace, by detector.
+        measurements: Keep the measurements in the report, so that segments can be merged.
+        limits: Bounds on what one asset may cost.
+        workers: Processes that share the programme; more than one needs a path or address.
+        uri: The name to report.
+        progress: Called with the programme time reached, in seconds.
+
+    Raises:
+        UsageError: An argument makes no sense.
+        MediaError: The media cannot be judged.
+        ArtifactError: A released file is missing or damaged.
+    """
+    began = time.perf_counter()
+    loaded = load_all(detectors, parameters)
+    limits = limits or Limits()
+    side = None if captions is None else read_captions(captions)
+    if workers < 1:
+        raise InvalidParameterError(f"workers is at least 1, not {workers}")
+    with open_media(resolve(media), limits=limits, captions=side, uri=uri) as reader:
+        stream = reader.info
+        measured: dict[str, Measurements] = {}
+        if workers == 1:
+            measured = measure(reader, loaded, start_s=start_s, end_s=end_s, progress=progress)
+    if workers > 1:
+        if not isinstance(media, str | os.PathLike):
+            raise InvalidParameterError("more than one worker needs a path or an s3:// address")
+        job = _Job(os.fspath(media), tuple(d.name for d in loaded), parameters, side, limits)
+        measured = _side_by_side(job, stream, start_s, end_s, workers, progress)
+    covered_s = (min(end_s, stream.duration_s) if end_s is not None else stream.duration_s) - (
+        start_s or 0.0
+    )
+    return _report(loaded, measured, stream, began, covered_s, keep=measurements)
+
+
+def merge(parts: Sequence[Mapping[str, Any]]) -> Report:
+    """Decides once over the measurements of consecutive segments.
+
+    Args:
+        parts: Segments' reports as JSON objects, in order, each made with `measurements`.
+
+    Raises:
+        MalformedRequestError: They are not segments of one asset, in order, of one version.
+    """
+    began = time.perf_counter()
+    if not parts:
+        raise MalformedRequestError("nothing to merge")
+    reports = [Report.from_dict(part) for part in parts]
+    head = reports[0]
+    if head.stream is None:
+        raise MalformedRequestError("a segment carries no measurements: ask for them")
+    if any(r.detectors != head.detectors for r in reports):
+        raise MalformedRequestError("segments were measured by different detectors or versions")
+    if any(r.stream != head.stream for r in reports):
+        raise MalformedRequestError("segments are of different assets")
+    stream = StreamInfo.from_dict(head.stream)
+    by_detector: dict[str, list[Measurements]] = {}
+    for report in reports:
+        for measured in report.measurements:
+            by_detector.setdefault(measured.detector, []).append(measured)
+    if any(len(found) != len(reports) for found in by_detector.values()):
+        raise MalformedRequestError("a segment lacks measurements that another has")
+    parameters = {name: entry.get("parameters", {}) for name, entry in head.detectors.items()}
+    loaded = load_all(tuple(head.detectors), parameters)
+    for detector in loaded:
+        if head.detectors[detector.name].get("version") != tuned(detector.name).version:
+            raise MalformedRequestError(f"{detector.name} was measured by another version")
+    joined = {name: Measurements.join(found) for name, found in by_detector.items()}
+    return _report(loaded, joined, stream, began, stream.duration_s, keep=False)
+
+
+class _Job:
+    """What every segment of one asset has in common; travels to the workers."""
+
+    def __init__(
+        self,
+        media: str,
+        names: tuple[str, ...],
+        parameters: Mapping[str, Mapping[str, Any]] | None,
+        captions: Captions | None,
+        limits: Limits,
+    ) -> None:
+        self.media = media
+        self.names = names
+        self.parameters = parameters
+        self.captions = captions
+        self.limits = limits
+
+    def segment(self, start_s: float | None, end_s: float | None) -> dict[str, Measurements]:
+        loaded = load_all(self.names, self.parameters)
+        source = resolve(self.media)
+        with open_media(source, limits=self.limits, captions=self.captions) as reader:
+            return measure(reader, loaded, start_s=start_s, end_s=end_s)
+
+
+def _side_by_side(
+    job: _Job,
+    stream: StreamInfo,
+    start_s: float | None,
+    end_s: float | None,
+    workers: int,
+    progress: Progress | None,
+) -> dict[str, Measurements]:
+    """Measures twice as many segments as workers, so that an easy one does not idle."""
+    offset = start_s or 0.0
+    length = (stream.duration_s if end_s is None else end_s) - offset
+    edges = [
+        (start_s if a is None else a + offset, end_s if b is None else b + offset)
+        for a, b in segments(length, 2 * workers)
+    ]
+    done_s = 0.0
+    # Fresh processes: a fork would inherit the decoder's threads and locks.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(edges)), mp_context=context) as pool:
+        futures = {pool.submit(job.segment, a, b): k for k, (a, b) in enumerate(edges)}
+        results: dict[int, dict[str, Measurements]] = {}
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                done_s += length / len(edges)
+                if progress is not None:
+                    progress(offset + done_s)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    ordered = [results[k] for k in range(len(edges))]
+    return {name: Measurements.join([part[name] for part in ordered]) for name in ordered[0]}
+
+
+def _report(
+    detectors: Sequence[Detector],
+    measured: Mapping[str, Measurements],
+    stream: StreamInfo,
+    began: float,
+    covered_s: float,
+    *,
+    keep: bool,
+) -> Report:
+    findings: list[Finding] = []
+    verdicts: dict[str, dict[str, Any]] = {}
+    curves: dict[str, Any] = {}
+    described: dict[str, dict[str, Any]] = {}
+    for detector in detectors:
+        name = detector.name
+        result = (
+            detector.decide(measured[name], stream)
+            if name in measured
+            else DetectorResult("not_applicable")
+        )
+        findings += result.findings
+        verdicts[name] = {"verdict": result.verdict, "peak_score": dict(result.peak_score)}
+        if result.curves:
+            curves[name] = result.curves
+        described[name] = {
+            "version": tuned(name).version,
+            "parameters": asdict(detector.params),
+        }
+    wall_s = time.perf_counter() - began
+    return Report(
+        asset=_asset(stream),
+        findings=on_grid(findings, stream),
+        verdicts=verdicts,
+        curves=curves,
+        detectors=described,
+        timing={
+            "wall_s": round(wall_s, 4),
+            "realtime_factor": round(max(covered_s, 0.0) / max(wall_s, 1e-6), 2),
+        },
+        measurements=tuple(measured.values()) if keep else (),
+        stream=stream.to_dict() if keep else None,
+    )
+
+
+def _asset(stream: StreamInfo) -> dict[str, Any]:
+    asset: dict[str, Any] = {"uri": stream.uri, "duration_s": round(stream.duration_s, 6)}
+    if stream.video is not None:
+        video = stream.video
+        asset["video"] = {
+            "width": video.width,
+            "height": video.height,
+            "frame_rate": f"{video.frame_rate.numerator}/{video.frame_rate.denominator}",
+            "codec": video.codec,
+        }
+    if stream.audio is not None:
+        audio = stream.audio
+        asset["audio"] = {
+            "rate_hz": audio.rate_hz,
+            "channels": len(audio.channels),
+            "layout": audio.layout,
+            "codec": audio.codec,
+        }
+    return asset

@@ -1,0 +1,90 @@
+"""Passes an HTTP request on to another server and its answer back, in blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+from collections.abc import Iterator
+
+from defectscope.container.faults import FaultError
+from defectscope.container.messages import Reply, Request
+
+_BLOCK_BYTES = 65_536
+
+# Source: RFC 9110, section 7.6.1: what concerns one connection is not passed on.
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "content-length",
+    "expect",
+}
+
+
+def forward(connection: http.client.HTTPConnection, request: Request, *, server: str) -> Reply:
+    """Gives another server's answer to a request, without looking inside.
+
+    Args:
+        connection: To the other server; closed when the answer has been sent.
+        request: What to pass on; its header fields keep their spelling.
+        server: What to call the other server when it cannot be reached.
+
+    Raises:
+        FaultError: The other server cannot be reached, or the request's body is broken.
+    """
+    try:
+        response = _send(connection, request)
+    except (OSError, http.client.HTTPException) as error:
+        connection.close()
+        raise FaultError(502, "ServiceUnavailable", f"{server} did not answer") from error
+    except BaseException:
+        connection.close()
+        raise
+    length = response.getheader("Content-Length")
+    return Reply(
+        response.status,
+        _blocks(response),
+        [
+            (name, value)
+            for name, value in response.getheaders()
+            if name.lower() not in _HOP_BY_HOP | {"date", "server"}
+        ],
+        length=int(length) if length is not None else None,
+        on_sent=connection.close,
+    )
+
+
+def _send(connection: http.client.HTTPConnection, request: Request) -> http.client.HTTPResponse:
+    connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+    for name, value in request.headers.items():
+        if name.lower() not in _HOP_BY_HOP:
+            connection.putheader(name, value)
+    length = request.body.length
+    if length is None:
+        # Not every server takes chunks; they are collected on disk first.
+        file, size = request.body.spool(None)
+        with file:
+            connection.putheader("Content-Length", str(size))
+            connection.endheaders()
+            while block := file.read(_BLOCK_BYTES):
+                connection.send(block)
+    else:
+        if length or request.method in ("POST", "PUT", "PATCH"):
+            connection.putheader("Content-Length", str(length))
+        connection.endheaders()
+        for block in request.body.blocks():
+            # A server that refuses a body early answers before it has read it.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.send(block)
+    return connection.getresponse()
+
+
+def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while block := response.read(_BLOCK_BYTES):
+        yield block

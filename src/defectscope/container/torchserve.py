@@ -1,0 +1,289 @@
+"""Starts a real TorchServe for one archive, knows when it can predict, and stops all of it.
+
+TorchServe's own launcher leaves its Java process behind when it is stopped, and its `/ping` answers
+200 before a model is loaded and during a crash loop. So Java is started directly, below a guard
+that ends the whole process group together with the parent, and a server counts as ready when its
+workers report READY.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from defectscope.container import process_guard
+from defectscope.container.addresses import connection_to, free_port, socket_folder
+from defectscope.container.frontend_config import ServerConfig, quiet_log_config
+from defectscope.container.java import MODEL_NAME_PATTERN, java_command
+from defectscope.errors import ServingError
+
+# What the log says when a worker died, failed or took too long while loading. The frontend would
+# try again for minutes, with the same archive.
+_LOAD_FAILED = re.compile(r"Load model failed|Failed to load model|Backend worker process died")
+# How TorchServe words every failure to load, whatever the cause.
+_SAYS_NOTHING = "500 - Unknown exception"
+
+_LOG_TAIL_BYTES = 65_536
+
+
+class TorchServe:
+    """One TorchServe with one model, from start to stop.
+
+    Works as a context manager. The server listens on private Unix sockets unless `port` is given.
+
+    Args:
+        archive: A .mar file; its name without `.mar` becomes the model's name.
+        environment: Variables for the server and its workers. Nothing else is inherited but what
+            programs need to run at all, so that credentials of the caller never reach a model.
+        port: A TCP port on loopback for inference.
+        log_path: File that collects what the server and its workers complain about; without one it
+            lies with the server's other files.
+        share_output: Whether they complain on this process's own output instead.
+        heap_mb: Java's heap limit.
+        max_body_bytes: Largest request and response.
+        response_timeout_s: How long a prediction may take unless the archive sets its own limit.
+        job_queue_size: Requests that may wait before TorchServe answers 503.
+
+    Raises:
+        ServingError: The archive is missing or oddly named, or Java or TorchServe are not there.
+    """
+
+    def __init__(
+        self,
+        archive: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        port: int | None = None,
+        log_path: Path | None = None,
+        share_output: bool = False,
+        heap_mb: int = 1024,
+        max_body_bytes: int = 100 * 1024 * 1024,
+        response_timeout_s: int = 3600,
+        job_queue_size: int = 100,
+    ) -> None:
+        self.model_name = archive.name.removesuffix(".mar")
+        if archive.suffix != ".mar" or not MODEL_NAME_PATTERN.fullmatch(self.model_name):
+            raise ServingError(f"not an archive name that TorchServe can take: {archive.name!r}")
+        if not archive.is_file():
+            raise ServingError(f"no archive at {archive}")
+        self._home = socket_folder()
+        self.log_path = log_path or self._home / "torchserve.log"
+        try:
+            self._start(
+                archive,
+                ServerConfig(
+                    model_store=self._home / "store",
+                    inference_address=f"http://127.0.0.1:{port}" if port else self._socket("inf"),
+                    management_address=self._socket("man"),
+                    metrics_address=self._socket("met"),
+                    grpc_inference_port=free_port(),
+                    grpc_management_port=free_port(),
+                    max_body_bytes=max_body_bytes,
+                    response_timeout_s=response_timeout_s,
+                    job_queue_size=job_queue_size,
+                ),
+                environment or {},
+                heap_mb,
+                share_output=share_output,
+            )
+        except BaseException:
+            shutil.rmtree(self._home, ignore_errors=True)
+            raise
+
+    def _socket(self, name: str) -> str:
+        return f"unix:{self._home}/{name}.sock"
+
+    def _start(
+        self,
+        archive: Path,
+        config: ServerConfig,
+        environment: Mapping[str, str],
+        heap_mb: int,
+        *,
+        share_output: bool,
+    ) -> None:
+        self._config = config
+        temp_dir = self._home / "tmp"
+        temp_dir.mkdir()
+        config.model_store.mkdir()
+        stored = config.model_store / archive.name
+        try:
+            os.link(archive, stored)
+        except OSError:
+            shutil.copyfile(archive, stored)
+        config_path = self._home / "config.properties"
+        config_path.write_text(config.properties())
+        log_config_path = self._home / "log4j2.xml"
+        log_config_path.write_text(quiet_log_config())
+        command = java_command(
+            config_path=config_path,
+            log_config_path=log_config_path,
+            model_store=config.model_store,
+            model_name=self.model_name,
+            temp_dir=temp_dir,
+            heap_mb=heap_mb,
+        )
+        guard = [sys.executable, "-I", "-S", str(process_guard.__file__)]
+        with self.log_path.open("ab") as log:
+            self._log_start = log.tell()
+            self._guard = subprocess.Popen(
+                [*guard, "--remove", str(self._home), "--", *command],
+                stdin=subprocess.PIPE,
+                stdout=None if share_output else log,
+                stderr=None if share_output else log,
+                cwd=self._home,
+                env={**_base_environment(temp_dir), **environment},
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> TorchServe:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the frontend process is still there."""
+        return self._guard.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The guard's process id; the frontend is its child."""
+        return self._guard.pid
+
+    @property
+    def inference_address(self) -> str:
+        """Where predictions are made: `http://127.0.0.1:port` or `unix:/path`."""
+        return self._config.inference_address
+
+    def connect(self, timeout_s: float) -> http.client.HTTPConnection:
+        """Opens a connection for predictions (`POST /invocations`); the caller closes it."""
+        return connection_to(self._config.inference_address, timeout_s)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Asks the management API for the model's workers: id, status, pid, memoryUsage.
+
+        Raises:
+            OSError: The server does not answer yet, or no more.
+            ServingError: The server knows no such model.
+        """
+        status, body = self._manage("GET", "")
+        if status != 200:
+            raise ServingError(f"TorchServe does not list model {self.model_name}")
+        described = cast(list[dict[str, Any]], json.loads(body))
+        return cast(list[dict[str, Any]], described[0]["workers"])
+
+    def scale(self, workers: int) -> None:
+        """Asks for another number of workers than the archive does; see `wait_ready`.
+
+        Raises:
+            ServingError: TorchServe refused.
+        """
+        status, _ = self._manage("PUT", f"?min_worker={workers}&max_worker={workers}")
+        if status >= 300:
+            raise ServingError(f"TorchServe refused to run {workers} workers")
+
+    def _manage(self, method: str, query: str) -> tuple[int, bytes]:
+        connection = connection_to(self._config.management_address, 5.0)
+        with contextlib.closing(connection):
+            connection.request(method, f"/models/{self.model_name}{query}")
+            response = connection.getresponse()
+            return response.status, response.read(1 << 20)
+
+    def wait_ready(self, timeout_s: float = 300.0, *, workers: int = 1) -> None:
+        """Returns once every worker, and as many as are wanted, has loaded the model.
+
+        Raises:
+            ServingError: The server exited, its workers died again and again, or time ran out. The
+                message ends with what the log has to say.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise ServingError(f"TorchServe exited while starting{self._last_words()}")
+            try:
+                found = self.workers()
+            except ServingError:
+                # Models are registered before the management API answers at all.
+                words = self._last_words()
+                raise ServingError(f"TorchServe refused the archive{words}") from None
+            except (OSError, http.client.HTTPException, ValueError):
+                found = []
+            if len(found) >= workers and all(worker["status"] == "READY" for worker in found):
+                return
+            if _LOAD_FAILED.search(self._log()):
+                # The traceback follows the first line in pieces.
+                time.sleep(0.2)
+                raise ServingError(f"the model cannot be loaded{self._last_words()}")
+            time.sleep(0.05)
+        raise ServingError(f"TorchServe was not ready within {timeout_s:g} s{self._last_words()}")
+
+    def _last_words(self) -> str:
+        """Picks the line of the log that most likely names the cause."""
+        lines = self._log().splitlines()
+        named = [
+            line
+            for line in lines
+            if re.search(r"\b\w+(Error|Exception)\b: ", line) and _SAYS_NOTHING not in line
+        ]
+        words = [line for line in named or lines if line.strip()]
+        if not words:
+            return ""
+        cause = re.sub(r"^\S+ (WARN|ERROR|INFO)\s+\S+ ", "", words[-1])
+        return f": {cause.strip()[:400]}"
+
+    def _log(self) -> str:
+        """Gives the end of what this server, not one before it, wrote to the log."""
+        try:
+            with self.log_path.open("rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, end - _LOG_TAIL_BYTES))
+                return file.read(_LOG_TAIL_BYTES).decode(errors="replace")
+        except OSError:
+            return ""
+
+    def stop(self, *, grace_s: float = 0.0) -> None:
+        """Ends the server, its workers and its files; a second call does nothing.
+
+        Args:
+            grace_s: Java takes 2.4 to 3.5 s to obey SIGTERM and drops requests in flight anyway, so
+                the default does not ask.
+        """
+        if grace_s > 0 and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._guard.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(grace_s)
+        if self._guard.stdin is not None:
+            # End of file is the guard's order to kill the group.
+            self._guard.stdin.close()
+        try:
+            self._guard.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+
+def _base_environment(temp_dir: Path) -> dict[str, str]:
+    kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "HOME", "TZ", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return {
+        **environment,
+        "TMPDIR": str(temp_dir),
+        "TEMP": str(temp_dir),
+        "TMP": str(temp_dir),
+        "PYTHONUNBUFFERED": "1",
+    }

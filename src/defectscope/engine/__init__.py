@@ -1,0 +1,28 @@
+"""The contract of a detector, and the engine that decodes once and feeds them all."""
+
+from __future__ import annotations
+
+from defectscope.engine.contracts import (
+    Analysis,
+    Chunk,
+    Detector,
+    Needs,
+    PictureSelection,
+    Tuned,
+    VideoChunk,
+)
+from defectscope.engine.engine import cut, is_applicable, measure, segments
+
+__all__ = [
+    "Analysis",
+    "Chunk",
+    "Detector",
+    "Needs",
+    "PictureSelection",
+    "Tuned",
+    "VideoChunk",
+    "cut",
+    "is_applicable",
+    "measure",
+    "segments",
+]

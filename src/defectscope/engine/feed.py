@@ -1,0 +1,208 @@
+"""Collects what is decoded into chunks bounded by bytes and pushes them to every analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from defectscope.engine.background import Aside
+from defectscope.engine.contracts import Analysis, Chunk, Detector, VideoChunk
+from defectscope.engine.selection import Selector
+from defectscope.features import PlaneGeometry, open_extractor
+from defectscope.features.extractor import Batch
+from defectscope.findings import Measurements
+from defectscope.media.cues import Cue
+from defectscope.media.frames import DecodeEvent, Frame, RgbPicture, Samples
+from defectscope.media.reader import Reader
+from defectscope.media.stream import StreamInfo
+
+# Features of about 4 MB, or four seconds of 5.1 sound, are pushed at a time: large enough that
+# NumPy's overhead per call vanishes, small enough to stay in the cache.
+_CHUNK_BYTES = 4_000_000
+_MAX_CHUNK_FRAMES = 64
+# Pictures for networks weigh a thousand times more: ten of 1080 lines.
+_CHUNK_PICTURE_BYTES = 32_000_000
+_UNRANKED = np.zeros(1)
+
+
+@dataclass
+class _Track:
+    """One detector's analysis and, for networks, what picks its frames."""
+
+    analysis: Analysis
+    selector: Selector | None
+    pictures: list[RgbPicture]
+
+
+class Feed:
+    """Collects items into chunks and pushes them to every analysis."""
+
+    def __init__(
+        self,
+        stream: StreamInfo,
+        detectors: Sequence[Detector],
+        chunk_frames: int | None,
+        aside: Aside,
+    ) -> None:
+        self._stream = stream
+        self._aside = aside
+        video = stream.video
+        self._tracks = [
+            _Track(
+                d.open(stream),
+                Selector(d.needs.pictures, video.time_base) if d.needs.pictures and video else None,
+                [],
+            )
+            for d in detectors
+        ]
+        names = frozenset[str]().union(*(d.needs.features for d in detectors))
+        names |= {
+            d.needs.pictures.suspicion
+            for d in detectors
+            if d.needs.pictures and d.needs.pictures.suspicion
+        }
+        self._extractor = None
+        self._capacity = chunk_frames or _MAX_CHUNK_FRAMES
+        if video is not None and names:
+            geometry = PlaneGeometry(
+                video.width, video.height, video.chroma_width, video.chroma_height, video.bit_depth
+            )
+            self._extractor = open_extractor(geometry, names)
+            if chunk_frames is None:
+                record_bytes = 4 * self._extractor.layout.words
+                self._capacity = max(1, min(_MAX_CHUNK_FRAMES, _CHUNK_BYTES // record_bytes))
+        self._renew()
+
+    def _renew(self) -> None:
+        self._batch = None if self._extractor is None else Batch(self._extractor, self._capacity)
+        self._frames: list[tuple[int, int, bool, bool, bool]] = []
+        self._audio: list[Samples] = []
+        self._audio_bytes = 0
+        self._picture_bytes = 0
+        self._cues: list[Cue] = []
+        self._events: list[DecodeEvent] = []
+
+    def push_captions(self, reader: Reader) -> None:
+        """Hands side-car captions, whole, to every analysis."""
+        if reader.captions is not None:
+            for track in self._tracks:
+                track.analysis.push(Chunk(captions=reader.captions))
+
+    def take(self, item: Frame | Samples | Cue | DecodeEvent) -> float | None:
+        """Takes the next item; gives the time reached where it is a frame or a run of sound."""
+        reached_s = None
+        if isinstance(item, Frame):
+            assert self._stream.video is not None
+            reached_s = float(item.pts * self._stream.video.time_base)
+            self._take_frame(item)
+        elif isinstance(item, Samples):
+            assert self._stream.audio is not None
+            self._audio.append(item)
+            self._audio_bytes += item.data.nbytes
+            reached_s = item.start / self._stream.audio.rate_hz
+        elif isinstance(item, Cue):
+            self._cues.append(item)
+        else:
+            self._events.append(item)
+        if (
+            len(self._frames) >= self._capacity
+            or self._audio_bytes > _CHUNK_BYTES
+            or self._picture_bytes > _CHUNK_PICTURE_BYTES
+        ):
+            self._push()
+        return reached_s
+
+    def _take_frame(self, frame: Frame) -> None:
+        flags = (frame.corrupt, frame.flagged_interlaced, frame.key)
+        self._frames.append((frame.pts, frame.duration, *flags))
+        latest = None
+        if self._batch is not None:
+            self._batch.add(frame.planes)
+        for track in self._tracks:
+            selector = track.selector
+            if selector is None:
+                continue
+            suspicion = _UNRANKED
+            if selector.selection.suspicion is not None and self._batch is not None:
+                latest = latest or self._batch.features()
+                suspicion = latest[selector.selection.suspicion][-1]
+            pictures = selector.take(frame, suspicion)
+            track.pictures += pictures
+            self._picture_bytes += sum(p.shown.held_bytes for p in pictures)
+
+    def _push(self) -> None:
+        video = None
+        if self._frames:
+            facts = np.array(self._frames, np.int64)
+            video = VideoChunk(
+                pts=facts[:, 0],
+                duration=facts[:, 1],
+                corrupt=facts[:, 2].astype(bool),
+                interlaced=facts[:, 3].astype(bool),
+                key=facts[:, 4].astype(bool),
+                features={} if self._batch is None else self._batch.features(),
+            )
+        chunk = Chunk(
+            video=video,
+            audio=_joined(self._audio),
+            cues=tuple(self._cues),
+            events=tuple(self._events),
+        )
+        looking: list[tuple[Analysis, Chunk]] = []
+        for track in self._tracks:
+            own = chunk
+            if video is not None and track.pictures:
+                own = replace(chunk, video=replace(video, pictures=tuple(track.pictures)))
+                track.pictures.clear()
+            if track.selector is not None:
+                looking.append((track.analysis, own))
+        if looking:
+            self._aside.run(partial(_look, looking))
+        for track in self._tracks:
+            if track.selector is None:
+                track.analysis.push(chunk)
+        self._renew()
+
+    def close(self) -> list[Measurements]:
+        """Pushes what is left and gives every detector's measurements."""
+        for track in self._tracks:
+            if track.selector is not None:
+                track.pictures += track.selector.flush()
+        if self._frames or self._audio or self._cues or self._events:
+            self._push()
+        self._aside.wait()
+        for track in self._tracks:
+            # Pictures of the last bucket, when its last chunk had already gone.
+            if track.pictures:
+                track.analysis.push(Chunk(video=_only_pictures(tuple(track.pictures))))
+        return [track.analysis.close() for track in self._tracks]
+
+
+def _look(chunks: Sequence[tuple[Analysis, Chunk]]) -> None:
+    for analysis, chunk in chunks:
+        analysis.push(chunk)
+
+
+def _joined(runs: list[Samples]) -> tuple[Samples, ...]:
+    """Makes one run of those that follow each other: packets are short, and every push costs."""
+    out: list[list[Samples]] = []
+    end = -1
+    for run in runs:
+        if not out or run.start != end:
+            out.append([])
+        out[-1].append(run)
+        end = run.start + len(run.data)
+    return tuple(
+        group[0]
+        if len(group) == 1
+        else Samples(group[0].start, np.concatenate([run.data for run in group]))
+        for group in out
+    )
+
+
+def _only_pictures(pictures: tuple[RgbPicture, ...]) -> VideoChunk:
+    ticks, flags = np.empty(0, np.int64), np.empty(0, bool)
+    return VideoChunk(ticks, ticks, flags, flags, {}, pictures)

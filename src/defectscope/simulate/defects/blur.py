@@ -1,0 +1,102 @@
+"""Blur: soft focus, a defocused lens, or a picture scaled up from a smaller one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import Interval
+from defectscope.media.frames import Frame
+from defectscope.media.stream import StreamInfo
+from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.effects.frames import Arrays, PictureSimulator, to_codes, to_native
+from defectscope.simulate.effects.resample import resize
+
+_KINDS = ("gaussian", "defocus", "upscaled")
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """How the picture is blurred.
+
+    Attributes:
+        kind: `gaussian`, `defocus` (a disc) or `upscaled` (from a smaller raster).
+        radius_px: Standard deviation of the Gaussian, radius of the disc, or factor of the
+            upscaling; 0.3 to 30.
+    """
+
+    kind: str = "gaussian"
+    radius_px: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
+        if not 0.3 <= self.radius_px <= 30:
+            raise InvalidParameterError("radius_px is 0.3 to 30")
+
+
+class Blur(PictureSimulator[Params]):
+    """Takes the fine detail away."""
+
+    name = "blur"
+    defects = ("blur",)
+    summary = "the picture is soft, out of focus or scaled up"
+    params = Params
+
+    def draw(
+        self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
+    ) -> Params:
+        """Draws a kind, and a radius that looks alike at every picture height."""
+        kind = _KINDS[int(rng.integers(3))]
+        # Steps for 1080 rows; small rasters need whole pixels all the same.
+        rows = stream.video.height if stream.video else 1080
+        size = max(0.55, rows / 1080)
+        if kind == "gaussian":
+            radius = ladder(severity, (1.0, 1.6, 2.6, 4.2, 7.0)) * size
+        elif kind == "defocus":
+            radius = ladder(severity, (1.8, 2.8, 4.5, 7.0, 11.0)) * size
+        else:
+            radius = 1 + ladder(severity, (0.6, 1.2, 2.2, 3.6, 6.0)) * size
+        return Params(kind=kind, radius_px=jitter(rng, radius, 0.08))
+
+    def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
+        """Gives the picture blurred, colour by half as many pixels."""
+        out: Arrays = []
+        for number, plane in enumerate(planes):
+            codes = to_codes(plane, frame.bit_depth)
+            part = 1.0 if number == 0 else plane.shape[1] / planes[0].shape[1]
+            out.append(to_native(_blurred(codes, plan.params, part), frame.bit_depth))
+        return out
+
+
+def _blurred(codes: NDArray[np.float32], params: Params, part: float) -> NDArray[Any]:
+    if params.kind == "gaussian":
+        return np.asarray(ndimage.gaussian_filter(codes, params.radius_px * part, mode="nearest"))
+    if params.kind == "defocus":
+        return _disc(codes, max(0.5, params.radius_px * part))
+    factor = params.radius_px
+    height, width = codes.shape
+    small = resize(codes, max(1, round(height / factor)), max(1, round(width / factor)))
+    return resize(small, height, width)
+
+
+def _disc(codes: NDArray[np.float32], radius: float) -> NDArray[Any]:
+    """A uniform disc, edge pixels by their share."""
+    reach = int(np.ceil(radius))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    kernel = np.clip(radius + 0.5 - np.hypot(y, x), 0, 1).astype(np.float32)
+    kernel /= kernel.sum()
+    padded = np.pad(codes, reach, mode="edge")
+    shape = [n + 2 * reach for n in codes.shape]
+    shape = [2 ** int(np.ceil(np.log2(n))) if n < 64 else n + n % 2 for n in shape]
+    product = np.fft.rfft2(padded, shape) * np.fft.rfft2(kernel, shape)
+    full = np.fft.irfft2(product, shape)
+    return full[2 * reach : 2 * reach + codes.shape[0], 2 * reach : 2 * reach + codes.shape[1]]
+
+
+SIMULATORS: tuple[Simulator[Params], ...] = (Blur(),)

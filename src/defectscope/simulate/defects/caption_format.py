@@ -1,0 +1,83 @@
+"""Side-car files that break their own format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import Interval
+from defectscope.media.cues import Captions
+from defectscope.media.stream import StreamInfo
+from defectscope.simulate.contract import CaptionSimulator, Plan, Simulator, Truth, ladder
+from defectscope.simulate.effects.caption_cues import check_range, hit_cues
+from defectscope.simulate.effects.caption_text import caption_blocks
+
+_FAULTS = ("arrow", "time", "reversed", "encoding", "number")
+
+
+@dataclass(frozen=True, slots=True)
+class FormatParams:
+    """What breaks the format.
+
+    Attributes:
+        kind: `arrow` (a damaged `-->`), `time` (a time that is none), `reversed` (end before
+            start), `encoding` (bytes that are not UTF-8) or `number` (no digits where digits are
+            due).
+        share: Share of the cues that are hit, 0.05 to 1.
+    """
+
+    kind: str = "time"
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.kind not in _FAULTS:
+            raise InvalidParameterError(f"kind is one of {', '.join(_FAULTS)}")
+        check_range(self.share, "share", 0.05, 1)
+
+
+class CaptionFormat(CaptionSimulator[FormatParams]):
+    """Damages the text of some cues."""
+
+    name = "caption_format"
+    defects = ("caption_format",)
+    summary = "a side-car file that breaks its own format"
+    params = FormatParams
+
+    def draw(
+        self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
+    ) -> FormatParams:
+        """Draws what is damaged and how often."""
+        kind = _FAULTS[int(rng.integers(len(_FAULTS)))]
+        return FormatParams(kind=kind, share=ladder(severity, (0.05, 0.1, 0.2, 0.4, 0.8)))
+
+    def apply(self, captions: Captions, plan: Plan[FormatParams], truth: list[Truth]) -> bytes:
+        """Gives the damaged side-car file."""
+        blocks = [b.encode("utf-8") for b in caption_blocks(captions.cues, captions.format)]
+        for i in hit_cues(captions.cues, plan.params.share, plan):
+            cue = captions.cues[i]
+            if plan.params.kind == "reversed":
+                turned = replace(cue, start_s=cue.end_s, end_s=cue.start_s)
+                whole = [*captions.cues[:i], turned]
+                blocks[i + 1] = caption_blocks(whole, captions.format)[i + 1].encode("utf-8")
+            else:
+                blocks[i + 1] = _damaged(blocks[i + 1], plan.params.kind)
+            truth.append(plan.truth(self.name, cue.start_s, cue.end_s, cue=i + 1))
+        return b"".join(blocks)
+
+
+def _damaged(block: bytes, kind: str) -> bytes:
+    """A block with one fault; in TTML, which has no arrows, the attribute's quote goes."""
+    if kind == "arrow":
+        return block.replace(b"-->", b"->", 1) if b"-->" in block else block.replace(b'"', b"", 1)
+    if kind == "number":
+        return block.replace(b"0", b"O", 2)
+    if kind == "time":
+        return block.replace(b":", b":9", 1)
+    at = max(0, len(block) - 6)
+    return block[:at] + b"\xff\xfe\xe9" + block[at:]
+
+
+SIMULATORS: tuple[Simulator[Any], ...] = (CaptionFormat(),)

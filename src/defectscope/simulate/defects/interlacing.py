@@ -1,0 +1,92 @@
+"""Interlacing: pictures whose two fields belong to different instants, shown as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import Interval
+from defectscope.media.frames import Frame
+from defectscope.media.stream import StreamInfo
+from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
+from defectscope.simulate.effects.frames import (
+    Arrays,
+    Extent,
+    planes_of,
+    time_of,
+    with_planes,
+    within,
+)
+from defectscope.simulate.effects.weaving import weave
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """How the fields are woven.
+
+    Attributes:
+        late_field: `top` or `bottom`: the field that belongs to the picture before.
+        strength: How much of the late field is the earlier picture, 0.05 to 1: 1 is a plain weave,
+            less is what a poor deinterlacer leaves.
+        chroma: The colour is woven too.
+    """
+
+    late_field: str = "bottom"
+    strength: float = 1.0
+    chroma: bool = True
+
+    def __post_init__(self) -> None:
+        if self.late_field not in ("top", "bottom"):
+            raise InvalidParameterError("late_field is top or bottom")
+        if not 0.05 <= self.strength <= 1:
+            raise InvalidParameterError("strength is 0.05 to 1")
+
+
+class Interlacing(VideoSimulator[Params]):
+    """Weaves every other row of the picture before into each picture of the span."""
+
+    name = "interlacing"
+    defects = ("interlacing",)
+    summary = "combing from two fields of different instants"
+    params = Params
+
+    def draw(
+        self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
+    ) -> Params:
+        """Draws the late field; severity sets how much of it is late."""
+        return Params(
+            late_field="top" if float(rng.uniform()) < 0.5 else "bottom",
+            strength=ladder(severity, (0.25, 0.45, 0.7, 1.0, 1.0)),
+            chroma=float(rng.uniform()) < 0.8,
+        )
+
+    def apply(
+        self, frames: Iterable[Frame], plan: Plan[Params], truth: list[Truth]
+    ) -> Iterator[Frame]:
+        """Gives the pictures, those of the span woven."""
+        params, video = plan.params, plan.video
+        parity = 0 if params.late_field == "top" else 1
+        extent = Extent()
+        before: Arrays | None = None
+        for frame in frames:
+            own = planes_of(frame)
+            if before is None or not within(plan.span, time_of(frame, video)):
+                before = own
+                yield frame
+                continue
+            extent.add(frame, video)
+            woven = [
+                weave(plane, late, parity, params.strength, frame.bit_depth)
+                if number == 0 or params.chroma
+                else plane
+                for number, (plane, late) in enumerate(zip(own, before, strict=True))
+            ]
+            before = own
+            yield with_planes(frame, woven)
+        truth.extend(extent.truths(plan, self.name))
+
+
+SIMULATORS: tuple[Simulator[Params], ...] = (Interlacing(),)

@@ -1,0 +1,115 @@
+"""Letterboxing: bars above and below, at the sides, or all round, that come up in the programme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import Interval
+from defectscope.media.frames import Frame
+from defectscope.media.stream import StreamInfo
+from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.effects.frames import (
+    Arrays,
+    PictureSimulator,
+    black_code,
+    to_codes,
+    to_native,
+)
+from defectscope.simulate.effects.resample import resize
+
+_KINDS = ("letter", "pillar", "window")
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Where the bars are and what they look like.
+
+    Attributes:
+        kind: `letter` (above and below), `pillar` (at the sides) or `window` (all round).
+        share: Share of the height or width that one bar covers, 0.01 to 0.4.
+        scaled: The picture is scaled into what is left; otherwise the bars cover it.
+        lift_code: Codes above black that the bars have, 0 to 8.
+        noise_code: Standard deviation of noise on the bars, in codes, 0 to 3.
+    """
+
+    kind: str = "letter"
+    share: float = 0.12
+    scaled: bool = True
+    lift_code: float = 0.0
+    noise_code: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
+        for name, low, top in (
+            ("share", 0.01, 0.4),
+            ("lift_code", 0.0, 8.0),
+            ("noise_code", 0.0, 3.0),
+        ):
+            if not low <= getattr(self, name) <= top:
+                raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
+
+
+class Letterbox(PictureSimulator[Params]):
+    """Puts bars round the pictures of the span."""
+
+    name = "letterbox"
+    defects = ("letterbox",)
+    summary = "bars round the picture"
+    params = Params
+
+    def draw(
+        self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
+    ) -> Params:
+        """Draws where the bars are; severity sets how much they cover."""
+        return Params(
+            kind=_KINDS[int(rng.integers(3))],
+            share=jitter(rng, ladder(severity, (0.025, 0.05, 0.09, 0.13, 0.2))),
+            scaled=float(rng.uniform()) < 0.7,
+            lift_code=float(rng.choice((0.0, 0.0, 1.0, 2.0))),
+            noise_code=float(rng.choice((0.0, 0.0, 0.4))),
+        )
+
+    def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
+        """Gives the picture between bars."""
+        params, depth = plan.params, frame.bit_depth
+        full = planes[0].shape
+        top, left = _bars(full, params)
+        out: Arrays = []
+        for number, plane in enumerate(planes):
+            codes = to_codes(plane, depth)
+            height, width = plane.shape
+            rows, columns = top * height // full[0], left * width // full[1]
+            inside = np.s_[rows : height - rows, columns : width - columns]
+            level = black_code(plan.video) + params.lift_code if number == 0 else 128.0
+            boxed = np.full((height, width), level, np.float32)
+            if params.noise_code > 0 and number == 0:
+                noise = plan.rng(frame.pts).standard_normal((height, width), dtype=np.float32)
+                boxed += noise * np.float32(params.noise_code)
+            if params.scaled:
+                boxed[inside] = resize(codes, height - 2 * rows, width - 2 * columns)
+            else:
+                boxed[inside] = codes[inside]
+            out.append(to_native(boxed, depth))
+        return out
+
+    def facts(self, plan: Plan[Params]) -> dict[str, Any]:
+        """Gives the active picture: left, top, width and height in pixels."""
+        height, width = plan.video.height, plan.video.width
+        top, left = _bars((height, width), plan.params)
+        return {"active_px": [left, top, width - 2 * left, height - 2 * top]}
+
+
+def _bars(size: tuple[int, ...], params: Params) -> tuple[int, int]:
+    """Rows of the top bar and columns of the left one, even so that the colour fits."""
+    height, width = size
+    top = max(2, round(params.share * height / 2) * 2) if params.kind != "pillar" else 0
+    left = max(2, round(params.share * width / 2) * 2) if params.kind != "letter" else 0
+    return top, left
+
+
+SIMULATORS: tuple[Simulator[Params], ...] = (Letterbox(),)

@@ -1,0 +1,173 @@
+"""Loudness faults: a stretch too loud or too soft, and true peaks over full scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.errors import InvalidParameterError
+from defectscope.findings import Interval
+from defectscope.media.stream import StreamInfo
+from defectscope.simulate.contract import Plan, Simulator, Truth, ladder
+from defectscope.simulate.effects.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
+
+
+@dataclass(frozen=True, slots=True)
+class GainParams:
+    """A change of level.
+
+    Attributes:
+        gain_db: Level change, -40 to 40 dB.
+        limit_dbfs: Sample level that a soft limiter keeps the result under, -20 to 0 dBFS.
+        ramp_ms: Length of the change at either end, in milliseconds, 0 to 5000.
+    """
+
+    gain_db: float = 8.0
+    limit_dbfs: float = -3.0
+    ramp_ms: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not -40 <= self.gain_db <= 40:
+            raise InvalidParameterError("gain_db is -40 to 40")
+        if not -20 <= self.limit_dbfs <= 0:
+            raise InvalidParameterError("limit_dbfs is -20 to 0")
+        if not 0 <= self.ramp_ms <= 5000:
+            raise InvalidParameterError("ramp_ms is 0 to 5000")
+
+
+class LoudnessChange(SpanSimulator[GainParams]):
+    """Turns the level of the span up or down; a limiter keeps loud results from clipping."""
+
+    name = "loudness"
+    defects = ("loudness",)
+    summary = "a stretch is too loud or too soft"
+    params = GainParams
+
+    def draw(
+        self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
+    ) -> GainParams:
+        """Draws the size of the change by severity, and its sign."""
+        size_db = ladder(severity, (2.0, 4.0, 7.0, 11.0, 16.0)) * float(rng.uniform(0.9, 1.1))
+        sign = 1.0 if float(rng.uniform()) < 0.5 else -1.0
+        return GainParams(gain_db=sign * size_db)
+
+    def open(self, plan: Plan[GainParams], length: int) -> SpanEffect:
+        """Gives the change of level."""
+        edge = min(round(plan.params.ramp_ms / 1000 * plan.audio.rate_hz), length // 2)
+        return partial(_change, params=plan.params, length=length, edge=edge)
+
+
+def _change(
+    block: Block, position: int, *, params: GainParams, length: int, edge: int
+) -> NDArray[np.float32]:
+    strength = ramp(position, len(block), length, edge, edge)
+    out = block * np.power(10.0, strength * params.gain_db / 20).astype(np.float32)
+    if params.gain_db <= 0:
+        return out
+    # Straight up to half the limit, then bent so that the limit is never passed.
+    limit = np.float32(from_db(params.limit_dbfs))
+    knee = limit / 2
+    size = np.abs(out)
+    bent = np.sign(out) * (knee + (limit - knee) * np.tanh((size - knee) / (limit - knee)))
+    # Fully limited only where the gain is fully on, so that the edges stay seamless.
+    out = np.where(size > knee, out + (bent - out) * strength, out)
+    ceiling = np.maximum(limit, np.abs(block))
+    return np.clip(out, -ceiling, ceiling).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakParams:
+    """Peaks between the samples.
+
+    Attributes:
+        over_db: How far the true peak lies over full scale, 0.1 to 6 dB.
+        every_ms: Time from one burst to the next, in milliseconds, 20 to 2000.
+        channel: Channel that gets them, counted from 0; -1 is all of them.
+    """
+
+    over_db: float = 1.5
+    every_ms: float = 150.0
+    channel: int = -1
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.over_db <= 6:
+            raise InvalidParameterError("over_db is 0.1 to 6")
+        if not 20 <= self.every_ms <= 2000:
+            raise InvalidParameterError("every_ms is 20 to 2000")
+        if self.channel < -1:
+            raise InvalidParameterError("channel is -1 (all) or a channel's number from 0 on")
+
+
+class TruePeak(SpanSimulator[PeakParams]):
+    """Adds short tone bursts whose samples stay under full scale and whose true peaks do not.
+
+    A tone at a quarter of the sample rate, sampled 45 degrees off its crests, peaks 3.01 dB above
+    its samples: the worst case that ITU-R BS.1770-5, Annex 2, describes. Up to 3 dB over need no
+    sample beyond full scale; above that, samples exceed it too, as floating-point files allow.
+    """
+
+    name = "true_peak"
+    defects = ("true_peak",)
+    summary = "true peaks over full scale, between the samples"
+    params = PeakParams
+
+    def draw(
+        self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
+    ) -> PeakParams:
+        """Draws how far over the peaks lie and how often they come."""
+        return PeakParams(
+            over_db=ladder(severity, (0.3, 0.8, 1.5, 2.2, 2.9)) * float(rng.uniform(0.9, 1.0)),
+            every_ms=float(rng.uniform(80, 250)),
+        )
+
+    def open(self, plan: Plan[PeakParams], length: int) -> SpanEffect:
+        """Gives the bursts."""
+        if plan.params.channel >= len(plan.audio.channels):
+            raise InvalidParameterError(
+                f"channel {plan.params.channel} of {len(plan.audio.channels)} channels"
+            )
+        every = max(64, round(plan.params.every_ms / 1000 * plan.audio.rate_hz))
+        return partial(_burst, params=plan.params, length=length, every=every)
+
+    def truths(self, plan: Plan[PeakParams], start_s: float, end_s: float) -> list[Truth]:
+        """Gives the truth: from the first burst's crest to the last one's."""
+        rate_hz = plan.audio.rate_hz
+        every = max(64, round(plan.params.every_ms / 1000 * rate_hz))
+        length = round((end_s - start_s) * rate_hz)
+        bursts = length // every
+        if bursts == 0:
+            return []
+        last_s = start_s + ((bursts - 1) * every + _BURST_SAMPLES) / rate_hz
+        return [plan.truth("true_peak", start_s, last_s, bursts=bursts)]
+
+
+_BURST_SAMPLES = 32
+# sin at 45, 135, 225, 315 degrees: every sample is 3.01 dB below the tone's crest.
+_PATTERN = np.array([1.0, 1.0, -1.0, -1.0], dtype=np.float32) * np.float32(np.sqrt(0.5))
+
+
+def _burst(
+    block: Block, position: int, *, params: PeakParams, length: int, every: int
+) -> NDArray[np.float32]:
+    at = np.arange(position, position + len(block))
+    inside = at % every
+    # A burst is whole or not there at all.
+    on = (inside < _BURST_SAMPLES) & (at - inside + every <= length)
+    envelope = np.clip(np.sin(np.pi * (inside + 0.5) / _BURST_SAMPLES) * 2, 0, 1)
+    tone = _PATTERN[inside % 4] * envelope.astype(np.float32) * np.float32(from_db(params.over_db))
+    weight = np.where(on, envelope, 0).astype(np.float32)[:, None]
+    out = block * (1 - weight) + np.where(on, tone, 0).astype(np.float32)[:, None]
+    if params.channel < 0:
+        return out.astype(np.float32)
+    kept = block.copy()
+    kept[:, params.channel] = out[:, params.channel]
+    return kept
+
+
+SIMULATORS: tuple[Simulator[GainParams] | Simulator[PeakParams], ...] = (
+    LoudnessChange(),
+    TruePeak(),
+)

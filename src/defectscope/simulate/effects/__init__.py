@@ -1,0 +1,1 @@
+"""Ways to change frames, sound and captions that several defects use."""

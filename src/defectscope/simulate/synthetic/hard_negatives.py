@@ -1,0 +1,214 @@
+"""Harmless twins: material that looks or sounds like a defect and is none.
+
+Each twin names the detectors that must stay silent on it. All are synthesised from a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+
+import numpy as np
+
+from defectscope.errors import UnknownDetectorError
+from defectscope.media.frames import Frame, Samples
+from defectscope.media.writer import AudioEncoding, VideoEncoding, write_clip
+from defectscope.simulate.synthetic import hard_negative_frames as pictures
+from defectscope.simulate.synthetic import hard_negative_sounds as sounds
+from defectscope.simulate.synthetic.soundscape import Sound, runs_of
+
+RATE_HZ = 48000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """One harmless twin.
+
+    Attributes:
+        name: What it is called.
+        summary: What it is, in one line.
+        silent: Detectors that must find nothing in it.
+        picture: Gives its frames from a seed, None for sound alone.
+        sound: Gives (samples, channels) float32 at 48 kHz from a seed, None for picture alone.
+        rate: Frames per second.
+    """
+
+    name: str
+    summary: str
+    silent: tuple[str, ...]
+    picture: Callable[[int], Iterator[Frame]] | None = None
+    sound: Callable[[int], Sound] | None = None
+    rate: Fraction = Fraction(25)
+
+    def frames(self, seed: int) -> Iterator[Frame]:
+        """Gives its pictures, one tick of 1/rate apart; none for sound alone."""
+        return iter(()) if self.picture is None else self.picture(seed)
+
+    def runs(self, seed: int) -> Iterator[Samples]:
+        """Gives its sound; none for picture alone."""
+        return iter(()) if self.sound is None else runs_of(self.sound(seed))
+
+    def write(self, path: str | PathLike[str], seed: int) -> None:
+        """Writes it as a file: H.264 at a fine quality, or PCM sound.
+
+        Args:
+            path: Where; the suffix names the container, which must hold PCM where there is sound.
+            seed: Everything follows from it.
+        """
+        video = None
+        if self.picture is not None:
+            size = (pictures.WIDTH, pictures.HEIGHT)
+            video = VideoEncoding(*size, self.rate, crf=14.0)
+        audio = None
+        if self.sound is not None:
+            channels = np.shape(self.sound(seed))[1]
+            layout = "mono" if channels == 1 else "stereo"
+            audio = AudioEncoding(RATE_HZ, layout, codec="pcm_s24le")
+        write_clip(path, frames=self.frames(seed), runs=self.runs(seed), video=video, audio=audio)
+
+
+TWINS: tuple[Twin, ...] = (
+    Twin(
+        name="night_scene",
+        summary="a street at night: dark, grainy, a few lamps",
+        silent=("black_frames", "freeze", "letterbox", "blur"),
+        picture=pictures.night_scene,
+    ),
+    Twin(
+        name="fade_to_near_black",
+        summary="a fade that stops just above black, and back",
+        silent=("black_frames", "freeze", "flicker"),
+        picture=pictures.fade_to_near_black,
+    ),
+    Twin(
+        name="spotlit_stage",
+        summary="a lit centre in a dark hall whose edges are noise, not bars",
+        silent=("letterbox", "black_frames"),
+        picture=pictures.spotlit_stage,
+    ),
+    Twin(
+        name="tripod_shot",
+        summary="a camera on a tripod, nothing moves but the grain",
+        silent=("freeze", "stutter", "video_noise"),
+        picture=pictures.tripod_shot,
+    ),
+    Twin(
+        name="film_grain",
+        summary="moving pictures with the grain of clean film",
+        silent=("video_noise", "freeze", "interlacing"),
+        picture=pictures.film_grain,
+    ),
+    Twin(
+        name="still_slide",
+        summary="a photograph with a title, cut in for three seconds",
+        silent=("freeze", "stutter", "test_pattern", "black_frames"),
+        picture=pictures.still_slide,
+    ),
+    Twin(
+        name="pixel_art",
+        summary="a game of large square pixels, scrolling",
+        silent=("compression_blockiness", "block_corruption", "tearing", "interlacing"),
+        picture=pictures.pixel_art,
+    ),
+    Twin(
+        name="animation_on_twos",
+        summary="drawn animation, each drawing shown for two frames",
+        silent=("stutter", "freeze", "blur"),
+        picture=pictures.animation_on_twos,
+        rate=Fraction(24),
+    ),
+    Twin(
+        name="film_24_in_60",
+        summary="24 pictures a second shown 3:2 in 60, as it should be",
+        silent=("stutter", "freeze", "interlacing"),
+        picture=pictures.film_24_in_60,
+        rate=Fraction(60),
+    ),
+    Twin(
+        name="telecine",
+        summary="film in 29.97 interlaced frames by an unbroken 3:2 pulldown",
+        silent=("stutter", "interlacing"),
+        picture=pictures.telecine,
+        rate=Fraction(30000, 1001),
+    ),
+    Twin(
+        name="credits_roll",
+        summary="white credits rolling over black",
+        silent=("black_frames", "freeze", "stutter", "tearing", "letterbox", "interlacing"),
+        picture=pictures.credits_roll,
+    ),
+    Twin(
+        name="camera_flashes",
+        summary="photographers' flashes, one or two a second, single frames",
+        silent=("flicker", "test_pattern", "stutter"),
+        picture=pictures.camera_flashes,
+    ),
+    Twin(
+        name="shallow_focus",
+        summary="a sharp subject before a background out of focus",
+        silent=("blur",),
+        picture=pictures.shallow_focus,
+    ),
+    Twin(
+        name="clear_sky",
+        summary="a smooth sky with the noise of a good camera",
+        silent=("banding", "test_pattern"),
+        picture=pictures.clear_sky,
+    ),
+    Twin(
+        name="quick_cuts",
+        summary="six shots in six seconds",
+        silent=("stutter", "tearing", "flicker", "freeze", "block_corruption"),
+        picture=pictures.quick_cuts,
+    ),
+    Twin(
+        name="quiet_room",
+        summary="nobody speaks, the room is heard",
+        silent=("audio_dropout", "stereo_image"),
+        sound=sounds.quiet_room,
+    ),
+    Twin(
+        name="pause_between_words",
+        summary="a voice that pauses, room tone in between",
+        silent=("audio_dropout",),
+        sound=sounds.pause_between_words,
+    ),
+    Twin(
+        name="drum_hit",
+        summary="single drum hits in a quiet room",
+        silent=("audio_dropout", "audio_artifacts"),
+        sound=sounds.drum_hit,
+    ),
+    Twin(
+        name="applause",
+        summary="hundreds of hands",
+        silent=("audio_artifacts", "audio_dropout", "stereo_image"),
+        sound=sounds.applause,
+    ),
+    Twin(
+        name="centred_voice",
+        summary="one voice in the middle of a stereo room",
+        silent=("stereo_image", "audio_dropout"),
+        sound=sounds.centred_voice,
+    ),
+    Twin(
+        name="wide_music",
+        summary="music spread wide over two channels",
+        silent=("stereo_image",),
+        sound=sounds.wide_music,
+    ),
+)
+
+
+def twin(name: str) -> Twin:
+    """Gives the twin of that name.
+
+    Raises:
+        UnknownDetectorError: There is none.
+    """
+    for each in TWINS:
+        if each.name == name:
+            return each
+    raise UnknownDetectorError(f"no twin is called {name!r}")

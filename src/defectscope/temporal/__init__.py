@@ -1,0 +1,1 @@
+"""What detectors share to decide over time: spans, tables, level steps, runs, differences."""

@@ -1,0 +1,1 @@
+"""Training of `audio_artifacts`."""

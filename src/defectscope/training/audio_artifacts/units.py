@@ -1,0 +1,156 @@
+"""The clips that audio_artifacts learns from and is measured on, and whole recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detectors.audio_artifacts import spectra
+from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.training.audio_artifacts import audibility as sound_heard
+from defectscope.training.audio_artifacts import clips as sound_clips
+from defectscope.training.audio_artifacts.windows import TICKS
+from defectscope.training.contract import Item, Recording, Split
+
+CLIP_S = TICKS // sound_heard.TICKS_HZ
+CLIPS_PER_UNIT = 24
+_CLIP = CLIP_S * spectra.RATE_HZ
+_PADDED = spectra.MARGIN_BEFORE + _CLIP + spectra.MARGIN_AFTER
+_INSIDE = slice(spectra.MARGIN_BEFORE, spectra.MARGIN_BEFORE + _CLIP)
+# Corpora differ in size a thousandfold; each is drawn by its worth instead.
+_WORTH = {
+    "wesnoth-1.16-music": 4.0,
+    "librosa": 2.0,
+    "esc10": 3.0,
+    "asterisk-core-sounds-en-g722": 2.0,
+    "sonic-pi-samples": 1.0,
+    "warzone2100-music": 2.0,
+    "fillets-ng-music": 1.0,
+    "asterisk-core-sounds-es-g722": 0.7,
+    "asterisk-core-sounds-fr-g722": 0.7,
+    "asterisk-core-sounds-it-g722": 0.7,
+    "asterisk-core-sounds-ru-g722": 0.7,
+}
+# Corpora that joined for 0.3.0. They give clips to training, and whole recordings to every count of
+# false findings: the held-out clips stay what they were.
+_LATER_CORPORA = frozenset(
+    {
+        "warzone2100-music",
+        "fillets-ng-music",
+        "asterisk-core-sounds-es-g722",
+        "asterisk-core-sounds-fr-g722",
+        "asterisk-core-sounds-it-g722",
+        "asterisk-core-sounds-ru-g722",
+    }
+)
+
+
+def first_of(recordings: Sequence[Recording]) -> Sequence[Recording]:
+    """Gives what the held-out clips are made of, own content included."""
+    return [r for r in recordings if r.corpus not in _LATER_CORPORA]
+
+
+def make_unit(
+    recordings: Sequence[Recording], split: Split, unit: int, seed: Sequence[int]
+) -> Iterator[Item]:
+    """Gives the items of a unit; those of training are varied, see `sound_clips.impair`."""
+    rendered = render_unit(recordings, seed, varied=split == "train")
+    for place, (fact, sound, heard) in enumerate(rendered):
+        pictures = spectra.measure(sound, 2 * CLIP_S)
+        arrays = {**_stored(pictures), "heard": heard}
+        yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
+
+
+def render_unit(
+    recordings: Sequence[Recording], seed: Sequence[int], *, varied: bool = False
+) -> list[tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int8]]]:
+    """Gives a unit's clips.
+
+    Args:
+        recordings: What they are made of.
+        seed: Where chance comes from.
+        varied: See `sound_clips.impair`.
+
+    Returns:
+        Of each what is known of it, its samples with the margins around it, and how far its
+        defects can be heard.
+    """
+    rng = np.random.default_rng(seed)
+    codec, bit_rate = sound_clips.CODECS[int(rng.integers(len(sound_clips.CODECS)))]
+    by_corpus: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        by_corpus.setdefault(recording.corpus, []).append(recording)
+    corpora = sorted(by_corpus)
+    worth = np.array([_WORTH.get(name, 2.0) for name in corpora])
+    sounds: list[NDArray[np.float32]] = []
+    facts: list[dict[str, Any]] = []
+    heard: list[NDArray[np.int8]] = []
+
+    def draw() -> tuple[Recording, NDArray[np.float32]]:
+        while True:
+            corpus = str(rng.choice(corpora, p=worth / worth.sum()))
+            recording = by_corpus[corpus][int(rng.integers(len(by_corpus[corpus])))]
+            whole = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
+            sound = sound_clips.excerpt(whole, _PADDED, rng)
+            if float(np.sqrt(np.mean(sound**2))) > 1e-3:
+                return recording, sound
+
+    for _ in range(CLIPS_PER_UNIT):
+        recording, base = draw()
+        other = draw()[1] if rng.uniform() < 0.3 else None
+        clean = sound_clips.dress(base, other, spectra.RATE_HZ, rng)
+        wanted = _draw_defects(rng)
+        sound, damages, residuals = sound_clips.impair(
+            clean, spectra.RATE_HZ, wanted, rng, varied=varied
+        )
+        layers = np.stack([sound, *residuals]).astype(np.float64)
+        if rng.uniform() < 0.3:
+            layers = sound_clips.low_passed(layers, spectra.RATE_HZ, rng)
+        heard.append(sound_heard.of_clip(damages, layers[0], layers[1:], _INSIDE))
+        sounds.append(sound_clips.at_level(layers[0], rng))
+        facts.append(
+            {
+                "recording": recording.name,
+                "codec": f"{codec}@{bit_rate}" if bit_rate else codec,
+                "damages": [asdict(d) for d in damages],
+            }
+        )
+    coded = sound_clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
+    # Sixteen bits, as files hold them.
+    whole = np.round(np.clip(coded, -1, 1) * 32767).astype(np.int16)
+    parts = (whole.astype(np.float32) / 32767).astype(np.float32).reshape(len(facts), _PADDED)
+    return list(zip(facts, parts, heard, strict=True))
+
+
+def programme(recording: Recording) -> Iterator[Item]:
+    """Gives a whole recording as it is: what false alarms are counted on."""
+    sound = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
+    blocks = len(sound) // spectra.BLOCK
+    if blocks < 2:
+        return
+    padded = np.zeros(spectra.MARGIN_BEFORE + blocks * spectra.BLOCK + spectra.MARGIN_AFTER)
+    inside = sound[: len(padded) - spectra.MARGIN_BEFORE] / 32768
+    padded[spectra.MARGIN_BEFORE : spectra.MARGIN_BEFORE + len(inside)] = inside
+    pictures = spectra.measure(padded.astype(np.float32), blocks)
+    facts = {"programme": recording.name, "corpus": recording.corpus, "blocks": blocks}
+    yield Item(f"programme/{recording.name}", recording.split, _stored(pictures), facts)
+
+
+def _stored(pictures: spectra.Spectra) -> dict[str, NDArray[Any]]:
+    return {
+        "mel": pictures.mel.astype(np.float16),
+        "lines": pictures.lines.astype(np.float16),
+        "fast": pictures.fast.astype(np.float16),
+        "levels": pictures.levels,
+    }
+
+
+def _draw_defects(rng: np.random.Generator) -> list[tuple[str, int]]:
+    count = int(rng.choice([0, 1, 2, 3], p=[0.32, 0.52, 0.11, 0.05]))
+    steps = rng.integers(1, 6, size=count)
+    names = rng.choice(list(CLASSES), size=count, replace=False)
+    return [(str(name), int(step)) for name, step in zip(names, steps, strict=True)]

@@ -1,0 +1,272 @@
+"""How block corruption is learned: what is prepared, drawn, minimised, scored and released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from defectscope.detectors.block_corruption.network import DEFAULT_WIDTH, BlockNet
+from defectscope.simulate.effects.damage_mask import DAMAGED, UNSURE
+from defectscope.training.block_corruption.examples import ClipPlan, LeftOut, choose, items
+from defectscope.training.block_corruption.loss import loss
+from defectscope.training.block_corruption.pairs import (
+    Pair,
+    Raw,
+    cached,
+    damaged,
+    drawn,
+    dressed,
+    refilled,
+    relabelled,
+    to_rgb,
+    transplanted,
+    unpacked,
+    varied,
+)
+from defectscope.training.block_corruption.sources import STILL_SUFFIXES, VIDEO_SUFFIXES
+from defectscope.training.block_corruption.targets import figures, targets
+from defectscope.training.contract import (
+    CacheView,
+    Item,
+    Job,
+    Recording,
+    Release,
+    Schedule,
+    Split,
+)
+
+# Pairs with less damage than this (share of the stored crop) are drawn less often.
+_FAINT_SHARE = 0.01
+# Shares of a batch: cached damage; on clean pairs drawn damage, lost blocks, damage of another pair
+# and harmless things; the others are clean as they are.
+_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED = 0.3, 0.08, 0.06, 0.1, 0.18
+_PLACES = np.cumsum([_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED])
+# Batches of smaller crops show pictures further reduced, as a detector sees high definition.
+_REDUCED_SHARE = 0.3
+_REDUCED, _USUAL = 0.5, 0.75
+# Validation is scored on whole cached crops at this scale.
+_SCORED = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set on the command line.
+
+    Attributes:
+        width: Channels of the first stage.
+        still_clips: Clips made of every still.
+        clips_per_s: Clips made of every second of a recording.
+        most_clips: Clips of one recording, at most.
+        frames: Pictures in a clip.
+        pairs: Pairs of pictures taken from a clip.
+        stored_px: Side of the crops in the cache.
+        crop_px: Side of the crops that are trained on.
+        left_out_generator: Way of damaging that only the test split sees.
+        left_out_codec: Encoder likewise.
+        left_out_concealment: Decoder setting likewise.
+        with_previous: The network sees what changed since the picture before.
+    """
+
+    width: int = DEFAULT_WIDTH
+    still_clips: int = 8
+    clips_per_s: float = 4.0
+    most_clips: int = 80
+    frames: int = 40
+    pairs: int = 8
+    stored_px: int = 256
+    crop_px: int = 192
+    left_out_generator: str = "slice_loss"
+    left_out_codec: str = "libx265"
+    left_out_concealment: str = "none"
+    with_previous: bool = True
+
+
+class BlockCorruptionRecipe:
+    """Block corruption for the training system."""
+
+    name: ClassVar[str] = "block_corruption"
+    suffixes: ClassVar[frozenset[str]] = STILL_SUFFIXES | VIDEO_SUFFIXES
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+
+    def preparation(self) -> Mapping[str, Any]:
+        """Gives the settings that decide what is in the cache."""
+        trained = ("width", "crop_px", "with_previous")
+        return {k: v for k, v in asdict(self.settings).items() if k not in trained}
+
+    def schedule(self) -> Schedule:
+        """Gives the default schedule."""
+        return Schedule(steps=3000, batch=24, peak_rate=8e-4, score_every=500, patience=0)
+
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+        """Gives one job a clip, ordered so that the first of them hold every recording already."""
+        plans: list[tuple[float, ClipPlan]] = []
+        for recording in recordings:
+            count = self._clips(recording)
+            mates = [r for r in recordings if r.split == recording.split]
+            for number in range(count):
+                plan = self._plan(recording, mates, number, seed)
+                plans.append(((number + 0.5) / count, plan))
+        plans.sort(key=lambda pair: (pair[0], pair[1].key))
+        return [Job(plan.key, _maker(plan)) for _, plan in plans]
+
+    def _clips(self, recording: Recording) -> int:
+        if recording.path.suffix.lower() in STILL_SUFFIXES:
+            return self.settings.still_clips
+        # By size rather than by length: it is known without opening the file, and a recording
+        # with more in it gives more. 250 kB are about a second of the corpora used here.
+        seconds = recording.path.stat().st_size / 250_000
+        return max(12, min(self.settings.most_clips, round(seconds * self.settings.clips_per_s)))
+
+    def _plan(
+        self, recording: Recording, mates: Sequence[Recording], number: int, seed: int
+    ) -> ClipPlan:
+        s = self.settings
+        left_out = LeftOut(s.left_out_generator, s.left_out_codec, s.left_out_concealment)
+        blank = ClipPlan(
+            recording, recording, number, "", "", "motion", s.frames, s.pairs, s.stored_px, seed
+        )
+        rng = blank.rng()
+        generator, codec, concealment = choose(recording.split, left_out, rng)
+        other = mates[int(rng.integers(len(mates)))]
+        return ClipPlan(
+            recording, other, number, generator, codec, concealment,
+            s.frames, s.pairs, s.stored_px, seed,
+        )  # fmt: skip
+
+    def build(self) -> torch.nn.Module:
+        """Gives a fresh network, laid out as CPUs like it."""
+        network = BlockNet(self.settings.width)
+        return cast("torch.nn.Module", cast("Any", network).to(memory_format=torch.channels_last))
+
+    def batch(
+        self, cache: CacheView, rng: np.random.Generator, size: int
+    ) -> Mapping[str, torch.Tensor]:
+        """Draws pairs, about half of them with damage, and varies them."""
+        share = np.array([max(f["damaged"]) for f in cache.facts("train")])
+        hit = np.where(share >= _FAINT_SHARE, 1.0, 0.3) * (share > 0)
+        hit, whole = hit / hit.sum(), np.flatnonzero(share == 0)
+        reduced = bool(rng.random() < _REDUCED_SHARE)
+        side = self.settings.stored_px // 2 if reduced else self.settings.crop_px
+        count = round(size * (self.settings.crop_px / side) ** 2)
+        pairs: list[Pair] = []
+        for part in (np.arange(count) + rng.random(count)) / count:
+            raw, fresh = self._raw(cache, part, hit, whole, rng)
+            rgb, mask = drawn(raw, side, _REDUCED if reduced else _USUAL, rng)
+            pairs.append((varied(rgb, rng, coded=fresh), mask))
+        return _tensors(pairs)
+
+    def _raw(
+        self,
+        cache: CacheView,
+        part: float,
+        hit: NDArray[np.float64],
+        whole: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> tuple[Raw, bool]:
+        """Gives the pair for one place in a batch, and whether anything was drawn on it.
+
+        Args:
+            cache: Where pairs are.
+            part: The place, from 0 to 1.
+            hit: How likely each damaged pair is taken.
+            whole: Which pairs are clean.
+            rng: Where chance comes from.
+        """
+
+        def taken(damaged: bool) -> Raw:
+            index = rng.choice(len(hit), p=hit) if damaged else rng.choice(whole)
+            return cached(cache, "train", int(index))
+
+        own = taken(part < _CACHED)
+        match int(np.searchsorted(_PLACES, part, side="right")):
+            case 1:
+                return damaged(own, rng), True
+            case 2:
+                return refilled(own, rng), True
+            case 3:
+                return transplanted(own, taken(True), rng), True
+            case 4:
+                return dressed(own, taken(False), rng), True
+            case _:
+                return own, False
+
+    def loss(
+        self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, Mapping[str, float]]:
+        """Gives the sum of what the map and the decision get wrong."""
+        return loss(cast("BlockNet", model), self.pictures(batch["rgb"]), batch)
+
+    def pictures(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gives what the network takes of (n, 2, 3, height, width): pictures, and those before."""
+        now, before = (
+            rgb[:, k].float().contiguous(memory_format=torch.channels_last) for k in range(2)
+        )
+        return now, before if self.settings.with_previous else now
+
+    def predict(
+        self, model: torch.nn.Module, cache: CacheView, split: Split
+    ) -> dict[str, NDArray[Any]]:
+        """Gives logits and targets of every pair of a split, whole crops."""
+        parts: list[dict[str, NDArray[Any]]] = []
+        count = len(cache.facts(split))
+        device = next(model.parameters()).device
+        for first in range(0, count, 32):
+            rows = range(first, min(count, first + 32))
+            made = _tensors([self._whole(cached(cache, split, k)) for k in rows])
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+                logits, decision = model(*self.pictures(made["rgb"].to(device)))
+            parts.append(
+                {k: made[k].numpy() for k in ("cell", "cell_weight", "hit", "hit_weight")}
+                | {"map": logits.float().cpu().numpy(), "decision": decision.float().cpu().numpy()}
+            )
+        return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+
+    def _whole(self, raw: Raw) -> Pair:
+        full = self.settings.stored_px
+        side = round(full * _SCORED)
+        rgb = to_rgb(torch.from_numpy(unpacked(raw.yuv)).float())
+        rgb = functional.interpolate(rgb, (side, side), mode="bilinear", antialias=True)
+        mask = relabelled(raw.mask, full / side, 0, 0, side)
+        return rgb.round().to(torch.uint8).numpy(), mask
+
+    def score(self, model: torch.nn.Module, cache: CacheView, split: Split) -> Mapping[str, float]:
+        """Scores a split: AUC of the decision and of the map's cells, and the map's IoU."""
+        return figures(self.predict(model.eval(), cache, split))
+
+    def release(self, model: torch.nn.Module, cache: CacheView) -> Release:
+        """Chooses thresholds on validation, measures on test, and describes."""
+        # The card belongs to what is shipped; training itself has no use for it.
+        from defectscope.training.block_corruption.release import release
+
+        return release(self, model, cache)
+
+
+def _tensors(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
+    """Gives a batch: pictures, and what is to be said of them."""
+    masks = np.stack([mask for _, mask in pairs])
+    return {
+        "rgb": torch.from_numpy(np.stack([rgb for rgb, _ in pairs])),
+        "block": torch.from_numpy((masks == DAMAGED).astype(np.float32)),
+        "block_weight": torch.from_numpy((masks != UNSURE).astype(np.float32)),
+        **targets(masks),
+    }
+
+
+def _maker(plan: ClipPlan) -> Any:
+    def make() -> Iterator[Item]:
+        return items(plan)
+
+    return make
+
+
+RECIPE = BlockCorruptionRecipe
+
+__all__ = ["RECIPE", "BlockCorruptionRecipe", "Settings"]

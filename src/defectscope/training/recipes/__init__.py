@@ -1,1 +1,0 @@
-"""What each learned detector brings to training, one module per detector."""
