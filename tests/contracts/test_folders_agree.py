@@ -17,6 +17,7 @@ from defectscope.simulate.registry import simulators
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "defectscope"
 
+
 @pytest.mark.parametrize("name", names())
 def test_every_detector_has_its_folders(name: str) -> None:
     kind = detector_class(name)

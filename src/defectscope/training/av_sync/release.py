@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from defectscope.detectors.av_sync.network import SyncNet
 from defectscope.engine.artifacts import tuned
