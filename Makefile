@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
-        false-alarms kernel constraints gallery golden \
+        false-alarms kernel constraints gallery golden fuzz \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -87,6 +87,15 @@ accuracy: $(DEV_STAMP) ## Measures F1, ends and AUC on held-out recordings (MEDI
 false-alarms: $(DEV_STAMP) ## Counts findings where nothing is wrong (MEDIA="folder ...")
 	$(BIN)/python benchmarks/false_alarms.py $(MEDIA_FOLDERS) --work runs/false_alarms \
 	    --without $(NETWORKS) --workers 2
+
+# Fixed seeds: the same cases every time. By hand, MEDIA_CASES=10000 and likewise.
+MEDIA_CASES   ?= 1000
+CAPTION_CASES ?= 1000
+REQUEST_CASES ?= 1000
+
+fuzz: $(DEV_STAMP) ## Damages media, captions and requests and looks for what no user should see
+	$(BIN)/python tests/fuzz/run.py --media $(MEDIA_CASES) --captions $(CAPTION_CASES) \
+	    --requests $(REQUEST_CASES)
 
 kernel: ## Rebuilds the feature kernel where Debian's rustc is installed, and compares
 	sh src/defectscope/features/build_kernel.sh

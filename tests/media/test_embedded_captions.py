@@ -12,7 +12,7 @@ import pytest
 from defectscope.analysis import analyze
 from defectscope.media import open_media
 from defectscope.media.cues import Cue
-from defectscope.media.embedded_cues import cue_stream
+from defectscope.media.embedded_cues import cue_streams
 
 _SUBRIP = (
     "1\n00:00:00,400 --> 00:00:01,040\nTom &amp; <i>Jerry</i>\nrun\n\n"
@@ -68,7 +68,7 @@ def test_cues_are_held_against_the_rules(film: Path) -> None:
     report = analyze(film, detectors=["caption_quality"])
     found = {f.defect: f for f in report.findings}
     assert {"caption_gap", "caption_length", "caption_speed"} <= set(found)
-    assert found["caption_gap"].evidence == {"gap_s": 0.04}
+    assert found["caption_gap"].evidence == {"gap_s": 0.04, "track": "stream 1"}
     assert found["caption_length"].evidence["line_characters"] == 77
 
 
@@ -78,17 +78,13 @@ def test_a_stretch_gives_the_cues_that_begin_in_it(film: Path) -> None:
     assert [[c.start_s for c in part] for part in found] == [[0.4], [1.08]]
 
 
-def test_a_track_of_text_comes_before_one_of_pictures() -> None:
+def test_every_track_with_a_decoder_is_read() -> None:
     class Track:
-        def __init__(self, kind: str, name: str) -> None:
+        def __init__(self, kind: str, decodes: bool) -> None:
             self.type = kind
-            self.codec_context = type("Context", (), {"name": name}) if name else None
+            self.codec_context = object() if decodes else None
 
     class Container:
-        streams = (Track("video", "h264"), Track("subtitle", "pgssub"), Track("subtitle", "srt"))
+        streams = (Track("video", True), Track("subtitle", True), Track("subtitle", False))
 
-    assert cue_stream(Container) is Container.streams[2]
-    Container.streams = Container.streams[:2]
-    assert cue_stream(Container) is Container.streams[1]
-    Container.streams = Container.streams[:1]
-    assert cue_stream(Container) is None
+    assert cue_streams(Container) == [Container.streams[1]]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.findings import DetectorResult, Measurements
+from defectscope.media.captions.picture_data import CaptionBytes
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.frames import DecodeEvent, RgbPicture, Samples
 from defectscope.media.stream import StreamInfo
@@ -99,7 +100,8 @@ class Chunk:
     Attributes:
         video: Frames, None when the stretch has none.
         audio: Runs of samples; consecutive runs touch unless the stream has a gap.
-        cues: Captions of an embedded track that start in the stretch.
+        cues: Captions of embedded tracks that start in the stretch.
+        caption_bytes: Captions in the picture's user data, frame by frame, undecoded.
         captions: The side-car captions, whole, with the first chunk of every segment.
         events: What the decoders complained about.
     """
@@ -107,6 +109,7 @@ class Chunk:
     video: VideoChunk | None = None
     audio: tuple[Samples, ...] = ()
     cues: tuple[Cue, ...] = ()
+    caption_bytes: tuple[CaptionBytes, ...] = ()
     captions: Captions | None = None
     events: tuple[DecodeEvent, ...] = ()
 

@@ -14,6 +14,7 @@ from defectscope.engine.selection import Selector
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.findings import Measurements
+from defectscope.media.captions.picture_data import CaptionBytes
 from defectscope.media.cues import Cue
 from defectscope.media.frames import DecodeEvent, Frame, RgbPicture, Samples
 from defectscope.media.reader import Reader
@@ -83,6 +84,7 @@ class Feed:
         self._audio_bytes = 0
         self._picture_bytes = 0
         self._cues: list[Cue] = []
+        self._caption_bytes: list[CaptionBytes] = []
         self._events: list[DecodeEvent] = []
 
     def push_captions(self, reader: Reader) -> None:
@@ -91,7 +93,7 @@ class Feed:
             for track in self._tracks:
                 track.analysis.push(Chunk(captions=reader.captions))
 
-    def take(self, item: Frame | Samples | Cue | DecodeEvent) -> float | None:
+    def take(self, item: Frame | Samples | Cue | CaptionBytes | DecodeEvent) -> float | None:
         """Takes the next item; gives the time reached where it is a frame or a run of sound."""
         reached_s = None
         if isinstance(item, Frame):
@@ -105,6 +107,8 @@ class Feed:
             reached_s = item.start / self._stream.audio.rate_hz
         elif isinstance(item, Cue):
             self._cues.append(item)
+        elif isinstance(item, CaptionBytes):
+            self._caption_bytes.append(item)
         else:
             self._events.append(item)
         if (
@@ -149,6 +153,7 @@ class Feed:
             video=video,
             audio=_joined(self._audio),
             cues=tuple(self._cues),
+            caption_bytes=tuple(self._caption_bytes),
             events=tuple(self._events),
         )
         looking: list[tuple[Analysis, Chunk]] = []
@@ -171,7 +176,7 @@ class Feed:
         for track in self._tracks:
             if track.selector is not None:
                 track.pictures += track.selector.flush()
-        if self._frames or self._audio or self._cues or self._events:
+        if self._frames or self._audio or self._cues or self._caption_bytes or self._events:
             self._push()
         self._aside.wait()
         for track in self._tracks:

@@ -12,6 +12,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from defectscope.errors import InvalidParameterError, MediaTooLongError, TooManyPixelsError
+from defectscope.media.captions.picture_data import carries_captions
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import native_format
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
@@ -74,6 +75,7 @@ def describe(
     """
     video, audio = video_stream(container), audio_stream(container)
     origin = 0
+    in_picture = False
     video_info = None
     if video is not None:
         context = video.codec_context
@@ -87,6 +89,7 @@ def describe(
             video = None
         else:
             origin = first.pts or 0
+            in_picture = carries_captions(first)
             video_info = _video_info(video, rotation_deg=-first.rotation % 360)
     audio_info = _audio_info(audio) if audio is not None and audio.codec_context.rate else None
     if video is None and audio is not None:
@@ -121,6 +124,7 @@ def describe(
         audio_duration_s=lengths.get(audio) if audio is not None else None,
         start_timecode=_start_timecode(container, video, video_info),
         has_captions=has_captions or any(s.type == "subtitle" for s in container.streams),
+        has_picture_captions=in_picture,
     )
     return info, origin
 

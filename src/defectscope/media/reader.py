@@ -13,9 +13,11 @@ import av.error
 import numpy as np
 
 from defectscope.errors import UnreadableMediaError
+from defectscope.media.captions.clock import on_programme_clock
+from defectscope.media.captions.picture_data import CaptionBytes, caption_bytes_of
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.decoding import Undecodable, VideoDecoder
-from defectscope.media.embedded_cues import cue_stream, embedded_cues
+from defectscope.media.embedded_cues import cue_streams, embedded_cues
 from defectscope.media.frames import LOUDEST, DecodeEvent, Frame, Samples
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import convert, native_format, planes_of
@@ -24,7 +26,7 @@ from defectscope.media.sampleclock import SampleClock
 from defectscope.media.source import MediaLike, display_name, open_container
 from defectscope.media.stream import StreamInfo
 
-Item = Frame | Samples | Cue | DecodeEvent
+Item = Frame | Samples | Cue | CaptionBytes | DecodeEvent
 
 # How far before the wanted instant a seek aims, in seconds. Sound may lie behind the picture in
 # the file, and an index may point at decoding times; a miss is noticed and the next one tried.
@@ -59,6 +61,8 @@ def open_media(
         info, origin = describe(probed, name, limits, has_captions=captions is not None)
     if info.video is None and info.audio is None:
         raise UnreadableMediaError(f"{name}: no picture and no sound that can be decoded")
+    if captions is not None:
+        captions = on_programme_clock(captions, info)
     # Opened anew, because the probe's first decode opened the decoders: a decoder takes its number
     # of threads when it opens, and some formats cannot go back to their beginning.
     return Reader(lambda: open_container(media, limits), info, origin, limits, captions)
@@ -86,7 +90,7 @@ class Reader:
         self._container = container = opened()
         self._video: Any = video_stream(container) if info.video is not None else None
         self._audio: Any = audio_stream(container) if info.audio is not None else None
-        self._cue_stream: Any = cue_stream(container)
+        self._cue_streams = cue_streams(container)
         clock = self._video if self._video is not None else self._audio
         self._origin = origin
         self._origin_s = Fraction(origin) * clock.time_base
@@ -135,11 +139,10 @@ class Reader:
         end = None if end_s is None else Fraction(end_s).limit_denominator(1_000_000)
         streams = [
             s
-            for s, wanted in ((self._video, video), (self._audio, audio), (self._cue_stream, True))
+            for s, wanted in ((self._video, video), (self._audio, audio))
             if s is not None and wanted
         ]
-        media = [s for s in streams if s is not self._cue_stream]
-        if not media:
+        if not streams:
             return
         margins = [m for m in _SEEK_MARGINS_S if start - Fraction(m) > 0] if start > 0 else []
         for margin in [*margins, None]:
@@ -150,8 +153,8 @@ class Reader:
                 return
             # A stretch is good when both streams are already running at its start.
             held: list[Item] = []
-            missing = {Frame for s in media if s is self._video}
-            missing |= {Samples for s in media if s is self._audio}
+            missing = {Frame for s in streams if s is self._video}
+            missing |= {Samples for s in streams if s is self._audio}
             late = False
             for item in items:
                 held.append(item)
@@ -193,8 +196,8 @@ class Reader:
             clock = SampleClock(
                 self.info.audio.rate_hz, self.info.audio.codec, self._origin_s, first
             )
-        done = {s.index: False for s in streams if s is not self._cue_stream}
-        packets = self._container.demux(*streams)
+        done = {s.index: False for s in streams}
+        packets = self._container.demux(*streams, *self._cue_streams)
         while not all(done.values()):
             try:
                 packet = next(packets, None)
@@ -205,7 +208,7 @@ class Reader:
             if packet is None:
                 break
             stream = packet.stream
-            if stream is self._cue_stream:
+            if stream in self._cue_streams:
                 yield from embedded_cues(packet, self._origin_s, start, end)
                 continue
             if done[stream.index]:
@@ -270,7 +273,7 @@ class _Pictures:
             self._end_ticks = None if end is None else end / base
             self._format, self._depth = native_format(info.video.pixel_format)
 
-    def take(self, native: av.VideoFrame) -> Iterator[Frame | DecodeEvent]:
+    def take(self, native: av.VideoFrame) -> Iterator[Frame | CaptionBytes | DecodeEvent]:
         video = self._info.video
         if video is None or self.done:
             return
@@ -319,6 +322,8 @@ class _Pictures:
             self._held = frame
             return
         yield from self.flush()
+        if data := caption_bytes_of(native):
+            yield CaptionBytes(self.last_s, data)
         yield frame
 
     def flush(self) -> Iterator[Frame]:

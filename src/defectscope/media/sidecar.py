@@ -1,24 +1,30 @@
-"""Reads side-car captions: WebVTT, SubRip, TTML/IMSC and EBU STL."""
+"""Reads side-car captions: WebVTT, SubRip, TTML/IMSC, EBU STL and Scenarist."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from defectscope.errors import CaptionsError
-from defectscope.media.cues import NOT_UTF8, CaptionFault, Captions
-from defectscope.media.sidecar_binary import read_stl
-from defectscope.media.sidecar_text import read_text
-from defectscope.media.sidecar_xml import read_ttml
+from defectscope.media.captions.scc import is_scc, read_scc
+from defectscope.media.captions.stl import is_stl, read_stl
+from defectscope.media.captions.subrip import read_subrip
+from defectscope.media.captions.ttml import read_ttml
+from defectscope.media.captions.webvtt import read_webvtt
+from defectscope.media.cues import BAD_XML, MAX_FAULTS, NOT_UTF8, CaptionFault, Captions
 from defectscope.media.source import MediaLike, resolve
 
 # Ten hours of dense captions are 2 MB; the bound keeps a wrong file from filling the memory.
 _MAX_BYTES = 128 * 1024 * 1024
-_MAX_FAULTS = 1000
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_DECLARED = re.compile(rb"""<\?xml[^>]{1,200}encoding\s*=\s*["']([A-Za-z0-9._-]{2,40})["']""")
+# What an XML declaration may name, beside Unicode's own.
+_CODE_PAGES = re.compile(r"(?i)iso-?8859-\d{1,2}|latin-?1|(windows-?|cp)125\d|us-ascii|utf-?16")
 
 
 def read_captions(media: MediaLike) -> Captions:
-    """Gives the cues of a side-car file, and what in it breaks its format.
+    """Returns the cues of a side-car file, and what in it breaks its format.
 
     The format is told from the content, so that uploads need no name.
 
@@ -40,27 +46,41 @@ def read_captions(media: MediaLike) -> Captions:
         raw = source.read(_MAX_BYTES + 1)
     if len(raw) > _MAX_BYTES:
         raise CaptionsError(f"{name}: captions of more than {_MAX_BYTES >> 20} MB")
-    if raw[3:6] == b"STL" and len(raw) >= 1024:
+    if is_stl(raw):
         return read_stl(raw, name)
     text, faults = _decoded(raw)
     start = text[:1024].lstrip()
     if start.startswith(("<?xml", "<tt", "<!--")):
         found = read_ttml(text, faults)
+        told = all(fault.message != BAD_XML for fault in found.faults)
+    elif is_scc(start):
+        found, told = read_scc(text, faults), True
+    elif start.startswith("WEBVTT") or name.lower().endswith(".vtt"):
+        if raw.startswith(_UTF16):
+            faults.append(CaptionFault(1, NOT_UTF8))
+        found, told = read_webvtt(text, faults), start.startswith("WEBVTT")
     else:
-        webvtt = start.startswith("WEBVTT") or name.lower().endswith(".vtt")
-        found = read_text(text, "webvtt" if webvtt else "srt", faults)
-    if not found.cues and (found.faults or found.format == "srt"):
+        found, told = read_subrip(text, faults), False
+    # Where a file says what it is, having no cue is its fault and no reason to refuse it.
+    if not found.cues and not told:
         raise CaptionsError(f"{name}: these are not captions")
     return found
 
 
 def _decoded(raw: bytes) -> tuple[str, list[CaptionFault]]:
-    """Gives the text, and a fault for each line that is not UTF-8.
+    """Returns the text, and a fault for each line that is not UTF-8.
 
-    Such a line is read as Windows-1252, in which most files that are not UTF-8 were written.
+    Such a line is read as Windows-1252, in which most files that are not UTF-8 were written. XML
+    may declare another encoding.
     """
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if raw.startswith(_UTF16):
         return raw.decode("utf-16", "replace"), []
+    declared = _DECLARED.match(raw[:512])
+    if declared is not None and _CODE_PAGES.fullmatch(declared[1].decode("ascii")):
+        try:
+            return raw.decode(declared[1].decode("ascii")), []
+        except (UnicodeDecodeError, LookupError):
+            pass
     try:
         return raw.decode("utf-8-sig"), []
     except UnicodeDecodeError:
@@ -72,6 +92,6 @@ def _decoded(raw: bytes) -> tuple[str, list[CaptionFault]]:
             lines.append(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except UnicodeDecodeError:
             lines.append(line.decode("cp1252", "replace"))
-            if len(faults) < _MAX_FAULTS:
+            if len(faults) < MAX_FAULTS:
                 faults.append(CaptionFault(number, NOT_UTF8))
     return "\n".join(lines), faults

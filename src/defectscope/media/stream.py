@@ -83,6 +83,8 @@ class StreamInfo:
         start_timecode: Timecode of t = 0: the source's own track, else 00:00:00:00; None
             without video.
         has_captions: There are cues, embedded or beside the file.
+        has_picture_captions: The picture's user data has room for EIA-608 and EIA-708, which is
+            often left empty.
     """
 
     uri: str
@@ -96,6 +98,7 @@ class StreamInfo:
     audio_duration_s: float | None = None
     start_timecode: Timecode | None = None
     has_captions: bool = False
+    has_picture_captions: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the JSON form, which travels with measurements so that they can be decided."""

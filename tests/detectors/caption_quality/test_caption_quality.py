@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from defectscope.detectors import load
 from defectscope.detectors.caption_quality.speech import shown
 from defectscope.detectors.caption_quality.timing import timing_breaks
-from defectscope.detectors.caption_quality.track import cue_table, track_from
+from defectscope.detectors.caption_quality.track import cue_table, tracks_from
 from defectscope.engine.contracts import Chunk
 from defectscope.findings import DetectorResult, Interval
 from defectscope.media.cues import Captions, Cue
@@ -96,7 +96,7 @@ def test_rules_name_the_cue(name: str, settings) -> None:
     assert len(found) == len(truth)
 
 
-@pytest.mark.parametrize("kind", ["arrow", "time", "reversed", "encoding"])
+@pytest.mark.parametrize("kind", ["arrow", "time", "reversed", "encoding", "comma"])
 def test_broken_formats_are_found_with_their_lines(kind: str) -> None:
     captions, truth = impaired("caption_format", 2, Interval(10.0, 45.0), kind=kind)
     found = [f for f in judged(captions).findings if f.defect == "caption_format"]
@@ -125,7 +125,7 @@ def test_a_growing_delay_is_measured_per_minute() -> None:
         Cue(a * 1.005, b * 1.005, ("x",), k)
         for k, (a, b) in enumerate(zip(starts, ends, strict=True))
     )
-    track = track_from(cue_table(cues)[0])
+    track = tracks_from(cue_table(cues)[0])[0]
     tuned = load("caption_quality").tuned.thresholds
     (found,) = timing_breaks(track, level, level - 8, tuned, 8.0)
     assert found.defect == "caption_drift"
@@ -166,6 +166,73 @@ def test_a_flood_of_cues_is_bounded() -> None:
     findings = detector.decide(measured, STREAM).findings
     assert len(findings) < 1500
     assert any("more cues" in str(f.evidence.get("problem")) for f in findings)
+
+
+def moved(captions: Captions, by_s: float) -> Captions:
+    cues = (replace(c, start_s=c.start_s + by_s, end_s=c.end_s + by_s) for c in captions.cues)
+    return replace(captions, cues=tuple(cues))
+
+
+@pytest.mark.parametrize(("by_s", "hours"), [(3600.0, 1), (36000.0, 10), (-3600.0, -1)])
+def test_captions_that_are_never_on_screen(by_s: float, hours: int) -> None:
+    sound, captions = programme(1)
+    found = [f for f in judged(moved(captions, by_s), sound).findings if "missing" in f.defect]
+    assert [(f.start_s, f.end_s, f.severity) for f in found] == [(0.0, DURATION_S, "critical")]
+    assert found[0].evidence["offset_s"] == hours * 3600
+    assert found[0].confidence == 1.0
+
+
+def test_captions_after_the_end_are_one_finding() -> None:
+    late = tuple(Cue(k, k + 2.0, ("after the end",), 900 + k) for k in (70, 80, 90))
+    captions = Captions("srt", programme(1)[1].cues + late)
+    (found,) = [f for f in judged(captions).findings if "problem" in f.evidence]
+    assert (found.defect, found.evidence["cues"]) == ("caption_format", 3)
+
+
+@pytest.mark.parametrize("text", [(), ("",), (" ", "\u200b")])
+def test_cues_without_text_are_one_finding_a_run(text: tuple[str, ...]) -> None:
+    cues = [
+        replace(cue, lines=text) if k in (3, 4, 7) else cue
+        for k, cue in enumerate(programme(1)[1].cues)
+    ]
+    found = judged(Captions("srt", tuple(cues))).findings
+    assert [f.evidence["cues"] for f in found] == [2, 1]
+    assert {f.evidence["problem"] for f in found} == {"it has no text"}
+
+
+def test_cues_in_different_places_do_not_cover_each_other() -> None:
+    lines = ("first line", "second line")
+    both = [
+        replace(cue, place=place, lines=lines, end_s=cue.start_s + 2.0)
+        for cue in programme(1)[1].cues
+        for place in ("top", "bottom")
+    ]
+    assert judged(Captions("ttml", tuple(both))).findings == ()
+    same = tuple(replace(cue, place="top") for cue in both)
+    assert {f.defect for f in judged(Captions("ttml", same)).findings} == {"caption_overlap"}
+
+
+def test_marks_and_invisible_characters_take_no_room() -> None:
+    line = "e\u0301" * 40 + "\u200b" * 30
+    captions = Captions("srt", (Cue(1.0, 4.0, (line,), 2),))
+    assert judged(captions).findings == ()
+
+
+def test_every_track_is_judged_and_named() -> None:
+    captions = programme(1)[1]
+    detector = load("caption_quality")
+    analysis = detector.open(STREAM)
+    quick = tuple(replace(c, end_s=c.start_s + 0.2, track=4) for c in captions.cues[:3])
+    images = (
+        Cue(1.0, 60.0, (), image=True, track=5, until_next=True),
+        Cue(3.0, 3.0, (), track=5, clears=True),
+        Cue(5.0, 60.0, (), image=True, track=5, until_next=True),
+    )
+    analysis.push(Chunk(captions=captions))
+    analysis.push(Chunk(cues=quick + images))
+    found = detector.decide(analysis.close(), STREAM).findings
+    assert [f.evidence["track"] for f in found] == ["stream 3"] * 3 + ["stream 4"]
+    assert found[-1].evidence["duration_s"] == 55.0
 
 
 def test_no_captions_is_not_applicable_and_empty_ones_are_inconclusive() -> None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from defectscope.detectors.caption_quality import rules
+from defectscope.detectors.caption_quality.picture import bytes_table, picture_tracks
 from defectscope.detectors.caption_quality.speech import (
     BLOCKS_HZ,
     Series,
@@ -17,10 +18,19 @@ from defectscope.detectors.caption_quality.speech import (
     to_dbfs,
 )
 from defectscope.detectors.caption_quality.timing import timing_breaks
-from defectscope.detectors.caption_quality.track import cue_table, fault_table, track_from
+from defectscope.detectors.caption_quality.track import (
+    EMPTY,
+    Track,
+    cue_table,
+    extent_from,
+    extent_table,
+    fault_table,
+    tracks_from,
+)
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
+from defectscope.media.captions.picture_data import CaptionBytes, track_name
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
@@ -81,13 +91,45 @@ class CaptionQuality:
         return CaptionQualityAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Holds every cue against the rules, and all of them against the speech."""
-        if not stream.has_captions:
-            return DetectorResult("not_applicable")
+        """Holds every cue of every track against the rules, and its track against the speech."""
         tables = measurements.tables
-        track = track_from(tables["cues"])
-        if not len(track.start_s) and not len(tables["faults"]):
+        tracks = tracks_from(tables["cues"])
+        tracks |= picture_tracks(tables["bytes"], stream.duration_s)
+        if not stream.has_captions and not tracks:
+            return DetectorResult("not_applicable")
+        if not tracks and not len(tables["faults"]):
             return DetectorResult("inconclusive")
+        # Faults without a single cue belong to a side-car file too.
+        tracks = tracks or {0: EMPTY}
+        level, softest = _levels(tables["speech"])
+        used = dict.fromkeys(self.defects, 0)
+        findings: list[Finding] = []
+        for number, track in sorted(tracks.items()):
+            broken = self._broken(track, level, softest)
+            if number == 0:
+                broken += rules.fault_breaks(tables["faults"])
+                extent = extent_from(tables["extent"])
+                if extent is not None:
+                    broken += rules.outside_breaks(extent, stream.duration_s)
+            for each in broken:
+                used[each.defect] += 1
+                if used[each.defect] <= _MAX_FINDINGS:
+                    findings.append(self._finding(each, track_name(number)))
+        curves: dict[str, Curve] = {}
+        if len(level):
+            times = np.arange(len(level)) / BLOCKS_HZ
+            curves["speech_dbfs"] = curve(times, level)
+            first = tracks[min(tracks)]
+            curves["captions"] = curve(times, _on_screen(first, len(level)))
+        return DetectorResult(
+            verdict="fail" if findings else "pass",
+            findings=tuple(findings),
+            peak_score={defect: float(count) for defect, count in used.items()},
+            curves=curves,
+        )
+
+    def _broken(self, track: Track, level: Series, softest: Series) -> list[rules.Break]:
+        """Returns what is wrong with one track."""
         p = self.params
         limits = rules.Limits(
             p.max_characters_per_s,
@@ -99,35 +141,22 @@ class CaptionQuality:
             p.min_overlap_s,
         )
         broken = [
-            *rules.format_breaks(track, tables["faults"]),
+            *rules.time_breaks(track),
+            *rules.empty_breaks(track),
             *rules.reading_breaks(track, limits),
             *rules.spacing_breaks(track, limits),
         ]
-        level, softest = _levels(tables["speech"])
-        tuned = self.tuned.thresholds
-        broken += timing_breaks(track, level, softest, tuned, p.max_late_s)
-        used = dict.fromkeys(self.defects, 0)
-        findings: list[Finding] = []
-        for each in broken:
-            used[each.defect] += 1
-            if used[each.defect] <= _MAX_FINDINGS:
-                findings.append(self._finding(each))
-        curves: dict[str, Curve] = {}
-        if len(level):
-            times = np.arange(len(level)) / BLOCKS_HZ
-            curves["speech_dbfs"] = curve(times, level)
-            curves["captions"] = curve(times, shown(track.start_s, track.end_s, len(level)))
-        return DetectorResult(
-            verdict="fail" if findings else "pass",
-            findings=tuple(findings),
-            peak_score={defect: float(count) for defect, count in used.items()},
-            curves=curves,
-        )
+        if not track.forced:
+            tuned = self.tuned.thresholds
+            broken += timing_breaks(track, level, softest, tuned, p.max_late_s)
+        return broken
 
-    def _finding(self, broken: rules.Break) -> Finding:
+    def _finding(self, broken: rules.Break, track: str) -> Finding:
         rule = self.tuned.severity[broken.defect]
-        evidence = broken.evidence
-        estimated = broken.defect in ("caption_missing", "caption_drift")
+        evidence = {**broken.evidence, **({"track": track} if track else {})}
+        estimated = (
+            broken.defect in ("caption_missing", "caption_drift") and "problem" not in evidence
+        )
         agreement = float(evidence.get("agreement", 0.5))
         judged = rule
         if "measure" in rule and rule["measure"] not in evidence:
@@ -142,6 +171,11 @@ class CaptionQuality:
             severity=severity_of(judged, evidence),
             evidence=evidence,
         )
+
+
+def _on_screen(track: Track, blocks: int) -> Series:
+    visible = ~track.empty
+    return shown(track.start_s[visible], track.end_s[visible], blocks)
 
 
 def _levels(table: Table) -> tuple[Series, Series]:
@@ -164,23 +198,27 @@ class CaptionQualityAnalysis:
         audio = stream.audio
         self._meter = None
         # Without captions there is nothing to hold the sound against.
-        if audio is not None and stream.has_captions:
+        if audio is not None and (stream.has_captions or stream.has_picture_captions):
             self._meter = SpeechMeter(audio.rate_hz, audio.channels)
+        self._duration_s = stream.duration_s
         self._captions: Captions | None = None
         self._cues: list[Cue] = []
+        self._bytes: list[CaptionBytes] = []
 
     def push(self, chunk: Chunk) -> None:
         """Takes side-car captions, embedded cues and sound."""
         if chunk.captions is not None:
             self._captions = chunk.captions
         self._cues += chunk.cues
+        self._bytes += chunk.caption_bytes
         if self._meter is not None:
             for run in chunk.audio:
                 self._meter.push(run.start, run.data)
 
     def close(self) -> Measurements:
-        """Gives cues, faults, and levels by block; a side-car file outranks embedded cues."""
-        cues, left_out = cue_table(self._cues if self._captions is None else self._captions.cues)
+        """Gives the cues and bytes of all tracks, faults, and levels by block."""
+        side = () if self._captions is None else self._captions.cues
+        cues, left_out = cue_table((*side, *self._cues))
         builder = TableBuilder(
             Fraction(BLOCKS_HZ), block=np.int64, level=np.uint8, softest=np.uint8
         )
@@ -189,6 +227,8 @@ class CaptionQualityAnalysis:
             builder.add(block=block, level=level, softest=softest)
         tables = {
             "cues": cues,
+            "bytes": bytes_table(self._bytes),
+            "extent": extent_table(self._captions, self._duration_s),
             "faults": fault_table(self._captions, left_out),
             "speech": builder.table(),
         }

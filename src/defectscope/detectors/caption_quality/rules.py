@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from defectscope.detectors.caption_quality.track import TICKS_HZ, Track
+from defectscope.detectors.caption_quality.track import TICKS_HZ, Extent, Track
 from defectscope.findings import Table
 from defectscope.media.cues import FAULTS
+from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column
 
 # A finding needs some length to be seen on a time line.
@@ -47,8 +49,8 @@ class Limits:
     min_overlap_s: float
 
 
-def format_breaks(track: Track, faults: Table) -> Iterator[Break]:
-    """Gives what is wrong with the file: its faults, and cues whose times make no sense."""
+def fault_breaks(faults: Table) -> Iterator[Break]:
+    """Yields what is wrong with a side-car file."""
     at, lines, kinds = (column(faults, name) for name in ("at", "source_line", "kind"))
     for tick, line, kind in zip(at.tolist(), lines.tolist(), kinds.tolist(), strict=True):
         start_s = tick / TICKS_HZ
@@ -56,6 +58,10 @@ def format_breaks(track: Track, faults: Table) -> Iterator[Break]:
         # What was cut off has no line of its own, and embedded cues have none.
         evidence = {"problem": message, **({"source_line": line} if line else {})}
         yield Break("caption_format", start_s, start_s + _INSTANT_S, evidence)
+
+
+def time_breaks(track: Track) -> Iterator[Break]:
+    """Yields cues whose times make no sense."""
     wrong = (track.end_s <= track.start_s) | (track.start_s < 0) | track.unordered
     for k in np.flatnonzero(wrong):
         start_s, end_s = float(track.start_s[k]), float(track.end_s[k])
@@ -69,6 +75,39 @@ def format_breaks(track: Track, faults: Table) -> Iterator[Break]:
         yield Break("caption_format", low, max(low + _INSTANT_S, start_s, end_s), evidence)
 
 
+def empty_breaks(track: Track) -> Iterator[Break]:
+    """Yields runs of consecutive cues without anything to read."""
+    for first, last in runs(track.empty):
+        part = slice(first, last)
+        evidence = {"problem": "it has no text", "cues": int(last - first), **_line(track, first)}
+        start_s = max(0.0, float(track.start_s[first]))
+        end_s = max(start_s + _INSTANT_S, float(track.end_s[part].max()))
+        yield Break("caption_format", start_s, end_s, evidence)
+
+
+def outside_breaks(extent: Extent, duration_s: float) -> Iterator[Break]:
+    """Yields what is never on screen because it lies outside the programme."""
+    if not extent.inside:
+        evidence = {
+            "problem": "no caption lies inside the programme",
+            "cues": extent.cues,
+            "first_cue_s": extent.first_s,
+            "duration_s": round(duration_s, 3),
+        }
+        hours = round(extent.first_s / 3600)
+        if hours and 0 <= extent.first_s - hours * 3600 < duration_s:
+            # Programmes on tape begin at a full hour.
+            evidence["offset_s"] = hours * 3600
+        yield Break("caption_missing", 0.0, duration_s, evidence)
+    elif extent.late:
+        evidence = {
+            "problem": "captions begin after the end of the programme",
+            "cues": extent.late,
+            "first_cue_s": extent.first_late_s,
+        }
+        yield Break("caption_format", max(0.0, duration_s - _INSTANT_S), duration_s, evidence)
+
+
 def _line(track: Track, row: Any) -> dict[str, int]:
     """Gives where a cue stands in its file; embedded cues have no line."""
     number = int(track.source_line[row])
@@ -80,7 +119,7 @@ def reading_breaks(track: Track, limits: Limits) -> Iterator[Break]:
     length = track.end_s - track.start_s
     good = length > 0
     speed = track.characters / np.where(good, length, 1.0)
-    for k in np.flatnonzero(good):
+    for k in np.flatnonzero(good & ~track.empty):
         span = (float(track.start_s[k]), float(track.end_s[k]))
         line = _line(track, k)
         if length[k] < limits.min_duration_s - 1e-6 or length[k] > limits.max_duration_s + 1e-6:
@@ -95,8 +134,14 @@ def reading_breaks(track: Track, limits: Limits) -> Iterator[Break]:
 
 
 def spacing_breaks(track: Track, limits: Limits) -> Iterator[Break]:
-    """Gives cues that follow too closely, or while an earlier one is still there."""
-    good = np.flatnonzero(track.end_s > track.start_s)
+    """Yields cues that follow too closely, or while an earlier one is still in their place."""
+    good = (track.end_s > track.start_s) & ~track.empty
+    for place in np.unique(track.place[good]):
+        yield from _crowding(track, np.flatnonzero(good & (track.place == place)), limits)
+
+
+def _crowding(track: Track, good: NDArray[np.intp], limits: Limits) -> Iterator[Break]:
+    """Yields the breaks among the cues of one place, ordered by start."""
     if len(good) < 2:
         return
     start_s, end_s = track.start_s[good], track.end_s[good]

@@ -38,7 +38,7 @@ def timing_breaks(
         tuned: Thresholds.
         most_s: Largest delay that is looked for.
     """
-    good = track.end_s > track.start_s
+    good = (track.end_s > track.start_s) & ~track.empty
     start_s, end_s = track.start_s[good], track.end_s[good]
     if len(start_s) < _MIN_CUES or len(level) < 10 * BLOCKS_HZ:
         return

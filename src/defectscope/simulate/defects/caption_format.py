@@ -15,7 +15,8 @@ from defectscope.simulate.contract import CaptionSimulator, Plan, Simulator, Tru
 from defectscope.simulate.effects.caption_cues import check_range, hit_cues
 from defectscope.simulate.effects.caption_text import caption_blocks
 
-_FAULTS = ("arrow", "time", "reversed", "encoding", "number")
+_DRAWN = ("arrow", "time", "reversed", "encoding", "number")
+_FAULTS = (*_DRAWN, "empty", "comma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,9 @@ class FormatParams:
 
     Attributes:
         kind: `arrow` (a damaged `-->`), `time` (a time that is none), `reversed` (end before
-            start), `encoding` (bytes that are not UTF-8) or `number` (no digits where digits are
-            due).
+            start), `encoding` (bytes that are not UTF-8), `number` (no digits where digits are
+            due), `empty` (no text) or `comma` (before the thousandths in WebVTT). The last two
+            are never drawn.
         share: Share of the cues that are hit, 0.05 to 1.
     """
 
@@ -50,7 +52,7 @@ class CaptionFormat(CaptionSimulator[FormatParams]):
         self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
     ) -> FormatParams:
         """Draws what is damaged and how often."""
-        kind = _FAULTS[int(rng.integers(len(_FAULTS)))]
+        kind = _DRAWN[int(rng.integers(len(_DRAWN)))]
         return FormatParams(kind=kind, share=ladder(severity, (0.05, 0.1, 0.2, 0.4, 0.8)))
 
     def apply(self, captions: Captions, plan: Plan[FormatParams], truth: list[Truth]) -> bytes:
@@ -58,9 +60,11 @@ class CaptionFormat(CaptionSimulator[FormatParams]):
         blocks = [b.encode("utf-8") for b in caption_blocks(captions.cues, captions.format)]
         for i in hit_cues(captions.cues, plan.params.share, plan):
             cue = captions.cues[i]
-            if plan.params.kind == "reversed":
-                turned = replace(cue, start_s=cue.end_s, end_s=cue.start_s)
-                whole = [*captions.cues[:i], turned]
+            if plan.params.kind in ("reversed", "empty"):
+                changed = replace(cue, start_s=cue.end_s, end_s=cue.start_s)
+                if plan.params.kind == "empty":
+                    changed = replace(cue, lines=())
+                whole = [*captions.cues[:i], changed]
                 blocks[i + 1] = caption_blocks(whole, captions.format)[i + 1].encode("utf-8")
             else:
                 blocks[i + 1] = _damaged(blocks[i + 1], plan.params.kind)
@@ -72,6 +76,9 @@ def _damaged(block: bytes, kind: str) -> bytes:
     """A block with one fault; in TTML, which has no arrows, the attribute's quote goes."""
     if kind == "arrow":
         return block.replace(b"-->", b"->", 1) if b"-->" in block else block.replace(b'"', b"", 1)
+    if kind == "comma":
+        # The only points before an arrow and after it are those of the two times.
+        return block.replace(b".", b",", 2)
     if kind == "number":
         return block.replace(b"0", b"O", 2)
     if kind == "time":
