@@ -29,7 +29,7 @@ from defectscope.temporal.tables import column, times_s
 from defectscope.training import corpora
 from defectscope.training.block_corruption import examples as block_examples
 from defectscope.training.block_corruption.hard_negatives import ALIKES
-from defectscope.training.block_corruption.recipe import Settings
+from defectscope.training.block_corruption.recipe import BlockCorruptionSettings
 from defectscope.training.block_corruption.sources import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 NAME = "block_corruption"
@@ -136,7 +136,7 @@ def make_clips(
     roots: Sequence[Path], work: Path, split: str, each: int, seed: int
 ) -> Iterator[Clip]:
     """Makes the clips once; a second run reads them."""
-    settings = Settings()
+    settings = BlockCorruptionSettings()
     left_out = {
         settings.left_out_generator, settings.left_out_codec, settings.left_out_concealment
     }  # fmt: skip

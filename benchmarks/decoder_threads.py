@@ -25,7 +25,7 @@ def measured(python: str) -> str:
     code = (
         "from defectscope.detectors import names\n"
         "from defectscope.detectors.registry import load\n"
-        "print(','.join(n for n in names() if load(n).needs.pictures is None"
+        "print(','.join(n for n in names() if load(n).needs.frames is None"
         " and not hasattr(load(n), 'network')))"
     )
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from functools import cache
 from itertools import repeat
@@ -30,15 +30,15 @@ from typing import Any
 import av
 from throughput import loop
 
-from defectscope.analysis import analyze, merge
+from defectscope.analysis import analyze, decide, merge
 from defectscope.client.records import encode
 from defectscope.deploy.catalogue import Asset, plan
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.s3 import default_client
 from defectscope.media.writer import write_clip
+from defectscope.serving.assets import open_asset
 from defectscope.serving.codec import read_line
-from defectscope.serving.jobs import judge, open_job
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 from defectscope.simulate.run import impair_file, job, stream_of
 from defectscope.simulate.synthetic.material import Footage
 from defectscope.simulate.synthetic.soundscape import music_like, runs_of
@@ -209,11 +209,9 @@ def judge_record(
     """
     ranges = recorded_ranges()
     ranges.asked.clear()
-    opened = open_job(read_line(encode(fields)), Settings(), detectors)
-    try:
-        answer = judge(opened).to_dict()
-    finally:
-        opened.close()
+    request = read_line(encode(fields))
+    with closing(open_asset(request, ServingSettings(), detectors)) as asset:
+        answer = decide(asset.measure(), keep_measurements=request.measurements).to_dict()
     return answer, ranges.outside(box), len(ranges.asked)
 
 

@@ -22,7 +22,7 @@ from defectscope.simulate.describe import parameters_of
 from defectscope.simulate.effects.arrays import impair_frames, impair_samples, video_stream
 from defectscope.simulate.effects.caption_cues import CueSimulator
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.hard_negatives import HARD_NEGATIVES
 from defectscope.simulate.synthetic.material import Footage, Look
 from defectscope.simulate.synthetic.soundscape import music_like, speech_like
 
@@ -241,7 +241,7 @@ def page() -> str:
         "| twin | what it is | silent detectors |",
         "|---|---|---|",
     ]
-    out += [f"| `{t.name}` | {t.summary} | {', '.join(t.silent)} |" for t in TWINS]
+    out += [f"| `{t.name}` | {t.summary} | {', '.join(t.silent)} |" for t in HARD_NEGATIVES]
     return "\n".join(out) + "\n"
 
 

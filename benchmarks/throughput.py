@@ -190,7 +190,7 @@ def main() -> None:
     from defectscope.detectors.registry import load
 
     chosen = arguments.detectors or ",".join(
-        n for n in names() if load(n).needs.pictures is None and not hasattr(load(n), "network")
+        n for n in names() if load(n).needs.frames is None and not hasattr(load(n), "network")
     )
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False

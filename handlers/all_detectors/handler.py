@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, all_detectors, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, all_detectors, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class AllDetectorsHandler(DetectorHandler):
@@ -18,14 +18,19 @@ class AllDetectorsHandler(DetectorHandler):
     # does not wait for the others, nor pay their memory.
     eager = False
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media, with its side-car captions where the request names some."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media, with its side-car captions where the request names some.
 
-    def inference(self, job: Job) -> Report:
-        """Decodes once, measures for every detector, and lets each decide over the stretch."""
-        return judge(job)
+        Selects what the chosen detectors ask for together: the union of their features, the RGB
+        frames of each network, and the sound where one of them listens.
+        """
+        return open_asset(request, self.settings, self.serves)
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of every detector over one decode, or of segments, joined."""
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report in which every detector decides, led by the caller's `id`."""
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

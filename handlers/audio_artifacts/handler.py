@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class AudioArtifactsHandler(DetectorHandler):
@@ -15,14 +15,31 @@ class AudioArtifactsHandler(DetectorHandler):
 
     serves = ("audio_artifacts",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the picture is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Lets the network hear every second, each half second, and joins what stays."""
-        return judge(job)
+        Frames: not decoded. Sound: the mean of all channels but the effects channel, or every
+        channel by itself with `each_channel`.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(sound=True)
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        The sound is resampled and cut into windows of one second, two of them every second. Each
+        becomes four inputs: a log-mel spectrum, a spectrum with fine lines, a fast envelope, and
+        levels. The network (`Network`) turns batches of 16 windows into embeddings, and each
+        embedding, among those of the seconds around it, into log-odds of the four defects.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Log-odds are calibrated to probabilities by defect, and the rule of the released artifact
+        joins windows into findings; those no further apart than `max_gap_s` are one.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

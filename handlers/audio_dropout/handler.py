@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class AudioDropoutHandler(DetectorHandler):
@@ -15,14 +15,26 @@ class AudioDropoutHandler(DetectorHandler):
 
     serves = ("audio_dropout",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the picture is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures each channel's level at the file's own rate and decides over the stretch."""
-        return judge(job)
+        Frames: not decoded. Sound: every channel, at the file's own rate.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(sound=True)
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps each channel's level in short blocks.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins silent blocks between sound into runs, one finding for each channel group.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.engine.contracts import FrameSelection
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class AvSyncHandler(DetectorHandler):
@@ -15,17 +16,36 @@ class AvSyncHandler(DetectorHandler):
 
     serves = ("av_sync",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; picture and sound are both decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Follows faces from shot to shot in fragments of four seconds.
-
-        Compares every mouth with the sound at offsets of up to 600 ms, and lets windows vote.
+        Frames: `tile_luma` and `luma_histogram` of every frame, which tell cuts. As RGB, 25 frames
+        a second of at most 720 lines, for faces. Sound: every channel.
         """
-        return judge(job)
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(
+            features=("luma_histogram", "tile_luma"),
+            rgb=FrameSelection(bucket_s=1 / 25, max_height_px=720),
+            sound=True,
+        )
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Faces are found and followed within each shot, four seconds at a time. Of every face the
+        mouth, 48 x 64 px at 25 frames a second, and the log-mel spectrum of the sound become
+        embeddings of two networks' streams (`SyncNet`); a linear model (`Canonical`) compares the
+        opening of the mouth with the sound besides. Kept is how alike both are at every offset.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        The evidence of the windows of all faces is added up by offset. One offset that stands out
+        makes the verdict in step or out of step, with `offset_ms` (positive: sound late); where
+        none does, the verdict is `inconclusive`.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -1,28 +1,40 @@
-"""Serves `black_frames`: pictures that are black although the programme goes on."""
+"""Serves `black_frames`: frames that are black although the programme goes on."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class BlackFramesHandler(DetectorHandler):
-    """Finds pictures that are black although the programme goes on."""
+    """Finds frames that are black although the programme goes on."""
 
     serves = ("black_frames",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures every picture's luma once and decides over the stretch."""
-        return judge(job)
+        Frames: the features `luma_sum` and `dark_counts` of every frame. Sound: not decoded.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(features=("dark_counts", "luma_sum"))
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps, for every frame, its mean luma and its share of dark samples.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins frames with at least `dark_share` of dark samples into runs, one finding each.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

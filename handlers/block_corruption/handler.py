@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.engine.contracts import FrameSelection
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class BlockCorruptionHandler(DetectorHandler):
@@ -15,17 +16,46 @@ class BlockCorruptionHandler(DetectorHandler):
 
     serves = ("block_corruption",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Picks the most suspicious pictures by cheap measures.
-
-        Maps their damage with the network in small batches, and decides over the stretch.
+        Frames: the feature `tile_sad` of every frame. As RGB, of every half second the
+        `frames_per_s` / 2 frames whose tiles changed most suddenly, each with the frame before
+        it, scaled down to `max_height_px` lines where they are taller. Sound: not decoded.
         """
-        return judge(job)
+        asset = open_asset(request, self.settings, self.serves)
+        for detector in asset.detectors:
+            asset.select(
+                features=("tile_sad",),
+                rgb=FrameSelection(
+                    bucket_s=0.5,
+                    suspicion="tile_sad",
+                    sudden=True,
+                    per_bucket=round(0.5 * detector.params.frames_per_s),
+                    with_previous=True,
+                    max_height_px=detector.params.max_height_px,
+                ),
+            )
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Of every half second the network (`BlockNet`) looks at the `glances_per_s` / 2 most
+        sudden frames, and at the others where one of these looks damaged (thresholds `wake`,
+        `stir` and `rise`). A frame and the one before it are one batch, filled up to whole cells
+        of 32 x 32 px; out come, for both, a probability for every cell and the log-odds that the
+        frame is damaged. Kept are the share of cells above `cell`, the log-odds and a coarse map.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        With `decision` = `learned`, calibrated log-odds are added up along the frames and the most
+        plausible sequence of clean and damaged runs is taken (costs `change`, `certain`, and
+        `brief` for short ones); with `area`, a frame counts that has more than `area` of its cells
+        damaged, the published rule. Runs no further apart than `bridge_s` are one finding.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

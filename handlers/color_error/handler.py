@@ -1,28 +1,41 @@
-"""Serves `color_error`: colour that is cast, lost, exchanged or misplaced, and illegal levels."""
+"""Serves `color_error`: colours that are illegal, cast, shifted, swapped or lost."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class ColorErrorHandler(DetectorHandler):
-    """Finds colour that is cast, lost, exchanged or misplaced, and illegal levels."""
+    """Finds colours that are illegal, cast, shifted, swapped or lost."""
 
     serves = ("color_error",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures how colour and luma change from picture to picture and decides."""
-        return judge(job)
+        Frames: mean luma and chroma of every tile (`tile_luma`, `tile_u`, `tile_v`) and
+        `luma_histogram`. Sound: not decoded.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(features=("luma_histogram", "tile_luma", "tile_u", "tile_v"))
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps the balance and the range of the colours, frame by frame.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Tells by the evidence which error it is, joins rows into runs, one finding each.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -1,28 +1,41 @@
-"""Serves `compression_blockiness`: visible coding blocks, at any phase and scale of their grid."""
+"""Serves `compression_blockiness`: the grid of coarse compression."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class CompressionBlockinessHandler(DetectorHandler):
-    """Finds visible coding blocks, at any phase and scale of their grid."""
+    """Finds the grid of coarse compression."""
 
     serves = ("compression_blockiness",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures edges at every phase of candidate block grids and decides over the stretch."""
-        return judge(job)
+        Frames: steps between rows and columns (`row_step`, `column_step`) and `tile_luma`.
+        Sound: not decoded.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(features=("column_step", "row_step", "tile_luma"))
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps how far steps at the grid stand out of those beside it.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins rows above the bound into runs, with hysteresis, one finding each.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

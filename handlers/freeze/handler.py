@@ -1,28 +1,41 @@
-"""Serves `freeze`: pictures that stand still although the programme goes on."""
+"""Serves `freeze`: a picture that stands still although it should move."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class FreezeHandler(DetectorHandler):
-    """Finds pictures that stand still although the programme goes on."""
+    """Finds a picture that stands still although it should move."""
 
     serves = ("freeze",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures how much each picture differs from the last and decides over the stretch."""
-        return judge(job)
+        Frames: the features `sad`, `tile_sad` and `luma_sum`, every frame against the one before.
+        Sound: not decoded.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(features=("luma_sum", "sad", "tile_sad"))
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps how far every frame is from the one before it, whole and by tile.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins frames that do not change into runs of at least `min_duration_s`, one finding each.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -1,28 +1,40 @@
-"""Serves `loudness`: programmes too loud or too soft for a target, and true peaks above it."""
+"""Serves `loudness`: programme loudness and true peak."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class LoudnessHandler(DetectorHandler):
-    """Finds programmes too loud or too soft for a target, and true peaks above it."""
+    """Measures programme loudness and true peak."""
 
     serves = ("loudness",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the picture is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures K-weighted power and oversampled peaks and gates them over the stretch."""
-        return judge(job)
+        Frames: not decoded. Sound: every channel, at the file's own rate.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(sound=True)
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once, weights and gates after ITU-R BS.1770-5, and keeps blocks and true peaks.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Integrates over the programme after EBU R 128 and holds it against the target.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -1,28 +1,40 @@
-"""Serves `stereo_image`: inverted, missing, unequal or collapsed channels."""
+"""Serves `stereo_image`: phase, balance and width of the sound between channels."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class StereoImageHandler(DetectorHandler):
-    """Finds faults of the stereo image."""
+    """Finds faults of phase, balance and width between channels."""
 
     serves = ("stereo_image",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the picture is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures what the channels have in common and decides over the stretch."""
-        return judge(job)
+        Frames: not decoded. Sound: every channel, at the file's own rate.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(sound=True)
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps, in short blocks, level and coherence of every channel pair.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins blocks in which a pair is inverted, collapsed, out of balance or missing.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

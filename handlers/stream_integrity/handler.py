@@ -1,28 +1,40 @@
-"""Serves `stream_integrity`: decoder errors, jumping time stamps, streams that do not fit."""
+"""Serves `stream_integrity`: decoder errors, and clocks and lengths that do not fit."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class StreamIntegrityHandler(DetectorHandler):
-    """Finds decoder errors, jumping time stamps, streams that do not fit."""
+    """Finds decoder errors, and clocks and lengths that do not fit."""
 
     serves = ("stream_integrity",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media as a container, whatever streams it has."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Decodes everything once and collects what demuxer and decoders complain about."""
-        return judge(job)
+        Frames and sound: whatever the asset has, for its time stamps and what decoders say.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select()
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps time stamps, their gaps, and frames that the decoder flagged.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins errors that are close, and compares where picture and sound begin and end.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

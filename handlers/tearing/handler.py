@@ -1,28 +1,52 @@
-"""Serves `tearing`: pictures whose upper and lower part belong to different instants."""
+"""Serves `tearing`: parts of two frames shown as one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class TearingHandler(DetectorHandler):
-    """Finds pictures whose upper and lower part belong to different instants."""
+    """Finds parts of two frames shown as one."""
 
     serves = ("tearing",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures where rows stop continuing each other, then decides."""
-        return judge(job)
+        Frames: row profiles (`row_luma`, `row_sad`, `row_step`), differences (`sad`,
+        `tile_sad`, `luma_sum`) and tones (`luma_histogram`). Sound: not decoded.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(
+            features=(
+                "luma_histogram",
+                "luma_sum",
+                "row_luma",
+                "row_sad",
+                "row_step",
+                "sad",
+                "tile_sad",
+            )
+        )
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps, for every frame, the row at which it changes from one motion to
+        another, if there is one.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Joins torn frames that are close into one finding with the rows of their seams.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

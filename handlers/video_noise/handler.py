@@ -1,28 +1,41 @@
-"""Serves `video_noise`: noise in the picture beyond what film grain explains."""
+"""Serves `video_noise`: noise of the picture."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from defectscope.findings import Report
+from defectscope.analysis import MeasuredAsset, decide
+from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class VideoNoiseHandler(DetectorHandler):
-    """Finds noise in the picture beyond what film grain explains."""
+    """Finds noise of the picture."""
 
     serves = ("video_noise",)
 
-    def preprocess(self, request: Request) -> Job:
-        """Opens the media; the sound is not decoded for this detector."""
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media and selects what is measured.
 
-    def inference(self, job: Job) -> Report:
-        """Measures what changes between pictures in quiet areas and decides over the stretch."""
-        return judge(job)
+        Frames: noise by tile (`tile_noise`), detail (`tile_laplacian_squares`) and
+        `tile_luma`. Sound: not decoded.
+        """
+        asset = open_asset(request, self.settings, self.serves)
+        asset.select(features=("tile_laplacian_squares", "tile_luma", "tile_noise"))
+        return asset
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Gives the report's JSON, led by the caller's `id` where there was one."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Returns the measurements of the asset, or those of its segments, joined.
+
+        Decodes once and keeps the noise of the flattest tiles of every frame.
+        """
+        return asset.measure()
+
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Returns the report of what was measured, led by the caller's `id`.
+
+        Decides against the programme's own noise, joins rows into runs, one finding each.
+        """
+        report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

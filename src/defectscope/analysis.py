@@ -1,4 +1,8 @@
-"""Judges one asset: measure it, in one pass or in segments side by side, then decide once."""
+"""Analyzes one asset: measure it, in one pass or in segments side by side, then decide once.
+
+media -> measure -> MeasuredAsset -> decide -> Report
+segments' reports -> join_segments -> MeasuredAsset -> decide -> Report
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from defectscope.detectors.registry import load_all
@@ -18,11 +22,30 @@ from defectscope.errors import InvalidParameterError, MalformedRequestError
 from defectscope.findings import DetectorResult, Finding, Measurements, Report
 from defectscope.media.cues import Captions
 from defectscope.media.limits import Limits
-from defectscope.media.reader import open_media
+from defectscope.media.reader import Reader, open_media
 from defectscope.media.sidecar import read_captions
 from defectscope.media.source import MediaLike, resolve
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import on_grid
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredAsset:
+    """What was measured of an asset, and who decides over it.
+
+    Attributes:
+        detectors: The detectors that were run, or would have been had they had their media.
+        measurements: By detector; without those whose media the asset lacks.
+        stream: Facts of the asset.
+        covered_s: Seconds of programme that were measured.
+        began_s: When the work began, on the clock of `time.perf_counter`.
+    """
+
+    detectors: tuple[Detector, ...]
+    measurements: Mapping[str, Measurements]
+    stream: StreamInfo
+    covered_s: float
+    began_s: float
 
 
 def analyze(
@@ -59,7 +82,7 @@ def analyze(
         MediaError: The media cannot be judged.
         ArtifactError: A released file is missing or damaged.
     """
-    began = time.perf_counter()
+    began_s = time.perf_counter()
     loaded = load_all(detectors, parameters)
     limits = limits or Limits()
     side = None if captions is None else read_captions(captions)
@@ -67,18 +90,49 @@ def analyze(
         raise InvalidParameterError(f"workers is at least 1, not {workers}")
     with open_media(resolve(media), limits=limits, captions=side, uri=uri) as reader:
         stream = reader.info
-        measured: dict[str, Measurements] = {}
         if workers == 1:
-            measured = measure(reader, loaded, start_s=start_s, end_s=end_s, progress=progress)
-    if workers > 1:
-        if not isinstance(media, str | os.PathLike):
-            raise InvalidParameterError("more than one worker needs a path or an s3:// address")
-        job = _Job(os.fspath(media), tuple(d.name for d in loaded), parameters, side, limits)
-        measured = _side_by_side(job, stream, start_s, end_s, workers, progress)
-    covered_s = (min(end_s, stream.duration_s) if end_s is not None else stream.duration_s) - (
-        start_s or 0.0
+            measured = measure_asset(
+                reader, loaded, start_s=start_s, end_s=end_s, progress=progress, began_s=began_s
+            )
+            return decide(measured, keep_measurements=measurements)
+    if not isinstance(media, str | os.PathLike):
+        raise InvalidParameterError("more than one worker needs a path or an s3:// address")
+    programme = _Programme(
+        os.fspath(media), tuple(d.name for d in loaded), parameters, side, limits
     )
-    return _report(loaded, measured, stream, began, covered_s, keep=measurements)
+    found = _measure_in_parallel(programme, stream, start_s, end_s, workers, progress)
+    covered_s = _covered_s(stream, start_s, end_s)
+    measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s)
+    return decide(measured, keep_measurements=measurements)
+
+
+def measure_asset(
+    reader: Reader,
+    detectors: Sequence[Detector],
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    progress: Progress | None = None,
+    began_s: float | None = None,
+) -> MeasuredAsset:
+    """Decodes [start_s, end_s) of an open asset once and measures it with every detector.
+
+    Args:
+        reader: The asset.
+        detectors: What to run.
+        start_s: First instant, seconds from the first presented frame; None for the beginning.
+        end_s: First instant after; None for the end.
+        progress: Called with the programme time reached, in seconds.
+        began_s: When the work began, on the clock of `time.perf_counter`; None for now.
+
+    Raises:
+        MediaError: The media cannot be decoded.
+        InvalidParameterError: The interval is empty.
+    """
+    began_s = time.perf_counter() if began_s is None else began_s
+    found = measure(reader, detectors, start_s=start_s, end_s=end_s, progress=progress)
+    covered_s = _covered_s(reader.info, start_s, end_s)
+    return MeasuredAsset(tuple(detectors), found, reader.info, covered_s, began_s)
 
 
 def merge(parts: Sequence[Mapping[str, Any]]) -> Report:
@@ -90,7 +144,19 @@ def merge(parts: Sequence[Mapping[str, Any]]) -> Report:
     Raises:
         MalformedRequestError: They are not segments of one asset, in order, of one version.
     """
-    began = time.perf_counter()
+    return decide(join_segments(parts))
+
+
+def join_segments(parts: Sequence[Mapping[str, Any]]) -> MeasuredAsset:
+    """Joins the measurements of consecutive segments to those of one pass.
+
+    Args:
+        parts: Segments' reports as JSON objects, in order, each made with `measurements`.
+
+    Raises:
+        MalformedRequestError: They are not segments of one asset, in order, of one version.
+    """
+    began_s = time.perf_counter()
     if not parts:
         raise MalformedRequestError("nothing to merge")
     reports = [Report.from_dict(part) for part in parts]
@@ -114,10 +180,10 @@ def merge(parts: Sequence[Mapping[str, Any]]) -> Report:
         if head.detectors[detector.name].get("version") != tuned(detector.name).version:
             raise MalformedRequestError(f"{detector.name} was measured by another version")
     joined = {name: Measurements.join(found) for name, found in by_detector.items()}
-    return _report(loaded, joined, stream, began, stream.duration_s, keep=False)
+    return MeasuredAsset(tuple(loaded), joined, stream, stream.duration_s, began_s)
 
 
-class _Job:
+class _Programme:
     """What every segment of one asset has in common; travels to the workers."""
 
     def __init__(
@@ -141,8 +207,8 @@ class _Job:
             return measure(reader, loaded, start_s=start_s, end_s=end_s)
 
 
-def _side_by_side(
-    job: _Job,
+def _measure_in_parallel(
+    programme: _Programme,
     stream: StreamInfo,
     start_s: float | None,
     end_s: float | None,
@@ -160,7 +226,7 @@ def _side_by_side(
     # Fresh processes: a fork would inherit the decoder's threads and locks.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(edges)), mp_context=context) as pool:
-        futures = {pool.submit(job.segment, a, b): k for k, (a, b) in enumerate(edges)}
+        futures = {pool.submit(programme.segment, a, b): k for k, (a, b) in enumerate(edges)}
         results: dict[int, dict[str, Measurements]] = {}
         try:
             for future in as_completed(futures):
@@ -175,24 +241,23 @@ def _side_by_side(
     return {name: Measurements.join([part[name] for part in ordered]) for name in ordered[0]}
 
 
-def _report(
-    detectors: Sequence[Detector],
-    measured: Mapping[str, Measurements],
-    stream: StreamInfo,
-    began: float,
-    covered_s: float,
-    *,
-    keep: bool,
-) -> Report:
+def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Report:
+    """Lets every detector decide over what was measured, and returns the report.
+
+    Args:
+        measured: What was measured.
+        keep_measurements: Keep the measurements in the report, so that segments can be merged.
+    """
+    stream = measured.stream
     findings: list[Finding] = []
     verdicts: dict[str, dict[str, Any]] = {}
     curves: dict[str, Any] = {}
     described: dict[str, dict[str, Any]] = {}
-    for detector in detectors:
+    for detector in measured.detectors:
         name = detector.name
         result = (
-            detector.decide(measured[name], stream)
-            if name in measured
+            detector.decide(measured.measurements[name], stream)
+            if name in measured.measurements
             else DetectorResult("not_applicable")
         )
         findings += result.findings
@@ -203,7 +268,7 @@ def _report(
             "version": tuned(name).version,
             "parameters": asdict(detector.params),
         }
-    wall_s = time.perf_counter() - began
+    wall_s = time.perf_counter() - measured.began_s
     return Report(
         asset=_asset(stream),
         findings=on_grid(findings, stream),
@@ -212,11 +277,16 @@ def _report(
         detectors=described,
         timing={
             "wall_s": round(wall_s, 4),
-            "realtime_factor": round(max(covered_s, 0.0) / max(wall_s, 1e-6), 2),
+            "realtime_factor": round(max(measured.covered_s, 0.0) / max(wall_s, 1e-6), 2),
         },
-        measurements=tuple(measured.values()) if keep else (),
-        stream=stream.to_dict() if keep else None,
+        measurements=tuple(measured.measurements.values()) if keep_measurements else (),
+        stream=stream.to_dict() if keep_measurements else None,
     )
+
+
+def _covered_s(stream: StreamInfo, start_s: float | None, end_s: float | None) -> float:
+    end = stream.duration_s if end_s is None else min(end_s, stream.duration_s)
+    return end - (start_s or 0.0)
 
 
 def _asset(stream: StreamInfo) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from defectscope.analysis import analyze
-from defectscope.local import LocalSageMaker, Settings
+from defectscope.local import LocalSageMaker, LocalSettings
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.material import Footage
@@ -74,7 +74,7 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
     buckets, archives, clips, tmp_path
 ) -> None:
     output = tmp_path / "november"
-    settings = Settings(moto_address=buckets)
+    settings = LocalSettings(moto_address=buckets)
     common = ["--role-arn", ROLE, "--image", "local", "--output", "s3://batches/nov/answers/"]
     common += ["--model-data-url", "s3://models/batch/model.tar.gz", "--concurrent", "2"]
 

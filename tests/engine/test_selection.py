@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from defectscope.engine.contracts import PictureSelection
+from defectscope.engine.contracts import FrameSelection
 from defectscope.engine.selection import Selector
 from defectscope.media.frames import Frame
 
@@ -21,7 +21,7 @@ def frame(pts):
 
 def chosen(values, **options):
     """Frames chosen of one bucket of ten, given a row of values for each."""
-    selection = PictureSelection(bucket_s=1.0, suspicion="any", **options)
+    selection = FrameSelection(bucket_s=1.0, suspicion="any", **options)
     selector = Selector(selection, Fraction(1, 10))
     pictures = []
     # The engine measures into one buffer: what was handed over changes afterwards.
@@ -55,7 +55,7 @@ def test_neighbours_of_a_bucket_are_known_across_its_border():
 
 
 def test_neighbours_among_the_chosen_share_their_picture():
-    selection = PictureSelection(bucket_s=1.0, suspicion="any", per_bucket=2, with_previous=True)
+    selection = FrameSelection(bucket_s=1.0, suspicion="any", per_bucket=2, with_previous=True)
     selector = Selector(selection, Fraction(1, 10))
     for pts in range(3):
         assert selector.take(frame(pts), np.array([pts])) == ()

@@ -105,21 +105,23 @@ def _parts() -> list[dict[str, Any]]:
 
 @cache
 def _handler() -> Any:
+    from defectscope.analysis import MeasuredAsset, decide
+    from defectscope.serving.assets import OpenAsset, open_asset
     from defectscope.serving.base import DetectorHandler
-    from defectscope.serving.codec import Request, encode_report
-    from defectscope.serving.jobs import Job, judge, open_job
+    from defectscope.serving.codec import AnalysisRequest, encode_report
     from defectscope.serving.smoke import BareContext
 
     class Handler(DetectorHandler):
         serves = ("freeze", "loudness", "caption_quality", "audio_dropout")
 
-        def preprocess(self, request: Request) -> Job:
-            return open_job(request, self.settings, self.serves)
+        def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+            return open_asset(request, self.settings, self.serves)
 
-        def inference(self, job: Job) -> Any:
-            return judge(job)
+        def inference(self, asset: OpenAsset) -> MeasuredAsset:
+            return asset.measure()
 
-        def postprocess(self, report: Any, request: Request) -> dict[str, Any]:
+        def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+            report = decide(measured, keep_measurements=request.measurements)
             return encode_report(report, request.id)
 
     made = Handler()

@@ -16,7 +16,7 @@ from defectscope.simulate.contract import CaptionSimulator
 from defectscope.simulate.effects.caption_text import caption_bytes
 from defectscope.simulate.registry import simulator
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 from defectscope.simulate.synthetic.soundscape import music_like, runs_of, speech_like
 
@@ -73,9 +73,9 @@ def golden_clip(
 
     def make(kind: str, name: str) -> tuple[Path, Path | None]:
         if kind == "hard_negative":
-            suffix = ".mkv" if twin(name).picture is not None else ".wav"
+            suffix = ".mkv" if hard_negative(name).picture is not None else ".wav"
             path = tmp_path / f"{name}{suffix}"
-            twin(name).write(path, SEED)
+            hard_negative(name).write(path, SEED)
             return path, None
         if isinstance(simulator(name), CaptionSimulator):
             media, captions = voice

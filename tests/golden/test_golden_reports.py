@@ -15,11 +15,11 @@ import pytest
 
 from defectscope.analysis import analyze
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.hard_negatives import HARD_NEGATIVES
 
 HERE = Path(__file__).parent
 CASES = [("simulated", name) for name in simulators()] + [
-    ("hard_negative", each.name) for each in TWINS
+    ("hard_negative", each.name) for each in HARD_NEGATIVES
 ]
 
 # One frame at 25 frames a second, and what a network's score may differ by between processors.

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import importlib.util
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from defectscope.detectors import names
-from defectscope.serving.codec import read_line
-from defectscope.serving.settings import Settings
+from defectscope.detectors import load, names
+from defectscope.engine.artifacts import tuned
+from defectscope.errors import ServingError
+from defectscope.serving.assets import OpenAsset, open_asset
+from defectscope.serving.base import DetectorHandler
+from defectscope.serving.codec import AnalysisRequest, read_line
+from defectscope.serving.sample import sample_avi
+from defectscope.serving.settings import ServingSettings
 
 ROOT = Path(__file__).parents[2]
 HANDLERS = sorted(p.parent for p in (ROOT / "handlers").glob("*/handler.py"))
+ONE_DETECTOR = [p for p in HANDLERS if p.name != "all_detectors"]
+FUNCTION = ast.FunctionDef
 STEPS = ("preprocess", "inference", "postprocess")
 
 
@@ -60,7 +70,7 @@ def test_the_configuration_keeps_assets_apart_and_outlasts_the_time_limit(folder
     config = yaml.safe_load((folder / "model-config.yaml").read_text("utf-8"))
     assert config["batchSize"] == 1
     assert config["minWorkers"] == config["maxWorkers"] >= 1
-    assert config["responseTimeout"] > Settings().time_limit_s
+    assert config["responseTimeout"] > ServingSettings().time_limit_s
     assert config["startupTimeout"] >= 120
 
 
@@ -74,3 +84,62 @@ def test_a_readme_shows_a_request_that_the_endpoint_understands(folder):
         assert read.detectors == (folder.name,)
     (response,) = re.findall(r"```json response\n(.*?)```", text, re.DOTALL)
     assert set(json.loads(response)) >= {"schema", "asset", "findings", "verdicts"}
+
+
+def handler_of(folder: Path) -> DetectorHandler:
+    """Returns the handler of a folder, as TorchServe would make it."""
+    name = f"handler_of_{folder.name}"
+    spec = importlib.util.spec_from_file_location(name, folder / "handler.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (kind,) = (
+        each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name
+    )
+    return kind()
+
+
+@pytest.mark.parametrize("folder", ONE_DETECTOR, ids=lambda p: p.name)
+def test_what_a_handler_selects_is_what_its_detector_measures(folder, monkeypatch):
+    asked: list[tuple[Any, ...]] = []
+
+    def select(self, *, features=(), rgb=None, sound=False):
+        asked.append((frozenset(features), rgb, sound))
+        held_to(self, features=features, rgb=rgb, sound=sound)
+
+    held_to = OpenAsset.select
+    monkeypatch.setattr(OpenAsset, "select", select)
+    handler_of(folder).preprocess(AnalysisRequest(media=sample_avi())).close()
+    needs = load(folder.name).needs
+    assert asked == [(needs.features, needs.frames, "audio" in needs.media)]
+
+
+def test_a_handler_that_selects_something_else_is_stopped():
+    asset = open_asset(AnalysisRequest(media=sample_avi()), ServingSettings(), ("freeze",))
+    with pytest.raises(ServingError, match="freeze asks for something else"):
+        asset.select(features=("sad",))
+    asset.close()
+
+
+@pytest.mark.parametrize("folder", ONE_DETECTOR, ids=lambda p: p.name)
+def test_the_words_of_a_handler_are_those_of_its_detector(folder):
+    """Every name in backticks is a feature, parameter, threshold, class or field that exists."""
+    tree = ast.parse((folder / "handler.py").read_text("utf-8"))
+    (handler,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    steps = {n.name: ast.get_docstring(n) or "" for n in handler.body if isinstance(n, FUNCTION)}
+    detector = load(folder.name)
+    package = ROOT / "src/defectscope/detectors" / folder.name
+    code = "\n".join(path.read_text("utf-8") for path in package.glob("*.py"))
+    known = detector.needs.features | {f.name for f in dataclasses.fields(detector.params)}
+    known |= set(tuned(folder.name).thresholds) | {"id"}
+    for step, text in steps.items():
+        for word in re.findall(r"`([^`]+)`", text):
+            in_code = re.search(rf"(class {word}\b|[\"']{word}[\"'])", code)
+            assert word in known or in_code, f"{step}: `{word}` is not of {folder.name}"
+    # And the selection is told in full.
+    told = set(re.findall(r"`([^`]+)`", steps["preprocess"]))
+    assert detector.needs.features <= told
+    assert ("Sound: not decoded" in steps["preprocess"]) == (
+        "audio" not in detector.needs.media and bool(detector.needs.media)
+    )

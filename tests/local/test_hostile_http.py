@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from defectscope.local import LocalSageMaker, Settings
+from defectscope.local import LocalSageMaker, LocalSettings
 
 
 @pytest.fixture(scope="module")
 def small():
     """A server with few connections and little patience."""
-    with LocalSageMaker(settings=Settings(max_connections=8, idle_timeout_s=1.5)) as running:
+    with LocalSageMaker(settings=LocalSettings(max_connections=8, idle_timeout_s=1.5)) as running:
         yield running
 
 

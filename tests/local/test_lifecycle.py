@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from defectscope.errors import InvalidParameterError, LocalError
-from defectscope.local import LocalSageMaker, Settings, down, env, status, up
+from defectscope.local import LocalSageMaker, LocalSettings, down, env, status, up
 from defectscope.local.processes import default_home
 
 
@@ -109,9 +109,12 @@ def test_the_home_follows_the_environment(monkeypatch, tmp_path):
 
 
 def test_unknown_settings_are_refused():
-    assert Settings.from_json(Settings(realtime_timeout_s=3.0).to_json()).realtime_timeout_s == 3.0
+    assert (
+        LocalSettings.from_json(LocalSettings(realtime_timeout_s=3.0).to_json()).realtime_timeout_s
+        == 3.0
+    )
     with pytest.raises(InvalidParameterError, match="no_such_setting"):
-        Settings.from_json('{"no_such_setting": 1}')
+        LocalSettings.from_json('{"no_such_setting": 1}')
 
 
 def test_it_cannot_be_used_before_its_block():

@@ -8,10 +8,10 @@ import pytest
 
 from defectscope.errors import ArtifactError, MediaNotFoundError
 from defectscope.findings import Finding, Report
+from defectscope.serving.assets import open_asset
 from defectscope.serving.base import DetectorHandler
-from defectscope.serving.codec import Request, encode_report
-from defectscope.serving.jobs import Job, open_job
-from defectscope.serving.settings import Settings
+from defectscope.serving.codec import AnalysisRequest, encode_report
+from defectscope.serving.settings import ServingSettings
 from defectscope.serving.smoke import BareContext
 
 REPORT = Report(
@@ -24,27 +24,39 @@ REPORT = Report(
 )
 
 
+class FakeAsset:
+    """An open asset that is only its bytes."""
+
+    def __init__(self, media: bytes | None) -> None:
+        self.media = media
+
+    def close(self) -> None:
+        """Closes nothing."""
+
+
 class FakeHandler(DetectorHandler):
     """Answers with a fixed report, or with what the upload asks for."""
 
     serves = ("freeze",)
     eager = False
 
-    def preprocess(self, request: Request) -> Job:
-        return open_job(request, self.settings, self.serves)
+    def preprocess(self, request: AnalysisRequest) -> FakeAsset:
+        if request.media is None:
+            return open_asset(request, self.settings, self.serves)
+        return FakeAsset(request.media)
 
-    def inference(self, job: Job) -> Report:
+    def inference(self, asset: FakeAsset) -> Report:
         failures: dict[Any, Exception] = {
             b"bug": ZeroDivisionError("/secret/path"),
             b"memory": MemoryError(),
             b"artifact": ArtifactError("/secret/path: hash abc"),
             b"missing": MediaNotFoundError("upload: no such object"),
         }
-        if job.media in failures:
-            raise failures[job.media]
+        if asset.media in failures:
+            raise failures[asset.media]
         return REPORT
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
+    def postprocess(self, report: Report, request: AnalysisRequest) -> dict[str, Any]:
         return encode_report(report, request.id)
 
 
@@ -201,10 +213,10 @@ def test_a_worker_judges_as_many_assets_at_once_as_it_may(monkeypatch):
     both = threading.Barrier(2, timeout=10)
 
     class Slow(FakeHandler):
-        def preprocess(self, request: Request) -> Job:
-            return open_job(Request(media=b"fine"), self.settings, self.serves)
+        def preprocess(self, request: AnalysisRequest) -> FakeAsset:
+            return FakeAsset(b"fine")
 
-        def inference(self, job: Job) -> Report:
+        def inference(self, asset: FakeAsset) -> Report:
             nonlocal running, peak
             with lock:
                 running += 1
@@ -225,7 +237,7 @@ def test_a_worker_judges_as_many_assets_at_once_as_it_may(monkeypatch):
 def test_a_worker_that_stays_busy_says_so(monkeypatch):
     monkeypatch.setattr("defectscope.serving.base._PATIENCE_S", 0.01)
     made = FakeHandler()
-    made.settings = Settings()
+    made.settings = ServingSettings()
     assert made._streams.acquire()
     response = made.respond(b"fine", {"content-type": "video/mp4"}, "r")
     assert (response.status, json.loads(response.body)["error"]["code"]) == (503, "overloaded")

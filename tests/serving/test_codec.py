@@ -20,9 +20,9 @@ from defectscope.serving.codec import (
     read_request,
     split_lines,
 )
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 
-SETTINGS = Settings(max_body_bytes=1000, max_records=3)
+SETTINGS = ServingSettings(max_body_bytes=1000, max_records=3)
 
 
 def read(body: bytes, kind: str, options: str | None = None):

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from defectscope.errors import MediaRefusedError
 from defectscope.serving.policy import HttpsAddress, S3Address, allowed_address
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 
-OPEN = Settings()
-CLOSED = Settings(allowed_buckets=("films", "shared/incoming/"), allowed_hosts=("cdn.example.com",))
+OPEN = ServingSettings()
+CLOSED = ServingSettings(
+    allowed_buckets=("films", "shared/incoming/"), allowed_hosts=("cdn.example.com",)
+)
 
 
 def test_any_bucket_is_read_without_an_allow_list():

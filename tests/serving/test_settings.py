@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from defectscope.errors import ServingError
-from defectscope.serving.settings import PREFIX, Settings
+from defectscope.serving.settings import PREFIX, ServingSettings
 
 DOCS = Path(__file__).parents[2] / "docs" / "serving.md"
 
 
 def test_defaults_stand_where_nothing_is_set():
-    assert Settings.from_environment({}) == Settings()
-    assert Settings.from_environment({"DEFECTSCOPE_MAX_PIXELS": " "}) == Settings()
+    assert ServingSettings.from_environment({}) == ServingSettings()
+    assert ServingSettings.from_environment({"DEFECTSCOPE_MAX_PIXELS": " "}) == ServingSettings()
 
 
 def test_every_kind_of_setting_is_read():
-    settings = Settings.from_environment(
+    settings = ServingSettings.from_environment(
         {
             "DEFECTSCOPE_ALLOWED_BUCKETS": "films, shared/incoming/ ,",
             "DEFECTSCOPE_ALLOWED_HOSTS": "cdn.example.com",
@@ -51,7 +51,7 @@ def test_every_kind_of_setting_is_read():
 )
 def test_a_value_that_makes_no_sense_names_its_variable(name, value):
     with pytest.raises(ServingError, match=f"{PREFIX}{name}") as caught:
-        Settings.from_environment({PREFIX + name: value})
+        ServingSettings.from_environment({PREFIX + name: value})
     assert caught.value.code == "bad_setting"
 
 
@@ -62,7 +62,7 @@ def test_the_documentation_lists_every_setting_with_its_default():
         if line.startswith(f"| `{PREFIX}") and (cells := line.split("|"))
     }
     expected = {}
-    for field in fields(Settings):
+    for field in fields(ServingSettings):
         default = field.default
         shown = (
             f"{default:,g}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from defectscope.simulate.effects.resample import resize, shift
-from defectscope.simulate.synthetic.hard_negatives import TWINS, twin
+from defectscope.simulate.synthetic.hard_negatives import HARD_NEGATIVES, hard_negative
 from defectscope.simulate.synthetic.lettering import lettering, write_text
 from defectscope.simulate.synthetic.material import Footage, Look, Scene, pink_field
 from defectscope.simulate.synthetic.soundscape import music_like, room_tone, runs_of, speech_like
@@ -109,7 +109,7 @@ def test_letters_have_their_size_and_stay_inside():
     assert page.max() == 200
 
 
-@pytest.mark.parametrize("each", TWINS, ids=lambda t: t.name)
+@pytest.mark.parametrize("each", HARD_NEGATIVES, ids=lambda t: t.name)
 def test_twins_repeat_with_their_seed(each):
     if each.picture is not None:
         clip = [frame for frame, _ in zip(each.frames(3), range(12), strict=False)]
@@ -121,28 +121,28 @@ def test_twins_repeat_with_their_seed(each):
         np.testing.assert_array_equal(sound, each.sound(3))
         assert np.abs(sound).max() < 1.0
     assert each.silent
-    assert twin(each.name) is each
+    assert hard_negative(each.name) is each
 
 
 def test_the_night_is_dark_but_not_black():
-    clip = list(twin("night_scene").frames(1))[:5]
+    clip = list(hard_negative("night_scene").frames(1))[:5]
     assert all(20 < luma(frame).mean() < 45 for frame in clip)
 
 
 def test_the_fade_never_reaches_black():
-    means = [luma(frame).mean() for frame in twin("fade_to_near_black").frames(1)]
+    means = [luma(frame).mean() for frame in hard_negative("fade_to_near_black").frames(1)]
     assert 19 < min(means) < 30
     assert max(means) > 90
 
 
 def test_the_tripod_shot_changes_by_its_grain_alone():
-    clip = list(twin("tripod_shot").frames(1))[:10]
+    clip = list(hard_negative("tripod_shot").frames(1))[:10]
     steps = [(luma(b) - luma(a)).std() for a, b in itertools.pairwise(clip)]
     assert all(1.0 < step < 2.0 for step in steps)
 
 
 def repeats(name, count):
-    clip = [frame for frame, _ in zip(twin(name).frames(1), range(count), strict=False)]
+    clip = [frame for frame, _ in zip(hard_negative(name).frames(1), range(count), strict=False)]
     return [np.array_equal(luma(a), luma(b)) for a, b in itertools.pairwise(clip)]
 
 
@@ -153,7 +153,7 @@ def test_cadences_are_unbroken():
 
 
 def test_telecine_weaves_two_of_five():
-    clip = [f for f, _ in zip(twin("telecine").frames(1), range(25), strict=False)]
+    clip = [f for f, _ in zip(hard_negative("telecine").frames(1), range(25), strict=False)]
 
     def combing(frame):
         y = luma(frame)
@@ -162,11 +162,11 @@ def test_telecine_weaves_two_of_five():
 
     order = np.argsort([combing(f) for f in clip])[::-1]
     assert {int(i) % 5 for i in order[:10]} == {2, 3}
-    assert twin("telecine").rate == Fraction(30000, 1001)
+    assert hard_negative("telecine").rate == Fraction(30000, 1001)
 
 
 def test_flashes_are_rarer_than_three_a_second():
-    means = np.array([luma(f).mean() for f in twin("camera_flashes").frames(1)])
+    means = np.array([luma(f).mean() for f in hard_negative("camera_flashes").frames(1)])
     lit = np.flatnonzero(means > np.median(means) + 25)
     assert len(lit) == 5
     assert all(np.sum((lit >= at) & (lit < at + 25)) <= 2 for at in lit)
@@ -174,7 +174,7 @@ def test_flashes_are_rarer_than_three_a_second():
 
 def test_room_tone_is_heard_all_the_time():
     for name in ("quiet_room", "pause_between_words", "applause"):
-        sound = twin(name).sound(1)
+        sound = hard_negative(name).sound(1)
         blocks = sound[: len(sound) // 480 * 480].reshape(-1, 480, sound.shape[1])
         levels_db = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-20)
         assert levels_db.min() > -90

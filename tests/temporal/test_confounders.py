@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectscope.temporal.confounders import excused, sides
-from defectscope.temporal.run_lengths import PassageRule
+from defectscope.temporal.confounders import sides, suppress_confounded
+from defectscope.temporal.run_lengths import RunRule
 
-RULE = PassageRule(1.0, 1.0, 0.2, 0.3)
+RULE = RunRule(1.0, 1.0, 0.2, 0.3)
 
 
 def test_an_excused_passage_stays_below_what_counts_and_others_are_left_alone() -> None:
     measure = np.zeros(60)
     measure[10:25], measure[35:50] = 3.0, 2.0
-    out = excused(measure, RULE, lambda rows: rows[0] < 30)
+    out = suppress_confounded(measure, RULE, lambda rows: rows[0] < 30)
     assert out[10:25].max() == pytest.approx(0.5)
     assert np.array_equal(out[35:], measure[35:])
     assert measure[10] == 3.0

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from defectscope.training.cache import Cache
-from defectscope.training.contract import Item, Job, Recording, Release, Schedule, Split
+from defectscope.training.contract import Item, PreparationJob, Recording, Release, Schedule, Split
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Toy:
     def preparation(self) -> Mapping[str, Any]:
         return {}
 
-    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
         def make(split: Split, number: int) -> Iterator[Item]:
             rng = np.random.default_rng([seed, number])
             for k in range(8):
@@ -45,7 +45,7 @@ class Toy:
 
         splits: tuple[Split, ...] = ("train", "validation", "test")
         return [
-            Job(f"{split}/{n}", lambda split=split, n=n, s=s: make(split, 100 * s + n))
+            PreparationJob(f"{split}/{n}", lambda split=split, n=n, s=s: make(split, 100 * s + n))
             for s, split in enumerate(splits)
             for n in range(4)
         ]

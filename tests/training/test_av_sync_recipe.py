@@ -22,10 +22,10 @@ from defectscope.training.av_sync.batches import (
     Example,
     batch,
 )
-from defectscope.training.av_sync.recipe import WINDOWS, AvSync, Settings, contrast
+from defectscope.training.av_sync.recipe import WINDOWS, AvSync, AvSyncSettings, contrast
 from defectscope.training.av_sync.scores import curve, score_examples
 from defectscope.training.cache import Cache
-from defectscope.training.contract import Item, Job, Recording, recipe
+from defectscope.training.contract import Item, PreparationJob, Recording, recipe
 
 
 def test_frames_of_sound_lie_under_their_pictures() -> None:
@@ -176,11 +176,11 @@ def cache(speech: list[Recording], tmp_path_factory: pytest.TempPathFactory) -> 
     jobs = plan.jobs(speech, 1)
     assert [job.key for job in jobs] == ["take/train/00000"]
 
-    def clip(voice: str) -> Job:
+    def clip(voice: str) -> PreparationJob:
         crops = np.zeros((80, 48, 64), np.uint8)
         facts = {"kind": "clip", "voice": voice, "first": 0}
         arrays = {"crops": crops, "sound": np.zeros(80 * SAMPLES_PER_PICTURE, np.int16)}
-        return Job(voice, lambda: iter([Item(voice, "train", arrays, facts)]))
+        return PreparationJob(voice, lambda: iter([Item(voice, "train", arrays, facts)]))
 
     assert out.fill([*jobs, clip("berta"), clip("carla")], max_bytes=10**9)
     return out
@@ -195,7 +195,7 @@ def test_takes_carry_where_the_mouth_truly_is(cache: Cache) -> None:
 
 
 def test_held_out_speakers_are_never_drawn(cache: Cache) -> None:
-    _, clips = AvSync(Settings(held_out=("berta",))).places(cache)
+    _, clips = AvSync(AvSyncSettings(held_out=("berta",))).places(cache)
     assert set(clips) == {"carla"}
     _, clips = AvSync().places(cache)
     assert set(clips) == {"berta", "carla"}
@@ -203,12 +203,12 @@ def test_held_out_speakers_are_never_drawn(cache: Cache) -> None:
 
 def test_clips_known_to_be_late_are_put_right(cache: Cache) -> None:
     place = next(i for i, f in enumerate(cache.facts("train")) if f["voice"] == "carla")
-    assert AvSync(Settings(late=("carla:2",))).example(cache, "train", place).late == 2
+    assert AvSync(AvSyncSettings(late=("carla:2",))).example(cache, "train", place).late == 2
     assert AvSync().example(cache, "train", place).late == 0
 
 
 def test_a_step_lowers_the_loss_of_its_own_batch(cache: Cache) -> None:
-    plan = AvSync(Settings(clip_share=0.5))
+    plan = AvSync(AvSyncSettings(clip_share=0.5))
     torch.manual_seed(2)
     model = plan.build().train()
     drawn = plan.batch(cache, np.random.default_rng(3), 2)

@@ -63,10 +63,10 @@ def units(recordings: list[Recording]) -> dict[str, list[Item]]:
 
 @pytest.fixture(scope="module")
 def cache(units: dict[str, list[Item]], tmp_path_factory: pytest.TempPathFactory) -> Cache:
-    from defectscope.training.contract import Job
+    from defectscope.training.contract import PreparationJob
 
     out = Cache(tmp_path_factory.mktemp("cache"), {})
-    out.fill([Job(k, lambda v=v: iter(v)) for k, v in units.items()], max_bytes=10**9)
+    out.fill([PreparationJob(k, lambda v=v: iter(v)) for k, v in units.items()], max_bytes=10**9)
     return out
 
 

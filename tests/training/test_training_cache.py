@@ -7,7 +7,7 @@ import pytest
 
 from defectscope.errors import InvalidParameterError
 from defectscope.training.cache import Cache
-from defectscope.training.contract import Item, Job
+from defectscope.training.contract import Item, PreparationJob
 
 
 def _item(key: str, value: float) -> Item:
@@ -18,7 +18,7 @@ def _item(key: str, value: float) -> Item:
 def test_arrays_come_back_as_they_went_in(tmp_path: Path) -> None:
     cache = Cache(tmp_path, {"k": 1})
     jobs = [
-        Job(f"unit{u}", lambda u=u: iter([_item(f"{u}/{k}", u + k) for k in (1, 0)]))
+        PreparationJob(f"unit{u}", lambda u=u: iter([_item(f"{u}/{k}", u + k) for k in (1, 0)]))
         for u in (1, 0)
     ]
     assert cache.fill(jobs, max_bytes=10**6)
@@ -42,8 +42,11 @@ def test_a_unit_that_died_half_way_is_made_again_and_finished_ones_are_not(tmp_p
             raise KeyboardInterrupt
         yield _item(f"{name}/1", 2.0)
 
-    def jobs(dies: bool) -> list[Job]:
-        return [Job("a", lambda: unit("a", False)), Job("b", lambda: unit("b", dies))]
+    def jobs(dies: bool) -> list[PreparationJob]:
+        return [
+            PreparationJob("a", lambda: unit("a", False)),
+            PreparationJob("b", lambda: unit("b", dies)),
+        ]
 
     with pytest.raises(KeyboardInterrupt):
         Cache(tmp_path, {}).fill(jobs(True), max_bytes=10**6)
@@ -60,7 +63,7 @@ def test_the_size_limit_holds(tmp_path: Path) -> None:
 
     cache = Cache(tmp_path, {})
     seen: list[Any] = []
-    jobs = [Job(f"u{u}", lambda u=u: big(u)) for u in range(10)]
+    jobs = [PreparationJob(f"u{u}", lambda u=u: big(u)) for u in range(10)]
     done = cache.fill(jobs, max_bytes=12_000, progress=lambda *a: seen.append(a))
     assert not done
     assert len(cache.facts("train")) == 3

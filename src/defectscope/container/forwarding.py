@@ -7,7 +7,7 @@ import http.client
 from collections.abc import Iterator
 
 from defectscope.container.faults import FaultError
-from defectscope.container.messages import Reply, Request
+from defectscope.container.messages import HttpRequest, Reply
 
 _BLOCK_BYTES = 65_536
 
@@ -27,19 +27,27 @@ _HOP_BY_HOP = {
 }
 
 
-def forward(connection: http.client.HTTPConnection, request: Request, *, server: str) -> Reply:
+def forward(
+    connection: http.client.HTTPConnection,
+    request: HttpRequest,
+    *,
+    server: str,
+    body_limit: int | None = None,
+) -> Reply:
     """Gives another server's answer to a request, without looking inside.
 
     Args:
         connection: To the other server; closed when the answer has been sent.
         request: What to pass on; its header fields keep their spelling.
         server: What to call the other server when it cannot be reached.
+        body_limit: Largest body that comes in chunks, bytes; None for any.
 
     Raises:
         FaultError: The other server cannot be reached, or the request's body is broken.
+        BodyLimitExceededError: The chunks hold more than `body_limit`.
     """
     try:
-        response = _send(connection, request)
+        response = _send(connection, request, body_limit)
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise FaultError(502, "ServiceUnavailable", f"{server} did not answer") from error
@@ -60,15 +68,18 @@ def forward(connection: http.client.HTTPConnection, request: Request, *, server:
     )
 
 
-def _send(connection: http.client.HTTPConnection, request: Request) -> http.client.HTTPResponse:
+def _send(
+    connection: http.client.HTTPConnection, request: HttpRequest, body_limit: int | None
+) -> http.client.HTTPResponse:
+    length = request.body.length
+    # Not every server takes chunks; they are collected first, on disk where they are many.
+    chunks = request.body.spool(body_limit) if length is None else None
     connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
     for name, value in request.headers.items():
         if name.lower() not in _HOP_BY_HOP:
             connection.putheader(name, value)
-    length = request.body.length
-    if length is None:
-        # Not every server takes chunks; they are collected on disk first.
-        file, size = request.body.spool(None)
+    if chunks is not None:
+        file, size = chunks
         with file:
             connection.putheader("Content-Length", str(size))
             connection.endheaders()

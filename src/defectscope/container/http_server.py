@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
 from defectscope.container.faults import FaultError
-from defectscope.container.messages import Answer, BodyReader, Reply, Request
+from defectscope.container.messages import Answer, BodyReader, HttpRequest, Reply
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         body: BodyReader | None = None
         try:
             body = self._body()
-            request = Request(self.command, self.path, self.headers, body, request_id)
+            request = HttpRequest(self.command, self.path, self.headers, body, request_id)
             reply = self.server.answer(request)
         except FaultError as fault:
             reply = Reply(fault.status, fault.body(), fault.headers())

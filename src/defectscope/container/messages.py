@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, cast
 from urllib.parse import parse_qs
 
 from defectscope.container.faults import FaultError
+from defectscope.errors import ServingError
 
 _BLOCK_BYTES = 65_536
 # Bodies above this size go to disk, so that memory is bounded by the number of connections.
@@ -21,7 +22,7 @@ _SCOPE = re.compile(r"Credential=[^/,\s]+/\d{8}/([\w-]+)/([\w.-]+)/aws4_request"
 _QUERY_SCOPE = re.compile(r"[^/]+/\d{8}/([\w-]+)/([\w.-]+)/aws4_request")
 
 
-class BodyTooLargeError(Exception):
+class BodyLimitExceededError(ServingError):
     """The body exceeds the limit that its reader gave."""
 
 
@@ -89,18 +90,18 @@ class BodyReader:
             The file, at its start, and its size.
 
         Raises:
-            BodyTooLargeError: The body exceeds `limit`; no more than `limit` was kept.
+            BodyLimitExceededError: The body exceeds `limit`; no more than `limit` was kept.
             FaultError: The body is incomplete or malformed.
         """
         if limit is not None and self.length is not None and self.length > limit:
-            raise BodyTooLargeError
+            raise BodyLimitExceededError(f"the body has {self.length} bytes, not {limit}")
         file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - returned
         size = 0
         try:
             for block in self.blocks():
                 size += len(block)
                 if limit is not None and size > limit:
-                    raise BodyTooLargeError
+                    raise BodyLimitExceededError(f"the body has more than {limit} bytes")
                 file.write(block)
         except BaseException:
             file.close()
@@ -132,7 +133,7 @@ class BodyReader:
 
 
 @dataclass(frozen=True)
-class Request:
+class HttpRequest:
     """One HTTP request.
 
     Attributes:
@@ -186,7 +187,7 @@ class Reply:
     on_sent: Callable[[], None] | None = None
 
 
-Answer = Callable[[Request], Reply]
+Answer = Callable[[HttpRequest], Reply]
 
 
 def json_headers(extra: Mapping[str, str] | None = None) -> list[tuple[str, str]]:

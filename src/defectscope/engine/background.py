@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 
-class Aside:
+class BackgroundWorker:
     """Takes a job as soon as the one before it is done; used as a context, it leaves none behind.
 
     Networks work outside Python's lock. One job waits at most, which bounds what they hold on to,
@@ -18,7 +18,7 @@ class Aside:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="defectscope-networks")
         self._running: Future[None] | None = None
 
-    def __enter__(self) -> Aside:
+    def __enter__(self) -> BackgroundWorker:
         return self
 
     def __exit__(

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.captions.picture_data import CaptionBytes
 from defectscope.media.cues import Captions, Cue
-from defectscope.media.frames import DecodeEvent, RgbPicture, Samples
+from defectscope.media.frames import DecodeEvent, RgbFrame, Samples
 from defectscope.media.stream import StreamInfo
 
 Medium = Literal["video", "audio", "captions"]
 
 
 @dataclass(frozen=True, slots=True)
-class PictureSelection:
+class FrameSelection:
     """Which frames a network wants as RGB: one per bucket of programme time.
 
     Buckets lie on the absolute grid [k * bucket_s, (k + 1) * bucket_s). In each, the frame with
@@ -57,7 +57,7 @@ class Needs:
     Attributes:
         media: All of these must be present, else its verdict is `not_applicable`.
         features: Names from `defectscope.features`, computed for every frame.
-        pictures: Frames wanted as RGB, None for none.
+        frames: Frames wanted as RGB, None for none.
         context_before_s: How much programme before a segment it must see to measure its first
             anchor as it would have in one pass.
         context_after_s: Likewise after its last anchor.
@@ -65,7 +65,7 @@ class Needs:
 
     media: frozenset[Medium]
     features: frozenset[str] = frozenset()
-    pictures: PictureSelection | None = None
+    frames: FrameSelection | None = None
     context_before_s: float = 0.0
     context_after_s: float = 0.0
 
@@ -80,7 +80,7 @@ class VideoChunk:
         corrupt: (n,) bool, decoded with concealment.
         interlaced: (n,) bool, what the stream's flags say.
         features: Feature name -> (n, ...) array.
-        pictures: Selected frames whose bucket ended in this chunk, ordered by time.
+        rgb_frames: Selected frames whose bucket ended in this chunk, ordered by time.
         key: (n,) bool, random access points; empty where nobody asked the stream.
     """
 
@@ -89,7 +89,7 @@ class VideoChunk:
     corrupt: NDArray[np.bool_]
     interlaced: NDArray[np.bool_]
     features: Mapping[str, NDArray[Any]]
-    pictures: tuple[RgbPicture, ...] = ()
+    rgb_frames: tuple[RgbFrame, ...] = ()
     key: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from fractions import Fraction
 from itertools import pairwise
 
-from defectscope.engine.background import Aside
+from defectscope.engine.background import BackgroundWorker
 from defectscope.engine.contracts import Detector
 from defectscope.engine.feed import Feed
 from defectscope.engine.prefetch import ahead
@@ -68,7 +68,7 @@ def measure(
         return {}
     before = max(d.needs.context_before_s for d in running)
     after = max(d.needs.context_after_s for d in running)
-    wants_video = any(d.needs.features or d.needs.pictures for d in running) or any(
+    wants_video = any(d.needs.features or d.needs.frames for d in running) or any(
         "video" in d.needs.media or not d.needs.media for d in running
     )
     wants_audio = any("audio" in d.needs.media or not d.needs.media for d in running)
@@ -78,8 +78,8 @@ def measure(
         video=wants_video,
         audio=wants_audio,
     )
-    with Aside() as aside:
-        feed = Feed(stream, running, chunk_frames, aside)
+    with BackgroundWorker() as background:
+        feed = Feed(stream, running, chunk_frames, background)
         feed.push_captions(reader)
         with closing(ahead(items, _DECODED_AHEAD)) as decoded:
             for item in decoded:

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from defectscope.engine.background import Aside
+from defectscope.engine.background import BackgroundWorker
 from defectscope.engine.contracts import Analysis, Chunk, Detector, VideoChunk
 from defectscope.engine.selection import Selector
 from defectscope.features import PlaneGeometry, open_extractor
@@ -16,7 +16,7 @@ from defectscope.features.extractor import Batch
 from defectscope.findings import Measurements
 from defectscope.media.captions.picture_data import CaptionBytes
 from defectscope.media.cues import Cue
-from defectscope.media.frames import DecodeEvent, Frame, RgbPicture, Samples
+from defectscope.media.frames import DecodeEvent, Frame, RgbFrame, Samples
 from defectscope.media.reader import Reader
 from defectscope.media.stream import StreamInfo
 
@@ -25,7 +25,7 @@ from defectscope.media.stream import StreamInfo
 _CHUNK_BYTES = 4_000_000
 _MAX_CHUNK_FRAMES = 64
 # Pictures for networks weigh a thousand times more: ten of 1080 lines.
-_CHUNK_PICTURE_BYTES = 32_000_000
+_CHUNK_RGB_BYTES = 32_000_000
 _UNRANKED = np.zeros(1)
 
 
@@ -35,7 +35,7 @@ class _Track:
 
     analysis: Analysis
     selector: Selector | None
-    pictures: list[RgbPicture]
+    rgb_frames: list[RgbFrame]
 
 
 class Feed:
@@ -46,24 +46,24 @@ class Feed:
         stream: StreamInfo,
         detectors: Sequence[Detector],
         chunk_frames: int | None,
-        aside: Aside,
+        background: BackgroundWorker,
     ) -> None:
         self._stream = stream
-        self._aside = aside
+        self._background = background
         video = stream.video
         self._tracks = [
             _Track(
                 d.open(stream),
-                Selector(d.needs.pictures, video.time_base) if d.needs.pictures and video else None,
+                Selector(d.needs.frames, video.time_base) if d.needs.frames and video else None,
                 [],
             )
             for d in detectors
         ]
         names = frozenset[str]().union(*(d.needs.features for d in detectors))
         names |= {
-            d.needs.pictures.suspicion
+            d.needs.frames.suspicion
             for d in detectors
-            if d.needs.pictures and d.needs.pictures.suspicion
+            if d.needs.frames and d.needs.frames.suspicion
         }
         self._extractor = None
         self._capacity = chunk_frames or _MAX_CHUNK_FRAMES
@@ -82,7 +82,7 @@ class Feed:
         self._frames: list[tuple[int, int, bool, bool, bool]] = []
         self._audio: list[Samples] = []
         self._audio_bytes = 0
-        self._picture_bytes = 0
+        self._rgb_bytes = 0
         self._cues: list[Cue] = []
         self._caption_bytes: list[CaptionBytes] = []
         self._events: list[DecodeEvent] = []
@@ -114,7 +114,7 @@ class Feed:
         if (
             len(self._frames) >= self._capacity
             or self._audio_bytes > _CHUNK_BYTES
-            or self._picture_bytes > _CHUNK_PICTURE_BYTES
+            or self._rgb_bytes > _CHUNK_RGB_BYTES
         ):
             self._push()
         return reached_s
@@ -133,9 +133,9 @@ class Feed:
             if selector.selection.suspicion is not None and self._batch is not None:
                 latest = latest or self._batch.features()
                 suspicion = latest[selector.selection.suspicion][-1]
-            pictures = selector.take(frame, suspicion)
-            track.pictures += pictures
-            self._picture_bytes += sum(p.shown.held_bytes for p in pictures)
+            rgb_frames = selector.take(frame, suspicion)
+            track.rgb_frames += rgb_frames
+            self._rgb_bytes += sum(p.shown.held_bytes for p in rgb_frames)
 
     def _push(self) -> None:
         video = None
@@ -159,13 +159,13 @@ class Feed:
         looking: list[tuple[Analysis, Chunk]] = []
         for track in self._tracks:
             own = chunk
-            if video is not None and track.pictures:
-                own = replace(chunk, video=replace(video, pictures=tuple(track.pictures)))
-                track.pictures.clear()
+            if video is not None and track.rgb_frames:
+                own = replace(chunk, video=replace(video, rgb_frames=tuple(track.rgb_frames)))
+                track.rgb_frames.clear()
             if track.selector is not None:
                 looking.append((track.analysis, own))
         if looking:
-            self._aside.run(partial(_look, looking))
+            self._background.run(partial(_look, looking))
         for track in self._tracks:
             if track.selector is None:
                 track.analysis.push(chunk)
@@ -175,14 +175,14 @@ class Feed:
         """Pushes what is left and gives every detector's measurements."""
         for track in self._tracks:
             if track.selector is not None:
-                track.pictures += track.selector.flush()
+                track.rgb_frames += track.selector.flush()
         if self._frames or self._audio or self._cues or self._caption_bytes or self._events:
             self._push()
-        self._aside.wait()
+        self._background.wait()
         for track in self._tracks:
             # Pictures of the last bucket, when its last chunk had already gone.
-            if track.pictures:
-                track.analysis.push(Chunk(video=_only_pictures(tuple(track.pictures))))
+            if track.rgb_frames:
+                track.analysis.push(Chunk(video=_only_rgb_frames(tuple(track.rgb_frames))))
         return [track.analysis.close() for track in self._tracks]
 
 
@@ -208,6 +208,6 @@ def _joined(runs: list[Samples]) -> tuple[Samples, ...]:
     )
 
 
-def _only_pictures(pictures: tuple[RgbPicture, ...]) -> VideoChunk:
+def _only_rgb_frames(rgb_frames: tuple[RgbFrame, ...]) -> VideoChunk:
     ticks, flags = np.empty(0, np.int64), np.empty(0, bool)
-    return VideoChunk(ticks, ticks, flags, flags, {}, pictures)
+    return VideoChunk(ticks, ticks, flags, flags, {}, rgb_frames)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.engine.contracts import PictureSelection
-from defectscope.media.frames import Frame, Rendering, RgbPicture
+from defectscope.engine.contracts import FrameSelection
+from defectscope.media.frames import Frame, Rendering, RgbFrame
 from defectscope.media.pixels import to_rgb
 
 
@@ -27,7 +27,7 @@ class _Candidate:
 class Selector:
     """Holds at most `per_bucket` frames (and those before them) until their bucket ends."""
 
-    def __init__(self, selection: PictureSelection, time_base: Fraction) -> None:
+    def __init__(self, selection: FrameSelection, time_base: Fraction) -> None:
         self.selection = selection
         bucket = Fraction(selection.bucket_s).limit_denominator(1_000_000)
         self._ticks_per_bucket = bucket / time_base
@@ -35,8 +35,8 @@ class Selector:
         self._kept: list[tuple[float, int, Frame, Frame | None]] = []
         self._latest: _Candidate | None = None
 
-    def take(self, frame: Frame, values: NDArray[Any]) -> tuple[RgbPicture, ...]:
-        """Takes the next frame; gives the pictures of the bucket that it ends, if it does.
+    def take(self, frame: Frame, values: NDArray[Any]) -> tuple[RgbFrame, ...]:
+        """Takes the next frame; gives the rgb_frames of the bucket that it ends, if it does.
 
         Args:
             frame: The frame.
@@ -48,7 +48,7 @@ class Selector:
         if before is not None:
             self._admit(before, fresh)
         bucket = int(frame.pts // self._ticks_per_bucket)
-        ended: tuple[RgbPicture, ...] = ()
+        ended: tuple[RgbFrame, ...] = ()
         if bucket != self._bucket:
             ended = self._emptied()
             self._bucket = bucket
@@ -70,14 +70,14 @@ class Selector:
         if len(self._kept) > self.selection.per_bucket:
             self._kept.remove(max(self._kept, key=lambda c: c[:2]))
 
-    def flush(self) -> tuple[RgbPicture, ...]:
-        """Gives the pictures of the bucket under way, ordered by time."""
+    def flush(self) -> tuple[RgbFrame, ...]:
+        """Gives the rgb_frames of the bucket under way, ordered by time."""
         if self._latest is not None:
             self._admit(self._latest, self._latest.values)
             self._latest = None
         return self._emptied()
 
-    def _emptied(self) -> tuple[RgbPicture, ...]:
+    def _emptied(self) -> tuple[RgbFrame, ...]:
         shown: dict[int, Rendering] = {}
 
         def rendering(frame: Frame) -> Rendering:
@@ -88,9 +88,9 @@ class Selector:
                 shown[frame.pts] = Rendering(lambda: to_rgb(native, limit_px), held_bytes)
             return shown[frame.pts]
 
-        pictures = tuple(
-            RgbPicture(pts, rendering(frame), None if before is None else rendering(before))
+        rgb_frames = tuple(
+            RgbFrame(pts, rendering(frame), None if before is None else rendering(before))
             for _, pts, frame, before in sorted(self._kept, key=lambda c: c[1])
         )
         self._kept.clear()
-        return pictures
+        return rgb_frames

@@ -17,13 +17,13 @@ from defectscope.local.lifecycle import (
     status,
     up,
 )
-from defectscope.local.settings import Settings
+from defectscope.local.settings import LocalSettings
 
 __all__ = [
     "LocalSageMaker",
+    "LocalSettings",
     "LocalState",
     "LocalStatus",
-    "Settings",
     "down",
     "env",
     "status",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from defectscope.container.faults import FaultError
-from defectscope.container.messages import BodyTooLargeError, Reply, Request
+from defectscope.container.messages import BodyLimitExceededError, HttpRequest, Reply
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint
@@ -80,7 +80,7 @@ class AsyncInference:
         self._lock = threading.Lock()
         self._queues: dict[int, queue.Queue[Invocation]] = {}
 
-    def invoke(self, request: Request, region: str, endpoint_name: str) -> Reply:
+    def invoke(self, request: HttpRequest, region: str, endpoint_name: str) -> Reply:
         """InvokeEndpointAsync: queues the request and says where its output will be.
 
         Raises:
@@ -106,11 +106,11 @@ class AsyncInference:
         content = json.dumps({"InferenceId": invocation.inference_id}).encode()
         return Reply(202, content, headers)
 
-    def _parse(self, request: Request, output: Mapping[str, Any]) -> Invocation:
+    def _parse(self, request: HttpRequest, output: Mapping[str, Any]) -> Invocation:
         inline_limit = self._workplace.settings.async_inline_body_bytes
         try:
             inline = request.body.read(inline_limit)
-        except BodyTooLargeError:
+        except BodyLimitExceededError:
             raise runtime_validation(
                 f"An inline body holds at most {inline_limit} bytes; use InputLocation."
             ) from None
@@ -275,13 +275,13 @@ class AsyncInference:
             _log.warning("cannot publish to %s: %s", arn, error)
 
 
-def _output_location(request: Request, base: str, name: str) -> str:
+def _output_location(request: HttpRequest, base: str, name: str) -> str:
     extension = (request.header("X-Amzn-SageMaker-S3OutputPathExtension") or "").strip("/")
     filename = request.header("X-Amzn-SageMaker-Filename") or f"{name}.out"
     return "/".join(part for part in (base.rstrip("/"), extension, filename) if part)
 
 
-def _seconds(request: Request, name: str, default: int, within: tuple[int, int]) -> int:
+def _seconds(request: HttpRequest, name: str, default: int, within: tuple[int, int]) -> int:
     text = request.header(f"X-Amzn-SageMaker-{name}")
     if text is None:
         return default

@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable
 from typing import Any, cast
 
+from defectscope.errors import LocalError
+
 _Step = Callable[[Any], Any]
 
 _TOKEN = re.compile(
@@ -25,7 +27,7 @@ _TOKEN = re.compile(
 )
 
 
-class FilterError(ValueError):
+class FilterError(LocalError):
     """A filter is malformed or does not fit the value it is applied to."""
 
 

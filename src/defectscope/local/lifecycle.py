@@ -31,7 +31,7 @@ from defectscope.local.processes import (
     wait_for_the_other,
     wait_until_ready,
 )
-from defectscope.local.settings import Settings
+from defectscope.local.settings import LocalSettings
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class LocalStatus:
     processes: int
 
 
-def up(*, home: Path | None = None, port: int = 0, settings: Settings | None = None) -> LocalState:
+def up(
+    *, home: Path | None = None, port: int = 0, settings: LocalSettings | None = None
+) -> LocalState:
     """Starts SageMaker on this machine and returns when it answers.
 
     When it runs already, its state is given and nothing is started.
@@ -76,7 +78,7 @@ def up(*, home: Path | None = None, port: int = 0, settings: Settings | None = N
         home.mkdir(parents=True, mode=0o700)
     except FileExistsError:
         raise LocalError(f"{home} is in use by something else, or just being started") from None
-    process = spawn(home, port, settings or Settings(), attached=False)
+    process = spawn(home, port, settings or LocalSettings(), attached=False)
     # Should it end while this program lives, it must not stay as a zombie.
     threading.Thread(target=process.wait, daemon=True).start()
     return wait_until_ready(process, home)
@@ -160,8 +162,8 @@ class LocalSageMaker:
         port: Port to listen on; 0 takes a free one.
     """
 
-    def __init__(self, *, settings: Settings | None = None, port: int = 0) -> None:
-        self._settings = settings or Settings()
+    def __init__(self, *, settings: LocalSettings | None = None, port: int = 0) -> None:
+        self._settings = settings or LocalSettings()
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self._state: LocalState | None = None

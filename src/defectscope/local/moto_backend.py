@@ -20,7 +20,7 @@ from botocore.config import Config
 
 from defectscope.container import process_guard
 from defectscope.container.forwarding import forward
-from defectscope.container.messages import Reply, Request
+from defectscope.container.messages import HttpRequest, Reply
 from defectscope.errors import LocalError
 
 _START_TIMEOUT_S = 60.0
@@ -100,7 +100,7 @@ class MotoBackend:
                 )
             return self._clients[key]
 
-    def forward(self, request: Request) -> Reply:
+    def forward(self, request: HttpRequest) -> Reply:
         """Passes a request on to moto and its answer back, in blocks, without looking inside.
 
         Raises:

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from defectscope.errors import LocalError
-from defectscope.local.settings import DEFAULT_REGION, Settings
+from defectscope.local.settings import DEFAULT_REGION, LocalSettings
 from defectscope.local.supervisor import STATE_FILE
 
 STOP_TIMEOUT_S = 30.0
@@ -63,7 +63,9 @@ def find(home: Path | None = None) -> LocalState | None:
     return state
 
 
-def spawn(home: Path, port: int, settings: Settings, *, attached: bool) -> subprocess.Popen[bytes]:
+def spawn(
+    home: Path, port: int, settings: LocalSettings, *, attached: bool
+) -> subprocess.Popen[bytes]:
     """Starts a supervisor; `attached` ones end with this process."""
     command = [
         sys.executable,

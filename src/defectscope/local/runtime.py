@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from defectscope.container.faults import FaultError
-from defectscope.container.messages import BodyTooLargeError, Reply, Request
+from defectscope.container.messages import BodyLimitExceededError, HttpRequest, Reply
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint, Variant
@@ -61,7 +61,7 @@ class Runtime:
         self._settings = workplace.settings
         self._endpoints = endpoints
 
-    def invoke(self, request: Request, region: str, endpoint_name: str) -> Reply:
+    def invoke(self, request: HttpRequest, region: str, endpoint_name: str) -> Reply:
         """InvokeEndpoint.
 
         Raises:
@@ -87,7 +87,7 @@ class Runtime:
         )
         try:
             body, size = request.body.spool(limit)
-        except BodyTooLargeError:
+        except BodyLimitExceededError:
             # SageMaker's front end refuses such a body before any service sees it: no error code.
             raise FaultError(413, None, f"HTTP content length exceeded {limit} bytes.") from None
         with body:
@@ -122,7 +122,7 @@ def _fault(endpoint: Endpoint, variant: Variant, error: LocalError) -> FaultErro
             return FaultError(503, "ServiceUnavailable", error.message)
 
 
-def container_headers(request: Request) -> dict[str, str]:
+def container_headers(request: HttpRequest) -> dict[str, str]:
     """Gives what the container sees of an invocation's headers."""
     headers = {name: value for name in _PASSED_ON if (value := request.header(name))}
     headers.setdefault("Content-Type", _DEFAULT_CONTENT_TYPE)

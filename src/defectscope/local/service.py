@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from botocore.exceptions import ClientError
 
 from defectscope.container.faults import FaultError
-from defectscope.container.messages import BodyTooLargeError, Reply, Request, json_headers
+from defectscope.container.messages import BodyLimitExceededError, HttpRequest, Reply, json_headers
 from defectscope.local.async_inference import AsyncInference
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.faults import validation
@@ -51,7 +51,7 @@ class Service:
             **self.transforms.operations(),
         }
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: HttpRequest) -> Reply:
         """Gives the reply to any request.
 
         Raises:
@@ -76,7 +76,7 @@ class Service:
                     )
         return self._workplace.moto.forward(request)
 
-    def _invoke(self, request: Request, region: str, endpoint_name: str, kind: str) -> Reply:
+    def _invoke(self, request: HttpRequest, region: str, endpoint_name: str, kind: str) -> Reply:
         if request.method != "POST":
             raise FaultError(405, "MethodNotAllowed", "invocations are made with POST")
         if kind == "invocations":
@@ -85,10 +85,10 @@ class Service:
             return self._async.invoke(request, region, endpoint_name)
         raise FaultError(400, "ValidationError", "Response streaming is not emulated.")
 
-    def _control(self, request: Request, region: str, operation: Operation) -> Reply:
+    def _control(self, request: HttpRequest, region: str, operation: Operation) -> Reply:
         try:
             content = json.loads(request.body.read(_CONTROL_BODY_BYTES) or b"{}")
-        except BodyTooLargeError:
+        except BodyLimitExceededError:
             raise FaultError(
                 413, "RequestEntityTooLargeException", "the request is too large"
             ) from None

@@ -15,7 +15,7 @@ DEFAULT_REGION = "us-east-1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class LocalSettings:
     """Limits of the local SageMaker; the defaults are AWS's where AWS documents one.
 
     Attributes:
@@ -59,7 +59,7 @@ class Settings:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Settings:
+    def from_json(cls, text: str) -> LocalSettings:
         """Reads what `to_json` wrote.
 
         Raises:

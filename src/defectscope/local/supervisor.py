@@ -21,10 +21,10 @@ import time
 from pathlib import Path
 
 from defectscope.container.http_server import HttpServer
-from defectscope.container.messages import Reply, Request
+from defectscope.container.messages import HttpRequest, Reply
 from defectscope.local.moto_backend import MotoBackend
 from defectscope.local.service import Service
-from defectscope.local.settings import Settings
+from defectscope.local.settings import LocalSettings
 from defectscope.local.workplace import Workplace
 
 STATE_FILE = "state.json"
@@ -37,7 +37,7 @@ def _watch_parent(ended: threading.Event) -> None:
     ended.set()
 
 
-def serve(home: Path, *, port: int, settings: Settings, attached: bool) -> None:
+def serve(home: Path, *, port: int, settings: LocalSettings, attached: bool) -> None:
     """Serves until SIGTERM, and removes `home` at the end.
 
     Args:
@@ -62,7 +62,7 @@ def serve(home: Path, *, port: int, settings: Settings, attached: bool) -> None:
     try:
         moto = MotoBackend(home / "moto", address=settings.moto_address)
 
-        def answer(request: Request) -> Reply:
+        def answer(request: HttpRequest) -> Reply:
             assert service is not None  # requests are taken once it is there
             return service.answer(request)
 
@@ -90,7 +90,7 @@ def serve(home: Path, *, port: int, settings: Settings, attached: bool) -> None:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _write_state(home: Path, url: str, settings: Settings) -> None:
+def _write_state(home: Path, url: str, settings: LocalSettings) -> None:
     state = {
         "endpoint_url": url,
         "pid": os.getpid(),
@@ -117,7 +117,7 @@ def main() -> int:
         serve(
             options.home,
             port=options.port,
-            settings=Settings.from_json(options.settings),
+            settings=LocalSettings.from_json(options.settings),
             attached=options.attached,
         )
     except Exception as error:

@@ -40,7 +40,7 @@ class RecordFailedError(LocalError):
     """The model refused a record, or did not answer after all retries."""
 
 
-class Job(Protocol):
+class RecordJob(Protocol):
     """What the work needs of its job."""
 
     name: str
@@ -72,7 +72,7 @@ class TransformRun:
     """The work on a job's inputs: what the threads of one job share."""
 
     def __init__(
-        self, job: Job, server: ModelServer, requests: ThreadPoolExecutor, concurrency: int
+        self, job: RecordJob, server: ModelServer, requests: ThreadPoolExecutor, concurrency: int
     ) -> None:
         self._job = job
         self._server = server

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from defectscope.local.moto_backend import MotoBackend
-from defectscope.local.settings import Settings
+from defectscope.local.settings import LocalSettings
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Workplace:
         starts: Lets two TorchServes start at a time: more would only slow each other down.
     """
 
-    settings: Settings
+    settings: LocalSettings
     moto: MotoBackend
     url: str
     folder: Path

@@ -144,7 +144,7 @@ class Rendering:
 
 
 @dataclass(frozen=True, slots=True)
-class RgbPicture:
+class RgbFrame:
     """A picture for a network.
 
     Attributes:
@@ -168,4 +168,4 @@ class RgbPicture:
         return None if self.before is None else self.before.rgb
 
 
-__all__ = ["DecodeEvent", "Frame", "Pixels", "Plane", "Rendering", "RgbPicture", "Samples"]
+__all__ = ["DecodeEvent", "Frame", "Pixels", "Plane", "Rendering", "RgbFrame", "Samples"]

@@ -12,7 +12,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.media.frames import Rendering, RgbPicture
+from defectscope.media.frames import Rendering, RgbFrame
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import to_rgb
 from defectscope.media.probe import describe, video_stream
@@ -30,7 +30,7 @@ _JPEG_FORMAT = "yuvj420p"
 
 def read_pictures(
     media: MediaLike, times_s: Sequence[float], max_height_px: int
-) -> list[RgbPicture | None]:
+) -> list[RgbFrame | None]:
     """Gives the picture on screen at each of some instants.
 
     Args:
@@ -45,7 +45,7 @@ def read_pictures(
         MediaError: The media cannot be opened, or exceeds a limit.
     """
     limits = Limits()
-    found: list[RgbPicture | None] = [None] * len(times_s)
+    found: list[RgbFrame | None] = [None] * len(times_s)
     with open_container(media, limits) as container:
         info, origin = describe(container, display_name(media), limits, has_captions=False)
         stream = video_stream(container)
@@ -56,7 +56,7 @@ def read_pictures(
             frame = seeker.at(Fraction(max(times_s[index], 0.0)).limit_denominator(1_000_000))
             if frame is not None and frame.pts is not None:
                 shown = Rendering.of(to_rgb(frame, max_height_px))
-                found[index] = RgbPicture(frame.pts - origin, shown)
+                found[index] = RgbFrame(frame.pts - origin, shown)
     return found
 
 

@@ -19,14 +19,15 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from defectscope.analysis import MeasuredAsset
 from defectscope.detectors import load
 from defectscope.errors import DefectscopeError, OverloadedError
-from defectscope.findings import Report
+from defectscope.serving.assets import OpenAsset
 from defectscope.serving.codec import (
     JSON,
     JSON_LINES,
-    Request,
-    Response,
+    AnalysisRequest,
+    HttpAnswer,
     encode_error,
     is_lines,
     read_line,
@@ -34,9 +35,8 @@ from defectscope.serving.codec import (
     split_lines,
     to_text,
 )
-from defectscope.serving.jobs import Job
 from defectscope.serving.metrics import Metrics
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 
 _LOG = logging.getLogger("defectscope.serving")
 # SageMaker puts the caller's CustomAttributes into this header.
@@ -82,20 +82,20 @@ class DetectorHandler:
     eager: bool = True
 
     def __init__(self) -> None:
-        self.settings = Settings()
-        self._metrics = Metrics(Settings(metrics="off"), "")
+        self.settings = ServingSettings()
+        self._metrics = Metrics(ServingSettings(metrics="off"), "")
         self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
 
-    def preprocess(self, request: Request) -> Job:
-        """Turns a request into a job with its media open."""
+    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
+        """Opens the media of a request and selects frames and sound."""
         raise TypeError("a handler gives its own preprocess")
 
-    def inference(self, job: Job) -> Report:
-        """Judges a job."""
+    def inference(self, asset: OpenAsset) -> MeasuredAsset:
+        """Measures an asset, or joins the measurements of its segments."""
         raise TypeError("a handler gives its own inference")
 
-    def postprocess(self, report: Report, request: Request) -> dict[str, Any]:
-        """Turns a report into the answer's JSON object."""
+    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
+        """Decides over what was measured and returns the answer's JSON object."""
         raise TypeError("a handler gives its own postprocess")
 
     def initialize(self, ctx: Context) -> None:
@@ -105,7 +105,7 @@ class DetectorHandler:
             SettingError: An environment variable makes no sense; the worker does not start.
             ArtifactError: Weights or kernel are not the released ones.
         """
-        self.settings = Settings.from_environment()
+        self.settings = ServingSettings.from_environment()
         self._metrics = Metrics(self.settings, ctx.model_name)
         self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
         for name in self.serves if self.eager else ():
@@ -129,7 +129,7 @@ class DetectorHandler:
             answers.append(response.body)
         return answers
 
-    def respond(self, body: Any, headers: Mapping[str, str], request_id: str) -> Response:
+    def respond(self, body: Any, headers: Mapping[str, str], request_id: str) -> HttpAnswer:
         """Answers one request; never raises.
 
         Args:
@@ -143,18 +143,18 @@ class DetectorHandler:
                 lines = split_lines(body, self.settings)
             except Exception as error:
                 status, answer = self._failure(error, request_id, None)
-                return Response(status, JSON, to_text(answer))
+                return HttpAnswer(status, JSON, to_text(answer))
             with ThreadPoolExecutor(self.settings.streams_per_worker) as pool:
                 answered = pool.map(partial(self._answer_line, request_id=request_id), lines)
                 # No newline after the last: SageMaker's AssembleWith=Line adds its own.
-                return Response(200, JSON_LINES, "\n".join(text for _, text in answered))
+                return HttpAnswer(200, JSON_LINES, "\n".join(text for _, text in answered))
         try:
             request = read_request(body, kind, headers.get(_OPTIONS_HEADER), self.settings)
         except Exception as error:
             status, answer = self._failure(error, request_id, None)
-            return Response(status, JSON, to_text(answer))
+            return HttpAnswer(status, JSON, to_text(answer))
         status, text = self._answer(request, request_id)
-        return Response(status, JSON, text)
+        return HttpAnswer(status, JSON, text)
 
     def _answer_line(self, line: bytes, request_id: str) -> tuple[int, str]:
         try:
@@ -164,23 +164,23 @@ class DetectorHandler:
             return status, to_text(answer)
         return self._answer(request, request_id)
 
-    def _answer(self, request: Request, request_id: str) -> tuple[int, str]:
+    def _answer(self, request: AnalysisRequest, request_id: str) -> tuple[int, str]:
         began_s = time.perf_counter()
         try:
             if not self._streams.acquire(timeout=_PATIENCE_S):
                 raise OverloadedError("this worker is busy; ask again later")
             try:
-                job = self.preprocess(request)
-                with contextlib.closing(job):
-                    report = self.inference(job)
-                text = to_text(self.postprocess(report, request))
+                with contextlib.closing(self.preprocess(request)) as asset:
+                    measured = self.inference(asset)
+                answer = self.postprocess(measured, request)
+                text = to_text(answer)
             finally:
                 self._streams.release()
         except Exception as error:
             status, answer = self._failure(error, request_id, request.id)
             return status, to_text(answer)
         wall_s = time.perf_counter() - began_s
-        self._metrics.judged(report, wall_s=wall_s, request_id=request_id)
+        self._metrics.analyzed(answer, wall_s=wall_s, request_id=request_id)
         return 200, text
 
     def _failure(

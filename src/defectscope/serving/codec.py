@@ -1,4 +1,4 @@
-"""Request bodies in, response bodies out: the endpoint's contract, free of TorchServe.
+"""AnalysisRequest bodies in, response bodies out: the endpoint's contract, free of TorchServe.
 
 video/*, audio/*, application/octet-stream, application/mxf   the media itself
 application/json                                     one record, or {"merge": [reports]}
@@ -20,7 +20,7 @@ from defectscope.errors import (
     UnsupportedContentTypeError,
 )
 from defectscope.findings import Report
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
@@ -30,7 +30,7 @@ _MAX_ID_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class AnalysisRequest:
     """One asset to judge, or segments to merge: exactly one of `media`, `uri`, `merge` is set.
 
     Attributes:
@@ -59,7 +59,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class HttpAnswer:
     """What goes back over HTTP."""
 
     status: int
@@ -81,8 +81,8 @@ def read_request(
     body: bytes | bytearray | str | Mapping[str, Any] | None,
     content_type: str | None,
     options: str | None,
-    settings: Settings,
-) -> Request:
+    settings: ServingSettings,
+) -> AnalysisRequest:
     """Reads a body that holds one asset.
 
     Args:
@@ -118,7 +118,7 @@ def read_request(
     )
 
 
-def split_lines(body: bytes | bytearray | str | None, settings: Settings) -> list[bytes]:
+def split_lines(body: bytes | bytearray | str | None, settings: ServingSettings) -> list[bytes]:
     """Splits an application/jsonlines body into its records; blank lines hold none.
 
     Raises:
@@ -140,7 +140,7 @@ def split_lines(body: bytes | bytearray | str | None, settings: Settings) -> lis
     return lines
 
 
-def read_line(line: bytes) -> Request:
+def read_line(line: bytes) -> AnalysisRequest:
     """Reads one record of an application/jsonlines body.
 
     Raises:
@@ -189,7 +189,7 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _record(data: Any, media: bytes | None = None) -> Request:
+def _record(data: Any, media: bytes | None = None) -> AnalysisRequest:
     if not isinstance(data, Mapping):
         raise MalformedRequestError("a record must be a JSON object")
     record = cast("Mapping[str, Any]", data)
@@ -200,7 +200,7 @@ def _record(data: Any, media: bytes | None = None) -> Request:
             f"unknown field {unknown[0]!r}; a record has {', '.join(sorted(known))}"
         )
     values = {key: _READERS[key](key, value) for key, value in record.items() if value is not None}
-    request = Request(media=media, **values)
+    request = AnalysisRequest(media=media, **values)
     if media is None and (request.uri is None) == (request.merge is None):
         raise MalformedRequestError("a record needs either uri or merge")
     if media is not None and not media:

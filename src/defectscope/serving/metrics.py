@@ -16,11 +16,11 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from defectscope.findings import Report
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 
 _STATM = Path("/proc/self/statm")
 # Two lines must not be torn apart by threads that write at the same time.
@@ -43,16 +43,21 @@ class Metrics:
         model: Name of the served archive; a dimension of every metric.
     """
 
-    def __init__(self, settings: Settings, model: str) -> None:
+    def __init__(self, settings: ServingSettings, model: str) -> None:
         self._target = settings.metrics
         self._namespace = settings.metrics_namespace
         self._model = model
 
-    def judged(self, report: Report, *, wall_s: float, request_id: str | None) -> None:
-        """Counts one judged asset: its length, its cost, its findings by defect."""
-        programme_s = float(report.timing.get("realtime_factor", 0.0)) * float(
-            report.timing.get("wall_s", 0.0)
-        )
+    def analyzed(self, report: Mapping[str, Any], *, wall_s: float, request_id: str | None) -> None:
+        """Counts one analyzed asset: its length, its cost, its findings by defect.
+
+        Args:
+            report: The report as a JSON object.
+            wall_s: What the request took, seconds.
+            request_id: Of the request.
+        """
+        timing = report["timing"]
+        programme_s = timing["realtime_factor"] * timing["wall_s"]
         self._emit(
             {
                 "Assets": (1, "Count"),
@@ -64,7 +69,7 @@ class Metrics:
             {},
             request_id,
         )
-        for defect, count in sorted(Counter(f.defect for f in report.findings).items()):
+        for defect, count in sorted(Counter(f["defect"] for f in report["findings"]).items()):
             self._emit({"Findings": (count, "Count")}, {"Defect": defect}, request_id)
 
     def failed(self, code: str, request_id: str | None) -> None:

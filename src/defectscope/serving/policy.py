@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from defectscope.errors import MediaRefusedError
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 
 # Source: Amazon S3 user guide, "General purpose bucket naming rules".
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -54,7 +54,7 @@ class HttpsAddress:
         return f"https://{self.host}{self.target.partition('?')[0]}"
 
 
-def allowed_address(uri: str, settings: Settings) -> S3Address | HttpsAddress:
+def allowed_address(uri: str, settings: ServingSettings) -> S3Address | HttpsAddress:
     """Gives the parts of an address that may be read.
 
     Raises:
@@ -72,7 +72,7 @@ def allowed_address(uri: str, settings: Settings) -> S3Address | HttpsAddress:
     raise MediaRefusedError("the uri must start with s3:// or https://")
 
 
-def _s3(rest: str, settings: Settings) -> S3Address:
+def _s3(rest: str, settings: ServingSettings) -> S3Address:
     # Split by hand: `?` and `#` are ordinary characters of a key.
     bucket, _, key = rest.partition("/")
     if not _BUCKET.fullmatch(bucket) or ".." in bucket or _IP_LIKE.fullmatch(bucket):
@@ -98,7 +98,7 @@ def _within(bucket: str, key: str, place: str) -> bool:
     return bucket == allowed_bucket and key.startswith(prefix)
 
 
-def _https(uri: str, settings: Settings) -> HttpsAddress:
+def _https(uri: str, settings: ServingSettings) -> HttpsAddress:
     try:
         parts = urlsplit(uri)
         port = parts.port

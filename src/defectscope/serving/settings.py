@@ -21,7 +21,7 @@ _PLACE = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\x00-\x1f]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ServingSettings:
     """Bounds and permissions of one worker. `DEFECTSCOPE_` plus the upper-case name sets each.
 
     Attributes:
@@ -56,7 +56,7 @@ class Settings:
     metrics_namespace: str = "defectscope"
 
     @staticmethod
-    def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    def from_environment(environment: Mapping[str, str] | None = None) -> ServingSettings:
         """Reads the settings; variables that are absent or empty keep their defaults.
 
         Args:
@@ -67,12 +67,12 @@ class Settings:
         """
         variables = os.environ if environment is None else environment
         values: dict[str, object] = {}
-        for field in fields(Settings):
+        for field in fields(ServingSettings):
             name = PREFIX + field.name.upper()
             text = variables.get(name, "").strip()
             if text:
                 values[field.name] = _parse(name, text, field.default)
-        settings = Settings(**values)  # type: ignore[arg-type]
+        settings = ServingSettings(**values)  # type: ignore[arg-type]
         _check_places(settings)
         return settings
 
@@ -101,7 +101,7 @@ def _parse(name: str, text: str, default: object) -> object:
     return value
 
 
-def _check_places(settings: Settings) -> None:
+def _check_places(settings: ServingSettings) -> None:
     for place in settings.allowed_buckets:
         if not _PLACE.fullmatch(place):
             raise SettingError(f"{PREFIX}ALLOWED_BUCKETS: {place!r} is no bucket or bucket/prefix")

@@ -46,7 +46,7 @@ _DEFAULT_SPAN_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class DefectJob:
     """One defect to make in a file."""
 
     simulator: Simulator[Any]
@@ -78,7 +78,7 @@ def job(
     duration_s: float | None = None,
     severity: float = 3.0,
     overrides: Mapping[str, Any] | None = None,
-) -> Job:
+) -> DefectJob:
     """Plans one defect.
 
     Args:
@@ -108,11 +108,11 @@ def job(
         raise InvalidParameterError("the duration must be more than zero")
     span = Interval(start_s, min(total_s, start_s + duration_s))
     plan = made.plan(stream, span, seed=seed, severity=severity, overrides=overrides)
-    return Job(made, plan)
+    return DefectJob(made, plan)
 
 
 def impair_file(
-    source: Path, destination: Path, jobs: Sequence[Job], progress: Progress | None = None
+    source: Path, destination: Path, jobs: Sequence[DefectJob], progress: Progress | None = None
 ) -> list[Truth]:
     """Makes defects in a copy of a file.
 
@@ -149,7 +149,11 @@ def impair_file(
 
 
 def _impair(
-    source: Path, destination: Path, jobs: Sequence[Job], truth: list[Truth], progress: Progress
+    source: Path,
+    destination: Path,
+    jobs: Sequence[DefectJob],
+    truth: list[Truth],
+    progress: Progress,
 ) -> None:
     first = jobs[0].simulator if jobs else None
     if isinstance(first, CaptionSimulator | ContainerSimulator):
@@ -176,8 +180,8 @@ def _reencode(
     source: Path,
     destination: Path,
     readers: tuple[Reader, Reader],
-    video_jobs: Sequence[Job],
-    audio_jobs: Sequence[Job],
+    video_jobs: Sequence[DefectJob],
+    audio_jobs: Sequence[DefectJob],
     truth: list[Truth],
     progress: Progress,
 ) -> None:

@@ -11,16 +11,16 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.temporal.run_lengths import PassageRule
+from defectscope.temporal.run_lengths import RunRule
 from defectscope.temporal.spans import Rows, hysteresis
 
 Floats = NDArray[np.float64]
 
-# What is excused scores so much of what would count.
+# What is suppress_confounded scores so much of what would count.
 _EXCUSED_SHARE = 0.5
 
 
-def excused(measure: Floats, rule: PassageRule, excuse: Callable[[Rows], bool]) -> Floats:
+def suppress_confounded(measure: Floats, rule: RunRule, excuse: Callable[[Rows], bool]) -> Floats:
     """Gives a measure that stays below what counts in passages that have another cause.
 
     Args:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class PassageRule:
+class RunRule:
     """When a measure makes a passage.
 
     Attributes:
@@ -48,10 +48,10 @@ class PassageRule:
         return np.asarray(ndimage.median_filter(measure, self.settle_rows, mode="nearest"))
 
 
-def judge(
+def decide_runs(
     detector: str,
     tuned: Tuned,
-    rule: PassageRule,
+    rule: RunRule,
     starts_s: Floats,
     ends_s: Floats,
     measure: Floats,

@@ -1,8 +1,8 @@
 """The cache: prepared examples on disk, made once, read by mapping, safe against kills.
 
-Each unit of preparation (`Job`) becomes one shard: `<unit>.npz`-like raw arrays packed into one
-file plus a JSON index, written under a temporary name and renamed when complete. A cache that
-was killed half way goes on with the units that are missing.
+Each unit of preparation (`PreparationJob`) becomes one shard: `<unit>.npz`-like raw arrays packed
+into one file plus a JSON index, written under a temporary name and renamed when complete. A cache
+that was killed half way goes on with the units that are missing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 
 from defectscope.errors import InvalidParameterError
-from defectscope.training.contract import SPLITS, Job, Split
+from defectscope.training.contract import SPLITS, PreparationJob, Split
 
 _ALIGN_BYTES = 64
 
@@ -50,7 +50,7 @@ class Cache:
 
     def fill(
         self,
-        jobs: Sequence[Job],
+        jobs: Sequence[PreparationJob],
         *,
         max_bytes: int,
         progress: Callable[[int, int, int], None] | None = None,
@@ -81,7 +81,7 @@ class Cache:
             progress(len(jobs), len(jobs), size)
         return True
 
-    def _store(self, stem: str, job: Job) -> int:
+    def _store(self, stem: str, job: PreparationJob) -> int:
         entries: list[dict[str, Any]] = []
         # Its own name, so that a second process may fill the same cache from the other end.
         part = self.folder / f"{stem}.{os.getpid()}.part"

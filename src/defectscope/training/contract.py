@@ -70,7 +70,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class PreparationJob:
     """A unit of preparation: made at once or, after a kill, made again.
 
     Attributes:
@@ -178,7 +178,7 @@ class Recipe(Protocol):
         """Gives the settings that decide what the cache holds; others may change later."""
         ...
 
-    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
         """Gives the units of preparation: damage, encode, reduce to what training reads."""
         ...
 

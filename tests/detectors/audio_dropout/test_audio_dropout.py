@@ -11,7 +11,7 @@ from defectscope.engine.contracts import Chunk
 from defectscope.findings import Finding, Interval
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.registry import simulator
-from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.hard_negatives import HARD_NEGATIVES
 from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 RATE_HZ = 48000
@@ -44,7 +44,7 @@ def test_a_drop_out_is_found_once_with_its_ends(seed: int) -> None:
 
 @pytest.mark.parametrize(
     "twin",
-    [t for t in TWINS if t.sound and "audio_dropout" in t.silent],
+    [t for t in HARD_NEGATIVES if t.sound and "audio_dropout" in t.silent],
     ids=lambda t: t.name,
 )
 def test_harmless_twins_stay_silent(twin) -> None:

@@ -26,7 +26,7 @@ from defectscope.detectors.av_sync.tracks import (
 from defectscope.detectors.av_sync.warp import Patch, cut
 from defectscope.engine.contracts import Chunk, Tuned, VideoChunk
 from defectscope.errors import ArtifactError
-from defectscope.media.frames import Rendering, RgbPicture, Samples
+from defectscope.media.frames import Rendering, RgbFrame, Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.effects.arrays import audio_stream, video_stream
 
@@ -110,7 +110,7 @@ def video_chunk(pictures, first: int) -> VideoChunk:
             "tile_luma": np.full((count, 8, 12), 100 * SIZE * SIZE // 96, np.uint32),
             "luma_histogram": np.tile(np.eye(1, 256, 100, dtype=np.uint32) * 1000, (count, 1)),
         },
-        pictures=tuple(RgbPicture(first + i, Rendering.of(p)) for i, p in enumerate(pictures)),
+        rgb_frames=tuple(RgbFrame(first + i, Rendering.of(p)) for i, p in enumerate(pictures)),
     )
 
 

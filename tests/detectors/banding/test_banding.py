@@ -14,7 +14,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame, Plane
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, Look
 from defectscope.temporal.level_steps import rises, stands_out
 
@@ -89,7 +89,7 @@ def test_a_clean_clip_passes(judge_frames) -> None:
 
 def test_a_clear_sky_stays_silent(tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin("clear_sky").write(path, seed=2)
+    hard_negative("clear_sky").write(path, seed=2)
     assert not analyze(path, detectors=["banding"]).findings
 
 

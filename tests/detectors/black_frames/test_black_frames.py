@@ -10,7 +10,7 @@ import pytest
 from defectscope.findings import Interval
 from defectscope.simulate.defects.black_frames import SIMULATORS
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, frame_of
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 100
@@ -55,7 +55,7 @@ def test_full_range_black_is_found(judge_frames):
 
 @pytest.mark.parametrize("name", ["night_scene", "fade_to_near_black"])
 def test_look_alikes_stay_silent(judge_frames, name):
-    frames = list(twin(name).frames(5))[:150]
+    frames = list(hard_negative(name).frames(5))[:150]
     height, width = frames[0].planes[0].picture.shape
     stream = video_stream(width, height, len(frames))
     assert not judge_frames("black_frames", frames, stream).findings

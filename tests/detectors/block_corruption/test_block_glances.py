@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from defectscope.detectors.block_corruption.analysis import BlockCorruptionAnalysis, Looking
-from defectscope.engine.contracts import Chunk, PictureSelection, VideoChunk
+from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
 from defectscope.features.geometry import tile_samples
-from defectscope.media.frames import Rendering, RgbPicture
+from defectscope.media.frames import Rendering, RgbFrame
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.tables import column
 
@@ -33,12 +33,12 @@ def runtime(rgb, previous):
 def picture(pts, logit):
     """A suspect of which the runtime will say so much."""
     rendering = Rendering.of(np.full((64, 64, 3), 100 + logit, np.uint8))
-    return RgbPicture(pts, rendering, rendering)
+    return RgbFrame(pts, rendering, rendering)
 
 
 def looked_at(logits, cuts=(), glances=1):
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
-    selection = PictureSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
+    selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
     analysis = BlockCorruptionAnalysis(
         STREAM, runtime, selection, Looking(0.45, glances, 2.0, 0.0, 2.0)
     )
@@ -51,7 +51,7 @@ def looked_at(logits, cuts=(), glances=1):
         # A half second's suspects come with the frame that ends it, the last ones with the end.
         ended = [k for k in range(first, stop) if k % 5 == 0 and k] + [FRAMES] * (stop == FRAMES)
         pictures = [
-            RgbPicture(
+            RgbFrame(
                 k, *[Rendering.of(np.full((64, 64, 3), 100 + logits.get(k, -5), np.uint8))] * 2
             )
             for end in ended

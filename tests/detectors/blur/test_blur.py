@@ -12,7 +12,7 @@ from defectscope.detectors.blur.detector import softness
 from defectscope.findings import Interval
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 CLEAN = list(Footage(seed=3, frames=75))
@@ -68,7 +68,7 @@ def test_a_programme_far_too_soft_for_its_raster_is_found_as_a_whole(judge_frame
 @pytest.mark.parametrize("name", ["shallow_focus", "animation_on_twos", "night_scene"])
 def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin(name).write(path, seed=2)
+    hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["blur"]).findings
 
 

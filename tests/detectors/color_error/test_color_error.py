@@ -22,7 +22,7 @@ from defectscope.media.writer import write_clip
 from defectscope.simulate.contract import Truth
 from defectscope.simulate.effects.arrays import video_stream
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, Look, frame_of
 
 WIDTH, HEIGHT = 320, 180
@@ -85,7 +85,7 @@ def test_a_clean_clip_with_a_cut_passes(clean: Path) -> None:
 @pytest.mark.parametrize("name", ["quick_cuts", "camera_flashes", "fade_to_near_black"])
 def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin(name).write(path, seed=3)
+    hard_negative(name).write(path, seed=3)
     assert not analyze(path, detectors=["color_error"]).findings
 
 

@@ -12,7 +12,7 @@ from defectscope.detectors.compression_blockiness.grid import PERIODS_PX, comb, 
 from defectscope.findings import Interval
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 CLEAN = list(Footage(seed=3, frames=100))
@@ -56,7 +56,7 @@ def test_a_clean_clip_passes(judge_frames) -> None:
 
 def test_pixel_art_stays_silent(tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin("pixel_art").write(path, seed=2)
+    hard_negative("pixel_art").write(path, seed=2)
     assert not analyze(path, detectors=["compression_blockiness"]).findings
 
 

@@ -9,7 +9,7 @@ from defectscope.detectors.flicker import luminance, swings
 from defectscope.findings import Interval
 from defectscope.simulate.defects.flicker import SIMULATORS
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
@@ -66,7 +66,7 @@ def test_harmless_flashes_are_not_reported(judge_frames, clean):
 
 @pytest.mark.parametrize("name", ["camera_flashes", "fade_to_near_black", "quick_cuts"])
 def test_look_alikes_stay_silent(judge_frames, name):
-    frames = list(twin(name).frames(3))
+    frames = list(hard_negative(name).frames(3))
     stream = video_stream(WIDTH, HEIGHT, len(frames))
     assert not judge_frames("flicker", frames, stream).findings
 

@@ -11,7 +11,7 @@ from defectscope.findings import Interval
 from defectscope.simulate.defects.freeze import SIMULATORS
 from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.effects.frames import planes_of
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
@@ -44,7 +44,7 @@ def test_a_freeze_is_found_with_its_ends(judge_frames, length_s, severity):
     ],
 )
 def test_look_alikes_stay_silent(judge_frames, name, rate):
-    frames = list(twin(name).frames(5))[:150]
+    frames = list(hard_negative(name).frames(5))[:150]
     stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(rate))
     assert not judge_frames("freeze", frames, stream).findings
 

@@ -13,7 +13,7 @@ from defectscope.detectors.interlacing import cadence, fields
 from defectscope.findings import Interval
 from defectscope.simulate.defects.interlacing import SIMULATORS
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 100
@@ -38,14 +38,14 @@ def test_woven_stretches_are_found_with_their_ends(judge_frames, severity, seed)
 
 @pytest.mark.parametrize("name", ["film_grain", "pixel_art", "film_24_in_60", "credits_roll"])
 def test_look_alikes_stay_silent(judge_frames, name):
-    frames = list(twin(name).frames(3))[:100]
+    frames = list(hard_negative(name).frames(3))[:100]
     result = judge_frames("interlacing", frames, video_stream(WIDTH, HEIGHT, len(frames)))
     assert result.verdict == "pass"
     assert not result.findings
 
 
 def test_telecine_is_told_apart_and_reported_on_request(judge_frames):
-    frames = list(twin("telecine").frames(4))[:90]
+    frames = list(hard_negative("telecine").frames(4))[:90]
     stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(30000, 1001))
     assert not judge_frames("interlacing", frames, stream).findings
     # The same pictures with two in five left out have no cadence: that is interlacing.

@@ -18,7 +18,7 @@ from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import write_clip
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT = 320, 180
@@ -76,7 +76,7 @@ def test_a_clean_clip_passes(clean: Path) -> None:
 @pytest.mark.parametrize("name", ["night_scene", "spotlit_stage", "credits_roll"])
 def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin(name).write(path, seed=2)
+    hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["letterbox"]).findings
 
 

@@ -16,7 +16,7 @@ from defectscope.engine.contracts import Chunk
 from defectscope.findings import DetectorResult, Interval
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.registry import simulator
-from defectscope.simulate.synthetic.hard_negatives import TWINS
+from defectscope.simulate.synthetic.hard_negatives import HARD_NEGATIVES
 from defectscope.simulate.synthetic.soundscape import music_like, room_tone, runs_of, speech_like
 
 RATE_HZ = 48000
@@ -87,7 +87,7 @@ def test_a_channel_turned_down_is_named() -> None:
     assert finding.severity == "major"
 
 
-@pytest.mark.parametrize("twin", [t for t in TWINS if t.sound], ids=lambda t: t.name)
+@pytest.mark.parametrize("twin", [t for t in HARD_NEGATIVES if t.sound], ids=lambda t: t.name)
 def test_harmless_twins_stay_silent(twin) -> None:
     assert twin.sound is not None
     assert judged(twin.sound(3)).findings == ()

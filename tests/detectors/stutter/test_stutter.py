@@ -19,7 +19,7 @@ from defectscope.engine.artifacts import tuned
 from defectscope.findings import Interval
 from defectscope.simulate.defects.stutter import SIMULATORS
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
@@ -76,7 +76,7 @@ def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(judge_frames):
     [("animation_on_twos", 24), ("film_24_in_60", 60), ("still_slide", 25), ("quick_cuts", 25)],
 )
 def test_look_alikes_stay_silent(judge_frames, name, rate):
-    frames = list(twin(name).frames(3))[:150]
+    frames = list(hard_negative(name).frames(3))[:150]
     stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(rate))
     assert not judge_frames("stutter", frames, stream).findings
 

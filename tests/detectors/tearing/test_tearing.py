@@ -18,7 +18,7 @@ from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.findings import Interval, Measurements
 from defectscope.simulate.defects.tearing import SIMULATORS
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, Look
 from defectscope.temporal.tables import TableBuilder
 
@@ -54,7 +54,7 @@ def test_wandering_seams_are_found_with_their_rows(judge_frames, severity, seed)
 
 @pytest.mark.parametrize("name", ["pixel_art", "credits_roll", "quick_cuts", "telecine"])
 def test_look_alikes_stay_silent(judge_frames, name):
-    frames = list(twin(name).frames(3))[:120]
+    frames = list(hard_negative(name).frames(3))[:120]
     stream = video_stream(WIDTH, HEIGHT, len(frames))
     assert not judge_frames("tearing", frames, stream).findings
 

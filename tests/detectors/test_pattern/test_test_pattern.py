@@ -22,7 +22,7 @@ from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame
 from defectscope.media.writer import write_clip
 from defectscope.simulate.run import impair_file, job, stream_of
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.lettering import write_text
 from defectscope.simulate.synthetic.material import Footage, frame_of
 
@@ -88,7 +88,7 @@ def test_a_clean_clip_passes(clean: Path) -> None:
 @pytest.mark.parametrize("name", ["clear_sky", "camera_flashes", "still_slide", "credits_roll"])
 def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin(name).write(path, seed=2)
+    hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["test_pattern"]).findings
 
 

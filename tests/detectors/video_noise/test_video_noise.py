@@ -12,7 +12,7 @@ from defectscope.detectors.video_noise.flat import lowest
 from defectscope.findings import Interval
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
-from defectscope.simulate.synthetic.hard_negatives import twin
+from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, Look
 
 CLEAN = list(Footage(seed=3, frames=75, look=Look(noise_code=0.8, sky=0.4)))
@@ -67,7 +67,7 @@ def test_strong_noise_throughout_is_found_without_anything_to_compare_with(judge
 @pytest.mark.parametrize("name", ["film_grain", "tripod_shot"])
 def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
-    twin(name).write(path, seed=2)
+    hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["video_noise"]).findings
 
 

@@ -25,7 +25,7 @@ from defectscope.detectors.av_sync.shots import REACH_S, Shots
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
 from defectscope.engine.contracts import Chunk
 from defectscope.findings import Measurements
-from defectscope.media.frames import RgbPicture
+from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, column, saturate
 
@@ -104,7 +104,7 @@ class AvSyncAnalysis:
                 features = video.features
                 self._shots.push(times_s, features["tile_luma"], features["luma_histogram"])
                 self._seen_s = float(times_s[-1])
-            for picture in video.pictures:
+            for picture in video.rgb_frames:
                 self._take(picture)
         self._finish(all_of_it=False)
 
@@ -119,7 +119,7 @@ class AvSyncAnalysis:
         }
         return Measurements("av_sync", tables)
 
-    def _take(self, picture: RgbPicture) -> None:
+    def _take(self, picture: RgbFrame) -> None:
         time = picture.pts * self._time_base
         number = int(time // FRAGMENT_S)
         if number != self._fragment:

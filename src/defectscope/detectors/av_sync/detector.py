@@ -36,7 +36,7 @@ from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
 from defectscope.engine.artifacts import bundled, severity_of
-from defectscope.engine.contracts import Needs, PictureSelection, Tuned
+from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements, Verdict
 from defectscope.media.pictures import encode_jpeg
 from defectscope.media.stream import StreamInfo
@@ -93,7 +93,7 @@ class AvSync:
         self.needs = Needs(
             media=frozenset({"video", "audio"}),
             features=FEATURES,
-            pictures=PictureSelection(bucket_s=1 / RATE_FPS, max_height_px=MAX_HEIGHT_PX),
+            frames=FrameSelection(bucket_s=1 / RATE_FPS, max_height_px=MAX_HEIGHT_PX),
             context_before_s=CONTEXT_S,
             context_after_s=CONTEXT_S,
         )

@@ -28,9 +28,9 @@ from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
-from defectscope.temporal.confounders import excused
+from defectscope.temporal.confounders import suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
@@ -106,7 +106,7 @@ class Banding:
                 for other, least in ((flatter, "flats_rise_octaves"), (fewer, "faint_fall_octaves"))
             )
         )
-        rule = PassageRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
+        rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
         usual = float(np.median(edges)) if len(edges) else 0.0
 
         blocks = strength_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
@@ -120,7 +120,7 @@ class Banding:
             faintly = bounds["usual_ratio"] * usual + bounds["edges_permille"]
             return within <= min(faintly, bounds["usual_permille"])
 
-        measure = excused(measure, rule, other_cause)
+        measure = suppress_confounded(measure, rule, other_cause)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
@@ -130,7 +130,7 @@ class Banding:
             }
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        return judge(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+        return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
 
 
 class BandingAnalysis:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.network import CELL_PX
 from defectscope.detectors.block_corruption.runtime import Runtime
-from defectscope.engine.contracts import Chunk, PictureSelection
+from defectscope.engine.contracts import Chunk, FrameSelection
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import Measurements
-from defectscope.media.frames import RgbPicture
+from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, saturate
 
@@ -58,7 +58,7 @@ class Looking:
 class _Seen:
     """What the network said of a suspect and of the picture before it."""
 
-    picture: RgbPicture
+    picture: RgbFrame
     cells: NDArray[np.float32]
     logits: NDArray[np.float32]
 
@@ -72,7 +72,7 @@ class BlockCorruptionAnalysis:
     """
 
     def __init__(
-        self, stream: StreamInfo, runtime: Runtime, selection: PictureSelection, looking: Looking
+        self, stream: StreamInfo, runtime: Runtime, selection: FrameSelection, looking: Looking
     ) -> None:
         video = stream.video
         assert video is not None
@@ -112,7 +112,9 @@ class BlockCorruptionAnalysis:
             jump = (video.features["tile_sad"] / self._tile_samples).max(axis=(1, 2))
             self._frames.add(pts=video.pts, jump=saturate(jump * JUMP_STEPS, np.uint16))
             self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
-        for bucket, pictures in groupby(video.pictures, lambda picture: self._bucket(picture.pts)):
+        for bucket, pictures in groupby(
+            video.rgb_frames, lambda picture: self._bucket(picture.pts)
+        ):
             self._look(bucket, list(pictures))
             kept = (bucket - 1) * self._bucket_ticks
             self._recent = {pts: jump for pts, jump in self._recent.items() if pts >= kept}
@@ -120,7 +122,7 @@ class BlockCorruptionAnalysis:
     def _bucket(self, pts: int) -> int:
         return int(pts // self._bucket_ticks)
 
-    def _look(self, bucket: int, pictures: Sequence[RgbPicture]) -> None:
+    def _look(self, bucket: int, pictures: Sequence[RgbFrame]) -> None:
         """Looks at the most sudden suspects of a bucket, and at the others where that is worth it.
 
         Args:
@@ -146,7 +148,7 @@ class BlockCorruptionAnalysis:
         for seen in sorted(glances, key=lambda seen: seen.picture.pts):
             self._note(bucket, seen)
 
-    def _seen(self, picture: RgbPicture) -> _Seen:
+    def _seen(self, picture: RgbFrame) -> _Seen:
         before = picture.rgb if picture.previous_rgb is None else picture.previous_rgb
         return _Seen(picture, *self._runtime(picture.rgb, before))
 

@@ -28,7 +28,7 @@ from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import bundled, severity_of
-from defectscope.engine.contracts import Needs, PictureSelection, Tuned
+from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
@@ -82,7 +82,7 @@ class BlockCorruption:
         self.params = params or Params()
         self.tuned = tuned
         # The most suspicious frames of every half second: where damage begins, and where it ends.
-        self._selection = PictureSelection(
+        self._selection = FrameSelection(
             bucket_s=_BUCKET_S,
             suspicion="tile_sad",
             sudden=True,
@@ -93,7 +93,7 @@ class BlockCorruption:
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset({"tile_sad"}),
-            pictures=self._selection,
+            frames=self._selection,
             # A whole bucket and the two before it, and the frames before these.
             context_before_s=4 * self._selection.bucket_s,
             context_after_s=2 * self._selection.bucket_s,

@@ -26,9 +26,9 @@ from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
-from defectscope.temporal.confounders import excused, sides
+from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
@@ -110,7 +110,7 @@ class Blur:
             window_rows(float(video.frame_rate), self.params.window_s),
         )
         measure = np.maximum(octaves / bounds["soft_octaves"], softer)
-        rule = PassageRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
+        rule = RunRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
         usual = float(np.median(octaves)) if len(octaves) else 0.0
 
         noise = column(table, "noise") / _NOISE_STEPS
@@ -128,7 +128,7 @@ class Blur:
             soft, sharp = float(np.median(octaves[slice(*rows)])), min(sides(octaves, rows, reach))
             return soft - usual < (soft - sharp) / 2
 
-        measure = excused(measure, rule, other_cause)
+        measure = suppress_confounded(measure, rule, other_cause)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
@@ -137,7 +137,7 @@ class Blur:
             }
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        return judge(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+        return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
 
 
 class BlurAnalysis:

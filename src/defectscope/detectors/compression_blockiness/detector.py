@@ -24,7 +24,7 @@ from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
@@ -108,9 +108,7 @@ class CompressionBlockiness:
             ),
             (level - np.median(level) if len(level) else level) / bounds["programme_octaves"],
         )
-        rule = PassageRule(
-            1.0, 1.0, self.params.min_duration_s, self.params.bridge_s, settle_rows=3
-        )
+        rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s, settle_rows=3)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             inside = slice(*rows)
@@ -122,7 +120,7 @@ class CompressionBlockiness:
                 "programme_grid_strength": round(float(np.median(shown)), 3),
             }
 
-        return judge(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+        return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
 
 
 class CompressionBlockinessAnalysis:

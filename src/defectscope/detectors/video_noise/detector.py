@@ -17,9 +17,9 @@ from defectscope.detectors.video_noise.flat import DOTS_QUANTILE, FLAT_QUANTILE,
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
-from defectscope.temporal.confounders import excused, sides
+from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.run_lengths import PassageRule, judge
+from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
@@ -89,7 +89,7 @@ class VideoNoise:
             stands_out([grain], [bounds["rise_octaves"]], begins, window),
             stands_out([dots], [bounds["dots_rise_octaves"]], begins, window),
         )
-        rule = PassageRule(1.0, 0.9, self.params.min_duration_s, self.params.bridge_s)
+        rule = RunRule(1.0, 0.9, self.params.min_duration_s, self.params.bridge_s)
         busy = column(table, "busy") / _STEPS_PER_CODE
         reach = max(2, round(float(video.frame_rate) * self.params.beside_s))
         usual = [float(np.median(level)) if len(level) else 0.0 for level in (grain, dots)]
@@ -105,7 +105,7 @@ class VideoNoise:
                 for within in [float(np.median(level[slice(*rows)]))]
             )
 
-        measure = np.maximum(excused(standing, rule, beside_blur), lasting)
+        measure = np.maximum(suppress_confounded(standing, rule, beside_blur), lasting)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             inside = slice(*rows)
@@ -116,7 +116,7 @@ class VideoNoise:
             }
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        return judge(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+        return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
 
 
 class VideoNoiseAnalysis:

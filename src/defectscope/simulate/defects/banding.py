@@ -16,7 +16,7 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, ladder
 from defectscope.simulate.effects.frames import (
     Arrays,
-    PictureSimulator,
+    FrameSimulator,
     planes_of,
     to_codes,
     to_native,
@@ -57,7 +57,7 @@ class Params:
             raise InvalidParameterError("dark_code is 17 to 235")
 
 
-class Banding(PictureSimulator[Params]):
+class Banding(FrameSimulator[Params]):
     """Cleans smooth areas of their noise, which would hide the steps, and quantises them.
 
     Truth is silent where steps show in none of the pictures, for want of a smooth gradient.

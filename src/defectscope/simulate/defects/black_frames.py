@@ -13,7 +13,7 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, ladder
 from defectscope.simulate.effects.frames import (
     Arrays,
-    PictureSimulator,
+    FrameSimulator,
     black_code,
     code_scale,
     to_native,
@@ -40,7 +40,7 @@ class Params:
                 raise InvalidParameterError(f"{name} is 0 to {top:g}")
 
 
-class BlackFrames(PictureSimulator[Params]):
+class BlackFrames(FrameSimulator[Params]):
     """Replaces pictures by black; the mildest steps keep a little noise and a faint residue."""
 
     name = "black_frames"

@@ -14,7 +14,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
-from defectscope.simulate.effects.frames import Arrays, PictureSimulator, to_codes, to_native
+from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.effects.resample import resize
 
 _KINDS = ("gaussian", "defocus", "upscaled")
@@ -40,7 +40,7 @@ class Params:
             raise InvalidParameterError("radius_px is 0.3 to 30")
 
 
-class Blur(PictureSimulator[Params]):
+class Blur(FrameSimulator[Params]):
     """Takes the fine detail away."""
 
     name = "blur"

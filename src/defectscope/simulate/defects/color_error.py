@@ -11,7 +11,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
-from defectscope.simulate.effects.frames import Arrays, PictureSimulator, to_codes, to_native
+from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.effects.resample import shift
 
 _KINDS = ("illegal_range", "cast", "chroma_shift", "chroma_swap", "chroma_loss")
@@ -53,7 +53,7 @@ class Params:
             raise InvalidParameterError("shifts are -64 to 64 pixels")
 
 
-class ColorError(PictureSimulator[Params]):
+class ColorError(FrameSimulator[Params]):
     """Damages levels or colours of every picture of the span.
 
     Shifting, exchanging or losing the colour of a picture that has none is refused.

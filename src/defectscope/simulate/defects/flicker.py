@@ -15,7 +15,7 @@ from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
 from defectscope.simulate.effects.frames import (
     Arrays,
-    PictureSimulator,
+    FrameSimulator,
     black_code,
     time_of,
     to_codes,
@@ -60,7 +60,7 @@ class Params:
             raise InvalidParameterError("area is 0.05 to 1")
 
 
-class Flicker(PictureSimulator[Params]):
+class Flicker(FrameSimulator[Params]):
     """Modulates the brightness, or flashes.
 
     Source of what is harmful: ITU-R BT.1702-3: more than three flashes a second, each a pair of

@@ -14,7 +14,7 @@ from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
 from defectscope.simulate.effects.frames import (
     Arrays,
-    PictureSimulator,
+    FrameSimulator,
     black_code,
     to_codes,
     to_native,
@@ -54,7 +54,7 @@ class Params:
                 raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
 
 
-class Letterbox(PictureSimulator[Params]):
+class Letterbox(FrameSimulator[Params]):
     """Puts bars round the pictures of the span."""
 
     name = "letterbox"

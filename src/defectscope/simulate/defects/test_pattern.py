@@ -13,7 +13,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.simulate.contract import Plan, Simulator, ladder
-from defectscope.simulate.effects.frames import Arrays, PictureSimulator, to_codes, to_native
+from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.synthetic.lettering import write_text
 
 _KINDS = ("smpte_bars", "ebu_bars", "solid", "slate")
@@ -70,7 +70,7 @@ class Params:
                 raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
 
 
-class TestPattern(PictureSimulator[Params]):
+class TestPattern(FrameSimulator[Params]):
     """Puts a pattern in the programme's place."""
 
     __test__ = False  # not a test case, whatever its name suggests

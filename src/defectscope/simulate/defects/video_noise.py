@@ -13,7 +13,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
-from defectscope.simulate.effects.frames import Arrays, PictureSimulator, to_codes, to_native
+from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 
 _KINDS = ("gaussian", "film", "salt")
 
@@ -43,7 +43,7 @@ class Params:
                 raise InvalidParameterError(f"{name} is 0 to {top:g}")
 
 
-class VideoNoise(PictureSimulator[Params]):
+class VideoNoise(FrameSimulator[Params]):
     """Adds fresh noise to every picture of the span."""
 
     name = "video_noise"

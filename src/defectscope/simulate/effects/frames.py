@@ -102,7 +102,7 @@ class Extent:
         return [plan.truth(defect, float(self.start_s), float(self.end_s), **more)]
 
 
-class PictureSimulator(VideoSimulator[P]):
+class FrameSimulator(VideoSimulator[P]):
     """Damages each picture of the span by itself: `impair` is all that a subclass writes."""
 
     def apply(self, frames: Iterable[Frame], plan: Plan[P], truth: list[Truth]) -> Iterator[Frame]:

@@ -23,7 +23,7 @@ RATE_HZ = 48000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Twin:
+class HardNegative:
     """One harmless twin.
 
     Attributes:
@@ -69,131 +69,131 @@ class Twin:
         write_clip(path, frames=self.frames(seed), runs=self.runs(seed), video=video, audio=audio)
 
 
-TWINS: tuple[Twin, ...] = (
-    Twin(
+HARD_NEGATIVES: tuple[HardNegative, ...] = (
+    HardNegative(
         name="night_scene",
         summary="a street at night: dark, grainy, a few lamps",
         silent=("black_frames", "freeze", "letterbox", "blur"),
         picture=pictures.night_scene,
     ),
-    Twin(
+    HardNegative(
         name="fade_to_near_black",
         summary="a fade that stops just above black, and back",
         silent=("black_frames", "freeze", "flicker"),
         picture=pictures.fade_to_near_black,
     ),
-    Twin(
+    HardNegative(
         name="spotlit_stage",
         summary="a lit centre in a dark hall whose edges are noise, not bars",
         silent=("letterbox", "black_frames"),
         picture=pictures.spotlit_stage,
     ),
-    Twin(
+    HardNegative(
         name="tripod_shot",
         summary="a camera on a tripod, nothing moves but the grain",
         silent=("freeze", "stutter", "video_noise"),
         picture=pictures.tripod_shot,
     ),
-    Twin(
+    HardNegative(
         name="film_grain",
         summary="moving pictures with the grain of clean film",
         silent=("video_noise", "freeze", "interlacing"),
         picture=pictures.film_grain,
     ),
-    Twin(
+    HardNegative(
         name="still_slide",
         summary="a photograph with a title, cut in for three seconds",
         silent=("freeze", "stutter", "test_pattern", "black_frames"),
         picture=pictures.still_slide,
     ),
-    Twin(
+    HardNegative(
         name="pixel_art",
         summary="a game of large square pixels, scrolling",
         silent=("compression_blockiness", "block_corruption", "tearing", "interlacing"),
         picture=pictures.pixel_art,
     ),
-    Twin(
+    HardNegative(
         name="animation_on_twos",
         summary="drawn animation, each drawing shown for two frames",
         silent=("stutter", "freeze", "blur"),
         picture=pictures.animation_on_twos,
         rate=Fraction(24),
     ),
-    Twin(
+    HardNegative(
         name="film_24_in_60",
         summary="24 pictures a second shown 3:2 in 60, as it should be",
         silent=("stutter", "freeze", "interlacing"),
         picture=pictures.film_24_in_60,
         rate=Fraction(60),
     ),
-    Twin(
+    HardNegative(
         name="telecine",
         summary="film in 29.97 interlaced frames by an unbroken 3:2 pulldown",
         silent=("stutter", "interlacing"),
         picture=pictures.telecine,
         rate=Fraction(30000, 1001),
     ),
-    Twin(
+    HardNegative(
         name="credits_roll",
         summary="white credits rolling over black",
         silent=("black_frames", "freeze", "stutter", "tearing", "letterbox", "interlacing"),
         picture=pictures.credits_roll,
     ),
-    Twin(
+    HardNegative(
         name="camera_flashes",
         summary="photographers' flashes, one or two a second, single frames",
         silent=("flicker", "test_pattern", "stutter"),
         picture=pictures.camera_flashes,
     ),
-    Twin(
+    HardNegative(
         name="shallow_focus",
         summary="a sharp subject before a background out of focus",
         silent=("blur",),
         picture=pictures.shallow_focus,
     ),
-    Twin(
+    HardNegative(
         name="clear_sky",
         summary="a smooth sky with the noise of a good camera",
         silent=("banding", "test_pattern"),
         picture=pictures.clear_sky,
     ),
-    Twin(
+    HardNegative(
         name="quick_cuts",
         summary="six shots in six seconds",
         silent=("stutter", "tearing", "flicker", "freeze", "block_corruption"),
         picture=pictures.quick_cuts,
     ),
-    Twin(
+    HardNegative(
         name="quiet_room",
         summary="nobody speaks, the room is heard",
         silent=("audio_dropout", "stereo_image"),
         sound=sounds.quiet_room,
     ),
-    Twin(
+    HardNegative(
         name="pause_between_words",
         summary="a voice that pauses, room tone in between",
         silent=("audio_dropout",),
         sound=sounds.pause_between_words,
     ),
-    Twin(
+    HardNegative(
         name="drum_hit",
         summary="single drum hits in a quiet room",
         silent=("audio_dropout", "audio_artifacts"),
         sound=sounds.drum_hit,
     ),
-    Twin(
+    HardNegative(
         name="applause",
         summary="hundreds of hands",
         silent=("audio_artifacts", "audio_dropout", "stereo_image"),
         sound=sounds.applause,
     ),
-    Twin(
+    HardNegative(
         name="centred_voice",
         summary="one voice in the middle of a stereo room",
         silent=("stereo_image", "audio_dropout"),
         sound=sounds.centred_voice,
     ),
-    Twin(
+    HardNegative(
         name="wide_music",
         summary="music spread wide over two channels",
         silent=("stereo_image",),
@@ -202,13 +202,13 @@ TWINS: tuple[Twin, ...] = (
 )
 
 
-def twin(name: str) -> Twin:
+def hard_negative(name: str) -> HardNegative:
     """Gives the twin of that name.
 
     Raises:
         UnknownDetectorError: There is none.
     """
-    for each in TWINS:
+    for each in HARD_NEGATIVES:
         if each.name == name:
             return each
     raise UnknownDetectorError(f"no twin is called {name!r}")

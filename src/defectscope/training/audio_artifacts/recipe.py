@@ -29,7 +29,7 @@ from defectscope.training.audio_artifacts.windows import (
 )
 from defectscope.training.contract import (
     CacheView,
-    Job,
+    PreparationJob,
     Recording,
     Release,
     Schedule,
@@ -44,7 +44,7 @@ _ALONE_WEIGHT = 0.33
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AudioArtifactsSettings:
     """What can be set about training audio_artifacts.
 
     Attributes:
@@ -72,8 +72,8 @@ class AudioArtifacts:
         {".ogg", ".flac", ".wav", ".mp3", ".m4a", ".opus", ".mp4", ".mkv", ".mov", ".webm"}
     )
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: AudioArtifactsSettings | None = None) -> None:
+        self.settings = settings or AudioArtifactsSettings()
         self._drawable: NDArray[np.int64] | None = None
 
     def schedule(self) -> Schedule:
@@ -91,7 +91,7 @@ class AudioArtifacts:
             "test": s.test_clips,
         }
 
-    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
         """Gives units of 24 clips, one codec each."""
         by_split: dict[Split, list[Recording]] = {"train": [], "validation": [], "test": []}
         for recording in recordings:
@@ -103,16 +103,19 @@ class AudioArtifacts:
             "validation": s.validation_clips,
             "test": s.test_clips,
         }
-        jobs: list[Job] = []
+        jobs: list[PreparationJob] = []
         for number, split in enumerate(by_split):
             drawn = by_split[split] if split == "train" else first_of(by_split[split])
             for unit in range(-(-wanted[split] // CLIPS_PER_UNIT)):
                 make = partial(make_unit, drawn, split, unit, [seed, number, unit])
-                jobs.append(Job(f"{split}/{unit:05d}", make))
+                jobs.append(PreparationJob(f"{split}/{unit:05d}", make))
         # Interleaved, so that a cache stopped by its size limit still holds every split.
         jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
         held_out = [*by_split["validation"], *by_split["test"]]
-        return [*jobs, *(Job(f"programme/{r.name}", partial(programme, r)) for r in held_out)]
+        return [
+            *jobs,
+            *(PreparationJob(f"programme/{r.name}", partial(programme, r)) for r in held_out),
+        ]
 
     def build(self) -> torch.nn.Module:
         """Gives a fresh network."""

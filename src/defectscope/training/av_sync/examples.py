@@ -24,7 +24,7 @@ from defectscope.errors import InvalidParameterError, UnreadableMediaError
 from defectscope.simulate.synthetic.mouth_motion import Phone, read_phones
 from defectscope.simulate.synthetic.talking_face import RATE_HZ, Utterance, take
 from defectscope.training.audio_artifacts.clips import read_mono
-from defectscope.training.contract import Item, Job, Recording, Split
+from defectscope.training.contract import Item, PreparationJob, Recording, Split
 
 SOUND_SUFFIXES = frozenset({".flac", ".wav", ".ogg"})
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".mpg"})
@@ -45,7 +45,9 @@ class _Speech:
     recordings: tuple[Recording, ...]
 
 
-def jobs(recordings: Sequence[Recording], takes: Mapping[Split, int], seed: int) -> Sequence[Job]:
+def jobs(
+    recordings: Sequence[Recording], takes: Mapping[Split, int], seed: int
+) -> Sequence[PreparationJob]:
     """Gives the units of preparation: one for twenty takes, one for each talking clip.
 
     Raises:
@@ -53,17 +55,17 @@ def jobs(recordings: Sequence[Recording], takes: Mapping[Split, int], seed: int)
     """
     sound = [r for r in recordings if r.path.suffix.lower() in SOUND_SUFFIXES]
     clips = [r for r in recordings if r.path.suffix.lower() in CLIP_SUFFIXES]
-    out: list[Job] = []
+    out: list[PreparationJob] = []
     for number, (split, count) in enumerate(takes.items()):
         speech = _voices([r for r in sound if r.split == split] or sound)
         if count and not speech:
             raise InvalidParameterError("no recording of speech to simulate talking faces from")
         for unit in range(-(-count // _TAKES_PER_UNIT)):
             make = partial(_takes, speech, split, unit, [seed, number, unit])
-            out.append(Job(f"take/{split}/{unit:05d}", make))
+            out.append(PreparationJob(f"take/{split}/{unit:05d}", make))
     # Shares of every split early on: training may begin while the cache still fills.
     out.sort(key=lambda job: job.key[-5:])
-    return [*out, *(Job(f"clip/{r.name}", partial(_clip, r)) for r in clips)]
+    return [*out, *(PreparationJob(f"clip/{r.name}", partial(_clip, r)) for r in clips)]
 
 
 def _voices(recordings: Sequence[Recording]) -> list[_Speech]:

@@ -24,7 +24,7 @@ from defectscope.training.av_sync.batches import OFFSETS, PICTURES, Example, bat
 from defectscope.training.av_sync.scores import score_examples
 from defectscope.training.contract import (
     CacheView,
-    Job,
+    PreparationJob,
     Recording,
     Release,
     Schedule,
@@ -39,7 +39,7 @@ _NEAR = {-1: 0.15, 0: 0.7, 1: 0.15}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AvSyncSettings:
     """What can be set about training av_sync.
 
     Attributes:
@@ -67,8 +67,8 @@ class AvSync:
     name: ClassVar[str] = "av_sync"
     suffixes: ClassVar[frozenset[str]] = lip_examples.SOUND_SUFFIXES | lip_examples.CLIP_SUFFIXES
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: AvSyncSettings | None = None) -> None:
+        self.settings = settings or AvSyncSettings()
 
     def schedule(self) -> Schedule:
         """Gives the schedule of the first stage."""
@@ -81,7 +81,7 @@ class AvSync:
         """Gives what decides the takes."""
         return {"train": self.settings.train_takes, "validation": self.settings.validation_takes}
 
-    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
         """Gives a unit for every twenty takes and for every clip."""
         wanted: dict[Split, int] = {
             "train": self.settings.train_takes,

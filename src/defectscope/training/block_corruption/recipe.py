@@ -34,7 +34,7 @@ from defectscope.training.block_corruption.targets import figures, targets
 from defectscope.training.contract import (
     CacheView,
     Item,
-    Job,
+    PreparationJob,
     Recording,
     Release,
     Schedule,
@@ -55,7 +55,7 @@ _SCORED = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class BlockCorruptionSettings:
     """What can be set on the command line.
 
     Attributes:
@@ -93,8 +93,8 @@ class BlockCorruptionRecipe:
     name: ClassVar[str] = "block_corruption"
     suffixes: ClassVar[frozenset[str]] = STILL_SUFFIXES | VIDEO_SUFFIXES
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, settings: BlockCorruptionSettings | None = None) -> None:
+        self.settings = settings or BlockCorruptionSettings()
 
     def preparation(self) -> Mapping[str, Any]:
         """Gives the settings that decide what is in the cache."""
@@ -105,7 +105,7 @@ class BlockCorruptionRecipe:
         """Gives the default schedule."""
         return Schedule(steps=3000, batch=24, peak_rate=8e-4, score_every=500, patience=0)
 
-    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[Job]:
+    def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
         """Gives one job a clip, ordered so that the first of them hold every recording already."""
         plans: list[tuple[float, ClipPlan]] = []
         for recording in recordings:
@@ -115,7 +115,7 @@ class BlockCorruptionRecipe:
                 plan = self._plan(recording, mates, number, seed)
                 plans.append(((number + 0.5) / count, plan))
         plans.sort(key=lambda pair: (pair[0], pair[1].key))
-        return [Job(plan.key, _maker(plan)) for _, plan in plans]
+        return [PreparationJob(plan.key, _maker(plan)) for _, plan in plans]
 
     def _clips(self, recording: Recording) -> int:
         if recording.path.suffix.lower() in STILL_SUFFIXES:
@@ -269,4 +269,4 @@ def _maker(plan: ClipPlan) -> Any:
 
 RECIPE = BlockCorruptionRecipe
 
-__all__ = ["RECIPE", "BlockCorruptionRecipe", "Settings"]
+__all__ = ["RECIPE", "BlockCorruptionRecipe", "BlockCorruptionSettings"]

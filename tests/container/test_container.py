@@ -137,6 +137,14 @@ def test_a_body_above_the_limit_is_refused_with_the_documented_code(backend, con
     assert len(backend.http.bodies) == sent
 
 
+def test_a_body_in_chunks_is_held_to_the_same_limit(backend, container):
+    sent = len(backend.http.bodies)
+    status, body = call(container, body=iter([b"x" * 60_000] * 2))
+    assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
+    assert len(backend.http.bodies) == sent
+    assert call(container, body=b"small") == (200, REPORT)
+
+
 def test_ping_tells_what_predictions_tell(backend, container):
     assert call(container, "GET", "/ping") == (200, b'{"status": "Healthy"}')
     backend.http.sick.set()

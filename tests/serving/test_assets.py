@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -16,17 +17,17 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from defectscope.analysis import analyze
+from defectscope.analysis import analyze, decide
 from defectscope.errors import DefectscopeError, MediaError, MediaUnavailableError
 from defectscope.media import s3
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.ranged import RangedFile
 from defectscope.media.writer import write_clip
-from defectscope.serving.codec import Request
-from defectscope.serving.jobs import Job, judge, open_job
+from defectscope.serving.assets import open_asset
+from defectscope.serving.codec import AnalysisRequest
 from defectscope.serving.sample import BLACK_S, DROPOUT_S, FREEZE_S, sample_avi
-from defectscope.serving.settings import Settings
+from defectscope.serving.settings import ServingSettings
 from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 SERVES = ("audio_dropout", "black_frames", "freeze")
@@ -52,12 +53,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     s3.default_client.cache_clear()
 
 
-def run(request: Request, settings: Settings | None = None):
-    job = open_job(request, settings or Settings(), SERVES)
-    try:
-        return judge(job)
-    finally:
-        job.close()
+def run(request: AnalysisRequest, settings: ServingSettings | None = None):
+    with contextlib.closing(open_asset(request, settings or ServingSettings(), SERVES)) as asset:
+        return decide(asset.measure(), keep_measurements=request.measurements)
 
 
 def facts(report) -> list[tuple[str, float, float]]:
@@ -74,7 +72,7 @@ def test_the_sample_is_the_same_everywhere(sample):
 
 
 def test_the_sample_has_the_defects_that_it_says(sample):
-    assert facts(run(Request(media=sample))) == [
+    assert facts(run(AnalysisRequest(media=sample))) == [
         ("black_frames", *BLACK_S),
         ("audio_dropout", *DROPOUT_S),
         ("freeze", *FREEZE_S),
@@ -83,23 +81,25 @@ def test_the_sample_has_the_defects_that_it_says(sample):
 
 def test_an_object_is_judged_as_the_upload_is(sample, bucket):
     bucket.put_object(Bucket="films", Key="dir/clip.avi", Body=sample)
-    report = run(Request(uri="s3://films/dir/clip.avi"))
-    assert comparable(report) == comparable(run(Request(media=sample)))
+    report = run(AnalysisRequest(uri="s3://films/dir/clip.avi"))
+    assert comparable(report) == comparable(run(AnalysisRequest(media=sample)))
     assert report.asset["uri"] == "s3://films/dir/clip.avi"
 
 
 def test_segments_merge_to_one_pass(sample, bucket):
     bucket.put_object(Bucket="films", Key="clip.avi", Body=sample)
     parts = [
-        run(Request(uri="s3://films/clip.avi", start_s=a, end_s=b, measurements=True)).to_dict()
+        run(
+            AnalysisRequest(uri="s3://films/clip.avi", start_s=a, end_s=b, measurements=True)
+        ).to_dict()
         for a, b in ((None, 1.5), (1.5, 2.52), (2.52, None))
     ]
-    merged = run(Request(merge=tuple(json.loads(json.dumps(parts)))))
-    assert facts(merged) == facts(run(Request(media=sample)))
+    merged = run(AnalysisRequest(merge=tuple(json.loads(json.dumps(parts)))))
+    assert facts(merged) == facts(run(AnalysisRequest(media=sample)))
 
 
 def test_segments_that_claim_more_than_memory_holds_are_refused(sample):
-    part = run(Request(media=sample, measurements=True)).to_dict()
+    part = run(AnalysisRequest(media=sample, measurements=True)).to_dict()
     part = json.loads(json.dumps(part))
     columns = part["measurements"][0]["tables"].popitem()[1]["columns"]
     bomb = {"type": "d", "length": 49_000_000, "data": ""}
@@ -107,38 +107,38 @@ def test_segments_that_claim_more_than_memory_holds_are_refused(sample):
         "t": {"ticks_hz": [1, 1], "columns": {**columns, "a": bomb, "b": bomb, "c": bomb}}
     }
     with pytest.raises(MediaError) as caught:
-        run(Request(merge=(part,)))
+        run(AnalysisRequest(merge=(part,)))
     assert (caught.value.code, caught.value.http_status) == ("body_too_large", 413)
 
 
 def test_every_address_is_checked_before_any_is_fetched(bucket):
-    request = Request(uri="s3://films/none.avi", captions_uri="s3://secrets/a.vtt")
+    request = AnalysisRequest(uri="s3://films/none.avi", captions_uri="s3://secrets/a.vtt")
     with pytest.raises(MediaError) as caught:
-        run(request, Settings(allowed_buckets=("films",)))
+        run(request, ServingSettings(allowed_buckets=("films",)))
     assert caught.value.code == "media_refused"
 
 
 def test_options_reach_the_detectors(sample):
-    report = run(Request(media=sample, detectors=("freeze",), start_s=0.0, end_s=2.0))
+    report = run(AnalysisRequest(media=sample, detectors=("freeze",), start_s=0.0, end_s=2.0))
     assert list(report.verdicts) == ["freeze"]
     assert facts(report) == []
     with pytest.raises(DefectscopeError) as caught:
-        run(Request(media=sample, parameters={"freeze": {"nonsense": 1}}))
+        run(AnalysisRequest(media=sample, parameters={"freeze": {"nonsense": 1}}))
     assert caught.value.code == "invalid_parameter"
 
 
 @pytest.mark.parametrize(
     ("settings", "code"),
     [
-        (Settings(max_pixels=1000), "too_many_pixels"),
-        (Settings(max_duration_s=3.0), "media_too_long"),
-        (Settings(max_streams=1), "too_many_streams"),
-        (Settings(time_limit_s=1e-9), "time_limit_exceeded"),
+        (ServingSettings(max_pixels=1000), "too_many_pixels"),
+        (ServingSettings(max_duration_s=3.0), "media_too_long"),
+        (ServingSettings(max_streams=1), "too_many_streams"),
+        (ServingSettings(time_limit_s=1e-9), "time_limit_exceeded"),
     ],
 )
 def test_limits_end_a_request(sample, settings, code):
     with pytest.raises(MediaError) as caught:
-        run(Request(media=sample), settings)
+        run(AnalysisRequest(media=sample), settings)
     assert caught.value.code == code
     assert caught.value.http_status == (422 if code == "time_limit_exceeded" else 413)
 
@@ -146,51 +146,55 @@ def test_limits_end_a_request(sample, settings, code):
 def test_objects_and_captions_have_limits(sample, bucket):
     bucket.put_object(Bucket="films", Key="clip.avi", Body=sample)
     with pytest.raises(MediaError) as caught:
-        run(Request(uri="s3://films/clip.avi"), Settings(max_object_bytes=1000))
+        run(AnalysisRequest(uri="s3://films/clip.avi"), ServingSettings(max_object_bytes=1000))
     assert (caught.value.code, caught.value.http_status) == ("object_too_large", 413)
     with pytest.raises(MediaError) as caught:
         run(
-            Request(media=sample, captions_uri="s3://films/clip.avi"),
-            Settings(max_captions_bytes=1000),
+            AnalysisRequest(media=sample, captions_uri="s3://films/clip.avi"),
+            ServingSettings(max_captions_bytes=1000),
         )
     assert caught.value.code == "object_too_large"
 
 
 def test_captions_come_from_their_own_address(sample, bucket):
     bucket.put_object(Bucket="films", Key="c.srt", Body=b"1\n00:00:00,000 --> 00:00:01,000\nHi\n")
-    assert run(Request(media=sample, captions_uri="s3://films/c.srt")).verdicts
+    assert run(AnalysisRequest(media=sample, captions_uri="s3://films/c.srt")).verdicts
     bucket.put_object(Bucket="films", Key="bad.srt", Body=b"\xff\x00\xfe")
     with pytest.raises(DefectscopeError) as caught:
-        run(Request(media=sample, captions_uri="s3://films/missing.srt"))
+        run(AnalysisRequest(media=sample, captions_uri="s3://films/missing.srt"))
     assert caught.value.code == "media_not_found"
 
 
-def job_on(media: RangedFile) -> Job:
-    """A job on a file of our own making, past the address policy."""
-    return replace(open_job(Request(media=b"x"), Settings(), SERVES), media=media)
+@pytest.fixture
+def reads_from(monkeypatch: pytest.MonkeyPatch):
+    """Makes every address name a file of our own making."""
+
+    def use(fetch: Any, size: int) -> AnalysisRequest:
+        file = RangedFile(fetch, size, name="x.avi")
+        monkeypatch.setattr("defectscope.serving.assets.open_uri", lambda uri, settings: file)
+        return AnalysisRequest(uri="s3://films/x.avi")
+
+    return use
 
 
-def test_a_read_that_fails_half_way_is_never_judged_as_the_end(sample):
+def test_a_read_that_fails_half_way_is_never_taken_for_the_end(sample, reads_from):
     def fetch(first: int, last: int) -> bytes:
         if last > 2_000_000 and first < 2_800_000:
             raise MediaUnavailableError("the network is gone")
         return sample[first:last]
 
     with pytest.raises(MediaUnavailableError, match="network is gone"):
-        judge(job_on(RangedFile(fetch, len(sample), name="x.avi")))
+        run(reads_from(fetch, len(sample)))
 
 
-def test_the_time_limit_holds_while_judging(sample):
+def test_the_time_limit_holds_while_measuring(sample, reads_from):
     def slow(first: int, last: int) -> bytes:
         time.sleep(0.05)
         return sample[first:last]
 
-    job = replace(
-        job_on(RangedFile(slow, len(sample), name="x.avi")), deadline_s=time.monotonic() + 0.3
-    )
     began = time.monotonic()
     with pytest.raises(MediaError) as caught:
-        judge(job)
+        run(reads_from(slow, len(sample)), replace(ServingSettings(), time_limit_s=0.3))
     assert caught.value.code == "time_limit_exceeded"
     assert time.monotonic() - began < 3.0
 
