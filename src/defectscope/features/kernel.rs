@@ -17,6 +17,8 @@ mod full;
 mod grid;
 #[path = "rust/lanes.rs"]
 mod lanes;
+#[path = "rust/layout.rs"]
+mod layout;
 #[path = "rust/profile.rs"]
 mod profile;
 #[path = "rust/record.rs"]
@@ -57,6 +59,17 @@ pub unsafe extern "C" fn measure_16(frame: *const Frame) -> u32 {
 pub extern "C" fn scratch_bytes(width: u32) -> u32 {
     // Two lines of differences, three column sums, one column maximum, one line of noise, tables.
     (width + 64) * (2 * 2 + 3 * 4 + 2 + 2) + 3 * 256 * 4
+}
+
+/// Where the text lies that says what a record holds; `layout_bytes` gives its length.
+#[no_mangle]
+pub extern "C" fn layout() -> *const u8 {
+    layout::CATALOGUE.as_ptr()
+}
+
+#[no_mangle]
+pub extern "C" fn layout_bytes() -> u32 {
+    layout::CATALOGUE.len() as u32
 }
 
 macro_rules! only {

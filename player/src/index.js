@@ -1,0 +1,2 @@
+export { observe } from './observe.js';
+export { bucketOf, variantOf, verified } from './rollout.js';

@@ -1,0 +1,137 @@
+/**
+ * What a frame is made of, and how its planes reach the kernel.
+ */
+import { sampledRows } from './geometry.js';
+
+/** Luma of more bytes is cut to its middle, so that memory stays below 7.5 MB. */
+const MOST_LUMA_BYTES = 1920 * 1088;
+
+/**
+ * Formats of planes: by how much chroma is smaller across and down, bits, whether U and V share a
+ * plane. @type {Record<string, [number, number, number, boolean]>}
+ */
+const FORMATS = {
+  I420: [2, 2, 8, false], I422: [2, 1, 8, false], I444: [1, 1, 8, false], NV12: [2, 2, 8, true],
+  I420P10: [2, 2, 10, false], I422P10: [2, 1, 10, false],
+  I420P12: [2, 2, 12, false],
+};
+
+/**
+ * @typedef {object} Shape
+ * @property {string} key Says whether two frames can be compared.
+ * @property {import('./layout.js').Geometry} geometry
+ * @property {boolean} fullRange
+ * @property {boolean} interleaved
+ * @property {{ x: number, y: number, width: number, height: number } | null} rect
+ */
+
+/**
+ * Returns what a frame is like, or null where its format has no planes of luma and chroma.
+ * @param {any} message
+ * @returns {Shape | null}
+ */
+export function shapeOf(message) {
+  if (message.rgba) {
+    const { width, height } = message;
+    const geometry = { width, height, chromaWidth: width >> 1, chromaHeight: height >> 1, bitDepth: 8 };
+    return { key: `rgba ${width}x${height}`, geometry, fullRange: false, interleaved: false, rect: null };
+  }
+  /** @type {VideoFrame} */
+  const frame = message.frame;
+  const format = FORMATS[String(frame.format)];
+  const visible = frame.visibleRect;
+  if (!format || !visible) return null;
+  const [across, down, bitDepth, interleaved] = format;
+  const bytes = bitDepth > 8 ? 2 : 1;
+  const share = Math.min(1, Math.sqrt(MOST_LUMA_BYTES / (visible.width * visible.height * bytes)));
+  /** @param {number} size */
+  const even = (size) => (share < 1 ? Math.floor((size * share) / 16) * 16 : size);
+  const [width, height] = [even(visible.width), even(visible.height)];
+  /**
+   * @param {number} start
+   * @param {number} whole
+   * @param {number} part
+   */
+  const middle = (start, whole, part) => start + (((whole - part) >> 2) << 1);
+  const rect = {
+    x: middle(visible.x, visible.width, width),
+    y: middle(visible.y, visible.height, height),
+    width,
+    height,
+  };
+  const geometry = {
+    width,
+    height,
+    chromaWidth: Math.ceil(width / across),
+    chromaHeight: Math.ceil(height / down),
+    bitDepth,
+  };
+  return {
+    key: `${frame.format} ${visible.width}x${visible.height}`,
+    geometry,
+    fullRange: frame.colorSpace?.fullRange === true,
+    interleaved,
+    rect,
+  };
+}
+
+/**
+ * Copies a frame's planes to where the kernel wants them.
+ * @param {any} message
+ * @param {Shape} shape
+ * @param {any} kernel
+ */
+export async function planesOf(message, shape, kernel) {
+  const target = kernel.target(shape.interleaved);
+  if (message.rgba) {
+    fromRgba(new Uint8ClampedArray(message.rgba), shape.geometry, target);
+    return;
+  }
+  const into = new Uint8Array(target.buffer);
+  await message.frame.copyTo(into, { rect: shape.rect, layout: target.planes });
+  if (shape.interleaved) takeApart(shape.geometry, target, kernel.target(false));
+}
+
+/**
+ * Takes interleaved chroma apart, on the rows that are looked at.
+ * @param {import('./layout.js').Geometry} geometry
+ * @param {any} from
+ * @param {any} to
+ */
+function takeApart(geometry, from, to) {
+  const { chromaWidth: width, chromaHeight: height } = geometry;
+  const bytes = new Uint8Array(to.buffer);
+  const [, u, v] = to.planes;
+  for (const row of sampledRows(width, height)) {
+    let at = from.planes[1].offset + row * from.planes[1].stride;
+    for (let x = 0; x < width; x++) {
+      bytes[u.offset + row * u.stride + x] = bytes[at++];
+      bytes[v.offset + row * v.stride + x] = bytes[at++];
+    }
+  }
+}
+
+/**
+ * Turns what a canvas gives into luma and chroma of limited range.
+ * Source: ITU-R BT.709-6, item 3.2 and 3.3 (the matrix), in 1/65536 with the range applied.
+ * @param {Uint8ClampedArray} rgba
+ * @param {import('./layout.js').Geometry} geometry
+ * @param {any} target
+ */
+export function fromRgba(rgba, geometry, target) {
+  const { width, height, chromaWidth } = geometry;
+  const bytes = new Uint8Array(target.buffer);
+  const [luma, u, v] = target.planes;
+  for (let row = 0; row < height; row++) {
+    for (let x = 0; x < width; x++) {
+      const at = (row * width + x) * 4;
+      const [r, g, b] = [rgba[at], rgba[at + 1], rgba[at + 2]];
+      bytes[luma.offset + row * luma.stride + x] = 16 + ((11966 * r + 40254 * g + 4064 * b + 32768) >> 16);
+      if (row % 2 === 0 && x % 2 === 0 && x >> 1 < chromaWidth && row + 1 < height) {
+        const chroma = (row >> 1) * u.stride + (x >> 1);
+        bytes[u.offset + chroma] = 128 + ((-6596 * r - 22189 * g + 28784 * b + 32768) >> 16);
+        bytes[v.offset + chroma] = 128 + ((28784 * r - 26145 * g - 2640 * b + 32768) >> 16);
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+"""A page in headless Chromium that plays clips under observation, and a server for both."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--autoplay-policy=no-user-gesture-required", "--mute-audio", "--disable-gpu", "--no-sandbox"]
+TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".mp4": "video/mp4",
+         ".html": "text/html", ".json": "application/json"}
+PAGE = """<!doctype html><meta charset=utf-8><title>player</title>
+<body style="margin:0"><div style="position:relative;width:640px"><video id=v muted playsinline width=640></video></div>
+<script type=module>
+import * as api from '/dist/index.js';
+window.api = api;
+window.log = [];
+window.watch = (options) => {
+  const video = document.getElementById('v');
+  window.handle = api.observe(video, {
+    onFinding: (f) => window.log.push({ ...f, at_ms: performance.now(), media_s: video.currentTime }),
+    onEvent: (e) => (window.events ??= []).push(e),
+    ...options,
+  });
+  return window.handle.ready;
+};
+window.until = (test, limit_ms = 20000) => new Promise((done) => {
+  const began = performance.now();
+  const poll = () => test() ? done(true) : performance.now() - began > limit_ms ? done(false) : setTimeout(poll, 20);
+  poll();
+});
+window.play = async (url, options = {}) => {
+  const video = document.getElementById('v');
+  await watch(options);
+  await until(() => handle.status().state !== 'starting');
+  video.src = url;
+  await video.play();
+};
+window.whole = async (url, options = {}) => {
+  const video = document.getElementById('v');
+  await play(url, options);
+  await until(() => video.ended, 40000);
+  await new Promise((done) => setTimeout(done, 400));
+  return { log, findings: handle.findings(), status: handle.status(), events: window.events ?? [] };
+};
+document.documentElement.dataset.ready = '1';
+</script>"""
+
+
+class Site:
+    """Files of some folders, one page, and what was posted to it."""
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self.folders = folders
+        self.posted: list[Any] = []
+        self.files: dict[str, bytes] = {}
+        self.headers: dict[str, str] = {}
+        self.gate: Callable[[str, int], None] = lambda path, at: None
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                site.posted.append(json.loads(body))
+                self._send(204, b"", "text/plain")
+
+            def do_GET(self) -> None:
+                path = self.path.split("?")[0]
+                suffix = Path(path).suffix
+                if path == "/":
+                    self._send(200, PAGE.encode(), "text/html")
+                elif path in site.files:
+                    self._send(200, site.files[path], TYPES.get(suffix, "text/plain"))
+                elif (file := site.find(path)) is not None:
+                    self._file(path, file.read_bytes(), TYPES.get(suffix, "text/plain"))
+                else:
+                    self._send(404, b"", "text/plain")
+
+            def _file(self, path: str, body: bytes, kind: str) -> None:
+                wanted = self.headers.get("Range")
+                if not wanted:
+                    self._send(200, body, kind)
+                    return
+                first, _, last = wanted.removeprefix("bytes=").partition("-")
+                start, stop = int(first), int(last) + 1 if last else len(body)
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(body)}")
+                self._head(stop - start, kind)
+                for at in range(start, stop, 65536):
+                    site.gate(path, at)
+                    try:
+                        self.wfile.write(body[at : min(at + 65536, stop)])
+                    except OSError:
+                        return
+
+            def _send(self, status: int, body: bytes, kind: str) -> None:
+                self.send_response(status)
+                self._head(len(body), kind)
+                self.wfile.write(body)
+
+            def _head(self, length: int, kind: str) -> None:
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(length))
+                self.send_header("Accept-Ranges", "bytes")
+                self.send_header("Cache-Control", "no-store")
+                for name, value in site.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.other_origin = self.origin.replace("127.0.0.1", "localhost")
+
+    def find(self, path: str) -> Path | None:
+        """Gives the file of a path, where one of the folders has it."""
+        for prefix, folder in self.folders.items():
+            if path.startswith(prefix):
+                file = folder / path.removeprefix(prefix)
+                return file if file.is_file() else None
+        return None
+
+
+@contextmanager
+def served(folders: dict[str, Path]) -> Iterator[Site]:
+    """Serves folders until the block ends."""
+    site = Site(folders)
+    thread = threading.Thread(target=site.server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield site
+    finally:
+        site.server.shutdown()
+        site.server.server_close()
+
+
+def opened(browser: Any, site: Site, errors: list[str]) -> Any:
+    """Opens the page and gives it once its script has run."""
+    page = browser.new_page(viewport={"width": 700, "height": 420})
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(site.origin + "/")
+    page.wait_for_selector("html[data-ready]")
+    return page

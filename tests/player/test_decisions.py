@@ -1,0 +1,70 @@
+"""Python, WebAssembly and JavaScript decide alike on the same measurements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import clips
+import exchange
+import numpy as np
+import pytest
+
+from defectscope.engine.engine import measure
+from defectscope.findings import Measurements
+from defectscope.media.limits import Limits
+from defectscope.media.reader import open_media
+from defectscope.media.source import resolve
+from defectscope.media.stream import StreamInfo
+
+MADE_UP = 250
+ENGINES = ("wasm", "javascript")
+
+
+@pytest.fixture(scope="module")
+def exchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Measurements], StreamInfo]:
+    """Measurements of two real clips and of made-up tables, and a stream they may be of."""
+    folder = tmp_path_factory.mktemp("exchange")
+    detectors = exchange.detectors()
+    measured: list[Measurements] = []
+    clean = list(clips.scene(seed=9, frames=clips.FRAMES, width=320, height=180))
+    stream = None
+    for name in ("black", "freeze", "stutter", "cast", "illegal_range", "blockiness"):
+        frames = [[plane.copy() for plane in planes] for planes in clean]
+        clips.FAULTS[name][0](frames)
+        clips.write(folder / f"{name}.mp4", frames)
+        with open_media(resolve(folder / f"{name}.mp4"), limits=Limits()) as reader:
+            stream = reader.info
+            measured += measure(reader, tuple(detectors.values())).values()
+    assert stream is not None
+    rng = np.random.default_rng(3)
+    for name in detectors:
+        real = [each for each in measured if each.detector == name]
+        measured += [exchange.spliced(real, rng) for _ in range(MADE_UP)]
+    return measured, stream
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_they_decide_alike(engine: str, exchanged: tuple[list[Measurements], StreamInfo], player: Path) -> None:
+    measured, stream = exchanged
+    detectors = exchange.detectors()
+    columns = exchange.columns_of(player)
+    tables = [exchange.without_rest(each) for each in measured]
+    lines = [exchange.line_of(each, stream, columns[each.detector]) for each in tables]
+    answers = exchange.decided(player, lines, engine)
+    findings = dict.fromkeys(detectors, 0)
+    complaints: list[str] = []
+    for index, (table, answer) in enumerate(zip(tables, answers, strict=True)):
+        without_end = stream if table.detector != "compression_blockiness" else _endless(stream)
+        result = detectors[table.detector].decide(table, without_end)
+        findings[table.detector] += len(result.findings)
+        if complaint := exchange.compare(result, answer):
+            complaints.append(f"{table.detector} {index}: {complaint}")
+    assert complaints == []
+    # The comparison is worth something only where there is something to find.
+    assert min(findings.values()) >= 15, findings
+
+
+def _endless(stream: StreamInfo) -> StreamInfo:
+    """Gives a stream whose end nobody knows, as in a player."""
+    return replace(stream, video_duration_s=None)
