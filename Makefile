@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
-        false-alarms kernel constraints gallery golden fuzz \
+        false-alarms kernel constraints gallery golden fuzz player test-player \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -158,6 +158,13 @@ train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CO
 	$(TRAIN) train audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
 	$(TRAIN) export audio_artifacts --work runs/audio_artifacts --root $(CORPORA) \
 	    --out model_artifacts/audio_artifacts
+
+player: ## Installs and builds the package that watches in players
+	cd player && npm ci --no-audit --no-fund && npm run build
+
+test-player: player ## Tests the player: its own tests, decisions beside Python's, headless Chromium
+	cd player && npm test
+	$(BIN)/python -m pytest -q tests/player
 
 clean: ## Removes what the verbs have made, not the environment
 	rm -rf archives demo runs build dist .pytest_cache .ruff_cache .hypothesis

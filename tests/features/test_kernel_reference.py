@@ -136,3 +136,24 @@ def test_long_counters_hold_the_greatest_picture(depth: int) -> None:
     assert second["sad"] == 8192 * 4096 // 2 * highest
     sampled = len(sampled_rows(8192, 4096, below=4)) * 8188 * highest**2
     assert np.sum(second["tile_dx1_squares"]) == sampled
+
+
+def test_the_kernel_lists_its_record_as_the_catalogue_does() -> None:
+    import wasmtime
+
+    from defectscope.features.kernel import load_kernel
+
+    store = wasmtime.Store()
+    exports = wasmtime.Instance(store, wasmtime.Module(store.engine, load_kernel()), []).exports(
+        store
+    )
+    at, length = exports["layout"](store), exports["layout_bytes"](store)
+    text = bytes(exports["memory"].read(store, at, at + length)).decode("ascii")
+    counts = {"scalar": "1", "tiles": "96", "rows": "h", "columns": "w"}
+    expected = [
+        f"{feature.name} {feature.group.value.bit_length() - 1} "
+        f"{counts[feature.extent] if isinstance(feature.extent, str) else np.prod(feature.extent)} "
+        f"{8 if feature.wide else 4}"
+        for feature in FEATURES
+    ]
+    assert text.split("\n") == expected

@@ -29,7 +29,9 @@ class Truth:
     end_s: float
 
 
-def scene(seed: int = 5, frames: int = FRAMES, width: int = WIDTH, height: int = HEIGHT) -> Iterator[Planes]:
+def scene(
+    seed: int = 5, frames: int = FRAMES, width: int = WIDTH, height: int = HEIGHT
+) -> Iterator[Planes]:
     """Yields I420 frames: a textured background under a slow pan, coloured discs that drift."""
     rng = np.random.default_rng(seed)
     wide = width + 4 * frames
@@ -37,9 +39,19 @@ def scene(seed: int = 5, frames: int = FRAMES, width: int = WIDTH, height: int =
     rows = np.linspace(0, coarse.shape[0] - 1.001, height)
     columns = np.linspace(0, coarse.shape[1] - 1.001, wide)
     background = _blended(coarse, rows, columns)
-    tint = [_blended(rng.integers(100, 157, coarse.shape).astype(float), rows, columns) for _ in "uv"]
-    discs = [(rng.uniform(0, width), rng.uniform(0, height), rng.uniform(-5, 5, 2),
-              rng.uniform(30, 70), rng.integers(40, 216, 3)) for _ in range(6)]
+    tint = [
+        _blended(rng.integers(100, 157, coarse.shape).astype(float), rows, columns) for _ in "uv"
+    ]
+    discs = [
+        (
+            rng.uniform(0, width),
+            rng.uniform(0, height),
+            rng.uniform(-5, 5, 2),
+            rng.uniform(30, 70),
+            rng.integers(40, 216, 3),
+        )
+        for _ in range(6)
+    ]
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     noise = rng.normal(0, 1.5, (4, height, width))
     for index in range(frames):
@@ -119,7 +131,10 @@ FAULTS: dict[str, tuple[Callable[[list[Planes]], None], Truth]] = {
     "freeze": (_freeze, Truth("freeze", "freeze", FIRST / FPS, LAST / FPS)),
     # The frame that stands has its own time; then two holds of four frames.
     "stutter": (_stutter, Truth("stutter", "repeat", 71 / FPS, 89 / FPS)),
-    "blockiness": (_blocky, Truth("compression_blockiness", "compression_blockiness", FIRST / FPS, LAST / FPS)),
+    "blockiness": (
+        _blocky,
+        Truth("compression_blockiness", "compression_blockiness", FIRST / FPS, LAST / FPS),
+    ),
     "cast": (_cast, Truth("color_error", "cast", FIRST / FPS, LAST / FPS)),
     "chroma_loss": (_loss, Truth("color_error", "chroma_loss", FIRST / FPS, LAST / FPS)),
     "chroma_swap": (_swap, Truth("color_error", "chroma_swap", FIRST / FPS, LAST / FPS)),
@@ -136,7 +151,9 @@ def write(path: Path, frames: list[Planes], crf: int = 12, fps: int = FPS) -> No
         stream.options = {"crf": str(crf), "preset": "veryfast", "g": str(2 * fps), "bf": "0"}
         for index, (luma, u, v) in enumerate(frames):
             packed = np.concatenate([plane.reshape(-1) for plane in (luma, u, v)])
-            frame = av.VideoFrame.from_ndarray(packed.reshape(height * 3 // 2, width), format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(
+                packed.reshape(height * 3 // 2, width), format="yuv420p"
+            )
             frame.pts, frame.time_base = index, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

@@ -66,19 +66,32 @@ def line_of(measured: Measurements, stream: StreamInfo, columns: list[str]) -> s
         for i in range(len(starts))
     ]
     nominal_s = float(1 / stream.video.frame_rate)
-    return json.dumps({"detector": measured.detector, "nominal_s": nominal_s,
-                       "starts_s": starts.tolist(), "rows": rows})
+    return json.dumps(
+        {
+            "detector": measured.detector,
+            "nominal_s": nominal_s,
+            "starts_s": starts.tolist(),
+            "rows": rows,
+        }
+    )
 
 
 def decided(player: Path, lines: list[str], engine: str) -> list[list[dict[str, Any]]]:
     """Gives what WebAssembly or JavaScript decides on each line."""
-    ran = subprocess.run(["node", "test/decide.mjs", engine], cwd=player, input="\n".join(lines),
-                         capture_output=True, text=True, timeout=120, check=True)
+    ran = subprocess.run(
+        ["node", "test/decide.mjs", engine],
+        cwd=player,
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
 def compare(result: DetectorResult, found: list[dict[str, Any]]) -> str:
-    """Says how findings differ; empty where they agree. A rounded figure may differ by its last place."""
+    """Says how findings differ, but for the last place of rounded figures; empty if not at all."""
     expected = sorted(result.findings, key=lambda f: (f.start_s, f.end_s))
     found = sorted(found, key=lambda f: (f["start_s"], f["end_s"]))
     if len(expected) != len(found):
@@ -86,11 +99,18 @@ def compare(result: DetectorResult, found: list[dict[str, Any]]) -> str:
     for ours, theirs in zip(expected, found, strict=True):
         if abs(ours.start_s - theirs["start_s"]) > 1e-9 or abs(ours.end_s - theirs["end_s"]) > 1e-9:
             return f"{ours.start_s}-{ours.end_s} is {theirs['start_s']}-{theirs['end_s']}"
-        if ours.severity != theirs["severity"] or abs(ours.confidence - theirs["confidence"]) > 1.01e-4:
+        if (
+            ours.severity != theirs["severity"]
+            or abs(ours.confidence - theirs["confidence"]) > 1.01e-4
+        ):
             return f"{ours} is {theirs}"
         for key, value in theirs["evidence"].items():
             known = ours.evidence[key]
-            same = value == known if isinstance(value, str | bool) else abs(value - float(known)) <= 1.01e-2
+            same = (
+                value == known
+                if isinstance(value, str | bool)
+                else abs(value - float(known)) <= 1.01e-2
+            )
             if not same:
                 return f"{key}: {known} is {value}"
     return ""

@@ -11,45 +11,20 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--autoplay-policy=no-user-gesture-required", "--mute-audio", "--disable-gpu", "--no-sandbox"]
-TYPES = {".js": "text/javascript", ".wasm": "application/wasm", ".mp4": "video/mp4",
-         ".html": "text/html", ".json": "application/json"}
-PAGE = """<!doctype html><meta charset=utf-8><title>player</title>
-<body style="margin:0"><div style="position:relative;width:640px"><video id=v muted playsinline width=640></video></div>
-<script type=module>
-import * as api from '/dist/index.js';
-window.api = api;
-window.log = [];
-window.watch = (options) => {
-  const video = document.getElementById('v');
-  window.handle = api.observe(video, {
-    onFinding: (f) => window.log.push({ ...f, at_ms: performance.now(), media_s: video.currentTime }),
-    onEvent: (e) => (window.events ??= []).push(e),
-    ...options,
-  });
-  return window.handle.ready;
-};
-window.until = (test, limit_ms = 20000) => new Promise((done) => {
-  const began = performance.now();
-  const poll = () => test() ? done(true) : performance.now() - began > limit_ms ? done(false) : setTimeout(poll, 20);
-  poll();
-});
-window.play = async (url, options = {}) => {
-  const video = document.getElementById('v');
-  await watch(options);
-  await until(() => handle.status().state !== 'starting');
-  video.src = url;
-  await video.play();
-};
-window.whole = async (url, options = {}) => {
-  const video = document.getElementById('v');
-  await play(url, options);
-  await until(() => video.ended, 40000);
-  await new Promise((done) => setTimeout(done, 400));
-  return { log, findings: handle.findings(), status: handle.status(), events: window.events ?? [] };
-};
-document.documentElement.dataset.ready = '1';
-</script>"""
+FLAGS = [
+    "--autoplay-policy=no-user-gesture-required",
+    "--mute-audio",
+    "--disable-gpu",
+    "--no-sandbox",
+]
+TYPES = {
+    ".js": "text/javascript",
+    ".wasm": "application/wasm",
+    ".mp4": "video/mp4",
+    ".html": "text/html",
+    ".json": "application/json",
+}
+PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
 
 class Site:

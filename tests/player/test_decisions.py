@@ -45,7 +45,9 @@ def exchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Measuremen
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_they_decide_alike(engine: str, exchanged: tuple[list[Measurements], StreamInfo], player: Path) -> None:
+def test_they_decide_alike(
+    engine: str, exchanged: tuple[list[Measurements], StreamInfo], player: Path
+) -> None:
     measured, stream = exchanged
     detectors = exchange.detectors()
     columns = exchange.columns_of(player)

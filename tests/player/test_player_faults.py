@@ -13,8 +13,13 @@ import pytest
 FRAME_S = 1 / clips.FPS
 BUCKET_S = 0.2
 # How long each must last to be told, seconds, and what a decision may add.
-MIN_DURATION_S = {"black_frames": 0.0, "freeze": 0.3, "stutter": 0.16,
-                  "compression_blockiness": 0.6, "color_error": 0.2}
+MIN_DURATION_S = {
+    "black_frames": 0.0,
+    "freeze": 0.3,
+    "stutter": 0.16,
+    "compression_blockiness": 0.6,
+    "color_error": 0.2,
+}
 SLACK_S = 0.5
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
