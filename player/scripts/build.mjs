@@ -1,7 +1,7 @@
 /** Builds dist/: bundles, both WebAssembly modules, and what is generated from the Python package. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -56,9 +56,8 @@ const common = { bundle: true, minify: true, target: 'es2020', legalComments: 'n
 await build({ ...common, format: 'esm', entryPoints: [at('src', 'index.js')], outfile: join(dist, 'index.js') });
 await build({ ...common, format: 'iife', entryPoints: [at('src', 'worker', 'main.js')], outfile: join(dist, 'worker.js') });
 await build({ ...common, format: 'iife', entryPoints: [at('src', 'worker', 'fallback.js')], outfile: join(dist, 'fallback.js') });
+const beside = { name: 'beside', setup: (it) => it.onResolve({ filter: /index\.js$/ }, () => ({ path: '../index.js', external: true })) };
 for (const name of ['hls', 'dash', 'shaka']) {
-  const entry = at('src', 'adapters', `${name}.js`);
-  if (existsSync(entry)) {
-    await build({ ...common, format: 'esm', entryPoints: [entry], outfile: join(dist, 'adapters', `${name}.js`), external: ['../index.js'] });
-  }
+  const entryPoints = [at('src', 'adapters', `${name}.js`)];
+  await build({ ...common, format: 'esm', entryPoints, outfile: join(dist, 'adapters', `${name}.js`), plugins: [beside] });
 }

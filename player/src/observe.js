@@ -45,6 +45,7 @@ import { HASHES } from './generated/hashes.js';
 
 const MOST_IN_FLIGHT = 2;
 const COSTS_KEPT = 600;
+const EVENTS_KEPT = 200;
 const DEFAULT_BUDGET = { main_ms: 2, worker_ms: 8 };
 const CANVAS_FPS = 5;
 const WITH_MOTION = ['black_frames', 'freeze', 'stutter', 'compression_blockiness', 'color_error'];
@@ -82,11 +83,7 @@ class Observation {
     this.droppedBefore = video.getVideoPlaybackQuality?.().droppedVideoFrames ?? 0;
     this.page = watchPage(video, {
       interrupted: (reason) => this.worker?.postMessage({ type: 'break', reason }),
-      event: (event) => {
-        this.events.push(event);
-        if (this.events.length > 200) this.events.shift();
-        options.onEvent?.(event);
-      },
+      event: (event) => this.#event(event),
       protected: () => this.#end('not_applicable', 'protected'),
     });
     /** @param {KeyboardEvent} event */
@@ -257,6 +254,23 @@ class Observation {
       this.host = undefined;
     }
     this.worker?.postMessage({ type: 'overlay', on });
+  }
+
+  /**
+   * Tells that the player shows another rendition from about now on: a change of bitrate interrupts
+   * nothing, but the collector may ask which one a finding was seen in.
+   * @param {{ height: number, bitrate_bps: number }} rendition
+   */
+  rendition({ height, bitrate_bps }) {
+    const media_s = this.video.currentTime;
+    this.#event({ type: 'rendition', media_s, duration_ms: 0, height, bitrate_bps });
+  }
+
+  /** @param {import('./page.js').PageEvent} event */
+  #event(event) {
+    this.events.push(event);
+    if (this.events.length > EVENTS_KEPT) this.events.shift();
+    this.options.onEvent?.(event);
   }
 
   /** Sends what waits to be sent. */

@@ -5,9 +5,11 @@
 
 /**
  * @typedef {object} PageEvent
- * @property {'pause' | 'seek' | 'rebuffering' | 'hidden' | 'size' | 'source' | 'ended'} type
+ * @property {'pause' | 'seek' | 'rebuffering' | 'hidden' | 'size' | 'source' | 'ended' | 'rendition'} type
  * @property {number} media_s When in the programme.
  * @property {number} duration_ms How long it took; 0 for an instant.
+ * @property {number} [height] Of a rendition.
+ * @property {number} [bitrate_bps]
  */
 
 /** Events of the media element, with what they begin and what ends that. */
