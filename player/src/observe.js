@@ -53,7 +53,7 @@ const WITH_MOTION = ['black_frames', 'freeze', 'stutter', 'compression_blockines
 const SAMPLED = ['black_frames', 'freeze', 'compression_blockiness', 'color_error'];
 const ON_CANVAS = ['black_frames', 'freeze', 'color_error'];
 
-class Observation {
+export class Observation {
   /**
    * @param {HTMLVideoElement} video
    * @param {Options} options
@@ -304,6 +304,7 @@ class Observation {
  * Observes a video element and returns a handle. Playback is not touched.
  * @param {HTMLVideoElement} video
  * @param {Options} [options]
+ * @returns {Observation}
  */
 export function observe(video, options = {}) {
   return new Observation(video, options);
