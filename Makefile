@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
-        false-alarms kernel constraints gallery golden fuzz player test-player \
+        false-alarms kernel constraints gallery golden fuzz player test-player demo-player \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -161,6 +161,9 @@ train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CO
 
 player: ## Installs and builds the package that watches in players
 	cd player && npm ci --no-audit --no-fund && npm run build
+
+demo-player: player $(RUN_STAMP) ## Plays a film with faults in a page that finds them
+	$(BIN)/python examples/player/demo.py
 
 test-player: player ## Tests the player: its own tests, decisions beside Python's, headless Chromium
 	cd player && npm test

@@ -195,3 +195,38 @@ def test_the_server_takes_beacons_and_the_command_shows_them(
     shown = json.loads(capsys.readouterr().out)
     assert shown[0]["content"] == "title-1"
     assert shown[0]["seen_by_viewers"][0]["detector"] == "freeze"
+
+
+def test_the_lambda_example_stores_what_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    moto = pytest.importorskip("moto", reason="moto is not installed")
+    import importlib.util
+
+    import boto3
+
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PLAYER_BUCKET": "seen",
+        "PLAYER_ORIGINS": "https://tv.example",
+    }.items():
+        monkeypatch.setenv(name, value)
+    file = Path(__file__).parents[2] / "examples" / "lambda" / "player_collector.py"
+    spec = importlib.util.spec_from_file_location("player_collector", file)
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    with moto.mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="seen")
+        headers = {"Origin": "https://tv.example"}
+        answers = [
+            example.handler({"headers": headers, "body": body().decode()}, None),
+            example.handler({"headers": headers, "body": "no"}, None),
+            example.handler({"headers": {}, "body": body().decode()}, None),
+        ]
+        assert [each["statusCode"] for each in answers] == [204, 400, 403]
+        stored = client.list_objects_v2(Bucket="seen")["Contents"]
+    assert len(stored) == 1
+    assert SESSION in stored[0]["Key"]
