@@ -9,19 +9,12 @@ from scipy.optimize import minimize
 from sync_designs import HYBRID_SHARE, SHIFTS_MS, Measured
 from talking_clips import Talk
 
-from defectscope.detectors.av_sync.decision import (
-    Judgement,
-    Rules,
-    Window,
-    judge,
-    likeness,
-    speaking,
-    windows,
-)
+from defectscope.detectors.av_sync.decision import SyncDecision, decide_sync
 from defectscope.detectors.av_sync.fragments import (
     Cell,
 )
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, Likeness, peak
+from defectscope.detectors.av_sync.windows import Rules, Window, likeness, speaking, windows
 from defectscope.training.scores import wilson
 
 CONCLUSIVE = 0.9
@@ -96,7 +89,7 @@ class Tally:
     forced: int = 0
     errors_ms: tuple[float, ...] = ()
 
-    def add(self, judged: Judgement, best_ms: float, shift_ms: float) -> None:
+    def add(self, judged: SyncDecision, best_ms: float, shift_ms: float) -> None:
         """Counts one clip."""
         truth_ms = shift_ms
         self.clips += 1
@@ -108,7 +101,7 @@ class Tally:
             return
         self.conclusive += 1
         if judged.verdict == "fail":
-            found = float(np.median([w.peak.ms for p in judged.passages for w in p.windows]))
+            found = float(np.median([w.peak.ms for p in judged.intervals for w in p.windows]))
         else:
             found = float(np.median([w.peak.ms for w in conclusive]))
         self.errors_ms = (*self.errors_ms, abs(found - truth_ms))
@@ -132,7 +125,7 @@ def verdicts(
             if found:
                 own = _turned(found, -talk.native_frames) if corrected else found
                 best = peak(likeness(speaking(own, rules), rules)[0])
-                out[shift].add(judge(own, rules, WINDOW_S), best.ms, shift)
+                out[shift].add(decide_sync(own, rules, WINDOW_S), best.ms, shift)
     return out
 
 
@@ -158,7 +151,7 @@ def strangers(
             found = done.get((design, talk.name, other.name))
             if found is not None:
                 counted["clips"] += 1
-                counted[judge(found, rules, WINDOW_S).verdict] += 1
+                counted[decide_sync(found, rules, WINDOW_S).verdict] += 1
     return counted
 
 

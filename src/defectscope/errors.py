@@ -1,4 +1,4 @@
-"""Every error defectscope raises, with its stable code, HTTP status and exit code.
+"""Every error defectscope raises; scripts test its `code`, which stays between releases.
 
     DefectscopeError
     ├── UsageError                      what was asked for makes no sense          exit 2, HTTP 400
@@ -34,8 +34,6 @@
     │   └── SettingError                a variable of the container makes no sense
     ├── DeployError                     a deployment step failed
     └── LocalError                      SageMaker on this machine failed
-
-`code` is what scripts should test: it stays the same between releases, messages do not.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
-from defectscope.simulate.contract import AudioSimulator, VideoSimulator, ladder
+from defectscope.simulate.contract import AudioSimulator, VideoSimulator
 from defectscope.simulate.describe import parameters_of
 from defectscope.simulate.effects.arrays import (
     audio_stream,
@@ -21,6 +21,7 @@ from defectscope.simulate.effects.arrays import (
     impair_samples,
     video_stream,
 )
+from defectscope.simulate.parameters import ladder
 from defectscope.simulate.registry import simulator, simulators
 from defectscope.simulate.synthetic.material import Footage, Look
 from defectscope.simulate.synthetic.soundscape import music_like

@@ -287,9 +287,7 @@ def deployer_policy(
                 ],
                 [f"{arn}:ecr:{here}:repository/{repository}"],
             ),
-            _allow(
-                "SignInToRegistry", ["ecr:GetAuthorizationToken", "sts:GetCallerIdentity"], ["*"]
-            ),
+            _allow("SignIn", ["ecr:GetAuthorizationToken", "sts:GetCallerIdentity"], ["*"]),
         ]
     )
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from os import PathLike, fspath
 from types import TracebackType
@@ -13,14 +12,14 @@ import av
 import av.error
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
-from defectscope.media.decoding_times import DecodingTimes
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.interleave import interleave
+from defectscope.media.packet_copy import PacketCopy
 
 # FFmpeg's number of full range (AVCOL_RANGE_JPEG) and limited range (AVCOL_RANGE_MPEG).
 _RANGE = {True: 2, False: 1}
@@ -55,7 +54,7 @@ class Writer:
             InvalidParameterError: There is no such encoder or container, or they do not fit.
         """
         self._path = fspath(path)
-        self._copies: list[_Copy] = []
+        self._copies: list[PacketCopy] = []
         self._next_sample: int | None = None
         try:
             self._out: OutputContainer = av.open(
@@ -153,7 +152,7 @@ class Writer:
             raise UnreadableMediaError(
                 f"{self._path}: cannot hold this {medium} ({error})"
             ) from None
-        self._copies.append(_Copy(container, streams[0], made, shift_s))
+        self._copies.append(PacketCopy(container, streams[0], made, shift_s))
 
     def write_frame(self, frame: Frame) -> None:
         """Encodes one picture at `frame.pts` ticks.
@@ -265,47 +264,6 @@ class Writer:
             self.close()
         else:
             self._release()
-
-
-class _Copy:
-    """A stream that goes along as it is."""
-
-    def __init__(self, container: InputContainer, source: Any, target: Any, shift_s: float) -> None:
-        self.container = container
-        self._target = target
-        exact_s = Fraction(shift_s).limit_denominator(1_000_000)
-        self._shift_ticks = round(exact_s / source.time_base)
-        self._packets = container.demux(source)
-        self._times = DecodingTimes()
-        self._ready: deque[Any] = deque()
-        self._next = self._take()
-
-    def until(self, limit_s: Fraction | None) -> Iterator[Any]:
-        """Gives the packets up to an instant; None is the end."""
-        while self._next is not None:
-            packet = self._next
-            if limit_s is not None and packet.dts * packet.time_base > limit_s:
-                return
-            packet.stream = self._target
-            yield packet
-            self._next = self._take()
-
-    def _take(self) -> Any:
-        """The next packet, shifted; None at the end."""
-        while not self._ready:
-            packet = next(self._packets, None)
-            if packet is None:
-                self._ready.extend(self._times.flush())
-                break
-            if packet.size > 0:
-                self._ready.extend(self._times.push(packet))
-        if not self._ready:
-            return None
-        packet = self._ready.popleft()
-        packet.dts += self._shift_ticks
-        if packet.pts is not None:
-            packet.pts += self._shift_ticks
-        return packet
 
 
 def write_clip(

@@ -9,7 +9,7 @@ from defectscope.detectors.av_sync import baseline
 from defectscope.detectors.av_sync.canonical import fit
 from defectscope.detectors.av_sync.clips import mono_weights, placed, resampled
 from defectscope.detectors.av_sync.crops import Mouth
-from defectscope.detectors.av_sync.decision import Rules, judge, perceptibility
+from defectscope.detectors.av_sync.decision import decide_sync, perceptibility
 from defectscope.detectors.av_sync.fragments import (
     FRAGMENT_FRAMES,
     MARGIN_FRAMES,
@@ -19,6 +19,7 @@ from defectscope.detectors.av_sync.fragments import (
     stretch,
 )
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness, cells, peak
+from defectscope.detectors.av_sync.windows import Rules
 
 RULES = Rules(
     slope=1.5,
@@ -93,9 +94,9 @@ def measured(model, delay_ms: float, seed: int = 77, seconds: int = 12, cuts_s=(
 
 @pytest.mark.parametrize("delay_ms", [-480, -240, -120, 0, 120, 240, 480])
 def test_sound_delayed_on_purpose_reads_positive(model, delay_ms):
-    judged = judge(measured(model, delay_ms), RULES, 8.0)
+    judged = decide_sync(measured(model, delay_ms), RULES, 8.0)
     assert judged.verdict == ("fail" if delay_ms else "pass")
-    offsets = [w.peak.ms for p in judged.passages for w in p.windows]
+    offsets = [w.peak.ms for p in judged.intervals for w in p.windows]
     if delay_ms:
         assert np.median(offsets) == pytest.approx(delay_ms, abs=25)
 
@@ -123,7 +124,7 @@ def test_a_stranger_is_inconclusive(model):
         _, level = speech(200 + number, 4)
         mouths = [mouth(number, level, number * FRAGMENT_FRAMES)]
         out += judge_fragment(number, mouths, stretch(number, sound), (0.0, 12.0), [], model)
-    assert judge(out, RULES, 8.0).verdict == "inconclusive"
+    assert decide_sync(out, RULES, 8.0).verdict == "inconclusive"
 
 
 def test_silence_and_no_faces_are_inconclusive(model):
@@ -131,7 +132,7 @@ def test_silence_and_no_faces_are_inconclusive(model):
     silence = np.zeros(6 * RATE_HZ, np.float32)
     assert judge_fragment(0, [mouth(1, level)], silence, (0, 4), [], model) == []
     assert judge_fragment(0, [], stretch(0, speech(1, 4)[0]), (0, 4), [], model) == []
-    assert judge([], RULES, 8.0).verdict == "inconclusive"
+    assert decide_sync([], RULES, 8.0).verdict == "inconclusive"
 
 
 def test_nothing_is_compared_across_a_cut(model):
@@ -162,38 +163,38 @@ def cell(frame: int, offset_frames: float, height: float, track: int = 0) -> Cel
 
 def test_a_passage_out_of_step_ends_where_it_ends():
     found = [cell(f, 8 if 500 <= f < 1500 else 0, 0.8) for f in range(0, 2000, 10)]
-    judged = judge(found, RULES, 8.0)
+    judged = decide_sync(found, RULES, 8.0)
     assert judged.verdict == "fail"
-    (passage,) = judged.passages
-    assert passage.start_s == pytest.approx(20, abs=1.7)
-    assert passage.end_s == pytest.approx(60, abs=1.7)
-    assert passage.best.peak.ms == pytest.approx(320, abs=20)
+    (interval,) = judged.intervals
+    assert interval.start_s == pytest.approx(20, abs=1.7)
+    assert interval.end_s == pytest.approx(60, abs=1.7)
+    assert interval.best.peak.ms == pytest.approx(320, abs=20)
 
 
 def test_one_odd_window_is_not_believed():
     found = [cell(f, 8 if 500 <= f < 620 else 0, 0.8) for f in range(0, 2000, 10)]
-    judged = judge(found, RULES, 8.0)
-    assert judged.verdict != "fail" or len(judged.passages[0].windows) >= 3
+    judged = decide_sync(found, RULES, 8.0)
+    assert judged.verdict != "fail" or len(judged.intervals[0].windows) >= 3
 
 
 def test_the_speaking_face_decides_and_not_the_silent_one():
     found = []
     for frame in range(0, 600, 10):
         found += [cell(frame, -9, 0.05, track=0), cell(frame, 4, 0.8, track=1)]
-    judged = judge(found, RULES, 8.0)
+    judged = decide_sync(found, RULES, 8.0)
     assert judged.verdict == "fail"
-    assert judged.passages[0].best.peak.frames == pytest.approx(4, abs=0.3)
+    assert judged.intervals[0].best.peak.frames == pytest.approx(4, abs=0.3)
     assert {c.track for w in judged.windows for c in w.cells} == {1}
 
 
 def test_a_peak_at_the_end_of_the_range_says_nothing():
     found = [cell(f, 17, 0.8) for f in range(0, 600, 10)]
-    assert judge(found, RULES, 8.0).verdict == "inconclusive"
+    assert decide_sync(found, RULES, 8.0).verdict == "inconclusive"
 
 
 def test_between_in_step_and_out_of_step_nothing_is_said():
     found = [cell(f, 1.75, 0.8) for f in range(0, 600, 10)]
-    assert judge(found, RULES, 8.0).verdict == "inconclusive"
+    assert decide_sync(found, RULES, 8.0).verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(

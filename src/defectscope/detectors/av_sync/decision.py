@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.crops import RATE_FPS
-from defectscope.detectors.av_sync.fragments import FRAGMENT_FRAMES, Cell
-from defectscope.detectors.av_sync.offsets import (
-    CELL_FRAMES,
-    MS_PER_FRAME,
-    Peak,
-    joined,
-    peak,
-)
+from defectscope.detectors.av_sync.fragments import Cell
+from defectscope.detectors.av_sync.windows import Rules, Window, speaking, windows
 
 Floats = NDArray[np.float64]
 
@@ -27,85 +20,12 @@ _VOTE_CELLS = 4
 _AGREE_FRAMES = 1.5
 # One large window begins every so many cells.
 _HOP_CELLS = 2
-# Offsets of one passage differ by no more than this from one window to the next, frames.
+# Offsets of one interval differ by no more than this from one window to the next, frames.
 _STEADY_FRAMES = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What was tuned.
-
-    Attributes:
-        slope: Of the probability that a window's offset is right, over its lead.
-        offset: Likewise, the intercept; the probability is 1 / (1 + exp(-slope lead - offset)).
-        network_share: How much the network's curve counts beside the linear model's, 0 to 1.
-        conclusive: Less probable windows say nothing.
-        in_step_ms: Offsets up to this are in step.
-        out_of_step_ms: Offsets from this on are not; in between nothing is said.
-        min_votes: Small windows that must agree.
-        min_pairs: Pairs of picture and sound that a window needs.
-    """
-
-    slope: float
-    offset: float
-    network_share: float
-    conclusive: float
-    in_step_ms: float
-    out_of_step_ms: float
-    min_votes: int
-    min_pairs: int
-
-    @staticmethod
-    def of(thresholds: Mapping[str, float]) -> Rules:
-        """Reads the thresholds of detector.json."""
-        return Rules(
-            slope=thresholds["probability_slope"],
-            offset=thresholds["probability_offset"],
-            network_share=thresholds["network_share"],
-            conclusive=thresholds["conclusive"],
-            in_step_ms=thresholds["in_step_ms"],
-            out_of_step_ms=thresholds["out_of_step_ms"],
-            min_votes=int(thresholds["min_votes"]),
-            min_pairs=int(thresholds["min_pairs"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What a stretch of a few seconds says.
-
-    Attributes:
-        start_frame: First frame, 25 a second.
-        end_frame: First frame after it.
-        curve: (31,) likeness by offset.
-        peak: Where it is highest.
-        lead: The peak's lead in units of its own noise.
-        probability: That the offset is right.
-        votes: Offsets of the small windows within it, frames.
-        agreeing: How many of them agree.
-        state: `in_step`, `out_of_step`, or `open` where nothing can be said.
-        cells: What it was made of.
-    """
-
-    start_frame: int
-    end_frame: int
-    curve: Floats
-    peak: Peak
-    lead: float
-    probability: float
-    votes: tuple[float, ...]
-    agreeing: int
-    state: str
-    cells: tuple[Cell, ...]
-
-    @property
-    def centre_s(self) -> float:
-        """Its middle, seconds."""
-        return (self.start_frame + self.end_frame) / 2 / RATE_FPS
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
+class OutOfSyncInterval:
     """A stretch that is out of step.
 
     Attributes:
@@ -125,21 +45,21 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class SyncDecision:
     """What was concluded.
 
     Attributes:
         verdict: `pass`, `fail` or `inconclusive`.
-        passages: Stretches out of step.
+        intervals: Stretches out of step.
         windows: Every window.
     """
 
     verdict: str
-    passages: tuple[Passage, ...] = ()
+    intervals: tuple[OutOfSyncInterval, ...] = ()
     windows: tuple[Window, ...] = field(default=())
 
 
-def judge(cells: Sequence[Cell], rules: Rules, window_s: float) -> Judgement:
+def decide_sync(cells: Sequence[Cell], rules: Rules, window_s: float) -> SyncDecision:
     """Decides about a programme, or a part of one.
 
     Args:
@@ -149,103 +69,15 @@ def judge(cells: Sequence[Cell], rules: Rules, window_s: float) -> Judgement:
     """
     seen = speaking(cells, rules)
     found = windows(seen, rules, window_s)
-    passages, doubtful = _passages(found)
-    if passages:
-        return Judgement("fail", tuple(passages), tuple(found))
+    intervals, doubtful = _intervals(found)
+    if intervals:
+        return SyncDecision("fail", tuple(intervals), tuple(found))
     steady = any(w.state == "in_step" for w in found) and not doubtful
-    return Judgement("pass" if steady else "inconclusive", (), tuple(found))
+    return SyncDecision("pass" if steady else "inconclusive", (), tuple(found))
 
 
-def speaking(cells: Sequence[Cell], rules: Rules) -> list[Cell]:
-    """Keeps, of every fragment, the face whose lips fit the sound best at some offset."""
-    out: list[Cell] = []
-    for _, group in groupby(cells, key=lambda c: c.frame // FRAGMENT_FRAMES):
-        tracks: dict[int, list[Cell]] = {}
-        for cell in group:
-            tracks.setdefault(cell.track, []).append(cell)
-        taken: list[Cell] = []
-        # One after the other may speak; of those seen at the same time, one.
-        for own in sorted(tracks.values(), key=lambda own: -_lead(own, rules)):
-            busy = [(c.frame, c.frame + c.frames) for c in taken]
-            taken += [
-                c for c in own if all(c.frame + c.frames <= a or c.frame >= b for a, b in busy)
-            ]
-        out += sorted(taken, key=lambda c: c.frame)
-    return out
-
-
-def windows(cells: Sequence[Cell], rules: Rules, window_s: float) -> list[Window]:
-    """Gives the windows of a programme: as long as asked for, or as long as it is."""
-    if not cells:
-        return []
-    length = round(window_s * RATE_FPS)
-    begins = np.array([c.frame for c in cells])
-    last = int(begins[-1]) + cells[-1].frames
-    starts = range(
-        int(begins[0]), max(int(begins[0]) + 1, last - length + 1), _HOP_CELLS * CELL_FRAMES
-    )
-    out: list[Window] = []
-    previous: tuple[int, int] | None = None
-    for start in starts:
-        low, high = (int(i) for i in np.searchsorted(begins, [start, start + length]))
-        if high <= low or (low, high) == previous:
-            continue
-        previous = (low, high)
-        window = _window(cells[low:high], rules)
-        if window is not None:
-            out.append(window)
-    return out
-
-
-def likeness(cells: Sequence[Cell], rules: Rules) -> tuple[Floats, float]:
-    """Gives the curve of some cells, and how many pairs stand behind it."""
-    canonical = joined([c.canonical for c in cells])
-    curve = canonical.mean
-    own = [c.network for c in cells if c.network is not None]
-    if own and rules.network_share > 0:
-        curve = (1 - rules.network_share) * curve + rules.network_share * joined(own).mean
-    return curve, float(canonical.pairs.max(initial=0.0))
-
-
-def _lead(cells: Sequence[Cell], rules: Rules) -> float:
-    curve, pairs = likeness(cells, rules)
-    return peak(curve).lead * float(np.sqrt(pairs))
-
-
-def _window(cells: Sequence[Cell], rules: Rules) -> Window | None:
-    curve, pairs = likeness(cells, rules)
-    if pairs < rules.min_pairs:
-        return None
-    top = peak(curve)
-    lead = top.lead * float(np.sqrt(pairs))
-    probability = float(1 / (1 + np.exp(-np.clip(rules.slope * lead + rules.offset, -60, 60))))
-    votes = tuple(
-        peak(likeness(cells[i : i + _VOTE_CELLS], rules)[0]).frames
-        for i in range(max(1, len(cells) - _VOTE_CELLS + 1))
-    )
-    agreeing = sum(abs(v - top.frames) <= _AGREE_FRAMES for v in votes)
-    state = "open"
-    if probability >= rules.conclusive and agreeing >= rules.min_votes and not top.at_end:
-        if abs(top.ms) <= rules.in_step_ms:
-            state = "in_step"
-        elif abs(top.ms) >= rules.out_of_step_ms:
-            state = "out_of_step"
-    return Window(
-        cells[0].frame,
-        cells[-1].frame + cells[-1].frames,
-        curve,
-        top,
-        lead,
-        probability,
-        votes,
-        agreeing,
-        state,
-        tuple(cells),
-    )
-
-
-def _passages(found: Sequence[Window]) -> tuple[list[Passage], bool]:
-    """Gives the passages out of step, and whether others were too short to be believed."""
+def _intervals(found: Sequence[Window]) -> tuple[list[OutOfSyncInterval], bool]:
+    """Gives the intervals out of step, and whether others were too short to be believed."""
     runs: list[list[int]] = []
     for index, window in enumerate(found):
         if window.state != "out_of_step":
@@ -256,12 +88,12 @@ def _passages(found: Sequence[Window]) -> tuple[list[Passage], bool]:
             runs.append([index])
     # A clip so short that it has few windows is judged by those.
     wanted = min(3, len(found))
-    passages = [
-        Passage(*_ends(found, run[0], run[-1]), tuple(found[i] for i in run))
+    intervals = [
+        OutOfSyncInterval(*_ends(found, run[0], run[-1]), tuple(found[i] for i in run))
         for run in runs
         if len(run) >= wanted
     ]
-    return passages, len(passages) < len(runs)
+    return intervals, len(intervals) < len(runs)
 
 
 def _continues(found: Sequence[Window], before: int, index: int) -> bool:
@@ -271,7 +103,7 @@ def _continues(found: Sequence[Window], before: int, index: int) -> bool:
 
 
 def _ends(found: Sequence[Window], first: int, last: int) -> tuple[float, float]:
-    """Where a passage begins and ends: halfway between windows that disagree, else at the edge."""
+    """Where a interval begins and ends: halfway between windows that disagree, else at the edge."""
     start_s = found[first].start_frame / RATE_FPS
     end_s = found[last].end_frame / RATE_FPS
     before = [w for w in found[:first] if w.state != "open"]
@@ -294,14 +126,3 @@ def perceptibility(offset_ms: float) -> float:
     if size <= noticed:
         return size / noticed
     return 1 + (size - noticed) / (refused - noticed)
-
-
-def spread_ms(window: Window) -> float:
-    """Gives the standard deviation of the agreeing votes, milliseconds."""
-    near = [v for v in window.votes if abs(v - window.peak.frames) <= _AGREE_FRAMES]
-    return float(np.std(near)) * MS_PER_FRAME if near else 0.0
-
-
-def as_distances(curve: Floats) -> list[float]:
-    """Gives likeness as distance: 0 where picture and sound are most alike."""
-    return [round(float(v), 4) for v in curve.max() - curve]

@@ -21,20 +21,13 @@ from defectscope.detectors.av_sync.analysis import (
 from defectscope.detectors.av_sync.canonical import Canonical, load_canonical
 from defectscope.detectors.av_sync.clips import MAX_HEIGHT_PX
 from defectscope.detectors.av_sync.crops import RATE_FPS
-from defectscope.detectors.av_sync.decision import (
-    Passage,
-    Rules,
-    Window,
-    as_distances,
-    judge,
-    perceptibility,
-    spread_ms,
-)
+from defectscope.detectors.av_sync.decision import OutOfSyncInterval, decide_sync, perceptibility
 from defectscope.detectors.av_sync.faces import MODULE, PACKAGE, face_models
 from defectscope.detectors.av_sync.network import SyncNet, load_network
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
+from defectscope.detectors.av_sync.windows import Rules, Window, as_distances, spread_ms
 from defectscope.engine.artifacts import bundled, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Measurements, Verdict
@@ -133,21 +126,23 @@ class AvSync:
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Turns likeness over offsets into a verdict."""
         rules = Rules.of(self.tuned.thresholds)
-        judged = judge(cells_of(measurements), rules, self.params.window_s)
-        scores = np.array([_score(w, rules) for w in judged.windows])
-        times_s = np.array([w.centre_s for w in judged.windows])
+        decision = decide_sync(cells_of(measurements), rules, self.params.window_s)
+        scores = np.array([_score(w, rules) for w in decision.windows])
+        times_s = np.array([w.centre_s for w in decision.windows])
         return DetectorResult(
-            verdict=cast("Verdict", judged.verdict),
-            findings=tuple(self._finding(p, measurements, stream) for p in judged.passages),
+            verdict=cast("Verdict", decision.verdict),
+            findings=tuple(self._finding(p, measurements, stream) for p in decision.intervals),
             peak_score={"av_sync": round(float(scores.max(initial=0.0)), 4)},
             curves={"av_sync": curve(times_s, scores)} if len(scores) else {},
         )
 
-    def _finding(self, passage: Passage, measurements: Measurements, stream: StreamInfo) -> Finding:
-        best = passage.best
+    def _finding(
+        self, interval: OutOfSyncInterval, measurements: Measurements, stream: StreamInfo
+    ) -> Finding:
+        best = interval.best
         video = stream.video
         size = (video.width, video.height) if video is not None else (1, 1)
-        offset_ms = float(np.median([w.peak.ms for w in passage.windows]))
+        offset_ms = float(np.median([w.peak.ms for w in interval.windows]))
         evidence: dict[str, Any] = {
             "offset_ms": round(offset_ms, 1),
             "spread_ms": round(spread_ms(best), 1),
@@ -156,14 +151,14 @@ class AvSync:
             "windows_agreeing": best.agreeing,
             "offsets_ms": [round(float(o) * MS_PER_FRAME) for o in OFFSETS],
             "distances": as_distances(best.curve),
-            "tracks": _tracks(passage, size),
-            "thumbnails_jpeg_base64": _thumbnails(passage, thumbnails_of(measurements)),
+            "tracks": _tracks(interval, size),
+            "thumbnails_jpeg_base64": _thumbnails(interval, thumbnails_of(measurements)),
         }
         return Finding(
             detector=self.name,
             defect="av_sync",
-            start_s=passage.start_s,
-            end_s=passage.end_s,
+            start_s=interval.start_s,
+            end_s=interval.end_s,
             confidence=round(best.probability, 4),
             severity=severity_of(self.tuned.severity["av_sync"], evidence),
             evidence=evidence,
@@ -176,10 +171,10 @@ def _score(window: Window, rules: Rules) -> float:
     return round(window.probability * min(1.0, far), 4)
 
 
-def _tracks(passage: Passage, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _tracks(interval: OutOfSyncInterval, size: tuple[int, int]) -> list[dict[str, Any]]:
     """Gives whose lips were read, when and where: left, top, width and height in source pixels."""
     out: list[dict[str, Any]] = []
-    cells = {(c.frame, c.track): c for w in passage.windows for c in w.cells}
+    cells = {(c.frame, c.track): c for w in interval.windows for c in w.cells}
     seen: list[NDArray[np.float64]] = []
     for key in sorted(cells):
         cell = cells[key]
@@ -201,9 +196,11 @@ def _tracks(passage: Passage, size: tuple[int, int]) -> list[dict[str, Any]]:
     return out[:_MOST_TRACKS]
 
 
-def _thumbnails(passage: Passage, kept: Mapping[tuple[int, int], NDArray[np.uint8]]) -> list[str]:
+def _thumbnails(
+    interval: OutOfSyncInterval, kept: Mapping[tuple[int, int], NDArray[np.uint8]]
+) -> list[str]:
     """Gives the mouths that were read, as JPEG files in base64, one for every track."""
-    read = {(c.frame, c.track) for w in passage.windows for c in w.cells}
+    read = {(c.frame, c.track) for w in interval.windows for c in w.cells}
     chosen = [kept[key] for key in sorted(read & set(kept))][:_MOST_TRACKS]
     large = [np.kron(luma, np.ones((3, 3), np.uint8)) for luma in chosen]
     return [

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Simulator, ladder
+from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import (
     Events,
     Sound,
@@ -21,6 +21,7 @@ from defectscope.simulate.effects.audio_span import (
     rms,
 )
 from defectscope.simulate.effects.sound import from_db
+from defectscope.simulate.parameters import ladder
 
 # SciPy annotates its results with arrays of other libraries as well.
 signal = cast("Any", scipy.signal)

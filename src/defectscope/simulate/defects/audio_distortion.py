@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Simulator, ladder
+from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import Events, Sound, WholeSpanSimulator
+from defectscope.simulate.parameters import ladder
 
 # SciPy annotates its results with arrays of other libraries as well.
 fft = cast("Any", scipy.fft)

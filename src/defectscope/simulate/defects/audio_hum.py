@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Simulator, jitter, ladder
+from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import (
     Events,
     Sound,
@@ -19,6 +19,7 @@ from defectscope.simulate.effects.audio_span import (
     rms,
 )
 from defectscope.simulate.effects.sound import from_db
+from defectscope.simulate.parameters import jitter, ladder
 
 # What `draw` chooses among, and what is made when it is asked for by name.
 FAMILIES = ("mains", "buzz")

@@ -12,8 +12,9 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import AudioSimulator, Plan, Simulator, Truth, ladder
+from defectscope.simulate.contract import AudioSimulator, Plan, Simulator, Truth
 from defectscope.simulate.effects.sound import ramp, sample_span
+from defectscope.simulate.parameters import ladder
 
 # Over so many milliseconds the moved sound takes over from the sound in step, and back.
 _SEAM_MS = 4.0

@@ -13,7 +13,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     FrameSimulator,
@@ -21,6 +21,7 @@ from defectscope.simulate.effects.frames import (
     to_codes,
     to_native,
 )
+from defectscope.simulate.parameters import ladder
 
 # A step shows where it is at least so high, in codes, in the picture that comes out, between sides
 # that are flat for three samples to within one code, and was at most half as high before.

@@ -10,7 +10,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     FrameSimulator,
@@ -18,6 +18,7 @@ from defectscope.simulate.effects.frames import (
     code_scale,
     to_native,
 )
+from defectscope.simulate.parameters import ladder
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,15 +23,7 @@ from defectscope.media.pixels import planes_of as views_of
 from defectscope.media.reader import open_media
 from defectscope.media.stream import StreamInfo
 from defectscope.media.writer import Writer
-from defectscope.simulate.contract import (
-    ContainerSimulator,
-    Plan,
-    Simulator,
-    Truth,
-    VideoSimulator,
-    jitter,
-    ladder,
-)
+from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.bitstream_damage import DAMAGES, Damage, Harm, break_stream
 from defectscope.simulate.effects.damage_mask import (
     DAMAGED,
@@ -42,6 +34,7 @@ from defectscope.simulate.effects.damage_mask import (
 )
 from defectscope.simulate.effects.drawn_blocks import LOOKS, Look, Patch, draw_patches, paint
 from defectscope.simulate.effects.frames import Extent, planes_of, time_of, with_planes, within
+from defectscope.simulate.parameters import jitter, ladder
 
 # A picture counts as damaged from this share of its area on: four macroblocks of 1080p.
 _LEAST_AREA = 1 / 2000

@@ -13,9 +13,10 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.effects.resample import resize
+from defectscope.simulate.parameters import jitter, ladder
 
 _KINDS = ("gaussian", "defocus", "upscaled")
 

@@ -11,9 +11,10 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.cues import Captions
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import CaptionSimulator, Plan, Simulator, Truth, ladder
+from defectscope.simulate.contract import CaptionSimulator, Plan, Simulator, Truth
 from defectscope.simulate.effects.caption_cues import check_range, hit_cues
 from defectscope.simulate.effects.caption_text import caption_blocks
+from defectscope.simulate.parameters import ladder
 
 _DRAWN = ("arrow", "time", "reversed", "encoding", "number")
 _FAULTS = (*_DRAWN, "empty", "comma")

@@ -12,8 +12,9 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth
 from defectscope.simulate.effects.caption_cues import CueSimulator, check_range, hit_cues
+from defectscope.simulate.parameters import jitter, ladder
 
 
 @dataclass(frozen=True, slots=True)

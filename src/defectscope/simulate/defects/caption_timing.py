@@ -11,8 +11,9 @@ import numpy as np
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth
 from defectscope.simulate.effects.caption_cues import CueSimulator, check_range, shown_in
+from defectscope.simulate.parameters import jitter, ladder
 
 
 @dataclass(frozen=True, slots=True)

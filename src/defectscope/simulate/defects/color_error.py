@@ -10,9 +10,10 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.effects.resample import shift
+from defectscope.simulate.parameters import jitter, ladder
 
 _KINDS = ("illegal_range", "cast", "chroma_shift", "chroma_swap", "chroma_loss")
 # What these do to a grey picture nobody sees.

@@ -13,7 +13,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.roundtrip import Roundtrip
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     Extent,
@@ -24,6 +24,7 @@ from defectscope.simulate.effects.frames import (
     within,
 )
 from defectscope.simulate.effects.resample import resize
+from defectscope.simulate.parameters import ladder
 
 _CODECS = {"mpeg2video": 31, "mpeg4": 31, "libx264": 51}
 

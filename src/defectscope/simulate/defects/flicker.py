@@ -12,7 +12,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo, VideoInfo
-from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     FrameSimulator,
@@ -22,6 +22,7 @@ from defectscope.simulate.effects.frames import (
     to_native,
     white_code,
 )
+from defectscope.simulate.parameters import jitter, ladder
 
 _KINDS = ("luma", "general_flash", "red_flash")
 # Source: ITU-R BT.1702-3: so many flashes a second are allowed.

@@ -15,7 +15,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Extent,
     planes_of,
@@ -26,6 +26,7 @@ from defectscope.simulate.effects.frames import (
     within,
 )
 from defectscope.simulate.effects.visibility import visible_share
+from defectscope.simulate.parameters import ladder
 
 # Whether something moves shows over a quarter of a second, in one block of 2,000.
 _MOTION_S = Fraction(1, 4)

@@ -11,7 +11,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     Extent,
@@ -21,6 +21,7 @@ from defectscope.simulate.effects.frames import (
     within,
 )
 from defectscope.simulate.effects.weaving import weave
+from defectscope.simulate.parameters import ladder
 
 
 @dataclass(frozen=True, slots=True)

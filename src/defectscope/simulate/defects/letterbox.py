@@ -11,7 +11,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     FrameSimulator,
@@ -20,6 +20,7 @@ from defectscope.simulate.effects.frames import (
     to_native,
 )
 from defectscope.simulate.effects.resample import resize
+from defectscope.simulate.parameters import jitter, ladder
 
 _KINDS = ("letter", "pillar", "window")
 

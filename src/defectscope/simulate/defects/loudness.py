@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth
 from defectscope.simulate.effects.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
+from defectscope.simulate.parameters import ladder
 
 
 @dataclass(frozen=True, slots=True)

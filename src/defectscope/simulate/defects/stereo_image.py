@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, jitter, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
+from defectscope.simulate.parameters import jitter, ladder
 
 P = TypeVar("P")
 Change = Callable[[Block], NDArray[Any]]

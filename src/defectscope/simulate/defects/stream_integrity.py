@@ -12,7 +12,8 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.packets import PacketRecord, flip_bytes, read_packets, rewrite_packets
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth, jitter, ladder
+from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth
+from defectscope.simulate.parameters import jitter, ladder
 
 _KINDS = (
     "lost_video",

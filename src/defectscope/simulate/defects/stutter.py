@@ -12,9 +12,10 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import end_of, planes_of, time_of, with_planes, within
 from defectscope.simulate.effects.visibility import visible_share
+from defectscope.simulate.parameters import ladder
 
 _KINDS = ("repeat", "drop", "cadence_22", "cadence_32")
 _GROUP_GAP_S = 1.0

@@ -14,7 +14,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
-from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator, ladder
+from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Arrays,
     end_of,
@@ -24,6 +24,7 @@ from defectscope.simulate.effects.frames import (
     within,
 )
 from defectscope.simulate.effects.visibility import BLOCK_PX, visible_share
+from defectscope.simulate.parameters import ladder
 
 _VISIBLE_SHARE = 0.01
 _GROUP_GAP_S = 1.0

@@ -12,8 +12,9 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo, VideoInfo
-from defectscope.simulate.contract import Plan, Simulator, ladder
+from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
+from defectscope.simulate.parameters import ladder
 from defectscope.simulate.synthetic.lettering import write_text
 
 _KINDS = ("smpte_bars", "ebu_bars", "solid", "slate")
