@@ -34,6 +34,7 @@
     │   └── SettingError                a variable of the container makes no sense
     ├── DeployError                     a deployment step failed
     └── LocalError                      SageMaker on this machine failed
+Messages may change between releases; codes, statuses and classes do not.
 """
 
 from __future__ import annotations
