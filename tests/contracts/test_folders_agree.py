@@ -33,7 +33,7 @@ def test_every_detector_has_its_folders(name: str) -> None:
 
 
 def test_no_folder_is_left_over() -> None:
-    known = {*names(), "all_detectors"}
+    known = {*names(), "all_detectors", "spatial_audio"}
     for kind in ("handlers", "model_artifacts"):
         found = {p.name for p in (ROOT / kind).iterdir() if p.is_dir() and any(p.iterdir())}
         assert found <= known, found - known

@@ -24,7 +24,9 @@ from defectscope.serving.settings import ServingSettings
 
 ROOT = Path(__file__).parents[2]
 HANDLERS = sorted(p.parent for p in (ROOT / "handlers").glob("*/handler.py"))
-ONE_DETECTOR = [p for p in HANDLERS if p.name != "all_detectors"]
+# What answers with sound instead of a report.
+RENDERERS = {"spatial_audio"}
+ONE_DETECTOR = [p for p in HANDLERS if p.name not in {"all_detectors", *RENDERERS}]
 FUNCTION = ast.FunctionDef
 STEPS = ("preprocess", "inference", "postprocess")
 
@@ -33,7 +35,7 @@ def test_every_detector_has_a_handler_and_every_handler_a_detector():
     missing = {*names(), "all_detectors"} - {p.name for p in HANDLERS}
     assert not missing, "docs/serving.md says what a new detector's folder in handlers/ holds"
     detectors = {p.parent.name for p in (ROOT / "src/defectscope/detectors").glob("*/__init__.py")}
-    assert {p.name for p in HANDLERS} <= {*detectors, "all_detectors"}
+    assert {p.name for p in HANDLERS} <= {*detectors, *RENDERERS, "all_detectors"}
     assert {p.name for p in (ROOT / "handlers").iterdir() if p.is_dir()} == {
         p.name for p in HANDLERS
     }
@@ -83,7 +85,10 @@ def test_a_readme_shows_a_request_that_the_endpoint_understands(folder):
     if folder.name != "all_detectors":
         assert read.detectors == (folder.name,)
     (response,) = re.findall(r"```json response\n(.*?)```", text, re.DOTALL)
-    assert set(json.loads(response)) >= {"schema", "asset", "findings", "verdicts"}
+    wanted = (
+        {"rendering", "audio"} if folder.name in RENDERERS else {"asset", "findings", "verdicts"}
+    )
+    assert set(json.loads(response)) >= {"schema", *wanted}
 
 
 def handler_of(folder: Path) -> DetectorHandler:

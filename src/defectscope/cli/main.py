@@ -15,6 +15,7 @@ _EXTRA_OF = {
     "av": "engine",
     "numpy": "engine",
     "rich": "engine",
+    "soundfile": "engine",
     "scipy": "engine",
     "torch": "engine",
     "wasmtime": "engine",
@@ -40,7 +41,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Gives the parser of the whole command line."""
-    from defectscope.cli import analyze, detectors, local, report, simulate
+    from defectscope.cli import analyze, detectors, local, render, report, simulate
 
     parser = argparse.ArgumentParser(
         prog="defectscope",
@@ -51,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=defectscope.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (analyze, detectors, simulate, local, report):
+    for module in (analyze, detectors, simulate, render, local, report):
         module.add_parser(commands)
     return parser
 

@@ -41,15 +41,24 @@ def folder_of(kind: str) -> Path:
     return bundled(cast("Any", kind))
 
 
+def artifact_of(name: str) -> Path | None:
+    """Gives the file that says what a detector or renderer is; None where there is none."""
+    folder = folder_of("model_artifacts") / name
+    for file in ("detector.json", "renderer.json"):
+        if (folder / file).is_file():
+            return folder / file
+    return None
+
+
 def version_of(name: str) -> str:
-    """Gives the version of a detector's artifact; the package's own for all of them.
+    """Gives the version of a detector's or renderer's artifact; the package's own for all of them.
 
     Raises:
         DeployError: The artifact is broken.
     """
     if name == ALL:
         return defectscope.__version__
-    path = folder_of("model_artifacts") / name / "detector.json"
+    path = artifact_of(name) or folder_of("model_artifacts") / name / "detector.json"
     try:
         return str(json.loads(path.read_text("utf-8"))["version"])
     except (OSError, ValueError, KeyError) as error:

@@ -24,7 +24,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from defectscope.deploy.archive_contents import ALL, folder_of, stage, tree_sha256, version_of
+from defectscope.deploy.archive_contents import (
+    ALL,
+    artifact_of,
+    folder_of,
+    stage,
+    tree_sha256,
+    version_of,
+)
 from defectscope.deploy.archive_packing import reproducible, run_archiver, write_tar
 from defectscope.errors import DeployError
 
@@ -70,11 +77,10 @@ def handler_names() -> tuple[str, ...]:
 
     A detector without its artifact is still to be tuned or trained: there is nothing to deploy.
     """
-    artifacts = folder_of("model_artifacts")
     names = [
         p.parent.name
         for p in sorted(folder_of("handlers").glob("*/handler.py"))
-        if p.parent.name == ALL or (artifacts / p.parent.name / "detector.json").is_file()
+        if p.parent.name == ALL or artifact_of(p.parent.name) is not None
     ]
     return (*(name for name in names if name != ALL), *(name for name in names if name == ALL))
 

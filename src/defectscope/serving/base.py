@@ -17,11 +17,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from defectscope.analysis import MeasuredAsset
 from defectscope.detectors import load
-from defectscope.errors import DefectscopeError, OverloadedError
+from defectscope.errors import DefectscopeError, OverloadedError, ServingError
 from defectscope.serving.assets import OpenAsset
 from defectscope.serving.codec import (
     JSON,
@@ -70,11 +70,23 @@ class Context(Protocol):
         ...
 
 
-class DetectorHandler:
-    """Base of all handlers.
+class Closes(Protocol):
+    """What a request has opened."""
+
+    def close(self) -> None:
+        """Closes what is open."""
+        ...
+
+
+Opened = TypeVar("Opened", bound=Closes)
+Result = TypeVar("Result")
+
+
+class Handler(Generic[Opened, Result]):
+    """Base of all handlers: three steps around what a request opens and what comes of it.
 
     Attributes:
-        serves: Detectors that this handler offers.
+        serves: Detectors, or the renderer, that this handler offers.
         settings: The operator's bounds and permissions, read by `initialize`.
     """
 
@@ -86,17 +98,31 @@ class DetectorHandler:
         self._metrics = Metrics(ServingSettings(metrics="off"), "")
         self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
 
-    def preprocess(self, request: AnalysisRequest) -> OpenAsset:
-        """Opens the media of a request and selects frames and sound."""
+    def preprocess(self, request: AnalysisRequest) -> Opened:
+        """Opens the media of a request and selects what is needed of it."""
         raise TypeError("a handler gives its own preprocess")
 
-    def inference(self, asset: OpenAsset) -> MeasuredAsset:
-        """Measures an asset, or joins the measurements of its segments."""
+    def inference(self, asset: Opened, /) -> Result:
+        """Does the work on what was opened."""
         raise TypeError("a handler gives its own inference")
 
-    def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
-        """Decides over what was measured and returns the answer's JSON object."""
+    def postprocess(self, result: Result, request: AnalysisRequest, /) -> dict[str, Any]:
+        """Returns the answer's JSON object."""
         raise TypeError("a handler gives its own postprocess")
+
+    def prove(self, status: int, answer: Mapping[str, Any]) -> None:
+        """Checks the answer to a trial request, of an archive that was just built.
+
+        Raises:
+            ServingError: It is not what the handler serves.
+        """
+        raise TypeError("a kind of handler says what its answers are")
+
+    def load_models(self) -> None:
+        """Loads what requests will need, when the worker starts."""
+
+    def count(self, answer: Mapping[str, Any], wall_s: float, request_id: str) -> None:
+        """Writes metrics of one answer."""
 
     def initialize(self, ctx: Context) -> None:
         """Reads the settings and, unless that is left to first use, loads the weights.
@@ -108,8 +134,8 @@ class DetectorHandler:
         self.settings = ServingSettings.from_environment()
         self._metrics = Metrics(self.settings, ctx.model_name)
         self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
-        for name in self.serves if self.eager else ():
-            load(name)
+        if self.eager:
+            self.load_models()
 
     def handle(self, data: Sequence[Mapping[str, Any]], ctx: Context) -> list[str]:
         """Answers every item of a batch; TorchServe's entry point."""
@@ -171,8 +197,8 @@ class DetectorHandler:
                 raise OverloadedError("this worker is busy; ask again later")
             try:
                 with contextlib.closing(self.preprocess(request)) as asset:
-                    measured = self.inference(asset)
-                answer = self.postprocess(measured, request)
+                    result = self.inference(asset)
+                answer = self.postprocess(result, request)
                 text = to_text(answer)
             finally:
                 self._streams.release()
@@ -180,7 +206,7 @@ class DetectorHandler:
             status, answer = self._failure(error, request_id, request.id)
             return status, to_text(answer)
         wall_s = time.perf_counter() - began_s
-        self._metrics.analyzed(answer, wall_s=wall_s, request_id=request_id)
+        self.count(answer, wall_s, request_id)
         return 200, text
 
     def _failure(
@@ -200,6 +226,28 @@ class DetectorHandler:
             _LOG.error("request %s failed", request_id, exc_info=error)
             answer["error"]["message"] = "internal error; the log has it under this request id"
         return known.http_status, answer
+
+
+class DetectorHandler(Handler[OpenAsset, MeasuredAsset]):
+    """Base of handlers whose answer is a report."""
+
+    def prove(self, status: int, answer: Mapping[str, Any]) -> None:
+        """Checks that the answer is the report of all detectors that the handler serves.
+
+        Raises:
+            ServingError: It is not.
+        """
+        if status != 200 or set(answer.get("verdicts", {})) != set(self.serves):
+            raise ServingError(f"answered with {status}: {to_text(answer)[:400]}")
+
+    def load_models(self) -> None:
+        """Loads the detectors with their weights."""
+        for name in self.serves:
+            load(name)
+
+    def count(self, answer: Mapping[str, Any], wall_s: float, request_id: str) -> None:
+        """Counts the asset and its findings."""
+        self._metrics.analyzed(answer, wall_s=wall_s, request_id=request_id)
 
 
 def _id_of(line: bytes) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import defectscope
 from defectscope.errors import ServingError
-from defectscope.serving.base import DetectorHandler
+from defectscope.serving.base import Handler
 from defectscope.serving.sample import sample_avi
 
 
@@ -53,7 +53,7 @@ class BareContext:
         self.content_type = value
 
 
-def load_handler(folder: Path) -> DetectorHandler:
+def load_handler(folder: Path) -> Handler[Any, Any]:
     """Imports handler.py from the archive's folder and makes its one class.
 
     Raises:
@@ -69,14 +69,14 @@ def load_handler(folder: Path) -> DetectorHandler:
     ]
     if len(own) != 1:
         raise ServingError(f"handler.py must hold exactly one class, not {len(own)}")
-    return cast("DetectorHandler", own[0]())
+    return cast("Handler[Any, Any]", own[0]())
 
 
-def predict(handler: DetectorHandler, name: str, media: bytes) -> dict[str, Any]:
-    """Gives the report of some media, after checking that a broken body is refused.
+def predict(handler: Handler[Any, Any], name: str, media: bytes) -> dict[str, Any]:
+    """Gives the answer to some media, after checking that a broken body is refused.
 
     Raises:
-        ServingError: The answer is not the report of all detectors that the handler serves.
+        ServingError: The answer is not what the handler serves.
     """
     reasons = _Reasons()
     logging.getLogger("defectscope.serving").addHandler(reasons)
@@ -88,9 +88,10 @@ def predict(handler: DetectorHandler, name: str, media: bytes) -> dict[str, Any]
     context = BareContext(name, {"Content-Type": "application/octet-stream"})
     (text,) = handler.handle([{"body": bytearray(media)}], context)
     answer = json.loads(text)
-    if context.status != 200 or set(answer.get("verdicts", {})) != set(handler.serves):
-        reason = reasons.last or text[:400]
-        raise ServingError(f"{name}: answered with {context.status}: {reason}")
+    try:
+        handler.prove(context.status, answer)
+    except ServingError as error:
+        raise ServingError(f"{name}: {reasons.last or error.message}") from error
     return answer
 
 

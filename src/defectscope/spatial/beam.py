@@ -26,6 +26,9 @@ NULL_DB = -30.0
 BEAM_CAP_DB = 12.0
 # Below, drivers would be asked for more than they have; the beam opens to what they do alone.
 _FADE_HZ = (60.0, 140.0)
+# Above, drivers are wavelengths apart and a beam has many lobes: the driver in the middle plays.
+_FADE_OUT_HZ = (2_200.0, 3_200.0)
+_MIDDLE_M = 0.02
 _ROUNDS = 32
 _CAP_ROUNDS = 6
 _CAP_TOLERANCE = 1.001
@@ -45,9 +48,9 @@ def beam_filters(
 ) -> Reals:
     """Returns the filters that make a beam ahead of the device, (drivers, taps).
 
-    At every frequency the weights have unit gain ahead and, of all that reach the wanted depth at
-    the nulls, the least energy. Where the depth takes more driver gain than the cap, the nulls
-    become shallower.
+    From 140 Hz to 2.2 kHz the weights have unit gain ahead and, of all that reach the wanted
+    depth at the nulls, the least energy. Where the depth takes more driver gain than the cap, the
+    nulls become shallower. Above, the driver in the middle plays alone.
 
     Args:
         device: Anything that `load_device` takes.
@@ -85,14 +88,18 @@ def beam_filters(
     # The least energy alone, where nothing is asked of the sides.
     power = np.maximum(np.sum(np.abs(ahead) ** 2, axis=1), 1e-12)
     alone = np.conj(ahead) * (goal / power)[:, None]
+    single = _middle(checked, ahead, goal, alone)
     share = np.clip((grid - _FADE_HZ[0]) / (_FADE_HZ[1] - _FADE_HZ[0]), 0, 1)[:, None]
+    high = (grid - _FADE_OUT_HZ[0]) / (_FADE_OUT_HZ[1] - _FADE_OUT_HZ[0])
+    high = np.clip(high, 0, 1)[:, None]
     # Cutting the response to so many taps adds ripples: the cap is lowered until they fit as well.
     cap = bound = 10 ** (cap_db / 20)
     excess = 1.0
     found = np.zeros((len(checked.drivers), length))
     for _ in range(_CAP_ROUNDS):
         weights = _weights(ahead, nulls, goal, depth, bound)
-        found = to_taps(((1 - share) * alone + share * weights).T, length)
+        low = (1 - share) * alone + share * weights
+        found = to_taps(((1 - high) * low + high * single).T, length)
         excess = float(beam_gain(found).max()) / cap
         if excess <= _CAP_TOLERANCE:
             return found
@@ -148,6 +155,18 @@ def directivity_db(
 def beam_gain(taps: Reals) -> Reals:
     """Returns the largest gain of a driver at every frequency of the design grid."""
     return np.abs(to_response(taps)).max(axis=0)
+
+
+def _middle(device: Device, ahead: Complexes, goal: Reals, alone: Complexes) -> Complexes:
+    """Returns the weights of the driver in the middle alone; without one, those of all."""
+    inner = [n for n, driver in enumerate(device.drivers) if abs(driver.x_m) <= _MIDDLE_M]
+    if not inner:
+        return alone
+    front = max(inner, key=lambda n: device.drivers[n].y_m)
+    weights = np.zeros_like(ahead)
+    level = goal / np.maximum(np.abs(ahead[:, front]), 1e-3)
+    weights[:, front] = level * np.exp(-1j * np.angle(ahead[:, front]))
+    return weights
 
 
 class _Search:
