@@ -227,6 +227,14 @@ def beam(say: Any) -> None:
             f"| `{name}` | {level[:, :2].max():.1f} dB | {level[:, 2:].min():.1f} dB "
             f"| {20 * np.log10(beam_gain(taps).max()):.1f} dB |"
         )
+    taps = beam_filters("three_front", RATE)
+    taps[2] *= 10 ** (1 / 20)
+    level = directivity_db("three_front", taps, RATE, band, np.array([-90.0, 90.0]))
+    worst, middle = level.max(), np.median(level.max(axis=1))
+    say(
+        f"\nWith the front driver of `three_front` 1 dB too loud the nulls end at {worst:.1f} dB, half of"
+    )
+    say(f"them above {middle:.1f} dB.")
     room(say)
 
 
