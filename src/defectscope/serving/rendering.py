@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from defectscope.errors import (
     InvalidParameterError,
@@ -188,7 +188,7 @@ def render(job: RenderJob) -> Rendered:
 def encode_rendering(rendered: Rendered, record_id: str | None) -> dict[str, Any]:
     """Returns the answer's object: what was rendered, and the sound as base64."""
     head = {} if record_id is None else {"id": record_id}
-    facts = cast("dict[str, Any]", asdict(rendered.rendering))
+    facts = asdict(rendered.rendering)
     del facts["files"]
     facts["names"] = list(rendered.rendering.names)
     sound = [
