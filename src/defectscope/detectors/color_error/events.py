@@ -66,6 +66,8 @@ def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     Usual is the median; large is the third largest, so that a cut or the other end of an error
     near by does not hide a step.
     """
+    if not len(values):
+        return values, values
     padded = np.pad(values, _REACH, constant_values=np.nan)
     windows = sliding_window_view(padded, 2 * _REACH + 1)
     others = np.concatenate([windows[:, :_REACH], windows[:, _REACH + 1 :]], axis=1)

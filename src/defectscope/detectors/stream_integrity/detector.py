@@ -20,6 +20,8 @@ from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
 from defectscope.temporal.tables import TableBuilder, times_s
 
+# Longer than anything that is ever played; damaged time stamps reach beyond.
+_FARTHEST_S = 1e9
 _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it without harm
 # Samples that are no numbers are reported by stretches of 20 ms of the programme.
 _HOPS_HZ = 50
@@ -162,7 +164,9 @@ class StreamIntegrityAnalysis:
             self._keys.setdefault(int(time_s * _KEYS_HZ), time_s)
 
     def _keep(self, kind: str, time_s: float, amount_s: float, *, video: bool) -> None:
-        self._events.append((round(time_s * _TICKS_HZ), KINDS.index(kind), amount_s, video))
+        # Damaged time stamps can name instants that no table holds.
+        at = round(max(-_FARTHEST_S, min(_FARTHEST_S, time_s)) * _TICKS_HZ)
+        self._events.append((at, KINDS.index(kind), amount_s, video))
 
     def close(self) -> Measurements:
         """Gives the complaints, the key frames and the steps, ordered by time."""
