@@ -74,22 +74,22 @@ class Runner:
         process.stdin.write(f"{kind} {number}\n")
         process.stdin.flush()
         began_s = time.monotonic()
-        while True:
+        answer: dict[str, Any] = {}
+        while not answer:
             try:
                 text = self._answers.get(timeout=0.2)
                 answer = json.loads(text) if text else {"failure": "the process ended"}
             except queue.Empty:
-                spent_s = time.monotonic() - began_s
-                if spent_s <= self._limit_s and self._resident_mb() <= self._memory_mb:
-                    continue
-                reason = "time" if spent_s > self._limit_s else "memory"
-                answer = {"failure": f"over its {reason} limit"}
-            if answer["failure"]:
-                self.close()
-            elif answer["rss_mb"] > self._memory_mb:
-                answer["failure"] = f"{answer['rss_mb']} MB of memory"
-                self.close()
-            return answer
+                pass
+            spent_s = time.monotonic() - began_s
+            if spent_s > self._limit_s:
+                answer = {"failure": "over its time limit"}
+            elif max(self._resident_mb(), answer.get("rss_mb", 0)) > self._memory_mb:
+                answer = {"failure": "over its memory limit"}
+        answer["spent_s"] = time.monotonic() - began_s
+        if answer["failure"]:
+            self.close()
+        return answer
 
     def _start(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fuzz-")
@@ -151,13 +151,14 @@ def _work(cases: queue.Queue[tuple[str, int]], runner: Runner, tally: Tally) -> 
         except queue.Empty:
             runner.close()
             return
-        began_s = time.monotonic()
         answer = runner.run(kind, number)
-        spent_s = time.monotonic() - began_s
         with tally.lock:
             tally.outcomes[kind, answer.get("outcome", "failed")] += 1
             tally.rss_mb = max(tally.rss_mb, answer.get("rss_mb", 0))
-            tally.slowest = max(tally.slowest, (spent_s, f"{kind}:{number}"))
+            tally.slowest = max(tally.slowest, (answer["spent_s"], f"{kind}:{number}"))
+            done = tally.outcomes.total()
+            if done % 500 == 0:
+                print(f"{done} cases", flush=True)
             if answer["failure"]:
                 tally.failures.append((f"{kind}:{number}", answer["failure"]))
                 print(f"{kind}:{number} {_brief(answer['failure'])}", flush=True)

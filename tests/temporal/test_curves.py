@@ -27,3 +27,8 @@ def test_long_programmes_are_decimated_and_keep_their_peaks() -> None:
     made = curve(np.arange(90_000) / 25.0, values)
     assert len(made.max) <= MAX_CURVE_POINTS
     assert max(made.max) == 7.0
+
+
+def test_rows_before_the_programme_are_drawn_at_its_beginning() -> None:
+    drawn = curve(np.array([-1e9, -5.0]), np.ones(2))
+    assert (drawn.min, drawn.max) == ((1.0,), (1.0,))

@@ -59,12 +59,13 @@ def curve(times_s: NDArray[Any], values: NDArray[Any]) -> Curve:
     span_s = float(times_s[-1] - times_s[0])
     count = min(MAX_CURVE_POINTS, len(times_s))
     step_s = max(span_s / max(count - 1, 1), 1e-6)
-    # The grid starts at t = 0, so that a curve needs no offset to be drawn.
-    index = np.minimum((times_s / step_s).astype(np.int64), MAX_CURVE_POINTS * 2)
+    # The grid starts at t = 0, so that a curve needs no offset to be drawn; what comes before it
+    # in a damaged file is drawn there.
+    index = np.clip(times_s / step_s, 0, MAX_CURVE_POINTS * 2).astype(np.int64)
     size = int(index[-1]) + 1
     if size > MAX_CURVE_POINTS:
         step_s = float(times_s[-1]) / (MAX_CURVE_POINTS - 1)
-        index = (times_s / step_s).astype(np.int64)
+        index = np.maximum(times_s / step_s, 0).astype(np.int64)
         size = int(index[-1]) + 1
     low = np.full(size, np.inf)
     high = np.full(size, -np.inf)
