@@ -88,3 +88,51 @@ def test_every_track_with_a_decoder_is_read() -> None:
         streams = (Track("video", True), Track("subtitle", True), Track("subtitle", False))
 
     assert cue_streams(Container) == [Container.streams[1]]
+
+
+def _segment(kind: int, data: bytes) -> bytes:
+    return bytes((kind,)) + len(data).to_bytes(2, "big") + data
+
+
+def _image(number: int, *, shown: bool) -> bytes:
+    """A display set of Blu-ray's graphics: an object of two rows, or nothing."""
+    size = (64).to_bytes(2, "big") + (48).to_bytes(2, "big")
+    head = size + b"\x10" + number.to_bytes(2, "big") + b"\x80\0\0"
+    window = _segment(0x17, b"\x01\0\0\0\0\0" + size)
+    if not shown:
+        return _segment(0x16, head + b"\0") + window + _segment(0x80, b"")
+    rows = b"\x01\x01\x01\x01\0\0" * 2
+    pixels = b"\0\x04\0\x02" + rows
+    return (
+        _segment(0x16, head + b"\x01\0\0\0\0\0\x04\0\x04")
+        + window
+        + _segment(0x14, b"\0\0\x01\xeb\x80\x80\xff")
+        + _segment(0x15, b"\0\0\0\xc0" + len(pixels).to_bytes(3, "big") + pixels)
+        + _segment(0x80, b"")
+    )
+
+
+def test_images_last_until_the_next_event_of_their_track(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as film:
+        picture = film.add_stream("mpeg4", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        text = film.add_mux_stream("pgssub")
+        events = {10: True, 35: False, 50: True, 60: True}
+        for k in range(250):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), 80, np.uint8), "yuv420p")
+            frame.pts, frame.time_base = k, Fraction(1, 25)
+            film.mux(picture.encode(frame))
+            if k in events:
+                packet = av.Packet(_image(k, shown=events[k]))
+                packet.pts = packet.dts = 40 * k
+                packet.time_base, packet.stream = Fraction(1, 1000), text
+                film.mux(packet)
+        film.mux(picture.encode(None))
+    report = analyze(path, detectors=["caption_quality"])
+    found = [(f.defect, f.start_s, f.end_s) for f in report.findings]
+    # 0.4 to 1.4 s and 2.4 s to the end are right or too long, 2.0 to 2.4 s is too short.
+    assert found == [("caption_gap", 2.0, 2.4), ("caption_gap", 2.4, 10.0)]
+    assert {f.evidence["track"] for f in report.findings} == {"stream 1"}
+    parts = analyze(path, detectors=["caption_quality"], workers=2)
+    assert parts.findings == report.findings

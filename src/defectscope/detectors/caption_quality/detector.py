@@ -93,7 +93,7 @@ class CaptionQuality:
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Holds every cue of every track against the rules, and its track against the speech."""
         tables = measurements.tables
-        tracks = tracks_from(tables["cues"])
+        tracks = tracks_from(tables["cues"], stream.duration_s)
         tracks |= picture_tracks(tables["bytes"], stream.duration_s)
         if not stream.has_captions and not tracks:
             return DetectorResult("not_applicable")

@@ -224,17 +224,22 @@ def fault_table(captions: Captions | None, left_out: int | None) -> Table:
     return builder.table()
 
 
-def tracks_from(table: Table) -> dict[int, Track]:
-    """Reads the cues' table, by the number of the track."""
+def tracks_from(table: Table, duration_s: float = np.inf) -> dict[int, Track]:
+    """Reads the cues' table, by the number of the track.
+
+    Args:
+        table: What `cue_table` gives.
+        duration_s: Length of the programme, where cues end that no event of their track ends.
+    """
     numbers = column(table, "track")
-    return {int(n): _track(table, numbers == n) for n in np.unique(numbers)}
+    return {int(n): _track(table, numbers == n, duration_s) for n in np.unique(numbers)}
 
 
-def _track(table: Table, own: NDArray[np.bool_]) -> Track:
+def _track(table: Table, own: NDArray[np.bool_], duration_s: float) -> Track:
     flags = column(table, "flags")[own]
     start, end = column(table, "start")[own], column(table, "end")[own].astype(np.int64)
     if np.any(flags & UNTIL_NEXT):
-        following = np.append(start[1:], _MAX_TICK)
+        following = np.append(start[1:], max(int(start[-1]), _tick(duration_s)))
         end = np.where(flags & UNTIL_NEXT, np.minimum(end, following), end)
     cues = (flags & CLEARS) == 0
     return Track(
