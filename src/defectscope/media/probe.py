@@ -29,8 +29,12 @@ _STILL_CODECS = {"mjpeg", "png", "gif", "bmp", "webp"}
 def video_stream(container: InputContainer) -> Any | None:
     """Gives the first video stream that is moving pictures, None without one."""
     for stream in container.streams.video:
+        context: Any = stream.codec_context
+        if context is None:
+            # FFmpeg knows no decoder for it.
+            continue
         attached = bool(stream.disposition & Disposition.attached_pic)
-        still = stream.codec_context.name in _STILL_CODECS and stream.frames == 1
+        still = context.name in _STILL_CODECS and stream.frames == 1
         if not attached and not still:
             return stream
     return None
@@ -38,7 +42,7 @@ def video_stream(container: InputContainer) -> Any | None:
 
 def audio_stream(container: InputContainer) -> Any | None:
     """Gives the default sound track, else the first, None without one."""
-    streams = [s for s in container.streams.audio if s.codec_context.name]
+    streams = [s for s in container.streams.audio if s.codec_context and s.codec_context.name]
     for stream in streams:
         if stream.disposition & Disposition.default:
             return stream
