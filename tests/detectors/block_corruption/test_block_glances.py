@@ -36,7 +36,7 @@ def picture(pts, logit):
     return RgbFrame(pts, rendering, rendering)
 
 
-def looked_at(logits, cuts=(), glances=1):
+def looked_at(logits, cuts=(), glances=1, flagged=()):
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
     selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
     analysis = BlockCorruptionAnalysis(
@@ -60,10 +60,11 @@ def looked_at(logits, cuts=(), glances=1):
         ]
         rows = np.arange(first, stop)
         blank = np.zeros(len(rows), bool)
+        corrupt = np.isin(rows, flagged)
         analysis.push(
             Chunk(
                 VideoChunk(
-                    rows, np.ones(len(rows), np.int64), blank, blank,
+                    rows, np.ones(len(rows), np.int64), corrupt, blank,
                     {"tile_sad": tiles[first:stop]}, tuple(pictures),
                 )
             )
@@ -100,3 +101,8 @@ def test_more_glances_see_what_is_less_sudden():
 def test_chunks_change_nothing(cuts):
     logits = {3: 3, 13: 4, 26: 5}
     assert looked_at(logits, cuts) == looked_at(logits)
+
+
+@pytest.mark.parametrize("cuts", [(), (14,), tuple(range(1, FRAMES))])
+def test_what_the_decoder_flags_is_looked_at_closely(cuts):
+    assert looked_at({}, cuts, flagged=(12,)) == [3, 8, 11, 13, 18, 23, 28]

@@ -83,7 +83,7 @@ class BlockCorruptionAnalysis:
         sizes = tile_samples(video.width, video.height, every=True)
         self._tile_samples = np.maximum(sizes, 1) * (1 << (video.bit_depth - 8))
         ticks = 1 / video.time_base
-        self._frames = TableBuilder(ticks, pts=np.int64, jump=np.uint16)
+        self._frames = TableBuilder(ticks, pts=np.int64, jump=np.uint16, corrupt=np.uint8)
         self._samples = TableBuilder(
             ticks,
             pts=np.int64,
@@ -96,6 +96,8 @@ class BlockCorruptionAnalysis:
             peak_y_px=np.uint16,
         )
         self._maps = TableBuilder(ticks, pts=np.int64, place=np.uint8, probability=np.uint8)
+        # Buckets with a frame that the decoder flags.
+        self._flagged: set[int] = set()
         # Instants and jumps of the latest frames, at least those of the bucket under way.
         self._recent: dict[int, float] = {}
         # The last bucket that was glanced at and its highest logit; the last one that woke.
@@ -110,7 +112,12 @@ class BlockCorruptionAnalysis:
             return
         if len(video.pts):
             jump = (video.features["tile_sad"] / self._tile_samples).max(axis=(1, 2))
-            self._frames.add(pts=video.pts, jump=saturate(jump * JUMP_STEPS, np.uint16))
+            self._frames.add(
+                pts=video.pts,
+                jump=saturate(jump * JUMP_STEPS, np.uint16),
+                corrupt=video.corrupt.astype(np.uint8),
+            )
+            self._flagged.update(self._bucket(pts) for pts in video.pts[video.corrupt].tolist())
             self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
         for bucket, pictures in groupby(
             video.rgb_frames, lambda picture: self._bucket(picture.pts)
@@ -135,7 +142,9 @@ class BlockCorruptionAnalysis:
         rank = dict(zip(instants, sudden.tolist(), strict=True))
         order = sorted(pictures, key=lambda picture: (-rank.get(picture.pts, 0.0), picture.pts))
         glances = [self._seen(picture) for picture in order[: self._looking.glances]]
-        alarmed = self._woken == bucket - 1
+        # What the decoder flags is looked at closely in any case.
+        alarmed = self._woken == bucket - 1 or bucket in self._flagged
+        self._flagged = {each for each in self._flagged if each > bucket}
         highest = max(float(seen.logits.max()) for seen in glances)
         before = self._glanced
         latest = before[1] if before is not None and before[0] == bucket - 1 else None

@@ -24,6 +24,7 @@ from defectscope.detectors.block_corruption.analysis import (
 )
 from defectscope.detectors.block_corruption.clues import clues
 from defectscope.detectors.block_corruption.events import Event, Known, beside, brief, events
+from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
@@ -35,6 +36,7 @@ from defectscope.temporal.spans import curve
 from defectscope.temporal.tables import column, times_s
 
 _BUCKET_S = 0.5
+SENSITIVITIES = ("low", "normal", "high")
 # What the area rule says counts as beyond doubt, in costs of an end.
 _RULED = 3.0
 
@@ -52,6 +54,7 @@ class Params:
         decision: `learned` decides with the network's own decision, `area` with the share of the
             picture that its map calls damaged.
         bridge_s: Occurrences that are no further apart are one, seconds.
+        sensitivity: `high` reports fainter damage and more false alarms, `low` the reverse.
     """
 
     frames_per_s: int = 6
@@ -59,6 +62,7 @@ class Params:
     max_height_px: int = 360
     decision: str = "learned"
     bridge_s: float = 0.4
+    sensitivity: str = "normal"
 
     def __post_init__(self) -> None:
         if self.frames_per_s < 2 or self.frames_per_s % 2:
@@ -69,6 +73,8 @@ class Params:
             raise ValueError("max_height_px is at least 64")
         if self.decision not in ("learned", "area"):
             raise ValueError("decision is learned or area")
+        if self.sensitivity not in SENSITIVITIES:
+            raise ValueError(f"sensitivity is one of {', '.join(SENSITIVITIES)}")
 
 
 class BlockCorruption:
@@ -140,12 +146,18 @@ class BlockCorruption:
             evidence = np.where(known.scores > t["area"], most, -most)
         else:
             known, evidence = self.log_odds(measurements)
-            evidence = evidence.clip(-t["certain"], t["certain"])
+            evidence = (evidence + t[f"{self.params.sensitivity}_sensitivity"]).clip(
+                -t["certain"], t["certain"]
+            )
         found = events(
             known, evidence, starts_s, ends_s, t["change"], t["decision"], self.params.bridge_s
         )
         if self.params.decision == "learned":
             found = beside(found, brief(known, starts_s, ends_s, t["brief"], t["leap"]))
+        flags = column(frames, "corrupt").astype(bool)
+        shares = _known(measurements, "area", AREA_STEPS)
+        flagged = confirmed(flags, shares, starts_s, ends_s, t["confirming_area"], t["confirmed"])
+        found = joined(found, flagged, self.params.bridge_s)
         confidence = 1 / (1 + np.exp(-evidence[np.searchsorted(known.rows, rows)]))
         findings = tuple(
             self._finding(event, samples, measurements.tables["maps"], confidence, area)

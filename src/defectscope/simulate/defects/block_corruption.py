@@ -28,6 +28,7 @@ from defectscope.simulate.effects.bitstream_damage import DAMAGES, Damage, Harm,
 from defectscope.simulate.effects.damage_mask import (
     DAMAGED,
     EARLIEST_FRAMES,
+    LATEST_FRAMES,
     Reduced,
     label,
     reduced,
@@ -230,21 +231,31 @@ class BrokenStream(ContainerSimulator[StreamParams]):
         shown = decode_as_shown(damaged, cast("Concealment", params.concealment))
         upcoming = next(shown, None)
         held: YuvPicture | None = None
-        recent: deque[Reduced] = deque(maxlen=EARLIEST_FRAMES + 1)
         hit: list[bool] = []
+        # A frame is labelled once those after it are known as well.
+        known: deque[Reduced] = deque(maxlen=EARLIEST_FRAMES + LATEST_FRAMES + 1)
+        waiting: deque[YuvPicture] = deque()
+
+        def labelled(ahead: int) -> None:
+            mask = label(waiting.popleft(), list(known), len(known) - 1 - ahead)
+            hit.append(float((mask == DAMAGED).mean()) >= _LEAST_AREA)
+
         with Writer(destination, video=encoding) as writer:
             if plan.stream.audio is not None:
                 writer.copy_from(source, "audio")
             for pts, (time_s, clean) in zip(times, decode_as_shown(intact), strict=False):
-                recent.append(reduced(clean))
+                known.append(reduced(clean))
                 # Whatever came out up to now; a picture that never came leaves the last one.
                 while upcoming is not None and upcoming[0] <= time_s + 1e-4:
                     held = upcoming[1]
                     upcoming = next(shown, None)
                 picture = held if held is not None else clean
-                mask = label(picture, list(recent), len(recent) - 1)
-                hit.append(float((mask == DAMAGED).mean()) >= _LEAST_AREA)
+                waiting.append(picture)
+                if len(waiting) > LATEST_FRAMES:
+                    labelled(LATEST_FRAMES)
                 writer.write_frame(_frame(pts, picture))
+        while waiting:
+            labelled(len(waiting) - 1)
         return hit
 
 

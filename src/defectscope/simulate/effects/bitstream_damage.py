@@ -49,16 +49,23 @@ class Harm:
 
 
 def break_stream(
-    source: Path, destination: Path, span: Interval, harm: Harm, rng: np.random.Generator
+    source: Path,
+    destination: Path,
+    span: Interval,
+    harm: Harm,
+    rng: np.random.Generator,
+    *,
+    container_format: str = "mpegts",
 ) -> None:
-    """Writes a transport stream with its video damaged inside a span.
+    """Writes a stream with its video damaged inside a span.
 
     Args:
-        source: An intact transport stream.
+        source: An intact stream.
         destination: The damaged one.
         span: When, on the container's own clock.
         harm: How.
         rng: Where chance comes from.
+        container_format: FFmpeg's muxer of both; packets are lost from `mpegts` alone.
     """
     if harm.damage == "packet_loss":
         _lose_packets(source, destination, span, harm, rng)
@@ -81,7 +88,7 @@ def break_stream(
         data = _without_slices(record, harm.rate, rng)
         return [replace(record, data=data)] if data else []
 
-    rewrite_packets(source, destination, alter, container_format="mpegts")
+    rewrite_packets(source, destination, alter, container_format=container_format)
 
 
 def _without_slices(record: PacketRecord, rate: float, rng: np.random.Generator) -> bytes:
@@ -89,6 +96,9 @@ def _without_slices(record: PacketRecord, rate: float, rng: np.random.Generator)
         units = split_nals(record.data, record.codec)
         kept = [u for u in units if not u.is_slice or rng.random() >= rate]
         return join_nals(kept) if any(u.is_slice for u in kept) else b""
+    if record.codec not in ("mpeg1video", "mpeg2video"):
+        # No slices to be told apart: all of the frame is lost.
+        return b"" if rng.random() < rate else record.data
     head, *parts = record.data.split(b"\x00\x00\x01")
     kept = [p for p in parts if not p or p[0] not in _MPEG2_SLICES or rng.random() >= rate]
     return head + b"".join(b"\x00\x00\x01" + part for part in kept)

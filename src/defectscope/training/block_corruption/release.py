@@ -23,7 +23,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.4.0"
+VERSION = "0.4.1"
 # The published first decision: more of the picture than this is damaged.
 AREA_RULE = 0.07
 # What stands until `benchmarks/block_corruption.py --tune` has chosen on whole programmes: the cost
@@ -37,6 +37,12 @@ _CELLS = np.arange(0.2, 0.91, 0.05)
 # these decision logits on, or from the second on where it has risen by the third, docs/results/.
 _BRIEF, _LEAP = 3.5, 3.0
 _WAKE, _STIR, _RISE = 2.0, -0.5, 0.5
+
+# Share of the frame on the map that confirms what the decoder flags; and the confidence that two
+# witnesses deserve.
+_CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
+# Log-odds that a choice of sensitivity adds to the evidence of every frame.
+_SENSITIVITY = {"low": -1.5, "normal": 0.0, "high": 1.5}
 
 _SEVERITY = {
     "block_corruption": {"measure": "corrupted_area", "major": 0.01, "critical": AREA_RULE}
@@ -122,6 +128,9 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             "rise": _RISE,
             "brief": _BRIEF,
             "leap": _LEAP,
+            "confirming_area": _CONFIRMING_AREA,
+            "confirmed": _CONFIRMED,
+            **{f"{name}_sensitivity": value for name, value in _SENSITIVITY.items()},
         },
         severity=_SEVERITY,
         calibration=dict.fromkeys(clues(*np.zeros((3, 1))), 0.0)
