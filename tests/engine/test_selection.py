@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -10,7 +11,7 @@ import pytest
 
 from defectscope.engine.contracts import FrameSelection
 from defectscope.engine.selection import Selector
-from defectscope.media.frames import Frame
+from defectscope.media.frames import Frame, Plane
 
 
 def frame(pts):
@@ -64,3 +65,14 @@ def test_neighbours_among_the_chosen_share_their_picture():
     assert second.previous_rgb is first.rgb
     assert first.previous_rgb is not None
     assert first.previous_rgb[0, 0, 0] == 0
+
+
+def test_luma_is_handed_on_as_decoded_where_it_is_wanted() -> None:
+    for wanted in (True, False):
+        selector = Selector(FrameSelection(bucket_s=1.0, luma=wanted), Fraction(1, 10))
+        taken = replace(frame(0), planes=(Plane(np.zeros((16, 16), np.uint8), 16, 16),))
+        selector.take(taken, np.zeros(1))
+        (picture,) = selector.flush()
+        assert (picture.luma is not None) == wanted
+        if wanted:
+            assert picture.luma is taken.planes[0]

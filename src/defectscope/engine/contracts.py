@@ -40,6 +40,7 @@ class FrameSelection:
         per_bucket: Frames taken from each bucket, at most.
         with_previous: Also convert the frame presented before each.
         max_height_px: Frames taller than this are scaled down to it; None keeps their size.
+        luma: Hand on the luma plane as decoded.
     """
 
     bucket_s: float
@@ -48,6 +49,7 @@ class FrameSelection:
     per_bucket: int = 1
     with_previous: bool = False
     max_height_px: int | None = None
+    luma: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,12 @@ class Selector:
             return shown[frame.pts]
 
         rgb_frames = tuple(
-            RgbFrame(pts, rendering(frame), None if before is None else rendering(before))
+            RgbFrame(
+                pts,
+                rendering(frame),
+                None if before is None else rendering(before),
+                frame.planes[0] if self.selection.luma else None,
+            )
             for _, pts, frame, before in sorted(self._kept, key=lambda c: c[1])
         )
         self._kept.clear()

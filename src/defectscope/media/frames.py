@@ -151,11 +151,13 @@ class RgbFrame:
         pts: As in `Frame`.
         shown: The picture.
         before: The one presented before it, of the same shape, where it was asked for.
+        luma: Its luma as decoded, where that was asked for.
     """
 
     pts: int
     shown: Rendering
     before: Rendering | None = None
+    luma: Plane | None = None
 
     @property
     def rgb(self) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.banding.steps import LOOK_NAMES, look_measures
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
     TRACK_CONTEXT_S,
@@ -30,9 +31,11 @@ from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
+from defectscope.temporal.trees import TreeSum
 
 # Steps over 3 codes: smaller ones lie below the threshold of vision on usual screens.
 _VISIBLE = 3
@@ -41,6 +44,8 @@ _FAINT = 0
 _STEPS_PER_MILLE = 500
 _FLATS_STEPS = 20
 _FAINT_STEPS = 100
+# What has no contours is graded so far below the operating point.
+_FAINT_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,12 @@ class Banding:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
+        self._scale = TreeSum(tuned.artifact["scale"], LOOK_NAMES)
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset({"band_counts", "tile_flats", "tile_luma"}) | GRID_FEATURES,
-            context_before_s=TRACK_CONTEXT_S,
+            frames=SELECTION,
+            context_before_s=max(TRACK_CONTEXT_S, LOOK_S),
             context_after_s=TRACK_CONTEXT_S,
         )
 
@@ -120,13 +127,22 @@ class Banding:
             faintly = bounds["usual_ratio"] * usual + bounds["edges_permille"]
             return within <= min(faintly, bounds["usual_permille"])
 
-        measure = suppress_confounded(measure, rule, other_cause)
+        looks = measurements.tables["looks"]
+        graded = grades(looks, self._scale, LOOK_NAMES)
+        # Contours go on from line to line; where hardly any does, it is texture in the dark.
+        faint = column(looks, "coherent_share") < bounds["least_coherent_share"]
+        below = np.minimum(graded, _FAINT_SHARE * bounds["plain_grade"])
+        grade = grade_at(looks, np.where(faint, below, graded), starts_s)
+        measure = np.maximum(
+            suppress_confounded(measure, rule, other_cause), grade / bounds["plain_grade"]
+        )
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
                 "band_edges_permille": round(float(np.mean(edges[slice(*rows)])), 3),
                 "flats_permille": round(float(np.mean(flats[slice(*rows)])), 1),
                 "programme_permille": round(usual, 3),
+                "grade": round(float(np.mean(grade[slice(*rows)])), 2),
             }
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
@@ -150,11 +166,15 @@ class BandingAnalysis:
             **SIGNATURE,
         )
         self._grids = GridTrack(video)
+        self._looks = Looks(video, LOOK_NAMES, look_measures)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
         video = chunk.video
-        if video is None or not len(video.pts):
+        if video is None:
+            return
+        self._looks.push(video)
+        if not len(video.pts):
             return
         permille = 1000 / self._samples
         counts = video.features["band_counts"]
@@ -171,10 +191,13 @@ class BandingAnalysis:
         self._grids.push(video)
 
     def close(self) -> Measurements:
-        """Gives edges of bands and flats by frame, and the block grid by fifths of a second."""
-        return Measurements(
-            "banding", {"frames": self._table.table(), "grids": self._grids.close()}
-        )
+        """Gives edges of bands and flats by frame, the block grid by fifths of a second, looks."""
+        tables = {
+            "frames": self._table.table(),
+            "grids": self._grids.close(),
+            "looks": self._looks.close(),
+        }
+        return Measurements("banding", tables)
 
 
 def band_edges(counts: NDArray[Any], over: int) -> NDArray[np.float64]:

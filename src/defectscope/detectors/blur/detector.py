@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.blur.acuteness import NAMES, acuteness_measures
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
     TRACK_CONTEXT_S,
@@ -28,9 +29,11 @@ from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
+from defectscope.temporal.trees import TreeSum
 
 # The ratio of squared differences at 1 px and at 4 px is 1/16 for a straight slope, the softest
 # there is, and about 1 for texture of single pixels.
@@ -75,6 +78,7 @@ class Blur:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
+        self._scale = TreeSum(tuned.artifact["scale"], NAMES)
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset(
@@ -84,7 +88,8 @@ class Blur:
                 }
             )
             | GRID_FEATURES,
-            context_before_s=TRACK_CONTEXT_S,
+            frames=SELECTION,
+            context_before_s=max(TRACK_CONTEXT_S, LOOK_S),
             context_after_s=TRACK_CONTEXT_S,
         )
 
@@ -110,6 +115,8 @@ class Blur:
             window_rows(float(video.frame_rate), self.params.window_s),
         )
         measure = np.maximum(octaves / bounds["soft_octaves"], softer)
+        looks = measurements.tables["looks"]
+        grade = grade_at(looks, grades(looks, self._scale, NAMES), starts_s)
         rule = RunRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
         usual = float(np.median(octaves)) if len(octaves) else 0.0
 
@@ -128,12 +135,15 @@ class Blur:
             soft, sharp = float(np.median(octaves[slice(*rows)])), min(sides(octaves, rows, reach))
             return soft - usual < (soft - sharp) / 2
 
-        measure = suppress_confounded(measure, rule, other_cause)
+        measure = np.maximum(
+            suppress_confounded(measure, rule, other_cause), grade / bounds["plain_grade"]
+        )
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
                 "softness_octaves": round(float(np.mean(octaves[slice(*rows)])), 3),
                 "programme_softness_octaves": round(usual, 3),
+                "grade": round(float(np.mean(grade[slice(*rows)])), 2),
             }
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
@@ -162,11 +172,15 @@ class BlurAnalysis:
         )
         self._flat = FlatTiles(video)
         self._grids = GridTrack(video)
+        self._looks = Looks(video, NAMES, acuteness_measures)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
         video = chunk.video
-        if video is None or not len(video.pts):
+        if video is None:
+            return
+        self._looks.push(video)
+        if not len(video.pts):
             return
         # Rounding to whole codes is white noise, which would look like detail in a soft tile.
         rounding = _ROUNDING_SQUARES * self._samples
@@ -190,8 +204,13 @@ class BlurAnalysis:
         )
 
     def close(self) -> Measurements:
-        """Gives sharpness by frame, and the block grid by fifths of a second."""
-        return Measurements("blur", {"frames": self._table.table(), "grids": self._grids.close()})
+        """Gives sharpness by frame, the block grid by fifths of a second, and looks."""
+        tables = {
+            "frames": self._table.table(),
+            "grids": self._grids.close(),
+            "looks": self._looks.close(),
+        }
+        return Measurements("blur", tables)
 
 
 def softness(

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from defectscope.detectors.compression_blockiness.comb import NAMES, comb_measures
 from defectscope.detectors.compression_blockiness.meter import (
     BUCKETS_HZ,
     GRID_FEATURES,
@@ -24,9 +25,11 @@ from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
+from defectscope.temporal.trees import TreeSum
 
 _STEPS = 256
 # Thresholds of clarity hold from pictures of 800 x 450 on; smaller ones show a grid less clearly,
@@ -62,11 +65,13 @@ class CompressionBlockiness:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
+        self._scale = TreeSum(tuned.artifact["scale"], NAMES)
         # A bucket that a segment cuts is measured whole by the one that holds its start.
         self.needs = Needs(
             media=frozenset({"video"}),
             features=GRID_FEATURES,
-            context_before_s=0.25,
+            frames=SELECTION,
+            context_before_s=LOOK_S,
             context_after_s=0.25,
         )
 
@@ -108,6 +113,13 @@ class CompressionBlockiness:
             ),
             (level - np.median(level) if len(level) else level) / bounds["programme_octaves"],
         )
+        looks = measurements.tables["looks"]
+        middles_s = starts_s + 0.5 / BUCKETS_HZ
+        graded = grades(looks, self._scale, NAMES)
+        # What is drawn in blocks has hardly an edge anywhere else.
+        drawn = column(looks, "edges_on_grid") > bounds["drawn_share"]
+        grade = grade_at(looks, np.where(drawn, 0.0, graded), middles_s)
+        measure = np.maximum(measure, grade / bounds["plain_grade"])
         rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s, settle_rows=3)
 
         def evidence(rows: Rows) -> dict[str, Any]:
@@ -118,6 +130,7 @@ class CompressionBlockiness:
                 "step_code": round(float(np.mean(height[inside])), 2),
                 "block_px": round(float(np.median(period[inside])), 2),
                 "programme_grid_strength": round(float(np.median(shown)), 3),
+                "grade": round(float(np.mean(grade[inside])), 2),
             }
 
         return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
@@ -131,6 +144,7 @@ class CompressionBlockinessAnalysis:
         assert video is not None
         self._signatures = Signatures(video)
         self._meter = GridMeter(video)
+        self._looks = Looks(video, NAMES, comb_measures)
         self._table = TableBuilder(
             Fraction(BUCKETS_HZ),
             bucket=np.int64,
@@ -143,7 +157,10 @@ class CompressionBlockinessAnalysis:
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
-        if chunk.video is not None and len(chunk.video.pts):
+        if chunk.video is None:
+            return
+        self._looks.push(chunk.video)
+        if len(chunk.video.pts):
             self._keep(self._meter.push(chunk.video))
 
     def _keep(self, grids: Grids | None) -> None:
@@ -162,6 +179,7 @@ class CompressionBlockinessAnalysis:
         )
 
     def close(self) -> Measurements:
-        """Gives the grid by bucket."""
+        """Gives the grid by bucket, and looks."""
         self._keep(self._meter.close())
-        return Measurements("compression_blockiness", {"buckets": self._table.table()})
+        tables = {"buckets": self._table.table(), "looks": self._looks.close()}
+        return Measurements("compression_blockiness", tables)

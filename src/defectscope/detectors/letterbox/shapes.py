@@ -14,6 +14,8 @@ _STEADY_SHARE = 0.9
 # And are as wide at one end as at the other: an odd number of lines is shared out unevenly, and
 # halves of the picture's lines are rounded.
 _UNEVEN_PX = 2
+# From such a share without bars on, bars may not be what is usual.
+_BARE_SHARE = 1 / 3
 # More shapes than this are not compared for which of them is the programme's own.
 _MOST_SHAPES = 500
 
@@ -125,7 +127,11 @@ def usual(
     ends_s: NDArray[np.float64],
     tolerance_px: Sequence[float],
 ) -> tuple[int, int, int, int]:
-    """Gives the shape that the programme has for most of its time."""
+    """Returns the shape that the programme has for most of its time.
+
+    A programme that opens or closes without bars, and has none for a third of it or more, is meant
+    to fill its frame: there bars came or went.
+    """
     if not found:
         return (0, 0, 0, 0)
     lengths_s = np.array([ends_s[s.last - 1] - starts_s[s.first] for s in found])
@@ -138,4 +144,8 @@ def usual(
         for i in common
     ]
     best = shapes[common[int(np.argmax(np.round(near, 6)))]].tolist()
+    bare_s = float(totals_s[(shapes == 0).all(axis=1)].sum())
+    outer = not any(found[0].bars_px) or not any(found[-1].bars_px)
+    if outer and bare_s > _BARE_SHARE * float(totals_s.sum()):
+        return (0, 0, 0, 0)
     return (best[0], best[1], best[2], best[3])

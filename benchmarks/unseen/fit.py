@@ -1,0 +1,170 @@
+"""Learns a detector's grade: small trees over the measures of a look, monotone in each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from defectscope.detectors.banding import steps
+from defectscope.detectors.blur import acuteness
+from defectscope.detectors.compression_blockiness import comb
+from defectscope.features.lines import lines_of
+from defectscope.media import open_media
+from defectscope.media.frames import Frame
+
+Floats = NDArray[np.float64]
+
+# Looks are taken more often than by the detectors: short clips have few.
+LOOK_S = 0.5
+_DEPTH = 3
+_NEVER = 1e300
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a detector's trees look at.
+
+    Attributes:
+        names: Measures of a look, as the detector has them.
+        measure: Gives them.
+        signs: Those that are used: 1 where more is worse, -1 where less is, 0 for either.
+        brought: Other defects that truly bring this one: their clips teach nothing.
+    """
+
+    names: tuple[str, ...]
+    measure: Any
+    signs: Mapping[str, int]
+    brought: tuple[str, ...] = ()
+
+
+_COMB = {"clarity_min": 1, "clarity_mean": 1, "share": 1, "rise": 1, "on": 1, "off": -1, "same": -1}
+_STEPS = (
+    *("step_3", "step_4", "step_6", "step_9", "step_13", "coherent", "step_over_ramp"),
+    *("coherent_over_ramp", "coherent_share", "size_mean", "middle", "middle_over_ramp"),
+    *("middle_over_large", "comb", "empty", "repeat"),
+)
+HEADS: Mapping[str, Head] = {
+    "compression_blockiness": Head(
+        comb.NAMES,
+        comb.comb_measures,
+        {**{f"{k}_{n}": s for k in ("step", "wide") for n, s in _COMB.items()}, "block_px": 0},
+    ),
+    "banding": Head(
+        steps.LOOK_NAMES,
+        steps.look_measures,
+        {**dict.fromkeys(_STEPS, 1), "ramp": -1, "grid_clarity": -1, "grid_share": -1},
+    ),
+    "blur": Head(
+        acuteness.NAMES,
+        acuteness.acuteness_measures,
+        {n: -1 if n.startswith("acute") else 0 for n in acuteness.NAMES},
+        ("compression_blockiness", "banding"),
+    ),
+}
+
+
+def looks(path: Path, heads: Mapping[str, Head] = HEADS) -> dict[str, list[list[float]]]:
+    """Returns the measures of a clip's looks by detector."""
+    out: dict[str, list[list[float]]] = {name: [] for name in heads}
+    with open_media(path) as reader:
+        video = reader.info.video
+        assert video is not None
+        last = -1
+        for item in reader.read(audio=False):
+            if not isinstance(item, Frame):
+                continue
+            bucket = int(float(item.pts * video.time_base) / LOOK_S)
+            if bucket != last:
+                last = bucket
+                lines = lines_of(item.planes[0], item.bit_depth)
+                for name, head in heads.items():
+                    out[name].append([float(v) for v in head.measure(lines)])
+    return out
+
+
+def fitted(
+    defect: str, rows: Sequence[Mapping[str, Any]], head: Head
+) -> tuple[HistGradientBoostingRegressor, list[str]]:
+    """Fits the trees to the levels of clips.
+
+    Args:
+        defect: Whose grade; clips of other defects have grade 0.
+        rows: Clips: `defect`, `level` and `looks` as `looks` gives them.
+        head: What the trees look at.
+
+    Returns:
+        The trees, and the names of the measures that they look at, in order.
+    """
+    used = [name for name in head.names if name in head.signs]
+    columns = [head.names.index(name) for name in used]
+    taken = [row for row in rows if row["defect"] not in head.brought]
+    values = np.concatenate([np.array(r["looks"][defect])[:, columns] for r in taken])
+    counts = [len(row["looks"][defect]) for row in taken]
+    levels = [row["level"] if row["defect"] == defect else 0 for row in taken]
+    weights = [(2.0 if not r["defect"] else 1.0) / n for r, n in zip(taken, counts, strict=True)]
+    trees = HistGradientBoostingRegressor(
+        max_iter=80,
+        max_depth=_DEPTH,
+        learning_rate=0.1,
+        min_samples_leaf=12,
+        l2_regularization=3,
+        early_stopping=False,
+        monotonic_cst=[head.signs[name] for name in used],
+    )
+    trees.fit(values, np.repeat(levels, counts), sample_weight=np.repeat(weights, counts))
+    return trees, used
+
+
+def document(trees: HistGradientBoostingRegressor, used: Sequence[str]) -> dict[str, Any]:
+    """Returns the trees as plain numbers, as `defectscope.temporal.trees.TreeSum` reads them."""
+    features: list[list[int]] = []
+    bounds: list[list[float]] = []
+    values: list[list[float]] = []
+    splits = 2**_DEPTH - 1
+    for (predictor,) in trees._predictors:
+        nodes = predictor.nodes
+        feature, bound, value = [0] * splits, [_NEVER] * splits, [0.0] * (splits + 1)
+        waiting = [(0, 0)]
+        while waiting:
+            node, at = waiting.pop()
+            leaf = bool(nodes[node]["is_leaf"])
+            if at >= splits:
+                value[at - splits] = round(float(nodes[node]["value"]), 5)
+                continue
+            if not leaf:
+                feature[at] = int(nodes[node]["feature_idx"])
+                bound[at] = float(f"{nodes[node]['num_threshold']:.9g}")
+            left, right = (node, node) if leaf else (nodes[node]["left"], nodes[node]["right"])
+            waiting += [(int(left), 2 * at + 1), (int(right), 2 * at + 2)]
+        features.append(feature)
+        bounds.append(bound)
+        values.append(value)
+    base = round(float(np.ravel(trees._baseline_prediction)[0]), 5)
+    return {
+        "measures": list(used),
+        "base": base,
+        "features": features,
+        "bounds": bounds,
+        "values": values,
+    }
+
+
+def install(path: Path, scale: Mapping[str, Any], plain_grade: float) -> None:
+    """Writes trees and their operating point into a detector's artifact, a tree a line."""
+    artifact = json.loads(path.read_text("utf-8"))
+    artifact["thresholds"]["plain_grade"] = plain_grade
+    lines = [f"  {json.dumps(k)}: {json.dumps(v)}," for k, v in artifact.items() if k != "scale"]
+    parts = [f'    "{k}": {json.dumps(scale[k])}' for k in ("measures", "base")]
+    for name in ("features", "bounds", "values"):
+        trees = ",\n".join(f"      {json.dumps(tree)}" for tree in scale[name])
+        parts.append(f'    "{name}": [\n{trees}\n    ]')
+    body = ",\n".join(parts)
+    text = "\n".join(["{", *lines, '  "scale": {', body, "  }", "}"])
+    path.write_text(text + "\n", "utf-8")

@@ -1,0 +1,84 @@
+"""Makes the clips of a design, once; what lies there already is not made again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from unseen.design import WAYS, Clip
+from unseen.frames import Run, encode, read
+
+LENGTH_S = 1.1
+MASTER = {"preset": "superfast", "crf": "12"}
+DELIVERY = {"preset": "veryfast", "crf": "24"}
+# Share of the frame that must be smooth for bands to be seen in it.
+LEAST_SMOOTH = 0.15
+
+
+@cache
+def smooth_share(path: Path) -> float:
+    """Returns the share of a recording's frame that changes slowly, but does change."""
+    run = read(path, 360, 0)
+    luma = run.frames[0][: run.height].astype(np.float32)
+    soft = cv2.GaussianBlur(luma, (0, 0), 1.5)
+    slope = np.hypot(cv2.Sobel(soft, -1, 1, 0) / 8, cv2.Sobel(soft, -1, 0, 1) / 8)
+    calm = cv2.blur((slope < 1.2).astype(np.float32), (9, 9)) > 0.95
+    wide = cv2.blur(soft, (41, 41))
+    varied = cv2.blur(np.abs(soft - wide), (41, 41)) > 0.8
+    bright = (soft > 24) & (soft < 228)
+    return float((calm & varied & bright).mean())
+
+
+def fits(defect: str, path: Path) -> bool:
+    """Tells whether a defect can be seen in a recording."""
+    return defect != "banding" or smooth_share(path) >= LEAST_SMOOTH
+
+
+def target_of(clip: Clip, work: Path) -> Path:
+    """Returns where a clip lies."""
+    return work / "clips" / f"{clip.key}.mp4"
+
+
+def make(clip: Clip, work: Path) -> Path:
+    """Makes one clip, and beside it what is true of it."""
+    target = target_of(clip, work)
+    note = target.with_suffix(".json")
+    if note.exists():
+        return target
+    run = read(Path(clip.recording), clip.height or None, LENGTH_S)
+    truth = [[0.0, float(len(run.frames) / run.rate)]] if clip.defect else []
+    if clip.defect:
+        way = WAYS[clip.defect][clip.way]
+        run = impaired(run, way(run, clip.level, np.random.default_rng(clip.seed)))
+    write(run, target, delivery=clip.delivery)
+    note.write_text(json.dumps({**clip.to_dict(), "truth": truth}) + "\n", "utf-8")
+    return target
+
+
+def impaired(source: Run, run: Run) -> Run:
+    """Returns the impaired run, of the source's length where a coder lost its last frames."""
+    short = len(source.frames) - len(run.frames)
+    return run if short <= 0 else run.with_frames((*run.frames, *run.frames[-1:] * short))
+
+
+def write(run: Run, target: Path, *, delivery: bool) -> None:
+    """Writes a run, nearly lossless or as it would be delivered."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    encode(run, target, "libx264", DELIVERY if delivery else MASTER)
+
+
+def make_all(clips: Iterable[Clip], work: Path) -> None:
+    """Makes every clip, and tells of those that cannot be made."""
+    for number, clip in enumerate(clips):
+        try:
+            make(clip, work)
+        except (OSError, ValueError, IndexError, cv2.error) as error:
+            print(f"{clip.key}: {error}", file=sys.stderr)
+        if number % 50 == 0:
+            print(number, clip.key, flush=True)

@@ -1,0 +1,80 @@
+"""Ways to break gradients into steps."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from unseen.frames import Run
+
+
+def panel(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """Luma in steps of one size: a panel of few bits, a stretched gradient."""
+    step = (2, 4, 6, 9, 14)[level - 1]
+    phase = float(rng.uniform(0, step))
+    return run.each(lambda y: np.floor((y + phase) / step) * step + step / 2 - phase)
+
+
+def linear_light(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """Few levels of linear light: the steps are large in the dark."""
+    levels = (420, 220, 120, 70, 40)[level - 1]
+
+    def change(y: np.ndarray) -> np.ndarray:
+        light = (np.clip(y - 16, 0, 219) / 219) ** 2.2
+        return 16 + 219 * (np.rint(light * levels) / levels) ** (1 / 2.2)
+
+    return run.each(change)
+
+
+def palette(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """A palette per run without dither, as in GIF: colours chosen by k-means."""
+    count = (160, 96, 48, 28, 16)[level - 1]
+    images = [cv2.cvtColor(f, cv2.COLOR_YUV2BGR_I420) for f in run.frames]
+    seen = images[len(images) // 2].reshape(-1, 3)
+    sample = seen[rng.integers(0, len(seen), 5000)].astype(np.float32)
+    cv2.setRNGSeed(int(rng.integers(1 << 30)))
+    rule = (cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
+    _, _, centers = cv2.kmeans(sample, count, None, rule, 1, cv2.KMEANS_RANDOM_CENTERS)
+    # A cube of 32 levels a side says which colour is nearest.
+    axis = np.arange(4, 256, 8, dtype=np.float32)
+    cube = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    nearest = ((cube[:, None] - centers[None]) ** 2).sum(-1).argmin(1)
+    colours = np.clip(np.rint(centers), 0, 255).astype(np.uint8)[nearest]
+    out: list[np.ndarray] = []
+    for image in images:
+        smooth = image // 8
+        index = (smooth[..., 0].astype(np.int32) * 32 + smooth[..., 1]) * 32 + smooth[..., 2]
+        out.append(cv2.cvtColor(colours[index], cv2.COLOR_BGR2YUV_I420))
+    return run.with_frames(out)
+
+
+def deband_wrong(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """Noise reduction that flattens surfaces until they meet in steps, then few levels."""
+    step = (3, 4, 6, 9, 13)[level - 1]
+
+    def change(y: np.ndarray) -> np.ndarray:
+        flat = cv2.bilateralFilter(y, 7, 3.0 * step, 3)
+        return np.rint(cv2.medianBlur(np.rint(flat / step).astype(np.uint8), 5)) * float(step)
+
+    return run.each(change)
+
+
+def vignette(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """A gradient of gain in few steps, as a filter of low precision makes it."""
+    steps = (64, 36, 22, 14, 9)[level - 1]
+    height, width = run.height, run.width
+    cx, cy = rng.uniform(0.2, 0.8, 2)
+    x = (np.arange(width) / width - cx)[None]
+    y = (np.arange(height) / height - cy)[:, None]
+    fall = 1 - 0.6 * np.sqrt(x**2 + y**2)
+    gain = np.rint(fall * steps) / steps
+    return run.each(lambda luma: 16 + (luma - 16) * gain)
+
+
+WAYS = {
+    "panel": panel,
+    "linear_light": linear_light,
+    "palette": palette,
+    "deband_wrong": deband_wrong,
+    "vignette": vignette,
+}

@@ -1,0 +1,78 @@
+"""A closer look at one frame a second: measures too costly for all frames, and a grade of them.
+
+A grade stands on one scale for every detector: 0 is nothing, 3 is plain to an untrained viewer, 5
+is gross. It is absolute: a programme that is bad from end to end has it throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from defectscope.engine.contracts import FrameSelection, VideoChunk
+from defectscope.features.lines import Lines, lines_of
+from defectscope.findings import Table
+from defectscope.media.stream import VideoInfo
+from defectscope.temporal.tables import TableBuilder, column, times_s
+from defectscope.temporal.trees import TreeSum
+
+Floats = NDArray[np.float64]
+
+LOOK_S = 1.0
+SELECTION = FrameSelection(bucket_s=LOOK_S, luma=True)
+HIGHEST_GRADE = 5.0
+# Looks whose median stands for each: one odd frame decides nothing.
+_SETTLE = 3
+
+
+class Looks:
+    """Measures the frames looked at.
+
+    Args:
+        video: The stream's picture.
+        names: What the measures are called.
+        measure: Gives them, (names,), from the lines of a frame.
+    """
+
+    def __init__(
+        self, video: VideoInfo, names: tuple[str, ...], measure: Callable[[Lines], Floats]
+    ) -> None:
+        self._bit_depth, self._names, self._measure = video.bit_depth, names, measure
+        columns = dict.fromkeys(names, np.float32)
+        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **columns)
+
+    def push(self, video: VideoChunk) -> None:
+        """Takes the frames that a chunk brings for a look."""
+        for frame in video.rgb_frames:
+            if frame.luma is None:
+                continue
+            measures = self._measure(lines_of(frame.luma, self._bit_depth))
+            values = {name: [value] for name, value in zip(self._names, measures, strict=True)}
+            self._table.add(pts=[frame.pts], **values)
+
+    def close(self) -> Table:
+        """Returns the measures by look."""
+        return self._table.table()
+
+
+def grades(table: Table, trees: TreeSum, names: tuple[str, ...]) -> Floats:
+    """Returns (looks,) the settled grade of each look, 0 to 5."""
+    if not len(table):
+        return np.zeros(0)
+    rows = np.stack([column(table, name).astype(np.float64) for name in names], axis=1)
+    bounded = np.clip(trees(rows), 0.0, HIGHEST_GRADE)
+    if len(bounded) == 1:
+        return bounded
+    # At the ends the lower of two counts.
+    return np.asarray(ndimage.median_filter(bounded, _SETTLE, mode="constant", cval=0.0))
+
+
+def grade_at(table: Table, grade: Floats, instants_s: Floats) -> Floats:
+    """Returns (n,) the grade at some instants: that of the latest look; 0 where there is none."""
+    if not len(grade):
+        return np.zeros(len(instants_s))
+    at = np.searchsorted(times_s(table), instants_s + 1e-9, side="right") - 1
+    return grade[np.clip(at, 0, len(grade) - 1)]
