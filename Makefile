@@ -16,6 +16,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
         false-alarms kernel constraints gallery golden fuzz player test-player demo-player \
+        new-detector invariants \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -112,6 +113,15 @@ smoke: $(RUN_STAMP) ## Makes a prediction with every archive, unpacked, in a bar
 
 golden: $(DEV_STAMP) ## Records the golden reports anew (look at what changed in them)
 	$(BIN)/python -m pytest -n 2 tests/golden --record-golden
+
+# A new simulator has a golden report and a place in the gallery from its first day.
+new-detector: $(DEV_STAMP) ## Makes every file that a detector needs (NAME=in_snake_case)
+	$(BIN)/python scripts/new_detector.py "$(NAME)"
+	$(BIN)/python benchmarks/gallery.py --only "$(NAME)"
+	$(BIN)/python -m pytest -q tests/golden -k "simulated-$(NAME)" --record-golden
+
+invariants: $(DEV_STAMP) ## Checks every invariant and writes the table of docs/invariants.md
+	$(BIN)/python benchmarks/invariants_table.py
 
 gallery: $(DEV_STAMP) ## Draws the gallery of simulated defects
 	$(BIN)/python benchmarks/gallery.py

@@ -2,6 +2,7 @@
 
 python benchmarks/gallery.py            pictures and page
 python benchmarks/gallery.py --page     the page alone, after a change of parameters
+python benchmarks/gallery.py --only X   the page, and the picture of one simulator
 """
 
 from __future__ import annotations
@@ -182,8 +183,8 @@ def save(plt: Any, figure: Any, name: str) -> None:
     print(f"{name}.jpg", (FOLDER / f"{name}.jpg").stat().st_size // 1024, "KB")
 
 
-def draw() -> None:
-    """Draws every picture of the gallery."""
+def draw(only: str | None) -> None:
+    """Draws every picture of the gallery, or that of one simulator."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -195,7 +196,8 @@ def draw() -> None:
     frames, stream = list(footage), video_stream(WIDTH, HEIGHT, FRAMES, RATE)
     speech = np.repeat(speech_like(3, 3.0, RATE_HZ), 2, axis=1)
     sound = (music_like(2, 3.0, RATE_HZ) * 0.6 + speech).astype(np.float32)
-    for made in simulators().values():
+    chosen = [made for name, made in simulators().items() if only in (None, name)]
+    for made in chosen:
         if made.name in IN_TIME and isinstance(made, VideoSimulator):
             draw_in_time(plt, made, frames, stream)
         elif isinstance(made, VideoSimulator):
@@ -249,8 +251,10 @@ def main() -> None:
     """Draws, unless only the page is asked for, and writes the page."""
     parser = argparse.ArgumentParser(description="Makes docs/gallery.md and its pictures.")
     parser.add_argument("--page", action="store_true", help="write the page alone")
-    if not parser.parse_args().page:
-        draw()
+    parser.add_argument("--only", metavar="NAME", help="draw the picture of this simulator alone")
+    arguments = parser.parse_args()
+    if not arguments.page:
+        draw(arguments.only)
     PAGE.write_text(page(), encoding="utf-8")
 
 

@@ -19,6 +19,7 @@
     │   ├── UnreadableMediaError        not media, empty or damaged beyond use
     │   ├── TimeLimitError              judging it takes longer than is allowed
     │   └── CaptionsError               side-car captions that cannot be read
+    ├── PluginError                     a detector of another package is unfit     exit 2
     ├── ArtifactError                   weights or kernels that are not the released ones
     ├── EndpointError                   a call to an endpoint failed               exit 4
     │   ├── EndpointNotFoundError
@@ -187,6 +188,13 @@ class CaptionsError(MediaError):
     """Side-car captions cannot be read at all."""
 
     code = "unreadable_captions"
+
+
+class PluginError(DefectscopeError):
+    """A detector that another package offers cannot be used; the message names the package."""
+
+    code = "bad_plugin"
+    exit_code = EXIT_USAGE
 
 
 class ArtifactError(DefectscopeError):

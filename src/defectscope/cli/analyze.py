@@ -127,11 +127,13 @@ def _judge(
             end_s=arguments.end,
         )
     from defectscope.analysis import analyze
-    from defectscope.detectors import not_installed
+    from defectscope.detectors import not_installed, unfit_plugins
 
     if detectors is None:
         for name, how in not_installed().items():
             sys.stderr.write(f"defectscope: {name} is left out; it needs: pip install {how}\n")
+        for error in unfit_plugins():
+            sys.stderr.write(f"defectscope: left out: {error.message}\n")
     with _progress_bar(media) as progress:
         return analyze(
             media,

@@ -28,8 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from defectscope.detectors import detector_class, load, names, not_installed
+    from defectscope.detectors import detector_class, load, names, not_installed, unfit_plugins
+    from defectscope.detectors.registry import built_in
     from defectscope.engine.artifacts import tuned
+    from defectscope.engine.plugins import discovered
 
     # Piped output is for other programs: no wrapping to a width nobody sees.
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -42,6 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
             needs = ", ".join(sorted(detector.needs.media)) or "any stream"
             table.add_row(name, ", ".join(detector.defects), needs, tuned(name).version)
         console.print(table)
+        for name in (n for n in names() if n not in built_in()):
+            plugin = discovered().plugins[name]
+            console.print(f"{name} comes from the package {plugin.package} {plugin.version}.")
+        for error in unfit_plugins():
+            console.print(f"left out: {error.message}", style="yellow", highlight=False)
         for name, how in not_installed().items():
             console.print(f"{name} cannot run here yet: pip install {how}", style="yellow")
         console.print("`defectscope detectors NAME` explains one and its parameters.", style="dim")

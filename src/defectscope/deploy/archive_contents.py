@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import defectscope
-from defectscope.errors import DeployError
+from defectscope.deploy.archive_plugins import (
+    plugin_names,
+    plugin_root,
+    stage_plugin,
+    stage_plugins_that_fit,
+)
+from defectscope.errors import DeployError, PluginError
 
 ALL = "all_detectors"
 """The archive that has every detector."""
@@ -42,8 +48,16 @@ def folder_of(kind: str) -> Path:
 
 
 def artifact_of(name: str) -> Path | None:
-    """Gives the file that says what a detector or renderer is; None where there is none."""
-    folder = folder_of("model_artifacts") / name
+    """Gives the file that says what a detector or renderer is; None where there is none.
+
+    That of a detector of another package lies in its own package.
+    """
+    from defectscope.engine.artifacts import artifact_folder
+
+    try:
+        folder = artifact_folder(name)
+    except PluginError:
+        return None
     for file in ("detector.json", "renderer.json"):
         if (folder / file).is_file():
             return folder / file
@@ -66,8 +80,16 @@ def version_of(name: str) -> str:
 
 
 def stage(name: str, staged: Path) -> None:
-    """Lays out what goes into the archive, beside the handler and its configuration."""
+    """Lays out what goes into the archive, beside the handler and its configuration.
+
+    Raises:
+        DeployError: The detector is of a package whose code an archive cannot bring.
+    """
     package = Path(defectscope.__file__).resolve().parent
+    if name in plugin_names():
+        stage_plugin(name, staged)
+    elif name == ALL:
+        stage_plugins_that_fit(staged)
     detectors = None if name == ALL else _with_dependencies(name, package)
     for source in _package_files(package, detectors):
         _copy(source, staged / "defectscope" / source.relative_to(package))
@@ -79,7 +101,8 @@ def stage(name: str, staged: Path) -> None:
                 target = Path("defectscope/_bundled/model_artifacts")
                 _copy(source, staged / target / source.relative_to(artifacts))
     for file in ("handler.py", "model-config.yaml"):
-        _copy(folder_of("handlers") / name / file, staged / file)
+        if not (staged / file).exists():
+            _copy(folder_of("handlers") / name / file, staged / file)
 
 
 def _package_files(package: Path, detectors: set[str] | None) -> Iterator[Path]:
@@ -102,7 +125,9 @@ def _with_dependencies(name: str, package: Path) -> set[str]:
     while waiting:
         folder = waiting.pop()
         found.add(folder)
-        for source in (package / "detectors" / folder).rglob("*.py"):
+        offered = folder in plugin_names()
+        code = plugin_root(folder) if offered else package / "detectors" / folder
+        for source in code.rglob("*.py"):
             for other in _OTHER_DETECTOR.findall(source.read_text("utf-8")):
                 if other not in found and (package / "detectors" / other).is_dir():
                     waiting.append(other)

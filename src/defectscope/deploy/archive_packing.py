@@ -30,7 +30,8 @@ def run_archiver(name: str, version: str, staged: Path, scratch: Path) -> Path:
     # The handler and its configuration are named; the children of the rest go along.
     rest = scratch / "rest"
     rest.mkdir()
-    (staged / "defectscope").rename(rest / "defectscope")
+    for folder in [p for p in staged.iterdir() if p.is_dir()]:
+        folder.rename(rest / folder.name)
     command = [sys.executable, "-m", "model_archiver.model_packaging", "--model-name", name]
     command += ["--version", version, "--handler", str(staged / "handler.py")]
     command += ["--config-file", str(staged / "model-config.yaml")]

@@ -33,6 +33,7 @@ from defectscope.deploy.archive_contents import (
     version_of,
 )
 from defectscope.deploy.archive_packing import reproducible, run_archiver, write_tar
+from defectscope.deploy.archive_plugins import plugin_names
 from defectscope.errors import DeployError
 
 MANIFEST = "manifest.json"
@@ -75,6 +76,8 @@ class Archive:
 def handler_names() -> tuple[str, ...]:
     """Gives the names of all handlers whose detector is released, `all_detectors` last.
 
+    Detectors of other installed packages are among them.
+
     A detector without its artifact is still to be tuned or trained: there is nothing to deploy.
     """
     names = [
@@ -82,7 +85,9 @@ def handler_names() -> tuple[str, ...]:
         for p in sorted(folder_of("handlers").glob("*/handler.py"))
         if p.parent.name == ALL or artifact_of(p.parent.name) is not None
     ]
-    return (*(name for name in names if name != ALL), *(name for name in names if name == ALL))
+    own = [name for name in names if name != ALL]
+    plugins = [name for name in plugin_names() if name not in own]
+    return (*own, *plugins, *(name for name in names if name == ALL))
 
 
 def build_archives(

@@ -1,4 +1,8 @@
-"""Finds detectors by name: each is a folder of this package that publishes `DETECTOR`."""
+"""Finds detectors by name: folders of this package that publish `DETECTOR`, and plug-ins.
+
+A plug-in is a detector of another installed package (engine/plugins.py). One that cannot be used is
+left out of everything and named by `unfit_plugins`; asked for by name, its error is raised.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,18 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+from defectscope.detectors.plugin_class import plugin_class
 from defectscope.engine.artifacts import bundled, overridden, tuned
 from defectscope.engine.contracts import Detector
-from defectscope.errors import InvalidParameterError, UnknownDetectorError
+from defectscope.engine.plugins import discovered
+from defectscope.errors import InvalidParameterError, PluginError, UnknownDetectorError
 
 _HERE = Path(__file__).parent
 
 
 @cache
-def names() -> tuple[str, ...]:
-    """Gives the names of all released detectors, in alphabetical order.
+def built_in() -> tuple[str, ...]:
+    """Returns the names of the released detectors of this package, in alphabetical order.
 
     A folder without its artifact is a detector that is still to be tuned or trained.
     """
@@ -28,15 +34,53 @@ def names() -> tuple[str, ...]:
     return tuple(n for n in folders if (artifacts / n / "detector.json").is_file())
 
 
+@cache
+def names() -> tuple[str, ...]:
+    """Returns the names of all detectors that can be used, plug-ins too, in alphabetical order."""
+    return tuple(sorted((*built_in(), *_plugins()[0])))
+
+
+def unfit_plugins() -> tuple[PluginError, ...]:
+    """Returns why detectors of other packages cannot be used, one error each."""
+    return (*_plugins()[1].values(), *discovered().refused)
+
+
+def rediscover() -> None:
+    """Forgets what was found, after packages were installed or removed in a running process."""
+    for found in (discovered, built_in, names, not_installed, tuned, _plugins, _plain):
+        found.cache_clear()
+
+
+@cache
+def _plugins() -> tuple[Mapping[str, Any], Mapping[str, PluginError]]:
+    """The classes of the plug-ins that are fit, and the errors of those that are not, by name."""
+    fit: dict[str, Any] = {}
+    unfit: dict[str, PluginError] = {}
+    for name, plugin in discovered().plugins.items():
+        try:
+            if name in {m.name for m in iter_modules([str(_HERE)])}:
+                raise PluginError(f"{plugin}: defectscope has a detector or module of that name")
+            fit[name] = plugin_class(plugin)
+        except PluginError as error:
+            unfit[name] = error
+    return fit, unfit
+
+
 def detector_class(name: str) -> Any:
-    """Gives a detector's class.
+    """Returns a detector's class.
 
     Raises:
         UnknownDetectorError: There is none of that name.
+        PluginError: Another package offers it, and it cannot be used.
     """
-    if name not in names():
-        raise UnknownDetectorError(f"no detector {name!r}; there are: {', '.join(names())}")
-    return import_module(f"defectscope.detectors.{name}").DETECTOR
+    if name in built_in():
+        return import_module(f"defectscope.detectors.{name}").DETECTOR
+    fit, unfit = _plugins()
+    if name in fit:
+        return fit[name]
+    if name in unfit:
+        raise unfit[name]
+    raise UnknownDetectorError(f"no detector {name!r}; there are: {', '.join(names())}")
 
 
 @cache

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
 
 from defectscope.engine.contracts import Tuned
+from defectscope.engine.plugins import discovered
 from defectscope.errors import ArtifactError, InvalidParameterError
 from defectscope.findings import SEVERITIES, Severity
 
@@ -30,14 +31,26 @@ def bundled(kind: Literal["handlers", "model_artifacts"]) -> Path:
     raise ArtifactError(f"the installation lacks its {kind}; reinstall defectscope")
 
 
+def artifact_folder(name: str) -> Path:
+    """Returns where a detector's artifact lies: model_artifacts/<name>/, or in its own package.
+
+    Raises:
+        PluginError: The package that offers the detector has no such folder.
+    """
+    own = bundled("model_artifacts") / name
+    plugin = discovered().plugins.get(name)
+    return own if plugin is None or (own / "detector.json").is_file() else plugin.folder()
+
+
 @lru_cache(maxsize=64)
 def tuned(name: str) -> Tuned:
-    """Reads model_artifacts/<name>/detector.json.
+    """Reads the detector.json of a detector.
 
     Raises:
         ArtifactError: It is missing or damaged.
+        PluginError: The package that offers the detector has none.
     """
-    path = bundled("model_artifacts") / name / "detector.json"
+    path = artifact_folder(name) / "detector.json"
     try:
         data = json.loads(path.read_text("utf-8"))
         thresholds = {str(k): float(v) for k, v in data["thresholds"].items()}
