@@ -9,6 +9,7 @@ from defectscope.training.audio_artifacts.programmes import Programme
 from defectscope.training.audio_artifacts.release import (
     choose_margin,
     choose_thresholds,
+    clean_table,
     false_alarms,
 )
 from defectscope.training.scores import Platt
@@ -53,3 +54,11 @@ def test_a_margin_is_chosen_on_recordings_that_chose_no_thresholds() -> None:
         for place in (20, 60):
             clean[number].logits[place : place + 2, CLASSES.index("audio_clicks")] = 4.0
     assert choose_margin(clean, FITS) > 1.0
+
+
+def test_without_a_whole_recording_rates_are_unknown() -> None:
+    counted = false_alarms([], FITS, choose_thresholds([], FITS, choose_margin([], FITS)))
+    assert counted["all"]["per_10_min"] is None
+    assert counted["all"]["per_10_min_upper_95"] is None
+    assert "| 0 | 0.0 |" in clean_table({"clean_programmes": counted})
+    assert "unknown" in clean_table({"clean_programmes": counted})

@@ -39,3 +39,10 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert all(verb in text for verb in ("prepare", "train", "evaluate", "export"))
+
+
+def test_nothing_scored_so_far_is_said_so() -> None:
+    from defectscope.training.cli import _score
+
+    assert (_score(float("nan")), _score(float("-inf"))) == ("not yet", "not yet")
+    assert _score(0.98765) == "0.9877"

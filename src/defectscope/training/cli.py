@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -177,8 +178,8 @@ def _train(options: argparse.Namespace, console: Console) -> None:
             bars.update(
                 task,
                 completed=progress.step,
-                detail=f"loss {progress.loss:.4f}  score {progress.objective:.4f}  "
-                f"best {progress.best:.4f}  {progress.examples_per_s:.0f}/s",
+                detail=f"loss {progress.loss:.4f}  score {_score(progress.objective)}  "
+                f"best {_score(progress.best)}  {progress.examples_per_s:.0f}/s",
             )
 
         outcome = train(
@@ -188,7 +189,13 @@ def _train(options: argparse.Namespace, console: Console) -> None:
         size = hand_over(folder, options.hand_over)
         console.print(f"{options.hand_over}: {size / 1e6:.2f} MB")
     state = "finished" if outcome.finished else "stopped; run the same command to go on"
-    console.print(f"{state}: step {outcome.step}, best {outcome.best:.4f} at {outcome.best_step}")
+    best = _score(outcome.best)
+    console.print(f"{state}: step {outcome.step}, best {best} at {outcome.best_step}")
+
+
+def _score(value: float) -> str:
+    """Returns a score, or that nothing was scored so far."""
+    return f"{value:.4f}" if math.isfinite(value) else "not yet"
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> None:

@@ -191,8 +191,9 @@ def false_alarms(
             "recordings": len(own),
             "minutes": round(tens * 10, 2),
             "findings": counts,
-            "per_10_min": round(total / tens, 3),
-            "per_10_min_upper_95": round(poisson_upper(total) / tens, 3),
+            # Without a recording to count on, nothing is known.
+            "per_10_min": round(total / tens, 3) if tens else None,
+            "per_10_min_upper_95": round(poisson_upper(total) / tens, 3) if tens else None,
         }
     return out
 
@@ -214,9 +215,13 @@ def clean_table(metrics: Mapping[str, Any]) -> str:
         counts = ", ".join(f"{v} {k.removeprefix('audio_')}" for k, v in entry["findings"].items())
         rows.append(
             f"| {corpus} | {entry['recordings']} | {entry['minutes']:.1f} | {counts} "
-            f"| {entry['per_10_min']:.2f} | {entry['per_10_min_upper_95']:.2f} |"
+            f"| {_rate(entry['per_10_min'])} | {_rate(entry['per_10_min_upper_95'])} |"
         )
     return "\n".join(rows)
+
+
+def _rate(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
 
 
 def how_well(metrics: Mapping[str, Any]) -> str:
