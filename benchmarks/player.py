@@ -1,6 +1,6 @@
 """Measures the player in headless Chromium: what it finds, when, and what it costs.
 
-Usage: python benchmarks/player.py OUT.json [--seeds 11 12] [--long 20]
+Usage: python benchmarks/player.py OUT.json [--seeds 11 12] [--clips FOLDER]
 
 Clips are made up anew from seeds that the tests do not use. Costs are those of the frames of one
 1080p clip, with WebAssembly and with JavaScript in the same run.
@@ -161,18 +161,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[11])
+    parser.add_argument("--clips", type=Path, help="folder that keeps the clips")
     options = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
     result: dict[str, Any] = {"sizes": sizes(), "clips": [], "load": os.getloadavg()}
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root = options.clips or Path(folder)
         for seed in options.seeds:
-            made = clips.make(root, seed)
-            for name, path in made.items():
-                path.rename(root / f"{name}-{seed}.mp4")
+            if not (root / f"illegal_range-{seed}.mp4").is_file():
+                made = clips.make(root, seed)
+                for name, path in made.items():
+                    path.rename(root / f"{name}-{seed}.mp4")
         seed = options.seeds[0]
-        enlarged(root / f"clean-{seed}.mp4", root / "hd.mp4", 1920, 1080)
+        if not (root / "hd.mp4").is_file():
+            enlarged(root / f"clean-{seed}.mp4", root / "hd.mp4", 1920, 1080)
         served = pages.served({"/dist/": PLAYER / "dist", "/clips/": root})
         with served as site, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=pages.CHROMIUM, args=pages.FLAGS)

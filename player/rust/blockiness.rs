@@ -1,6 +1,6 @@
 //! Compression blockiness: a grid of blocks that comes or goes within a shot.
 
-use crate::comb::{comb, PERIODS_PX};
+use crate::comb::{comb, Plan, PERIODS_PX};
 use crate::geometry::{sampled_columns, sampled_rows, tile_samples, TILES, TILES_X, TILES_Y};
 use crate::measure::at;
 use crate::series::{bridge, greatest, hysteresis, mean, median, median_filter, runs, sorted};
@@ -35,6 +35,7 @@ pub struct Buckets {
     luma: [f64; TILES],
     columns: Vec<f64>,
     rows: Vec<f64>,
+    plans: [Plan; 2],
 }
 
 impl Buckets {
@@ -52,6 +53,7 @@ impl Buckets {
             luma: [0.0; TILES],
             columns: vec![0.0; width],
             rows: vec![0.0; height],
+            plans: [Plan::new(width), Plan::new(height)],
         }
     }
 
@@ -81,7 +83,8 @@ impl Buckets {
 
     pub fn close(&mut self, table: &mut Table) {
         if let Some(bucket) = self.open.take() {
-            let (across, down) = (comb(&self.columns), comb(&self.rows));
+            let [wide, high] = &self.plans;
+            let (across, down) = (comb(&self.columns, wide), comb(&self.rows, high));
             let both: Vec<f64> = across.iter().zip(&down).map(|(a, b)| (a.0 * b.0).sqrt()).collect();
             let best = (0..both.len()).fold(0, |best, i| if both[i] > both[best] { i } else { best });
             let clarity = (across[best].1 * down[best].1).sqrt();

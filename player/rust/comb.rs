@@ -10,8 +10,9 @@ const SURROUND: usize = 17;
 const MAX_RELATIVE: f64 = 4.0;
 const FLOOR: f64 = 1.5;
 
-/// Returns, per period, how strong a comb is and how far it stands out.
-pub fn comb(profile: &[f64]) -> [(f64, f64); 7] {
+/// Returns, per period, how strong a comb is and how far it stands out; the plan is that of the
+/// profile's length.
+pub fn comb(profile: &[f64], plan: &Plan) -> [(f64, f64); 7] {
     let length = profile.len();
     let mut out = [(0.0, 0.0); 7];
     if length < 4 * SURROUND || profile.iter().all(|&step| step == 0.0) {
@@ -24,14 +25,10 @@ pub fn comb(profile: &[f64]) -> [(f64, f64); 7] {
         .map(|(step, around)| (step / around.max(1e-9) - 1.0).clamp(-1.0, MAX_RELATIVE))
         .collect();
     let mean = relative.iter().sum::<f64>() / length as f64;
-    let window: Vec<f64> = (0..length)
-        .map(|i| 0.5 - 0.5 * (2.0 * PI * i as f64 / (length - 1) as f64).cos())
-        .collect();
-    let weight: f64 = window.iter().sum();
-    for (value, share) in relative.iter_mut().zip(&window) {
+    let weight: f64 = plan.window.iter().sum();
+    for (value, share) in relative.iter_mut().zip(&plan.window) {
         *value = (*value - mean) * share / weight;
     }
-    let plan = Plan::new(2 * length);
     relative.resize(2 * length, 0.0);
     let spectrum = plan.amplitudes(&relative);
     let every_bin: Vec<f64> = (1..=length / 2).map(|bin| spectrum[2 * bin]).collect();
@@ -64,19 +61,28 @@ fn uniform_filter(values: &[f64], size: usize) -> Vec<f64> {
     out
 }
 
-/// A Fourier transform of any length by its prime factors.
-struct Plan {
+/// A window, and a Fourier transform of twice its length by prime factors.
+pub struct Plan {
     length: usize,
+    window: Vec<f64>,
     turns: Vec<(f64, f64)>,
 }
 
 impl Plan {
-    fn new(length: usize) -> Plan {
+    /// Makes ready for profiles of so many samples.
+    pub fn new(samples: usize) -> Plan {
+        let length = 2 * samples;
+        let last = samples.max(2) as f64 - 1.0;
+        let hann = |i: usize| 0.5 - 0.5 * (2.0 * PI * i as f64 / last).cos();
         let turn = |i: usize| {
             let angle = -2.0 * PI * i as f64 / length as f64;
             (angle.cos(), angle.sin())
         };
-        Plan { length, turns: (0..length).map(turn).collect() }
+        Plan {
+            length,
+            window: (0..samples).map(hann).collect(),
+            turns: (0..length).map(turn).collect(),
+        }
     }
 
     /// Returns the amplitudes up to half the sampling frequency.
@@ -111,10 +117,20 @@ impl Plan {
         }
         for k in 0..count {
             let mut sum = (0.0, 0.0);
-            for i in 0..factor {
-                let (re, im) = out[i * part + k % part];
-                let (c, s) = self.turns[i * k % count * stride];
+            // Divisions would cost more than all the rest.
+            let (mut at, mut turned) = (k, 0);
+            while at >= part {
+                at -= part;
+            }
+            for _ in 0..factor {
+                let (re, im) = out[at];
+                let (c, s) = self.turns[turned];
                 sum = (sum.0 + re * c - im * s, sum.1 + re * s + im * c);
+                at += part;
+                turned += k * stride;
+                if turned >= self.length {
+                    turned -= self.length;
+                }
             }
             spare[k] = sum;
         }
