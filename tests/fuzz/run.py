@@ -194,6 +194,10 @@ def fuzz(cases: list[tuple[str, int]], *, workers: int, limit_s: float, memory_m
         for thread in threads:
             thread.join()
         server.shutdown()
+    lost = len(cases) - tally.outcomes.total()
+    if lost:
+        # A worker that never started has looked at nothing: that is no success.
+        tally.failures.append(("workers", f"{lost} cases were not run"))
     if tally.connections:
         tally.failures.append(("lures", f"{tally.connections} connections were opened"))
     return tally
