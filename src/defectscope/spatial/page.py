@@ -24,7 +24,7 @@ from defectscope.spatial.render import Renderer, sound_blocks
 EXCERPT_S = 20.0
 _LINE_HZ = np.geomspace(50.0, 18_000.0, 240)
 _POLAR_HZ = (250.0, 500.0, 1_000.0, 2_000.0)
-_ANGLES_DEG = np.arange(-180.0, 181.0, 3.0)
+_ANGLES_DEG = np.arange(-180.0, 181.0, 1.0)
 
 _STYLE = """
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
@@ -125,7 +125,10 @@ def _filters(settings: RenderSettings, rate_hz: int) -> list[tuple[str, str]]:
     chain = build_chain(own, rate_hz)
     response = response_at(chain.taps, rate_hz, line)
     figures: list[tuple[str, str]] = []
-    for title, column in (("Filters of the left side, by output", 0), ("of the centre", 1)):
+    for title, column in (
+        ("Filters of the left side, by output", 0),
+        ("Filters of the centre, by output", 1),
+    ):
         curves = [
             Curve(name, line, _db(response[row, column])) for row, name in enumerate(chain.names)
         ]
