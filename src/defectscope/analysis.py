@@ -17,11 +17,16 @@ from typing import Any
 from defectscope.detectors.registry import load_all
 from defectscope.engine.artifacts import tuned
 from defectscope.engine.contracts import Detector
+from defectscope.engine.coverage import NAME as COVERAGE
+from defectscope.engine.coverage import end_s as end_s_of
+from defectscope.engine.coverage import track_rows
 from defectscope.engine.engine import Progress, measure, segments
+from defectscope.engine.tracks import result_of
 from defectscope.errors import InvalidParameterError, MalformedRequestError
-from defectscope.findings import DetectorResult, Finding, Measurements, Report
+from defectscope.findings import Finding, Measurements, Report
 from defectscope.media.cues import Captions
 from defectscope.media.limits import Limits
+from defectscope.media.probe import Choice
 from defectscope.media.reader import Reader, open_media
 from defectscope.media.sidecar import read_captions
 from defectscope.media.source import MediaLike, resolve
@@ -61,6 +66,8 @@ def analyze(
     workers: int = 1,
     uri: str | None = None,
     progress: Progress | None = None,
+    audio_layout: str | None = None,
+    programme: int | None = None,
 ) -> Report:
     """Finds the defects in one asset.
 
@@ -76,6 +83,10 @@ def analyze(
         workers: Processes that share the programme; more than one needs a path or address.
         uri: The name to report.
         progress: Called with the programme time reached, in seconds.
+        audio_layout: Which channels of the sound tracks, counted from 1, are heard together, as
+            `5.1=1-6,stereo=7,8`; None goes by their labels and number.
+        programme: Number of the programme of a transport stream; None takes the first with a
+            picture.
 
     Raises:
         UsageError: An argument makes no sense.
@@ -88,7 +99,9 @@ def analyze(
     side = None if captions is None else read_captions(captions)
     if workers < 1:
         raise InvalidParameterError(f"workers is at least 1, not {workers}")
-    with open_media(resolve(media), limits=limits, captions=side, uri=uri) as reader:
+    choice = Choice(audio_layout=audio_layout, programme=programme)
+    source = resolve(media)
+    with open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader:
         stream = reader.info
         if workers == 1:
             measured = measure_asset(
@@ -97,10 +110,9 @@ def analyze(
             return decide(measured, keep_measurements=measurements)
     if not isinstance(media, str | os.PathLike):
         raise InvalidParameterError("more than one worker needs a path or an s3:// address")
-    programme = _Programme(
-        os.fspath(media), tuple(d.name for d in loaded), parameters, side, limits
-    )
-    found = _measure_in_parallel(programme, stream, start_s, end_s, workers, progress)
+    names = tuple(d.name for d in loaded)
+    shared = _Programme(os.fspath(media), names, parameters, side, limits, choice)
+    found = _measure_in_parallel(shared, stream, start_s, end_s, workers, progress)
     covered_s = _covered_s(stream, start_s, end_s)
     measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s)
     return decide(measured, keep_measurements=measurements)
@@ -193,17 +205,21 @@ class _Programme:
         parameters: Mapping[str, Mapping[str, Any]] | None,
         captions: Captions | None,
         limits: Limits,
+        choice: Choice,
     ) -> None:
         self.media = media
         self.names = names
         self.parameters = parameters
         self.captions = captions
         self.limits = limits
+        self.choice = choice
 
     def segment(self, start_s: float | None, end_s: float | None) -> dict[str, Measurements]:
         loaded = load_all(self.names, self.parameters)
-        source = resolve(self.media)
-        with open_media(source, limits=self.limits, captions=self.captions) as reader:
+        source, choice = resolve(self.media), self.choice
+        with open_media(
+            source, limits=self.limits, captions=self.captions, choice=choice
+        ) as reader:
             return measure(reader, loaded, start_s=start_s, end_s=end_s)
 
 
@@ -255,13 +271,11 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
     described: dict[str, dict[str, Any]] = {}
     for detector in measured.detectors:
         name = detector.name
-        result = (
-            detector.decide(measured.measurements[name], stream)
-            if name in measured.measurements
-            else DetectorResult("not_applicable")
-        )
+        result = result_of(detector, measured.measurements, stream)
         findings += result.findings
         verdicts[name] = {"verdict": result.verdict, "peak_score": dict(result.peak_score)}
+        if result.reason:
+            verdicts[name]["reason"] = result.reason
         if result.curves:
             curves[name] = result.curves
         described[name] = {
@@ -270,7 +284,8 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
         }
     wall_s = time.perf_counter() - measured.began_s
     return Report(
-        asset=_asset(stream),
+        asset=_asset(stream, measured.measurements.get(COVERAGE)),
+        tracks=tuple(track_rows(stream, measured.measurements.get(COVERAGE))),
         findings=on_grid(findings, stream),
         verdicts=verdicts,
         curves=curves,
@@ -289,8 +304,12 @@ def _covered_s(stream: StreamInfo, start_s: float | None, end_s: float | None) -
     return end - (start_s or 0.0)
 
 
-def _asset(stream: StreamInfo) -> dict[str, Any]:
-    asset: dict[str, Any] = {"uri": stream.uri, "duration_s": round(stream.duration_s, 6)}
+def _asset(stream: StreamInfo, coverage: Measurements | None) -> dict[str, Any]:
+    duration_s = stream.duration_s
+    if coverage is not None and not stream.declares_length:
+        # Nothing in the file says how long it is: what was decoded does, where that is more.
+        duration_s = max(duration_s, end_s_of(coverage))
+    asset: dict[str, Any] = {"uri": stream.uri, "duration_s": round(duration_s, 6)}
     if stream.video is not None:
         video = stream.video
         asset["video"] = {
@@ -299,6 +318,8 @@ def _asset(stream: StreamInfo) -> dict[str, Any]:
             "frame_rate": f"{video.frame_rate.numerator}/{video.frame_rate.denominator}",
             "codec": video.codec,
         }
+        if video.variable_frame_rate:
+            asset["video"]["variable_frame_rate"] = True
     if stream.audio is not None:
         audio = stream.audio
         asset["audio"] = {

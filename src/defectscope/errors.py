@@ -47,6 +47,8 @@ EXIT_FAIL_ON = 1
 EXIT_USAGE = 2
 EXIT_MEDIA = 3
 EXIT_ENDPOINT = 4
+# Source: sysexits.h, EX_SOFTWARE.
+EXIT_INTERNAL = 70
 
 
 class DefectscopeError(Exception):

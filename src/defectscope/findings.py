@@ -11,14 +11,14 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, cast
 
 from defectscope.errors import MalformedRequestError
 
 SCHEMA = "defectscope/report/1"
 
-Verdict = Literal["pass", "fail", "inconclusive", "not_applicable"]
+Verdict = Literal["pass", "fail", "inconclusive", "not_applicable", "not_judged"]
 Severity = Literal["minor", "major", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
 
@@ -70,6 +70,7 @@ class Finding:
         end_frame: First frame on that grid after it.
         start_timecode: SMPTE timecode (HH:MM:SS:FF, `;` for drop-frame) of `start_frame`.
         end_timecode: Likewise of `end_frame`.
+        track: Number of the track in the container, where there are several of its medium.
         confidence: Calibrated probability, 0 to 1, that this is a defect.
         severity: `minor`, `major` or `critical`, by the detector's rules.
         evidence: The measured quantities behind it; names carry their units.
@@ -86,6 +87,7 @@ class Finding:
     end_frame: int | None = None
     start_timecode: str | None = None
     end_timecode: str | None = None
+    track: int | None = None
 
     @property
     def interval(self) -> Interval:
@@ -107,16 +109,18 @@ class DetectorResult:
     """What one detector says about one stream.
 
     Attributes:
-        verdict: `pass`, `fail`, `inconclusive` or `not_applicable`.
+        verdict: `pass`, `fail`, `inconclusive`, `not_applicable` or `not_judged`.
         findings: Every occurrence, ordered by start.
         peak_score: Highest score per defect, 0 to 1 or in the unit that its name carries.
         curves: Score over time per defect.
+        reason: Why there is no verdict; empty where there is one.
     """
 
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
     peak_score: Mapping[str, float] = field(default_factory=dict[str, float])
     curves: Mapping[str, Curve] = field(default_factory=dict[str, Curve])
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +186,15 @@ class Measurements:
             raise MalformedRequestError("no measurements to merge")
         head = parts[0]
         tables: dict[str, Table] = {}
-        for name, table in head.tables.items():
-            columns = {k: array(v.typecode, v) for k, v in table.columns.items()}
+        # A track that begins on the way (`track/table`) is no part of the segments before it.
+        named = {k: t for part in parts for k, t in part.tables.items() if "/" in k}
+        for name, table in (named | dict(head.tables)).items():
+            first = table if name in head.tables else table.rows(0, 0)
+            columns = {k: array(v.typecode, v) for k, v in first.columns.items()}
             for part in parts[1:]:
                 other = part.tables.get(name)
+                if other is None and "/" in name and part.detector == head.detector:
+                    continue
                 if part.detector != head.detector or other is None:
                     raise MalformedRequestError("measurements of different detectors or versions")
                 if other.ticks_hz != table.ticks_hz or set(other.columns) != set(columns):
@@ -286,6 +295,8 @@ class Report:
         curves: Decimated score curves by detector and defect.
         detectors: Version and parameters by detector.
         timing: `wall_s` and `realtime_factor`.
+        tracks: Every track of the asset: declared and decoded length, how many frames or samples
+            were judged, or why it was not.
         measurements: Present only where they were asked for; see `Measurements`.
         stream: With measurements, the stream facts that merging needs; opaque to callers.
     """
@@ -298,12 +309,14 @@ class Report:
     timing: Mapping[str, float]
     measurements: tuple[Measurements, ...] = ()
     stream: Mapping[str, Any] | None = None
+    tracks: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the report as `report.json`'s object."""
         out: dict[str, Any] = {
             "schema": SCHEMA,
             "asset": dict(self.asset),
+            "tracks": [dict(track) for track in self.tracks],
             "findings": [_drop_none(asdict(finding)) for finding in self.findings],
             "verdicts": {k: dict(v) for k, v in self.verdicts.items()},
             "curves": {
@@ -341,7 +354,7 @@ class Report:
         try:
             return Report(
                 asset=dict(body["asset"]),
-                findings=tuple(Finding(**finding) for finding in body["findings"]),
+                findings=tuple(_finding(finding) for finding in body["findings"]),
                 verdicts={k: dict(v) for k, v in body["verdicts"].items()},
                 curves={
                     detector: {
@@ -354,6 +367,7 @@ class Report:
                 timing=dict(body["timing"]),
                 measurements=tuple(Measurements.from_dict(m) for m in body.get("measurements", ())),
                 stream=body.get("stream"),
+                tracks=tuple(dict(track) for track in body.get("tracks", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedRequestError(f"the report is damaged: {error}") from None
@@ -366,6 +380,12 @@ class Report:
 def worst(severities: Iterable[Severity]) -> Severity | None:
     """Gives the highest of some severities, None for none."""
     return max(severities, key=SEVERITIES.index, default=None)
+
+
+def _finding(data: Mapping[str, Any]) -> Finding:
+    """Reads a finding; what a later version added to it is left out."""
+    known = {f.name for f in fields(Finding)}
+    return Finding(**{name: value for name, value in data.items() if name in known})
 
 
 def _drop_none(mapping: dict[str, Any]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_segments_of_a_damaged_stream_are_the_same_on_any_number_of_threads(
 def test_the_decoder_has_the_threads_that_were_asked_for(impaired_clip: Path) -> None:
     with open_media(impaired_clip, limits=Limits(decode_threads=2)) as reader:
         assert sum(isinstance(item, Frame) for item in reader.read(0.0, 1.0)) == 25
-        context = reader._video.codec_context  # the decoder that was used
+        context = reader._streams[0].codec_context  # the decoder that was used
         assert context.is_open
         assert (context.thread_count, context.thread_type) == (2, av.codec.context.ThreadType.AUTO)
 

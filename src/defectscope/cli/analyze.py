@@ -10,17 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from defectscope.cli.complain import complain
-from defectscope.errors import EXIT_FAIL_ON, EXIT_OK, DefectscopeError, InvalidParameterError
+from defectscope.cli.complain import complain, diagnose
+from defectscope.errors import (
+    EXIT_FAIL_ON,
+    EXIT_MEDIA,
+    EXIT_OK,
+    DefectscopeError,
+    InvalidParameterError,
+)
 from defectscope.findings import SEVERITIES, Report, Severity
 
 if TYPE_CHECKING:
     from defectscope.engine.engine import Progress
+    from defectscope.media import MediaLike
 
 _DESCRIPTION = """\
 Judges each MEDIA with every detector, shows a table of findings, and writes reports on request.
 
-MEDIA is a path or an s3:// address. With several MEDIA, --json and --html name folders, which get
+MEDIA is a path, an s3:// address, or - for standard input. With several MEDIA, --json and --html
+name folders, which get
 one FILENAME.EXT.json (or .html) each; one bad MEDIA does not stop the others, and the exit status
 is the worst of all.
 """
@@ -34,7 +42,7 @@ def add_parser(commands: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("media", nargs="+", metavar="MEDIA", help="path or s3:// address")
+    parser.add_argument("media", nargs="+", metavar="MEDIA", help="path, s3:// address or -")
     parser.add_argument(
         "--detectors",
         metavar="A,B",
@@ -65,6 +73,18 @@ def add_parser(commands: Any) -> None:
         help="replace a parameter, e.g. loudness.target_lufs=-24 (see `defectscope detectors`)",
     )
     parser.add_argument(
+        "--audio-layout",
+        metavar="LAYOUT",
+        help="channels of the sound tracks that are heard together, counted from 1, "
+        "e.g. 5.1=1-6,stereo=7,8; default: by their labels and number",
+    )
+    parser.add_argument(
+        "--program",
+        type=int,
+        metavar="N",
+        help="programme of a transport stream; default: the first with a picture",
+    )
+    parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes that share a programme"
     )
     parser.set_defaults(run=run)
@@ -84,9 +104,25 @@ def run(arguments: argparse.Namespace) -> int:
         except DefectscopeError as error:
             worst = max(worst, complain(error, about=Path(media).name))
             continue
+        except ModuleNotFoundError:
+            raise
+        except Exception as error:
+            # A fault of this program: the other media are analyzed all the same.
+            worst = max(worst, diagnose(error, about=Path(media).name))
+            continue
+        if arguments.endpoint is None and _nothing_seen(report):
+            worst = max(worst, EXIT_MEDIA)
         if _reaches(report.worst_severity(), arguments.fail_on):
             worst = max(worst, EXIT_FAIL_ON)
     return worst
+
+
+def _nothing_seen(report: Report) -> bool:
+    """Tells whether no picture and no sound of the media could be looked at."""
+    if "video" not in report.asset and "audio" not in report.asset:
+        return True
+    looked = [t for t in report.tracks if t.get("medium") in ("video", "audio")]
+    return bool(looked) and not any(t.get("judged") for t in looked)
 
 
 def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:
@@ -116,6 +152,8 @@ def _judge(
     if arguments.detectors is not None:
         detectors = [d.strip() for d in arguments.detectors.split(",") if d.strip()]
     if arguments.endpoint is not None:
+        if arguments.audio_layout is not None or arguments.program is not None:
+            raise InvalidParameterError("--audio-layout and --program do not go to an endpoint")
         from defectscope.client import Client
 
         client = Client(endpoint_name=arguments.endpoint, region=arguments.region)
@@ -134,9 +172,13 @@ def _judge(
             sys.stderr.write(f"defectscope: {name} is left out; it needs: pip install {how}\n")
         for error in unfit_plugins():
             sys.stderr.write(f"defectscope: left out: {error.message}\n")
-    with _progress_bar(media) as progress:
+    from defectscope.media.source import resolve
+
+    # What comes through a pipe can be taken down once.
+    source = media if "://" in media else resolve(media)
+    with _progress_bar(source, Path(media).name) as progress:
         return analyze(
-            media,
+            source,
             detectors=detectors,
             captions=arguments.captions,
             start_s=arguments.start,
@@ -144,11 +186,13 @@ def _judge(
             parameters=parameters or None,
             workers=arguments.workers,
             progress=progress,
+            audio_layout=arguments.audio_layout,
+            programme=arguments.program,
         )
 
 
 @contextmanager
-def _progress_bar(media: str) -> Generator[Progress | None, None, None]:
+def _progress_bar(media: MediaLike, name: str) -> Generator[Progress | None, None, None]:
     """A bar on a terminal: programme time done, and how much faster than real time."""
     if not sys.stderr.isatty():
         yield None
@@ -171,7 +215,7 @@ def _progress_bar(media: str) -> Generator[Progress | None, None, None]:
         transient=True,
     )
     with bar:
-        task = bar.add_task(Path(media).name, total=total_s or None, programme="", speed="")
+        task = bar.add_task(name, total=total_s or None, programme="", speed="")
 
         def advance(reached_s: float) -> None:
             elapsed_s = bar.tasks[0].elapsed or 0.0

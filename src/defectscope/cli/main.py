@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import defectscope
-from defectscope.cli.complain import complain
+from defectscope.cli.complain import complain, diagnose
 from defectscope.errors import DefectscopeError
 
 _EXTRA_OF = {
@@ -29,7 +29,7 @@ _EPILOG = """\
 exit status:
   0  done                          3  the media cannot be read
   1  --fail-on was met             4  the endpoint failed
-  2  the command makes no sense
+  2  the command makes no sense    70  a fault of this program; the diagnosis is saved
 
 examples:
   defectscope analyze film.mp4
@@ -83,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("defectscope: interrupted\n")
         return 130
+    except Exception as error:
+        return diagnose(error)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from itertools import pairwise
 
 from defectscope.engine.background import BackgroundWorker
 from defectscope.engine.contracts import Detector
-from defectscope.engine.feed import Feed
+from defectscope.engine.coverage import NAME as COVERAGE
+from defectscope.engine.coverage import Coverage
+from defectscope.engine.feeds import Feeds
 from defectscope.engine.prefetch import ahead
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Measurements, Table
@@ -78,19 +80,18 @@ def measure(
         video=wants_video,
         audio=wants_audio,
     )
+    coverage = Coverage(stream, start_s, end_s)
     with BackgroundWorker() as background:
-        feed = Feed(stream, running, chunk_frames, background)
-        feed.push_captions(reader)
+        feeds = Feeds(reader, running, chunk_frames, background, coverage)
         with closing(ahead(items, _DECODED_AHEAD)) as decoded:
             for item in decoded:
-                reached_s = feed.take(item)
+                reached_s = feeds.take(item)
                 if progress is not None and reached_s is not None:
                     progress(reached_s)
-        found = feed.close()
-    return {
-        detector.name: cut(measured, start_s, end_s)
-        for detector, measured in zip(running, found, strict=True)
-    }
+        found = feeds.close()
+    measured = {name: cut(rows, start_s, end_s) for name, rows in found.items()}
+    # Beside the detectors' measurements, how much they were made of.
+    return measured | {COVERAGE: coverage.measurements()}
 
 
 def cut(measurements: Measurements, start_s: float | None, end_s: float | None) -> Measurements:

@@ -25,6 +25,7 @@ _MAX_WAITING = 64
 # Random access points without damage before several threads are tried again; doubled each time.
 _FIRST_PATIENCE = 1
 _MAX_PATIENCE = 64
+_NEVER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,9 @@ class VideoDecoder:
         Yields:
             Frames in order of presentation, and an `Undecodable` for each packet that fails.
         """
+        if packet.size and packet.pts is None:
+            # Without time stamps nothing says which frames were given already.
+            self._patience = _NEVER
         if self._threads == 1:
             yield from self._plainly(packet)
             return
@@ -81,7 +85,8 @@ class VideoDecoder:
             return
         self._keep(packet)
         frames = self._swiftly(packet)
-        if frames is None or self._kept_bytes > _MAX_KEPT_BYTES:
+        untimed = self._patience == _NEVER
+        if frames is None or untimed or self._kept_bytes > _MAX_KEPT_BYTES:
             yield from self._fall_back()
             return
         yield from self._give(frames, drained=not packet.size)
@@ -153,7 +158,8 @@ class VideoDecoder:
     def _leave_threads(self) -> None:
         self._alone, self._whole_keys = True, 0
         self._order = _Order()
-        self._patience = min(2 * self._patience, _MAX_PATIENCE)
+        if self._patience != _NEVER:
+            self._patience = min(2 * self._patience, _MAX_PATIENCE)
         self._forget()
 
     def _forget(self) -> None:
@@ -167,7 +173,7 @@ class VideoDecoder:
             self._whole_keys += 1
             if self._whole_keys == self._patience:
                 self._forget()
-        waiting = self._whole_keys >= self._patience
+        waiting = 0 < self._patience <= self._whole_keys
         if waiting:
             self._keep(packet)
         for item in self._plainly(packet):

@@ -54,6 +54,7 @@ class Frame:
         flagged_interlaced: The stream says that it holds two fields.
         size_changed: The decoder gave another size than the stream's first; it was scaled.
         native: The decoder's own frame, for conversions inside `defectscope.media`.
+        view: 0 for the main video track, else which of `StreamInfo.views`, from 1.
     """
 
     pts: int
@@ -65,6 +66,7 @@ class Frame:
     flagged_interlaced: bool = False
     size_changed: bool = False
     native: Any = None
+    view: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,14 @@ class DecodeEvent:
             concealment), `corrupt_packet` (the container flags it), `size_change`,
             `audio_gap`/`audio_overlap` (sample positions jump; `amount_s` says by how much),
             `video_overlap` (a time stamp steps back; the frame is left out),
-            `truncated` (the file ends before its index says).
+            `truncated` (the demuxer gave up before the end), `clock_restart` (the stream's clock
+            jumps; the programme's goes on), `layout_change` and `rate_change` (of sound;
+            `amount_s` says how many channels or hertz follow), `late_start` (what comes before the
+            first key frame cannot be shown), `ended` (a track has come to its end).
         media: `video` or `audio`.
         time_s: When, in seconds from t = 0.
         amount_s: Size of a jump in seconds, else 0.
+        track: Number of the track in the container; -1 where that says nothing.
     """
 
     kind: Literal[
@@ -91,10 +97,16 @@ class DecodeEvent:
         "audio_gap",
         "audio_overlap",
         "truncated",
+        "clock_restart",
+        "layout_change",
+        "rate_change",
+        "late_start",
+        "ended",
     ]
     media: Literal["video", "audio"]
     time_s: float
     amount_s: float = 0.0
+    track: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +117,12 @@ class Samples:
         start: Position of the first sample on the grid of the file's own rate, t = 0 at 0.
         data: (samples, channels) float32, nominal full scale -1 to 1, at most `LOUDEST` unless
             they are no numbers at all.
+        sound: Which of the reader's sounds, 0 for the main one.
     """
 
     start: int
     data: NDArray[np.float32]
+    sound: int = 0
 
 
 class Rendering:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from defectscope.media.frames import Rendering, RgbFrame
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import to_rgb
-from defectscope.media.probe import describe, video_stream
-from defectscope.media.source import MediaLike, display_name, open_container
+from defectscope.media.probe import first_frame, video_stream
+from defectscope.media.source import MediaLike, open_container
 
 # Wanted instants closer than this are reached by decoding on instead of by a new seek, seconds.
 _DECODE_ON_S = 2
@@ -46,11 +46,13 @@ def read_pictures(
     """
     limits = Limits()
     found: list[RgbFrame | None] = [None] * len(times_s)
+    with open_container(media, limits) as probed:
+        stream = video_stream(probed)
+        first = None if stream is None else first_frame(probed, stream)
+    if first is None or first.pts is None:
+        return found
     with open_container(media, limits) as container:
-        info, origin = describe(container, display_name(media), limits, has_captions=False)
-        stream = video_stream(container)
-        if info.video is None or stream is None:
-            return found
+        stream, origin = video_stream(container), first.pts
         seeker = _Seeker(container, stream, origin)
         for index in sorted(range(len(times_s)), key=lambda i: times_s[i]):
             frame = seeker.at(Fraction(max(times_s[index], 0.0)).limit_denominator(1_000_000))

@@ -3,143 +3,354 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import av
 import av.error
-from av.container import InputContainer
 from av.stream import Disposition
 
 from defectscope.errors import InvalidParameterError, MediaTooLongError, TooManyPixelsError
 from defectscope.media.captions.picture_data import carries_captions
+from defectscope.media.lengths import declared_s, declares_length
 from defectscope.media.limits import Limits
+from defectscope.media.listing import codec_names, is_cover, is_decodable
 from defectscope.media.pixels import native_format
-from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
+from defectscope.media.rates import nominal_rate
+from defectscope.media.sounds import SoundTrack, group
+from defectscope.media.stream import AudioInfo, Sound, StreamInfo, Track, VideoInfo, View
 from defectscope.media.timecode import Timecode
 
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
-_FALLBACK_RATE = Fraction(25)
-# A nominal rate above this is a time base mistaken for a rate.
-_MAX_RATE = 1000
-# Cover art and other stills that pretend to be video.
-_STILL_CODECS = {"mjpeg", "png", "gif", "bmp", "webp"}
+# A stream of this many packets without a frame is not going to give one.
+_MAX_PACKETS_PROBED = 20_000
+# Services beside the programme: they are never channels of its sound.
+_BESIDE = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
 
 
-def video_stream(container: InputContainer) -> Any | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What to look at where a container holds more than one programme.
+
+    Attributes:
+        audio_layout: Which channels are heard together, `5.1=1-6,stereo=7,8`; None guesses.
+        programme: Number of the programme of a transport stream; None takes the picture's.
+    """
+
+    audio_layout: str | None = None
+    programme: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What probing found.
+
+    Attributes:
+        info: The facts.
+        origin_s: The container's own time of t = 0.
+        untimed: Frames carry no time stamps: they are counted at the nominal rate.
+    """
+
+    info: StreamInfo
+    origin_s: Fraction
+    untimed: bool = False
+
+
+def video_stream(container: Any) -> Any | None:
     """Gives the first video stream that is moving pictures, None without one."""
-    for stream in container.streams.video:
-        context: Any = stream.codec_context
-        if context is None:
-            # FFmpeg knows no decoder for it.
-            continue
-        attached = bool(stream.disposition & Disposition.attached_pic)
-        still = context.name in _STILL_CODECS and stream.frames == 1
-        if not attached and not still:
-            return stream
-    return None
-
-
-def audio_stream(container: InputContainer) -> Any | None:
-    """Gives the default sound track, else the first, None without one."""
-    streams = [s for s in container.streams.audio if s.codec_context and s.codec_context.name]
-    for stream in streams:
-        if stream.disposition & Disposition.default:
-            return stream
+    streams = [s for s in container.streams.video if is_decodable(s) and not is_cover(s)]
     return streams[0] if streams else None
 
 
-def first_frame(container: InputContainer, stream: Any) -> av.VideoFrame | None:
+def probe(
+    opened: Callable[[], Any],
+    uri: str,
+    limits: Limits,
+    *,
+    has_captions: bool,
+    choice: Choice,
+    programmes: Mapping[int, frozenset[int]],
+    head: bytes,
+) -> Probed:
+    """Learns what is in a container.
+
+    Args:
+        opened: Opens the container anew.
+        uri: The name to report.
+        limits: Bounds on size.
+        has_captions: There are captions beside the file.
+        choice: What to look at.
+        programmes: Stream identifiers of each programme of a transport stream.
+        head: The beginning of the file.
+
+    Raises:
+        InvalidParameterError: There is no such programme, or the layout makes no sense.
+        TooManyPixelsError: The picture is larger than the limit.
+        MediaTooLongError: The programme is longer than the limit.
+    """
+    container = opened()
+    try:
+        reasons = _undecodable(container)
+        videos = [s.index for s in container.streams.video if s.index not in reasons]
+        if choice.programme is not None and choice.programme not in programmes:
+            there = ", ".join(map(str, sorted(programmes))) or "none"
+            raise InvalidParameterError(
+                f"there is no programme {choice.programme} (programmes: {there})"
+            )
+        ids = {s.index: int(s.id) for s in container.streams}
+        belongs = {
+            index: number
+            for number, pids in sorted(programmes.items(), reverse=True)
+            for index, pid in ids.items()
+            if pid in pids
+        }
+        if choice.programme is not None:
+            videos = [i for i in videos if belongs.get(i) == choice.programme]
+    finally:
+        container.close()
+    main, first = _first_decodable(opened, videos, uri, limits, reasons)
+    container = opened()
+    try:
+        number = choice.programme
+        if number is None and main is not None:
+            number = belongs.get(main)
+        if number is not None:
+            for index, other in belongs.items():
+                if other != number:
+                    reasons.setdefault(index, f"belongs to programme {other}")
+        return _described(
+            container, uri, limits, has_captions, choice, belongs, reasons, main, first, head
+        )
+    finally:
+        container.close()
+
+
+def _undecodable(container: Any) -> dict[int, str]:
+    """Why tracks cannot be evaluated, by index."""
+    names = codec_names(container)
+    reasons: dict[int, str] = {}
+    for stream in container.streams:
+        if stream.type not in ("video", "audio", "subtitle"):
+            reasons[stream.index] = "holds neither picture, sound nor captions"
+        elif not is_decodable(stream):
+            name = names.get(stream.index, "")
+            reasons[stream.index] = f"no decoder for {name!r}" if name else "codec not known"
+        elif stream.type == "video" and is_cover(stream):
+            reasons[stream.index] = "a cover picture"
+        elif stream.type == "audio" and not stream.codec_context.rate:
+            reasons[stream.index] = "no sample rate"
+    return reasons
+
+
+def _first_decodable(
+    opened: Callable[[], Any],
+    videos: list[int],
+    uri: str,
+    limits: Limits,
+    reasons: dict[int, str],
+) -> tuple[int | None, Any]:
+    """Gives the first of some video tracks that a frame decodes from, and that frame."""
+    for index in videos:
+        container = opened()
+        try:
+            stream = container.streams[index]
+            context = stream.codec_context
+            if context.width * context.height > limits.max_pixels:
+                raise TooManyPixelsError(
+                    f"{uri}: {context.width}x{context.height} is over {limits.max_pixels} pixels"
+                )
+            frame = first_frame(container, stream)
+            if frame is not None and context.width and context.height:
+                return index, frame
+            reasons[index] = "no frame of it decodes"
+        finally:
+            container.close()
+    return None, None
+
+
+def first_frame(container: Any, stream: Any) -> Any | None:
     """Gives the first presented frame by decoding it, None if nothing decodes.
 
     The container's start time is not enough: it may be a decoding time or precede frames that
     cannot be shown.
     """
+    stream.codec_context.thread_count = 1
     try:
-        for packet in container.demux(stream):
-            with contextlib.suppress(av.error.FFmpegError):
+        for number, packet in enumerate(container.demux(stream)):
+            with contextlib.suppress(av.error.FFmpegError, ValueError):
                 for frame in packet.decode():
-                    if frame.pts is not None:
-                        return frame
+                    return frame
+            if number > _MAX_PACKETS_PROBED:
+                break
     except av.error.FFmpegError:
         pass
     return None
 
 
-def describe(
-    container: InputContainer, uri: str, limits: Limits, *, has_captions: bool
-) -> tuple[StreamInfo, int]:
-    """Gives the stream facts and the PTS of t = 0 in the video's (else the sound's) time base.
-
-    Leaves the container rewound.
-
-    Raises:
-        TooManyPixelsError: The picture is larger than the limit.
-        MediaTooLongError: The programme is longer than the limit.
-    """
-    video, audio = video_stream(container), audio_stream(container)
-    origin = 0
-    in_picture = False
+def _described(
+    container: Any,
+    uri: str,
+    limits: Limits,
+    has_captions: bool,
+    choice: Choice,
+    belongs: Mapping[int, int],
+    reasons: dict[int, str],
+    main: int | None,
+    first: Any,
+    head: bytes,
+) -> Probed:
+    video: Any = None if main is None else container.streams[main]
+    sounding = [s for s in container.streams.audio if s.index not in reasons]
+    origin_s = Fraction(0)
+    shown: Any = first
+    first_pts: int | None = None if first is None else shown.pts
+    untimed = first is not None and first_pts is None
+    if video is not None and first_pts is not None:
+        origin_s = Fraction(first_pts) * video.time_base
+    elif video is None and sounding:
+        chosen: Any = _default(sounding)
+        origin_s = Fraction(chosen.start_time or 0) * chosen.time_base
+    stated = declares_length(container, head, limits)
+    sounds = _sounds(sounding, origin_s, choice, stated)
+    views: list[View] = []
+    for stream in container.streams.video:
+        if stream.index not in reasons and stream.index != main:
+            if stream.codec_context.width * stream.codec_context.height > limits.max_pixels:
+                reasons[stream.index] = f"over {limits.max_pixels} pixels"
+            else:
+                views.append(View(stream.index, _video_info(stream, 0), _length_s(stream, stated)))
     video_info = None
     if video is not None:
-        context = video.codec_context
-        if context.width * context.height > limits.max_pixels:
-            raise TooManyPixelsError(
-                f"{uri}: {context.width}x{context.height} is over {limits.max_pixels} pixels"
-            )
-        first = first_frame(container, video)
-        _rewind(container)
-        if first is None or not context.width or not context.height:
-            video = None
-        else:
-            origin = first.pts or 0
-            in_picture = carries_captions(first)
-            video_info = _video_info(video, rotation_deg=-first.rotation % 360)
-    audio_info = _audio_info(audio) if audio is not None and audio.codec_context.rate else None
-    if video is None and audio is not None:
-        origin = audio.start_time or 0
-    clock = video if video is not None else audio
-    origin_s = Fraction(origin) * clock.time_base if clock is not None else Fraction(0)
-    lengths = {s: _duration_s(s) for s in (video, audio) if s is not None}
-    audio_start_s = 0.0
-    if audio is not None and audio.start_time is not None:
-        audio_start_s = float(audio.start_time * audio.time_base - origin_s)
-    ends = [
-        length + (audio_start_s if s is audio else 0.0)
-        for s, length in lengths.items()
-        if length is not None
-    ]
-    if not ends and container.duration is not None:
-        ends = [container.duration / av.time_base]
-    duration_s = max(ends, default=0.0)
-    if duration_s > limits.max_duration_s:
-        raise MediaTooLongError(
-            f"{uri}: {duration_s:.0f} s is over the limit of {limits.max_duration_s:.0f} s"
-        )
+        video_info = _video_info(video, rotation_deg=-shown.rotation % 360)
+    duration_s = _duration_s(container, video, sounds, stated, limits, uri)
+    used = {index for sound in sounds for index in sound.tracks}
+    for stream in sounding:
+        if stream.index not in used:
+            reasons[stream.index] = "left out by the audio layout"
+    main_sound = sounds[0] if sounds else None
     info = StreamInfo(
         uri=uri,
         container=container.format.name,
         duration_s=duration_s,
         video=video_info,
-        audio=audio_info,
+        audio=None if main_sound is None else main_sound.audio,
         video_start_s=float(origin_s) if video is not None else 0.0,
-        audio_start_s=audio_start_s,
-        video_duration_s=lengths.get(video) if video is not None else None,
-        audio_duration_s=lengths.get(audio) if audio is not None else None,
+        audio_start_s=0.0 if main_sound is None else main_sound.start_s,
+        video_duration_s=None if video is None else _length_s(video, stated),
+        audio_duration_s=None if main_sound is None else main_sound.duration_s,
         start_timecode=_start_timecode(container, video, video_info),
         has_captions=has_captions or any(s.type == "subtitle" for s in container.streams),
-        has_picture_captions=in_picture,
+        has_picture_captions=video is not None and carries_captions(shown),
+        tracks=_tracks(container, belongs, reasons, sounds, stated),
+        sounds=tuple(sounds),
+        views=tuple(views),
+        video_track=main,
+        declares_length=stated,
     )
-    return info, origin
+    return Probed(info, origin_s, untimed)
 
 
-def _rewind(container: InputContainer) -> None:
-    """Back to the start; raw streams without an index cannot seek by time but restart at 0."""
-    with contextlib.suppress(av.error.FFmpegError):
-        container.seek(-(2**62), backward=False, any_frame=False)
-        return
-    with contextlib.suppress(av.error.FFmpegError):
-        container.seek(0)
+def _default(streams: list[Any]) -> Any:
+    """The default track, else the first."""
+    return next((s for s in streams if "default" in _flags(s)), streams[0])
+
+
+def _flags(stream: Any) -> set[str]:
+    return {str(flag.name) for flag in Disposition if flag & stream.disposition}
+
+
+def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool) -> list[Sound]:
+    if not streams:
+        if choice.audio_layout is not None:
+            raise InvalidParameterError("an audio layout is given, and there is no sound")
+        return []
+    tracks = [
+        SoundTrack(
+            stream.index,
+            _audio_info(stream),
+            0.0
+            if stream.start_time is None
+            else float(stream.start_time * stream.time_base - origin_s),
+            _length_s(stream, stated),
+            label=str(stream.metadata.get("title") or stream.metadata.get("handler_name") or ""),
+            alone=bool(_flags(stream) & set(_BESIDE)),
+        )
+        for stream in streams
+    ]
+    sounds = group(tracks, choice.audio_layout)
+    if choice.audio_layout is None:
+        # The default track is the programme's own sound: it comes first.
+        default = _default(streams).index
+        sounds.sort(key=lambda sound: default not in sound.tracks)
+    return sounds
+
+
+def _length_s(stream: Any, stated: bool) -> float | None:
+    """Length of a track as the container states it, else as FFmpeg estimates it."""
+    if stated:
+        length_s = declared_s(stream)
+        if length_s is not None:
+            return length_s
+    if stream.duration is None or stream.duration <= 0:
+        return None
+    return float(stream.duration * stream.time_base)
+
+
+def _duration_s(
+    container: Any,
+    video: Any,
+    sounds: list[Sound],
+    stated: bool,
+    limits: Limits,
+    uri: str,
+) -> float:
+    ends = [s.duration_s + s.start_s for s in sounds if s.duration_s is not None]
+    if video is not None:
+        length_s = _length_s(video, stated)
+        ends += [] if length_s is None else [length_s]
+    if not ends and container.duration is not None:
+        ends = [container.duration / av.time_base]
+    duration_s = max(ends, default=0.0)
+    if duration_s > limits.max_duration_s:
+        if stated:
+            raise MediaTooLongError(
+                f"{uri}: {duration_s:.0f} s is over the limit of {limits.max_duration_s:.0f} s"
+            )
+        # An estimate from a clock that jumped.
+        return 0.0
+    return duration_s
+
+
+def _tracks(
+    container: Any,
+    belongs: Mapping[int, int],
+    reasons: Mapping[int, str],
+    sounds: list[Sound],
+    stated: bool,
+) -> tuple[Track, ...]:
+    names = codec_names(container)
+    layouts = {index: sound.audio.layout for sound in reversed(sounds) for index in sound.tracks}
+    media = {"video": "video", "audio": "audio", "subtitle": "captions"}
+    found: list[Track] = []
+    for stream in container.streams:
+        index = stream.index
+        medium: Any = media.get(stream.type, "other")
+        reason = reasons.get(index, "")
+        found.append(
+            Track(
+                index=index,
+                medium=medium,
+                codec=names.get(index, ""),
+                declared_s=declared_s(stream) if stated else None,
+                reason=reason,
+                language=getattr(stream, "language", None),
+                programme=belongs.get(index),
+                layout=layouts.get(index),
+            )
+        )
+    return tuple(found)
 
 
 def _video_info(stream: Any, rotation_deg: int) -> VideoInfo:
@@ -148,8 +359,7 @@ def _video_info(stream: Any, rotation_deg: int) -> VideoInfo:
     pixel_format, bit_depth = native_format(source_format)
     layout = av.VideoFormat(pixel_format, context.width, context.height)
     has_chroma = len(layout.components) > 1
-    rate = _nominal_rate(stream)
-    average = stream.average_rate
+    rate, variable = nominal_rate(stream)
     return VideoInfo(
         width=context.width,
         height=context.height,
@@ -162,15 +372,8 @@ def _video_info(stream: Any, rotation_deg: int) -> VideoInfo:
         codec=context.name,
         rotation_deg=rotation_deg,
         full_range=int(context.color_range or 0) == 2 or source_format.startswith("yuvj"),
-        variable_frame_rate=bool(average) and abs(average / rate - 1) > Fraction(1, 1000),
+        variable_frame_rate=variable,
     )
-
-
-def _nominal_rate(stream: Any) -> Fraction:
-    for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate):
-        if rate and 0 < rate <= _MAX_RATE:
-            return Fraction(rate)
-    return _FALLBACK_RATE
 
 
 def _audio_info(stream: Any) -> AudioInfo:
@@ -188,15 +391,7 @@ def _audio_info(stream: Any) -> AudioInfo:
     )
 
 
-def _duration_s(stream: Any) -> float | None:
-    if stream.duration is None or stream.duration <= 0:
-        return None
-    return float(stream.duration * stream.time_base)
-
-
-def _start_timecode(
-    container: InputContainer, video: Any | None, info: VideoInfo | None
-) -> Timecode | None:
+def _start_timecode(container: Any, video: Any | None, info: VideoInfo | None) -> Timecode | None:
     if info is None or video is None:
         return None
     tagged = [video.metadata.get("timecode"), container.metadata.get("timecode")]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from defectscope.media.clocks import ProgrammeClock
+
 # Time stamps this far from where the last run ended are a gap or an overlap worth reporting. One
 # lost AAC frame is 21 ms at 48 kHz.
 _TOLERANCE_S = Fraction(15, 1000)
 # Vorbis switches between short and long blocks and its time stamps sway by one long block.
 _SWAYING = {"vorbis": Fraction(45, 1000)}
-# Further back than any interleaving or splice reaches, a clock has started again.
-_RESTART_S = Fraction(2)
+# Where the clock starts again, tracks end and begin a little apart.
+_SPLICE_S = Fraction(1, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,14 @@ class Placement:
             0 for what is too small to report.
         left_out: How many of its first samples were presented before already.
         missing: How many samples lack in front of it, too few to leave a gap.
+        clock_jump_s: By how much the stream's clock had jumped in front of it, seconds.
     """
 
     position: int
     jump: int = 0
     left_out: int = 0
     missing: int = 0
+    clock_jump_s: float = 0.0
 
 
 class SampleClock:
@@ -41,15 +45,24 @@ class SampleClock:
     small faults would add up to another grid.
     """
 
-    def __init__(self, rate_hz: int, codec: str, origin_s: Fraction, first_s: Fraction) -> None:
+    def __init__(
+        self,
+        rate_hz: int,
+        codec: str,
+        origin_s: Fraction,
+        first_s: Fraction,
+        *,
+        programme: ProgrammeClock | None = None,
+        track: int = 0,
+    ) -> None:
         self.rate_hz = rate_hz
         self._swaying = int(_SWAYING.get(codec, Fraction(0)) * rate_hz)
         self._tolerance = max(int(_TOLERANCE_S * rate_hz), self._swaying)
-        self._restart = int(_RESTART_S * rate_hz)
         self._origin_s = origin_s
         self._first = round((first_s - origin_s) * rate_hz)
         self._expected: int | None = None
-        self._shift = 0
+        self._programme = programme or ProgrammeClock("")
+        self._track = track
 
     @property
     def position_s(self) -> Fraction:
@@ -66,7 +79,11 @@ class SampleClock:
         expected = self._expected
         if pts is None:
             return Placement(max(0, self._first) if expected is None else expected)
-        position = round((pts * time_base - self._origin_s) * self.rate_hz) + self._shift
+        time_s = pts * time_base - self._origin_s
+        at_s = None if expected is None else Fraction(expected, self.rate_hz)
+        shifted = self._programme.place(self._track, time_s, at_s)
+        clock_jump_s = float(shifted.jump_s)
+        position = round((time_s + shifted.shift_s) * self.rate_hz)
         rounding = int(time_base * self.rate_hz) + 1
         if expected is None:
             if length > 0:
@@ -76,11 +93,13 @@ class SampleClock:
             return Placement(position)
         miss = position - expected
         if abs(miss) <= max(rounding, self._swaying):
-            return Placement(expected)
+            return Placement(expected, clock_jump_s=clock_jump_s)
+        if shifted.crossed and abs(miss) <= _SPLICE_S * self.rate_hz:
+            if miss > 0:
+                return Placement(position, missing=miss, clock_jump_s=clock_jump_s)
+            return Placement(expected, left_out=min(-miss, length), clock_jump_s=clock_jump_s)
         jump = miss if abs(miss) > self._tolerance else 0
         if miss > 0:
-            return Placement(position, jump, missing=0 if jump else miss)
-        if -miss > self._restart:
-            self._shift -= miss
-            return Placement(expected, jump)
-        return Placement(expected, jump, left_out=min(-miss, length))
+            missing = 0 if jump else miss
+            return Placement(position, jump, missing=missing, clock_jump_s=clock_jump_s)
+        return Placement(expected, jump, left_out=min(-miss, length), clock_jump_s=clock_jump_s)

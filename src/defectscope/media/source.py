@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import stat
+import sys
+import tempfile
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +27,7 @@ from defectscope.errors import (
     UnreadableMediaError,
 )
 from defectscope.media.limits import Limits
+from defectscope.media.programmes import HEAD_BYTES
 
 MediaLike = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | io.RawIOBase
 
@@ -47,11 +52,19 @@ def display_name(media: MediaLike) -> str:
 def resolve(media: MediaLike) -> MediaLike:
     """Gives something that can be opened: an s3:// address becomes a file read piecewise.
 
+    A pipe, and `-` for standard input, are taken down to an unnamed temporary file first: media is
+    opened more than once, and many formats keep what is needed first at their end.
+
     Raises:
         MediaRefusedError: The address is of a kind that is never fetched.
         MediaNotFoundError: There is no such object, or it may not be read.
     """
+    if media == "-":
+        return _taken_down(sys.stdin.buffer, "stdin")
     if not isinstance(media, str) or "://" not in media:
+        if isinstance(media, str | os.PathLike) and _is_pipe(Path(media)):
+            with Path(media).open("rb") as pipe:
+                return _taken_down(pipe, Path(media).name)
         return media
     scheme = media.split("://", 1)[0].lower()
     if scheme != "s3":
@@ -60,6 +73,40 @@ def resolve(media: MediaLike) -> MediaLike:
     from defectscope.media.s3 import open_object
 
     return open_object(media)
+
+
+def _is_pipe(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _taken_down(source: IO[bytes], name: str) -> IO[bytes]:
+    """Gives all that comes from a source as a file that has no name and is gone once closed."""
+    with tempfile.TemporaryFile() as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        raw = io.FileIO(os.dup(file.fileno()), "rb")
+    raw.name = name
+    held = io.BufferedReader(raw)
+    held.seek(0)
+    return held
+
+
+def peek(media: MediaLike) -> tuple[bytes, int]:
+    """Gives the beginning of media, 4 MB at most, and its whole size in bytes."""
+    if isinstance(media, bytes | bytearray):
+        return bytes(media[:HEAD_BYTES]), len(media)
+    if isinstance(media, str | os.PathLike):
+        try:
+            with Path(media).open("rb") as file:
+                return file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
+        except OSError:
+            return b"", 0
+    size = media.seek(0, os.SEEK_END)
+    media.seek(0)
+    return media.read(HEAD_BYTES) or b"", size
 
 
 def open_container(media: MediaLike, limits: Limits) -> InputContainer:

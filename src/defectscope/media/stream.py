@@ -3,65 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from fractions import Fraction
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from defectscope.errors import MalformedRequestError
 from defectscope.media.timecode import Timecode
+from defectscope.media.tracks import AudioInfo, Sound, Track, VideoInfo, View
 
-
-@dataclass(frozen=True, slots=True)
-class VideoInfo:
-    """Facts of the video stream.
-
-    Attributes:
-        width: Coded picture width, before any rotation flag.
-        height: Coded picture height.
-        chroma_width: Samples per row of a chroma plane, 0 for grey.
-        chroma_height: Rows of a chroma plane, 0 for grey.
-        bit_depth: Significant bits of a sample as analysed.
-        pixel_format: The source's own format, as FFmpeg names it.
-        frame_rate: Nominal frames per second; timecodes and frame numbers are on its grid.
-        time_base: Seconds per tick of `Frame.pts`.
-        codec: Codec name.
-        rotation_deg: Clockwise rotation that a player applies, 0, 90, 180 or 270.
-        full_range: Samples span 0 to 255 instead of 16 to 235.
-        variable_frame_rate: The container's average and nominal rates differ.
-    """
-
-    width: int
-    height: int
-    chroma_width: int
-    chroma_height: int
-    bit_depth: int
-    pixel_format: str
-    frame_rate: Fraction
-    time_base: Fraction
-    codec: str
-    rotation_deg: int = 0
-    full_range: bool = False
-    variable_frame_rate: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AudioInfo:
-    """Facts of the sound.
-
-    Attributes:
-        rate_hz: Samples per second, as in the file.
-        channels: Channel names in order, `FL`, `FR`, `FC`, `LFE`, ... (ITU-R BS.2051 positions
-            by FFmpeg's names).
-        layout: Name of the layout, `mono`, `stereo`, `5.1`, ...
-        codec: Codec name.
-        language: ISO 639-2 code where the container has one.
-    """
-
-    rate_hz: int
-    channels: tuple[str, ...]
-    layout: str
-    codec: str
-    language: str | None = None
+__all__ = ["AudioInfo", "Sound", "StreamInfo", "Track", "VideoInfo", "View"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +24,7 @@ class StreamInfo:
         container: Format name.
         duration_s: Length of the longest stream from t = 0, as the container states it.
         video: The first real video stream, None where there is none.
-        audio: The default sound track, None where there is none.
+        audio: The main sound, None where there is none.
         video_start_s: The container's time of the first presented frame; 0 without video.
         audio_start_s: Start of the sound relative to t = 0 as the container states it.
         video_duration_s: Length of the video as the container states it, None if it does not.
@@ -85,6 +34,12 @@ class StreamInfo:
         has_captions: There are cues, embedded or beside the file.
         has_picture_captions: The picture's user data has room for EIA-608 and EIA-708, which is
             often left empty.
+        tracks: Every track of the container.
+        sounds: All sound that is evaluated; the first is `audio`.
+        views: Video tracks that are evaluated beside the main one.
+        video_track: Track index of `video`.
+        declares_length: The container's header states how long it is; else lengths are estimates.
+        cut_short: What is missing, where the file is too damaged to be demuxed.
     """
 
     uri: str
@@ -99,19 +54,47 @@ class StreamInfo:
     start_timecode: Timecode | None = None
     has_captions: bool = False
     has_picture_captions: bool = False
+    tracks: tuple[Track, ...] = ()
+    sounds: tuple[Sound, ...] = ()
+    views: tuple[View, ...] = ()
+    video_track: int | None = None
+    declares_length: bool = True
+    cut_short: str = ""
+
+    def with_sound(self, sound: Sound) -> StreamInfo:
+        """Gives the facts as one who hears another sound has them: that sound alone."""
+        return replace(
+            self,
+            video=None,
+            audio=sound.audio,
+            audio_start_s=sound.start_s,
+            audio_duration_s=sound.duration_s,
+            video_duration_s=None,
+            has_captions=False,
+            has_picture_captions=False,
+        )
+
+    def with_view(self, view: View) -> StreamInfo:
+        """Gives the facts as one who sees another video track has them: that track alone."""
+        return replace(
+            self,
+            video=view.video,
+            video_track=view.index,
+            video_duration_s=view.duration_s,
+            audio=None,
+            audio_duration_s=None,
+            has_captions=False,
+            has_picture_captions=False,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the JSON form, which travels with measurements so that they can be decided."""
         out = {f.name: getattr(self, f.name) for f in fields(self)}
-        if self.video is not None:
-            video = {f.name: getattr(self.video, f.name) for f in fields(self.video)}
-            out["video"] = video | {
-                "frame_rate": str(self.video.frame_rate),
-                "time_base": str(self.video.time_base),
-            }
-        if self.audio is not None:
-            audio = {f.name: getattr(self.audio, f.name) for f in fields(self.audio)}
-            out["audio"] = audio | {"channels": list(self.audio.channels)}
+        out["video"] = None if self.video is None else self.video.to_dict()
+        out["audio"] = None if self.audio is None else self.audio.to_dict()
+        out["tracks"] = [asdict(track) for track in self.tracks]
+        out["sounds"] = [sound.to_dict() for sound in self.sounds]
+        out["views"] = [view.to_dict() for view in self.views]
         if self.start_timecode is not None:
             out["start_timecode"] = str(self.start_timecode)
         return out
@@ -126,20 +109,18 @@ class StreamInfo:
         try:
             video = audio = timecode = None
             if data.get("video") is not None:
-                facts = dict(data["video"])
-                facts["frame_rate"] = Fraction(facts["frame_rate"])
-                facts["time_base"] = Fraction(facts["time_base"])
-                video = VideoInfo(**facts)
+                video = VideoInfo.from_dict(data["video"])
                 if data.get("start_timecode") is not None:
                     timecode = Timecode.parse(data["start_timecode"], video.frame_rate)
             if data.get("audio") is not None:
-                facts = dict(data["audio"])
-                facts["channels"] = tuple(facts["channels"])
-                audio = AudioInfo(**facts)
+                audio = AudioInfo.from_dict(data["audio"])
             rest: dict[str, Any] = {
                 "video": video,
                 "audio": audio,
                 "start_timecode": timecode,
+                "tracks": tuple(Track(**track) for track in data.get("tracks", ())),
+                "sounds": tuple(Sound.from_dict(sound) for sound in data.get("sounds", ())),
+                "views": tuple(View.from_dict(view) for view in data.get("views", ())),
             }
             return StreamInfo(**{**data, **rest})
         except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:

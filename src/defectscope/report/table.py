@@ -23,11 +23,14 @@ _STYLES = {
     "fail": "red",
     "pass": "green",
     "inconclusive": "magenta",
+    "not_judged": "magenta",
     "not_applicable": "dim",
 }
-_VERDICTS = ("fail", "inconclusive", "pass", "not_applicable")
-_MARKS = {"fail": "✗", "inconclusive": "?", "pass": "✓", "not_applicable": "–"}
-_PLAIN_MARKS = {"fail": "x", "inconclusive": "?", "pass": "+", "not_applicable": "-"}
+_VERDICTS = ("fail", "inconclusive", "not_judged", "pass", "not_applicable")
+_MARKS = {"fail": "✗", "inconclusive": "?", "not_judged": "○", "pass": "✓", "not_applicable": "–"}
+_PLAIN_MARKS = {
+    "fail": "x", "inconclusive": "?", "not_judged": "o", "pass": "+", "not_applicable": "-"
+}  # fmt: skip
 # Wider than any line we print: a file or pipe must not be cut to the 80 columns of no terminal.
 _PIPE_WIDTH = 400
 _EVIDENCE_SHOWN = 3
@@ -59,6 +62,8 @@ def print_report(report: Report, console: Console | None = None, *, limit: int =
     if hidden:
         parts.append(Text(f"{hidden} more of lesser or equal severity are in the JSON report"))
     parts.append(_verdicts_table(report, _MARKS if unicode else _PLAIN_MARKS, plain=plain))
+    if report.tracks:
+        parts.append(_tracks_table(report, plain=plain))
     if not plain:
         console.print(Group(*parts))
         return
@@ -131,6 +136,8 @@ def _findings_table(findings: Sequence[Finding], width: int, *, plain: bool) -> 
         defect = _clean(finding.defect)
         if finding.defect != finding.detector and not narrow:
             defect = f"{defect} ({_clean(finding.detector)})"
+        if finding.track is not None:
+            defect = f"{defect} track {finding.track}"
         cells = [
             Text(finding.severity, style=style),
             Text(defect),
@@ -163,13 +170,44 @@ def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) ->
     for verdict, names in grouped.items():
         for name in names:
             peaks: Mapping[str, float] = report.verdicts[name].get("peak_score", {})
+            reason = _clean(str(report.verdicts[name].get("reason", "")))
             said = f"{marks.get(verdict, '?')} {verdict.replace('_', ' ')}"
             table.add_row(
                 Text(_clean(name)),
                 Text(_clean(said), style=_STYLES.get(verdict, "")),
                 Text(str(counts[name]) if counts[name] else ""),
-                Text(_peaks(name, peaks), style="dim"),
+                Text(reason or _peaks(name, peaks), style="dim"),
             )
+    return table
+
+
+def _tracks_table(report: Report, *, plain: bool) -> Table:
+    """What there was to look at, and what was looked at."""
+    table = Table(
+        box=None if plain else box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
+    for heading in ("Track", "Medium", "Codec", "Declared", "Decoded", "Judged"):
+        table.add_column(heading, no_wrap=heading != "Judged", overflow="fold")
+    for track in report.tracks:
+        lengths = [track.get("declared_s"), track.get("decoded_s")]
+        judged = bool(track.get("judged"))
+        units = "frames" if "frames" in track else "samples"
+        said = f"{track[units]} {units}" if units in track else "yes"
+        if track.get("layout"):
+            said += f", {track['layout']}"
+        table.add_row(
+            Text(str(track.get("index", ""))),
+            Text(_clean(str(track.get("medium", "")))),
+            Text(_clean(str(track.get("codec", "")))),
+            *(Text("" if value is None else _length(float(value))) for value in lengths),
+            Text(
+                _clean(said if judged else f"not judged: {track.get('reason', '')}"),
+                style="dim" if judged else "magenta",
+            ),
+        )
     return table
 
 

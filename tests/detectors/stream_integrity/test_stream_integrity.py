@@ -86,11 +86,13 @@ def stream_with(video_s: float, audio_s: float, offset_s: float) -> StreamInfo:
 def decided(stream: StreamInfo) -> tuple[Finding, ...]:
     from array import array
 
-    columns = {"at": array("q"), "kind": array("B"), "amount_s": array("f"), "video": array("B")}
+    columns = {"at": array("q"), "kind": array("B"), "amount_s": array("f")}
+    columns |= {"video": array("B"), "track": array("h")}
     steps = {"at": array("q"), "step": array("q"), "stated": array("q")}
     tables = {
         "events": Table((90000, 1), columns),
         "keys": Table((90000, 1), {"at": array("q")}),
+        "ends": Table((90000, 1), {"at": array("q"), "track": array("h")}),
         "steps": Table((25, 1), steps),
     }
     measured = Measurements("stream_integrity", tables)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, combinations
 from typing import Any, ClassVar
@@ -14,11 +14,11 @@ from defectscope.detectors.stream_integrity.faults import KINDS, Fault, complain
 from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding, Measurements, Table
 from defectscope.media.frames import LOUDEST
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
-from defectscope.temporal.tables import TableBuilder, times_s
+from defectscope.temporal.tables import TableBuilder, column, times_s
 
 # Longer than anything that is ever played; damaged time stamps reach beyond.
 _FARTHEST_S = 1e9
@@ -27,6 +27,8 @@ _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it 
 _HOPS_HZ = 50
 # Streams of key frames alone give one in each half second: who waits for one waits no longer.
 _KEYS_HZ = 2
+# Formats that state how long each frame stays (ISO/IEC 14496-12, 8.6.1.2).
+_STATING = {"mov", "mp4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Params:
         max_start_offset_s: Sound may start this much before or after the picture, seconds.
             Encoder priming and coarse interleaving stay below.
         max_length_difference_s: Sound and picture may differ in length by this, seconds.
+        max_missing_s: A track may end this much before the end that the file declares, seconds.
     """
 
     join_s: float = 1.0
     max_frame_gap: float = 1.9
     max_start_offset_s: float = 0.4
     max_length_difference_s: float = 1.0
+    max_missing_s: float = 0.5
 
 
 class StreamIntegrity:
@@ -68,11 +72,15 @@ class StreamIntegrity:
         tables, video = measurements.tables, stream.video
         frame_s = 0.04 if video is None else float(1 / video.frame_rate)
         found = complaints(tables["events"], frame_s)
+        stream = _with_ends(stream, tables["ends"])
+        late = any(f.kind == "late_start" for f in found)
         jumps = sum(f.amount_s for f in found if f.kind == "audio_gap")
         lost_s = 0.0
         if video is not None:
             end_s = stream.video_duration_s or stream.duration_s
-            missing = gaps(tables["steps"], video, self.params.max_frame_gap, end_s)
+            stating = bool(_STATING & set(stream.container.split(",")))
+            limit = self.params.max_frame_gap
+            missing = gaps(tables["steps"], video, limit, end_s, stating=stating)
             lost_s = sum(gap.missing_s for gap in missing)
             broken = [
                 Fault("video_gap", max(0.0, g.at_s - g.missing_s), g.at_s, g.missing_s, video=True)
@@ -84,8 +92,14 @@ class StreamIntegrity:
                 broken = [until(f, tables["keys"], end_s) for f in broken]
             found = [until(f, tables["keys"], end_s) if f.refers else f for f in found] + broken
         faults = joined(found, self.params.join_s)
-        findings = [self._finding(f.start_s, f.end_s, f.evidence()) for f in faults]
-        findings += self._clock_faults(stream, (jumps, -lost_s))
+        findings = [self._finding(f.start_s, f.end_s, f.evidence(), f.track) for f in faults]
+        cut = self._cut_short(stream, tables["ends"])
+        if cut is not None:
+            # Whatever else is wrong where the file breaks off is part of it.
+            broken_s = cut.start_s - self.params.join_s
+            findings = [f for f in findings if f.start_s < broken_s] + [cut]
+        else:
+            findings += self._clock_faults(stream, (jumps, -lost_s), late=late)
         at_s = times_s(tables["events"])
         return DetectorResult(
             verdict="fail" if findings else "pass",
@@ -101,13 +115,41 @@ class StreamIntegrity:
         longer_s = stream.video_duration_s - stream.audio_duration_s - stream.audio_start_s
         return longer_s > missing_s / 2
 
-    def _clock_faults(self, stream: StreamInfo, moved_s: tuple[float, ...]) -> list[Finding]:
+    def _cut_short(self, stream: StreamInfo, ends: Table) -> Finding | None:
+        """Gives the finding of a file of which less was there to decode than it declares."""
+        if not stream.declares_length or not len(ends):
+            return None
+        reached = dict(zip(column(ends, "track").tolist(), times_s(ends).tolist(), strict=True))
+        declared = _declared_ends(stream)
+        short = {
+            track: declared[track] - reached[track]
+            for track in reached.keys() & declared.keys()
+            if declared[track] - reached[track] > self.params.max_missing_s
+        }
+        whole_s, come_to_s = stream.duration_s, max(reached.values())
+        if not short and whole_s - come_to_s <= self.params.max_missing_s:
+            return None
+        track = max(short, key=lambda t: short[t]) if short else -1
+        start_s = reached[track] if short else come_to_s
+        end_s = declared[track] if short else whole_s
+        evidence = {
+            "kind": "truncated",
+            "events": 1,
+            "declared_s": round(end_s, 4),
+            "decoded_s": round(start_s, 4),
+            "jump_s": round(end_s - start_s, 4),
+        }
+        return self._finding(max(0.0, start_s), max(0.0, end_s), evidence, track)
+
+    def _clock_faults(
+        self, stream: StreamInfo, moved_s: tuple[float, ...], *, late: bool
+    ) -> list[Finding]:
         """Gives starts and lengths that differ, but for what faults that were found explain."""
         if stream.video is None or stream.audio is None:
             return []
         found: list[Finding] = []
         offset = stream.audio_start_s
-        if abs(offset) > self.params.max_start_offset_s:
+        if abs(offset) > self.params.max_start_offset_s and not late:
             evidence = {"kind": "start_mismatch", "events": 1, "jump_s": round(offset, 4)}
             found.append(self._finding(0.0, abs(offset), evidence))
         if stream.video_duration_s is not None and stream.audio_duration_s is not None:
@@ -122,7 +164,9 @@ class StreamIntegrity:
                 found.append(self._finding(start, end, evidence))
         return found
 
-    def _finding(self, start_s: float, end_s: float, evidence: Mapping[str, Any]) -> Finding:
+    def _finding(
+        self, start_s: float, end_s: float, evidence: Mapping[str, Any], track: int = -1
+    ) -> Finding:
         rules = self.tuned.severity["stream_integrity"]
         return Finding(
             detector=self.name,
@@ -132,7 +176,37 @@ class StreamIntegrity:
             confidence=1.0,  # the stream's own word
             severity=severity_of(rules.get(evidence["kind"], rules["default"]), evidence),
             evidence=evidence,
+            track=None if track < 0 else track,
         )
+
+
+def _tick(time_s: float) -> int:
+    """Damaged time stamps can name instants that no table holds: the nearest that one does."""
+    return round(max(-_FARTHEST_S, min(_FARTHEST_S, time_s)) * _TICKS_HZ)
+
+
+def _with_ends(stream: StreamInfo, ends: Table) -> StreamInfo:
+    """Gives lengths as they were found, where the file states none: estimates can err."""
+    if stream.declares_length:
+        return stream
+    reached = dict(zip(column(ends, "track").tolist(), times_s(ends).tolist(), strict=True))
+    main = stream.sounds[0].tracks[0] if stream.sounds else -1
+    sound_s = reached.get(main)
+    return replace(
+        stream,
+        video_duration_s=reached.get(-1 if stream.video_track is None else stream.video_track),
+        audio_duration_s=None if sound_s is None else sound_s - stream.audio_start_s,
+    )
+
+
+def _declared_ends(stream: StreamInfo) -> dict[int, float]:
+    """When each track ends as the container states it, seconds from t = 0."""
+    starts = {track: s.start_s for s in stream.sounds for track in s.tracks}
+    return {
+        track.index: track.declared_s + starts.get(track.index, 0.0)
+        for track in stream.tracks
+        if track.declared_s is not None and not track.reason
+    }
 
 
 class StreamIntegrityAnalysis:
@@ -141,7 +215,8 @@ class StreamIntegrityAnalysis:
     def __init__(self, stream: StreamInfo) -> None:
         self._steps = None if stream.video is None else StepMeter(stream.video)
         self._tick_s = 0.0 if stream.video is None else float(stream.video.time_base)
-        self._events: list[tuple[int, int, float, bool]] = []
+        self._events: list[tuple[int, int, float, bool, int]] = []
+        self._ends: list[tuple[int, int]] = []
         self._keys: dict[int, float] = {}
         self._rate_hz = 0 if stream.audio is None else stream.audio.rate_hz
         self._bad_hops: set[int] = set()
@@ -149,7 +224,11 @@ class StreamIntegrityAnalysis:
     def push(self, chunk: Chunk) -> None:
         """Takes complaints and time stamps."""
         for event in chunk.events:
-            self._keep(event.kind, event.time_s, event.amount_s, video=event.media == "video")
+            if event.kind == "ended":
+                self._ends.append((_tick(event.time_s), event.track))
+                continue
+            video, track = event.media == "video", event.track
+            self._keep(event.kind, event.time_s, event.amount_s, video=video, track=track)
         for run in chunk.audio:
             # The peak is a number below the bound unless some sample is not; only then are they
             # looked at one by one.
@@ -163,24 +242,32 @@ class StreamIntegrityAnalysis:
             time_s = pts * self._tick_s
             self._keys.setdefault(int(time_s * _KEYS_HZ), time_s)
 
-    def _keep(self, kind: str, time_s: float, amount_s: float, *, video: bool) -> None:
-        # Damaged time stamps can name instants that no table holds.
-        at = round(max(-_FARTHEST_S, min(_FARTHEST_S, time_s)) * _TICKS_HZ)
-        self._events.append((at, KINDS.index(kind), amount_s, video))
+    def _keep(
+        self, kind: str, time_s: float, amount_s: float, *, video: bool, track: int = -1
+    ) -> None:
+        self._events.append((_tick(time_s), KINDS.index(kind), amount_s, video, track))
 
     def close(self) -> Measurements:
         """Gives the complaints, the key frames and the steps, ordered by time."""
         for hop in self._bad_hops:
             self._keep("invalid_samples", hop / _HOPS_HZ, 0.0, video=False)
         events = TableBuilder(
-            Fraction(_TICKS_HZ), at=np.int64, kind=np.uint8, amount_s=np.float32, video=np.uint8
+            Fraction(_TICKS_HZ),
+            at=np.int64,
+            kind=np.uint8,
+            amount_s=np.float32,
+            video=np.uint8,
+            track=np.int16,
         )
         if self._events:
-            at, kind, amount, video = zip(*sorted(self._events), strict=True)
-            events.add(at=at, kind=kind, amount_s=amount, video=video)
+            at, kind, amount, video, track = zip(*sorted(self._events), strict=True)
+            events.add(at=at, kind=kind, amount_s=amount, video=video, track=track)
+        ends = TableBuilder(Fraction(_TICKS_HZ), at=np.int64, track=np.int16)
+        for end in sorted(self._ends):
+            ends.add(at=[end[0]], track=[end[1]])
         keys = TableBuilder(Fraction(_TICKS_HZ), at=np.int64)
         keys.add(at=[round(time_s * _TICKS_HZ) for time_s in sorted(self._keys.values())])
-        tables = {"events": events.table(), "keys": keys.table()}
+        tables = {"events": events.table(), "keys": keys.table(), "ends": ends.table()}
         if self._steps is not None:
             tables["steps"] = self._steps.table()
         return Measurements("stream_integrity", tables)

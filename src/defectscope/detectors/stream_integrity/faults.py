@@ -21,11 +21,35 @@ KINDS = (
     "video_gap",
     "video_overlap",
     "invalid_samples",
+    "clock_restart",
+    "layout_change",
+    "rate_change",
+    "late_start",
 )
 # Complaints after which pictures that refer to this one are damaged too.
 _REFERRED_TO = ("decode_error", "corrupt_frame", "corrupt_packet")
 # Kinds that are several reports of one fault when they follow closely.
-_RUNNING = (*_REFERRED_TO, "size_change", "invalid_samples", "video_gap", "audio_gap")
+_RUNNING = (
+    *_REFERRED_TO,
+    "size_change",
+    "invalid_samples",
+    "video_gap",
+    "video_overlap",
+    "audio_gap",
+    "audio_overlap",
+)
+# A splice: the stream goes on as another, and what is said of its seam is part of it.
+_CHANGES = ("layout_change", "rate_change", "clock_restart")
+_SPLICED = (
+    "decode_error",
+    "corrupt_frame",
+    "corrupt_packet",
+    "size_change",
+    "audio_gap",
+    "audio_overlap",
+    "video_gap",
+    "video_overlap",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +64,7 @@ class Fault:
         events: How many complaints it is made of.
         video: It concerns the picture.
         kinds: All kinds that were joined.
+        track: Number of the track in the container; -1 where that is not known.
     """
 
     kind: str
@@ -49,6 +74,7 @@ class Fault:
     events: int = 1
     video: bool = False
     kinds: tuple[str, ...] = ()
+    track: int = -1
 
     @property
     def refers(self) -> bool:
@@ -58,7 +84,8 @@ class Fault:
     def evidence(self) -> dict[str, Any]:
         """Gives what a finding says of it."""
         out: dict[str, Any] = {"kind": self.kind, "events": self.events}
-        out["jump_s"] = round(self.amount_s, 4)
+        name = {"layout_change": "channels", "rate_change": "rate_hz"}.get(self.kind, "jump_s")
+        out[name] = round(self.amount_s, 4)
         return out | ({"kinds": list(self.kinds)} if len(self.kinds) > 1 else {})
 
 
@@ -69,15 +96,16 @@ def complaints(table: Table, frame_s: float) -> list[Fault]:
         column(table, "kind").tolist(),
         column(table, "amount_s").tolist(),
         column(table, "video").tolist(),
+        column(table, "track").tolist(),
         strict=True,
     )
     found: list[Fault] = []
-    for at_s, code, amount_s, video in rows:
+    for at_s, code, amount_s, video, track in rows:
         kind = KINDS[code]
         span = (at_s, at_s + frame_s)
         if kind in ("video_gap", "audio_gap"):
             span = (max(0.0, at_s - amount_s), at_s)
-        found.append(Fault(kind, *span, amount_s, video=bool(video)))
+        found.append(Fault(kind, *span, amount_s, video=bool(video), track=track))
     return found
 
 
@@ -89,14 +117,44 @@ def until(fault: Fault, keys: Table, end_s: float) -> Fault:
     return replace(fault, end_s=max(fault.end_s, recovered_s))
 
 
+def at_changes(found: list[Fault], near_s: float) -> list[Fault]:
+    """Joins what happens where the stream's clock or format changes to the change itself.
+
+    Packets break off there, and time stamps overlap or leave gaps: all of it is one splice.
+    """
+    changes = sorted((f for f in found if f.kind in _CHANGES), key=lambda f: f.start_s)
+    kept: list[Fault] = []
+    out = [replace(f, kinds=(f.kind,)) for f in changes]
+    for fault in found:
+        if fault.kind in _CHANGES:
+            continue
+        near = [k for k, f in enumerate(out) if abs(f.start_s - fault.start_s) <= near_s]
+        if near and fault.kind in _SPLICED:
+            one = _both(out[near[0]], fault)
+            out[near[0]] = replace(one, amount_s=out[near[0]].amount_s, end_s=out[near[0]].end_s)
+        else:
+            kept.append(fault)
+    merged: list[Fault] = []
+    for change in out:
+        if merged and change.start_s - merged[-1].start_s <= near_s:
+            first = merged[-1]
+            merged[-1] = replace(_both(first, change), amount_s=first.amount_s, end_s=first.end_s)
+        else:
+            merged.append(change)
+    return kept + merged
+
+
 def joined(found: list[Fault], join_s: float) -> list[Fault]:
     """Joins faults of one kind that follow closely, and damage of the picture that overlaps."""
-    out: list[Fault] = []
+    found = at_changes(found, join_s)
+    out: list[Fault] = [f for f in found if f.kind in _CHANGES]
+    found = [f for f in found if f.kind not in _CHANGES]
     for kind in KINDS:
         for fault in sorted((f for f in found if f.kind == kind), key=lambda f: f.start_s):
             last = out[-1] if out and out[-1].kind == kind else None
             close = last is not None and fault.start_s - last.end_s <= join_s
-            if last is not None and close and kind in _RUNNING and last.video == fault.video:
+            alike = last is not None and (last.track, last.video) == (fault.track, fault.video)
+            if last is not None and close and alike and kind in _RUNNING:
                 out[-1] = _both(last, fault)
             else:
                 out.append(replace(fault, kinds=(kind,)))

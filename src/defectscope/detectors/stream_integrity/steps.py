@@ -73,11 +73,15 @@ class Gap:
     missing_s: float
 
 
-def gaps(table: Table, video: VideoInfo, most_steps: float, end_s: float) -> list[Gap]:
+def gaps(
+    table: Table, video: VideoInfo, most_steps: float, end_s: float, *, stating: bool = False
+) -> list[Gap]:
     """Gives the steps that are too long for this stream.
 
     Args:
         table: What a `StepMeter` measured.
+        stating: The container states how long each frame stays, and a long one is meant: a screen
+            at rest.
         video: The stream's own word, which counts where there are few pictures.
         most_steps: A step of more usual ones is a gap.
         end_s: When the last picture is shown.
@@ -99,4 +103,6 @@ def gaps(table: Table, video: VideoInfo, most_steps: float, end_s: float) -> lis
         usual_s = nominal_s
         own = np.maximum(stated_s, _OWN_PACE * nominal_s) if video.variable_frame_rate else 0.0
         long = (step_s > most_steps * nominal_s) & (step_s > own)
+    if stating and video.variable_frame_rate:
+        long &= np.abs(step_s - stated_s) > _ROUNDING * step_s
     return [Gap(float(at_s[k]), float(step_s[k] - usual_s)) for k in np.flatnonzero(long)]

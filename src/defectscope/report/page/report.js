@@ -18,7 +18,7 @@ function drawHeader() {
     if (count) tally.append(element("span", { class: "badge number " + severity }, `${count} ${severity}`));
   }
   if (!FINDINGS.length) {
-    const open = DETECTORS.some((name) => ["fail", "inconclusive"].includes(verdictOf(name)));
+    const open = DETECTORS.some((name) => ["fail", "inconclusive", "not_judged"].includes(verdictOf(name)));
     tally.append(element("strong", { class: open ? "muted" : "verdict-pass" }, "No findings"));
   }
 }
@@ -32,10 +32,29 @@ function drawFooter() {
       const [label, unit] = key === name ? [words(key), ""] : labelAndUnit(key);
       return label + " " + (value !== null && typeof value === "object" ? JSON.stringify(value) : quantity(value, unit));
     }).join(", ");
-    return element("tr", {}, element("td", {}, words(name)), element("td", {}, words(verdictOf(name))), element("td", {}, list(peaks)), element("td", {}, entry.version ?? ""), element("td", {}, list(parameters)));
+    const reason = REPORT.verdicts[name]?.reason, verdict = words(verdictOf(name)) + (reason ? ": " + reason : "");
+    return element("tr", {}, element("td", {}, words(name)), element("td", {}, verdict), element("td", {}, list(peaks)), element("td", {}, entry.version ?? ""), element("td", {}, list(parameters)));
   });
   const head = element("tr", {}, ...["Detector", "Verdict", "Peak", "Version", "Parameters"].map((text) => element("th", { scope: "col" }, text)));
   byId("footer").append(element("details", {}, element("summary", {}, "Detectors, verdicts and parameters"), element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))));
+}
+
+function drawTracks() {
+  const tracks = REPORT.tracks ?? [];
+  if (!tracks.length) return;
+  const seconds = (value) => (value === null || value === undefined ? "" : quantity(value, "s"));
+  const rows = tracks.map((track) => {
+    const units = track.frames !== undefined ? `${track.frames} frames` : track.samples !== undefined ? `${track.samples} samples` : "";
+    const looked = track.judged ? [units, track.layout].filter(Boolean).join(", ") || "yes" : "not judged: " + track.reason;
+    const cells = [track.index, track.medium, track.codec ?? "", seconds(track.declared_s), seconds(track.decoded_s), looked];
+    return element("tr", {}, ...cells.map((cell) => element("td", {}, String(cell))));
+  });
+  const head = element("tr", {}, ...["Track", "Medium", "Codec", "Declared", "Decoded", "Judged"].map((text) => element("th", { scope: "col" }, text)));
+  const left = tracks.filter((track) => !track.judged && track.medium !== "other").length;
+  const title = `Tracks: ${tracks.length}` + (left ? `, ${left} not judged` : "");
+  const details = element("details", {}, element("summary", {}, title), element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
+  details.open = left > 0;
+  byId("footer").append(details);
 }
 
 function drawLabels() {
@@ -147,6 +166,7 @@ function start() {
   }
   startTheme();
   drawHeader();
+  drawTracks();
   drawFooter();
   startControls();
   startList();

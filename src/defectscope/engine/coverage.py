@@ -1,0 +1,118 @@
+"""How much of each track was decoded and looked at."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from typing import Any
+
+from defectscope.findings import Measurements, Table
+from defectscope.media.frames import Frame, Samples
+from defectscope.media.stream import Sound, StreamInfo
+
+NAME = "coverage"
+"""Under which coverage travels among the measurements."""
+
+_TICKS_HZ = 90_000
+# Damaged time stamps can name instants that no table holds.
+_FARTHEST_S = 1e12
+
+
+class Coverage:
+    """Counts frames and samples of [start_s, end_s) by track."""
+
+    def __init__(self, stream: StreamInfo, start_s: float | None, end_s: float | None) -> None:
+        self._stream = stream
+        self._start_s = 0.0 if start_s is None else start_s
+        self._end_s = float("inf") if end_s is None else end_s
+        tracks = {index for sound in stream.sounds for index in sound.tracks}
+        tracks |= {view.index for view in stream.views}
+        if stream.video_track is not None:
+            tracks.add(stream.video_track)
+        # First instant, end, and how many frames or samples, by track.
+        self._seen: dict[int, list[float]] = {index: [] for index in sorted(tracks)}
+
+    def frame(self, frame: Frame, begin_s: float, nominal_s: float, tick_s: float) -> None:
+        """Counts a frame."""
+        views = self._stream.views
+        track = views[frame.view - 1].index if frame.view else self._stream.video_track
+        length_s = frame.duration * tick_s or nominal_s
+        if track is not None and self._start_s <= begin_s < self._end_s:
+            self._add(track, begin_s, begin_s + length_s, 1)
+
+    def samples(self, run: Samples, sound: Sound) -> None:
+        """Counts a run of sound for each track that it comes from."""
+        rate_hz = sound.audio.rate_hz
+        first, last = run.start / rate_hz, (run.start + len(run.data)) / rate_hz
+        begin_s, end_s = max(first, self._start_s), min(last, self._end_s)
+        if end_s > begin_s:
+            for track in sound.tracks:
+                self._add(track, begin_s, end_s, round((end_s - begin_s) * rate_hz))
+
+    def _add(self, track: int, begin_s: float, end_s: float, units: int) -> None:
+        seen = self._seen[track]
+        if not seen:
+            self._seen[track] = [begin_s, end_s, units]
+            return
+        seen[1] = max(seen[1], end_s)
+        seen[2] += units
+
+    def measurements(self) -> Measurements:
+        """Gives a row per track: from when to when, and how many frames or samples."""
+        tables: dict[str, Table] = {}
+        for track, seen in self._seen.items():
+            at, until, units = array("q"), array("q"), array("q")
+            if seen:
+                at.append(round(min(seen[0], _FARTHEST_S) * _TICKS_HZ))
+                until.append(round(min(seen[1], _FARTHEST_S) * _TICKS_HZ))
+                units.append(int(seen[2]))
+            columns = {"at": at, "until": until, "units": units}
+            tables[f"track{track}"] = Table((_TICKS_HZ, 1), columns)
+        return Measurements(NAME, tables)
+
+
+def track_rows(stream: StreamInfo, coverage: Measurements | None) -> list[dict[str, Any]]:
+    """Gives the report's tracks: declared and decoded length, and what was looked at or why not."""
+    tables: Mapping[str, Table] = {} if coverage is None else coverage.tables
+    rows: list[dict[str, Any]] = []
+    for track in stream.tracks:
+        table = tables.get(f"track{track.index}")
+        row: dict[str, Any] = {
+            "index": track.index,
+            "medium": track.medium,
+            "codec": track.codec,
+            "declared_s": None if track.declared_s is None else round(track.declared_s, 4),
+            "decoded_s": None,
+            "judged": not track.reason,
+            "reason": track.reason,
+        }
+        if table is not None and not track.reason:
+            units = sum(table.columns["units"])
+            row["decoded_s"] = 0.0
+            row["frames" if track.medium == "video" else "samples"] = units
+            if len(table):
+                ticks = max(table.columns["until"]) - min(table.anchors)
+                row["decoded_s"] = round(ticks / _TICKS_HZ, 4)
+            if not units:
+                row["judged"], row["reason"] = False, "nothing of it could be decoded"
+        for name in ("language", "programme", "layout"):
+            value = getattr(track, name)
+            if value is not None:
+                row[name] = value
+        rows.append(row)
+    return rows
+
+
+def units_of(coverage: Measurements, tracks: set[int]) -> int:
+    """Gives how many frames or samples of some tracks were decoded."""
+    return sum(
+        sum(table.columns["units"])
+        for name, table in coverage.tables.items()
+        if int(name.removeprefix("track")) in tracks
+    )
+
+
+def end_s(coverage: Measurements) -> float:
+    """Gives when the last track ended, seconds."""
+    ends = [max(table.columns["until"]) for table in coverage.tables.values() if len(table)]
+    return max(ends, default=0) / _TICKS_HZ

@@ -1,0 +1,86 @@
+"""Programmes of an MPEG transport stream: which elementary stream belongs to which.
+
+Source: ISO/IEC 13818-1, 2.4.4 (programme association and programme map sections).
+"""
+
+from __future__ import annotations
+
+_SYNC = 0x47
+_PACKET_BYTES = 188
+_PAT_PID = 0
+_PAT_TABLE, _PMT_TABLE = 0x00, 0x02
+# Packets of 188 bytes stand alone, behind 4 bytes of time code (M2TS) or before 16 of parity.
+_STRIDES = (188, 192, 204)
+HEAD_BYTES = 4 * 1024 * 1024
+"""Programme maps come ten times a second: this is more than a second of any stream."""
+
+
+def programmes(head: bytes) -> dict[int, frozenset[int]]:
+    """Gives the packet identifiers of each programme, empty where it is no transport stream.
+
+    Args:
+        head: The beginning of the stream.
+    """
+    stride, first = _grid(head)
+    if not stride:
+        return {}
+    sections: dict[int, bytearray] = {_PAT_PID: bytearray()}
+    maps: dict[int, int] = {}
+    found: dict[int, frozenset[int]] = {}
+    for start in range(first, len(head) - _PACKET_BYTES + 1, stride):
+        packet = head[start : start + _PACKET_BYTES]
+        pid = int.from_bytes(packet[1:3], "big") & 0x1FFF
+        if packet[0] != _SYNC or pid not in sections:
+            continue
+        section = _collected(sections, pid, packet)
+        if section is None:
+            continue
+        if pid == _PAT_PID and section[0] == _PAT_TABLE:
+            for at in range(8, len(section) - 7, 4):
+                number = int.from_bytes(section[at : at + 2], "big")
+                if number:
+                    map_pid = int.from_bytes(section[at + 2 : at + 4], "big") & 0x1FFF
+                    maps[map_pid] = number
+                    sections.setdefault(map_pid, bytearray())
+        elif section[0] == _PMT_TABLE and pid in maps:
+            number = int.from_bytes(section[3:5], "big")
+            found.setdefault(number, _streams(section))
+            if len(found) >= len(maps):
+                break
+    return found
+
+
+def _grid(head: bytes) -> tuple[int, int]:
+    """The distance between packets and where the first begins; 0 where there are none."""
+    for stride in _STRIDES:
+        for first in range(min(stride, len(head))):
+            if all(head[k : k + 1] == b"\x47" for k in range(first, first + 5 * stride, stride)):
+                return stride, first
+    return 0, 0
+
+
+def _collected(sections: dict[int, bytearray], pid: int, packet: bytes) -> bytes | None:
+    """Adds a packet's payload to its section; gives the section once it is whole."""
+    adaptation = packet[3] >> 4 & 3
+    at = 4 + (1 + packet[4] if adaptation & 2 else 0)
+    payload = packet[at:] if adaptation & 1 else b""
+    if packet[1] & 0x40 and payload:
+        payload = payload[1 + payload[0] :]
+        sections[pid].clear()
+    elif not sections[pid]:
+        return None
+    sections[pid].extend(payload)
+    held = sections[pid]
+    if len(held) < 3:
+        return None
+    length = 3 + (int.from_bytes(held[1:3], "big") & 0x0FFF)
+    return bytes(held[:length]) if len(held) >= length else None
+
+
+def _streams(section: bytes) -> frozenset[int]:
+    at = 12 + (int.from_bytes(section[10:12], "big") & 0x0FFF)
+    found: set[int] = set()
+    while at + 5 <= len(section) - 4:
+        found.add(int.from_bytes(section[at + 1 : at + 3], "big") & 0x1FFF)
+        at += 5 + (int.from_bytes(section[at + 3 : at + 5], "big") & 0x0FFF)
+    return frozenset(found)
