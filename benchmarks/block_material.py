@@ -18,7 +18,8 @@ import numpy as np
 
 from defectscope.detectors import load
 from defectscope.engine import measure
-from defectscope.findings import Interval, Measurements, Table
+from defectscope.findings import Interval
+from defectscope.measurements import Measurements, Table
 from defectscope.media import open_media
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane

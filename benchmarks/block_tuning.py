@@ -16,7 +16,8 @@ from defectscope.detectors.block_corruption.clues import clues
 from defectscope.detectors.block_corruption.detector import judged
 from defectscope.detectors.block_corruption.events import Known, beside, brief, events
 from defectscope.engine.artifacts import bundled
-from defectscope.findings import Interval, Measurements
+from defectscope.findings import Interval
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.effects.damage_mask import CLEAN
 from defectscope.temporal.tables import times_s

@@ -24,7 +24,7 @@ from defectscope.detectors.av_sync.shots import FEATURES, Shots
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.media.frames import Frame
-from defectscope.media.reader import open_media
+from defectscope.media.opening import open_media
 
 WIDTH, HEIGHT, RATE = 640, 360, 25
 SHOT_FRAMES, DISSOLVE_FRAMES = 75, 12

@@ -74,7 +74,7 @@ def _measured(asset: catalogue.Asset, progress: Progress) -> catalogue.Asset:
     if asset.duration_s is not None:
         return asset
     try:
-        from defectscope.media.reader import open_media
+        from defectscope.media.opening import open_media
         from defectscope.media.source import resolve
     except ImportError:
         return asset

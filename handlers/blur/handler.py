@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from defectscope.analysis import MeasuredAsset, decide
+from defectscope.engine.contracts import FrameSelection
 from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
@@ -21,6 +22,7 @@ class BlurHandler(DetectorHandler):
         Frames: energy of fine and coarse detail (`tile_laplacian_squares`,
         `tile_dx1_squares`, `tile_dx4_squares`, `dy_squares`), steps (`row_step`,
         `column_step`) and `tile_luma`. Sound: not decoded.
+        Of one frame a second the luma plane as well, for a closer look at its rows and columns.
         """
         asset = open_asset(request, self.settings, self.serves)
         asset.select(
@@ -32,7 +34,8 @@ class BlurHandler(DetectorHandler):
                 "tile_dx4_squares",
                 "tile_laplacian_squares",
                 "tile_luma",
-            )
+            ),
+            rgb=FrameSelection(bucket_s=1.0, luma=True),
         )
         return asset
 

@@ -6,11 +6,9 @@ segments' reports -> join_segments -> MeasuredAsset -> decide -> Report
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,17 +18,19 @@ from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import end_s as end_s_of
 from defectscope.engine.coverage import track_rows
-from defectscope.engine.engine import Progress, measure, segments
+from defectscope.engine.engine import Progress, measure
 from defectscope.engine.tracks import result_of
 from defectscope.errors import InvalidParameterError, MalformedRequestError
-from defectscope.findings import Finding, Measurements, Report
-from defectscope.media.cues import Captions
+from defectscope.findings import Finding, Report
+from defectscope.measurements import Measurements
 from defectscope.media.limits import Limits
+from defectscope.media.opening import open_media
 from defectscope.media.probe import Choice
-from defectscope.media.reader import Reader, open_media
+from defectscope.media.reader import Reader
 from defectscope.media.sidecar import read_captions
 from defectscope.media.source import MediaLike, resolve
 from defectscope.media.stream import StreamInfo
+from defectscope.parallel import Programme, measure_in_parallel
 from defectscope.temporal.spans import on_grid
 
 
@@ -111,8 +111,8 @@ def analyze(
     if not isinstance(media, str | os.PathLike):
         raise InvalidParameterError("more than one worker needs a path or an s3:// address")
     names = tuple(d.name for d in loaded)
-    shared = _Programme(os.fspath(media), names, parameters, side, limits, choice)
-    found = _measure_in_parallel(shared, stream, start_s, end_s, workers, progress)
+    shared = Programme(os.fspath(media), names, parameters, side, limits, choice)
+    found = measure_in_parallel(shared, stream, start_s, end_s, workers, progress)
     covered_s = _covered_s(stream, start_s, end_s)
     measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s)
     return decide(measured, keep_measurements=measurements)
@@ -193,68 +193,6 @@ def join_segments(parts: Sequence[Mapping[str, Any]]) -> MeasuredAsset:
             raise MalformedRequestError(f"{detector.name} was measured by another version")
     joined = {name: Measurements.join(found) for name, found in by_detector.items()}
     return MeasuredAsset(tuple(loaded), joined, stream, stream.duration_s, began_s)
-
-
-class _Programme:
-    """What every segment of one asset has in common; travels to the workers."""
-
-    def __init__(
-        self,
-        media: str,
-        names: tuple[str, ...],
-        parameters: Mapping[str, Mapping[str, Any]] | None,
-        captions: Captions | None,
-        limits: Limits,
-        choice: Choice,
-    ) -> None:
-        self.media = media
-        self.names = names
-        self.parameters = parameters
-        self.captions = captions
-        self.limits = limits
-        self.choice = choice
-
-    def segment(self, start_s: float | None, end_s: float | None) -> dict[str, Measurements]:
-        loaded = load_all(self.names, self.parameters)
-        source, choice = resolve(self.media), self.choice
-        with open_media(
-            source, limits=self.limits, captions=self.captions, choice=choice
-        ) as reader:
-            return measure(reader, loaded, start_s=start_s, end_s=end_s)
-
-
-def _measure_in_parallel(
-    programme: _Programme,
-    stream: StreamInfo,
-    start_s: float | None,
-    end_s: float | None,
-    workers: int,
-    progress: Progress | None,
-) -> dict[str, Measurements]:
-    """Measures twice as many segments as workers, so that an easy one does not idle."""
-    offset = start_s or 0.0
-    length = (stream.duration_s if end_s is None else end_s) - offset
-    edges = [
-        (start_s if a is None else a + offset, end_s if b is None else b + offset)
-        for a, b in segments(length, 2 * workers)
-    ]
-    done_s = 0.0
-    # Fresh processes: a fork would inherit the decoder's threads and locks.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(edges)), mp_context=context) as pool:
-        futures = {pool.submit(programme.segment, a, b): k for k, (a, b) in enumerate(edges)}
-        results: dict[int, dict[str, Measurements]] = {}
-        try:
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                done_s += length / len(edges)
-                if progress is not None:
-                    progress(offset + done_s)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    ordered = [results[k] for k in range(len(edges))]
-    return {name: Measurements.join([part[name] for part in ordered]) for name in ordered[0]}
 
 
 def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Report:

@@ -1,6 +1,6 @@
 """Every error defectscope raises; scripts test its `code`, which stays between releases.
 
-    DefectscopeError
+DefectscopeError
     ├── UsageError                      what was asked for makes no sense          exit 2, HTTP 400
     │   ├── UnknownDetectorError
     │   ├── InvalidParameterError
@@ -35,29 +35,19 @@
     │   └── SettingError                a variable of the container makes no sense
     ├── DeployError                     a deployment step failed
     └── LocalError                      SageMaker on this machine failed
-Messages may change between releases; codes, statuses and classes do not.
 """
-
-from __future__ import annotations
 
 from typing import Any, ClassVar
 
-EXIT_OK = 0
-EXIT_FAIL_ON = 1
-EXIT_USAGE = 2
-EXIT_MEDIA = 3
-EXIT_ENDPOINT = 4
-# Source: sysexits.h, EX_SOFTWARE.
-EXIT_INTERNAL = 70
+EXIT_OK, EXIT_FAIL_ON, EXIT_USAGE, EXIT_MEDIA, EXIT_ENDPOINT = range(5)
+EXIT_INTERNAL = 70  # Source: sysexits.h, EX_SOFTWARE.
 
 
 class DefectscopeError(Exception):
     """Root of everything defectscope raises on purpose.
 
     Attributes:
-        code: Stable identifier of this kind of failure.
-        http_status: What the endpoint answers with when this error ends a request.
-        exit_code: What the command line exits with.
+        code, http_status, exit_code: What scripts, the endpoint and the command line tell it by.
         request_id: The request that failed, where one was made.
     """
 

@@ -40,7 +40,8 @@ from defectscope.errors import (
     UnreadableMediaError,
     UsageError,
 )
-from defectscope.findings import Finding, Measurements, Report, Table
+from defectscope.findings import Finding, Report
+from defectscope.measurements import Measurements, Table
 
 
 def report(

@@ -11,7 +11,8 @@ import pytest
 
 from defectscope.deploy import catalogue, catalogue_page, collect
 from defectscope.errors import InvalidParameterError, MalformedRequestError
-from defectscope.findings import Finding, Measurements, Report, Table
+from defectscope.findings import Finding, Report
+from defectscope.measurements import Measurements, Table
 
 
 def report(uri: str, *severities: str, measured: bool = False) -> Report:

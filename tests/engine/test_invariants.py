@@ -9,7 +9,8 @@ import pytest
 
 from defectscope.analysis import analyze
 from defectscope.detectors import names
-from defectscope.findings import Measurements, Report
+from defectscope.findings import Report
+from defectscope.measurements import Measurements
 from defectscope.simulate.invariants import INVARIANTS, Outcome, Subject, differences, row_count
 from defectscope.simulate.positive_clips import positive_clip
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from defectscope.detectors.registry import load_all
 from defectscope.engine.contracts import Detector
-from defectscope.findings import DetectorResult, Measurements, Table
+from defectscope.findings import DetectorResult
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 
 TABLES = {"compression_blockiness": "buckets"}

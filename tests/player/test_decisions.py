@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from defectscope.engine.engine import measure
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.limits import Limits
-from defectscope.media.reader import open_media
+from defectscope.media.opening import open_media
 from defectscope.media.source import resolve
 from defectscope.media.stream import StreamInfo
 

@@ -9,7 +9,8 @@ from jsonschema import Draft202012Validator
 from sample_reports import empty_report, full_report, hostile_report
 
 from defectscope.errors import MalformedRequestError
-from defectscope.findings import Measurements, Report, Table
+from defectscope.findings import Report
+from defectscope.measurements import Measurements, Table
 from defectscope.report.schema import load_schema, validate
 
 

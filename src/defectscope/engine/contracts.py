@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.findings import DetectorResult, Measurements
+from defectscope.findings import DetectorResult
+from defectscope.measurements import Measurements
 from defectscope.media.captions.picture_data import CaptionBytes
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.frames import DecodeEvent, RgbFrame, Samples

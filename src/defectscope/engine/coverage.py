@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
-from defectscope.findings import Measurements, Table
+from defectscope.measurements import Measurements, Table
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.stream import Sound, StreamInfo
 

@@ -15,7 +15,7 @@ from defectscope.engine.coverage import Coverage
 from defectscope.engine.feeds import Feeds
 from defectscope.engine.prefetch import ahead
 from defectscope.errors import InvalidParameterError
-from defectscope.findings import Measurements, Table
+from defectscope.measurements import Measurements, Table
 from defectscope.media.reader import Reader
 from defectscope.media.stream import StreamInfo
 

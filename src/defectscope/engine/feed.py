@@ -13,7 +13,7 @@ from defectscope.engine.contracts import Analysis, Chunk, Detector, VideoChunk
 from defectscope.engine.selection import Selector
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.captions.picture_data import CaptionBytes
 from defectscope.media.cues import Cue
 from defectscope.media.frames import DecodeEvent, Frame, RgbFrame, Samples

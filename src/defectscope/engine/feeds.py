@@ -10,7 +10,7 @@ from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import Coverage
 from defectscope.engine.feed import Feed
 from defectscope.engine.tracks import sound_key, takes, view_key, with_others
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.reader import Item, Reader
 from defectscope.media.stream import StreamInfo

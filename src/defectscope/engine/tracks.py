@@ -14,7 +14,8 @@ from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import units_of
 from defectscope.errors import MalformedRequestError
-from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table, Verdict
+from defectscope.findings import Curve, DetectorResult, Finding, Verdict
+from defectscope.measurements import Measurements, Table
 from defectscope.media.sounds import audio_of, relabelled
 from defectscope.media.stream import Sound, StreamInfo, View
 

@@ -6,7 +6,8 @@ The only package that imports PyAV.
 from __future__ import annotations
 
 from defectscope.media.limits import Limits
-from defectscope.media.reader import Reader, open_media
+from defectscope.media.opening import open_media
+from defectscope.media.reader import Reader
 from defectscope.media.source import MediaLike
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
 

@@ -12,18 +12,22 @@ import av
 import av.error
 from av.stream import Disposition
 
-from defectscope.errors import InvalidParameterError, MediaTooLongError, TooManyPixelsError
+from defectscope.errors import InvalidParameterError, TooManyPixelsError
 from defectscope.media.captions.picture_data import carries_captions
-from defectscope.media.lengths import declared_s, declares_length
+from defectscope.media.lengths import declares_length
 from defectscope.media.limits import Limits
 from defectscope.media.listing import codec_names, is_cover, is_decodable
-from defectscope.media.pixels import native_format
-from defectscope.media.rates import nominal_rate
 from defectscope.media.sounds import SoundTrack, group
-from defectscope.media.stream import AudioInfo, Sound, StreamInfo, Track, VideoInfo, View
-from defectscope.media.timecode import Timecode
+from defectscope.media.stream import Sound, StreamInfo, View
+from defectscope.media.track_facts import (
+    described_audio,
+    described_video,
+    duration_s_of,
+    start_timecode,
+    stated_length_s,
+    tracks_of,
+)
 
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 # A stream of this many packets without a frame is not going to give one.
 _MAX_PACKETS_PROBED = 20_000
 # Services beside the programme: they are never channels of its sound.
@@ -220,11 +224,12 @@ def _described(
             if stream.codec_context.width * stream.codec_context.height > limits.max_pixels:
                 reasons[stream.index] = f"over {limits.max_pixels} pixels"
             else:
-                views.append(View(stream.index, _video_info(stream, 0), _length_s(stream, stated)))
+                length_s = stated_length_s(stream, stated)
+                views.append(View(stream.index, described_video(stream, 0), length_s))
     video_info = None
     if video is not None:
-        video_info = _video_info(video, rotation_deg=-shown.rotation % 360)
-    duration_s = _duration_s(container, video, sounds, stated, limits, uri)
+        video_info = described_video(video, rotation_deg=-shown.rotation % 360)
+    duration_s = duration_s_of(container, video, sounds, stated, limits, uri)
     used = {index for sound in sounds for index in sound.tracks}
     for stream in sounding:
         if stream.index not in used:
@@ -238,12 +243,12 @@ def _described(
         audio=None if main_sound is None else main_sound.audio,
         video_start_s=float(origin_s) if video is not None else 0.0,
         audio_start_s=0.0 if main_sound is None else main_sound.start_s,
-        video_duration_s=None if video is None else _length_s(video, stated),
+        video_duration_s=None if video is None else stated_length_s(video, stated),
         audio_duration_s=None if main_sound is None else main_sound.duration_s,
-        start_timecode=_start_timecode(container, video, video_info),
+        start_timecode=start_timecode(container, video, video_info),
         has_captions=has_captions or any(s.type == "subtitle" for s in container.streams),
         has_picture_captions=video is not None and carries_captions(shown),
-        tracks=_tracks(container, belongs, reasons, sounds, stated),
+        tracks=tracks_of(container, belongs, reasons, sounds, stated),
         sounds=tuple(sounds),
         views=tuple(views),
         video_track=main,
@@ -269,11 +274,11 @@ def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool
     tracks = [
         SoundTrack(
             stream.index,
-            _audio_info(stream),
+            described_audio(stream),
             0.0
             if stream.start_time is None
             else float(stream.start_time * stream.time_base - origin_s),
-            _length_s(stream, stated),
+            stated_length_s(stream, stated),
             label=str(stream.metadata.get("title") or stream.metadata.get("handler_name") or ""),
             alone=bool(_flags(stream) & set(_BESIDE)),
         )
@@ -285,119 +290,3 @@ def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool
         default = _default(streams).index
         sounds.sort(key=lambda sound: default not in sound.tracks)
     return sounds
-
-
-def _length_s(stream: Any, stated: bool) -> float | None:
-    """Length of a track as the container states it, else as FFmpeg estimates it."""
-    if stated:
-        length_s = declared_s(stream)
-        if length_s is not None:
-            return length_s
-    if stream.duration is None or stream.duration <= 0:
-        return None
-    return float(stream.duration * stream.time_base)
-
-
-def _duration_s(
-    container: Any,
-    video: Any,
-    sounds: list[Sound],
-    stated: bool,
-    limits: Limits,
-    uri: str,
-) -> float:
-    ends = [s.duration_s + s.start_s for s in sounds if s.duration_s is not None]
-    if video is not None:
-        length_s = _length_s(video, stated)
-        ends += [] if length_s is None else [length_s]
-    if not ends and container.duration is not None:
-        ends = [container.duration / av.time_base]
-    duration_s = max(ends, default=0.0)
-    if duration_s > limits.max_duration_s:
-        if stated:
-            raise MediaTooLongError(
-                f"{uri}: {duration_s:.0f} s is over the limit of {limits.max_duration_s:.0f} s"
-            )
-        # An estimate from a clock that jumped.
-        return 0.0
-    return duration_s
-
-
-def _tracks(
-    container: Any,
-    belongs: Mapping[int, int],
-    reasons: Mapping[int, str],
-    sounds: list[Sound],
-    stated: bool,
-) -> tuple[Track, ...]:
-    names = codec_names(container)
-    layouts = {index: sound.audio.layout for sound in reversed(sounds) for index in sound.tracks}
-    media = {"video": "video", "audio": "audio", "subtitle": "captions"}
-    found: list[Track] = []
-    for stream in container.streams:
-        index = stream.index
-        medium: Any = media.get(stream.type, "other")
-        reason = reasons.get(index, "")
-        found.append(
-            Track(
-                index=index,
-                medium=medium,
-                codec=names.get(index, ""),
-                declared_s=declared_s(stream) if stated else None,
-                reason=reason,
-                language=getattr(stream, "language", None),
-                programme=belongs.get(index),
-                layout=layouts.get(index),
-            )
-        )
-    return tuple(found)
-
-
-def _video_info(stream: Any, rotation_deg: int) -> VideoInfo:
-    context = stream.codec_context
-    source_format = context.pix_fmt or "yuv420p"
-    pixel_format, bit_depth = native_format(source_format)
-    layout = av.VideoFormat(pixel_format, context.width, context.height)
-    has_chroma = len(layout.components) > 1
-    rate, variable = nominal_rate(stream)
-    return VideoInfo(
-        width=context.width,
-        height=context.height,
-        chroma_width=layout.components[1].width if has_chroma else 0,
-        chroma_height=layout.components[1].height if has_chroma else 0,
-        bit_depth=bit_depth,
-        pixel_format=source_format,
-        frame_rate=rate,
-        time_base=Fraction(stream.time_base),
-        codec=context.name,
-        rotation_deg=rotation_deg,
-        full_range=int(context.color_range or 0) == 2 or source_format.startswith("yuvj"),
-        variable_frame_rate=variable,
-    )
-
-
-def _audio_info(stream: Any) -> AudioInfo:
-    context = stream.codec_context
-    layout = context.layout
-    if any(channel.name == "NONE" for channel in layout.channels):
-        # Plain PCM often does not say; then the order of ITU-R BS.2051 is what players assume.
-        layout = av.AudioLayout(_USUAL_LAYOUTS.get(layout.nb_channels, str(layout.name)))
-    return AudioInfo(
-        rate_hz=context.rate,
-        channels=tuple(channel.name for channel in layout.channels),
-        layout=layout.name,
-        codec=context.name,
-        language=stream.language,
-    )
-
-
-def _start_timecode(container: Any, video: Any | None, info: VideoInfo | None) -> Timecode | None:
-    if info is None or video is None:
-        return None
-    tagged = [video.metadata.get("timecode"), container.metadata.get("timecode")]
-    tagged += [s.metadata.get("timecode") for s in container.streams]
-    for text in tagged:
-        if text:
-            with contextlib.suppress(InvalidParameterError):
-                return Timecode.parse(text, info.frame_rate)
-    return Timecode.zero(info.frame_rate)

@@ -10,87 +10,25 @@ from typing import Any
 import av
 import av.error
 
-from defectscope.errors import MediaTooLongError, UnreadableMediaError
-from defectscope.media.captions.clock import on_programme_clock
+from defectscope.errors import MediaTooLongError
 from defectscope.media.clocks import ProgrammeClock
 from defectscope.media.cues import Captions
 from defectscope.media.decoding import Undecodable, VideoDecoder
 from defectscope.media.embedded_cues import cue_streams, embedded_cues
 from defectscope.media.frames import DecodeEvent, Frame, Samples
 from defectscope.media.framing import Framer
-from defectscope.media.lengths import lacks_index
 from defectscope.media.limits import Limits
-from defectscope.media.probe import Choice, Probed, probe
-from defectscope.media.programmes import programmes
+from defectscope.media.probe import Probed
 from defectscope.media.run import Item, Run
 from defectscope.media.sounding import Sounder, is_whole
 from defectscope.media.sounds import audio_of, relabelled
-from defectscope.media.source import MediaLike, display_name, open_container, peek
-from defectscope.media.stream import Sound, StreamInfo, VideoInfo
+from defectscope.media.stream import Sound, VideoInfo
 
-__all__ = ["Item", "Reader", "open_media"]
+__all__ = ["Item", "Reader"]
 
 # How far before the wanted instant a seek aims, in seconds. Sound may lie behind the picture in
 # the file, and an index may point at decoding times; a miss is noticed and the next one tried.
 _SEEK_MARGINS_S = (1.0, 4.0, 16.0, 64.0)
-
-
-def open_media(
-    media: MediaLike,
-    *,
-    limits: Limits | None = None,
-    captions: Captions | None = None,
-    uri: str | None = None,
-    choice: Choice | None = None,
-) -> Reader:
-    """Opens media and learns what is in it.
-
-    Args:
-        media: A local path, the bytes themselves, or a seekable binary file object.
-        limits: Bounds on size; defaults apply where None.
-        captions: Side-car captions, already parsed.
-        uri: The name to report; the path or file name where None.
-        choice: Which programme, and how sound tracks form a layout; guessed where None.
-
-    Raises:
-        MediaNotFoundError: There is no such file.
-        MediaTooLargeError: A limit is exceeded.
-        UnreadableMediaError: There is no sound and no picture that can be decoded.
-        InvalidParameterError: The choice makes no sense for this media.
-    """
-    limits = limits or Limits()
-    name = uri or display_name(media)
-
-    def opened() -> Any:
-        return open_container(media, limits)
-
-    try:
-        opened().close()
-    except UnreadableMediaError:
-        head, size = peek(media)
-        if not lacks_index(head, size):
-            raise
-        # The pictures may all be there, but nothing says where each begins.
-        cut = StreamInfo(name, "mov,mp4,m4a,3gp,3g2,mj2", 0.0, None, None, cut_short="moov")
-        return Reader(opened, Probed(cut, Fraction(0)), limits, captions)
-    head, _ = peek(media)
-    probed = probe(
-        opened,
-        name,
-        limits,
-        has_captions=captions is not None,
-        choice=choice or Choice(),
-        programmes=programmes(head),
-        head=head,
-    )
-    info = probed.info
-    if info.video is None and info.audio is None:
-        why = "; ".join(f"track {t.index}: {t.reason}" for t in info.tracks if t.reason)
-        detail = f" ({why})" if why else ""
-        raise UnreadableMediaError(f"{name}: no picture and no sound that can be decoded{detail}")
-    if captions is not None:
-        captions = on_programme_clock(captions, info)
-    return Reader(opened, probed, limits, captions)
 
 
 class Reader:

@@ -22,8 +22,9 @@ import numpy as np
 from defectscope.analysis import analyze, merge
 from defectscope.detectors.registry import load
 from defectscope.engine.engine import measure
-from defectscope.findings import Finding, Measurements, Report
-from defectscope.media.reader import open_media
+from defectscope.findings import Finding, Report
+from defectscope.measurements import Measurements
+from defectscope.media.opening import open_media
 from defectscope.media.sidecar import read_captions
 from defectscope.media.stream import StreamInfo
 

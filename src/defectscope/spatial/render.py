@@ -14,7 +14,7 @@ import soundfile
 from defectscope.errors import MediaError, UnreadableMediaError
 from defectscope.media.frames import Samples
 from defectscope.media.limits import Limits
-from defectscope.media.reader import open_media
+from defectscope.media.opening import open_media
 from defectscope.media.source import MediaLike
 from defectscope.spatial.arrays import Reals, checked_rate, checked_samples
 from defectscope.spatial.blocks import BlockFilter

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.features.geometry import tile_samples
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
 from defectscope.temporal.tables import column, saturate
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
 from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from defectscope.engine.contracts import FrameSelection, VideoChunk
 from defectscope.features.lines import Lines, lines_of
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
 from defectscope.temporal.tables import TableBuilder, column, times_s
 from defectscope.temporal.trees import TreeSum

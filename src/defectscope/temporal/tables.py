@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.findings import Table
+from defectscope.measurements import Table
 
 _TYPECODES = {
     np.dtype(np.int8): "b",

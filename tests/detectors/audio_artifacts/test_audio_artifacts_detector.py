@@ -26,10 +26,10 @@ from defectscope.detectors.registry import load
 from defectscope.engine.contracts import Chunk
 from defectscope.engine.engine import measure
 from defectscope.errors import InvalidParameterError
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
-from defectscope.media.reader import open_media
+from defectscope.media.opening import open_media
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.soundscape import music_like

@@ -11,7 +11,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame
-from defectscope.media.reader import open_media
+from defectscope.media.opening import open_media
 from defectscope.media.transport import write_transport_stream
 from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.arrays import impair_frames, video_stream

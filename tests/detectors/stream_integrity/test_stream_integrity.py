@@ -15,7 +15,8 @@ from defectscope.detectors.stream_integrity import StreamIntegrity
 from defectscope.detectors.stream_integrity.faults import Fault, joined
 from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
 from defectscope.engine.artifacts import tuned
-from defectscope.findings import Finding, Measurements, Table
+from defectscope.findings import Finding
+from defectscope.measurements import Measurements, Table
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
 from defectscope.media.writer import write_clip

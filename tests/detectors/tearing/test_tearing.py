@@ -15,7 +15,8 @@ from defectscope.detectors.tearing.analysis import KEPT
 from defectscope.detectors.tearing.lags import LagWindow, lagging
 from defectscope.detectors.tearing.signs import signs_of
 from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
-from defectscope.findings import Interval, Measurements
+from defectscope.findings import Interval
+from defectscope.measurements import Measurements
 from defectscope.simulate.defects.tearing import SIMULATORS
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.synthetic.hard_negatives import hard_negative

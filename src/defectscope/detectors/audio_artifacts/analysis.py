@@ -11,7 +11,7 @@ from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.engine.contracts import Chunk
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, saturate

@@ -20,7 +20,8 @@ from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import bundled, severity_of
 from defectscope.engine.contracts import Needs, Tuned
 from defectscope.errors import InvalidParameterError
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
 from defectscope.temporal.tables import column, times_s

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from defectscope.detectors.audio_dropout.levels import HOPS_HZ, LevelMeter, to_dbfs
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, runs
 from defectscope.temporal.tables import TableBuilder, column, times_s

@@ -24,7 +24,7 @@ from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness
 from defectscope.detectors.av_sync.shots import REACH_S, Shots
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
 from defectscope.engine.contracts import Chunk
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, column, saturate

@@ -16,8 +16,8 @@ from defectscope.detectors.av_sync.fragments import FRAGMENT_S
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
 from defectscope.errors import UnreadableMediaError
 from defectscope.media.frames import Frame, Rendering, Samples
+from defectscope.media.opening import open_media
 from defectscope.media.pixels import to_rgb
-from defectscope.media.reader import open_media
 from defectscope.media.source import MediaLike
 
 signal = cast("Any", scipy.signal)

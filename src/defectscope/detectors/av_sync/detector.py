@@ -30,7 +30,8 @@ from defectscope.detectors.av_sync.tracks import Limits
 from defectscope.detectors.av_sync.windows import Rules, Window, as_distances, spread_ms
 from defectscope.engine.artifacts import bundled, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements, Verdict
+from defectscope.findings import DetectorResult, Finding, Verdict
+from defectscope.measurements import Measurements
 from defectscope.media.pictures import encode_jpeg
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve

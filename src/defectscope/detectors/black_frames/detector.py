@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s

@@ -14,7 +14,7 @@ from defectscope.detectors.block_corruption.network import CELL_PX
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.engine.contracts import Chunk, FrameSelection
 from defectscope.features.geometry import tile_samples
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, saturate

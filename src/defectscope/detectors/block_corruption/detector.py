@@ -30,7 +30,8 @@ from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import bundled, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements, Table
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
 from defectscope.temporal.tables import column, times_s

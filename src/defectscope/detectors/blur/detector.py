@@ -25,7 +25,8 @@ from defectscope.detectors.compression_blockiness.track import (
 from defectscope.detectors.video_noise.flat import FlatTiles
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
-from defectscope.findings import DetectorResult, Measurements
+from defectscope.findings import DetectorResult
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows

@@ -29,7 +29,8 @@ from defectscope.detectors.caption_quality.track import (
 )
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
+from defectscope.findings import Curve, DetectorResult, Finding
+from defectscope.measurements import Measurements, Table
 from defectscope.media.captions.picture_data import CaptionBytes, track_name
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.stream import StreamInfo

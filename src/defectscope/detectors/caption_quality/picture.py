@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from defectscope.detectors.caption_quality.track import TICKS_HZ, Track, cue_table, tracks_from
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.captions.picture_data import CaptionBytes, picture_cues
 from defectscope.temporal.tables import TableBuilder, column
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.caption_quality.track import TICKS_HZ, Extent, Track
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.cues import FAULTS
 from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column

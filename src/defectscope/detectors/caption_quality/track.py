@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.cues import FAULTS, TOO_MANY, Captions, Cue
 from defectscope.temporal.tables import TableBuilder, column
 

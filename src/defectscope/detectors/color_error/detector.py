@@ -19,7 +19,8 @@ from defectscope.detectors.color_error.steps import Steps, color_steps, luma_ste
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
-from defectscope.findings import DetectorResult, Finding, Measurements, Table
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s

@@ -22,7 +22,8 @@ from defectscope.detectors.compression_blockiness.meter import (
     Grids,
 )
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Measurements
+from defectscope.findings import DetectorResult
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
 from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.compression_blockiness.meter import BUCKETS_HZ, GridMeter, Grids
 from defectscope.engine.contracts import VideoChunk
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
 from defectscope.temporal.confounders import sides
 from defectscope.temporal.spans import Rows

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from defectscope.detectors.flicker.luminance import levels, redness, screen_cd_m2
 from defectscope.engine.contracts import Chunk
 from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, saturate
 

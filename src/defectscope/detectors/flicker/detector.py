@@ -21,7 +21,8 @@ from defectscope.detectors.flicker.swings import (
 )
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends
 from defectscope.temporal.tables import column, times_s

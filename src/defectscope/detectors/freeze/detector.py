@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.differences import FEATURES, Differences, difference
 from defectscope.temporal.spans import curve, row_ends, runs

@@ -18,7 +18,8 @@ from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
 from defectscope.features.geometry import sampled_rows
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.spans import curve, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s

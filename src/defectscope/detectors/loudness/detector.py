@@ -12,7 +12,8 @@ from defectscope.detectors.loudness import gating
 from defectscope.detectors.loudness.meter import BLOCKS_HZ, Meter
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, runs
 from defectscope.temporal.tables import TableBuilder, column, times_s

@@ -28,7 +28,8 @@ from defectscope.detectors.stereo_image.surround import (
 from defectscope.detectors.stereo_image.turns import laid_out
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import Curve, DetectorResult, Finding, Measurements, Table
+from defectscope.findings import Curve, DetectorResult, Finding
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import Rows, curve
 from defectscope.temporal.tables import TableBuilder

@@ -15,7 +15,7 @@ from defectscope.detectors.stereo_image.meter import (
     to_dbfs,
 )
 from defectscope.detectors.stereo_image.turns import as_ratio
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import column, times_s
 

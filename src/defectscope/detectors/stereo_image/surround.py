@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from defectscope.detectors.stereo_image.faults import Fault
 from defectscope.detectors.stereo_image.image import Pair
 from defectscope.detectors.stereo_image.meter import HOPS_HZ, HOPS_PER_LOOK, to_dbfs
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.temporal.tables import column
 
 _LOOKS_HZ = HOPS_HZ / HOPS_PER_LOOK

@@ -14,7 +14,8 @@ from defectscope.detectors.stream_integrity.faults import KINDS, Fault, complain
 from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements, Table
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements, Table
 from defectscope.media.frames import LOUDEST
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.temporal.tables import column, times_s
 
 KINDS = (

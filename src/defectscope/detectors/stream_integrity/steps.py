@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
 from defectscope.temporal.tables import TableBuilder, column, times_s
 

@@ -19,7 +19,8 @@ from defectscope.detectors.stutter.rhythm import cadence, catching_up
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_rows, tile_samples
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.differences import FEATURES, TONES, Differences, difference
 from defectscope.temporal.spans import curve, row_ends, runs

@@ -11,7 +11,7 @@ from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.lags import LagWindow, lagging
 from defectscope.engine.contracts import Chunk
 from defectscope.features.geometry import sampled_columns
-from defectscope.findings import Measurements
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.differences import Differences
 from defectscope.temporal.tables import TableBuilder, saturate

@@ -21,7 +21,8 @@ from defectscope.detectors.tearing.signs import Signs, signs_of
 from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Needs, Tuned
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.differences import FEATURES, TONES
 from defectscope.temporal.spans import Rows, bridge, curve, row_ends

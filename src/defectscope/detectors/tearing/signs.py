@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from defectscope.detectors.tearing.analysis import KEPT
-from defectscope.findings import Table
+from defectscope.measurements import Table
 from defectscope.temporal.differences import alone, difference
 from defectscope.temporal.tables import column
 

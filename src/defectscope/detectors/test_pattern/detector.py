@@ -22,7 +22,8 @@ from defectscope.detectors.test_pattern.looks import (
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_columns, sampled_rows
-from defectscope.findings import DetectorResult, Finding, Measurements
+from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s

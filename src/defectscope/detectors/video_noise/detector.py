@@ -15,7 +15,8 @@ import numpy as np
 
 from defectscope.detectors.video_noise.flat import DOTS_QUANTILE, FLAT_QUANTILE, FlatTiles
 from defectscope.engine.contracts import Chunk, Needs, Tuned
-from defectscope.findings import DetectorResult, Measurements
+from defectscope.findings import DetectorResult
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows

@@ -18,9 +18,9 @@ from defectscope.media.concealment import CONCEALMENTS, Concealment, YuvPicture,
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.limits import Limits
+from defectscope.media.opening import open_media
 from defectscope.media.pixels import convert
 from defectscope.media.pixels import planes_of as views_of
-from defectscope.media.reader import open_media
 from defectscope.media.stream import StreamInfo
 from defectscope.media.writer import Writer
 from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth, VideoSimulator

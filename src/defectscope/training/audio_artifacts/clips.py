@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from defectscope.findings import Interval
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
-from defectscope.media.reader import open_media
+from defectscope.media.opening import open_media
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.writer import Writer
 from defectscope.simulate.contract import AudioSimulator

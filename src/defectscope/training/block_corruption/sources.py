@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from defectscope.media.frames import Frame
+from defectscope.media.opening import open_media
 from defectscope.media.pixels import convert, planes_of
-from defectscope.media.reader import open_media
 
 Yuv = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 STILL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})

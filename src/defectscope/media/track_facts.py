@@ -1,0 +1,142 @@
+"""Facts of tracks as a container states them: lengths, rasters, rates, layouts, labels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import av
+
+from defectscope.errors import InvalidParameterError, MediaTooLongError
+from defectscope.media.lengths import declared_s
+from defectscope.media.limits import Limits
+from defectscope.media.listing import codec_names
+from defectscope.media.pixels import native_format
+from defectscope.media.rates import nominal_rate
+from defectscope.media.stream import AudioInfo, Sound, Track, VideoInfo
+from defectscope.media.timecode import Timecode
+
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+
+
+def stated_length_s(stream: Any, stated: bool) -> float | None:
+    """Length of a track as the container states it, else as FFmpeg estimates it."""
+    if stated:
+        length_s = declared_s(stream)
+        if length_s is not None:
+            return length_s
+    if stream.duration is None or stream.duration <= 0:
+        return None
+    return float(stream.duration * stream.time_base)
+
+
+def duration_s_of(
+    container: Any,
+    video: Any,
+    sounds: list[Sound],
+    stated: bool,
+    limits: Limits,
+    uri: str,
+) -> float:
+    """Returns how long an asset is in seconds, by its tracks, else by its container."""
+    ends = [s.duration_s + s.start_s for s in sounds if s.duration_s is not None]
+    if video is not None:
+        length_s = stated_length_s(video, stated)
+        ends += [] if length_s is None else [length_s]
+    if not ends and container.duration is not None:
+        ends = [container.duration / av.time_base]
+    duration_s = max(ends, default=0.0)
+    if duration_s > limits.max_duration_s:
+        if stated:
+            raise MediaTooLongError(
+                f"{uri}: {duration_s:.0f} s is over the limit of {limits.max_duration_s:.0f} s"
+            )
+        # An estimate from a clock that jumped.
+        return 0.0
+    return duration_s
+
+
+def tracks_of(
+    container: Any,
+    belongs: Mapping[int, int],
+    reasons: Mapping[int, str],
+    sounds: list[Sound],
+    stated: bool,
+) -> tuple[Track, ...]:
+    """Returns every track with what is known of it."""
+    names = codec_names(container)
+    layouts = {index: sound.audio.layout for sound in reversed(sounds) for index in sound.tracks}
+    media = {"video": "video", "audio": "audio", "subtitle": "captions"}
+    found: list[Track] = []
+    for stream in container.streams:
+        index = stream.index
+        medium: Any = media.get(stream.type, "other")
+        reason = reasons.get(index, "")
+        found.append(
+            Track(
+                index=index,
+                medium=medium,
+                codec=names.get(index, ""),
+                declared_s=declared_s(stream) if stated else None,
+                reason=reason,
+                language=getattr(stream, "language", None),
+                programme=belongs.get(index),
+                layout=layouts.get(index),
+            )
+        )
+    return tuple(found)
+
+
+def described_video(stream: Any, rotation_deg: int) -> VideoInfo:
+    """Returns the facts of a video track."""
+    context = stream.codec_context
+    source_format = context.pix_fmt or "yuv420p"
+    pixel_format, bit_depth = native_format(source_format)
+    layout = av.VideoFormat(pixel_format, context.width, context.height)
+    has_chroma = len(layout.components) > 1
+    rate, variable = nominal_rate(stream)
+    return VideoInfo(
+        width=context.width,
+        height=context.height,
+        chroma_width=layout.components[1].width if has_chroma else 0,
+        chroma_height=layout.components[1].height if has_chroma else 0,
+        bit_depth=bit_depth,
+        pixel_format=source_format,
+        frame_rate=rate,
+        time_base=Fraction(stream.time_base),
+        codec=context.name,
+        rotation_deg=rotation_deg,
+        full_range=int(context.color_range or 0) == 2 or source_format.startswith("yuvj"),
+        variable_frame_rate=variable,
+    )
+
+
+def described_audio(stream: Any) -> AudioInfo:
+    """Returns the facts of a sound track."""
+    context = stream.codec_context
+    layout = context.layout
+    if any(channel.name == "NONE" for channel in layout.channels):
+        # Plain PCM often does not say; then the order of ITU-R BS.2051 is what players assume.
+        layout = av.AudioLayout(_USUAL_LAYOUTS.get(layout.nb_channels, str(layout.name)))
+    return AudioInfo(
+        rate_hz=context.rate,
+        channels=tuple(channel.name for channel in layout.channels),
+        layout=layout.name,
+        codec=context.name,
+        language=stream.language,
+    )
+
+
+def start_timecode(container: Any, video: Any | None, info: VideoInfo | None) -> Timecode | None:
+    """Returns the timecode of the first frame, None where there is none."""
+    if info is None or video is None:
+        return None
+    tagged = [video.metadata.get("timecode"), container.metadata.get("timecode")]
+    tagged += [s.metadata.get("timecode") for s in container.streams]
+    for text in tagged:
+        if text:
+            with contextlib.suppress(InvalidParameterError):
+                return Timecode.parse(text, info.frame_rate)
+    return Timecode.zero(info.frame_rate)
