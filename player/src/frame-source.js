@@ -4,6 +4,8 @@
 
 const CANVAS_WIDTH = 480;
 const POLL_MS = 100;
+/** A frame's own time further from the one announced is on another clock. */
+const NEAR_S = 0.5;
 
 /** @typedef {{ time_s: number, presented?: number }} Shown */
 
@@ -17,6 +19,7 @@ export class FrameSource {
     this.video = video;
     this.changed = changed;
     this.stopped = false;
+    this.taken_s = NaN;
     /** @type {'webcodecs' | 'canvas'} */
     this.kind = !canvasOnly && typeof VideoFrame === 'function' ? 'webcodecs' : 'canvas';
     changed(this.kind);
@@ -57,8 +60,17 @@ export class FrameSource {
    */
   take(time_s) {
     if (this.kind === 'webcodecs') {
-      const frame = new VideoFrame(this.video, { timestamp: Math.round(time_s * 1e6) });
-      return { message: { frame }, transfer: [frame] };
+      const frame = new VideoFrame(this.video);
+      // A late callback finds the next frame there already, and so does its own: each counts once,
+      // at its own time where the browser tells it.
+      const own_s = (frame.timestamp ?? 0) / 1e6;
+      const at_s = Math.abs(own_s - time_s) < NEAR_S ? own_s : time_s;
+      if (at_s === this.taken_s) {
+        frame.close();
+        return null;
+      }
+      this.taken_s = at_s;
+      return { time_s: at_s, message: { frame }, transfer: [frame] };
     }
     const { videoWidth, videoHeight } = this.video;
     if (!videoWidth || !videoHeight) return null;
@@ -72,7 +84,7 @@ export class FrameSource {
     const context = /** @type {CanvasRenderingContext2D} */ (this.context);
     context.drawImage(this.video, 0, 0, width, height);
     const rgba = context.getImageData(0, 0, width, height).data.buffer;
-    return { message: { rgba, width, height }, transfer: [rgba] };
+    return { time_s, message: { rgba, width, height }, transfer: [rgba] };
   }
 
   stop() {

@@ -208,10 +208,14 @@ export class Observation {
     this.lastTaken_ms = began_ms;
     try {
       const taken = this.source?.take(time_s);
-      if (!taken) return;
+      if (!taken) {
+        frames.skipped++;
+        return;
+      }
       this.inFlight++;
       const id = this.counter;
-      this.worker?.postMessage({ type: 'frame', time_s, id, ...taken.message }, taken.transfer);
+      const { transfer, message } = taken;
+      this.worker?.postMessage({ type: 'frame', time_s: taken.time_s, id, ...message }, transfer);
       this.mainOf.set(id, performance.now() - began_ms);
     } catch (error) {
       const name = error instanceof DOMException ? error.name : '';
