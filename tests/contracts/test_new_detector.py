@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import importlib.util
 import os
 import shutil
@@ -62,6 +64,22 @@ def test_every_token_of_the_template_is_filled_in(scaffold: ModuleType, tmp_path
     for path in written:
         assert "{{" not in path.read_text("utf-8"), path
         assert "NAME" not in str(path.relative_to(tmp_path)), path
+
+
+@pytest.mark.parametrize(
+    "file", ["detectors/NAME/detector.py", "simulate/defects/NAME.py", "handlers/NAME/handler.py"]
+)
+def test_what_the_template_imports_is_there(
+    file: str, scaffold: ModuleType, tmp_path: Path
+) -> None:
+    """Guards against renames without the slow tests."""
+    scaffold.create(NAME, tmp_path)
+    root = tmp_path if file.startswith("handlers") else tmp_path / "src" / "defectscope"
+    code = (root / file.replace("NAME", NAME)).read_text("utf-8")
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module or "")
+            assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
 
 
 @pytest.fixture(scope="module")
