@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,16 @@ def test_threads_take_over_again_after_damage(tmp_path: Path) -> None:
     assert threads == [3, 1, 3]
     for container in containers:
         container.close()
+
+
+def test_frames_are_freed_without_the_garbage_collector(impaired_clip: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with open_media(impaired_clip) as reader:
+            count = sum(isinstance(item, Frame) for item in reader.read(0.0, 4.0, audio=False))
+            waiting = sum(isinstance(found, av.VideoFrame) for found in gc.get_objects())
+    finally:
+        gc.enable()
+    assert count == 100
+    assert waiting < 10

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from av.sidedata.sidedata import SideDataContainer
+
 from defectscope.media.captions.cea708 import Triplet, service_cues
 from defectscope.media.captions.line21 import Pair, line21_cues
 from defectscope.media.cues import Cue
@@ -38,12 +40,21 @@ class CaptionBytes:
 
 def carries_captions(native: Any) -> bool:
     """Tells whether a decoded frame has room for captions, filled or not."""
-    return native.side_data.get("A53_CC") is not None
+    return _side_data(native).get("A53_CC") is not None
+
+
+def _side_data(native: Any) -> Any:
+    """A frame's side data, made anew: `frame.side_data` makes a circle with its frame.
+
+    Frames in circles wait for the garbage collector: several hundred megabytes of them at 1080p.
+    """
+    made: Any = SideDataContainer
+    return made(native)
 
 
 def caption_bytes_of(native: Any) -> bytes:
     """Returns a decoded frame's caption bytes without filling, in groups of three."""
-    found = native.side_data.get("A53_CC")
+    found = _side_data(native).get("A53_CC")
     return b"" if found is None else captions_in(bytes(found))
 
 
