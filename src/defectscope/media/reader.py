@@ -29,6 +29,8 @@ __all__ = ["Item", "Reader"]
 # How far before the wanted instant a seek aims, in seconds. Sound may lie behind the picture in
 # the file, and an index may point at decoding times; a miss is noticed and the next one tried.
 _SEEK_MARGINS_S = (1.0, 4.0, 16.0, 64.0)
+# Formats whose packets may carry their order in the file for a time stamp.
+_REORDERED = ("avi", "mxf")
 
 
 class Reader:
@@ -249,7 +251,7 @@ class Reader:
         """Gives what turns a video track's pictures into frames."""
         info = self.info
         numbers = {view.index: number for number, view in enumerate(info.views, 1)}
-        reordered = info.container == "avi" and bool(
+        reordered = info.container in _REORDERED and bool(
             self._streams[index].codec_context.has_b_frames
         )
         return Framer(
