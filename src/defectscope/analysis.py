@@ -18,7 +18,7 @@ from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import end_s as end_s_of
 from defectscope.engine.coverage import track_rows
-from defectscope.engine.engine import Progress, measure
+from defectscope.engine.engine import Progress, decoded_media, measure
 from defectscope.engine.tracks import result_of
 from defectscope.errors import InvalidParameterError, MalformedRequestError
 from defectscope.findings import Finding, Report
@@ -223,7 +223,13 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
     wall_s = time.perf_counter() - measured.began_s
     return Report(
         asset=_asset(stream, measured.measurements.get(COVERAGE)),
-        tracks=tuple(track_rows(stream, measured.measurements.get(COVERAGE))),
+        tracks=tuple(
+            track_rows(
+                stream,
+                measured.measurements.get(COVERAGE),
+                decoded_media(measured.detectors, stream),
+            )
+        ),
         findings=on_grid(findings, stream),
         verdicts=verdicts,
         curves=curves,

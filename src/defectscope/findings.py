@@ -18,6 +18,8 @@ SCHEMA = "defectscope/report/1"
 Verdict = Literal["pass", "fail", "inconclusive", "not_applicable", "not_judged"]
 Severity = Literal["minor", "major", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
+# Why a track was not looked at although it could have been.
+NOT_ASKED = "no detector that ran asks for it"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -16,7 +16,7 @@ import pytest
 from defectscope.analysis import analyze, merge
 from defectscope.cli.main import main
 from defectscope.errors import InvalidParameterError, UnreadableMediaError
-from defectscope.findings import Report
+from defectscope.findings import NOT_ASKED, Report
 from defectscope.media import open_media
 from defectscope.media.clocks import ProgrammeClock
 from defectscope.media.frames import Frame
@@ -318,3 +318,23 @@ def test_programmes_are_read_from_their_maps() -> None:
     head = b"".join([packet(0, pat), *maps]) + packet(0x1FFF, b"") * 4
     assert programmes(head) == {1: frozenset({0x101}), 2: frozenset({0x201})}
     assert programmes(b"RIFF" + bytes(4000)) == {}
+
+
+@pytest.mark.parametrize(("detector", "unseen"), [("freeze", "audio"), ("loudness", "video")])
+def test_a_track_that_no_detector_asks_for_is_not_called_broken(
+    detector: str, unseen: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "film.mp4"
+    write(path)
+    for track in analyze(path, detectors=[detector]).tracks:
+        asked = track["medium"] != unseen
+        assert track["judged"] == asked
+        assert track["reason"] == ("" if asked else NOT_ASKED)
+
+
+def test_nothing_is_looked_at_where_no_detector_applies(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    write(path, codec=None, sounds=(("pcm_s16le", "stereo"),))
+    report = analyze(path, detectors=["freeze"])
+    assert report.verdicts["freeze"]["verdict"] == "not_applicable"
+    assert [track["judged"] for track in report.tracks] == [False]

@@ -18,7 +18,7 @@ from defectscope.errors import (
     DefectscopeError,
     InvalidParameterError,
 )
-from defectscope.findings import SEVERITIES, Report, Severity
+from defectscope.findings import NOT_ASKED, SEVERITIES, Report, Severity
 
 if TYPE_CHECKING:
     from defectscope.engine.engine import Progress
@@ -118,11 +118,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _nothing_seen(report: Report) -> bool:
-    """Tells whether no picture and no sound of the media could be looked at."""
+    """Tells whether no picture and no sound that a detector asked for could be looked at."""
     if "video" not in report.asset and "audio" not in report.asset:
         return True
-    looked = [t for t in report.tracks if t.get("medium") in ("video", "audio")]
-    return bool(looked) and not any(t.get("judged") for t in looked)
+    tracks = [t for t in report.tracks if t.get("medium") in ("video", "audio")]
+    asked = [t for t in tracks if t.get("reason") != NOT_ASKED]
+    return bool(asked) and not any(t.get("judged") for t in asked)
 
 
 def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from defectscope.engine.contracts import (
     Tuned,
     VideoChunk,
 )
-from defectscope.engine.engine import cut, is_applicable, measure, segments
+from defectscope.engine.engine import cut, decoded_media, is_applicable, measure, segments
 
 __all__ = [
     "Analysis",
@@ -22,6 +22,7 @@ __all__ = [
     "Tuned",
     "VideoChunk",
     "cut",
+    "decoded_media",
     "is_applicable",
     "measure",
     "segments",

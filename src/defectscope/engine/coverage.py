@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Mapping
 from typing import Any
 
+from defectscope.findings import NOT_ASKED
 from defectscope.measurements import Measurements, Table
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.stream import Sound, StreamInfo
@@ -71,8 +72,16 @@ class Coverage:
         return Measurements(NAME, tables)
 
 
-def track_rows(stream: StreamInfo, coverage: Measurements | None) -> list[dict[str, Any]]:
-    """Gives the report's tracks: declared and decoded length, and what was looked at or why not."""
+def track_rows(
+    stream: StreamInfo, coverage: Measurements | None, wanted: frozenset[str]
+) -> list[dict[str, Any]]:
+    """Returns the report's tracks: declared and decoded length, what was looked at or why not.
+
+    Args:
+        stream: Facts of the asset.
+        coverage: What was decoded; None where no detector ran.
+        wanted: Which of `video` and `audio` the detectors had decoded.
+    """
     tables: Mapping[str, Table] = {} if coverage is None else coverage.tables
     rows: list[dict[str, Any]] = []
     for track in stream.tracks:
@@ -86,7 +95,9 @@ def track_rows(stream: StreamInfo, coverage: Measurements | None) -> list[dict[s
             "judged": not track.reason,
             "reason": track.reason,
         }
-        if table is not None and not track.reason:
+        if track.medium in ("video", "audio") and track.medium not in wanted and not track.reason:
+            row["judged"], row["reason"] = False, NOT_ASKED
+        elif table is not None and not track.reason:
             units = sum(table.columns["units"])
             row["decoded_s"] = 0.0
             row["frames" if track.medium == "video" else "samples"] = units

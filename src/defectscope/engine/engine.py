@@ -35,6 +35,17 @@ def is_applicable(detector: Detector, stream: StreamInfo) -> bool:
     return all(present[medium] for medium in detector.needs.media)
 
 
+def decoded_media(detectors: Sequence[Detector], stream: StreamInfo) -> frozenset[str]:
+    """Returns which of `video` and `audio` the applicable detectors have decoded."""
+    needs = [d.needs for d in detectors if is_applicable(d, stream)]
+    # What asks for no medium takes whatever the asset has.
+    wanted = {
+        "video": any(n.features or n.frames or "video" in n.media or not n.media for n in needs),
+        "audio": any("audio" in n.media or not n.media for n in needs),
+    }
+    return frozenset(medium for medium, is_wanted in wanted.items() if is_wanted)
+
+
 def measure(
     reader: Reader,
     detectors: Sequence[Detector],
@@ -70,15 +81,12 @@ def measure(
         return {}
     before = max(d.needs.context_before_s for d in running)
     after = max(d.needs.context_after_s for d in running)
-    wants_video = any(d.needs.features or d.needs.frames for d in running) or any(
-        "video" in d.needs.media or not d.needs.media for d in running
-    )
-    wants_audio = any("audio" in d.needs.media or not d.needs.media for d in running)
+    wanted = decoded_media(running, stream)
     items = reader.read(
         max(0.0, (start_s or 0.0) - before),
         None if end_s is None else end_s + after,
-        video=wants_video,
-        audio=wants_audio,
+        video="video" in wanted,
+        audio="audio" in wanted,
     )
     coverage = Coverage(stream, start_s, end_s)
     with BackgroundWorker() as background:
