@@ -52,7 +52,9 @@ def without_rest(measured: Measurements) -> Measurements:
     for column, value in NEUTRAL.get(measured.detector, {}).items():
         kind = columns[column].typecode
         columns[column] = array(kind, [value] * len(columns[column]))
-    return replace(measured, tables={name: Table(table.ticks_hz, columns)})
+    # The closer look once a second is not taken in players.
+    empty = {key: other.rows(0, 0) for key, other in measured.tables.items() if key != name}
+    return replace(measured, tables={name: Table(table.ticks_hz, columns), **empty})
 
 
 def line_of(measured: Measurements, stream: StreamInfo, columns: list[str]) -> str:
@@ -138,7 +140,7 @@ def spliced(real: list[Measurements], rng: np.random.Generator) -> Measurements:
     columns = {anchor: array("q", (40 * step + step * np.arange(count)).tolist())}
     for column in others:
         columns[column] = array(tables[0].columns[column].typecode, drawn[column])
-    return Measurements(real[0].detector, {name: Table(tables[0].ticks_hz, columns)})
+    return replace(real[0], tables={**real[0].tables, name: Table(tables[0].ticks_hz, columns)})
 
 
 _LIMITS = {"b": np.int8, "B": np.uint8, "h": np.int16, "H": np.uint16}

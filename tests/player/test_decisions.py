@@ -35,7 +35,8 @@ def exchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Measuremen
         clips.write(folder / f"{name}.mp4", frames)
         with open_media(resolve(folder / f"{name}.mp4"), limits=Limits()) as reader:
             stream = reader.info
-            measured += measure(reader, tuple(detectors.values())).values()
+            found = measure(reader, tuple(detectors.values()))
+            measured += [found[name] for name in detectors]
     assert stream is not None
     rng = np.random.default_rng(3)
     for name in detectors:

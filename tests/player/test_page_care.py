@@ -31,17 +31,6 @@ def site(player: Path, folder: Path) -> Iterator[pages.Site]:
         yield site
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(pages.CHROMIUM).exists():
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=pages.CHROMIUM, args=pages.FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Any, site: pages.Site) -> Iterator[Any]:
     errors: list[str] = []

@@ -36,17 +36,6 @@ def site(player: Path, made: dict[str, Path]) -> Iterator[pages.Site]:
         yield site
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not Path(pages.CHROMIUM).exists():
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=pages.CHROMIUM, args=pages.FLAGS)
-        yield browser
-        browser.close()
-
-
 def played(browser: Any, site: pages.Site, script: str) -> dict[str, Any]:
     errors: list[str] = []
     page = pages.opened(browser, site, errors)
