@@ -338,3 +338,11 @@ def test_nothing_is_looked_at_where_no_detector_applies(tmp_path: Path) -> None:
     report = analyze(path, detectors=["freeze"])
     assert report.verdicts["freeze"]["verdict"] == "not_applicable"
     assert [track["judged"] for track in report.tracks] == [False]
+
+
+def test_sound_without_channels_is_refused_by_its_reason() -> None:
+    # A Sun audio file: 32 bytes of header, 16 bit, 48 kHz, more channels than FFmpeg lays out.
+    numbers = (32, 106_496, 3, RATE_HZ, 16_386, 0, 0)
+    data = b".snd" + b"".join(n.to_bytes(4, "big") for n in numbers) + bytes(106_496)
+    with pytest.raises(UnreadableMediaError, match="no channels"):
+        analyze(data, detectors=["stream_integrity"])

@@ -145,6 +145,8 @@ def _undecodable(container: Any) -> dict[int, str]:
             reasons[stream.index] = "a cover picture"
         elif stream.type == "audio" and not stream.codec_context.rate:
             reasons[stream.index] = "no sample rate"
+        elif stream.type == "audio" and not stream.codec_context.layout.nb_channels:
+            reasons[stream.index] = "no channels"
     return reasons
 
 
