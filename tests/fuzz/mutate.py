@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import struct
@@ -121,4 +122,5 @@ def _changed(rng: random.Random, value: Any) -> Any:
         return value
     if isinstance(value, str) and value and rng.random() < 0.5:
         return damaged(rng, value.encode("utf-8", "replace"), [b"-1"]).decode("utf-8", "replace")
-    return rng.choice(_VALUES)
+    # A copy: the empty ones would grow, in the end into themselves.
+    return copy.deepcopy(rng.choice(_VALUES))

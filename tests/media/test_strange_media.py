@@ -346,3 +346,19 @@ def test_sound_without_channels_is_refused_by_its_reason() -> None:
     data = b".snd" + b"".join(n.to_bytes(4, "big") for n in numbers) + bytes(106_496)
     with pytest.raises(UnreadableMediaError, match="no channels"):
         analyze(data, detectors=["stream_integrity"])
+
+
+@pytest.mark.parametrize("rate_hz", [2, 1_007_045])
+def test_a_sample_rate_that_no_recorder_has_is_refused(rate_hz: int) -> None:
+    numbers = (24, 96_000, 3, rate_hz, 2)
+    data = b".snd" + b"".join(n.to_bytes(4, "big") for n in numbers) + bytes(96_000)
+    with pytest.raises(UnreadableMediaError, match=f"a sample rate of {rate_hz} Hz"):
+        analyze(data, detectors=["loudness", "audio_dropout"])
+
+
+def test_a_start_beyond_all_instants_is_after_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    write(path)
+    report = analyze(path, detectors=["freeze"], start_s=1e300)
+    assert not report.findings
+    assert report.verdicts["freeze"]["verdict"] == "not_judged"

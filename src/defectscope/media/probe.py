@@ -30,6 +30,8 @@ from defectscope.media.track_facts import (
 
 # A stream of this many packets without a frame is not going to give one.
 _MAX_PACKETS_PROBED = 20_000
+# No recorder works outside 1 to 768 kHz: anything else is a damaged header.
+_RATES_HZ = (1_000, 768_000)
 # Services beside the programme: they are never channels of its sound.
 _BESIDE = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
 
@@ -145,6 +147,8 @@ def _undecodable(container: Any) -> dict[int, str]:
             reasons[stream.index] = "a cover picture"
         elif stream.type == "audio" and not stream.codec_context.rate:
             reasons[stream.index] = "no sample rate"
+        elif stream.type == "audio" and not _RATES_HZ[0] <= stream.rate <= _RATES_HZ[1]:
+            reasons[stream.index] = f"a sample rate of {stream.rate} Hz"
         elif stream.type == "audio" and not stream.codec_context.layout.nb_channels:
             reasons[stream.index] = "no channels"
     return reasons

@@ -26,6 +26,7 @@ from defectscope.media.stream import Sound, VideoInfo
 
 __all__ = ["Item", "Reader"]
 
+_MAX_TARGET = (1 << 62) - 1
 # How far before the wanted instant a seek aims, in seconds. Sound may lie behind the picture in
 # the file, and an index may point at decoding times; a miss is noticed and the next one tried.
 _SEEK_MARGINS_S = (1.0, 4.0, 16.0, 64.0)
@@ -177,7 +178,8 @@ class Reader:
     def _seek(self, time_s: Fraction) -> bool:
         """Goes to the last random access point at or before an instant, where that is possible."""
         self._used = True
-        target = int((time_s + self._probed.origin_s) * av.time_base)
+        # An instant beyond what FFmpeg can name is after the end all the same.
+        target = min(int((time_s + self._probed.origin_s) * av.time_base), _MAX_TARGET)
         try:
             self._container.seek(target, backward=True, any_frame=False)
         except (av.error.FFmpegError, ValueError, OSError):

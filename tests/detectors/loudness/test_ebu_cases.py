@@ -35,6 +35,21 @@ def measured(sound: Sound, channels: tuple[str, ...] = STEREO) -> tuple[Sound, S
     return np.array(energy), np.array(true_peak)
 
 
+@pytest.mark.parametrize("rate_hz", [192_000, 384_000])
+def test_high_rates_have_their_sample_peak_as_true_peak(rate_hz: int) -> None:
+    time_s = np.arange(rate_hz) / rate_hz
+    tone = (0.5 * np.sin(2 * np.pi * 1000 * time_s)).astype(np.float32)[:, None]
+    meter = Meter(rate_hz, ("FC",))
+    meter.push(0, tone)
+    _, energy, _, sample_peak, true_peak = zip(*meter.rows, strict=True)
+    assert true_peak == sample_peak
+    assert max(true_peak) == pytest.approx(0.5, abs=1e-4)
+    # Its loudness is that of the same tone at 48 kHz.
+    slow = Meter(48_000, ("FC",))
+    slow.push(0, tone[:: rate_hz // 48_000])
+    assert np.mean(energy[4:]) == pytest.approx(np.mean([r[1] for r in slow.rows[4:]]), rel=0.01)
+
+
 def programme_lufs(sound: Sound, channels: tuple[str, ...] = STEREO) -> float:
     energy, _ = measured(sound, channels)
     return gating.integrated(gating.momentary(energy))

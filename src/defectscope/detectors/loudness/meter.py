@@ -82,7 +82,12 @@ class Meter:
         factor = max(1, -(-_TRUE_PEAK_HZ // rate_hz))
         # A windowed sinc of the standard's length; its phases interpolate between samples.
         window: Any = ("kaiser", 5.0)
-        low_pass: Any = signal.firwin(_TAPS_PER_PHASE * factor, 1 / factor, window=window)
+        # At 192 kHz and more nothing lies between the samples: one tap, which passes them on.
+        low_pass: Any = (
+            signal.firwin(_TAPS_PER_PHASE * factor, 1 / factor, window=window)
+            if factor > 1
+            else np.eye(_TAPS_PER_PHASE)[_TAPS_PER_PHASE // 2]
+        )
         taps = np.asarray(low_pass * factor, np.float32)
         self._phases = taps.reshape(_TAPS_PER_PHASE, factor)[::-1]
         self._count = len(channels)
