@@ -84,18 +84,20 @@ def read(path: Path, height: int | None, length_s: float, skip_share: float = 0.
         path: The recording.
         height: Lines wanted; None, or more than there are, keeps the recording's own.
         length_s: Seconds at most; one frame at least.
-        skip_share: Which share of the recording is passed over, at most ten seconds of it.
+        skip_share: Which share of the recording is passed over, at most ten seconds of it, to the
+            key frame before.
     """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
+        stream.thread_type = "NONE"
         rate = Fraction(stream.average_rate or 25)
         most = max(1, round(length_s * rate))
         length = float(stream.duration * stream.time_base) if stream.duration else 5.0
-        skip = min(round(min(length * skip_share, 10.0) * rate), max(0, int(length * rate) - most))
+        skip_s = max(0.0, min(length * skip_share, 10.0, length - length_s - 0.2))
+        if skip_s > 0 and stream.time_base:
+            container.seek(int(skip_s / stream.time_base) + (stream.start_time or 0), stream=stream)
         out: list[Pixels] = []
-        for number, frame in enumerate(container.decode(stream)):
-            if number < skip:
-                continue
+        for frame in container.decode(stream):
             lines = min(height or frame.height, frame.height) // 4 * 4
             wide = round(frame.width * lines / frame.height / 4) * 4
             small = frame.reformat(wide, lines, "yuv420p", interpolation="BICUBIC")

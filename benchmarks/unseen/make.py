@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from unseen.design import WAYS, Clip
-from unseen.frames import Run, encode, read
+from unseen.frames import Run, encode, read, scaled, through
 
-LENGTH_S = 1.1
+# Coders settle within a third of a second; runs are cut to so many frames where only looks count.
+LENGTH_S, GLANCE_FRAMES = 1.1, 8
 MASTER = {"preset": "superfast", "crf": "12"}
 DELIVERY = {"preset": "veryfast", "crf": "24"}
 # Share of the frame that must be smooth for bands to be seen in it.
@@ -40,6 +41,20 @@ def fits(defect: str, path: Path) -> bool:
     return defect != "banding" or smooth_share(path) >= LEAST_SMOOTH
 
 
+@lru_cache(maxsize=1)
+def _native(path: str) -> Run:
+    return read(Path(path), None, LENGTH_S)
+
+
+@lru_cache(maxsize=2)
+def _source(path: str, height: int) -> Run:
+    run = _native(path)
+    lines = min(height or run.height, run.height) // 4 * 4
+    if lines == run.height:
+        return run
+    return scaled(run, round(run.width * lines / run.height / 4) * 4, lines, cv2.INTER_AREA)
+
+
 def target_of(clip: Clip, work: Path) -> Path:
     """Returns where a clip lies."""
     return work / "clips" / f"{clip.key}.mp4"
@@ -51,14 +66,25 @@ def make(clip: Clip, work: Path) -> Path:
     note = target.with_suffix(".json")
     if note.exists():
         return target
-    run = read(Path(clip.recording), clip.height or None, LENGTH_S)
+    run = _impaired(clip, _source(clip.recording, clip.height))
     truth = [[0.0, float(len(run.frames) / run.rate)]] if clip.defect else []
-    if clip.defect:
-        way = WAYS[clip.defect][clip.way]
-        run = impaired(run, way(run, clip.level, np.random.default_rng(clip.seed)))
     write(run, target, delivery=clip.delivery)
     note.write_text(json.dumps({**clip.to_dict(), "truth": truth}) + "\n", "utf-8")
     return target
+
+
+def glance(clip: Clip) -> Run:
+    """Returns the first frames of a clip as they would be decoded, without writing a file."""
+    source = _source(clip.recording, clip.height)
+    run = _impaired(clip, source.with_frames(source.frames[:GLANCE_FRAMES]))
+    return through(run, "libx264", DELIVERY if clip.delivery else MASTER)
+
+
+def _impaired(clip: Clip, run: Run) -> Run:
+    if not clip.defect:
+        return run
+    way = WAYS[clip.defect][clip.way]
+    return impaired(run, way(run, clip.level, np.random.default_rng(clip.seed)))
 
 
 def impaired(source: Run, run: Run) -> Run:
@@ -74,8 +100,9 @@ def write(run: Run, target: Path, *, delivery: bool) -> None:
 
 
 def make_all(clips: Iterable[Clip], work: Path) -> None:
-    """Makes every clip, and tells of those that cannot be made."""
-    for number, clip in enumerate(clips):
+    """Makes every clip, and tells of those that cannot be made; recording by recording."""
+    ordered = sorted(clips, key=lambda clip: (clip.recording, clip.height))
+    for number, clip in enumerate(ordered):
         try:
             make(clip, work)
         except (OSError, ValueError, IndexError, cv2.error) as error:

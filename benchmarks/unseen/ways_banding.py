@@ -71,10 +71,24 @@ def vignette(run: Run, level: int, rng: np.random.Generator) -> Run:
     return run.each(lambda luma: 16 + (luma - 16) * gain)
 
 
+def stretched(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """A flat grade stretched after it was stored in eight bits: steps grow with the tone curve."""
+    gain = (2.0, 3.5, 5.5, 8.0, 12.0)[level - 1]
+    bend = float(rng.uniform(0.75, 1.35))
+
+    def change(y: np.ndarray) -> np.ndarray:
+        share = np.clip((y - 16) / 219, 0, 1) ** bend
+        stored = np.rint(share * 219 / gain)
+        return 16 + 219 * (stored * gain / 219) ** (1 / bend)
+
+    return run.each(change)
+
+
 WAYS = {
     "panel": panel,
     "linear_light": linear_light,
     "palette": palette,
     "deband_wrong": deband_wrong,
     "vignette": vignette,
+    "stretched": stretched,
 }

@@ -78,6 +78,19 @@ def coarse(run: Run, level: int, rng: np.random.Generator) -> Run:
     return run.each(change)
 
 
+def chroma(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """A colour sensor at night: blotches of colour, and less noise on luma."""
+    sigma = _SIGMA_CODE[level - 1]
+
+    def change(plane: np.ndarray, scale: float) -> np.ndarray:
+        if scale == 1.0:
+            return plane + rng.normal(0, 0.7 * sigma, plane.shape)
+        raw = cv2.GaussianBlur(rng.normal(0, 1, plane.shape).astype(np.float32), (0, 0), 1.0)
+        return plane + raw / raw.std() * sigma
+
+    return run.each_plane(change)
+
+
 WAYS = {
     "white": white,
     "grain": grain,
@@ -85,4 +98,5 @@ WAYS = {
     "impulses": impulses,
     "snow": snow,
     "coarse": coarse,
+    "chroma": chroma,
 }

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from defectscope.causes import attributed
 from defectscope.detectors.registry import load_all
 from defectscope.engine.artifacts import tuned
 from defectscope.engine.contracts import Detector
@@ -207,9 +208,9 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
     verdicts: dict[str, dict[str, Any]] = {}
     curves: dict[str, Any] = {}
     described: dict[str, dict[str, Any]] = {}
-    for detector in measured.detectors:
-        name = detector.name
-        result = result_of(detector, measured.measurements, stream)
+    by_name = {detector.name: detector for detector in measured.detectors}
+    results = {d.name: result_of(d, measured.measurements, stream) for d in measured.detectors}
+    for name, result in attributed(results).items():
         findings += result.findings
         verdicts[name] = {"verdict": result.verdict, "peak_score": dict(result.peak_score)}
         if result.reason:
@@ -218,7 +219,7 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
             curves[name] = result.curves
         described[name] = {
             "version": tuned(name).version,
-            "parameters": asdict(detector.params),
+            "parameters": asdict(by_name[name].params),
         }
     wall_s = time.perf_counter() - measured.began_s
     return Report(

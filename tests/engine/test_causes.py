@@ -1,0 +1,83 @@
+"""One cause is one finding: what damage of the stream brings with it is named there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from defectscope.causes import attributed
+from defectscope.findings import DetectorResult, Finding
+
+
+def found(detector: str, start_s: float, end_s: float, **evidence: Any) -> Finding:
+    """Returns a finding of the only picture track."""
+    track = evidence.pop("track", 0)
+    return Finding(detector, detector, start_s, end_s, 0.9, "major", evidence, track=track)
+
+
+def result(*findings: Finding) -> DetectorResult:
+    """Returns what a detector says that found these."""
+    verdict = "fail" if findings else "pass"
+    return DetectorResult(verdict, findings, {findings[0].defect: 0.9} if findings else {})
+
+
+def damage(start_s: float, end_s: float, **evidence: Any) -> DetectorResult:
+    """Returns what `stream_integrity` says of one damaged stretch."""
+    return result(found("stream_integrity", start_s, end_s, **evidence))
+
+
+def test_a_tear_inside_damage_is_named_by_it_and_not_counted() -> None:
+    tear = result(found("tearing", 1.0, 2.0))
+    after = attributed(
+        {"stream_integrity": damage(0.5, 3.0, kind="corrupt_packet"), "tearing": tear}
+    )
+    assert after["tearing"].findings == ()
+    assert after["tearing"].verdict == "pass"
+    assert "damage" in after["tearing"].reason
+    assert after["tearing"].peak_score == {"tearing": 0.9}
+    assert after["stream_integrity"].findings[0].evidence["brings"] == {"tearing": 1}
+
+
+def test_what_goes_on_outside_of_damage_stays() -> None:
+    blocky = result(found("compression_blockiness", 0.0, 10.0))
+    results = {
+        "stream_integrity": damage(0.0, 3.0, kind="decode_error"),
+        "compression_blockiness": blocky,
+    }
+    assert attributed(results) == results
+
+
+def test_two_damaged_stretches_explain_together_what_spans_both() -> None:
+    broken = result(
+        found("stream_integrity", 0.0, 1.0, kind="corrupt_frame"),
+        found("stream_integrity", 1.5, 3.0, kind="video_gap"),
+    )
+    after = attributed({"stream_integrity": broken, "stutter": result(found("stutter", 0.5, 3.0))})
+    assert not after["stutter"].findings
+    brings = [f.evidence.get("brings") for f in after["stream_integrity"].findings]
+    assert brings == [None, {"stutter": 1}]
+
+
+def test_faults_of_clocks_sound_and_other_tracks_explain_nothing() -> None:
+    for cause in (
+        damage(0.0, 5.0, kind="length_mismatch"),
+        damage(0.0, 5.0, kind="audio_gap", track=1),
+        damage(0.0, 5.0, kind="corrupt_packet", track=1),
+    ):
+        results = {"stream_integrity": cause, "tearing": result(found("tearing", 1.0, 2.0))}
+        assert attributed(results) == results
+
+
+def test_frozen_and_black_frames_inside_damage_stay_findings() -> None:
+    results = {
+        "stream_integrity": damage(0.0, 5.0, kind="corrupt_packet"),
+        "freeze": result(found("freeze", 1.0, 2.0)),
+        "black_frames": result(found("black_frames", 2.0, 3.0)),
+    }
+    assert attributed(results) == results
+
+
+def test_one_of_two_findings_outside_keeps_the_verdict() -> None:
+    two = result(found("stutter", 0.2, 0.4), found("stutter", 7.0, 7.2))
+    after = attributed({"stutter": two, "stream_integrity": damage(0.0, 1.0, kind="decode_error")})
+    assert [f.start_s for f in after["stutter"].findings] == [7.0]
+    assert after["stutter"].verdict == "fail"
