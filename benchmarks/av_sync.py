@@ -98,8 +98,7 @@ def release(talks: Sequence[Talk], done: Measured, folder: Path, design: str) ->
         "probability_offset": round(rules.offset, 4),
         "network_share": rules.network_share,
         "conclusive": CONCLUSIVE,
-        "in_step_ms": PLAIN.in_step_ms,
-        "out_of_step_ms": PLAIN.out_of_step_ms,
+        "margin_ms": PLAIN.margin_ms,
         "min_votes": PLAIN.min_votes,
         "min_pairs": PLAIN.min_pairs,
     }

@@ -14,14 +14,22 @@ from defectscope.detectors.av_sync.fragments import (
     Cell,
 )
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, Likeness, peak
-from defectscope.detectors.av_sync.windows import Rules, Window, likeness, speaking, windows
+from defectscope.detectors.av_sync.windows import (
+    DEFAULT_TOLERANCE,
+    TOLERANCES_MS,
+    Rules,
+    Window,
+    likeness,
+    speaking,
+    windows,
+)
 from defectscope.training.scores import wilson
 
 CONCLUSIVE = 0.9
 # A best offset this close to the truth is right where nothing may be left open.
 FORCED_MS = 60.0
 WINDOW_S = 8.0
-PLAIN = Rules(1.0, 0.0, 0.0, 0.0, 60.0, 80.0, 3, 40)
+PLAIN = Rules(1.0, 0.0, 0.0, 0.0, *TOLERANCES_MS[DEFAULT_TOLERANCE], 10.0, 3, 40)
 
 
 def rules_for(design: str, slope: float, offset: float) -> Rules:

@@ -1,7 +1,7 @@
 """Talking clips with their truth: read once, moved against their sound, given another's sound."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,22 @@ def read(folder: Path, kept: Path | None) -> list[Talk]:
             )
         )
     return out
+
+
+def of_folder(folders: Iterable[Path], kept: Path | None) -> Iterator[tuple[str, Clip]]:
+    """Yields every clip of some folders by name, from the cache where it is there."""
+    for path in sorted(p for folder in folders for p in folder.iterdir()):
+        if path.suffix not in (".mp4", ".mkv", ".mpg"):
+            continue
+        store = None if kept is None else kept / f"{path.stem}.npz"
+        if store is not None and store.is_file():
+            yield path.stem, _load(store)
+            continue
+        clip = read_clip(str(path), LIMITS)
+        if store is not None:
+            store.parent.mkdir(parents=True, exist_ok=True)
+            _store(store, clip)
+        yield path.stem, clip
 
 
 def _store(path: Path, clip: Clip) -> None:

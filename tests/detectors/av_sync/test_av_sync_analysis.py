@@ -37,8 +37,7 @@ THRESHOLDS = {
     "probability_offset": -1.0,
     "network_share": 0.0,
     "conclusive": 0.8,
-    "in_step_ms": 60.0,
-    "out_of_step_ms": 80.0,
+    "margin_ms": 10.0,
     "min_votes": 3,
     "min_pairs": 40,
 }
@@ -300,6 +299,7 @@ def test_overlap_of_boxes():
         {"max_faces": 0},
         {"min_face_px": 8},
         {"min_face_score": 1.0},
+        {"tolerance": "bt1360"},
     ],
 )
 def test_parameters_have_bounds(values):

@@ -27,7 +27,14 @@ from defectscope.detectors.av_sync.network import SyncNet, load_network
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
-from defectscope.detectors.av_sync.windows import Rules, Window, as_distances, spread_ms
+from defectscope.detectors.av_sync.windows import (
+    DEFAULT_TOLERANCE,
+    TOLERANCES_MS,
+    Rules,
+    Window,
+    as_distances,
+    spread_ms,
+)
 from defectscope.engine.artifacts import bundled, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Verdict
@@ -52,6 +59,8 @@ class Params:
         min_face_px: Lower faces are left out; height in the picture as looked at, which is at most
             720 px high.
         min_face_score: Faces of which the finder is less sure are left out, 0 to 1.
+        tolerance: What is still in step: `bt1359` from 90 ms early to 185 ms late, what viewers
+            accept (ITU-R BT.1359-1); `r37` from 40 ms early to 60 ms late (EBU R37).
     """
 
     fragments_per_min: int = 15
@@ -59,6 +68,7 @@ class Params:
     max_faces: int = 3
     min_face_px: int = 48
     min_face_score: float = 0.5
+    tolerance: str = DEFAULT_TOLERANCE
 
     def __post_init__(self) -> None:
         if not 1 <= self.fragments_per_min <= PER_MINUTE:
@@ -71,6 +81,8 @@ class Params:
             raise ValueError("min_face_px is at least 24: smaller mouths tell nothing")
         if not 0 < self.min_face_score < 1:
             raise ValueError("min_face_score is between 0 and 1")
+        if self.tolerance not in TOLERANCES_MS:
+            raise ValueError(f"tolerance is one of {', '.join(TOLERANCES_MS)}")
 
 
 class AvSync:
@@ -126,7 +138,7 @@ class AvSync:
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Turns likeness over offsets into a verdict."""
-        rules = Rules.of(self.tuned.thresholds)
+        rules = Rules.of(self.tuned.thresholds, self.params.tolerance)
         decision = decide_sync(cells_of(measurements), rules, self.params.window_s)
         scores = np.array([_score(w, rules) for w in decision.windows])
         times_s = np.array([w.centre_s for w in decision.windows])
@@ -168,8 +180,7 @@ class AvSync:
 
 def _score(window: Window, rules: Rules) -> float:
     """From 0 to 1; above a half only where a window is probably out of step."""
-    far = abs(window.peak.ms) / (2 * rules.out_of_step_ms)
-    return round(window.probability * min(1.0, far), 4)
+    return round(window.probability * min(1.0, rules.excess(window.peak.ms) / 2), 4)
 
 
 def _tracks(interval: OutOfSyncInterval, size: tuple[int, int]) -> list[dict[str, Any]]:

@@ -30,6 +30,13 @@ _HOP_CELLS = 2
 # Offsets of one passage differ by no more than this from one window to the next, frames.
 _STEADY_FRAMES = 2.0
 
+# What counts as in step, by name: the earliest and the latest sound, milliseconds, negative where
+# it is early.
+# Source: ITU-R BT.1359-1, annex 1 (thresholds of acceptability); EBU R37-2007 (at the end of the
+# production chain).
+TOLERANCES_MS: dict[str, tuple[float, float]] = {"bt1359": (-90.0, 185.0), "r37": (-40.0, 60.0)}
+DEFAULT_TOLERANCE = "bt1359"
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -40,8 +47,9 @@ class Rules:
         offset: Likewise, the intercept; the probability is 1 / (1 + exp(-slope lead - offset)).
         network_share: How much the network's curve counts beside the linear model's, 0 to 1.
         conclusive: Less probable windows say nothing.
-        in_step_ms: Offsets up to this are in step.
-        out_of_step_ms: Offsets from this on are not; in between nothing is said.
+        early_ms: Sound this early is still in step, negative.
+        late_ms: Sound this late is still in step.
+        margin_ms: This close to either limit nothing is said.
         min_votes: Small windows that must agree.
         min_pairs: Pairs of picture and sound that a window needs.
     """
@@ -50,24 +58,44 @@ class Rules:
     offset: float
     network_share: float
     conclusive: float
-    in_step_ms: float
-    out_of_step_ms: float
+    early_ms: float
+    late_ms: float
+    margin_ms: float
     min_votes: int
     min_pairs: int
 
     @staticmethod
-    def of(thresholds: Mapping[str, float]) -> Rules:
-        """Reads the thresholds of detector.json."""
+    def of(thresholds: Mapping[str, float], tolerance: str = DEFAULT_TOLERANCE) -> Rules:
+        """Reads the thresholds of detector.json.
+
+        Args:
+            thresholds: By name.
+            tolerance: One of `TOLERANCES_MS`.
+        """
+        early_ms, late_ms = TOLERANCES_MS[tolerance]
         return Rules(
             slope=thresholds["probability_slope"],
             offset=thresholds["probability_offset"],
             network_share=thresholds["network_share"],
             conclusive=thresholds["conclusive"],
-            in_step_ms=thresholds["in_step_ms"],
-            out_of_step_ms=thresholds["out_of_step_ms"],
+            early_ms=early_ms,
+            late_ms=late_ms,
+            margin_ms=thresholds["margin_ms"],
             min_votes=int(thresholds["min_votes"]),
             min_pairs=int(thresholds["min_pairs"]),
         )
+
+    def state(self, offset_ms: float) -> str:
+        """Returns whether an offset is `in_step`, `out_of_step`, or too near a limit: `open`."""
+        if self.early_ms + self.margin_ms <= offset_ms <= self.late_ms - self.margin_ms:
+            return "in_step"
+        if self.early_ms - self.margin_ms < offset_ms < self.late_ms + self.margin_ms:
+            return "open"
+        return "out_of_step"
+
+    def excess(self, offset_ms: float) -> float:
+        """Returns an offset as a share of what is still in step on its side."""
+        return offset_ms / (self.late_ms if offset_ms >= 0 else self.early_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +202,7 @@ def _window(cells: Sequence[Cell], rules: Rules) -> Window | None:
     agreeing = sum(abs(v - top.frames) <= _AGREE_FRAMES for v in votes)
     state = "open"
     if probability >= rules.conclusive and agreeing >= rules.min_votes and not top.at_end:
-        if abs(top.ms) <= rules.in_step_ms:
-            state = "in_step"
-        elif abs(top.ms) >= rules.out_of_step_ms:
-            state = "out_of_step"
+        state = rules.state(top.ms)
     return Window(
         cells[0].frame,
         cells[-1].frame + cells[-1].frames,
