@@ -17,11 +17,17 @@ Settings, all from the environment:
     DEFECTSCOPE_HEALTH_S         how old the last prediction may be, in seconds (default 30)
     DEFECTSCOPE_WORKERS          how many (default: what the archive says)
     DEFECTSCOPE_SELF_TEST        0 starts without the prediction by the unpacked archive
+
+SageMaker sets for containers that share an instance, and both win over the above:
+
+    SAGEMAKER_BIND_TO_PORT       port of /ping and /invocations
+    SAGEMAKER_SAFE_PORT_RANGE    FIRST-LAST, where further ports must be
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +40,7 @@ from pathlib import Path
 from defectscope.container.container import Container
 from defectscope.container.java import MODEL_NAME_PATTERN
 from defectscope.container.torchserve import TorchServe
-from defectscope.errors import DefectscopeError, ServingError
+from defectscope.errors import DefectscopeError, ServingError, SettingError
 
 _SELF_TEST = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -44,6 +50,9 @@ _SELF_TEST_TIMEOUT_S = 240.0
 _START_TIMEOUT_S = 300.0
 # Of every archive that torch-model-archiver makes.
 _MANIFEST = "MAR-INF/MANIFEST.json"
+# Tried in this order where the system offers no folder for temporary files, as with a root file
+# system that is read-only.
+_SCRATCH = ("/dev/shm", "/opt/ml", "/opt/ml/model")
 
 
 def find_archive(folder: Path) -> Path:
@@ -75,7 +84,7 @@ def self_test(archive: Path, scratch: Path) -> None:
     """Makes one prediction with the unpacked archive, in an interpreter of its own.
 
     Raises:
-        ServingError: There was none.
+        ServingError: There was none; what the interpreter had to say stands before it in the log.
     """
     folder = scratch / "self-test"
     with zipfile.ZipFile(archive) as mar:
@@ -96,32 +105,78 @@ def self_test(archive: Path, scratch: Path) -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if done.returncode != 0:
+        sys.stderr.write(done.stderr)
         words = [line for line in done.stderr.splitlines() if line.strip()]
         raise ServingError(f"{archive.name}: no prediction: {words[-1] if words else 'no message'}")
 
 
+def port() -> int:
+    """Gives the port to listen on.
+
+    Raises:
+        SettingError: The variable holds none.
+    """
+    name = "SAGEMAKER_BIND_TO_PORT"
+    if not os.environ.get(name):
+        name = "DEFECTSCOPE_PORT"
+    text = os.environ.get(name) or "8080"
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise SettingError(f"{name} must be a port, not {text!r}")
+    return int(text)
+
+
+def safe_ports() -> tuple[int, int] | None:
+    """Gives the first and the last port that may be used besides; None for any.
+
+    Raises:
+        SettingError: The variable holds no range.
+    """
+    text = os.environ.get("SAGEMAKER_SAFE_PORT_RANGE")
+    if not text:
+        return None
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if found is None or not 0 < int(found[1]) <= int(found[2]) < 65536:
+        raise SettingError(f"SAGEMAKER_SAFE_PORT_RANGE must be FIRST-LAST, not {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def number(name: str, default: float) -> float:
+    """Gives a variable's number.
+
+    Raises:
+        SettingError: It holds none, or none above 0.
+    """
+    text = os.environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise SettingError(f"{name} must be a number above 0, not {text!r}")
+    return value
+
+
 def serve(archive: Path) -> int:
     """Serves until SIGTERM; gives the exit code."""
-    # TorchServe's log drops what workers print; metrics go past it to the container's own output.
-    os.environ.setdefault("DEFECTSCOPE_METRICS", f"/proc/{os.getpid()}/fd/1")
-    max_body_bytes = int(os.environ.get("DEFECTSCOPE_MAX_BODY_BYTES", 100 * 1024 * 1024))
+    max_body_bytes = int(number("DEFECTSCOPE_MAX_BODY_BYTES", 100 * 1024 * 1024))
     with TorchServe(
         archive,
         environment={k: v for k, v in os.environ.items() if k not in ("TMPDIR", "TEMP", "TMP")},
         share_output=True,
-        heap_mb=int(os.environ.get("DEFECTSCOPE_HEAP_MB", "1024")),
+        heap_mb=int(number("DEFECTSCOPE_HEAP_MB", 1024)),
         max_body_bytes=max_body_bytes,
+        ports=safe_ports(),
     ) as server:
         server.wait_ready(_START_TIMEOUT_S)
         if "DEFECTSCOPE_WORKERS" in os.environ:
-            workers = int(os.environ["DEFECTSCOPE_WORKERS"])
+            workers = int(number("DEFECTSCOPE_WORKERS", 1))
             server.scale(workers)
             server.wait_ready(_START_TIMEOUT_S, workers=workers)
         container = Container(
             server,
-            port=int(os.environ.get("DEFECTSCOPE_PORT", "8080")),
+            port=port(),
             max_body_bytes=max_body_bytes,
-            health_interval_s=float(os.environ.get("DEFECTSCOPE_HEALTH_S", "30")),
+            health_interval_s=number("DEFECTSCOPE_HEALTH_S", 30.0),
         )
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda _number, _frame: told.set())
@@ -133,6 +188,27 @@ def serve(archive: Path) -> int:
     return 0
 
 
+def choose_scratch() -> None:
+    """Sees to it that temporary files have a place.
+
+    Raises:
+        ServingError: No folder can be written to.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        for folder in _SCRATCH:
+            try:
+                with tempfile.TemporaryFile(dir=folder):
+                    tempfile.tempdir = folder
+                    return
+            except OSError:
+                continue
+        raise ServingError(
+            "no folder for temporary files can be written to: set TMPDIR to one"
+        ) from None
+
+
 def _end(_number: int, _frame: object) -> None:
     raise SystemExit(128 + signal.SIGTERM)
 
@@ -141,17 +217,22 @@ def main() -> int:
     """Checks, tries and serves; gives the exit code."""
     # As process 1 of a container this one has no default answer to SIGTERM.
     signal.signal(signal.SIGTERM, _end)
-    scratch = Path(tempfile.mkdtemp(prefix="ds-"))
+    scratch: Path | None = None
     try:
+        _ = port(), safe_ports()
+        choose_scratch()
+        scratch = Path(tempfile.mkdtemp(prefix="ds-"))
         archive = find_archive(Path(os.environ.get("DEFECTSCOPE_MODEL_DIR", "/opt/ml/model")))
         if os.environ.get("DEFECTSCOPE_SELF_TEST", "1") != "0":
             self_test(archive, scratch)
         return serve(archive)
     except (DefectscopeError, ValueError) as error:
+        # Everything that TorchServe had to say has been passed on: the reason comes last.
         sys.stderr.write(f"defectscope: not serving: {error}\n")
         return 1
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,27 @@ from defectscope.errors import DeployError
 def main(progress: Progress) -> None:
     """Prints the verdicts and how long the answer took."""
     made = parser(
-        "Prove that an endpoint judges media.",
+        "Prove that an endpoint of any kind judges media.",
         "The built-in clip takes the `engine` extra; give --media without it.",
     )
     made.add_argument("name", help="name of the endpoint")
     made.add_argument("--media", type=Path, help="what to send (default: the built-in clip)")
+    made.add_argument(
+        "--staging",
+        metavar="S3_URI",
+        help="where media goes that an asynchronous endpoint shall read (default: by its tags)",
+    )
     options = made.parse_args()
     steps = transaction(options, progress)
     if steps.dry_run:
-        steps.run(Call("sagemaker-runtime", "invoke_endpoint", {"EndpointName": options.name}), "")
+        body = f"<{options.media or 'the built-in clip'}>"
+        for call in (
+            Call("sagemaker", "describe_endpoint", {"EndpointName": options.name}),
+            Call(
+                "sagemaker-runtime", "invoke_endpoint", {"EndpointName": options.name, "Body": body}
+            ),
+        ):
+            steps.run(call, "")
         print(steps.to_json())
         return
     media: bytes | Path | None = options.media
@@ -34,7 +46,9 @@ def main(progress: Progress) -> None:
         media = sample_avi()
     transport = AwsTransport(region=steps.account.region, endpoint_url=options.endpoint_url)
     began = time.monotonic()
-    with Client(endpoint_name=options.name, transport=transport) as client:
+    with Client.for_endpoint(
+        options.name, transport=transport, staging_uri=options.staging
+    ) as client:
         report = client.analyze(media)
     if not report.verdicts:
         raise DeployError(f"endpoint {options.name} answered without a verdict")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from defectscope.deploy import endpoint
+from defectscope.deploy import endpoint, updates
 from defectscope.deploy.console import Progress, parser, run, transaction
 from defectscope.deploy.endpoint_options import add_options, scaling_from, spec_from
+from defectscope.deploy.rollout import Rollout
 
 EXAMPLES = """examples:
   real-time, scaled by load:
@@ -39,8 +40,8 @@ def main(progress: Progress) -> None:
         spec = spec_from(options, steps)
         scale = scaling_from(options, spec)
         if options.or_update and endpoint.exists(spec.name, steps):
-            rollout = endpoint.Rollout(alarms=tuple(options.alarm))
-            endpoint.update_endpoint(spec, steps, rollout)
+            rollout = Rollout(alarms=tuple(options.alarm))
+            updates.update_endpoint(spec, steps, rollout)
         else:
             endpoint.create_endpoint(spec, steps)
         if not (steps.dry_run or (options.no_wait and not scale)):
@@ -51,7 +52,7 @@ def main(progress: Progress) -> None:
         if steps.dry_run:
             print(steps.to_json())
             return
-    progress.say(f"Client(endpoint_name={spec.name!r}) calls it")
+    progress.say(f"Client.for_endpoint({spec.name!r}) calls it")
 
 
 if __name__ == "__main__":

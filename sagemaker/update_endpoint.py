@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from defectscope.deploy import endpoint
+from defectscope.deploy import endpoint, updates
 from defectscope.deploy.console import Progress, pairs, parser, run, transaction
 from defectscope.deploy.endpoint_options import add_options, scaling_from, spec_from
+from defectscope.deploy.rollout import Rollout
 
 EXAMPLES = """examples:
   a canary of 10 %, watched for 10 minutes by an alarm:
@@ -45,14 +46,14 @@ def main(progress: Progress) -> None:
     with transaction(options, progress) as steps:
         if options.weights:
             weights = {k: float(v) for k, v in pairs(options.weights, "--weights").items()}
-            endpoint.set_weights(options.name, weights, steps)
+            updates.set_weights(options.name, weights, steps)
             changed = True
         else:
             spec = spec_from(options, steps)
-            rollout = endpoint.Rollout(
+            rollout = Rollout(
                 options.rollout, options.step_percent, options.step_wait_s, tuple(options.alarm)
             )
-            changed = endpoint.update_endpoint(spec, steps, rollout)
+            changed = updates.update_endpoint(spec, steps, rollout)
             endpoint.apply_scaling(scaling_from(options, spec), steps, spec.name)
         if steps.dry_run:
             print(steps.to_json())

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from array import array
+from typing import Any
 
 import pytest
 
@@ -337,6 +338,23 @@ def test_limits_come_from_the_endpoints_tags() -> None:
     made = Client.for_endpoint("all", transport=FakeTransport(sagemaker=control))
     assert made.settings.timeout_s == 25.0
     assert made.settings.max_body_bytes == 1000
+
+
+def test_an_asynchronous_endpoint_is_called_as_one() -> None:
+    tags = [{"Key": "defectscope:staging_uri", "Value": "s3://work/staging"}]
+
+    def control(operation: str, _request: Any) -> dict[str, Any]:
+        if operation == "describe_endpoint":
+            return {"EndpointArn": "arn", "AsyncInferenceConfig": {"OutputConfig": {}}}
+        return {"Tags": tags}
+
+    made = Client.for_endpoint("queued", transport=FakeTransport(sagemaker=control))
+    assert (made.endpoint_name, made.async_endpoint_name) == (None, "queued")
+    assert made.settings.staging_uri == "s3://work/staging"
+    mine = Client.for_endpoint(
+        "queued", staging_uri="s3://mine/x", transport=FakeTransport(sagemaker=control)
+    )
+    assert mine.settings.staging_uri == "s3://mine/x"
 
 
 @pytest.mark.parametrize(

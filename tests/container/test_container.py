@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import http.server
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from defectscope.container.addresses import free_ports
 from defectscope.container.container import Container
+from defectscope.container.server_log import SharedLog
 from defectscope.errors import ServingError
 
 REPORT = b'{"verdicts": {"freeze": {"verdict": "pass"}}}'
@@ -26,6 +32,9 @@ class Model(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append((dict(self.headers), len(body)))
+        if (name := self.headers.get("X-Defectscope-Body")) is not None:
+            body = (self.server.folder / name).read_bytes()
+            self.server.files.append((self.headers["X-Defectscope-Content-Type"], body))
         if body.startswith(b"wait"):
             self.server.waiting.release()
             self.server.released.wait(20)
@@ -42,12 +51,15 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 
 class Backend:
-    """Stands in for a TorchServe."""
+    """Stands in for a TorchServe, whose archive takes bodies as files where there is a folder."""
 
-    def __init__(self) -> None:
+    def __init__(self, body_folder: Path | None = None) -> None:
+        self.body_folder = body_folder
         self.http: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
         self.http.daemon_threads = True
         self.http.bodies = []
+        self.http.files = []
+        self.http.folder = body_folder
         self.http.waiting = threading.Semaphore(0)
         self.http.released = threading.Event()
         self.http.sick = threading.Event()
@@ -242,3 +254,93 @@ def test_a_server_that_went_away_is_told_as_such(backend, container):
     status, body = call(container)
     assert status == 502
     assert b"Traceback" not in body
+
+
+@pytest.fixture
+def handing(tmp_path):
+    backend = Backend(tmp_path)
+    made = Container(
+        backend, host="127.0.0.1", port=0, max_body_bytes=3_000_000, health_interval_s=60
+    )
+    yield backend, made
+    made.stop(drain_s=5, grace_s=0.1)
+    backend.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_is_handed_over_as_a_file_that_goes_with_the_answer(handing, tmp_path, chunked):
+    backend, container = handing
+    body = bytes(range(256)) * 10_000
+    sent = iter([body[:100], body[100:]]) if chunked else body
+    assert call(container, body=sent, **{"Content-Type": "video/mp4"}) == (200, REPORT)
+    assert backend.http.files[-1] == ("video/mp4", body)
+    # Java gets a byte; what it must not read as a form has another name there.
+    headers, size = backend.http.bodies[-1]
+    assert size == 1
+    assert headers["Content-Type"] == "application/octet-stream"
+    eventually(lambda: list(tmp_path.iterdir()) == [])
+
+
+def test_a_form_reaches_the_handler_as_what_it_is(handing):
+    backend, container = handing
+    kind = "application/x-www-form-urlencoded"
+    assert call(container, body=b"a=b", **{"Content-Type": kind})[0] == 200
+    assert backend.http.files[-1] == (kind, b"a=b")
+
+
+def test_callers_cannot_name_a_file_or_pass_for_the_health_check(handing):
+    backend, container = handing
+    private = {"X-Defectscope-Body": "0" * 32, "x-DEFECTSCOPE-Health": "1"}
+    assert call(container, body=b"mine", **private)[0] == 200
+    assert backend.http.files[-1][1] == b"mine"
+    assert "x-defectscope-health" not in {name.lower() for name in backend.http.bodies[-1][0]}
+
+
+def test_the_sample_says_that_it_is_a_trial(handing):
+    backend, _ = handing
+    assert "X-Defectscope-Health" in backend.http.bodies[0][0]
+
+
+def test_too_large_a_body_leaves_no_file(handing, tmp_path):
+    _, container = handing
+    status, body = call(container, body=iter([b"x" * 2_000_000] * 2))
+    assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_said_and_may_be_asked_again(handing, tmp_path, monkeypatch):
+    backend, container = handing
+    seen = len(backend.http.bodies)
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("defectscope.container.forwarding.write_blocks", full)
+    status, body = call(container, body=b"x")
+    assert (status, json.loads(body)["error"]["code"]) == (503, "overloaded")
+    assert len(backend.http.bodies) == seen
+    monkeypatch.undo()
+    assert call(container, body=b"x") == (200, REPORT)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_server_says_is_passed_on_to_its_last_line(capfd):
+    log = SharedLog()
+    output, errors = log.streams()
+    words = "import sys; print('metric'); sys.stderr.write('a\\nValueError: why\\nlast')"
+    child = subprocess.Popen([sys.executable, "-c", words], stdout=output, stderr=errors)
+    log.started()
+    child.wait()
+    log.ended()
+    seen = capfd.readouterr()
+    assert (seen.out, seen.err) == ("metric\n", "a\nValueError: why\nlast")
+    assert log.last_words() == ": ValueError: why"
+
+
+def test_ports_are_taken_from_a_range():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        first = taken.getsockname()[1]
+        assert first not in free_ports(2, within=(first, min(first + 50, 65535)))
+        with pytest.raises(ServingError, match="no 2 free ports in"):
+            free_ports(2, within=(first, first))

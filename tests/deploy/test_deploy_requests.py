@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -16,7 +17,7 @@ import pytest
 from botocore.validate import ParamValidator
 
 from defectscope.client.transform import transform_request
-from defectscope.deploy import endpoint, iam, image, registry, scaling, transform
+from defectscope.deploy import endpoint, iam, image, registry, scaling, transform, updates
 from defectscope.deploy.calls import Account, Call, Transaction
 from defectscope.deploy.endpoint_spec import (
     Asynchronous,
@@ -27,6 +28,7 @@ from defectscope.deploy.endpoint_spec import (
     Variant,
 )
 from defectscope.deploy.limits import Limits
+from defectscope.deploy.rollout import Rollout
 from defectscope.errors import InvalidParameterError, UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -75,9 +77,10 @@ def scenarios() -> dict[str, list[Call]]:
     for name, wanted in created.items():
         record(f"create {name}", lambda t, w=wanted: endpoint.create_endpoint(w, t))
     for kind in ("all_at_once", "canary", "linear"):
-        rollout = endpoint.Rollout(kind, 20, 120, ("alarm-a", "alarm-b"))
-        record(f"update {kind}", lambda t, r=rollout: endpoint.update_endpoint(spec(), t, r))
-    record("weights", lambda t: endpoint.set_weights("qc", {"main": 1, "new": 3}, t))
+        rollout = Rollout(kind, 20, 120, ("alarm-a", "alarm-b"))
+        grown = spec(variants=(replace(spec().variants[0], instance_count=8),))
+        record(f"update {kind}", lambda t, r=rollout, s=grown: updates.update_endpoint(s, t, r))
+    record("weights", lambda t: updates.set_weights("qc", {"main": 1, "new": 3}, t))
     record("delete", lambda t: endpoint.delete_endpoint("qc", t))
     scale = scaling.realtime_calls("qc", "main", max_instances=4, calls_per_minute=12)
     record("scale", lambda t: endpoint.apply_scaling(scale, t, "qc"))
@@ -161,8 +164,10 @@ def test_one_setting_reaches_everything() -> None:
         lambda: Variant(image="i"),
         lambda: spec(variants=()),
         lambda: spec(serverless=Serverless(), capture=Capture("s3://c")),
-        lambda: endpoint.Rollout("canary", 60).config(),
-        lambda: endpoint.Rollout("sideways").config(),
+        lambda: Rollout("canary", 60).config(4, start_s=600),
+        lambda: Rollout("sideways").config(4, start_s=600),
+        lambda: Rollout("linear", 5).config(4, start_s=600),
+        lambda: Rollout("linear", 10, 3600).config(10, start_s=600),
         lambda: scaling.realtime_calls("e", "v", max_instances=0, calls_per_minute=1),
         lambda: transform.job_resource(
             job_name="j",

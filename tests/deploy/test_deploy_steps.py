@@ -10,10 +10,11 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from defectscope.deploy import endpoint, registry, scaling, sdk, uploads
+from defectscope.deploy import endpoint, registry, scaling, sdk, updates, uploads
 from defectscope.deploy.calls import Account, Call, Transaction
 from defectscope.deploy.endpoint_spec import Asynchronous, EndpointSpec, Serverless, Variant
 from defectscope.deploy.limits import Limits
+from defectscope.deploy.rollout import Rollout
 from defectscope.errors import DeployError
 
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
@@ -156,13 +157,14 @@ def test_updates_are_sent_with_their_rollout() -> None:
     )
     account = Account(region="eu-west-1", typed=False)
     account._clients["sagemaker"] = client
-    rollout = endpoint.Rollout("canary", 10, 600, ("errors",))
+    rollout = Rollout("canary", 10, 600, ("errors",))
     expected = Transaction(account, dry_run=True)
-    endpoint.update_endpoint(spec(image="i:2"), expected, rollout)
+    updates.update_endpoint(spec(image="i:2"), expected, rollout)
     missing = {"service_error_code": "ValidationException", "service_message": "Could not find x"}
     with Stubber(client) as stub:
         described = _described("qc-old", "InService")
         stub.add_response("describe_endpoint", described, {"EndpointName": "qc"})
+        stub.add_client_error("describe_endpoint_config", **missing)
         for call in expected.calls[:2]:
             name = "model" if call.operation == "create_model" else "endpoint_config"
             stub.add_client_error(f"describe_{name}", **missing)
@@ -172,7 +174,7 @@ def test_updates_are_sent_with_their_rollout() -> None:
             "update_endpoint", {"EndpointArn": "a" * 20}, dict(expected.calls[2].request)
         )
         with Transaction(account) as steps:
-            assert endpoint.update_endpoint(spec(image="i:2"), steps, rollout)
+            assert updates.update_endpoint(spec(image="i:2"), steps, rollout)
         stub.assert_no_pending_responses()
     client.close()
     policy = expected.calls[2].request["DeploymentConfig"]
@@ -248,6 +250,7 @@ from defectscope.deploy import endpoint, transform
 from defectscope.deploy.calls import Account, Transaction
 from defectscope.deploy.endpoint_spec import Asynchronous, Capture, EndpointSpec, Network, Variant
 from defectscope.deploy.limits import Limits
+from defectscope.deploy.rollout import Rollout
 
 session = boto3.Session(region_name="eu-west-1")
 sent = []

@@ -81,6 +81,10 @@ def _start(model_dir: Path, port: int, log) -> subprocess.Popen[bytes]:
         **os.environ,
         "DEFECTSCOPE_MODEL_DIR": str(model_dir),
         "DEFECTSCOPE_PORT": str(port),
+        # The idle container looks after its model all the time.
+        "DEFECTSCOPE_HEALTH_S": "0.4",
+        "DEFECTSCOPE_HEAP_MB": "64",
+        "DEFECTSCOPE_MAX_BODY_BYTES": str(300 * 1024 * 1024),
     }
     return subprocess.Popen(
         [sys.executable, str(IMAGE / "entrypoint.py"), "serve"],
@@ -117,6 +121,25 @@ def test_a_bad_archive_ends_the_container_with_its_reason(kind, message, tmp_pat
     assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SAGEMAKER_BIND_TO_PORT", "http"),
+        ("SAGEMAKER_SAFE_PORT_RANGE", "9000"),
+        ("SAGEMAKER_SAFE_PORT_RANGE", "9100-9000"),
+    ],
+)
+def test_a_port_that_is_none_ends_the_container(variable, value, tmp_path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(IMAGE / "entrypoint.py")],
+        env={**os.environ, "DEFECTSCOPE_MODEL_DIR": str(tmp_path), variable: value},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"defectscope: not serving: {variable} must be")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.xdist_group("live-serving")
@@ -136,7 +159,12 @@ def test_entrypoint_from_start_to_stop_with_a_request_in_flight(tmp_path) -> Non
     with log.open("wb") as out:
         process = _start(broken, _free_port(), out)
         assert process.wait(120) == 1
-    assert "no prediction" in log.read_text()
+    # The whole reason stands in the log, and its name comes last.
+    assert "in <module>" in log.read_text()
+    assert (
+        log.read_text().splitlines()[-1].startswith("defectscope: not serving: freeze.mar: no pred")
+    )
+    assert "RuntimeError: maimed" in log.read_text().splitlines()[-1]
     port = _free_port()
     with log.open("wb") as out:
         process = _start(model_dir, port, out)
@@ -148,7 +176,20 @@ def test_entrypoint_from_start_to_stop_with_a_request_in_flight(tmp_path) -> Non
             process.wait()
     # One line of CloudWatch's embedded metric format for each judgement, with nothing before it.
     metrics = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    assert any("RealTimeFactor" in entry for entry in metrics)
+    # The six callers' programmes and nothing else: the container looked after itself all the time.
+    assert sum(entry.get("Assets", 0) for entry in metrics) == 6
+    # Two that no detector can judge, by their codes.
+    codes = sorted(entry["Code"] for entry in metrics if "Code" in entry)
+    assert codes == ["unreadable_media", "unsupported_content_type"]
+
+
+def _post(port: int, body: bytes, kind: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("POST", "/invocations", body, {"Content-Type": kind})
+    response = connection.getresponse()
+    code = json.loads(response.read())["error"]["code"]
+    connection.close()
+    return response.status, code
 
 
 def _serve_and_stop(process: subprocess.Popen[bytes], port: int) -> None:
@@ -163,6 +204,14 @@ def _serve_and_stop(process: subprocess.Popen[bytes], port: int) -> None:
     ping.request("GET", "/ping")
     assert ping.getresponse().read() == b'{"status": "Healthy"}'
     ping.close()
+    # Health is asked for several times meanwhile.
+    time.sleep(2.0)
+    assert _post(port, b"a=b", "application/x-www-form-urlencoded") == (
+        415,
+        "unsupported_content_type",
+    )
+    # Many times what Java's heap could hold.
+    assert _post(port, bytes(256 * 1024 * 1024), "video/mp4") == (422, "unreadable_media")
     family = psutil.Process(process.pid).children(recursive=True)
     answers: list[tuple[int, bool]] = []
     sample, sent = sample_avi(), threading.Semaphore(0)

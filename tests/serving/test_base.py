@@ -11,6 +11,7 @@ from defectscope.findings import Finding, Report
 from defectscope.serving.assets import open_asset
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
+from defectscope.serving.handover import FOLDER_VARIABLE
 from defectscope.serving.settings import ServingSettings
 from defectscope.serving.smoke import BareContext
 
@@ -247,3 +248,46 @@ def test_a_setting_that_makes_no_sense_stops_the_worker(monkeypatch):
     monkeypatch.setenv("DEFECTSCOPE_MAX_PIXELS", "lots")
     with pytest.raises(Exception, match="DEFECTSCOPE_MAX_PIXELS"):
         FakeHandler().initialize(BareContext("fake", {}))
+
+
+def test_a_trial_is_counted_nowhere(handler, tmp_path):
+    trial = {"X-Defectscope-Health": "1", "Content-Type": "video/mp4"}
+    batch = Batch([trial, trial])
+    handler.handle([{"body": b"x"}, {"body": b"missing"}], batch)
+    assert batch.statuses == {0: 200, 1: 404}
+    assert not (tmp_path / "metrics").exists()
+    handler.handle([{"body": b"x"}], Batch([{"Content-Type": "video/mp4"}]))
+    assert metrics(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["/proc/1/fd/none", "no/such/folder/metrics"])
+def test_metrics_that_cannot_be_written_fail_no_request(monkeypatch, capsys, place):
+    monkeypatch.setenv("DEFECTSCOPE_METRICS", place)
+    made = FakeHandler()
+    made.initialize(Batch([]))
+    batch = Batch([{"Content-Type": "video/mp4"}])
+    made.handle([{"body": b"x"}], batch)
+    assert batch.statuses == {0: 200}
+    assert "RealTimeFactor" in capsys.readouterr().out
+
+
+def test_a_body_in_a_file_is_answered_like_one_in_the_request(handler, tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    name = "0123456789abcdef" * 2
+    (tmp_path / name).write_bytes(b'{"uri": "s3://b/k"}\n{"uri": 5}')
+    given = {"X-Defectscope-Body": name, "Content-Type": "application/octet-stream"}
+    batch = Batch(
+        [
+            {**given, "X-Defectscope-Content-Type": "video/mp4"},
+            {**given, "X-Defectscope-Content-Type": "application/x-www-form-urlencoded"},
+            {**given, "X-Defectscope-Content-Type": "application/jsonlines"},
+            {**given, "X-Defectscope-Body": "../" + name},
+        ]
+    )
+    answers = handler.handle([{"body": b"\n"}] * 4, batch)
+    assert batch.statuses == {0: 200, 1: 415, 2: 200, 3: 400}
+    assert json.loads(answers[1])["error"]["code"] == "unsupported_content_type"
+    assert len(answers[2].splitlines()) == 2
+    monkeypatch.delenv(FOLDER_VARIABLE)
+    handler.handle([{"body": b"\n"}], batch)
+    assert batch.statuses[0] == 400

@@ -39,7 +39,14 @@ def failure_of(line: bytes) -> DefectscopeError | None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["video/mp4", "audio/wav", "application/octet-stream", "Video/MP4; codecs=avc1"]
+    "kind",
+    [
+        "video/mp4",
+        "audio/wav",
+        "application/octet-stream",
+        "binary/octet-stream",
+        "Video/MP4; codecs=avc1",
+    ],
 )
 def test_media_bodies_are_taken_as_they_are(kind):
     request = read(b"\x00\x01", kind)

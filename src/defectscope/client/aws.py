@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import botocore
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from boto3.session import Session
@@ -15,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from defectscope.client.faults import container_error, service_error
+from defectscope.client.sessions import open_client, open_session, set_up_fault
 from defectscope.client.transport import (
     JSON,
     Body,
@@ -26,7 +28,6 @@ from defectscope.client.transport import (
     split_s3,
 )
 from defectscope.errors import (
-    AccessDeniedError,
     DefectscopeError,
     EndpointError,
     EndpointTimeoutError,
@@ -36,6 +37,9 @@ from defectscope.errors import (
 )
 
 T = TypeVar("T")
+
+# The first release whose model of InvokeEndpointAsync has a body.
+_INLINE_SINCE = "1.43.29"
 
 _CONNECT_TIMEOUT_S = 5.0
 # Socket time-outs are fixed when a boto3 client is made, so clients are kept for these steps and
@@ -48,13 +52,6 @@ _UNREACHED = (
     boto_errors.IncompleteReadError,
     boto_errors.ProxyConnectionError,
     boto_errors.ResponseStreamingError,
-)
-_NO_CREDENTIALS = (
-    boto_errors.CredentialRetrievalError,
-    boto_errors.NoCredentialsError,
-    boto_errors.PartialCredentialsError,
-    boto_errors.TokenRetrievalError,
-    boto_errors.UnauthorizedSSOTokenError,
 )
 
 
@@ -76,7 +73,7 @@ class AwsTransport(Transport):
         session: Session | None = None,
         max_connections: int = 32,
     ) -> None:
-        self._session = session or Session()
+        self._session = session or open_session()
         self._region = region
         self._endpoint_url = endpoint_url
         self._max_connections = max_connections
@@ -114,7 +111,13 @@ class AwsTransport(Transport):
         )
 
         def made() -> Ticket:
-            answer = self._client("sagemaker-runtime", timeout_s).invoke_endpoint_async(**request)
+            client = self._client("sagemaker-runtime", timeout_s)
+            if call.body is not None and not _takes_inline_bodies(client):
+                raise UsageError(
+                    f"botocore {botocore.__version__} cannot send an asynchronous request by "
+                    f"itself, {_INLINE_SINCE} can: pass staging_uri=, or update boto3"
+                )
+            answer = client.invoke_endpoint_async(**request)
             return Ticket(
                 answer.get("InferenceId", call.inference_id or ""),
                 answer["OutputLocation"],
@@ -203,8 +206,8 @@ class AwsTransport(Transport):
                     retries={"total_max_attempts": 1, "mode": "standard"},
                     tcp_keepalive=True,
                 )
-                factory: Any = self._session.client
-                client = factory(
+                client = open_client(
+                    self._session,
                     service,
                     region_name=self._region,
                     endpoint_url=self._endpoint_url,
@@ -212,6 +215,12 @@ class AwsTransport(Transport):
                 )
                 self._clients[service, step] = client
             return client
+
+
+def _takes_inline_bodies(client: Any) -> bool:
+    """Says whether this botocore's model of InvokeEndpointAsync has a body at all."""
+    operation = client.meta.service_model.operation_model("InvokeEndpointAsync")
+    return "Body" in operation.input_shape.members
 
 
 def _without_none(**request: Any) -> dict[str, Any]:
@@ -246,10 +255,6 @@ def _translated(call: Callable[[], T], *, late_is_transient: bool = True) -> T:
         if late_is_transient:
             raise TransientEndpointError(str(error)) from error
         raise EndpointTimeoutError(f"no answer in time: {error}") from error
-    except _NO_CREDENTIALS as error:
-        raise AccessDeniedError(f"no usable AWS credentials: {error}") from error
-    except boto_errors.NoRegionError as error:
-        raise UsageError("no AWS region: pass region= or set AWS_REGION") from error
     except boto_errors.ParamValidationError as error:
         if "Body" in str(error) and "length" in str(error):
             raise PayloadTooLargeError(str(error)) from error
@@ -257,6 +262,9 @@ def _translated(call: Callable[[], T], *, late_is_transient: bool = True) -> T:
     except _UNREACHED as error:
         raise TransientEndpointError(f"the service cannot be reached: {error}") from error
     except (BotoCoreError, Boto3Error) as error:
+        fault = set_up_fault(error)
+        if fault is not None:
+            raise fault from error
         # boto3's uploads wrap what went wrong in an error of their own.
         if isinstance(error.__context__, ClientError):
             raise _from_client_error(error.__context__) from error

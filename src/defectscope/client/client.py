@@ -17,7 +17,7 @@ from defectscope.client.media import Media, source
 from defectscope.client.records import Options, Span, encode, named, record
 from defectscope.client.retry import Deadline, RetryBudget, RetryPolicy
 from defectscope.client.routes import Routes
-from defectscope.client.settings import MAX_BODY_TAG, TIMEOUT_TAG, settings
+from defectscope.client.settings import MAX_BODY_TAG, STAGING_TAG, TIMEOUT_TAG, settings
 from defectscope.client.transform import transform_request
 from defectscope.client.transport import Transport
 from defectscope.client.wire import Wire
@@ -105,25 +105,33 @@ class Client:
 
     @classmethod
     def for_endpoint(cls, endpoint_name: str, **options: Any) -> Self:
-        """Gives a client with the time-out and body limit that the endpoint was deployed with.
+        """Gives a client with the limits and the kind that the endpoint was deployed with.
 
-        Reads the endpoint's tags, which takes the permissions sagemaker:DescribeEndpoint and
-        sagemaker:ListTags. Options are those of the constructor; what is given there wins.
+        Asks SageMaker whether it is an asynchronous endpoint and reads its tags, which takes the
+        permissions sagemaker:DescribeEndpoint and sagemaker:ListTags. Options are those of the
+        constructor; what is given there wins.
+
+        Raises:
+            EndpointNotFoundError: There is no such endpoint.
         """
-        client = cls(endpoint_name=endpoint_name, **options)
-        arn = client._wire.sagemaker("describe_endpoint", {"EndpointName": endpoint_name})[
-            "EndpointArn"
-        ]
-        answer = client._wire.sagemaker("list_tags", {"ResourceArn": arn})
+        with cls(endpoint_name=endpoint_name, **options) as asking:
+            described = asking._wire.sagemaker("describe_endpoint", {"EndpointName": endpoint_name})
+            arn = described["EndpointArn"]
+            answer = asking._wire.sagemaker("list_tags", {"ResourceArn": arn})
         tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}
         found: dict[str, Any] = {}
-        if TIMEOUT_TAG in tags and options.get("timeout_s") is None:
+        if TIMEOUT_TAG in tags:
             # The container's own limit comes first, so that its message arrives.
             found["timeout_s"] = float(tags[TIMEOUT_TAG]) + 5.0
-        if MAX_BODY_TAG in tags and options.get("max_body_bytes") is None:
+        if MAX_BODY_TAG in tags:
             found["max_body_bytes"] = int(tags[MAX_BODY_TAG])
-        client.close()
-        return cls(endpoint_name=endpoint_name, **{**options, **found})
+        if STAGING_TAG in tags:
+            found["staging_uri"] = tags[STAGING_TAG]
+        if described.get("AsyncInferenceConfig"):
+            found["async_endpoint_name"] = endpoint_name
+        else:
+            found["endpoint_name"] = endpoint_name
+        return cls(**{**found, **{k: v for k, v in options.items() if v is not None}})
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from defectscope.errors import UsageError
 # and one for body size reach the server, the container, the job and the caller alike.
 TIMEOUT_TAG = "defectscope:timeout_s"
 MAX_BODY_TAG = "defectscope:max_body_bytes"
+STAGING_TAG = "defectscope:staging_uri"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import tempfile
 from pathlib import Path
+
+from defectscope.errors import ServingError
 
 # Source: unix(7): sun_path holds 108 bytes. The longest name below is `tmp/.ts.sock.9000`.
 _LONGEST_TEMP_DIR = 60
@@ -37,11 +40,29 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = sock
 
 
-def free_port() -> int:
-    """Gives a TCP port on loopback that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+def free_ports(count: int, *, within: tuple[int, int] | None = None) -> list[int]:
+    """Gives TCP ports on loopback that nobody listens on now.
+
+    Args:
+        count: How many.
+        within: First and last port to choose from; any port where None.
+
+    Raises:
+        ServingError: There are not as many.
+    """
+    candidates = [0] * count if within is None else range(within[0], within[1] + 1)
+    with contextlib.ExitStack() as held:
+        found: list[int] = []
+        for candidate in candidates:
+            sock = held.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                sock.bind(("127.0.0.1", candidate))
+                found.append(int(sock.getsockname()[1]))
+            if len(found) == count:
+                return found
+    raise ServingError(
+        f"no {count} free ports" + (f" in {within[0]}-{within[1]}" if within else "")
+    )
 
 
 def socket_folder() -> Path:

@@ -114,16 +114,21 @@ class Container:
                 request,
                 server="the model's server",
                 body_limit=self._max_body_bytes,
+                folder=self._server.body_folder,
             )
-        except BodyLimitExceededError as error:
+        except (BodyLimitExceededError, BodyTooLargeError) as error:
             self.health.ended(predicted=False)
             return _refused(BodyTooLargeError(error.message), request)
+        except OverloadedError as error:
+            self.health.ended(predicted=False)
+            return _refused(error, request)
         except BaseException:
             self.health.ended(predicted=False)
             raise
+        answered = reply.on_sent or connection.close
 
         def sent() -> None:
-            connection.close()
+            answered()
             self.health.ended(predicted=reply.status < 500)
 
         return replace(reply, on_sent=sent)

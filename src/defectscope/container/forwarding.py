@@ -5,7 +5,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 from collections.abc import Iterator
+from pathlib import Path
 
+from defectscope.container.bodies import (
+    STAND_IN,
+    handing_over,
+    kept_in,
+    without_private,
+    write_blocks,
+)
 from defectscope.container.faults import FaultError
 from defectscope.container.messages import HttpRequest, Reply
 
@@ -33,6 +41,7 @@ def forward(
     *,
     server: str,
     body_limit: int | None = None,
+    folder: Path | None = None,
 ) -> Reply:
     """Gives another server's answer to a request, without looking inside.
 
@@ -41,19 +50,36 @@ def forward(
         request: What to pass on; its header fields keep their spelling.
         server: What to call the other server when it cannot be reached.
         body_limit: Largest body that comes in chunks, bytes; None for any.
+        folder: Where bodies are handed over to a worker as files; None to send them.
 
     Raises:
         FaultError: The other server cannot be reached, or the request's body is broken.
         BodyLimitExceededError: The chunks hold more than `body_limit`.
+        BodyTooLargeError: The same of a body that is handed over.
+        OverloadedError: There is no room on the disk for a body.
     """
+    kept = contextlib.ExitStack()
     try:
-        response = _send(connection, request, body_limit)
+        if folder is None:
+            response = _send(connection, request, body_limit)
+        else:
+            path = kept.enter_context(
+                kept_in(folder, lambda f: write_blocks(f, request.body.blocks(), body_limit))
+            )
+            response = _send_stand_in(connection, request, path)
     except (OSError, http.client.HTTPException) as error:
+        kept.close()
         connection.close()
         raise FaultError(502, "ServiceUnavailable", f"{server} did not answer") from error
     except BaseException:
+        kept.close()
         connection.close()
         raise
+
+    def sent() -> None:
+        kept.close()
+        connection.close()
+
     length = response.getheader("Content-Length")
     return Reply(
         response.status,
@@ -64,8 +90,24 @@ def forward(
             if name.lower() not in _HOP_BY_HOP | {"date", "server"}
         ],
         length=int(length) if length is not None else None,
-        on_sent=connection.close,
+        on_sent=sent,
     )
+
+
+def _send_stand_in(
+    connection: http.client.HTTPConnection, request: HttpRequest, path: Path
+) -> http.client.HTTPResponse:
+    connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+    for name, value in handing_over(path, _passed_on(request)):
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(len(STAND_IN)))
+    connection.endheaders(STAND_IN)
+    return connection.getresponse()
+
+
+def _passed_on(request: HttpRequest) -> list[tuple[str, str]]:
+    named = without_private(request.headers.items())
+    return [(name, value) for name, value in named if name.lower() not in _HOP_BY_HOP]
 
 
 def _send(
@@ -75,9 +117,8 @@ def _send(
     # Not every server takes chunks; they are collected first, on disk where they are many.
     chunks = request.body.spool(body_limit) if length is None else None
     connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
-    for name, value in request.headers.items():
-        if name.lower() not in _HOP_BY_HOP:
-            connection.putheader(name, value)
+    for name, value in _passed_on(request):
+        connection.putheader(name, value)
     if chunks is not None:
         file, size = chunks
         with file:

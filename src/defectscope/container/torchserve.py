@@ -23,18 +23,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from defectscope.container import process_guard
-from defectscope.container.addresses import connection_to, free_port, socket_folder
+from defectscope.container.addresses import connection_to, free_ports, socket_folder
+from defectscope.container.bodies import takes_files
 from defectscope.container.frontend_config import ServerConfig, quiet_log_config
 from defectscope.container.java import MODEL_NAME_PATTERN, java_command
+from defectscope.container.server_log import ServerLog, SharedLog
 from defectscope.errors import ServingError
+from defectscope.serving.handover import FOLDER_VARIABLE
 
 # What the log says when a worker died, failed or took too long while loading. The frontend would
 # try again for minutes, with the same archive.
 _LOAD_FAILED = re.compile(r"Load model failed|Failed to load model|Backend worker process died")
-# How TorchServe words every failure to load, whatever the cause.
-_SAYS_NOTHING = "500 - Unknown exception"
-
-_LOG_TAIL_BYTES = 65_536
 
 
 class TorchServe:
@@ -54,9 +53,11 @@ class TorchServe:
         max_body_bytes: Largest request and response.
         response_timeout_s: How long a prediction may take unless the archive sets its own limit.
         job_queue_size: Requests that may wait before TorchServe answers 503.
+        ports: First and last port for the two that TorchServe always opens on loopback.
 
     Raises:
-        ServingError: The archive is missing or oddly named, or Java or TorchServe are not there.
+        ServingError: The archive is missing or oddly named, no port is free, or Java or TorchServe
+            are not there.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class TorchServe:
         max_body_bytes: int = 100 * 1024 * 1024,
         response_timeout_s: int = 3600,
         job_queue_size: int = 100,
+        ports: tuple[int, int] | None = None,
     ) -> None:
         self.model_name = archive.name.removesuffix(".mar")
         if archive.suffix != ".mar" or not MODEL_NAME_PATTERN.fullmatch(self.model_name):
@@ -78,8 +80,11 @@ class TorchServe:
         if not archive.is_file():
             raise ServingError(f"no archive at {archive}")
         self._home = socket_folder()
-        self.log_path = log_path or self._home / "torchserve.log"
+        self._body_folder: Path | None = None
         try:
+            first_port, second_port = free_ports(2, within=ports)
+            path = log_path or self._home / "torchserve.log"
+            self._log = SharedLog() if share_output else ServerLog(path)
             self._start(
                 archive,
                 ServerConfig(
@@ -87,15 +92,14 @@ class TorchServe:
                     inference_address=f"http://127.0.0.1:{port}" if port else self._socket("inf"),
                     management_address=self._socket("man"),
                     metrics_address=self._socket("met"),
-                    grpc_inference_port=free_port(),
-                    grpc_management_port=free_port(),
+                    grpc_inference_port=first_port,
+                    grpc_management_port=second_port,
                     max_body_bytes=max_body_bytes,
                     response_timeout_s=response_timeout_s,
                     job_queue_size=job_queue_size,
                 ),
                 environment or {},
                 heap_mb,
-                share_output=share_output,
             )
         except BaseException:
             shutil.rmtree(self._home, ignore_errors=True)
@@ -110,12 +114,15 @@ class TorchServe:
         config: ServerConfig,
         environment: Mapping[str, str],
         heap_mb: int,
-        *,
-        share_output: bool,
     ) -> None:
         self._config = config
         temp_dir = self._home / "tmp"
         temp_dir.mkdir()
+        inner = {**_base_environment(temp_dir), **environment}
+        if takes_files(archive):
+            self._body_folder = self._home / "bodies"
+            self._body_folder.mkdir()
+            inner[FOLDER_VARIABLE] = str(self._body_folder)
         config.model_store.mkdir()
         stored = config.model_store / archive.name
         try:
@@ -135,17 +142,19 @@ class TorchServe:
             heap_mb=heap_mb,
         )
         guard = [sys.executable, "-I", "-S", str(process_guard.__file__)]
-        with self.log_path.open("ab") as log:
-            self._log_start = log.tell()
+        output, errors = self._log.streams()
+        try:
             self._guard = subprocess.Popen(
                 [*guard, "--remove", str(self._home), "--", *command],
                 stdin=subprocess.PIPE,
-                stdout=None if share_output else log,
-                stderr=None if share_output else log,
+                stdout=output,
+                stderr=errors,
                 cwd=self._home,
-                env={**_base_environment(temp_dir), **environment},
+                env=inner,
                 start_new_session=True,
             )
+        finally:
+            self._log.started()
 
     def __enter__(self) -> TorchServe:
         return self
@@ -167,6 +176,11 @@ class TorchServe:
     def inference_address(self) -> str:
         """Where predictions are made: `http://127.0.0.1:port` or `unix:/path`."""
         return self._config.inference_address
+
+    @property
+    def body_folder(self) -> Path | None:
+        """Where bodies are handed over as files; None for an archive that cannot take them."""
+        return self._body_folder
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
         """Opens a connection for predictions (`POST /invocations`); the caller closes it."""
@@ -212,47 +226,25 @@ class TorchServe:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             if not self.running:
-                raise ServingError(f"TorchServe exited while starting{self._last_words()}")
+                raise ServingError(f"TorchServe exited while starting{self._log.last_words()}")
             try:
                 found = self.workers()
             except ServingError:
                 # Models are registered before the management API answers at all.
-                words = self._last_words()
+                words = self._log.last_words()
                 raise ServingError(f"TorchServe refused the archive{words}") from None
             except (OSError, http.client.HTTPException, ValueError):
                 found = []
             if len(found) >= workers and all(worker["status"] == "READY" for worker in found):
                 return
-            if _LOAD_FAILED.search(self._log()):
+            if _LOAD_FAILED.search(self._log.text()):
                 # The traceback follows the first line in pieces.
                 time.sleep(0.2)
-                raise ServingError(f"the model cannot be loaded{self._last_words()}")
+                raise ServingError(f"the model cannot be loaded{self._log.last_words()}")
             time.sleep(0.05)
-        raise ServingError(f"TorchServe was not ready within {timeout_s:g} s{self._last_words()}")
-
-    def _last_words(self) -> str:
-        """Picks the line of the log that most likely names the cause."""
-        lines = self._log().splitlines()
-        named = [
-            line
-            for line in lines
-            if re.search(r"\b\w+(Error|Exception)\b: ", line) and _SAYS_NOTHING not in line
-        ]
-        words = [line for line in named or lines if line.strip()]
-        if not words:
-            return ""
-        cause = re.sub(r"^\S+ (WARN|ERROR|INFO)\s+\S+ ", "", words[-1])
-        return f": {cause.strip()[:400]}"
-
-    def _log(self) -> str:
-        """Gives the end of what this server, not one before it, wrote to the log."""
-        try:
-            with self.log_path.open("rb") as file:
-                end = file.seek(0, os.SEEK_END)
-                file.seek(max(self._log_start, end - _LOG_TAIL_BYTES))
-                return file.read(_LOG_TAIL_BYTES).decode(errors="replace")
-        except OSError:
-            return ""
+        raise ServingError(
+            f"TorchServe was not ready within {timeout_s:g} s{self._log.last_words()}"
+        )
 
     def stop(self, *, grace_s: float = 0.0) -> None:
         """Ends the server, its workers and its files; a second call does nothing.
@@ -274,6 +266,7 @@ class TorchServe:
         except subprocess.TimeoutExpired:
             self._guard.kill()
             self._guard.wait()
+        self._log.ended()
         shutil.rmtree(self._home, ignore_errors=True)
 
 

@@ -14,8 +14,9 @@ from boto3.session import Session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from defectscope.client.sessions import open_client, open_session, set_up_fault
 from defectscope.deploy import sdk
-from defectscope.errors import AccessDeniedError, DeployError
+from defectscope.errors import AccessDeniedError, DefectscopeError, DeployError
 
 _MISSING = re.compile(r"could not find|not found|does not exist|cannot find|no such", re.I)
 _MISSING_CODES = frozenset(
@@ -75,7 +76,7 @@ class Account:
         session: Session | None = None,
         typed: bool | None = None,
     ) -> None:
-        self.session = session or Session(region_name=region)
+        self.session = session or open_session(region)
         self.region = region or self.session.region_name
         self.endpoint_url = endpoint_url
         self.typed = sdk.installed() if typed is None else typed
@@ -84,8 +85,8 @@ class Account:
     def client(self, service: str) -> Any:
         """Gives the boto3 client of a service, made once."""
         if service not in self._clients:
-            factory: Any = self.session.client
-            self._clients[service] = factory(
+            self._clients[service] = open_client(
+                self.session,
                 service,
                 region_name=self.region,
                 endpoint_url=self.endpoint_url,
@@ -112,7 +113,7 @@ class Account:
         except ClientError as error:
             raise _translated(call, error) from error
         except BotoCoreError as error:
-            raise DeployError(f"{call.service}.{call.operation}: {error}") from error
+            raise _unmade(call, error) from error
 
     def find(self, call: Call) -> dict[str, Any] | None:
         """Makes a call that describes something; None when there is no such thing.
@@ -129,7 +130,7 @@ class Account:
                 return None
             raise _translated(call, error) from error
         except BotoCoreError as error:
-            raise DeployError(f"{call.service}.{call.operation}: {error}") from error
+            raise _unmade(call, error) from error
 
 
 class Transaction:
@@ -185,6 +186,10 @@ class Transaction:
         self._show(label)
         return answer
 
+    def tell(self, line: str) -> None:
+        """Shows a line that goes with no step."""
+        self._show(line)
+
     def to_json(self) -> str:
         """Gives the calls so far as a JSON list."""
         return json.dumps([call.as_dict() for call in self.calls], indent=2, default=str)
@@ -225,6 +230,11 @@ def _translated(call: Call, error: ClientError) -> DeployError | AccessDeniedErr
     text = f"{call.service}.{call.operation}: {reason} [{code}]"
     kind = AccessDeniedError if "AccessDenied" in code or "Token" in code else DeployError
     return kind(text, request_id=metadata.get("RequestId"))
+
+
+def _unmade(call: Call, error: BotoCoreError) -> DefectscopeError:
+    fault = set_up_fault(error)
+    return fault or DeployError(f"{call.service}.{call.operation}: {error}")
 
 
 def _silent(_line: str) -> None:

@@ -1,10 +1,9 @@
-"""Endpoints made, changed, watched, listed and deleted."""
+"""Endpoints made, watched, listed and deleted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from defectscope.deploy import scaling
@@ -15,64 +14,11 @@ from defectscope.deploy.endpoint_spec import (
     endpoint_resource,
     model_resource,
 )
-from defectscope.errors import DeployError, InvalidParameterError
+from defectscope.errors import DeployError
 
 Watcher = Callable[[str, float], None]
 _BUSY = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 _POLL_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Rollout:
-    """How traffic moves to a new configuration, and what takes it back.
-
-    Attributes:
-        kind: `all_at_once`, `canary` or `linear`.
-        step_percent: Share of the capacity in the canary or in each linear step.
-        wait_s: Seconds between shifts, while alarms are watched.
-        alarms: CloudWatch alarms; any of them rings and AWS rolls back by itself.
-        terminate_wait_s: Seconds until the old fleet goes.
-        max_s: Longest time for the whole deployment.
-    """
-
-    kind: str = "canary"
-    step_percent: int = 10
-    wait_s: int = 300
-    alarms: tuple[str, ...] = ()
-    terminate_wait_s: int = 300
-    max_s: int = 3600
-
-    def config(self) -> dict[str, Any]:
-        """Gives the DeploymentConfig.
-
-        Raises:
-            InvalidParameterError: The kind or the step is none that AWS takes.
-        """
-        names = {"all_at_once": "ALL_AT_ONCE", "canary": "CANARY", "linear": "LINEAR"}
-        if self.kind not in names:
-            raise InvalidParameterError(f"a rollout is {', '.join(names)}, not {self.kind!r}")
-        # Source: Amazon SageMaker API reference, TrafficRoutingConfig: a canary is at most 50 %
-        # of the fleet, a linear step 10 to 50 %.
-        low = 10 if self.kind == "linear" else 1
-        if self.kind != "all_at_once" and not low <= self.step_percent <= 50:
-            raise InvalidParameterError(f"a {self.kind} step is {low} to 50 percent")
-        routing: dict[str, Any] = {
-            "Type": names[self.kind],
-            "WaitIntervalInSeconds": self.wait_s,
-        }
-        if self.kind != "all_at_once":
-            size = {"Type": "CAPACITY_PERCENT", "Value": self.step_percent}
-            routing["CanarySize" if self.kind == "canary" else "LinearStepSize"] = size
-        return without_none(
-            BlueGreenUpdatePolicy={
-                "TrafficRoutingConfiguration": routing,
-                "TerminationWaitInSeconds": self.terminate_wait_s,
-                "MaximumExecutionTimeoutInSeconds": self.max_s,
-            },
-            AutoRollbackConfiguration={"Alarms": [{"AlarmName": a} for a in self.alarms]}
-            if self.alarms
-            else None,
-        )
 
 
 def create_endpoint(spec: EndpointSpec, transaction: Transaction) -> None:
@@ -82,7 +28,7 @@ def create_endpoint(spec: EndpointSpec, transaction: Transaction) -> None:
         DeployError: A call failed, or the endpoint exists with another configuration. Whatever
             this call made is removed again.
     """
-    config_name = _config(spec, transaction)
+    config_name = ensure_config(spec, transaction)
     resource = endpoint_resource(spec, config_name)
     there = None if transaction.dry_run else transaction.account.find(resource.find)
     if there is not None and there.get("EndpointConfigName") != config_name:
@@ -96,46 +42,6 @@ def exists(endpoint_name: str, transaction: Transaction) -> bool:
     """Says whether there is such an endpoint; in a dry run there never is."""
     call = Call("sagemaker", "describe_endpoint", {"EndpointName": endpoint_name})
     return not transaction.dry_run and transaction.account.find(call) is not None
-
-
-def update_endpoint(
-    spec: EndpointSpec, transaction: Transaction, rollout: Rollout | None = None
-) -> bool:
-    """Moves an endpoint to a new configuration; says whether there was anything to do.
-
-    AWS itself watches the alarms and rolls back; `wait` then reports the failed update.
-
-    Raises:
-        DeployError: There is no such endpoint, or a call failed.
-    """
-    identity = {"EndpointName": spec.name}
-    there = None
-    if not transaction.dry_run:
-        there = transaction.account.find(Call("sagemaker", "describe_endpoint", identity))
-        if there is None:
-            raise DeployError(f"there is no endpoint {spec.name}: create_endpoint makes it")
-    config_name = _config(spec, transaction)
-    if there is not None and there.get("EndpointConfigName") == config_name:
-        return False
-    request = without_none(
-        **identity,
-        EndpointConfigName=config_name,
-        # Serverless endpoints are always replaced at once.
-        DeploymentConfig=rollout.config() if rollout and not spec.serverless else None,
-    )
-    transaction.run(
-        Call("sagemaker", "update_endpoint", request), f"endpoint {spec.name}: updating"
-    )
-    return True
-
-
-def set_weights(endpoint_name: str, weights: Mapping[str, float], transaction: Transaction) -> None:
-    """Shifts traffic between the variants of an endpoint."""
-    desired = [{"VariantName": k, "DesiredWeight": v} for k, v in weights.items()]
-    request = {"EndpointName": endpoint_name, "DesiredWeightsAndCapacities": desired}
-    transaction.run(
-        Call("sagemaker", "update_endpoint_weights_and_capacities", request), "weights: set"
-    )
 
 
 def apply_scaling(calls: Sequence[Call], transaction: Transaction, endpoint_name: str) -> None:
@@ -264,7 +170,8 @@ def list_endpoints(account: Account, *, prefix: str | None = None) -> Iterator[d
             return
 
 
-def _config(spec: EndpointSpec, transaction: Transaction) -> str:
+def ensure_config(spec: EndpointSpec, transaction: Transaction) -> str:
+    """Makes the models and the configuration of an endpoint; gives the configuration's name."""
     models: list[str] = []
     for variant in spec.variants:
         resource = model_resource(spec, variant)

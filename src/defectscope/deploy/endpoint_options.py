@@ -63,7 +63,9 @@ def add_options(made: argparse.ArgumentParser) -> None:
     )
     size = made.add_argument_group("capacity")
     size.add_argument("--instance-type", default="ml.c6i.2xlarge", help="default: %(default)s")
-    size.add_argument("--instances", type=int, default=1, help="at first (default: %(default)s)")
+    size.add_argument(
+        "--instances", type=int, help="at first (default: 1, or what an endpoint has now)"
+    )
     size.add_argument("--max-instances", type=int, help="scale automatically up to so many")
     size.add_argument("--min-instances", type=int, help="scale down to so many (async: 0)")
     size.add_argument(
@@ -81,6 +83,12 @@ def add_options(made: argparse.ArgumentParser) -> None:
     queue.add_argument("--async-failures", metavar="S3_URI", help="prefix for failures")
     queue.add_argument("--success-topic", metavar="ARN", help="SNS topic told of each success")
     queue.add_argument("--error-topic", metavar="ARN", help="SNS topic told of each failure")
+    queue.add_argument(
+        "--staging",
+        metavar="S3_URI",
+        help="where clients put what is too large for a call; `Client.for_endpoint` reads it from "
+        "a tag (default for an asynchronous endpoint: staging beside --async-output)",
+    )
     guard = made.add_argument_group("network, keys, capture")
     guard.add_argument("--subnet", action="append", default=[], help="subnet of a VPC")
     guard.add_argument("--security-group", action="append", default=[], help="group in the VPC")
@@ -132,7 +140,17 @@ def spec_from(options: argparse.Namespace, transaction: Transaction) -> Endpoint
         network=Network(tuple(options.subnet), tuple(options.security_group), options.isolated),
         kms_key_id=options.kms_key,
         tags=pairs(options.tag, "--tag"),
+        staging_uri=options.staging or _staging_beside(options.async_output),
     )
+
+
+def _staging_beside(async_output: str | None) -> str | None:
+    """Gives the place beside that of an asynchronous endpoint's reports."""
+    if async_output is None:
+        return None
+    bucket, _, prefix = async_output.removeprefix("s3://").rstrip("/").partition("/")
+    parent = prefix.rpartition("/")[0]
+    return "/".join(part for part in (f"s3://{bucket}", parent, "staging") if part)
 
 
 def scaling_from(options: argparse.Namespace, spec: EndpointSpec) -> list[Call]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from defectscope.client.settings import STAGING_TAG
 from defectscope.deploy.calls import Call, Resource, fingerprint, tag_list, without_none
 from defectscope.deploy.limits import Limits
 from defectscope.errors import InvalidParameterError
+
+# Source: Amazon SageMaker API reference, ProductionVariant: each 60 to 3600 s.
+_DOWNLOAD_S = 1200
+_FIRST_PING_S = 600
+START_S = 300 + _DOWNLOAD_S + _FIRST_PING_S
+"""How long a fleet may take until it serves: instances, the archive, the container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class Variant:
         model_data_url: s3:// address of model.tar.gz.
         model_package_arn: A registered model in place of `image` and `model_data_url`.
         instance_type: Type of the instances.
-        instance_count: How many at first.
+        instance_count: How many at first; None for what there is, and 1 where there is none.
         weight: Share of the calls, relative to the other variants.
         environment: Variables of the container, besides those that the limits set.
     """
@@ -104,7 +111,7 @@ class Variant:
     model_data_url: str | None = None
     model_package_arn: str | None = None
     instance_type: str = "ml.c6i.2xlarge"
-    instance_count: int = 1
+    instance_count: int | None = None
     weight: float = 1.0
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -130,6 +137,7 @@ class EndpointSpec:
         network: VPC and isolation.
         kms_key_id: Key for volumes, asynchronous output and captured data.
         tags: Tags of everything made.
+        staging_uri: Where clients put what is too large for a call; told by a tag.
     """
 
     name: str
@@ -142,6 +150,7 @@ class EndpointSpec:
     network: Network = field(default_factory=Network)
     kms_key_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    staging_uri: str | None = None
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
@@ -155,10 +164,19 @@ class EndpointSpec:
                 "serverless endpoints have no asynchronous calls, data capture or VPC"
             )
 
+    def with_counts(self, counts: Mapping[str, int]) -> EndpointSpec:
+        """Gives the endpoint with instances filled in where they were left open."""
+        variants = [
+            replace(v, instance_count=counts.get(v.name)) if v.instance_count is None else v
+            for v in self.variants
+        ]
+        return replace(self, variants=tuple(variants))
+
     @property
     def all_tags(self) -> dict[str, str]:
         """The caller's tags and those that say what this is and how it may be called."""
-        return {"defectscope:endpoint": self.name, **self.limits.tags(), **self.tags}
+        staging = {STAGING_TAG: self.staging_uri} if self.staging_uri else {}
+        return {"defectscope:endpoint": self.name, **self.limits.tags(), **staging, **self.tags}
 
 
 def model_resource(spec: EndpointSpec, variant: Variant) -> Resource:
@@ -239,10 +257,9 @@ def _variant(spec: EndpointSpec, variant: Variant, model: str) -> dict[str, Any]
     return {
         **head,
         "InstanceType": variant.instance_type,
-        "InitialInstanceCount": variant.instance_count,
-        # Source: Amazon SageMaker API reference, ProductionVariant: 60 to 3600 s.
-        "ModelDataDownloadTimeoutInSeconds": 1200,
-        "ContainerStartupHealthCheckTimeoutInSeconds": 600,
+        "InitialInstanceCount": 1 if variant.instance_count is None else variant.instance_count,
+        "ModelDataDownloadTimeoutInSeconds": _DOWNLOAD_S,
+        "ContainerStartupHealthCheckTimeoutInSeconds": _FIRST_PING_S,
     }
 
 

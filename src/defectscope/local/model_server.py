@@ -8,13 +8,14 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from defectscope.container.bodies import STAND_IN, copy, handing_over, kept_in
 from defectscope.container.torchserve import TorchServe
-from defectscope.errors import LocalError, ServingError
+from defectscope.errors import LocalError, OverloadedError, ServingError
 from defectscope.local.archives import ModelSpec, fetch_archive
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
@@ -199,10 +200,18 @@ class ModelServer:
         if server is None:
             raise ModelUnreachableError("the model's server is being restarted")
         deadline = time.monotonic() + timeout_s
+        fields = list(headers.items())
         connection = server.connect(timeout_s)
-        with contextlib.closing(connection):
+        with contextlib.closing(connection), contextlib.ExitStack() as kept:
             try:
-                return _exchange(connection, body, size, headers, deadline, answer_limit)
+                if server.body_folder is not None:
+                    given = body
+                    path = kept.enter_context(kept_in(server.body_folder, lambda f: copy(given, f)))
+                    fields = handing_over(path, fields)
+                    body, size = STAND_IN, len(STAND_IN)
+                return _exchange(connection, body, size, fields, deadline, answer_limit)
+            except OverloadedError as error:
+                raise ModelBusyError(error.message) from None
             except TimeoutError:
                 raise ModelTimeoutError(f"no answer within {timeout_s:g} s") from None
             except (OSError, http.client.HTTPException) as error:
@@ -225,12 +234,12 @@ def _exchange(
     connection: http.client.HTTPConnection,
     body: IO[bytes] | bytes,
     size: int,
-    headers: Mapping[str, str],
+    headers: Sequence[tuple[str, str]],
     deadline: float,
     answer_limit: int | None,
 ) -> ModelAnswer:
     connection.putrequest("POST", "/invocations", skip_accept_encoding=True)
-    for name, value in headers.items():
+    for name, value in headers:
         connection.putheader(name, value)
     connection.putheader("Content-Length", str(size))
     connection.endheaders()

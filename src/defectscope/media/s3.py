@@ -10,6 +10,7 @@ from defectscope.errors import (
     MediaRefusedError,
     MediaUnavailableError,
     UnreadableMediaError,
+    UsageError,
 )
 from defectscope.media.ranged import RangedFile
 
@@ -53,12 +54,13 @@ def open_object(uri: str, *, client: Any | None = None) -> RangedFile:
         MediaRefusedError: The address is not one of an object.
         MediaNotFoundError: There is no such object, or it may not be read.
         MediaUnavailableError: S3 does not answer.
+        UsageError: AWS_PROFILE names no profile.
     """
     bucket, separator, key = uri.removeprefix("s3://").partition("/")
     if not uri.startswith("s3://") or not (bucket and separator and key):
         raise MediaRefusedError("an S3 address reads s3://bucket/key")
-    s3 = default_client() if client is None else client
     try:
+        s3 = default_client() if client is None else client
         head = cast("dict[str, Any]", s3.head_object(Bucket=bucket, Key=key))
     except Exception as error:
         raise _translated(error, uri) from None
@@ -82,7 +84,14 @@ def open_object(uri: str, *, client: Any | None = None) -> RangedFile:
 
 def _translated(error: Exception, uri: str) -> Exception:
     """Turns botocore's errors into ours; anything else stays what it is."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        CredentialRetrievalError,
+        NoCredentialsError,
+        PartialCredentialsError,
+        ProfileNotFound,
+    )
 
     if isinstance(error, ClientError):
         detail = cast("dict[str, Any]", error.response)
@@ -92,6 +101,10 @@ def _translated(error: Exception, uri: str) -> Exception:
         if code in ("412", "PreconditionFailed"):
             return UnreadableMediaError(f"{uri}: the object changed while it was read")
         return MediaUnavailableError(f"{uri}: S3 answered {code or 'an error'}")
+    if isinstance(error, ProfileNotFound):
+        return UsageError(f"{error}: AWS_PROFILE names it")
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
+        return MediaNotFoundError(f"{uri}: there are no AWS credentials to read it with")
     if isinstance(error, BotoCoreError):
         # Its text can hold host names and credentials' sources; the kind says enough.
         return MediaUnavailableError(f"{uri}: S3 cannot be reached ({type(error).__name__})")

@@ -6,8 +6,8 @@ import contextlib
 import io
 import time
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import PurePosixPath
-from typing import IO, Any, cast
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, BinaryIO, cast
 
 from defectscope.analysis import MeasuredAsset, join_segments, measure_asset
 from defectscope.detectors import load_all, names, not_installed
@@ -49,7 +49,7 @@ class OpenAsset:
         detectors: Sequence[Detector],
         opened: contextlib.ExitStack,
         reader: Reader | None,
-        media: bytes | RangedFile | None,
+        media: bytes | BinaryIO | RangedFile | None,
         deadline_s: float,
     ) -> None:
         self.detectors = tuple(detectors)
@@ -156,9 +156,8 @@ def open_asset(
     if request.merge is not None:
         return OpenAsset(request, detectors, opened, None, None, deadline_s)
     with contextlib.ExitStack() as pending:
-        media = request.media if request.uri is None else open_uri(request.uri, settings)
-        assert media is not None
-        if isinstance(media, RangedFile):
+        media = open_uri(request.uri, settings) if request.uri else uploaded(request.media)
+        if not isinstance(media, bytes):
             pending.callback(media.close)
         side = None
         if request.captions_uri is not None:
@@ -173,6 +172,17 @@ def open_asset(
         pending.enter_context(reader)
         opened = pending.pop_all()
     return OpenAsset(request, detectors, opened, reader, media, deadline_s)
+
+
+def uploaded(media: bytes | Path | None) -> bytes | BinaryIO:
+    """Returns an upload as something to read from: a file is opened, and never as a path.
+
+    Raises:
+        ServingError: A request that has passed the codec holds neither media nor an address.
+    """
+    if media is None:
+        raise ServingError("a request without media")
+    return media.open("rb") if isinstance(media, Path) else media
 
 
 def open_uri(uri: str, settings: ServingSettings, *, limit_bytes: int | None = None) -> RangedFile:

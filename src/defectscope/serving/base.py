@@ -35,6 +35,7 @@ from defectscope.serving.codec import (
     split_lines,
     to_text,
 )
+from defectscope.serving.handover import TYPE_HEADER, handed_over, is_trial
 from defectscope.serving.metrics import Metrics
 from defectscope.serving.settings import ServingSettings
 
@@ -95,7 +96,8 @@ class Handler(Generic[Opened, Result]):
 
     def __init__(self) -> None:
         self.settings = ServingSettings()
-        self._metrics = Metrics(ServingSettings(metrics="off"), "")
+        self._uncounted = Metrics(ServingSettings(metrics="off"), "")
+        self._metrics = self._uncounted
         self._streams = threading.BoundedSemaphore(self.settings.streams_per_worker)
 
     def preprocess(self, request: AnalysisRequest) -> Opened:
@@ -121,7 +123,9 @@ class Handler(Generic[Opened, Result]):
     def load_models(self) -> None:
         """Loads what requests will need, when the worker starts."""
 
-    def count(self, answer: Mapping[str, Any], wall_s: float, request_id: str) -> None:
+    def count(
+        self, metrics: Metrics, answer: Mapping[str, Any], wall_s: float, request_id: str
+    ) -> None:
         """Writes metrics of one answer."""
 
     def initialize(self, ctx: Context) -> None:
@@ -147,7 +151,8 @@ class Handler(Generic[Opened, Result]):
                 for name, value in ctx.get_all_request_header(index).items()
                 if isinstance(value, str)
             }
-            response = self.respond(row.get("body", row.get("data")), headers, request_id)
+            body = row.get("body", row.get("data"))
+            response = self.respond(body, headers, request_id)
             with contextlib.suppress(ValueError):
                 phrase = HTTPStatus(response.status).phrase
                 ctx.set_response_status(code=response.status, phrase=phrase, idx=index)
@@ -163,34 +168,36 @@ class Handler(Generic[Opened, Result]):
             headers: By lower-case name.
             request_id: Named in every error.
         """
-        kind = headers.get("content-type")
-        if is_lines(kind):
-            try:
-                lines = split_lines(body, self.settings)
-            except Exception as error:
-                status, answer = self._failure(error, request_id, None)
-                return HttpAnswer(status, JSON, to_text(answer))
-            with ThreadPoolExecutor(self.settings.streams_per_worker) as pool:
-                answered = pool.map(partial(self._answer_line, request_id=request_id), lines)
-                # No newline after the last: SageMaker's AssembleWith=Line adds its own.
-                return HttpAnswer(200, JSON_LINES, "\n".join(text for _, text in answered))
+        metrics = self._uncounted if is_trial(headers) else self._metrics
         try:
-            request = read_request(body, kind, headers.get(_OPTIONS_HEADER), self.settings)
+            file = handed_over(headers)
+            kind = headers.get("content-type" if file is None else TYPE_HEADER.lower())
+            given = body if file is None else file
+            if is_lines(kind):
+                lines = split_lines(given, self.settings)
+                with ThreadPoolExecutor(self.settings.streams_per_worker) as pool:
+                    answer = partial(self._answer_line, request_id=request_id, metrics=metrics)
+                    # No newline after the last: SageMaker's AssembleWith=Line adds its own.
+                    texts = [text for _, text in pool.map(answer, lines)]
+                return HttpAnswer(200, JSON_LINES, "\n".join(texts))
+            request = read_request(given, kind, headers.get(_OPTIONS_HEADER), self.settings)
         except Exception as error:
-            status, answer = self._failure(error, request_id, None)
-            return HttpAnswer(status, JSON, to_text(answer))
-        status, text = self._answer(request, request_id)
+            status, failure = _failure(error, request_id, None, metrics)
+            return HttpAnswer(status, JSON, to_text(failure))
+        status, text = self._answer(request, request_id, metrics)
         return HttpAnswer(status, JSON, text)
 
-    def _answer_line(self, line: bytes, request_id: str) -> tuple[int, str]:
+    def _answer_line(self, line: bytes, request_id: str, metrics: Metrics) -> tuple[int, str]:
         try:
             request = read_line(line)
         except Exception as error:
-            status, answer = self._failure(error, request_id, _id_of(line))
+            status, answer = _failure(error, request_id, _id_of(line), metrics)
             return status, to_text(answer)
-        return self._answer(request, request_id)
+        return self._answer(request, request_id, metrics)
 
-    def _answer(self, request: AnalysisRequest, request_id: str) -> tuple[int, str]:
+    def _answer(
+        self, request: AnalysisRequest, request_id: str, metrics: Metrics
+    ) -> tuple[int, str]:
         began_s = time.perf_counter()
         try:
             if not self._streams.acquire(timeout=_PATIENCE_S):
@@ -203,29 +210,11 @@ class Handler(Generic[Opened, Result]):
             finally:
                 self._streams.release()
         except Exception as error:
-            status, answer = self._failure(error, request_id, request.id)
+            status, answer = _failure(error, request_id, request.id, metrics)
             return status, to_text(answer)
         wall_s = time.perf_counter() - began_s
-        self.count(answer, wall_s, request_id)
+        self.count(metrics, answer, wall_s, request_id)
         return 200, text
-
-    def _failure(
-        self, error: Exception, request_id: str, record_id: str | None
-    ) -> tuple[int, dict[str, Any]]:
-        """Maps an error to its status and answer; what is not ours stays in the log."""
-        if isinstance(error, MemoryError):
-            known: DefectscopeError = OverloadedError("the worker ran out of memory")
-        elif isinstance(error, DefectscopeError):
-            known = error
-        else:
-            known = DefectscopeError("internal error")
-        self._metrics.failed(known.code, request_id)
-        answer = encode_error(known, request_id, record_id)
-        if known.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            # Paths and hashes of this container are for its operator, not for the caller.
-            _LOG.error("request %s failed", request_id, exc_info=error)
-            answer["error"]["message"] = "internal error; the log has it under this request id"
-        return known.http_status, answer
 
 
 class DetectorHandler(Handler[OpenAsset, MeasuredAsset]):
@@ -245,9 +234,30 @@ class DetectorHandler(Handler[OpenAsset, MeasuredAsset]):
         for name in self.serves:
             load(name)
 
-    def count(self, answer: Mapping[str, Any], wall_s: float, request_id: str) -> None:
+    def count(
+        self, metrics: Metrics, answer: Mapping[str, Any], wall_s: float, request_id: str
+    ) -> None:
         """Counts the asset and its findings."""
-        self._metrics.analyzed(answer, wall_s=wall_s, request_id=request_id)
+        metrics.analyzed(answer, wall_s=wall_s, request_id=request_id)
+
+
+def _failure(
+    error: Exception, request_id: str, record_id: str | None, metrics: Metrics
+) -> tuple[int, dict[str, Any]]:
+    """Maps an error to its status and answer; what is not ours stays in the log."""
+    if isinstance(error, MemoryError):
+        known: DefectscopeError = OverloadedError("the worker ran out of memory")
+    elif isinstance(error, DefectscopeError):
+        known = error
+    else:
+        known = DefectscopeError("internal error")
+    metrics.failed(known.code, request_id)
+    answer = encode_error(known, request_id, record_id)
+    if known.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Paths and hashes of this container are for its operator, not for the caller.
+        _LOG.error("request %s failed", request_id, exc_info=error)
+        answer["error"]["message"] = "internal error; the log has it under this request id"
+    return known.http_status, answer
 
 
 def _id_of(line: bytes) -> str | None:

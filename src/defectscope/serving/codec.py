@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
 
 from defectscope.errors import (
@@ -25,8 +26,15 @@ from defectscope.serving.settings import ServingSettings
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
 _LINES = frozenset({JSON_LINES, "application/x-jsonlines", "application/x-ndjson"})
-_MEDIA = frozenset({"application/octet-stream", "application/mxf", "application/mp4"})
+# Source: Amazon S3 API reference, PutObject: binary/octet-stream is what an object is called that
+# was stored without a type.
+_MEDIA = frozenset(
+    {"application/octet-stream", "application/mxf", "application/mp4", "binary/octet-stream"}
+)
 _MAX_ID_CHARACTERS = 256
+
+Body = bytes | bytearray | str | Path | None
+"""What a request carries: bytes, text, or the file that holds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +42,7 @@ class AnalysisRequest:
     """One asset to judge, or segments to merge: exactly one of `media`, `uri`, `merge` is set.
 
     Attributes:
-        media: The uploaded bytes.
+        media: The uploaded bytes, or the file that holds them.
         uri: Address of the media, not yet checked against the policy.
         start_s: First instant to judge, seconds from the first frame.
         end_s: First instant not to judge; None judges to the end.
@@ -46,7 +54,7 @@ class AnalysisRequest:
         merge: Reports of consecutive segments, with measurements.
     """
 
-    media: bytes | None = None
+    media: bytes | Path | None = None
     uri: str | None = None
     start_s: float | None = None
     end_s: float | None = None
@@ -78,7 +86,7 @@ def is_lines(content_type: str | None) -> bool:
 
 
 def read_request(
-    body: bytes | bytearray | str | Mapping[str, Any] | None,
+    body: Body | Mapping[str, Any],
     content_type: str | None,
     options: str | None,
     settings: ServingSettings,
@@ -86,7 +94,8 @@ def read_request(
     """Reads a body that holds one asset.
 
     Args:
-        body: The raw bytes; text or an object where the server has decoded JSON already.
+        body: The raw bytes or the file that holds them; text or an object where the server has
+            decoded JSON already.
         content_type: The Content-Type header.
         options: JSON object that stands beside an upload, the SageMaker custom attributes:
             the fields of a record without `uri`.
@@ -100,37 +109,30 @@ def read_request(
     kind = media_type(content_type)
     if isinstance(body, Mapping):
         return _record(body)
-    raw = body.encode() if isinstance(body, str) else body
-    if raw is not None and len(raw) > settings.max_body_bytes:
-        raise BodyTooLargeError(
-            f"the body has {len(raw)} bytes, the limit is {settings.max_body_bytes}"
-        )
+    _check_size(body, settings)
     if kind == JSON:
-        return _record(parse_json(bytes(raw or b"")))
+        return _record(parse_json(_bytes_of(body)))
     if kind in _MEDIA or kind.startswith(("video/", "audio/")):
         record = parse_json(options.encode()) if options and options.strip() else {}
         if not isinstance(record, Mapping):
             raise MalformedRequestError("the custom attributes must be a JSON object")
-        return _record(cast("Mapping[str, Any]", record), media=bytes(raw or b""))
+        media = body if isinstance(body, Path) else _bytes_of(body)
+        return _record(cast("Mapping[str, Any]", record), media=media)
     raise UnsupportedContentTypeError(
         f"content type {kind or 'missing'!r}: send video/*, audio/*, application/octet-stream, "
         f"{JSON} or {JSON_LINES}"
     )
 
 
-def split_lines(body: bytes | bytearray | str | None, settings: ServingSettings) -> list[bytes]:
+def split_lines(body: Body, settings: ServingSettings) -> list[bytes]:
     """Splits an application/jsonlines body into its records; blank lines hold none.
 
     Raises:
         BodyTooLargeError: More bytes than the limit.
         MalformedRequestError: No record at all, or more than the limit.
     """
-    raw = body.encode() if isinstance(body, str) else bytes(body or b"")
-    if len(raw) > settings.max_body_bytes:
-        raise BodyTooLargeError(
-            f"the body has {len(raw)} bytes, the limit is {settings.max_body_bytes}"
-        )
-    lines = [line for line in raw.split(b"\n") if line.strip()]
+    _check_size(body, settings)
+    lines = [line for line in _bytes_of(body).split(b"\n") if line.strip()]
     if not lines:
         raise MalformedRequestError("the body holds no record")
     if len(lines) > settings.max_records:
@@ -138,6 +140,26 @@ def split_lines(body: bytes | bytearray | str | None, settings: ServingSettings)
             f"the body holds {len(lines)} records, the limit is {settings.max_records}"
         )
     return lines
+
+
+def _check_size(body: Body, settings: ServingSettings) -> None:
+    size = _size_of(body)
+    if size > settings.max_body_bytes:
+        raise BodyTooLargeError(
+            f"the body has {size} bytes, the limit is {settings.max_body_bytes}"
+        )
+
+
+def _size_of(body: Body) -> int:
+    if isinstance(body, Path):
+        return body.stat().st_size
+    return len(body.encode() if isinstance(body, str) else body or b"")
+
+
+def _bytes_of(body: Body) -> bytes:
+    if isinstance(body, Path):
+        return body.read_bytes()
+    return body.encode() if isinstance(body, str) else bytes(body or b"")
 
 
 def read_line(line: bytes) -> AnalysisRequest:
@@ -189,7 +211,7 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def _record(data: Any, media: bytes | None = None) -> AnalysisRequest:
+def _record(data: Any, media: bytes | Path | None = None) -> AnalysisRequest:
     if not isinstance(data, Mapping):
         raise MalformedRequestError("a record must be a JSON object")
     record = cast("Mapping[str, Any]", data)
@@ -203,7 +225,7 @@ def _record(data: Any, media: bytes | None = None) -> AnalysisRequest:
     request = AnalysisRequest(media=media, **values)
     if media is None and (request.uri is None) == (request.merge is None):
         raise MalformedRequestError("a record needs either uri or merge")
-    if media is not None and not media:
+    if media is not None and not _size_of(media):
         raise MalformedRequestError("the body is empty")
     if request.merge is not None and set(values) - {"merge", "id", "measurements"}:
         raise MalformedRequestError("merge goes with id and measurements only")

@@ -9,7 +9,9 @@ Source: Amazon CloudWatch user guide, "Specification: Embedded metric format".
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import resource
 import sys
@@ -22,6 +24,7 @@ from typing import Any
 
 from defectscope.serving.settings import ServingSettings
 
+_LOG = logging.getLogger("defectscope.serving")
 _STATM = Path("/proc/self/statm")
 # Two lines must not be torn apart by threads that write at the same time.
 _LOCK = threading.Lock()
@@ -102,13 +105,21 @@ class Metrics:
             **{name: value for name, (value, _) in values.items()},
             "request_id": request_id,
         }
-        line = json.dumps(record) + "\n"
+        self._write(json.dumps(record) + "\n")
+
+    def _write(self, line: str) -> None:
+        """Writes one record. What cannot be written is lost; no request fails for it."""
         with _LOCK:
-            if self._target == "stdout":
+            if self._target != "stdout":
+                try:
+                    # One write of a short line to a file opened for appending stays whole between
+                    # processes too.
+                    with open(self._target, "a", encoding="utf-8") as file:
+                        file.write(line)
+                    return
+                except OSError as error:
+                    _LOG.warning("metrics go to stdout: %s: %s", self._target, error.strerror)
+                    self._target = "stdout"
+            with contextlib.suppress(OSError, ValueError):
                 sys.stdout.write(line)
                 sys.stdout.flush()
-            else:
-                # One write of a short line to a file opened for appending stays whole between
-                # processes too.
-                with open(self._target, "a", encoding="utf-8") as file:
-                    file.write(line)

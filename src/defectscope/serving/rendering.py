@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from defectscope.errors import (
     InvalidParameterError,
@@ -20,7 +20,7 @@ from defectscope.errors import (
 )
 from defectscope.media import Limits
 from defectscope.media.ranged import RangedFile
-from defectscope.serving.assets import open_uri
+from defectscope.serving.assets import open_uri, uploaded
 from defectscope.serving.base import Handler
 from defectscope.serving.codec import AnalysisRequest
 from defectscope.serving.settings import ServingSettings
@@ -50,7 +50,7 @@ class RenderJob:
         deadline_s: When to give up, on the clock of `time.monotonic`.
     """
 
-    media: bytes | RangedFile
+    media: bytes | BinaryIO | RangedFile
     settings: RenderSettings
     container: Format
     together: bool
@@ -62,7 +62,7 @@ class RenderJob:
 
     def close(self) -> None:
         """Drops the file and its cache."""
-        if isinstance(self.media, RangedFile):
+        if not isinstance(self.media, bytes):
             self.media.close()
 
 
@@ -133,8 +133,7 @@ def open_render_job(request: AnalysisRequest, settings: ServingSettings) -> Rend
         raise InvalidParameterError("head names a file: the endpoint has its own")
     wanted = settings_from(given)
     load_device(wanted.device)
-    media = request.media if request.uri is None else open_uri(request.uri, settings)
-    assert media is not None
+    media = open_uri(request.uri, settings) if request.uri else uploaded(request.media)
     return RenderJob(
         media=media,
         settings=wanted,
