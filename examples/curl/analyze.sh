@@ -1,5 +1,5 @@
 #!/bin/sh
-# Judges a file with an endpoint, with nothing but curl: analyze.sh ENDPOINT_NAME MEDIA
+# Judges a file with an endpoint, with nothing but curl: analyze.sh ENDPOINT_NAME MEDIA [TYPE]
 #
 # Takes credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones,
 # AWS_SESSION_TOKEN; the region from AWS_REGION. They go through a private file, never through the
@@ -7,6 +7,7 @@
 set -eu
 endpoint=$1
 media=$2
+type=${3:-application/octet-stream}
 region=${AWS_REGION:?set AWS_REGION}
 : "${AWS_ACCESS_KEY_ID:?set AWS_ACCESS_KEY_ID}" "${AWS_SECRET_ACCESS_KEY:?set AWS_SECRET_ACCESS_KEY}"
 base=${AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME:-${AWS_ENDPOINT_URL:-https://runtime.sagemaker.$region.amazonaws.com}}
@@ -23,7 +24,7 @@ trap 'rm -f "$settings"' EXIT
 } > "$settings"
 
 curl --config "$settings" --silent --show-error --fail-with-body --max-time 65 \
-  --header "Content-Type: application/octet-stream" \
+  --header "Content-Type: $type" \
   --header "Accept: application/json" \
   --data-binary "@$media" \
   "$base/endpoints/$endpoint/invocations"

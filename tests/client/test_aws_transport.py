@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.server
 import io
 import json
+import os
 import socket
 import threading
 import time
 
 import boto3
+import botocore.session
 import pytest
 
 from defectscope.client import Client, RetryPolicy
@@ -218,3 +220,52 @@ def test_an_uploaded_stream_stays_open_and_is_sent_whole(aws, transport) -> None
     assert not stream.closed
     assert b"m" * 5000 in aws.seen[-1][2]
     assert b"skip" not in aws.seen[-1][2]
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """A machine on which AWS was never set up."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return monkeypatch
+
+
+def test_what_is_missing_on_a_machine_is_one_line(bare) -> None:
+    bare.setenv("AWS_PROFILE", "nope")
+    with pytest.raises(UsageError, match="no AWS profile 'nope', which AWS_PROFILE names"):
+        Client(endpoint_name="qc")
+    bare.delenv("AWS_PROFILE")
+    with Client(endpoint_name="qc") as client, pytest.raises(UsageError, match="no AWS region"):
+        client.analyze(b"media")
+    bare.setenv("AWS_REGION", "eu-west-1")
+    with (
+        Client(endpoint_name="qc", region="eu-west-1") as client,
+        pytest.raises(AccessDeniedError, match="no usable AWS credentials"),
+    ):
+        client.analyze(b"media")
+    with (
+        Client(endpoint_name="qc", region="eu-west-1", endpoint_url="nonsense") as client,
+        pytest.raises(UsageError, match="Invalid endpoint: nonsense"),
+    ):
+        client.analyze(b"media")
+
+
+def test_an_inline_request_needs_a_botocore_that_knows_it(aws, transport) -> None:
+    """`make test-lowest` runs this with the oldest boto3 that is declared, which does not."""
+    location = {"X-Amzn-SageMaker-OutputLocation": "s3://o/i"}
+    queued = (202, location, b'{"InferenceId": "i"}', 0)
+    aws.script = [queued]
+    model = botocore.session.get_session().get_service_model("sagemaker-runtime")
+    knows = "Body" in model.operation_model("InvokeEndpointAsync").input_shape.members
+    client = Client(async_endpoint_name="queued", transport=transport)
+    if knows:
+        assert client.submit("s3://media/film.mov").id
+    else:
+        with pytest.raises(UsageError, match=r"1\.43\.29 can: pass staging_uri="):
+            client.submit("s3://media/film.mov")
+    aws.script = [(200, {}, b"", 0), queued]
+    staged = Client(async_endpoint_name="queued", transport=transport, staging_uri="s3://w/x")
+    assert staged.submit("s3://media/film.mov").id

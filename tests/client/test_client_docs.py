@@ -45,11 +45,15 @@ class Cloud(http.server.BaseHTTPRequestHandler):
         else:
             self._answer(REPORT, {})
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._answer(None, {})
+
     def do_GET(self) -> None:
         self._answer(REPORT, {})
 
-    def _answer(self, body: dict, headers: dict) -> None:
-        data = json.dumps(body).encode()
+    def _answer(self, body: dict | None, headers: dict) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
         self.send_response(200)
         for name, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)

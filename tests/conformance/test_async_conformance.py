@@ -109,6 +109,13 @@ def test_the_answer_is_stored_where_the_call_said(endpoint, runtime, target):
 
 
 @pytest.mark.documented(INVOKE)
+def test_a_key_may_hold_any_letters(endpoint, runtime, target):
+    uri = target.put("async/in/Käse 日本 +.bin", b"some input")
+    answer = runtime.invoke_endpoint_async(EndpointName=endpoint, InputLocation=uri)
+    assert stored(target, answer["OutputLocation"]) == b"SOME INPUT"
+
+
+@pytest.mark.documented(INVOKE)
 def test_headers_reach_the_model(endpoint, runtime, target):
     uri = target.put("async/in/headers", b"headers")
     answer = runtime.invoke_endpoint_async(

@@ -107,6 +107,7 @@ def caller(cloud_environment, monkeypatch):
     for name in VARIABLES:
         monkeypatch.setenv(name, cloud_environment[name])
     monkeypatch.setenv("DEFECTSCOPE_ASYNC_ENDPOINT", "queued")
+    monkeypatch.setenv("DEFECTSCOPE_REQUESTS", "s3://work/requests/")
 
     def load(path: str):
         spec = importlib.util.spec_from_file_location("example", EXAMPLES / path)
@@ -190,6 +191,10 @@ def test_the_script_that_calls_an_endpoint(script, clip) -> None:
     done = script("call_endpoint", "fast", "--media", str(clip))
     assert done.stdout.split()[0] == "freeze"
     assert "1 verdicts in" in done.stderr
+    # An asynchronous one as well, with the clip staged where its tags say.
+    queued = script("call_endpoint", "queued")
+    assert queued.stdout.split()[0] == "freeze"
+    assert "1 verdicts in" in queued.stderr
 
 
 def test_curl(cloud_environment, clip, tmp_path) -> None:
@@ -206,6 +211,14 @@ def test_curl(cloud_environment, clip, tmp_path) -> None:
     )
     assert refused.returncode != 0
     assert "unreadable_media" in refused.stdout
+    form = subprocess.run(
+        [*command, str(clip), "application/x-www-form-urlencoded"],
+        capture_output=True,
+        text=True,
+        env=cloud_environment,
+    )
+    assert "unsupported_content_type" in form.stdout
+    assert "java" not in form.stdout
     assert cloud_environment["AWS_SECRET_ACCESS_KEY"] not in refused.stderr.split()
 
 
@@ -218,7 +231,8 @@ def test_lambda_queues_what_is_uploaded(caller, client, clip) -> None:
     }
     module = caller("lambda/handler.py")
     (queued,) = module.handler(event, None)["queued"]
-    module._client().close()
+    for service in ("s3", "sagemaker-runtime"):
+        module._client(service).close()
     assert queued["uri"] == "s3://media/new films/still+1.mp4"
     body = _wait_for(client, queued["report"])
     assert json.loads(body)["findings"] == _findings(clip)

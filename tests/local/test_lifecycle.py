@@ -95,8 +95,11 @@ def test_a_folder_with_other_things_is_neither_used_nor_removed(home):
 
 def test_a_port_in_use_is_told(home, local):
     port = int(local.endpoint_url.rsplit(":", 1)[1])
-    with pytest.raises(LocalError, match="did not start"):
+    with pytest.raises(LocalError) as refused:
         up(home=home, port=port)
+    assert refused.value.message == (
+        f"the local SageMaker did not start: port {port} cannot be had: Address already in use"
+    )
 
 
 def test_the_home_follows_the_environment(monkeypatch, tmp_path):

@@ -156,8 +156,13 @@ class HttpRequest:
         return self.target.split("?", 1)[0]
 
     def header(self, name: str) -> str | None:
-        """Gives one header field's value."""
-        return self.headers.get(name)
+        """Gives one header field's value, read as UTF-8 where it is; AWS's SDKs send that."""
+        value = self.headers.get(name)
+        try:
+            # http.server reads header fields as ISO 8859-1, byte by byte.
+            return value if value is None else value.encode("latin-1").decode()
+        except UnicodeError:
+            return value
 
     def scope(self) -> tuple[str | None, str | None]:
         """Gives region and service that the request was signed for; signatures are not checked."""

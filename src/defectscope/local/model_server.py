@@ -240,7 +240,7 @@ def _exchange(
 ) -> ModelAnswer:
     connection.putrequest("POST", "/invocations", skip_accept_encoding=True)
     for name, value in headers:
-        connection.putheader(name, value)
+        connection.putheader(name, value.encode())
     connection.putheader("Content-Length", str(size))
     connection.endheaders()
     # TorchServe answers 413 to a body above its limit before it has read it: the broken pipe of the

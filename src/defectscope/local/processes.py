@@ -69,8 +69,9 @@ def spawn(
     """Starts a supervisor; `attached` ones end with this process."""
     command = [
         sys.executable,
-        "-m",
-        "defectscope.local.supervisor",
+        # The package, which is imported first, holds the supervisor already.
+        *("-W", "ignore::RuntimeWarning:runpy"),
+        *("-m", "defectscope.local.supervisor"),
         "--home",
         str(home),
         "--port",
@@ -100,9 +101,11 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path) -> LocalState
         state = read_state(home)
         if state is not None:
             return state
+        ended = process.poll() is not None
+        # After the look at the process: what it said last is there by then.
         with contextlib.suppress(OSError, IndexError):
             last_words = (home / _LOG_FILE).read_text(errors="replace").splitlines()[-1]
-        if process.poll() is not None:
+        if ended:
             raise LocalError(f"the local SageMaker did not start: {last_words}")
         time.sleep(0.02)
     process.kill()

@@ -7,7 +7,7 @@ import threading
 from typing import IO, Any, cast
 
 # A range that moto cuts out of the object by itself; for others it gives the whole of it.
-_ONE_RANGE = re.compile(r"bytes=\d+-\d*")
+_ONE_RANGE = re.compile(r"bytes=(\d+)-(\d*)|bytes=-\d+")
 _LEAST_BYTES = 1024 * 1024
 
 
@@ -39,6 +39,7 @@ def read_ranges_only() -> None:
     """Makes moto, in this process, read of a large object only the range that is asked of it."""
     from moto.s3.models import FakeKey
     from moto.s3.responses import S3Response
+    from werkzeug.datastructures import Headers
 
     asked = threading.local()
     whole: Any = FakeKey.value
@@ -51,8 +52,13 @@ def read_ranges_only() -> None:
         return Window(cast("IO[bytes]", key._value_buffer), size, key.lock)
 
     def get(response: Any) -> Any:
-        headers = response.headers
-        asked.ranged = _ONE_RANGE.fullmatch(str(headers.get("Range", ""))) is not None
+        found = _ONE_RANGE.fullmatch(str(response.headers.get("Range", "")))
+        asked.ranged = found is not None
+        if found is not None and found[2] and int(found[2]) < int(found[1]):
+            # Source: RFC 9110, section 14.1.1: an invalid range is ignored.
+            asked.ranged = False
+            kept = [(k, v) for k, v in response.headers.items() if k.lower() != "range"]
+            response.headers = Headers(kept)
         try:
             return get_object(response)
         finally:

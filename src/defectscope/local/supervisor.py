@@ -1,6 +1,6 @@
 """The process that is SageMaker on this machine: started by `lifecycle`, ended by SIGTERM.
 
-`python -m defectscope.local.supervisor --home DIR [--port N] [--settings JSON] [--attached]`
+`main()` with `--home DIR [--port N] [--settings JSON] [--attached]`
 
 Whatever ends it, its guards end moto and every TorchServe. `--attached` makes it end with the
 process at the other end of its standard input, too.
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from defectscope.container.http_server import HttpServer
 from defectscope.container.messages import HttpRequest, Reply
+from defectscope.errors import LocalError
 from defectscope.local.moto_backend import MotoBackend
 from defectscope.local.service import Service
 from defectscope.local.settings import LocalSettings
@@ -66,13 +67,16 @@ def serve(home: Path, *, port: int, settings: LocalSettings, attached: bool) -> 
             assert service is not None  # requests are taken once it is there
             return service.answer(request)
 
-        server = HttpServer(
-            "127.0.0.1",
-            port,
-            answer,
-            max_connections=settings.max_connections,
-            idle_timeout_s=settings.idle_timeout_s,
-        )
+        try:
+            server = HttpServer(
+                "127.0.0.1",
+                port,
+                answer,
+                max_connections=settings.max_connections,
+                idle_timeout_s=settings.idle_timeout_s,
+            )
+        except OSError as error:
+            raise LocalError(f"port {port} cannot be had: {error.strerror}") from None
         work = home / "work"
         work.mkdir(exist_ok=True)
         service = Service(Workplace(settings, moto, server.url, work))
@@ -120,6 +124,9 @@ def main() -> int:
             settings=LocalSettings.from_json(options.settings),
             attached=options.attached,
         )
+    except LocalError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
     except Exception as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
