@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -96,20 +97,22 @@ def wait_until_ready(process: subprocess.Popen[bytes], home: Path) -> LocalState
         LocalError: It ended, or was not ready in time; the message says why.
     """
     deadline = time.monotonic() + _START_TIMEOUT_S
-    last_words = "no message"
-    while time.monotonic() < deadline:
-        state = read_state(home)
-        if state is not None:
-            return state
-        ended = process.poll() is not None
-        # After the look at the process: what it said last is there by then.
-        with contextlib.suppress(OSError, IndexError):
-            last_words = (home / _LOG_FILE).read_text(errors="replace").splitlines()[-1]
-        if ended:
-            raise LocalError(f"the local SageMaker did not start: {last_words}")
-        time.sleep(0.02)
-    process.kill()
-    raise LocalError(f"the local SageMaker was not ready in time: {last_words}")
+    # Opened now: a supervisor that fails takes its folder with it.
+    with (home / _LOG_FILE).open(errors="replace") as log:
+        while time.monotonic() < deadline:
+            state = read_state(home)
+            if state is not None:
+                return state
+            if process.poll() is not None:
+                raise LocalError(f"the local SageMaker did not start: {_last_line(log)}")
+            time.sleep(0.02)
+        process.kill()
+        raise LocalError(f"the local SageMaker was not ready in time: {_last_line(log)}")
+
+
+def _last_line(log: IO[str]) -> str:
+    lines = log.read().splitlines()
+    return lines[-1] if lines else "no message"
 
 
 def wait_for_the_other(home: Path) -> LocalState:
