@@ -341,7 +341,7 @@ def test_limits_come_from_the_endpoints_tags() -> None:
 
 
 def test_an_asynchronous_endpoint_is_called_as_one() -> None:
-    tags = [{"Key": "defectscope:staging_uri", "Value": "s3://work/staging"}]
+    tags = [{"Key": "defectscope:staging_uri", "Value": "s3://qc-work/staging"}]
 
     def control(operation: str, _request: Any) -> dict[str, Any]:
         if operation == "describe_endpoint":
@@ -350,7 +350,7 @@ def test_an_asynchronous_endpoint_is_called_as_one() -> None:
 
     made = Client.for_endpoint("queued", transport=FakeTransport(sagemaker=control))
     assert (made.endpoint_name, made.async_endpoint_name) == (None, "queued")
-    assert made.settings.staging_uri == "s3://work/staging"
+    assert made.settings.staging_uri == "s3://qc-work/staging"
     mine = Client.for_endpoint(
         "queued", staging_uri="s3://mine/x", transport=FakeTransport(sagemaker=control)
     )

@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
+WORK = "work"
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 VARIABLES = (
     "AWS_ENDPOINT_URL",
@@ -107,7 +108,7 @@ def caller(cloud_environment, monkeypatch):
     for name in VARIABLES:
         monkeypatch.setenv(name, cloud_environment[name])
     monkeypatch.setenv("DEFECTSCOPE_ASYNC_ENDPOINT", "queued")
-    monkeypatch.setenv("DEFECTSCOPE_REQUESTS", "s3://work/requests/")
+    monkeypatch.setenv("DEFECTSCOPE_REQUESTS", f"s3://{WORK}/requests/")
 
     def load(path: str):
         spec = importlib.util.spec_from_file_location("example", EXAMPLES / path)
