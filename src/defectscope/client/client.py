@@ -17,7 +17,7 @@ from defectscope.client.media import Media, source
 from defectscope.client.records import Options, Span, encode, named, record
 from defectscope.client.retry import Deadline, RetryBudget, RetryPolicy
 from defectscope.client.routes import Routes
-from defectscope.client.settings import MAX_BODY_TAG, STAGING_TAG, TIMEOUT_TAG, settings
+from defectscope.client.settings import deployed_with, settings
 from defectscope.client.transform import transform_request
 from defectscope.client.transport import Transport
 from defectscope.client.wire import Wire
@@ -119,18 +119,8 @@ class Client:
             arn = described["EndpointArn"]
             answer = asking._wire.sagemaker("list_tags", {"ResourceArn": arn})
         tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}
-        found: dict[str, Any] = {}
-        if TIMEOUT_TAG in tags:
-            # The container's own limit comes first, so that its message arrives.
-            found["timeout_s"] = float(tags[TIMEOUT_TAG]) + 5.0
-        if MAX_BODY_TAG in tags:
-            found["max_body_bytes"] = int(tags[MAX_BODY_TAG])
-        if STAGING_TAG in tags:
-            found["staging_uri"] = tags[STAGING_TAG]
-        if described.get("AsyncInferenceConfig"):
-            found["async_endpoint_name"] = endpoint_name
-        else:
-            found["endpoint_name"] = endpoint_name
+        kind = "async_endpoint_name" if described.get("AsyncInferenceConfig") else "endpoint_name"
+        found = {kind: endpoint_name, **deployed_with(tags)}
         return cls(**{**found, **{k: v for k, v in options.items() if v is not None}})
 
     def __enter__(self) -> Self:

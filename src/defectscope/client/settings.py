@@ -73,3 +73,20 @@ def settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
             except ValueError:
                 raise UsageError(f"{variable}={text!r} is no number") from None
     return ClientSettings(**chosen)
+
+
+def deployed_with(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Gives the settings that an endpoint's tags tell.
+
+    Args:
+        tags: The endpoint's tags; others are left alone.
+    """
+    found: dict[str, Any] = {}
+    if TIMEOUT_TAG in tags:
+        # The container's own limit comes first, so that its message arrives.
+        found["timeout_s"] = float(tags[TIMEOUT_TAG]) + 5.0
+    if MAX_BODY_TAG in tags:
+        found["max_body_bytes"] = int(tags[MAX_BODY_TAG])
+    if STAGING_TAG in tags:
+        found["staging_uri"] = tags[STAGING_TAG]
+    return found
