@@ -120,7 +120,7 @@ class Client:
             answer = asking._wire.sagemaker("list_tags", {"ResourceArn": arn})
         tags = {tag["Key"]: tag["Value"] for tag in answer.get("Tags", ())}
         kind = "async_endpoint_name" if described.get("AsyncInferenceConfig") else "endpoint_name"
-        found = {kind: endpoint_name, **deployed_with(tags)}
+        found: dict[str, Any] = {kind: endpoint_name, **deployed_with(tags)}
         return cls(**{**found, **{k: v for k, v in options.items() if v is not None}})
 
     def __enter__(self) -> Self:
