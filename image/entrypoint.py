@@ -3,9 +3,11 @@
     /opt/ml/model/<name>.mar  ->  checked, tried  ->  TorchServe, behind /ping and /invocations
 
 TorchServe answers `/ping` before its model works and while its workers crash, so an archive that
-cannot predict must not get that far: this ends with a message and exit code 1 instead, and
-SageMaker shows the endpoint as failed. From then on `/ping` tells what predictions tell. On SIGTERM
-no request is taken any more, and those in flight are answered before TorchServe is ended.
+cannot predict must not get that far: the built-in sample is judged before the port is opened. Where
+that fails, the unpacked archive is tried in an interpreter of its own, which says why, and this
+ends with that reason and exit code 1; SageMaker then shows the endpoint as failed. From then on
+`/ping` tells what predictions tell. On SIGTERM no request is taken any more, and those in flight
+are answered before TorchServe is ended.
 
 Settings, all from the environment:
 
@@ -16,7 +18,6 @@ Settings, all from the environment:
     DEFECTSCOPE_METRICS          where metrics go (default the container's standard output)
     DEFECTSCOPE_HEALTH_S         how old the last prediction may be, in seconds (default 30)
     DEFECTSCOPE_WORKERS          how many (default: what the archive says)
-    DEFECTSCOPE_SELF_TEST        0 starts without the prediction by the unpacked archive
 
 SageMaker sets for containers that share an instance, and both win over the above:
 
@@ -55,6 +56,10 @@ _MANIFEST = "MAR-INF/MANIFEST.json"
 _SCRATCH = ("/dev/shm", "/opt/ml", "/opt/ml/model")
 
 
+class UnfitArchiveError(ServingError):
+    """TorchServe does not get an answer out of the archive."""
+
+
 def find_archive(folder: Path) -> Path:
     """Gives the one archive in a folder.
 
@@ -82,6 +87,8 @@ def find_archive(folder: Path) -> Path:
 
 def self_test(archive: Path, scratch: Path) -> None:
     """Makes one prediction with the unpacked archive, in an interpreter of its own.
+
+    TorchServe loses half of what a worker has to say; this loses nothing.
 
     Raises:
         ServingError: There was none; what the interpreter had to say stands before it in the log.
@@ -167,17 +174,7 @@ def serve(archive: Path) -> int:
         max_body_bytes=max_body_bytes,
         ports=safe_ports(),
     ) as server:
-        server.wait_ready(_START_TIMEOUT_S)
-        if "DEFECTSCOPE_WORKERS" in os.environ:
-            workers = int(number("DEFECTSCOPE_WORKERS", 1))
-            server.scale(workers)
-            server.wait_ready(_START_TIMEOUT_S, workers=workers)
-        container = Container(
-            server,
-            port=port(),
-            max_body_bytes=max_body_bytes,
-            health_interval_s=number("DEFECTSCOPE_HEALTH_S", 30.0),
-        )
+        container = started(server, max_body_bytes)
         told = threading.Event()
         signal.signal(signal.SIGTERM, lambda _number, _frame: told.set())
         while not told.wait(0.2):
@@ -186,6 +183,30 @@ def serve(archive: Path) -> int:
         if not container.stop():
             sys.stderr.write("defectscope: ended with requests in flight\n")
     return 0
+
+
+def started(server: TorchServe, max_body_bytes: int) -> Container:
+    """Gives the container in front of a server that has made its first prediction.
+
+    Raises:
+        UnfitArchiveError: It cannot make one.
+    """
+    try:
+        server.wait_ready(_START_TIMEOUT_S)
+        if "DEFECTSCOPE_WORKERS" in os.environ:
+            workers = int(number("DEFECTSCOPE_WORKERS", 1))
+            server.scale(workers)
+            server.wait_ready(_START_TIMEOUT_S, workers=workers)
+        return Container(
+            server,
+            port=port(),
+            max_body_bytes=max_body_bytes,
+            health_interval_s=number("DEFECTSCOPE_HEALTH_S", 30.0),
+        )
+    except SettingError:
+        raise
+    except ServingError as error:
+        raise UnfitArchiveError(error.message) from error
 
 
 def choose_scratch() -> None:
@@ -223,9 +244,11 @@ def main() -> int:
         choose_scratch()
         scratch = Path(tempfile.mkdtemp(prefix="ds-"))
         archive = find_archive(Path(os.environ.get("DEFECTSCOPE_MODEL_DIR", "/opt/ml/model")))
-        if os.environ.get("DEFECTSCOPE_SELF_TEST", "1") != "0":
+        try:
+            return serve(archive)
+        except UnfitArchiveError:
             self_test(archive, scratch)
-        return serve(archive)
+            raise
     except (DefectscopeError, ValueError) as error:
         # Everything that TorchServe had to say has been passed on: the reason comes last.
         sys.stderr.write(f"defectscope: not serving: {error}\n")
