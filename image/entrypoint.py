@@ -18,6 +18,7 @@ Settings, all from the environment:
     DEFECTSCOPE_METRICS          where metrics go (default the container's standard output)
     DEFECTSCOPE_HEALTH_S         how old the last prediction may be, in seconds (default 30)
     DEFECTSCOPE_WORKERS          how many (default: what the archive says)
+    DEFECTSCOPE_ARTIFACTS        folder of your own artifacts (default: those of the archive)
 
 SageMaker sets for containers that share an instance, and both win over the above:
 

@@ -33,6 +33,12 @@ def main() -> int:
         help="folder to write to (default: %(default)s)",
     )
     parser.add_argument("--force", action="store_true", help="build again what is up to date")
+    parser.add_argument(
+        "--artifacts",
+        type=Path,
+        metavar="DIR",
+        help="your own artifacts, as defectscope-train export writes them, or a folder of several",
+    )
     options = parser.parse_args()
     names = options.names or list(handler_names())
     width = max(map(len, names))
@@ -48,7 +54,9 @@ def main() -> int:
             print(f"\r{name:<{width}}  {state}{took:<12}", end=end, flush=True)
 
     try:
-        archives = build_archives(options.output, names, force=options.force, progress=show)
+        archives = build_archives(
+            options.output, names, force=options.force, artifacts=options.artifacts, progress=show
+        )
     except DefectscopeError as error:
         print(f"\n{error.code}: {error.message}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from defectscope.causes import attributed
@@ -45,6 +45,7 @@ class MeasuredAsset:
         stream: Facts of the asset.
         covered_s: Seconds of programme that were measured.
         began_s: When the work began, on the clock of `time.perf_counter`.
+        artifacts: Folder of the user's own artifacts; None where the environment says.
     """
 
     detectors: tuple[Detector, ...]
@@ -52,6 +53,7 @@ class MeasuredAsset:
     stream: StreamInfo
     covered_s: float
     began_s: float
+    artifacts: str | os.PathLike[str] | None = None
 
 
 def analyze(
@@ -69,6 +71,7 @@ def analyze(
     progress: Progress | None = None,
     audio_layout: str | None = None,
     programme: int | None = None,
+    artifacts: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Finds the defects in one asset.
 
@@ -88,6 +91,9 @@ def analyze(
             `5.1=1-6,stereo=7,8`; None goes by their labels and number.
         programme: Number of the programme of a transport stream; None takes the first with a
             picture.
+        artifacts: Folder of your own artifacts, as `defectscope-train export` writes it, or one
+            that holds several by name; they take the place of the released ones. None goes by
+            `DEFECTSCOPE_ARTIFACTS` of the environment.
 
     Raises:
         UsageError: An argument makes no sense.
@@ -95,7 +101,7 @@ def analyze(
         ArtifactError: A released file is missing or damaged.
     """
     began_s = time.perf_counter()
-    loaded = load_all(detectors, parameters)
+    loaded = load_all(detectors, parameters, artifacts)
     limits = limits or Limits()
     side = None if captions is None else read_captions(captions)
     if workers < 1:
@@ -108,14 +114,15 @@ def analyze(
             measured = measure_asset(
                 reader, loaded, start_s=start_s, end_s=end_s, progress=progress, began_s=began_s
             )
+            measured = replace(measured, artifacts=artifacts)
             return decide(measured, keep_measurements=measurements)
     if not isinstance(media, str | os.PathLike):
         raise InvalidParameterError("more than one worker needs a path or an s3:// address")
     names = tuple(d.name for d in loaded)
-    shared = Programme(os.fspath(media), names, parameters, side, limits, choice)
+    shared = Programme(os.fspath(media), names, parameters, side, limits, choice, artifacts)
     found = measure_in_parallel(shared, stream, start_s, end_s, workers, progress)
     covered_s = _covered_s(stream, start_s, end_s)
-    measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s)
+    measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s, artifacts)
     return decide(measured, keep_measurements=measurements)
 
 
@@ -148,23 +155,29 @@ def measure_asset(
     return MeasuredAsset(tuple(detectors), found, reader.info, covered_s, began_s)
 
 
-def merge(parts: Sequence[Mapping[str, Any]]) -> Report:
+def merge(
+    parts: Sequence[Mapping[str, Any]], *, artifacts: str | os.PathLike[str] | None = None
+) -> Report:
     """Decides once over the measurements of consecutive segments.
 
     Args:
         parts: Segments' reports as JSON objects, in order, each made with `measurements`.
+        artifacts: As `analyze` takes it.
 
     Raises:
         MalformedRequestError: They are not segments of one asset, in order, of one version.
     """
-    return decide(join_segments(parts))
+    return decide(join_segments(parts, artifacts=artifacts))
 
 
-def join_segments(parts: Sequence[Mapping[str, Any]]) -> MeasuredAsset:
+def join_segments(
+    parts: Sequence[Mapping[str, Any]], *, artifacts: str | os.PathLike[str] | None = None
+) -> MeasuredAsset:
     """Joins the measurements of consecutive segments to those of one pass.
 
     Args:
         parts: Segments' reports as JSON objects, in order, each made with `measurements`.
+        artifacts: As `analyze` takes it.
 
     Raises:
         MalformedRequestError: They are not segments of one asset, in order, of one version.
@@ -188,12 +201,13 @@ def join_segments(parts: Sequence[Mapping[str, Any]]) -> MeasuredAsset:
     if any(len(found) != len(reports) for found in by_detector.values()):
         raise MalformedRequestError("a segment lacks measurements that another has")
     parameters = {name: entry.get("parameters", {}) for name, entry in head.detectors.items()}
-    loaded = load_all(tuple(head.detectors), parameters)
+    loaded = load_all(tuple(head.detectors), parameters, artifacts)
     for detector in loaded:
-        if head.detectors[detector.name].get("version") != tuned(detector.name).version:
+        stated, known = head.detectors[detector.name], _artifact(detector.name, artifacts)
+        if any(stated.get(key) != known.get(key) for key in ("version", "artifact_sha256")):
             raise MalformedRequestError(f"{detector.name} was measured by another version")
     joined = {name: Measurements.join(found) for name, found in by_detector.items()}
-    return MeasuredAsset(tuple(loaded), joined, stream, stream.duration_s, began_s)
+    return MeasuredAsset(tuple(loaded), joined, stream, stream.duration_s, began_s, artifacts)
 
 
 def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Report:
@@ -218,7 +232,7 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
         if result.curves:
             curves[name] = result.curves
         described[name] = {
-            "version": tuned(name).version,
+            **_artifact(name, measured.artifacts),
             "parameters": asdict(by_name[name].params),
         }
     wall_s = time.perf_counter() - measured.began_s
@@ -242,6 +256,12 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
         measurements=tuple(measured.measurements.values()) if keep_measurements else (),
         stream=stream.to_dict() if keep_measurements else None,
     )
+
+
+def _artifact(name: str, artifacts: str | os.PathLike[str] | None) -> dict[str, str]:
+    """Returns version and, where it is the user's own, SHA-256 of a detector's artifact."""
+    read = tuned(name, artifacts)
+    return {"version": read.version} | ({"artifact_sha256": read.sha256} if read.own else {})
 
 
 def _covered_s(stream: StreamInfo, start_s: float | None, end_s: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
@@ -29,6 +30,7 @@ class Programme:
         captions: Captions | None,
         limits: Limits,
         choice: Choice,
+        artifacts: str | os.PathLike[str] | None = None,
     ) -> None:
         self.media = media
         self.names = names
@@ -36,10 +38,11 @@ class Programme:
         self.captions = captions
         self.limits = limits
         self.choice = choice
+        self.artifacts = artifacts
 
     def segment(self, start_s: float | None, end_s: float | None) -> dict[str, Measurements]:
         """Returns the measurements of [start_s, end_s)."""
-        loaded = load_all(self.names, self.parameters)
+        loaded = load_all(self.names, self.parameters, self.artifacts)
         source, choice = resolve(self.media), self.choice
         with open_media(
             source, limits=self.limits, captions=self.captions, choice=choice

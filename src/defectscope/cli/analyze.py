@@ -87,6 +87,12 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes that share a programme"
     )
+    parser.add_argument(
+        "--artifacts",
+        metavar="DIR",
+        help="your own artifacts, as `defectscope-train export --out DIR` writes them, or a folder "
+        "of several; default: DEFECTSCOPE_ARTIFACTS of the environment, then the released ones",
+    )
     parser.set_defaults(run=run)
 
 
@@ -155,6 +161,10 @@ def _judge(
     if arguments.endpoint is not None:
         if arguments.audio_layout is not None or arguments.program is not None:
             raise InvalidParameterError("--audio-layout and --program do not go to an endpoint")
+        if arguments.artifacts is not None:
+            raise InvalidParameterError(
+                "--artifacts do not go to an endpoint: build its archive with them"
+            )
         from defectscope.client import Client
 
         client = Client(endpoint_name=arguments.endpoint, region=arguments.region)
@@ -189,6 +199,7 @@ def _judge(
             progress=progress,
             audio_layout=arguments.audio_layout,
             programme=arguments.program,
+            artifacts=arguments.artifacts,
         )
 
 

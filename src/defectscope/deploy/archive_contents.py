@@ -35,6 +35,7 @@ LEFT_OUT = {
     "simulate",
     "training",
 }
+_BUNDLED = Path("defectscope/_bundled")
 _SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
 _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
 
@@ -47,15 +48,15 @@ def folder_of(kind: str) -> Path:
     return bundled(cast("Any", kind))
 
 
-def artifact_of(name: str) -> Path | None:
+def artifact_of(name: str, artifacts: Path | None = None) -> Path | None:
     """Gives the file that says what a detector or renderer is; None where there is none.
 
-    That of a detector of another package lies in its own package.
+    That of a detector of another package lies in its own package, the user's own in `artifacts`.
     """
     from defectscope.engine.artifacts import artifact_folder
 
     try:
-        folder = artifact_folder(name)
+        folder = artifact_folder(name, artifacts)
     except PluginError:
         return None
     for file in ("detector.json", "renderer.json"):
@@ -64,7 +65,7 @@ def artifact_of(name: str) -> Path | None:
     return None
 
 
-def version_of(name: str) -> str:
+def version_of(name: str, artifacts: Path | None = None) -> str:
     """Gives the version of a detector's or renderer's artifact; the package's own for all of them.
 
     Raises:
@@ -72,15 +73,20 @@ def version_of(name: str) -> str:
     """
     if name == ALL:
         return defectscope.__version__
-    path = artifact_of(name) or folder_of("model_artifacts") / name / "detector.json"
+    path = artifact_of(name, artifacts) or folder_of("model_artifacts") / name / "detector.json"
     try:
         return str(json.loads(path.read_text("utf-8"))["version"])
     except (OSError, ValueError, KeyError) as error:
         raise DeployError(f"{path}: not a detector's artifact ({error})") from None
 
 
-def stage(name: str, staged: Path) -> None:
+def stage(name: str, staged: Path, artifacts: Path | None = None) -> None:
     """Lays out what goes into the archive, beside the handler and its configuration.
+
+    Args:
+        name: Of the handler.
+        staged: Folder to lay it out in.
+        artifacts: The user's own artifacts, in place of the released ones.
 
     Raises:
         DeployError: The detector is of a package whose code an archive cannot bring.
@@ -93,13 +99,16 @@ def stage(name: str, staged: Path) -> None:
     detectors = None if name == ALL else _with_dependencies(name, package)
     for source in _package_files(package, detectors):
         _copy(source, staged / "defectscope" / source.relative_to(package))
-    artifacts = folder_of("model_artifacts")
-    chosen = sorted(p.name for p in artifacts.iterdir() if (p / "detector.json").is_file())
-    for folder in chosen if detectors is None else sorted(detectors):
-        for source in sorted((artifacts / folder).rglob("*")):
-            if source.is_file() and source.suffix in _SUFFIXES_KEPT:
-                target = Path("defectscope/_bundled/model_artifacts")
-                _copy(source, staged / target / source.relative_to(artifacts))
+    from defectscope.engine.artifacts import OWN, own_artifacts
+
+    released = folder_of("model_artifacts")
+    chosen = sorted(p.name for p in released.iterdir() if (p / "detector.json").is_file())
+    wanted = chosen if detectors is None else sorted(detectors)
+    for folder in wanted:
+        _copy_artifact(released / folder, staged / _BUNDLED / "model_artifacts" / folder)
+    for folder, source in own_artifacts(artifacts).items():
+        if folder in wanted or folder in plugin_names():
+            _copy_artifact(source, staged / _BUNDLED / OWN / folder)
     for file in ("handler.py", "model-config.yaml"):
         if not (staged / file).exists():
             _copy(folder_of("handlers") / name / file, staged / file)
@@ -132,6 +141,12 @@ def _with_dependencies(name: str, package: Path) -> set[str]:
                 if other not in found and (package / "detectors" / other).is_dir():
                     waiting.append(other)
     return found
+
+
+def _copy_artifact(source: Path, target: Path) -> None:
+    for file in sorted(source.rglob("*")):
+        if file.is_file() and file.suffix in _SUFFIXES_KEPT:
+            _copy(file, target / file.relative_to(source))
 
 
 def _copy(source: Path, target: Path) -> None:

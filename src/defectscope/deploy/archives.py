@@ -95,6 +95,7 @@ def build_archives(
     names: Sequence[str] | None = None,
     *,
     force: bool = False,
+    artifacts: Path | None = None,
     progress: Progress = lambda _name, _state: None,
 ) -> list[Archive]:
     """Builds archives that are not there yet, or whose inputs have changed.
@@ -103,6 +104,8 @@ def build_archives(
         output: Folder for <name>/<name>.mar, <name>/model.tar.gz and manifest.json.
         names: Handlers to build; None builds all.
         force: Build again what is up to date.
+        artifacts: Your own artifacts, as `defectscope-train export` writes them, or a folder of
+            several by name; they take the place of the released ones.
         progress: Told about each step.
 
     Returns:
@@ -122,7 +125,8 @@ def build_archives(
     archives: list[Archive] = []
     for name in wanted:
         with tempfile.TemporaryDirectory(prefix="defectscope-archive-") as scratch:
-            archive = _build(name, Path(scratch), output, recorded.get(name), force, progress)
+            before = recorded.get(name)
+            archive = _build(name, Path(scratch), output, before, force, artifacts, progress)
         recorded[name] = archive
         _write_manifest(output, recorded)
         archives.append(archive)
@@ -191,11 +195,12 @@ def _build(
     output: Path,
     before: Archive | None,
     force: bool,
+    artifacts: Path | None,
     progress: Progress,
 ) -> Archive:
     staged = scratch / "staged"
-    stage(name, staged)
-    version = version_of(name)
+    stage(name, staged, artifacts)
+    version = version_of(name, artifacts)
     inputs = tree_sha256(staged, version)
     if before and not force and before.inputs_sha256 == inputs and _intact(output, before):
         progress(name, "up to date")

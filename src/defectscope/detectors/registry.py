@@ -10,15 +10,28 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
 from defectscope.detectors.plugin_class import plugin_class
-from defectscope.engine.artifacts import bundled, overridden, tuned
-from defectscope.engine.contracts import Detector
+from defectscope.engine.artifacts import (
+    bundled,
+    forget,
+    overridden,
+    own_artifacts,
+    read_artifact,
+    tuned,
+)
+from defectscope.engine.contracts import Detector, Tuned
 from defectscope.engine.plugins import discovered
-from defectscope.errors import InvalidParameterError, PluginError, UnknownDetectorError
+from defectscope.errors import (
+    ArtifactError,
+    InvalidParameterError,
+    PluginError,
+    UnknownDetectorError,
+)
 
 _HERE = Path(__file__).parent
 
@@ -47,8 +60,9 @@ def unfit_plugins() -> tuple[PluginError, ...]:
 
 def rediscover() -> None:
     """Forgets what was found, after packages were installed or removed in a running process."""
-    for found in (discovered, built_in, names, not_installed, tuned, _plugins, _plain):
+    for found in (discovered, built_in, names, not_installed, _plugins, _plain):
         found.cache_clear()
+    forget()
 
 
 @cache
@@ -99,45 +113,73 @@ def not_installed() -> dict[str, str]:
 
 
 @cache
-def _plain(name: str) -> Detector:
-    """One instance per process: it holds weights and serves many streams at once."""
-    return detector_class(name)(tuned=tuned(name))
+def _plain(name: str, folder: Path, own: bool, _sha256: str) -> Detector:
+    """One instance per process and artifact: it holds weights and serves many streams at once."""
+    return _made(name, read_artifact(folder, own=own))
 
 
-def load(name: str, parameters: Mapping[str, Any] | None = None) -> Detector:
+def load(
+    name: str,
+    parameters: Mapping[str, Any] | None = None,
+    artifacts: str | PathLike[str] | None = None,
+) -> Detector:
     """Gives a detector, with its parameters at their defaults except those given.
+
+    Args:
+        name: Which.
+        parameters: Parameters to replace.
+        artifacts: A folder of the user's own artifacts, see `own_artifacts`.
 
     Raises:
         UnknownDetectorError: There is none of that name.
         InvalidParameterError: A parameter is unknown, of the wrong type or out of range.
         ArtifactError: Its artifact is missing or damaged.
     """
-    kind = detector_class(name)
+    kind, artifact = detector_class(name), tuned(name, artifacts)
     if not parameters:
-        return _plain(name)
-    return kind(tuned=tuned(name), params=overridden(kind.Params(), parameters))
+        assert artifact.folder is not None
+        return _plain(name, artifact.folder, artifact.own, artifact.sha256)
+    return _made(name, artifact, overridden(kind.Params(), parameters))
+
+
+def _made(name: str, artifact: Tuned, params: Any = None) -> Detector:
+    try:
+        return detector_class(name)(tuned=artifact, params=params)
+    except (KeyError, TypeError, ValueError) as error:
+        if not artifact.own:
+            raise
+        raise ArtifactError(
+            f"{artifact.folder}: not made for this version of {name} "
+            f"({type(error).__name__}: {error}); export it again"
+        ) from None
 
 
 def load_all(
     wanted: Sequence[str] | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
+    artifacts: str | PathLike[str] | None = None,
 ) -> list[Detector]:
     """Gives some detectors, or all of them, each once.
 
     Args:
         wanted: Names; None for all whose packages are installed, see `not_installed`.
         parameters: Parameters to replace, by detector.
+        artifacts: A folder of the user's own artifacts, see `own_artifacts`.
 
     Raises:
         InvalidParameterError: Parameters are given for a detector that is not to run.
+        ArtifactError: An artifact is missing or damaged, or of a detector that there is not.
     """
+    strange = sorted(set(own_artifacts(artifacts)) - set(names()))
+    if strange:
+        raise ArtifactError(f"own artifacts of {', '.join(strange)}: no such detector")
     if wanted is None:
         wanted = [n for n in names() if n not in not_installed()]
     chosen = list(dict.fromkeys(wanted))
     if not chosen:
         raise InvalidParameterError("no detector was asked for")
     replaced = dict(parameters or {})
-    detectors = [load(name, replaced.pop(name, None)) for name in chosen]
+    detectors = [load(name, replaced.pop(name, None), artifacts) for name in chosen]
     if replaced:
         raise InvalidParameterError(f"parameters for {', '.join(replaced)}, which does not run")
     return detectors

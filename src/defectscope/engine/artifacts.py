@@ -1,8 +1,10 @@
-"""Finds what ships with defectscope, and reads what was tuned: one place for both."""
+"""Finds what ships with defectscope or is the user's own, and reads what was tuned."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
@@ -17,6 +19,11 @@ from defectscope.findings import SEVERITIES, Severity
 P = TypeVar("P")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
+ENVIRONMENT = "DEFECTSCOPE_ARTIFACTS"
+"""Names a folder of the user's own artifacts, wherever detectors are loaded."""
+DOCUMENT = "detector.json"
+OWN = "own_artifacts"
+"""Where an archive that was built with the user's own artifacts keeps them, under `_bundled`."""
 
 
 def bundled(kind: Literal["handlers", "model_artifacts"]) -> Path:
@@ -31,30 +38,94 @@ def bundled(kind: Literal["handlers", "model_artifacts"]) -> Path:
     raise ArtifactError(f"the installation lacks its {kind}; reinstall defectscope")
 
 
-def artifact_folder(name: str) -> Path:
-    """Returns where a detector's artifact lies: model_artifacts/<name>/, or in its own package.
+def own_artifacts(given: str | os.PathLike[str] | None = None) -> Mapping[str, Path]:
+    """Returns the folders of the user's own artifacts, by detector.
+
+    Args:
+        given: A folder as `defectscope-train export --out` writes it, or one that holds several
+            under the names of their detectors. None takes `DEFECTSCOPE_ARTIFACTS` of the
+            environment, else what the archive was built with, else none.
 
     Raises:
+        ArtifactError: It holds no artifact, or one that names no detector.
+    """
+    named = given if given is not None else os.environ.get(ENVIRONMENT) or None
+    folder = _PACKAGE / "_bundled" / OWN if named is None else Path(named).resolve()
+    if named is None and not folder.is_dir():
+        return {}
+    places = [folder, *sorted(folder.glob("*/"))]
+    found = {_name_in(p): p for p in places if (p / DOCUMENT).is_file()}
+    if not found:
+        raise ArtifactError(f"{folder}: holds neither {DOCUMENT} nor NAME/{DOCUMENT}")
+    return found
+
+
+def _name_in(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / DOCUMENT).read_text("utf-8"))["name"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{folder / DOCUMENT}: not a detector's artifact ({error})") from None
+
+
+def artifact_folder(name: str, artifacts: str | os.PathLike[str] | None = None) -> Path:
+    """Returns where a detector's artifact lies.
+
+    The user's own comes first, see `own_artifacts`; then model_artifacts/<name>/; then that in the
+    package of the detector itself.
+
+    Raises:
+        ArtifactError: There is something wrong with the user's own artifacts.
         PluginError: The package that offers the detector has no such folder.
     """
-    own = bundled("model_artifacts") / name
+    own = own_artifacts(artifacts).get(name)
+    if own is not None:
+        return own
+    released = bundled("model_artifacts") / name
     plugin = discovered().plugins.get(name)
-    return own if plugin is None or (own / "detector.json").is_file() else plugin.folder()
+    return released if plugin is None or (released / DOCUMENT).is_file() else plugin.folder()
 
 
-@lru_cache(maxsize=64)
-def tuned(name: str) -> Tuned:
-    """Reads the detector.json of a detector.
+def tuned(name: str, artifacts: str | os.PathLike[str] | None = None) -> Tuned:
+    """Returns what was tuned or learned for a detector.
+
+    Args:
+        name: Of the detector.
+        artifacts: See `own_artifacts`.
 
     Raises:
         ArtifactError: It is missing or damaged.
         PluginError: The package that offers the detector has none.
     """
-    path = artifact_folder(name) / "detector.json"
+    return read_artifact(artifact_folder(name, artifacts), own=name in own_artifacts(artifacts))
+
+
+def read_artifact(folder: Path, *, own: bool = False) -> Tuned:
+    """Reads the detector.json of a folder; kept until the file changes.
+
+    Raises:
+        ArtifactError: It is missing or damaged.
+    """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        facts = (folder / DOCUMENT).stat()
+    except OSError as error:
+        raise ArtifactError(f"{folder / DOCUMENT}: not a detector's artifact ({error})") from None
+    return _read(folder, own, (facts.st_mtime_ns, facts.st_size))
+
+
+def forget() -> None:
+    """Forgets what was read."""
+    _read.cache_clear()
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, own: bool, _stamp: tuple[int, int]) -> Tuned:
+    path = folder / DOCUMENT
+    try:
+        text = path.read_bytes()
+        data = json.loads(text)
         thresholds = {str(k): float(v) for k, v in data["thresholds"].items()}
-        return Tuned(str(data["version"]), thresholds, data["severity"], data)
+        version, digest = str(data["version"]), hashlib.sha256(text).hexdigest()
+        return Tuned(version, thresholds, data["severity"], data, folder, own, digest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{path}: not a detector's artifact ({error})") from None
 

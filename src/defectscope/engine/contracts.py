@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,18 +133,6 @@ class Analysis(Protocol):
         ...
 
 
-@runtime_checkable
-class LiveAnalysis(Analysis, Protocol):
-    """Measures a stream that does not end: what is measured is taken as it becomes final.
-
-    What all takes and the last `close` give, row after row, is what `close` alone would have given.
-    """
-
-    def take(self) -> Measurements:
-        """Returns the rows that are final, and forgets them."""
-        ...
-
-
 class Detector(Protocol):
     """Weights and parameters only: one instance serves many streams at once."""
 
@@ -171,9 +160,15 @@ class Tuned:
         severity: Rules by defect: name of an evidence quantity -> its `major` and `critical`
             bounds.
         artifact: The whole document, for anything that only one detector has.
+        folder: Where it was read; None where it was made by hand.
+        own: It is the user's, in place of the released one.
+        sha256: Of detector.json as it was read.
     """
 
     version: str
     thresholds: Mapping[str, float]
     severity: Mapping[str, Mapping[str, Any]]
     artifact: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    folder: Path | None = None
+    own: bool = False
+    sha256: str = ""

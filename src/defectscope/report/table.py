@@ -62,6 +62,7 @@ def print_report(report: Report, console: Console | None = None, *, limit: int =
     if hidden:
         parts.append(Text(f"{hidden} more of lesser or equal severity are in the JSON report"))
     parts.append(_verdicts_table(report, _MARKS if unicode else _PLAIN_MARKS, plain=plain))
+    parts += [Text(line) for line in _own_artifacts(report)]
     if report.tracks:
         parts.append(_tracks_table(report, plain=plain))
     if not plain:
@@ -75,6 +76,15 @@ def print_report(report: Report, console: Console | None = None, *, limit: int =
     if not unicode:
         lines = lines.replace("−", "-").encode("ascii", "replace").decode("ascii")
     console.file.write(lines + "\n")
+
+
+def _own_artifacts(report: Report) -> list[str]:
+    """Returns which detectors went by artifacts of the user's own."""
+    return [
+        f"{name}: own artifact {entry['version']}, SHA-256 {entry['artifact_sha256'][:12]}"
+        for name, entry in report.detectors.items()
+        if entry.get("artifact_sha256")
+    ]
 
 
 def _most_severe(findings: Sequence[Finding], limit: int) -> list[Finding]:

@@ -17,7 +17,7 @@ from defectscope.detectors.audio_artifacts.events import WINDOW_S, occurrences
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.weights import load_weights
-from defectscope.engine.artifacts import bundled, severity_of
+from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import Needs, Tuned
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import DetectorResult, Finding
@@ -65,7 +65,7 @@ class AudioArtifacts:
         self.needs = Needs(media=frozenset({"audio"}), context_before_s=2.3, context_after_s=2.5)
         settings = cast("dict[str, Any]", tuned.artifact["network"])
         a, b, c, d = (int(width) for width in settings["widths"])
-        folder = bundled("model_artifacts") / self.name
+        folder = tuned.folder or artifact_folder(self.name)
         network = load_weights(Network((a, b, c, d)), folder, tuned.artifact)
         self.scorer = Scorer(cast("Network", network))
         self._calibration = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])

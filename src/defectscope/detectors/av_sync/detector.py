@@ -35,7 +35,7 @@ from defectscope.detectors.av_sync.windows import (
     as_distances,
     spread_ms,
 )
-from defectscope.engine.artifacts import bundled, severity_of
+from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Verdict
 from defectscope.measurements import Measurements
@@ -96,6 +96,7 @@ class AvSync:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
+        self._folder = tuned.folder or artifact_folder(self.name)
         self.needs = Needs(
             media=frozenset({"video", "audio"}),
             features=FEATURES,
@@ -111,7 +112,7 @@ class AvSync:
         Raises:
             ArtifactError: It is missing or not the released one.
         """
-        return load_canonical(bundled("model_artifacts") / self.name, self.tuned.artifact)
+        return load_canonical(self._folder, self.tuned.artifact)
 
     @cached_property
     def network(self) -> SyncNet | None:
@@ -122,7 +123,7 @@ class AvSync:
         """
         if "weights" not in self.tuned.artifact:
             return None
-        return load_network(bundled("model_artifacts") / self.name)
+        return load_network(self._folder)
 
     def open(self, stream: StreamInfo) -> AvSyncAnalysis:
         """Gives a fresh analysis.

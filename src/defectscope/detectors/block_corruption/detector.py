@@ -28,7 +28,7 @@ from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.weights import load_weights
-from defectscope.engine.artifacts import bundled, severity_of
+from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
 from defectscope.measurements import Measurements, Table
@@ -114,7 +114,7 @@ class BlockCorruption:
             ArtifactError: The weights are missing or not the released ones.
         """
         network = BlockNet(int(self.tuned.artifact["network"]["width"]))
-        folder = bundled("model_artifacts") / self.name
+        folder = self.tuned.folder or artifact_folder(self.name)
         return Runtime(load_weights(network, folder, self.tuned.artifact))
 
     def open(self, stream: StreamInfo) -> BlockCorruptionAnalysis:
