@@ -36,12 +36,13 @@ examples:
   defectscope analyze *.mp4 --json reports/ --html pages/ --fail-on major
   defectscope simulate freeze clean.mp4 frozen.mp4 --at 3 --duration 1.5
   defectscope analyze s3://captures/box-17.ts --endpoint defectscope-prod
+  defectscope monitor channels.toml --events -
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Gives the parser of the whole command line."""
-    from defectscope.cli import analyze, detectors, local, render, report, simulate
+    from defectscope.cli import analyze, detectors, local, monitor, render, report, simulate
 
     parser = argparse.ArgumentParser(
         prog="defectscope",
@@ -52,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=defectscope.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (analyze, detectors, simulate, render, local, report):
+    for module in (analyze, detectors, simulate, render, monitor, local, report):
         module.add_parser(commands)
     return parser
 

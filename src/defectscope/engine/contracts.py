@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +130,18 @@ class Analysis(Protocol):
 
         The engine cuts the rows to the segment. At most 64 KB per minute of programme.
         """
+        ...
+
+
+@runtime_checkable
+class LiveAnalysis(Analysis, Protocol):
+    """Measures a stream that does not end: what is measured is taken as it becomes final.
+
+    What all takes and the last `close` give, row after row, is what `close` alone would have given.
+    """
+
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
         ...
 
 

@@ -93,7 +93,7 @@ def measure(
         feeds = Feeds(reader, running, chunk_frames, background, coverage)
         with closing(ahead(items, _DECODED_AHEAD)) as decoded:
             for item in decoded:
-                reached_s = feeds.take(item)
+                reached_s = feeds.add(item)
                 if progress is not None and reached_s is not None:
                     progress(reached_s)
         found = feeds.close()

@@ -9,15 +9,14 @@ from functools import partial
 import numpy as np
 
 from defectscope.engine.background import BackgroundWorker
-from defectscope.engine.contracts import Analysis, Chunk, Detector, VideoChunk
+from defectscope.engine.contracts import Analysis, Chunk, Detector, LiveAnalysis, VideoChunk
 from defectscope.engine.selection import Selector
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.measurements import Measurements
 from defectscope.media.captions.picture_data import CaptionBytes
-from defectscope.media.cues import Cue
+from defectscope.media.cues import Captions, Cue
 from defectscope.media.frames import DecodeEvent, Frame, RgbFrame, Samples
-from defectscope.media.reader import Reader
 from defectscope.media.stream import StreamInfo
 
 # Features of about 4 MB, or four seconds of 5.1 sound, are pushed at a time: large enough that
@@ -87,13 +86,13 @@ class Feed:
         self._caption_bytes: list[CaptionBytes] = []
         self._events: list[DecodeEvent] = []
 
-    def push_captions(self, reader: Reader) -> None:
+    def push_captions(self, captions: Captions | None) -> None:
         """Hands side-car captions, whole, to every analysis."""
-        if reader.captions is not None:
+        if captions is not None:
             for track in self._tracks:
-                track.analysis.push(Chunk(captions=reader.captions))
+                track.analysis.push(Chunk(captions=captions))
 
-    def take(self, item: Frame | Samples | Cue | CaptionBytes | DecodeEvent) -> float | None:
+    def add(self, item: Frame | Samples | Cue | CaptionBytes | DecodeEvent) -> float | None:
         """Takes the next item; gives the time reached where it is a frame or a run of sound."""
         reached_s = None
         if isinstance(item, Frame):
@@ -171,13 +170,23 @@ class Feed:
                 track.analysis.push(chunk)
         self._renew()
 
+    def take(self) -> list[Measurements]:
+        """Pushes what waits, and returns what every analysis of a live stream has as final."""
+        self._push_rest()
+        self._background.wait()
+        analyses = [track.analysis for track in self._tracks]
+        return [a.take() for a in analyses if isinstance(a, LiveAnalysis)]
+
+    def _push_rest(self) -> None:
+        if self._frames or self._audio or self._cues or self._caption_bytes or self._events:
+            self._push()
+
     def close(self) -> list[Measurements]:
         """Pushes what is left and gives every detector's measurements."""
         for track in self._tracks:
             if track.selector is not None:
                 track.rgb_frames += track.selector.flush()
-        if self._frames or self._audio or self._cues or self._caption_bytes or self._events:
-            self._push()
+        self._push_rest()
         self._background.wait()
         for track in self._tracks:
             # Pictures of the last bucket, when its last chunk had already gone.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Protocol
 
 from defectscope.engine.background import BackgroundWorker
 from defectscope.engine.contracts import Detector
@@ -11,9 +12,24 @@ from defectscope.engine.coverage import Coverage
 from defectscope.engine.feed import Feed
 from defectscope.engine.tracks import sound_key, takes, view_key, with_others
 from defectscope.measurements import Measurements
+from defectscope.media.cues import Captions
 from defectscope.media.frames import Frame, Samples
-from defectscope.media.reader import Item, Reader
-from defectscope.media.stream import StreamInfo
+from defectscope.media.run import Item
+from defectscope.media.stream import Sound, StreamInfo
+
+
+class Source(Protocol):
+    """What feeds must know of the reader that they are fed by.
+
+    Attributes:
+        info: Facts of the stream.
+        captions: Side-car captions.
+        sounds: `info.sounds`, and those that have been added on the way.
+    """
+
+    info: StreamInfo
+    captions: Captions | None
+    sounds: list[Sound]
 
 
 class Feeds:
@@ -24,7 +40,7 @@ class Feeds:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Source,
         detectors: Sequence[Detector],
         chunk_frames: int | None,
         background: BackgroundWorker,
@@ -34,7 +50,7 @@ class Feeds:
         self._chunk_frames, self._background = chunk_frames, background
         self._coverage = coverage
         self._main = Feed(reader.info, detectors, chunk_frames, background)
-        self._main.push_captions(reader)
+        self._main.push_captions(reader.captions)
         self._others: dict[str, tuple[Feed, list[Detector]]] = {}
         for view in reader.info.views:
             self._open(view_key(view), reader.info.with_view(view), "video")
@@ -52,7 +68,7 @@ class Feeds:
         self._others[key] = feed, detectors
         return feed
 
-    def take(self, item: Item) -> float | None:
+    def add(self, item: Item) -> float | None:
         """Takes the next item; gives the time reached where it is of a main track."""
         if isinstance(item, Frame):
             tick_s, nominal_s = self._grids[item.view]
@@ -60,7 +76,7 @@ class Feeds:
             self._coverage.frame(item, begin_s, nominal_s, float(tick_s))
             if item.view:
                 view = self._reader.info.views[item.view - 1]
-                self._others[view_key(view)][0].take(item)
+                self._others[view_key(view)][0].add(item)
                 return None
         elif isinstance(item, Samples) and self._reader.sounds:
             sound = self._reader.sounds[item.sound]
@@ -71,14 +87,25 @@ class Feeds:
                     feed = self._others[key][0]
                 else:
                     feed = self._open(key, self._reader.info.with_sound(sound), "audio")
-                feed.take(item)
+                feed.add(item)
                 return None
-        return self._main.take(item)
+        return self._main.add(item)
+
+    def take(self) -> dict[str, Measurements]:
+        """Returns what is final of all tracks, by detector, and forgets it."""
+        others = {key: feed.take() for key, (feed, _) in self._others.items()}
+        return self._joined(self._main.take(), others)
 
     def close(self) -> dict[str, Measurements]:
         """Gives every detector's measurements of all tracks."""
-        found = dict(zip((d.name for d in self._detectors), self._main.close(), strict=True))
-        for key, (feed, detectors) in self._others.items():
-            for detector, measured in zip(detectors, feed.close(), strict=True):
-                found[detector.name] = with_others(found[detector.name], {key: measured})
+        others = {key: feed.close() for key, (feed, _) in self._others.items()}
+        return self._joined(self._main.close(), others)
+
+    def _joined(
+        self, main: list[Measurements], others: dict[str, list[Measurements]]
+    ) -> dict[str, Measurements]:
+        found = {measured.detector: measured for measured in main}
+        for key, of_track in others.items():
+            for measured in of_track:
+                found[measured.detector] = with_others(found[measured.detector], {key: measured})
         return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,9 +22,12 @@ import numpy as np
 
 from defectscope.analysis import analyze, merge
 from defectscope.detectors.registry import load
+from defectscope.engine.background import BackgroundWorker
+from defectscope.engine.coverage import Coverage
 from defectscope.engine.engine import measure
+from defectscope.engine.feeds import Feeds
 from defectscope.findings import Finding, Report
-from defectscope.measurements import Measurements
+from defectscope.measurements import Measurements, Table
 from defectscope.media.opening import open_media
 from defectscope.media.sidecar import read_captions
 from defectscope.media.stream import StreamInfo
@@ -31,6 +35,8 @@ from defectscope.media.stream import StreamInfo
 # Recursive filters and the decoders' pre-roll: what state can differ by after the context.
 FLOAT_TOLERANCE = 2e-4
 MAX_BYTES_PER_MINUTE = 64 * 1024
+# Frames and runs of sound between two takes.
+_ITEMS_PER_TAKE = 23
 # No piece is shorter than this, seconds.
 _SHORTEST_S = 0.3
 
@@ -192,6 +198,39 @@ def merged(subject: Subject) -> Outcome:
         if verdicts[0] != verdicts[1]:
             broken.append(f"{len(parts)} pieces: {verdicts[0]} instead of {verdicts[1]}")
     return _outcome(subject, broken)
+
+
+def takes(subject: Subject) -> Outcome:
+    """Takes rows of a stream that goes on as they become final: together they are one pass."""
+    side = None if subject.captions is None else read_captions(subject.captions)
+    detector = load(subject.name)
+    parts: list[Measurements] = []
+    with open_media(subject.media, captions=side) as reader, BackgroundWorker() as background:
+        feeds = Feeds(reader, [detector], None, background, Coverage(reader.info, None, None))
+        for number, item in enumerate(reader.read(), 1):
+            feeds.add(item)
+            if number % _ITEMS_PER_TAKE == 0:
+                parts.append(feeds.take()[subject.name])
+        parts.append(feeds.close()[subject.name])
+    tolerance = 0.0 if subject.exact else FLOAT_TOLERANCE
+    return _outcome(subject, differences(_in_order(parts), subject.whole, tolerance))
+
+
+def _in_order(parts: Sequence[Measurements]) -> Measurements:
+    """Joins rows by anchor: complaints of sound and picture come a little apart."""
+    tables: dict[str, Table] = {}
+    for name, head in parts[0].tables.items():
+        rows: list[tuple[Any, ...]] = []
+        for part in parts:
+            rows += zip(*part.tables[name].columns.values(), strict=True)
+        rows.sort(key=lambda row: row[0])
+        columns = list(zip(*rows, strict=True)) or [()] * len(head.columns)
+        kept = {
+            key: array(column.typecode, values)
+            for (key, column), values in zip(head.columns.items(), columns, strict=True)
+        }
+        tables[name] = Table(head.ticks_hz, kept)
+    return Measurements(parts[0].detector, tables)
 
 
 INVARIANTS: Mapping[str, Callable[[Subject], Outcome]] = {

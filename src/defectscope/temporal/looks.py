@@ -53,6 +53,10 @@ class Looks:
             values = {name: [value] for name, value in zip(self._names, measures, strict=True)}
             self._table.add(pts=[frame.pts], **values)
 
+    def take(self) -> Table:
+        """Returns the rows that are final, and forgets them."""
+        return self._table.take()
+
     def close(self) -> Table:
         """Returns the measures by look."""
         return self._table.table()

@@ -48,6 +48,12 @@ class TableBuilder:
         """Gives what was collected."""
         return Table(self._ticks_hz, self._columns)
 
+    def take(self) -> Table:
+        """Returns what was collected, and begins anew."""
+        taken = self._columns
+        self._columns = {name: array(_TYPECODES[kind]) for name, kind in self._types.items()}
+        return Table(self._ticks_hz, taken)
+
 
 def column(table: Table, name: str) -> NDArray[Any]:
     """Gives a column as a read-only array, without a copy."""

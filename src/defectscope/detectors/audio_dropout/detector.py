@@ -208,6 +208,10 @@ class AudioDropoutAnalysis:
             self._table.add(hop=np.arange(first, first + len(codes)), **levels)
         self._meter.rows.clear()
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("audio_dropout", {"levels": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives levels by hop."""
         return Measurements("audio_dropout", {"levels": self._table.table()})

@@ -191,6 +191,15 @@ class BandingAnalysis:
 
         self._grids.push(video)
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        tables = {
+            "frames": self._table.take(),
+            "grids": self._grids.take(),
+            "looks": self._looks.take(),
+        }
+        return Measurements("banding", tables)
+
     def close(self) -> Measurements:
         """Gives edges of bands and flats by frame, the block grid by fifths of a second, looks."""
         tables = {

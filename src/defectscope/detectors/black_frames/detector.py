@@ -156,6 +156,10 @@ class BlackFramesAnalysis:
             dark_share=saturate(dark * _STEPS_PER_SHARE, np.uint16),
         )
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("black_frames", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives luma and dark shares."""
         return Measurements("black_frames", {"frames": self._table.table()})

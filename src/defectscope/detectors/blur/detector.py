@@ -204,6 +204,15 @@ class BlurAnalysis:
             (np.log2(mean + _LEAST_DETAIL) - np.log2(_LEAST_DETAIL)) * _STEPS, np.uint16
         )
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        tables = {
+            "frames": self._table.take(),
+            "grids": self._grids.take(),
+            "looks": self._looks.take(),
+        }
+        return Measurements("blur", tables)
+
     def close(self) -> Measurements:
         """Gives sharpness by frame, the block grid by fifths of a second, and looks."""
         tables = {

@@ -204,6 +204,7 @@ class CaptionQualityAnalysis:
         self._duration_s = stream.duration_s
         self._captions: Captions | None = None
         self._cues: list[Cue] = []
+        self._latest: dict[int, int] = {}
         self._bytes: list[CaptionBytes] = []
 
     def push(self, chunk: Chunk) -> None:
@@ -216,10 +217,20 @@ class CaptionQualityAnalysis:
             for run in chunk.audio:
                 self._meter.push(run.start, run.data)
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        taken = self.close()
+        self._captions = None
+        self._cues.clear()
+        self._bytes.clear()
+        if self._meter is not None:
+            self._meter.rows.clear()
+        return taken
+
     def close(self) -> Measurements:
         """Gives the cues and bytes of all tracks, faults, and levels by block."""
         side = () if self._captions is None else self._captions.cues
-        cues, left_out = cue_table((*side, *self._cues))
+        cues, left_out = cue_table((*side, *self._cues), self._latest)
         builder = TableBuilder(
             Fraction(BLOCKS_HZ), block=np.int64, level=np.uint8, softest=np.uint8
         )

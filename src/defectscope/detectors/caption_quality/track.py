@@ -122,10 +122,17 @@ def _tick(time_s: float) -> int:
     return max(-_MAX_TICK, min(_MAX_TICK, round(bounded_s * TICKS_HZ)))
 
 
-def cue_table(cues: Iterable[Cue]) -> tuple[Table, int | None]:
-    """Gives the cues as a table ordered by start, and the tick from which some were left out."""
+def cue_table(
+    cues: Iterable[Cue], latest: dict[int, int] | None = None
+) -> tuple[Table, int | None]:
+    """Gives the cues as a table ordered by start, and the tick from which some were left out.
+
+    Args:
+        cues: Of all tracks, in the order in which they came.
+        latest: The latest start of each track before them, which is kept up; None for the first.
+    """
     rows: list[tuple[int, ...]] = []
-    latest: dict[int, int] = {}
+    latest = {} if latest is None else latest
     for cue in cues:
         start, end = _tick(cue.start_s), _tick(cue.end_s)
         lengths = [seen(line) for line in cue.lines if line and not line.isspace()] or [0]

@@ -271,6 +271,10 @@ class ColorErrorAnalysis:
         outside = histogram[:, :low].sum(axis=1) + histogram[:, high + 1 :].sum(axis=1)
         return outside / total * (not self._full_range)
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("color_error", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives the steps."""
         return Measurements("color_error", {"frames": self._table.table()})

@@ -179,6 +179,11 @@ class CompressionBlockinessAnalysis:
             **self._signatures.columns(grids.tile_luma),
         )
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        tables = {"buckets": self._table.take(), "looks": self._looks.take()}
+        return Measurements("compression_blockiness", tables)
+
     def close(self) -> Measurements:
         """Gives the grid by bucket, and looks."""
         self._keep(self._meter.close())

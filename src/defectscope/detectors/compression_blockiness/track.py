@@ -35,6 +35,10 @@ class GridTrack:
         """Takes the next pictures."""
         self._keep(self._meter.push(video))
 
+    def take(self) -> Table:
+        """Returns the rows that are final, and forgets them."""
+        return self._table.take()
+
     def close(self) -> Table:
         """Gives the track."""
         self._keep(self._meter.close())

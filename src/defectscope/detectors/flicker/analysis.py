@@ -108,6 +108,10 @@ class FlickerAnalysis:
             np.maximum(highest, earlier, out=highest)
         return lowest, highest
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("flicker", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives gains and areas."""
         return Measurements("flicker", {"frames": self._table.table()})

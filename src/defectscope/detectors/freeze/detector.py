@@ -200,6 +200,10 @@ class FreezeAnalysis:
         if video is not None and len(video.pts):
             self._table.add(pts=video.pts, **self._differences.columns(video.features))
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("freeze", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives the differences."""
         return Measurements("freeze", {"frames": self._table.table()})

@@ -171,6 +171,10 @@ class InterlacingAnalysis:
             flagged=video.interlaced,
         )
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("interlacing", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives the shares."""
         return Measurements("interlacing", {"frames": self._table.table()})

@@ -289,6 +289,10 @@ class LetterboxAnalysis:
         inside = dark_counts[:, DARK_CODES.index(20)] - (height * width - active)
         return np.where(active > 0, inside / np.maximum(active, 1), 1.0)
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("letterbox", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives the borders."""
         return Measurements("letterbox", {"frames": self._table.table()})

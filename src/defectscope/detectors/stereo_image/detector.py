@@ -17,6 +17,7 @@ from defectscope.detectors.stereo_image.meter import (
     BLOCKS_HZ,
     HOPS_HZ,
     ImageMeter,
+    Measured,
     pairs_of,
 )
 from defectscope.detectors.stereo_image.phase import inverted
@@ -212,8 +213,15 @@ class StereoImageAnalysis:
         for run in chunk.audio:
             self._meter.push(run.start, run.data)
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return self._given(self._meter.taken())
+
     def close(self) -> Measurements:
         """Gives levels, correlations and side by hop, and the front pair's bands by block."""
+        return self._given(self._meter.rows())
+
+    def _given(self, measured: Measured) -> Measurements:
         pairs = range(len(self._meter.pairs))
         hop_types: dict[str, Any] = {f"level_{k}": np.uint8 for k in range(self._channels)}
         hop_types |= {f"correlation_{k}": np.int8 for k in pairs}
@@ -225,13 +233,13 @@ class StereoImageAnalysis:
             block_types[f"left_{band}"] = block_types[f"right_{band}"] = np.uint8
             block_types[f"correlation_{band}"] = np.int8
         # Laid out once: run by run an hour of them would take minutes.
-        origin = self._meter.hops[0][0] if self._meter.hops else 0
-        last = max((f + len(c["level_0"]) for f, c in self._meter.hops), default=origin)
-        turns = laid_out(self._meter.turns.rows, origin, last - origin)
+        origin = measured.hops[0][0] if measured.hops else 0
+        last = max((f + len(c["level_0"]) for f, c in measured.hops), default=origin)
+        turns = laid_out(measured.turns, origin, last - origin)
         tables = {}
         for name, rate, types, rows in (
-            ("hops", HOPS_HZ, hop_types, self._meter.hops),
-            ("blocks", BLOCKS_HZ, block_types, self._meter.blocks),
+            ("hops", HOPS_HZ, hop_types, measured.hops),
+            ("blocks", BLOCKS_HZ, block_types, measured.blocks),
         ):
             builder = TableBuilder(Fraction(rate), row=np.int64, **types)
             for first, columns in rows:
@@ -243,7 +251,7 @@ class StereoImageAnalysis:
             tables[name] = builder.table()
         edge_types = {f"edge_{k}": np.uint8 for k in range(self._channels)}
         builder = TableBuilder(Fraction(HOPS_HZ), row=np.int64, **edge_types)
-        for numbers, columns in self._meter.looks:
+        for numbers, columns in measured.looks:
             builder.add(row=numbers, **columns)
         tables["looks"] = builder.table()
         return Measurements("stereo_image", tables)

@@ -8,12 +8,13 @@ channel (alike in all bands) from a source that moves (only in its own).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.stereo_image.turns import TurnMeter
+from defectscope.detectors.stereo_image.turns import Halves, TurnMeter
 
 HOPS_HZ = 50
 HOPS_PER_BLOCK = 5
@@ -25,6 +26,7 @@ BANDS = 6
 _FLOOR_DBFS = -127.0
 _STEP_DB = 0.5
 CORRELATION_STEPS = 127
+Columns = dict[str, NDArray[Any]]
 # Left and right of one position, by the names that FFmpeg gives to channels.
 _PAIRS = (("FL", "FR"), ("BL", "BR"), ("SL", "SR"), ("FLC", "FRC"), ("TFL", "TFR"), ("TBL", "TBR"))
 
@@ -95,6 +97,23 @@ def _products(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[n
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured, run by run.
+
+    Attributes:
+        hops: (first hop, columns).
+        blocks: (first block, columns).
+        turns: (first hop, how the front pair's cross-spectrum goes on).
+        looks: (hop numbers, columns).
+    """
+
+    hops: Sequence[tuple[int, Columns]]
+    blocks: Sequence[tuple[int, Columns]]
+    turns: Sequence[tuple[int, Halves]]
+    looks: Sequence[tuple[NDArray[np.int64], Columns]]
+
+
 class ImageMeter:
     """Measures every complete hop and block of the absolute grid.
 
@@ -134,6 +153,26 @@ class ImageMeter:
         self._measure(first, run[: edges[-1]], edges)
         self._rest = run[edges[-1] :].copy()
         self._at += int(edges[-1])
+
+    def rows(self) -> Measured:
+        """Returns all that was measured and not taken."""
+        return Measured(self.hops, self.blocks, self.turns.rows, self.looks)
+
+    def taken(self) -> Measured:
+        """Returns what is final, and forgets it: hops whose turn is known, and all blocks."""
+        until = self.turns.reached if self.pairs else 0
+        final: list[tuple[int, Columns]] = []
+        waiting: list[tuple[int, Columns]] = []
+        for first, columns in self.hops:
+            count = len(columns["level_0"])
+            cut = min(max(0, until - first), count)
+            if cut:
+                final.append((first, {name: c[:cut] for name, c in columns.items()}))
+            if cut < count:
+                waiting.append((first + cut, {name: c[cut:] for name, c in columns.items()}))
+        taken = Measured(final, self.blocks, self.turns.rows, self.looks)
+        self.hops, self.blocks, self.looks, self.turns.rows = waiting, [], [], []
+        return taken
 
     def _measure(self, first: int, run: NDArray[np.float32], edges: NDArray[np.int64]) -> None:
         signals = np.ascontiguousarray(run.T)

@@ -9,6 +9,8 @@ they do not invert it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
@@ -35,6 +37,11 @@ class TurnMeter:
         self.rows: list[tuple[int, Halves]] = []
         self._first = 0
         self._held = np.empty((0, 0), np.complex64)
+
+    @property
+    def reached(self) -> int:
+        """The hop whose turn is told next; of those before it nothing more is learnt."""
+        return self._first + BESIDE_HOPS + _LEFT_OUT
 
     def push(self, first: int, a: NDArray[np.float32], b: NDArray[np.float32]) -> None:
         """Takes hops of both channels, (hops, samples) each, the first of them by its number."""
@@ -80,7 +87,7 @@ def _codes(values: NDArray[np.float32]) -> NDArray[np.int8]:
     return np.rint(np.clip(values, -1, 1) * _STEPS).astype(np.int8)
 
 
-def laid_out(rows: list[tuple[int, Halves]], first: int, length: int) -> Halves:
+def laid_out(rows: Sequence[tuple[int, Halves]], first: int, length: int) -> Halves:
     """Gives both measures for consecutive hops; 127 (nothing turns) where they are not known."""
     out = (np.full(length, _STEPS, np.int8), np.full(length, _STEPS, np.int8))
     for at, measured in rows:

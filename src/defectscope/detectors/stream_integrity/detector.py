@@ -221,6 +221,7 @@ class StreamIntegrityAnalysis:
         self._keys: dict[int, float] = {}
         self._rate_hz = 0 if stream.audio is None else stream.audio.rate_hz
         self._bad_hops: set[int] = set()
+        self._told_key = self._told_hop = -1
 
     def push(self, chunk: Chunk) -> None:
         """Takes complaints and time stamps."""
@@ -235,21 +236,38 @@ class StreamIntegrityAnalysis:
             # looked at one by one.
             if self._rate_hz and not np.abs(run.data).max(initial=0.0) < LOUDEST:
                 bad = np.flatnonzero(~(np.abs(run.data) < LOUDEST).all(axis=1))
-                self._bad_hops.update(((run.start + bad) * _HOPS_HZ // self._rate_hz).tolist())
+                hops = ((run.start + bad) * _HOPS_HZ // self._rate_hz).tolist()
+                self._bad_hops.update(hop for hop in hops if hop > self._told_hop)
         if chunk.video is None or self._steps is None:
             return
         self._steps.push(chunk.video.pts, chunk.video.duration)
         for pts in chunk.video.pts[np.flatnonzero(chunk.video.key)].tolist():
             time_s = pts * self._tick_s
-            self._keys.setdefault(int(time_s * _KEYS_HZ), time_s)
+            if (number := int(time_s * _KEYS_HZ)) > self._told_key:
+                self._keys.setdefault(number, time_s)
 
     def _keep(
         self, kind: str, time_s: float, amount_s: float, *, video: bool, track: int = -1
     ) -> None:
         self._events.append((_tick(time_s), KINDS.index(kind), amount_s, video, track))
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        taken = self._given(None if self._steps is None else self._steps.take())
+        self._events.clear()
+        self._ends.clear()
+        # The latest stretch of each may go on: it is not told twice.
+        self._told_key = max(self._keys, default=self._told_key)
+        self._told_hop = max(self._bad_hops, default=self._told_hop)
+        self._keys.clear()
+        self._bad_hops.clear()
+        return taken
+
     def close(self) -> Measurements:
         """Gives the complaints, the key frames and the steps, ordered by time."""
+        return self._given(None if self._steps is None else self._steps.table())
+
+    def _given(self, steps: Table | None) -> Measurements:
         for hop in self._bad_hops:
             self._keep("invalid_samples", hop / _HOPS_HZ, 0.0, video=False)
         events = TableBuilder(
@@ -269,6 +287,6 @@ class StreamIntegrityAnalysis:
         keys = TableBuilder(Fraction(_TICKS_HZ), at=np.int64)
         keys.add(at=[round(time_s * _TICKS_HZ) for time_s in sorted(self._keys.values())])
         tables = {"events": events.table(), "keys": keys.table(), "ends": ends.table()}
-        if self._steps is not None:
-            tables["steps"] = self._steps.table()
+        if steps is not None:
+            tables["steps"] = steps
         return Measurements("stream_integrity", tables)

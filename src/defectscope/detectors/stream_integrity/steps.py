@@ -59,6 +59,10 @@ class StepMeter:
         """Gives the changes: when, the step that led there, and what was stated of it."""
         return self._builder.table()
 
+    def take(self) -> Table:
+        """Returns the changes so far, and forgets them."""
+        return self._builder.take()
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -246,6 +246,10 @@ class StutterAnalysis:
         )
         self._waiting = {name: values[ready:].copy() for name, values in columns.items()}
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("stutter", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives the differences."""
         if self._waiting:

@@ -197,6 +197,10 @@ class TearingAnalysis:
         within = np.argmax(lasting[every[:, None], near], axis=1)
         return best * self._group + within, joint[every, best]
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("tearing", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives the signs of seams."""
         if len(self._pts):

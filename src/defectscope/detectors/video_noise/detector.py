@@ -155,6 +155,10 @@ class VideoNoiseAnalysis:
             **self._signatures.columns(video.features["tile_luma"]),
         )
 
+    def take(self) -> Measurements:
+        """Returns the rows that are final, and forgets them."""
+        return Measurements("video_noise", {"frames": self._table.take()})
+
     def close(self) -> Measurements:
         """Gives noise by frame."""
         return Measurements("video_noise", {"frames": self._table.table()})

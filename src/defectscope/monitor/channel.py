@@ -1,0 +1,155 @@
+"""One channel: receives, decodes, measures and decides, and opens again after an interruption."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from defectscope.detectors.registry import load_all
+from defectscope.engine.contracts import Detector
+from defectscope.errors import DefectscopeError
+from defectscope.media.live import Live, LiveOptions, open_live
+from defectscope.monitor.alarms import AlarmBook, Change, Patience
+from defectscope.monitor.events import Clock, event_of
+from defectscope.monitor.inlet import Inlet
+from defectscope.monitor.receiver import Address, UdpReceiver
+from defectscope.monitor.session import Decision, Pace, Session
+
+_LOG = logging.getLogger(__name__)
+# What needs a network, and looks at suspects alone.
+LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
+# Waiting before a source is opened again: doubled each time, seconds.
+_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConfig:
+    """What is watched and how.
+
+    Attributes:
+        name: What it is called, on every output.
+        url: Where it comes from.
+        detectors: Names; empty for all that need no network.
+        parameters: Parameters to replace, by detector.
+        patience: How long a defect must last and be gone, by defect; `default` for others.
+        pace: How often is decided, and over how much.
+        idle_s: A source that gives nothing for so long is gone, seconds.
+    """
+
+    name: str
+    url: str
+    detectors: tuple[str, ...] = ()
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
+    patience: Mapping[str, Patience] = field(default_factory=dict[str, Patience])
+    pace: Pace = field(default_factory=Pace)
+    idle_s: float = 1.0
+
+
+class Channel:
+    """Watches one channel from `start` to `close`."""
+
+    def __init__(self, config: ChannelConfig, address: Address, emit: Emit) -> None:
+        self.config = config
+        self._emit = emit
+        self._detectors = _detectors_of(config)
+        self._alarms = AlarmBook(config.patience, self._told)
+        self._inlet = Inlet(idle_s=config.idle_s)
+        self._receiver = UdpReceiver(address, self._received)
+        self._began_s = time.monotonic()
+        # What the programme's time is where the session began.
+        self._offset_s = 0.0
+        self._clock = Clock(0.0, time.time())
+        self._stopped = threading.Event()
+        self._arrived = threading.Event()
+        name = f"channel-{config.name}"
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that it receives on."""
+        return self._receiver.port
+
+    def start(self) -> None:
+        """Begins to watch."""
+        self._receiver.start()
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it; alarms that are open stay so."""
+        self._stopped.set()
+        self._receiver.close()
+        self._inlet.close()
+        self._arrived.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _received(self, data: bytes, at_s: float) -> None:
+        self._inlet.put(data, at_s)
+        self._arrived.set()
+
+    def _work(self) -> None:
+        delay_s = _FIRST_DELAY_S
+        while not self._stopped.is_set():
+            self._arrived.wait()
+            if self._stopped.is_set():
+                return
+            self._arrived.clear()
+            try:
+                with open_live(self._inlet, self.config.name, LiveOptions()) as live:
+                    if self._watch(live):
+                        delay_s = _FIRST_DELAY_S
+                        continue
+            except DefectscopeError as error:
+                _LOG.info("%s: %s", self.config.name, error.message)
+            except Exception:
+                _LOG.exception("%s: opened again after a failure", self.config.name)
+            self._stopped.wait(delay_s)
+            delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+
+    def _watch(self, live: Live) -> bool:
+        """Watches until the source ends; tells whether there was anything to see."""
+        seen = False
+        while not self._stopped.is_set():
+            reader = live.next_reader()
+            if reader is None:
+                break
+            if not seen:
+                # The programme went on while nothing of it came.
+                self._offset_s = max(self._offset_s, time.monotonic() - self._began_s)
+            session = Session(reader, self._detectors, self.config.pace)
+            session.run(lambda decisions, session=session: self._decided(session, decisions))
+            self._offset_s += session.reached_s
+            seen = True
+        return seen
+
+    def _decided(self, session: Session, decisions: Sequence[Decision]) -> None:
+        offset_s = self._offset_s
+        lag_s = time.monotonic() - self._inlet.read_until_s
+        self._clock = Clock(offset_s + session.reached_s, time.time() - lag_s)
+        for decision in decisions:
+            self._alarms.decided(
+                decision.detector,
+                decision.findings(offset_s),
+                first_s=offset_s + decision.first_s,
+                edge_s=offset_s + decision.edge_s,
+                begun_s=offset_s,
+            )
+
+    def _told(self, change: Change) -> None:
+        self._emit(event_of(self.config.name, change, self._clock, time.time()))
+
+
+def _detectors_of(config: ChannelConfig) -> list[Detector]:
+    if config.detectors:
+        return load_all(config.detectors, config.parameters)
+    from defectscope.detectors import names, not_installed
+
+    absent = not_installed()
+    measured = [name for name in names() if name not in LEARNED and name not in absent]
+    return load_all(measured, config.parameters)

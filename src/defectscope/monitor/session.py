@@ -1,0 +1,126 @@
+"""One stretch of a channel without interruption: measured, decided over and over, and forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from defectscope.engine.background import BackgroundWorker
+from defectscope.engine.contracts import Detector
+from defectscope.engine.coverage import Coverage
+from defectscope.engine.engine import is_applicable
+from defectscope.engine.feeds import Feeds
+from defectscope.engine.tracks import decide_tracks
+from defectscope.findings import DetectorResult, Finding
+from defectscope.media.live_reader import LiveReader
+from defectscope.media.stream import StreamInfo
+from defectscope.monitor.window import Window
+
+# Sparse tables, complaints of the decoder, do not tell how far their detector has come: no
+# detector is further behind.
+_FURTHEST_BEHIND_S = 2.0
+# Chunks of half a second bring no row later than the decision after them.
+_CHUNK_FRAMES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often is decided, and over how much.
+
+    Attributes:
+        window_s: Length of the window, seconds.
+        step_s: Time between two decisions, seconds of programme.
+        session_s: After so long the clock and all state begin anew, seconds: sums and tables
+            that count from t = 0 stay bounded.
+    """
+
+    window_s: float = 20.0
+    step_s: float = 0.5
+    session_s: float = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one detector says of the window, in seconds of the session.
+
+    Attributes:
+        detector: Its name.
+        result: What it found.
+        first_s: Where the window begins.
+        edge_s: How far it has measured.
+    """
+
+    detector: str
+    result: DetectorResult
+    first_s: float
+    edge_s: float
+
+    def findings(self, offset_s: float) -> list[Finding]:
+        """Returns the findings on a clock that is ahead of the session's by an offset."""
+        return [
+            replace(f, start_s=f.start_s + offset_s, end_s=f.end_s + offset_s)
+            for f in self.result.findings
+        ]
+
+
+class Session:
+    """Measures what a reader gives, and decides every `step_s`.
+
+    Attributes:
+        reached_s: Where the programme has come to, seconds of the session.
+        frames: How many frames were measured.
+        decide_s: Processor time of deciding, seconds.
+    """
+
+    def __init__(self, reader: LiveReader, detectors: Sequence[Detector], pace: Pace) -> None:
+        self.reached_s = 0.0
+        self.frames = 0
+        self.decide_s = 0.0
+        self._reader, self._pace = reader, pace
+        self._stream: StreamInfo = reader.info
+        self._running = [d for d in detectors if is_applicable(d, self._stream)]
+        self._window = Window(pace.window_s)
+        video = self._stream.video
+        self._frame_s = 0.04 if video is None else float(1 / video.frame_rate)
+
+    def run(self, decided: Callable[[Sequence[Decision]], None]) -> None:
+        """Reads until the reader ends; calls back with the decisions of every step."""
+        with BackgroundWorker() as background:
+            coverage = Coverage(self._stream, None, None)
+            feeds = Feeds(self._reader, self._running, _CHUNK_FRAMES, background, coverage)
+            due_s = self._pace.step_s
+            for item in self._reader.read():
+                reached_s = feeds.add(item)
+                if reached_s is None:
+                    continue
+                self.reached_s = max(self.reached_s, reached_s + self._frame_s)
+                if self.reached_s >= due_s:
+                    decided(self._step(feeds))
+                    due_s = self.reached_s + self._pace.step_s
+                if self.reached_s >= self._pace.session_s:
+                    self._reader.stop()
+            self._window.add(feeds.close())
+            decided(self._decide())
+
+    def _step(self, feeds: Feeds) -> list[Decision]:
+        self._window.add(feeds.take())
+        self._window.forget_before(self.reached_s)
+        return self._decide()
+
+    def _decide(self) -> list[Decision]:
+        began_s = time.thread_time()
+        now_s = self.reached_s
+        first_s = max(0.0, now_s - self._pace.window_s)
+        stream = replace(self._stream, duration_s=now_s, sounds=tuple(self._reader.sounds))
+        found: list[Decision] = []
+        measured = self._window.measurements()
+        for detector in self._running:
+            if detector.name not in measured:
+                continue
+            result = decide_tracks(detector, measured[detector.name], stream)
+            edge_s = min(now_s, self._window.edge_s(detector.name))
+            edge_s = max(edge_s, now_s - _FURTHEST_BEHIND_S)
+            found.append(Decision(detector.name, result, first_s, edge_s))
+        self.decide_s += time.thread_time() - began_s
+        return found

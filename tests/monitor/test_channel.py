@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+import pytest
+
+from defectscope.monitor.channel import Channel, ChannelConfig
+from defectscope.monitor.events import as_line, schema
+from defectscope.monitor.receiver import Address
+from defectscope.monitor.sender import Sender, Stream
+
+Streams = Callable[..., bytes]
+# Whole frames and whole runs of AAC: loops of it have no seam.
+UNIT_S = 0.32
+
+
+def test_black_is_alarmed_and_cleared(streams: Streams, events: Any) -> None:
+    seconds = 30 * UNIT_S
+    data = streams(seconds, black=(4.0, 6.0))
+    config = ChannelConfig("one", "udp://127.0.0.1:0", detectors=("black_frames",))
+    channel = Channel(config, Address("127.0.0.1", 0), events)
+    sender = Sender(Stream(data, seconds), ("127.0.0.1", channel.port), speed=6.0)
+    channel.start()
+    sender.start()
+    try:
+        assert events.wait_for("black_frames", "cleared", count=2)
+    finally:
+        sender.close()
+        channel.close()
+    opened, again = events.of("black_frames", "opened")[:2]
+    cleared = events.of("black_frames", "cleared")[0]
+    assert cleared["data"]["alarm_id"] == opened["data"]["alarm_id"] != again["data"]["alarm_id"]
+    assert cleared["data"]["duration_s"] == pytest.approx(2.0, abs=0.05)
+    # The programme's time goes on over the loop.
+    apart_s = again["data"]["start_s"] - opened["data"]["start_s"]
+    assert apart_s == pytest.approx(seconds, abs=0.05)
+    for event in events.all:
+        jsonschema.validate(event, schema())
+        assert "\n" not in as_line(event)
+    assert len({event["id"] for event in events.all}) == len(events.all)
