@@ -13,13 +13,18 @@ from defectscope.detectors.registry import load_all
 from defectscope.engine.contracts import Detector
 from defectscope.errors import DefectscopeError
 from defectscope.media.live import Live, LiveOptions, open_live
+from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import AlarmBook, Change, Patience
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.inlet import Inlet
 from defectscope.monitor.receiver import Address, UdpReceiver
 from defectscope.monitor.session import Decision, Pace, Session
+from defectscope.monitor.transport import TransportAnalyzer
+from defectscope.monitor.transport_watch import TransportWatch
 
 _LOG = logging.getLogger(__name__)
+# A stream that loses one datagram in a thousand is one lossy stream, not many.
+PATIENCE = {"packet_loss": Patience(leave_s=20.0)}
 # What needs a network, and looks at suspects alone.
 LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
 # Waiting before a source is opened again: doubled each time, seconds.
@@ -58,10 +63,14 @@ class Channel:
         self.config = config
         self._emit = emit
         self._detectors = _detectors_of(config)
-        self._alarms = AlarmBook(config.patience, self._told)
+        self._alarms = AlarmBook(PATIENCE | dict(config.patience), self._told)
         self._inlet = Inlet(idle_s=config.idle_s)
         self._receiver = UdpReceiver(address, self._received)
-        self._began_s = time.monotonic()
+        self.transport = TransportAnalyzer()
+        self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
+        self.lag_s = 0.0
+        # Programme time, and when the data came that it was read from.
+        self._anchor = (0.0, time.monotonic())
         # What the programme's time is where the session began.
         self._offset_s = 0.0
         self._clock = Clock(0.0, time.time())
@@ -89,9 +98,20 @@ class Channel:
         if self._thread.is_alive():
             self._thread.join()
 
+    def programme_at(self, at_s: float) -> float:
+        """Returns programme time of what came at an instant of `time.monotonic`, seconds."""
+        programme_s, anchor_s = self._anchor
+        return programme_s + at_s - anchor_s
+
+    def tick(self, now_s: float) -> None:
+        """Looks at the transport; to be called a few times a second."""
+        self._watch.tick(now_s)
+
     def _received(self, data: bytes, at_s: float) -> None:
         self._inlet.put(data, at_s)
         self._arrived.set()
+        self._watch.arrived(at_s)
+        self.transport.push(data, at_s)
 
     def _work(self) -> None:
         delay_s = _FIRST_DELAY_S
@@ -102,7 +122,7 @@ class Channel:
             self._arrived.clear()
             try:
                 with open_live(self._inlet, self.config.name, LiveOptions()) as live:
-                    if self._watch(live):
+                    if self._watch_all(live):
                         delay_s = _FIRST_DELAY_S
                         continue
             except DefectscopeError as error:
@@ -112,30 +132,36 @@ class Channel:
             self._stopped.wait(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
-    def _watch(self, live: Live) -> bool:
+    def _watch_all(self, live: Live) -> bool:
         """Watches until the source ends; tells whether there was anything to see."""
-        seen = False
+        seen = changed = False
+        before: StreamInfo | None = None
         while not self._stopped.is_set():
             reader = live.next_reader()
             if reader is None:
                 break
             if not seen:
                 # The programme went on while nothing of it came.
-                self._offset_s = max(self._offset_s, time.monotonic() - self._began_s)
+                self._offset_s = max(self._offset_s, self.programme_at(self._inlet.begun_s))
+            elif changed:
+                self._watch.noted("format_change", self._offset_s, _formats(before, reader.info))
+            before = reader.info
             session = Session(reader, self._detectors, self.config.pace)
             session.run(lambda decisions, session=session: self._decided(session, decisions))
             self._offset_s += session.reached_s
-            seen = True
+            seen, changed = True, reader.changed
         return seen
 
     def _decided(self, session: Session, decisions: Sequence[Decision]) -> None:
         offset_s = self._offset_s
-        lag_s = time.monotonic() - self._inlet.read_until_s
-        self._clock = Clock(offset_s + session.reached_s, time.time() - lag_s)
+        read_s = self._inlet.read_until_s
+        self.lag_s = time.monotonic() - read_s
+        self._anchor = (offset_s + session.reached_s, read_s)
+        self._clock = Clock(offset_s + session.reached_s, time.time() - self.lag_s)
         for decision in decisions:
             self._alarms.decided(
                 decision.detector,
-                decision.findings(offset_s),
+                self._watch.damage.left(decision.findings(offset_s)),
                 first_s=offset_s + decision.first_s,
                 edge_s=offset_s + decision.edge_s,
                 begun_s=offset_s,
@@ -143,6 +169,15 @@ class Channel:
 
     def _told(self, change: Change) -> None:
         self._emit(event_of(self.config.name, change, self._clock, time.time()))
+
+
+def _formats(before: StreamInfo | None, now: StreamInfo) -> dict[str, Any]:
+    """What the picture was, and what it is."""
+    return {
+        name: f"{info.video.width}x{info.video.height} {info.video.pixel_format}"
+        for name, info in (("before", before), ("now", now))
+        if info is not None and info.video is not None
+    }
 
 
 def _detectors_of(config: ChannelConfig) -> list[Detector]:

@@ -19,6 +19,7 @@ class Inlet:
 
     Attributes:
         overrun_bytes: What came while the queue was full, and was let go.
+        begun_s: When the first data came after the last end, on the clock of `time.monotonic`.
     """
 
     def __init__(self, *, max_bytes: int = MAX_BYTES, idle_s: float = 2.0) -> None:
@@ -34,7 +35,8 @@ class Inlet:
         self._held_bytes = 0
         self._closed = False
         self._changed = threading.Condition()
-        self._read_until_s = time.monotonic()
+        self._read_until_s = self.begun_s = time.monotonic()
+        self._ended = True
 
     @property
     def waiting_bytes(self) -> int:
@@ -63,6 +65,12 @@ class Inlet:
             self._closed = True
             self._changed.notify_all()
 
+    def cut(self) -> None:
+        """Has it read as ended once where it is now: what follows is opened anew."""
+        with self._changed:
+            self._parts.append((time.monotonic(), b""))
+            self._changed.notify()
+
     def read(self, size: int) -> bytes:
         """Returns at most `size` bytes, none once it has ended or nothing comes for too long."""
         with self._changed:
@@ -72,12 +80,19 @@ class Inlet:
             left = size
             while self._parts and left > 0:
                 at_s, data = self._parts.popleft()
+                if not data:
+                    if out:
+                        self._parts.appendleft((at_s, data))
+                    break
                 if len(data) > left:
                     self._parts.appendleft((at_s, data[left:]))
                     data = data[:left]
                 out.append(data)
                 left -= len(data)
                 self._read_until_s = at_s
+                if self._ended:
+                    self.begun_s, self._ended = at_s, False
             taken = b"".join(out)
             self._held_bytes -= len(taken)
+            self._ended = self._ended or not taken
             return taken

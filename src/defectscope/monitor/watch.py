@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any, TextIO
 
@@ -11,6 +12,9 @@ from defectscope.monitor.channel import Channel
 from defectscope.monitor.config import MonitorConfig
 from defectscope.monitor.events import as_line
 from defectscope.monitor.urls import udp_address
+
+# How often the transport of every channel is looked at, seconds.
+_TICK_S = 0.25
 
 
 def watch(config: MonitorConfig, out: TextIO) -> None:
@@ -32,7 +36,9 @@ def watch(config: MonitorConfig, out: TextIO) -> None:
     for channel in channels:
         channel.start()
     try:
-        stopped.wait()
+        while not stopped.wait(_TICK_S):
+            for channel in channels:
+                channel.tick(time.monotonic())
     finally:
         for channel in channels:
             channel.close()
