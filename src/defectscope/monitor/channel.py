@@ -111,7 +111,11 @@ class Channel:
         self._inlet.put(data, at_s)
         self._arrived.set()
         self._watch.arrived(at_s)
+        changes = self.transport.tables.changes
         self.transport.push(data, at_s)
+        if self.transport.tables.changes != changes:
+            # A demuxer that is running never shows a track that came later.
+            self._inlet.cut()
 
     def _work(self) -> None:
         delay_s = _FIRST_DELAY_S

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from defectscope.findings import Severity
-from defectscope.monitor.alarms import AlarmBook, Key
+from defectscope.monitor.alarms import Alarm, AlarmBook, Key
 from defectscope.monitor.damage import Damage
 from defectscope.monitor.psi import TrackEntry
 from defectscope.monitor.transport import TransportAnalyzer
@@ -85,7 +85,7 @@ class TransportWatch:
 
     def _raise(
         self, defect: str, at_s: float, severity: Severity, evidence: Mapping[str, Any]
-    ) -> Any:
+    ) -> Alarm:
         return self._alarms.raise_now(Key(DETECTOR, defect), at_s, severity, evidence)
 
     def _losses(self) -> None:
