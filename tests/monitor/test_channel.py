@@ -6,7 +6,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from defectscope.monitor.channel import Channel, ChannelConfig
+from defectscope.monitor.channel import Channel
+from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.events import as_line, schema
 from defectscope.monitor.receiver import Address
 from defectscope.monitor.sender import Sender, Stream

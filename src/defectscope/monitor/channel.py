@@ -6,74 +6,88 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from defectscope.detectors.registry import load_all
-from defectscope.engine.contracts import Detector
 from defectscope.errors import DefectscopeError
 from defectscope.media.live import Live, LiveOptions, open_live
 from defectscope.media.stream import StreamInfo
-from defectscope.monitor.alarms import AlarmBook, Change, Patience
+from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
+from defectscope.monitor.channel_config import ChannelConfig
+from defectscope.monitor.channel_facts import detectors_of, formats, loudness_of, restored
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.inlet import Inlet
+from defectscope.monitor.overload import HEARTBEAT, NAMES, SKIPPED, Ladder
 from defectscope.monitor.receiver import Address, UdpReceiver
-from defectscope.monitor.session import Decision, Pace, Session
+from defectscope.monitor.session import Decision, Session
 from defectscope.monitor.transport import TransportAnalyzer
-from defectscope.monitor.transport_watch import TransportWatch
+from defectscope.monitor.transport_watch import DETECTOR, TransportWatch
 
 _LOG = logging.getLogger(__name__)
 # A stream that loses one datagram in a thousand is one lossy stream, not many.
 PATIENCE = {"packet_loss": Patience(leave_s=20.0)}
-# What needs a network, and looks at suspects alone.
-LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
 # Waiting before a source is opened again: doubled each time, seconds.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
+# A source that is only being opened gets so long until it is called lost, seconds.
+_OPENING_S = 5.0
 
 Emit = Callable[[dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelConfig:
-    """What is watched and how.
+class Channel:
+    """Watches one channel from `start` to `close`.
 
     Attributes:
-        name: What it is called, on every output.
-        url: Where it comes from.
-        detectors: Names; empty for all that need no network.
-        parameters: Parameters to replace, by detector.
-        patience: How long a defect must last and be gone, by defect; `default` for others.
-        pace: How often is decided, and over how much.
-        idle_s: A source that gives nothing for so long is gone, seconds.
+        config: What it watches.
+        transport: What its transport stream shows.
+        lag_s: How old the newest data were when they had been decided on, seconds.
+        frames: Frames that were measured.
+        decide_s: Processor time of deciding, seconds.
+        reopened: How often the source was opened again.
+        failures: How often watching failed.
+        thumbnail: The latest frame as JPEG, empty before the first.
     """
 
-    name: str
-    url: str
-    detectors: tuple[str, ...] = ()
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
-    patience: Mapping[str, Patience] = field(default_factory=dict[str, Patience])
-    pace: Pace = field(default_factory=Pace)
-    idle_s: float = 1.0
+    def __init__(
+        self,
+        config: ChannelConfig,
+        address: Address,
+        emit: Emit,
+        *,
+        begun_wall_s: float | None = None,
+        alarms: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Prepares to watch.
 
-
-class Channel:
-    """Watches one channel from `start` to `close`."""
-
-    def __init__(self, config: ChannelConfig, address: Address, emit: Emit) -> None:
+        Args:
+            config: What is watched.
+            address: Where its datagrams come.
+            emit: Takes events.
+            begun_wall_s: When the channel was first watched, seconds since 1970: its programme's
+                time is counted from there. None for now.
+            alarms: Data of the events of alarms that are open from before.
+        """
         self.config = config
+        self.lag_s = self.decide_s = 0.0
+        self.frames = self.reopened = self.failures = 0
+        self.thumbnail = b""
+        self._loudness: Mapping[str, float] = {}
         self._emit = emit
-        self._detectors = _detectors_of(config)
+        self._detectors = detectors_of(config)
         self._alarms = AlarmBook(PATIENCE | dict(config.patience), self._told)
         self._inlet = Inlet(idle_s=config.idle_s)
         self._receiver = UdpReceiver(address, self._received)
         self.transport = TransportAnalyzer()
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
-        self.lag_s = 0.0
-        # Programme time, and when the data came that it was read from.
-        self._anchor = (0.0, time.monotonic())
+        self._ladder = Ladder()
+        self._live: Live | None = None
+        self._distrusted_until_s = -1.0
+        wall_s, now_s = time.time(), time.monotonic()
         # What the programme's time is where the session began.
-        self._offset_s = 0.0
-        self._clock = Clock(0.0, time.time())
+        self._offset_s = max(0.0, wall_s - (wall_s if begun_wall_s is None else begun_wall_s))
+        # Programme time, and when the data came that it was read from.
+        self._anchor = (self._offset_s, now_s)
+        self._clock = Clock(self._offset_s, wall_s)
+        self._alarms.restore(restored(data, self._offset_s) for data in alarms)
         self._stopped = threading.Event()
         self._arrived = threading.Event()
         name = f"channel-{config.name}"
@@ -86,6 +100,7 @@ class Channel:
 
     def start(self) -> None:
         """Begins to watch."""
+        self._watch.arrived(time.monotonic() + _OPENING_S)
         self._receiver.start()
         self._thread.start()
 
@@ -107,6 +122,31 @@ class Channel:
         """Looks at the transport; to be called a few times a second."""
         self._watch.tick(now_s)
 
+    def state(self) -> dict[str, Any]:
+        """Returns how the channel is, for the wall and for metrics."""
+        counts = self.transport.counts
+        alarms = self._alarms.open_alarms()
+        lost = self._watch.lost or not self.frames
+        return {
+            "channel": self.config.name,
+            "state": "lost" if lost else "alarm" if alarms else "ok",
+            "level": NAMES[self._ladder.level],
+            "programme_s": round(self._clock.programme_s, 3),
+            "lag_s": round(self.lag_s, 3),
+            "frames": self.frames,
+            "bytes": self.transport.bytes,
+            "packets": counts.packets,
+            "missing_packets": counts.missing,
+            "overrun_bytes": self._inlet.overrun_bytes,
+            "waiting_bytes": self._inlet.waiting_bytes,
+            "errors": dict(counts.errors),
+            "reopened": self.reopened,
+            "failures": self.failures,
+            "decide_s": round(self.decide_s, 3),
+            "alarms": sorted({alarm.key.defect for alarm in alarms}),
+            "loudness": self._loudness,
+        }
+
     def _received(self, data: bytes, at_s: float) -> None:
         self._inlet.put(data, at_s)
         self._arrived.set()
@@ -126,13 +166,21 @@ class Channel:
             self._arrived.clear()
             try:
                 with open_live(self._inlet, self.config.name, LiveOptions()) as live:
-                    if self._watch_all(live):
-                        delay_s = _FIRST_DELAY_S
-                        continue
+                    self._live = live
+                    live.skip_frames(SKIPPED[self._ladder.level])
+                    seen = self._watch_all(live)
+                self.reopened += seen
+                if seen:
+                    delay_s = _FIRST_DELAY_S
+                    continue
             except DefectscopeError as error:
                 _LOG.info("%s: %s", self.config.name, error.message)
             except Exception:
+                # Whatever a stream does to a detector or a decoder, it costs this channel alone.
+                self.failures += 1
                 _LOG.exception("%s: opened again after a failure", self.config.name)
+            finally:
+                self._live = None
             self._stopped.wait(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
@@ -148,7 +196,7 @@ class Channel:
                 # The programme went on while nothing of it came.
                 self._offset_s = max(self._offset_s, self.programme_at(self._inlet.begun_s))
             elif changed:
-                self._watch.noted("format_change", self._offset_s, _formats(before, reader.info))
+                self._watch.noted("format_change", self._offset_s, formats(before, reader.info))
             before = reader.info
             session = Session(reader, self._detectors, self.config.pace)
             session.run(lambda decisions, session=session: self._decided(session, decisions))
@@ -157,12 +205,23 @@ class Channel:
         return seen
 
     def _decided(self, session: Session, decisions: Sequence[Decision]) -> None:
-        offset_s = self._offset_s
+        offset_s, now_s = self._offset_s, time.monotonic()
         read_s = self._inlet.read_until_s
-        self.lag_s = time.monotonic() - read_s
-        self._anchor = (offset_s + session.reached_s, read_s)
-        self._clock = Clock(offset_s + session.reached_s, time.time() - self.lag_s)
+        self.lag_s = now_s - read_s
+        reached_s = offset_s + session.reached_s
+        self._anchor = (reached_s, read_s)
+        self._clock = Clock(reached_s, time.time() - self.lag_s)
+        self.frames += session.taken_frames()
+        self.decide_s += session.taken_decide_s()
+        self.thumbnail = session.thumbnail or self.thumbnail
+        self._climb(now_s, reached_s)
         for decision in decisions:
+            if decision.detector == "loudness":
+                self._loudness = loudness_of(decision)
+            if not self._ladder.trusts(decision.detector) or (
+                reached_s < self._distrusted_until_s and decision.detector not in HEARTBEAT
+            ):
+                continue
             self._alarms.decided(
                 decision.detector,
                 self._watch.damage.left(decision.findings(offset_s)),
@@ -171,24 +230,21 @@ class Channel:
                 begun_s=offset_s,
             )
 
+    def _climb(self, now_s: float, reached_s: float) -> None:
+        """Leaves out more or less, and says so."""
+        before, backlog_s = self._ladder.level, self._backlog_s(now_s)
+        level = self._ladder.update(backlog_s, now_s)
+        if level != before and self._live is not None:
+            self._live.skip_frames(SKIPPED[level])
+        if level:
+            # Frames that were left out look like defects until they have left the window.
+            self._distrusted_until_s = reached_s + self.config.pace.window_s
+            evidence = {"level": NAMES[level], "behind_s": round(backlog_s, 2)}
+            self._alarms.raise_now(Key(DETECTOR, "overload"), reached_s, "major", evidence)
+
+    def _backlog_s(self, now_s: float) -> float:
+        """How far behind it is: the age of what was just decided on."""
+        return max(self.lag_s, now_s - self._inlet.read_until_s)
+
     def _told(self, change: Change) -> None:
         self._emit(event_of(self.config.name, change, self._clock, time.time()))
-
-
-def _formats(before: StreamInfo | None, now: StreamInfo) -> dict[str, Any]:
-    """What the picture was, and what it is."""
-    return {
-        name: f"{info.video.width}x{info.video.height} {info.video.pixel_format}"
-        for name, info in (("before", before), ("now", now))
-        if info is not None and info.video is not None
-    }
-
-
-def _detectors_of(config: ChannelConfig) -> list[Detector]:
-    if config.detectors:
-        return load_all(config.detectors, config.parameters)
-    from defectscope.detectors import names, not_installed
-
-    absent = not_installed()
-    measured = [name for name in names() if name not in LEARNED and name not in absent]
-    return load_all(measured, config.parameters)

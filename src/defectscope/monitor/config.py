@@ -23,7 +23,7 @@ from typing import Any, cast
 from defectscope.detectors.registry import detector_class, names
 from defectscope.errors import DefectscopeError, InvalidParameterError
 from defectscope.monitor.alarms import Patience
-from defectscope.monitor.channel import ChannelConfig
+from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.session import Pace
 from defectscope.monitor.urls import check_url
 

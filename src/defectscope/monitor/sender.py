@@ -117,7 +117,9 @@ class Sender:
 
     Attributes:
         sent: Datagrams that were sent.
+        held_up_s: How much later than its pace it is: the machine was busy.
         lost: Datagrams that were held back by `loss`, by fault.
+        offered: Datagrams that `loss` might have held back, by fault.
         began_s: When the first was sent, on the clock of `time.monotonic`; None before.
         began_wall_s: The same in seconds since 1970.
     """
@@ -131,6 +133,7 @@ class Sender:
         speed: float = 1.0,
     ) -> None:
         self.sent = 0
+        self.held_up_s = 0.0
         self.lost: Counter[Fault] = Counter()
         self.offered: Counter[Fault] = Counter()
         self.began_s: float | None = None
@@ -164,6 +167,7 @@ class Sender:
                 return
             if wait_s < -_MAX_LATE_S:
                 begun_s -= wait_s
+                self.held_up_s -= wait_s
             if self._stopped.is_set():
                 return
             broken = self._broken(due_s, datagram, rows)

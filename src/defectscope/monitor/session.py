@@ -13,7 +13,10 @@ from defectscope.engine.engine import is_applicable
 from defectscope.engine.feeds import Feeds
 from defectscope.engine.tracks import decide_tracks
 from defectscope.findings import DetectorResult, Finding
+from defectscope.media.frames import Frame
 from defectscope.media.live_reader import LiveReader
+from defectscope.media.pictures import encode_jpeg
+from defectscope.media.pixels import to_rgb
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.window import Window
 
@@ -22,6 +25,8 @@ from defectscope.monitor.window import Window
 _FURTHEST_BEHIND_S = 2.0
 # Chunks of half a second bring no row later than the decision after them.
 _CHUNK_FRAMES = 12
+# How often a frame is kept for the wall, seconds, and how high, pixels.
+_THUMBNAIL_S, _THUMBNAIL_PX = 2.0, 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,15 @@ class Session:
 
     Attributes:
         reached_s: Where the programme has come to, seconds of the session.
-        frames: How many frames were measured.
-        decide_s: Processor time of deciding, seconds.
+        thumbnail: A recent frame as JPEG, empty before the first.
     """
 
     def __init__(self, reader: LiveReader, detectors: Sequence[Detector], pace: Pace) -> None:
         self.reached_s = 0.0
-        self.frames = 0
-        self.decide_s = 0.0
+        self.thumbnail = b""
+        self._frames = 0
+        self._decide_s = 0.0
+        self._shown_s = -_THUMBNAIL_S
         self._reader, self._pace = reader, pace
         self._stream: StreamInfo = reader.info
         self._running = [d for d in detectors if is_applicable(d, self._stream)]
@@ -94,6 +100,8 @@ class Session:
                 reached_s = feeds.add(item)
                 if reached_s is None:
                     continue
+                if isinstance(item, Frame):
+                    self._show(item, reached_s)
                 self.reached_s = max(self.reached_s, reached_s + self._frame_s)
                 if self.reached_s >= due_s:
                     decided(self._step(feeds))
@@ -102,6 +110,22 @@ class Session:
                     self._reader.stop()
             self._window.add(feeds.close())
             decided(self._decide())
+
+    def taken_frames(self) -> int:
+        """Returns how many frames were measured since the last call."""
+        taken, self._frames = self._frames, 0
+        return taken
+
+    def taken_decide_s(self) -> float:
+        """Returns the processor time of deciding since the last call, seconds."""
+        taken, self._decide_s = self._decide_s, 0.0
+        return taken
+
+    def _show(self, frame: Frame, at_s: float) -> None:
+        self._frames += 1
+        if at_s - self._shown_s >= _THUMBNAIL_S:
+            self._shown_s = at_s
+            self.thumbnail = encode_jpeg(to_rgb(frame.native, _THUMBNAIL_PX))
 
     def _step(self, feeds: Feeds) -> list[Decision]:
         self._window.add(feeds.take())
@@ -122,5 +146,5 @@ class Session:
             edge_s = min(now_s, self._window.edge_s(detector.name))
             edge_s = max(edge_s, now_s - _FURTHEST_BEHIND_S)
             found.append(Decision(detector.name, result, first_s, edge_s))
-        self.decide_s += time.thread_time() - began_s
+        self._decide_s += time.thread_time() - began_s
         return found

@@ -2,43 +2,144 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Protocol
 
-from defectscope.monitor.channel import Channel
-from defectscope.monitor.config import MonitorConfig
-from defectscope.monitor.events import as_line
-from defectscope.monitor.urls import udp_address
+from defectscope.errors import DefectscopeError
+from defectscope.monitor.board import Board
+from defectscope.monitor.config import MonitorConfig, read_config
+from defectscope.monitor.store import Store
+from defectscope.monitor.supervisor import Supervisor, spread
 
-# How often the transport of every channel is looked at, seconds.
-_TICK_S = 0.25
+_LOG = logging.getLogger(__name__)
+_RELOAD_S = 1.0
 
 
-def watch(config: MonitorConfig, out: TextIO) -> None:
-    """Watches until SIGTERM or SIGINT; writes one event a line."""
-    stopped = threading.Event()
-    lock = threading.Lock()
+class Output(Protocol):
+    """What hears of events; it asks the store for them."""
 
-    def emit(event: dict[str, Any]) -> None:
-        with lock:
-            out.write(as_line(event) + "\n")
-            out.flush()
+    def start(self) -> None:
+        """Begins to deliver."""
+        ...
+
+    def wake(self) -> None:
+        """Says that there is something new."""
+        ...
+
+    def stop(self) -> None:
+        """Ends it."""
+        ...
+
+
+class Monitor:
+    """All channels of a configuration, in as many processes as are wanted.
+
+    Args:
+        path: The configuration, which is read again when it changes.
+        store: Where events are kept.
+        groups: Processes; None takes one per core, and no more than channels.
+    """
+
+    def __init__(self, path: Path, store: Store, groups: int | None = None) -> None:
+        self.board = Board()
+        self._path, self._store = path, store
+        self._outputs: list[Output] = []
+        self._lock = threading.Lock()
+        self._text = path.read_text("utf-8")
+        self._config: MonitorConfig = read_config(self._text, path.name)
+        self._stamp = path.stat().st_mtime_ns
+        count = groups or max(1, min(os.cpu_count() or 1, len(self._config.channels)))
+        self._groups = count
+        self._where = spread(tuple(self._config.channels), count, {})
+        self._supervisor = Supervisor(count, self._assignment, self._heard)
+        self._stopped = threading.Event()
+
+    def add_output(self, output: Output) -> None:
+        """Has an output hear of events."""
+        self._outputs.append(output)
+
+    def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Watches until `stop`."""
+        self.board.configured(self._config, self._store)
+        for output in self._outputs:
+            output.start()
+        self._supervisor.start()
+        if ready is not None:
+            ready()
+        try:
+            while not self._stopped.wait(_RELOAD_S):
+                self._reload()
+        finally:
+            self._supervisor.stop()
+            for output in self._outputs:
+                output.stop()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._stopped.set()
+
+    def pids(self) -> list[int]:
+        """Returns the processes of the groups."""
+        return self._supervisor.pids()
+
+    def _assignment(self, group: int) -> Mapping[str, Any]:
+        with self._lock:
+            names = [name for name, place in self._where.items() if place == group]
+            return {
+                "config": self._text,
+                "channels": names,
+                "begun": {name: self._store.begun(name) for name in names},
+                "alarms": {name: self._store.open_alarms(name) for name in names},
+            }
+
+    def _heard(self, group: int, message: Mapping[str, Any]) -> None:
+        event = message.get("event")
+        if event is not None:
+            if self._store.add(event, time.time()):
+                self.board.event(event)
+                for output in self._outputs:
+                    output.wake()
+            return
+        self.board.states(group, message.get("states", ()), message.get("process", {}))
+        self.board.restarts = self._supervisor.restarts
+
+    def _reload(self) -> None:
+        """Reads the configuration again where it has changed; a bad one changes nothing."""
+        try:
+            stamp = self._path.stat().st_mtime_ns
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            text = self._path.read_text("utf-8")
+            config = read_config(text, self._path.name)
+        except DefectscopeError as error:
+            _LOG.error("%s; what was running goes on", error.message)
+            self.board.configuration_error = error.message
+            return
+        except (OSError, ValueError) as error:
+            _LOG.error("%s: cannot be read (%s); what was running goes on", self._path.name, error)
+            self.board.configuration_error = f"{self._path.name}: cannot be read"
+            return
+        with self._lock:
+            self._text, self._config = text, config
+            self._where = spread(tuple(config.channels), self._groups, self._where)
+        self.board.configured(config, self._store)
+        self._supervisor.assign()
+
+
+def until_stopped(monitor: Monitor, ready: Callable[[], None] | None = None) -> None:
+    """Watches until SIGTERM or SIGINT."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
+        monitor.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    channels = [Channel(c, udp_address(c.url), emit) for c in config.channels.values()]
-    for channel in channels:
-        channel.start()
-    try:
-        while not stopped.wait(_TICK_S):
-            for channel in channels:
-                channel.tick(time.monotonic())
-    finally:
-        for channel in channels:
-            channel.close()
+    monitor.run(ready)

@@ -1,0 +1,61 @@
+"""What a channel begins with, and what of it is told beside alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from defectscope.detectors.registry import load_all, names, not_installed
+from defectscope.engine.contracts import Detector
+from defectscope.media.stream import StreamInfo
+from defectscope.monitor.alarms import Alarm, Key
+from defectscope.monitor.channel_config import ChannelConfig
+from defectscope.monitor.session import Decision
+
+# What needs a network, and looks at suspects alone.
+LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
+
+
+def detectors_of(config: ChannelConfig) -> list[Detector]:
+    """Returns the detectors that a channel's programme is measured with."""
+    wanted = config.detectors
+    if not wanted:
+        absent = not_installed()
+        wanted = tuple(n for n in names() if n not in LEARNED and n not in absent)
+    return load_all(wanted, config.parameters)
+
+
+def restored(data: Mapping[str, Any], now_s: float) -> Alarm:
+    """Returns an alarm that was open before a restart, from its event; it may have ended since."""
+    return Alarm(
+        key=Key(data["detector"], data["defect"], data.get("track")),
+        start_s=min(float(data["start_s"]), now_s),
+        end_s=now_s,
+        severity=data["severity"],
+        evidence=data["evidence"],
+        alarm_id=data["alarm_id"],
+        is_open=True,
+    )
+
+
+def formats(before: StreamInfo | None, now: StreamInfo) -> dict[str, Any]:
+    """Returns what the picture was, and what it is."""
+    return {
+        name: f"{info.video.width}x{info.video.height} {info.video.pixel_format}"
+        for name, info in (("before", before), ("now", now))
+        if info is not None and info.video is not None
+    }
+
+
+def loudness_of(decision: Decision) -> dict[str, float]:
+    """Returns the loudness of the last moments: momentary and short-term, LUFS."""
+    drawn = decision.result.curves.get("loudness")
+    if drawn is None or not len(drawn.max):
+        return {}
+    momentary = np.asarray(drawn.max, float)
+    count = max(1, round(3.0 / drawn.step_s))
+    power = np.mean(10 ** (momentary[-count:] / 10))
+    short_s = 10 * np.log10(max(power, 1e-12))
+    return {"momentary_lufs": round(float(momentary[-1]), 1), "short_term_lufs": round(short_s, 1)}

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from defectscope.monitor.sender import PACKETS_PER_DATAGRAM, Stream
+from defectscope.monitor.stream_clock import PACKET_BYTES, WRAP_TICKS
+from defectscope.monitor.transport import TransportAnalyzer
+
+Streams = Callable[..., bytes]
+SECONDS = 9.6
+
+
+def datagrams(data: bytes, until_s: float, start_ticks: int = 0) -> Iterator[tuple[float, bytes]]:
+    for due_s, datagram, _ in Stream(data, SECONDS, start_ticks).datagrams():
+        if due_s > until_s:
+            return
+        yield due_s, datagram
+
+
+@pytest.fixture(scope="module")
+def data(streams: Streams) -> bytes:
+    return streams(SECONDS, black=(4.0, 6.0))
+
+
+def test_a_loop_without_end_has_no_fault(data: bytes) -> None:
+    analyzer = TransportAnalyzer()
+    # The clock wraps on the way, and the loop begins again three times.
+    for at_s, datagram in datagrams(data, 35.0, WRAP_TICKS - 20 * 90_000):
+        analyzer.push(datagram, at_s)
+    analyzer.flush(35.0)
+    assert analyzer.counts.packets > 3000
+    assert analyzer.counts.missing == 0
+    assert not analyzer.steps
+    assert {m: n for m, n in analyzer.counts.errors.items() if m != "2.3a" and n} == {}
+    assert [t.medium for t in analyzer.tables.entries()] == ["video", "audio"]
+    assert analyzer.tables.changes == 0
+
+
+@pytest.mark.parametrize("share", [0.001, 0.01, 0.05])
+def test_lost_datagrams_are_counted(data: bytes, share: float) -> None:
+    analyzer, rng = TransportAnalyzer(), random.Random(3)
+    lost = 0
+    for at_s, datagram in datagrams(data, 500.0):
+        if at_s > 1.0 and rng.random() < share:
+            lost += len(datagram) // PACKET_BYTES
+            continue
+        analyzer.push(datagram, at_s)
+    analyzer.flush(500.0)
+    assert lost > PACKETS_PER_DATAGRAM
+    assert analyzer.counts.missing == pytest.approx(lost, rel=0.05)
+    assert analyzer.counts.errors["1.4"] > 0
+
+
+def test_a_clock_that_is_set_anew_is_told_once(data: bytes) -> None:
+    analyzer = TransportAnalyzer()
+    for at_s, datagram in datagrams(data, 4.0):
+        analyzer.push(datagram, at_s)
+    for at_s, datagram in datagrams(data, 8.0, start_ticks=-30 * 90_000):
+        if at_s > 4.0:
+            analyzer.push(datagram, at_s)
+    analyzer.flush(8.0)
+    assert len(analyzer.steps) == 1
+    assert analyzer.steps[0][1] == pytest.approx(-30.0, abs=0.3)
+
+
+def test_a_track_that_falls_silent_is_missing(data: bytes) -> None:
+    analyzer = TransportAnalyzer()
+    for at_s, datagram in datagrams(data, 6.0):
+        kept = datagram
+        if at_s > 3.0:
+            packets = [
+                datagram[k : k + PACKET_BYTES] for k in range(0, len(datagram), PACKET_BYTES)
+            ]
+            kept = b"".join(p for p in packets if (p[1] & 0x1F) << 8 | p[2] != 257)
+        if kept:
+            analyzer.push(kept, at_s)
+    analyzer.flush(6.0)
+    assert [(t.pid, t.medium) for t in analyzer.missing_tracks(6.0)] == [(257, "audio")]
+    assert analyzer.counts.missing == 0
+
+
+def test_damage_is_counted_and_survived(data: bytes) -> None:
+    rng = random.Random(11)
+    for _ in range(200):
+        analyzer = TransportAnalyzer()
+        at = rng.randrange(len(data) - 40_000)
+        part = bytearray(data[at : at + 40_000])
+        for _ in range(rng.randrange(1, 200)):
+            part[rng.randrange(len(part))] = rng.randrange(256)
+        for place in range(0, len(part), 1316):
+            analyzer.push(bytes(part[place : place + 1316]), place / 1e5)
+        analyzer.flush(9.0)
+        assert analyzer.counts.packets <= 40_000 // PACKET_BYTES
+
+
+def test_garbage_is_no_stream() -> None:
+    analyzer = TransportAnalyzer()
+    rng = random.Random(5)
+    for number in range(50):
+        analyzer.push(rng.randbytes(1316), number / 10)
+    assert analyzer.counts.errors["1.1"] > 0
+    # What is not understood is not kept.
+    assert len(analyzer._rest) < 2 * PACKET_BYTES
