@@ -137,7 +137,7 @@ def write(
         track.codec_context.bit_rate = 128_000
         track.metadata["language"] = language
         tracks.append(track)
-    voices = [sound_of(s, seconds, g) for s, g in zip(sounds, (gain_db, -6.0), strict=True)]
+    voices = [sound_of(s, seconds, g) for s, g in zip(sounds, (gain_db, 4.0), strict=True)]
     for start_s, end_s in spans("audio_dropout", faults):
         for voice in voices[:1]:
             voice[:, round(start_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)] = 0
