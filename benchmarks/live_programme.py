@@ -3,8 +3,9 @@
     python benchmarks/live_programme.py OUT.ts --clips FOLDER... --sound FILE --second FILE
         [--seconds 144] [--faults] [--skip NAME...]
 
-Clips follow one another by cuts, each frame of theirs for one frame of 25 a second, at 1280x720. Two
-languages, 4 Mbit/s, groups of 2 s. Beside OUT.ts lies OUT.json: which clip is where, and the faults.
+Clips follow one another by cuts, each frame of theirs for one frame of 25 a second, at 1280x720.
+Two languages, 4 Mbit/s, groups of 2 s. Beside OUT.ts lies OUT.json: which clip is where, and the
+faults.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def frames_of(paths: list[Path], size: tuple[int, int]) -> Iterator[tuple[str, A
                 for number, frame in enumerate(container.decode(video=0)):
                     if number >= CLIP_FRAMES:
                         break
-                    yield path.name, frame.reformat(*size, format="yuv420p", interpolation="BICUBIC")
+                    shown = frame.reformat(*size, format="yuv420p", interpolation="BICUBIC")
+                    yield path.name, shown
 
 
 def usable(path: Path) -> bool:
@@ -68,7 +70,7 @@ def sound_of(path: Path, seconds: float, gain_db: float) -> np.ndarray:
                 length += parts[-1].shape[1]
     whole = np.concatenate(parts, axis=1)
     # A second at either end, where recordings fade.
-    whole = whole[:, SAMPLE_RATE_HZ : -SAMPLE_RATE_HZ]
+    whole = whole[:, SAMPLE_RATE_HZ:-SAMPLE_RATE_HZ]
     repeats = -(-wanted // whole.shape[1])
     return np.tile(whole, repeats)[:, :wanted] * np.float32(10 ** (gain_db / 20))
 
@@ -90,14 +92,17 @@ def encoder(size: tuple[int, int]) -> Any:
 
 
 def spans(name: str, faults: list[tuple[str, float, float]]) -> list[tuple[float, float]]:
+    """Returns when a fault is on, seconds."""
     return [(a, b) for kind, a, b in faults if kind == name]
 
 
 def inside(time_s: float, name: str, faults: list[tuple[str, float, float]]) -> bool:
+    """Tells whether a fault is on at an instant."""
     return any(a <= time_s < b for a, b in spans(name, faults))
 
 
 def main() -> None:
+    """Makes one programme."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--clips", type=Path, nargs="+", required=True)
@@ -116,7 +121,8 @@ def main() -> None:
     truth = [{"defect": k, "start_s": s, "end_s": e} for k, s, e in faults]
     facts = {"seconds": seconds, "clips": where, "faults": truth}
     a.out.with_suffix(".json").write_text(json.dumps(facts, indent=1))
-    print(f"{a.out}: {seconds:.2f} s, {len(clips)} clips, {a.out.stat().st_size * 8 / seconds:.0f} bit/s")
+    rate = a.out.stat().st_size * 8 / seconds
+    print(f"{a.out}: {seconds:.2f} s, {len(clips)} clips, {rate:.0f} bit/s")
 
 
 def write(
@@ -127,6 +133,7 @@ def write(
     sounds: tuple[Path, Path],
     gain_db: float,
 ) -> list[list[Any]]:
+    """Writes a programme; returns which clip begins when."""
     options = {"pcr_period": "20", "muxrate": "0", "mpegts_flags": "+resend_headers"}
     out = av.open(str(path), "w", format="mpegts", options=options)
     stream: Any = out.add_stream("libx264", rate=RATE)
@@ -178,7 +185,8 @@ def write(
             for at in range(low, high, 1920):
                 data = np.ascontiguousarray(voice[:, at : min(at + 1920, high)])
                 run = av.AudioFrame.from_ndarray(data, format="fltp", layout="stereo")
-                run.sample_rate, run.pts, run.time_base = SAMPLE_RATE_HZ, at, Fraction(1, SAMPLE_RATE_HZ)
+                run.sample_rate, run.pts = SAMPLE_RATE_HZ, at
+                run.time_base = Fraction(1, SAMPLE_RATE_HZ)
                 for packet in track.encode(run):
                     waiting.append((packet.dts * packet.time_base, 1, (track, packet)))
         waiting.sort(key=lambda item: item[:2])
@@ -196,6 +204,7 @@ def write(
 
 
 def black(size: tuple[int, int]) -> Any:
+    """Returns a black frame."""
     frame = av.VideoFrame(*size, "yuv420p")
     for plane, value in zip(frame.planes, (16, 128, 128), strict=True):
         plane.update(bytes([value]) * plane.buffer_size)

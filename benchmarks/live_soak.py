@@ -2,9 +2,9 @@
 
     python benchmarks/live_soak.py FAULTY.ts CLEAN.ts OUT [--channels 5] [--minutes 30] [--groups 2]
 
-FAULTY.ts and CLEAN.ts are made by live_programme.py. The channels `c1`, `c2`, ... play FAULTY.ts and are
-broken on the way as well; `control` plays CLEAN.ts. In OUT come events.jsonl, truth.json,
-samples.jsonl (lag, memory, processor time every 5 s) and result.json.
+FAULTY.ts and CLEAN.ts are made by live_programme.py. The channels `c1`, `c2`, ... play FAULTY.ts and
+are broken on the way as well; `control` plays CLEAN.ts. In OUT come events.jsonl, truth.json and
+samples.jsonl: lag, memory and processor time every 5 s. live_judge.py holds them together.
 """
 
 from __future__ import annotations
@@ -87,6 +87,7 @@ def memory_bytes(pids: list[int]) -> int:
 
 
 def main() -> None:
+    """Runs it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("faulty", type=Path)
     parser.add_argument("clean", type=Path)
@@ -134,8 +135,19 @@ def main() -> None:
                 "channels": {
                     c["channel"]: {
                         k: c.get(k)
-                        for k in ("state", "lag_s", "level", "frames", "overrun_bytes", "reopened",
-                                  "failures", "missing_packets", "packets", "decide_s", "alarms")
+                        for k in (
+                            "state",
+                            "lag_s",
+                            "level",
+                            "frames",
+                            "overrun_bytes",
+                            "reopened",
+                            "failures",
+                            "missing_packets",
+                            "packets",
+                            "decide_s",
+                            "alarms",
+                        )
                     }
                     for c in board["channels"]
                 },
