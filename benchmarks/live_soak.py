@@ -2,9 +2,9 @@
 
     python benchmarks/live_soak.py FAULTY.ts CLEAN.ts OUT [--channels 5] [--minutes 30] [--groups 2]
 
-FAULTY.ts and CLEAN.ts are made by live_programme.py. The channels `c1`, `c2`, ... play
-FAULTY.ts and are broken on the way as well; `control` plays CLEAN.ts. In OUT come events.jsonl, truth.json and
-samples.jsonl: lag, memory and processor time every 5 s. live_judge.py holds them together.
+FAULTY.ts and CLEAN.ts are made by live_programme.py. The channels `c1`, `c2`, ... play FAULTY.ts
+and are broken on the way as well; `control` plays CLEAN.ts. In OUT come events.jsonl, truth.json
+and samples.jsonl: lag, memory and processor time every 5 s. live_judge.py holds them together.
 """
 
 from __future__ import annotations
