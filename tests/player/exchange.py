@@ -21,7 +21,8 @@ from defectscope.media.stream import StreamInfo
 TABLES = {"compression_blockiness": "buckets"}
 # What the player does not measure, and what Python reads where nothing was measured.
 NEUTRAL = {
-    "stutter": {"leap": 0, "way": 0},
+    "freeze": {"drift": 65535},
+    "stutter": {"leap": 0, "way": 0, "drift": 65535},
     "color_error": {"shift_x": 0, "shift_y": 0, "shift_left": 255},
 }
 

@@ -90,3 +90,73 @@ def test_before_a_fixed_camera_a_freeze_is_stiller_than_the_noise(judge_frames):
 def test_stillness_without_noise_on_both_sides_tells_nothing(judge_frames, sigmas_code):
     frames, stream = filmed(sigmas_code)
     assert not judge_frames("freeze", frames, stream).findings
+
+
+def lumas_of(frames):
+    """Luma of every frame as integers that may be changed, and the chroma of the first."""
+    planes = [planes_of(frame) for frame in frames]
+    return [p[0].astype(np.int16) for p in planes], planes[0][1:]
+
+
+def judged(judge_frames, lumas, chroma):
+    """What the detector says of these lumas."""
+    bounded = [np.clip(np.rint(y), 16, 235).astype(np.uint8) for y in lumas]
+    stream = video_stream(WIDTH, HEIGHT, len(bounded))
+    return judge_frames("freeze", frames_from([(y, *chroma) for y in bounded]), stream).findings
+
+
+def paused(first, count, seed=6):
+    """Footage that stands from frame `first` on for `count` frames and then goes on."""
+    lumas, chroma = lumas_of(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=FRAMES))
+    return [*lumas[:first], *[lumas[first - 1]] * count, *lumas[first:]], chroma
+
+
+def test_a_stall_under_a_spinner_is_a_freeze_and_the_spinner_is_named(judge_frames):
+    lumas, chroma = paused(40, 50)
+    for k in range(40, 90):
+        lumas[k] = lumas[k].copy()
+        x, y = 160 + round(12 * np.cos(k)), 90 + round(12 * np.sin(k))
+        lumas[k][y - 4 : y + 4, x - 4 : x + 4] = 220
+    (found,) = judged(judge_frames, lumas, chroma)
+    assert found.start_s == pytest.approx(39 / 25, abs=0.081)
+    assert found.end_s == pytest.approx(90 / 25, abs=0.081)
+    assert 0.85 < found.evidence["standing_share"] < 1.0
+    x, y, width, height = found.evidence["going_on_box_px"]
+    assert x <= 148
+    assert x + width >= 172
+    assert y <= 78
+    assert y + height >= 102
+
+
+def test_a_pause_with_noise_going_on_is_a_freeze(judge_frames):
+    lumas, chroma = paused(40, 38)
+    rng = np.random.default_rng(2)
+    noisy = [y + rng.normal(0, 2.5, y.shape) for y in lumas]
+    (found,) = judged(judge_frames, noisy, chroma)
+    assert found.start_s == pytest.approx(39 / 25, abs=0.041)
+    assert found.end_s == pytest.approx(78 / 25, abs=0.041)
+    assert found.evidence["noise_goes_on"]
+
+
+def test_a_camera_that_comes_to_rest_and_moves_on_is_none(judge_frames):
+    lumas, chroma = lumas_of(Footage(seed=6, width=WIDTH, height=HEIGHT, frames=1))
+    # A pan that slows down over a second, rests for two, and speeds up over a second.
+    speed = np.concatenate([np.full(30, 3.0), np.linspace(3, 0, 25), np.zeros(50)])
+    at = np.cumsum(np.concatenate([speed, np.linspace(0, 3, 25), np.full(20, 3.0)]))
+    rng = np.random.default_rng(3)
+    panned = [
+        (1 - x % 1) * np.roll(lumas[0], -int(x), axis=1)
+        + x % 1 * np.roll(lumas[0], -int(x) - 1, axis=1)
+        + rng.normal(0, 1.5, (HEIGHT, WIDTH))
+        for x in at
+    ]
+    assert not judged(judge_frames, panned, chroma)
+
+
+def test_small_motion_before_a_tripod_is_none(judge_frames):
+    lumas, chroma = lumas_of(Footage(seed=6, width=WIDTH, height=HEIGHT, frames=1))
+    rng = np.random.default_rng(4)
+    filmed = [lumas[0] + rng.normal(0, 1.5, (HEIGHT, WIDTH)) for _ in range(FRAMES)]
+    for k in [*range(40), *range(80, FRAMES)]:  # somebody waves, rests, waves again
+        filmed[k][60:90, 100 + 2 * (k % 20) : 130 + 2 * (k % 20)] += 60
+    assert not judged(judge_frames, filmed, chroma)

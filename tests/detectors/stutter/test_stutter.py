@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from defectscope.detectors.stutter.detector import bands
+from defectscope.detectors.stutter.dips import chains
 from defectscope.detectors.stutter.leaps import LeapMeter
 from defectscope.detectors.stutter.motion import Motion, cuts, held_runs, jumps
 from defectscope.detectors.stutter.motion import standing as standing_of
+from defectscope.detectors.stutter.naming import join_regular, seen
 from defectscope.detectors.stutter.rhythm import cadence, conversion
 from defectscope.detectors.stutter.windows import around, window_means, window_quantiles
 from defectscope.engine.artifacts import tuned
 from defectscope.findings import Interval
 from defectscope.simulate.defects.stutter import SIMULATORS
-from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
+from defectscope.simulate.effects.frames import planes_of
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
@@ -103,7 +106,7 @@ def still_series(values, leaps=()):
     for row, much in leaps:
         leap[row] = much
     way = np.full(len(mean), 0.5)
-    return Motion(mean, mean * 4, luma, mean / 4, mean / 100, leap, way)
+    return Motion(mean, mean * 4, luma, mean / 4, mean / 4, mean / 100, leap, way)
 
 
 def jumped(series):
@@ -283,3 +286,67 @@ def test_bands_are_means_of_neighbouring_lines():
 
 
 _LIMITS = tuned("stutter").thresholds
+
+
+def test_24_shown_at_25_is_one_disturbance_and_is_named(judge_frames):
+    clean = footage(5, 193)
+    rng = np.random.default_rng(1)
+    shown = []
+    for k in range(200):
+        planes = planes_of(clean[k - k // 25])
+        if k and k - k // 25 == k - 1 - (k - 1) // 25:
+            # An encoder refines what is shown again, so that it is not equal.
+            luma = planes[0] + rng.normal(0, 0.8, planes[0].shape)
+            planes = (np.clip(np.rint(luma), 16, 235).astype(np.uint8), *planes[1:])
+        shown.append(planes)
+    stream = video_stream(WIDTH, HEIGHT, 200)
+    (found,) = judge_frames("stutter", frames_from(shown), stream).findings
+    assert found.start_s == pytest.approx(1.0, abs=0.041)
+    assert found.end_s == pytest.approx(7.04, abs=0.041)
+    assert found.evidence["pattern"] == "regular_repeats"
+    assert found.evidence["source_fps"] == pytest.approx(24.0)
+    assert found.evidence["seen"] == "one repeat every 25 frames: 24 shown at 25 a second"
+
+
+def events(kind, *rows, hold=1):
+    return [(row, row + hold, kind, 0.9) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("own", "pattern", "words"),
+    [
+        (events("repeat", 10, 40, 70, 99), "regular_repeats", "29 shown at 30"),
+        (events("drop", 10, 16, 22, 28, 34), "regular_drops", "35 shown at 30"),
+        (events("drop", 10, 16, 22), "drops", "3 places"),
+        (events("repeat", 10, 13, 24, 26, 39), "capture_jitter", "5 times"),
+        (events("repeat", 10, 26, 42, hold=6), "holds", "up to 6 frames, 3 times"),
+        (events("repeat", 10), "holds", "once"),
+    ],
+)
+def test_what_is_seen_is_named(own, pattern, words):
+    said = seen(own, np.zeros(120, bool), 30.0)
+    assert said["pattern"] == pattern
+    assert words in said["seen"]
+
+
+def test_a_broken_cadence_is_named_by_its_holds():
+    shown = [3, 2] * 6 + [3, 3] + [2, 3] * 6
+    still = np.concatenate([[False] + [True] * (n - 1) for n in shown])
+    said = seen([(32, 33, "cadence", 0.9)], still, 60.0)
+    assert said["cadence"] == "3:2"
+    assert said["seen"] == "3:2 cadence broken once"
+
+
+def test_one_rhythm_is_one_disturbance_and_two_places_are_two():
+    apart = [[event] for event in events("repeat", 0, 60, 120, 181)]
+    assert join_regular(apart, 50.0) == [events("repeat", 0, 60, 120, 181)]
+    uneven = [[event] for event in events("repeat", 0, 60, 200, 230)]
+    assert join_regular(uneven, 50.0) == uneven
+
+
+def test_dips_count_in_a_rhythm_alone():
+    rhythmic, stray = np.zeros(200, bool), np.zeros(200, bool)
+    rhythmic[[20, 45, 70, 95, 120]] = True
+    stray[[20, 41, 80, 137, 181]] = True
+    assert chains(rhythmic, 25.0) == [[20, 45, 70, 95, 120]]
+    assert chains(stray, 25.0) == []

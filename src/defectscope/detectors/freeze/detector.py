@@ -8,22 +8,27 @@ movement.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.freeze import parts
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
-from defectscope.measurements import Measurements
-from defectscope.media.stream import StreamInfo
+from defectscope.measurements import Measurements, Table
+from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.differences import FEATURES, Differences, difference
-from defectscope.temporal.spans import curve, row_ends, runs
+from defectscope.temporal.spans import Rows, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, times_s
 
 # One difference in ten may be smaller than noise is, or larger than stillness.
 _QUIETEST = 0.1
+# How sure a freeze is that was told by motion that stopped, not by frames that repeat.
+_IN_PART = 0.9
+# What changes over more of the frame than this leaves is no spinner.
+_LEAST_SHARE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Params:
             up to three frames at 24 fps.
         min_frames: Nor is stillness of fewer frames, however slow they come.
         motion_window_s: Stretch before the stillness that must have moved, seconds.
-        min_noiseless_s: Where nothing moved, shorter stillness below the noise is not told.
+        min_noiseless_s: Where nothing moved, shorter stillness below the noise is not told; nor
+            are frames that stand in part, or with their noise going on.
         noise_window_s: Stretch on either side whose noise counts, seconds.
     """
 
@@ -58,7 +64,7 @@ class Freeze:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=FEATURES,
+            features=FEATURES | {"tile_luma"},
             context_before_s=0.5,
         )
 
@@ -80,7 +86,7 @@ class Freeze:
             still[0] = False  # nothing came before it
         ends_s = row_ends(starts_s, nominal_s)
         score = np.where(still, 1.0 - peak / max(2 * limit, 1e-6), 0.0)
-        findings: list[Finding] = []
+        kept: list[tuple[int, int, float, str]] = []
         reached = 0
         for first, last in runs(still):
             if first <= reached:
@@ -98,28 +104,64 @@ class Freeze:
             moved = self._moved_before(held, starts_s, peak)
             if not moved and not self._below_noise(held, last, starts_s, peak):
                 continue
-            evidence = {
-                "duration_s": round(duration_s, 4),
-                "mean_difference_code": round(float(np.mean(mean[first:last])), 4),
-                "frozen_frames": last - held,
-            }
             reached = last
-            findings.append(
-                Finding(
-                    detector=self.name,
-                    defect="freeze",
-                    start_s=float(starts_s[held]),
-                    end_s=float(ends_s[last - 1]),
-                    confidence=round(float(np.clip(np.mean(score[first:last]), 0.5, 0.99)), 4),
-                    severity=severity_of(self.tuned.severity["freeze"], evidence),
-                    evidence=evidence,
-                )
-            )
+            kept.append((held, last, float(np.mean(score[first:last])), "all"))
+        for one in parts.held_parts(
+            table,
+            starts_s,
+            self.tuned.thresholds,
+            self.params.motion_window_s,
+            self.params.min_noiseless_s,
+        ):
+            held, last = one.first - 1, one.last
+            apart = all(last <= a or held >= b for a, b, *_ in kept)
+            if apart and luma[held] >= self.tuned.thresholds["black_luma_code"]:
+                kept.append((held, last, _IN_PART, "noise" if one.noisy else "part"))
+        findings = [
+            self._finding(table, (held, last), (starts_s, ends_s), mean, sure, kind, video)
+            for held, last, sure, kind in sorted(kept)
+        ]
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(findings),
             peak_score={"freeze": max((f.confidence for f in findings), default=0.0)},
             curves={"freeze": curve(starts_s, score)},
+        )
+
+    def _finding(
+        self,
+        table: Table,
+        rows: Rows,
+        times_of: tuple[NDArray[np.float64], NDArray[np.float64]],
+        mean: NDArray[np.float64],
+        sure: float,
+        kind: str,
+        video: VideoInfo,
+    ) -> Finding:
+        """Returns the finding of rows [held frame, first that goes on)."""
+        held, last = rows
+        starts_s, ends_s = times_of
+        tiles = None if kind == "all" else parts.going_on(table, (held + 2, last))
+        if parts.standing_share(tiles) < _LEAST_SHARE:
+            tiles, kind = None, "noise"
+        evidence: dict[str, Any] = {
+            "duration_s": round(float(ends_s[last - 1] - starts_s[held]), 4),
+            "mean_difference_code": round(float(np.mean(mean[held + 1 : last])), 4),
+            "frozen_frames": last - held,
+            "standing_share": round(parts.standing_share(tiles), 3),
+        }
+        if kind == "noise":
+            evidence["noise_goes_on"] = True
+        if tiles is not None:
+            evidence["going_on_box_px"] = parts.as_box_px(tiles, video)
+        return Finding(
+            detector=self.name,
+            defect="freeze",
+            start_s=float(starts_s[held]),
+            end_s=float(ends_s[last - 1]),
+            confidence=round(float(np.clip(sure, 0.5, 0.99)), 4),
+            severity=severity_of(self.tuned.severity["freeze"], evidence),
+            evidence=evidence,
         )
 
     def _extended(
@@ -192,13 +234,16 @@ class FreezeAnalysis:
         video = stream.video
         assert video is not None
         self._differences = Differences(video, "mean", "peak", "luma")
-        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **self._differences.kinds)
+        self._parts = parts.Parts(video)
+        kinds = self._differences.kinds | dict(parts.KINDS)
+        self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
         video = chunk.video
         if video is not None and len(video.pts):
-            self._table.add(pts=video.pts, **self._differences.columns(video.features))
+            columns = self._differences.columns(video.features)
+            self._table.add(pts=video.pts, **columns, **self._parts.columns(video.features))
 
     def take(self) -> Measurements:
         """Returns the rows that are final, and forgets them."""

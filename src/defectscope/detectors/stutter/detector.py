@@ -7,14 +7,17 @@ are reported.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.stutter.dips import chains, dips
 from defectscope.detectors.stutter.leaps import LeapMeter, Leaps
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
+from defectscope.detectors.stutter.naming import Event, join_regular, seen
 from defectscope.detectors.stutter.rhythm import cadence, catching_up
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -24,6 +27,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.differences import FEATURES, TONES, Differences, difference
 from defectscope.temporal.spans import curve, row_ends, runs
+from defectscope.temporal.standing import all_but_free
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_MOVED_CODE = 256
@@ -34,9 +38,6 @@ _ROW_BANDS, _COLUMN_BANDS = 72, 96
 _MAX_LISTED = 1000
 # No cadence in use shows a picture for longer: animation on threes at 24 pictures a second.
 _CADENCE_HOLD_S = 0.13
-
-# First and last row, and what happened there.
-_Event = tuple[int, int, str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,18 @@ class Stutter:
             peak=difference(table, "peak"),
             luma=difference(table, "luma"),
             tiles=column(table, "tiles") / _STEPS_PER_MOVED_CODE,
+            drift=column(table, "drift") / _STEPS_PER_MOVED_CODE,
             apart=difference(table, "apart"),
             way=column(table, "way") / _STEPS_PER_WAY,
             leap=column(table, "leap") / _STEPS_PER_LEAP,
         )
-        events = self._events(motion, float(video.frame_rate), starts_s, ends_s)
-        findings: list[Finding] = []
-        for group in self._groups(events, starts_s, ends_s):
-            findings.append(self._finding(group, starts_s, ends_s))
+        rate_fps = float(video.frame_rate)
+        still = standing(motion, self.tuned.thresholds)
+        events = self._events(motion, still, rate_fps, starts_s, ends_s)
+        groups = join_regular(self._groups(events, starts_s, ends_s), rate_fps)
+        findings = [
+            self._finding(group, starts_s, ends_s, seen(group, still, rate_fps)) for group in groups
+        ]
         score = np.zeros(len(starts_s))
         for first, last, _, strength in events:
             score[first:last] = strength
@@ -106,17 +111,17 @@ class Stutter:
     def _events(
         self,
         motion: Motion,
+        still: NDArray[np.bool_],
         rate_fps: float,
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
-    ) -> list[_Event]:
+    ) -> list[Event]:
         thresholds = self.tuned.thresholds
-        still = standing(motion, thresholds)
         longest = max(1, round(_CADENCE_HOLD_S * rate_fps))
         rhythm, broken = cadence(still, longest)
         accident = catching_up(still, motion.tiles)
         rhythm, broken = rhythm & ~accident, broken & ~accident
-        events: list[_Event] = []
+        events: list[Event] = []
         for first, last in runs(broken):
             events.append((first, last, "cadence", 0.9))
         for first, last in held_runs(motion, still, longest, thresholds):
@@ -125,15 +130,21 @@ class Stutter:
             # The picture before the run is the one that stands: its own time is no fault.
             if ends_s[last - 1] - starts_s[first] <= self.params.max_hold_s:
                 events.append((first, last, "repeat", 0.97))
+        told = np.zeros(len(still), bool)
+        for first, *_ in events:
+            told[first] = True
+        low = (dips(motion, thresholds) & ~rhythm) | told
+        for chain in chains(low, rate_fps):
+            events += [(row, row + 1, "repeat", 0.9) for row in chain if not told[row]]
         jumped = np.where(rhythm, 0.0, jumps(motion, still, rate_fps, thresholds))
-        drops: list[_Event] = [
+        drops: list[Event] = [
             (int(row), int(row) + 1, "drop", float(jumped[row])) for row in np.flatnonzero(jumped)
         ]
         for group in self._groups(drops, starts_s, ends_s):
             events += self._convincing(group)
         return sorted(events)
 
-    def _convincing(self, group: list[_Event]) -> list[_Event]:
+    def _convincing(self, group: list[Event]) -> list[Event]:
         """Gives the drops of a disturbance, none where motion may be like that by nature."""
         thresholds = self.tuned.thresholds
         clearest = max(strength for *_, strength in group)
@@ -150,11 +161,11 @@ class Stutter:
 
     def _groups(
         self,
-        events: list[_Event],
+        events: list[Event],
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
-    ) -> list[list[_Event]]:
-        groups: list[list[_Event]] = []
+    ) -> list[list[Event]]:
+        groups: list[list[Event]] = []
         for event in events:
             before = groups[-1][-1] if groups else None
             if before and starts_s[event[0]] - ends_s[before[1] - 1] <= self.params.group_gap_s:
@@ -165,9 +176,10 @@ class Stutter:
 
     def _finding(
         self,
-        group: list[_Event],
+        group: list[Event],
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
+        what: Mapping[str, Any],
     ) -> Finding:
         kinds = [kind for _, _, kind, _ in group]
         strengths = [strength for *_, strength in group]
@@ -178,6 +190,7 @@ class Stutter:
             "events_s": [round(float(starts_s[e[0]]), 4) for e in group[:_MAX_LISTED]],
             "longest_hold_frames": max((e[1] - e[0] for e in group if e[2] == "repeat"), default=0),
             "duration_s": round(float(ends_s[last - 1] - starts_s[first]), 4),
+            **what,
         }
         return Finding(
             detector=self.name,
@@ -208,6 +221,7 @@ class StutterAnalysis:
             pts=np.int64,
             **self._differences.kinds,
             tiles=np.uint16,
+            drift=np.uint16,
             way=np.int8,
             leap=np.int8,
         )
@@ -232,6 +246,7 @@ class StutterAnalysis:
             pts=video.pts,
             **self._differences.columns(video.features),
             tiles=saturate(np.abs(steps).mean(axis=1) * _STEPS_PER_MOVED_CODE, np.uint16),
+            drift=saturate(all_but_free(np.abs(steps)) * _STEPS_PER_MOVED_CODE, np.uint16),
         )
 
     def _add(self, leaps: Leaps, **columns: NDArray[Any]) -> None:

@@ -38,6 +38,7 @@ class Motion:
         peak: That of the tile that changed most.
         luma: Mean luma of the picture itself.
         tiles: How far the mean luma of tiles moved, mean over all of them.
+        drift: How far the mean luma of the tile moved that moved most, but for 15 of 96.
         apart: Mean difference as a share of what two pictures of these tones have that share
             nothing else: about 1 at a cut.
         leap: How much better motion goes on if pictures are missing before this one, a logarithm.
@@ -48,6 +49,7 @@ class Motion:
     peak: Series
     luma: Series
     tiles: Series
+    drift: Series
     apart: Series
     leap: Series
     way: Series
