@@ -42,7 +42,16 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Gives the parser of the whole command line."""
-    from defectscope.cli import analyze, detectors, local, monitor, render, report, simulate
+    from defectscope.cli import (
+        analyze,
+        compare,
+        detectors,
+        local,
+        monitor,
+        render,
+        report,
+        simulate,
+    )
 
     parser = argparse.ArgumentParser(
         prog="defectscope",
@@ -53,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=defectscope.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (analyze, detectors, simulate, render, monitor, local, report):
+    for module in (analyze, compare, detectors, simulate, render, monitor, local, report):
         module.add_parser(commands)
     return parser
 
