@@ -61,6 +61,7 @@ def send(jobs: list[tuple[str, str, float, list[Fault], int]], seconds: float, o
     truth = {
         name: {
             "began_wall_s": s.began_wall_s,
+            "seconds": seconds,
             "sent": s.sent,
             "held_up_s": s.held_up_s,
             "faults": [

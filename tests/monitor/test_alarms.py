@@ -134,12 +134,12 @@ def test_damage_explains_what_it_causes_and_no_more(finding: Any, explained: boo
 
 def test_the_ladder_goes_down_when_behind_and_up_when_quiet() -> None:
     ladder = Ladder()
-    levels = [ladder.update(2.0, now_s / 2) for now_s in range(40)]
+    levels = [ladder.update(2.0, now_s / 2) for now_s in range(60)]
     assert sorted(set(levels)) == [0, 1, 2, 3]
     assert levels == sorted(levels)
     assert not ladder.trusts("tearing")
     assert ladder.trusts("black_frames")
-    levels = [ladder.update(0.1, 20 + now_s / 2) for now_s in range(400)]
+    levels = [ladder.update(0.1, 30 + now_s / 2) for now_s in range(400)]
     assert levels[0] == 3
     assert levels[-1] == 0
     assert Ladder().update(0.6, 0.0) == 0

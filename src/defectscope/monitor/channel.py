@@ -24,7 +24,7 @@ from defectscope.monitor.transport_watch import DETECTOR, TransportWatch
 
 _LOG = logging.getLogger(__name__)
 # A stream that loses one datagram in a thousand is one lossy stream, not many.
-PATIENCE = {"packet_loss": Patience(leave_s=20.0)}
+PATIENCE = {"packet_loss": Patience(leave_s=20.0), "loudness": Patience(enter_s=30.0)}
 # Waiting before a source is opened again: doubled each time, seconds.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.25, 8.0
 # A source that is only being opened gets so long until it is called lost, seconds.
@@ -207,7 +207,8 @@ class Channel:
     def _decided(self, session: Session, decisions: Sequence[Decision]) -> None:
         offset_s, now_s = self._offset_s, time.monotonic()
         read_s = self._inlet.read_until_s
-        self.lag_s = now_s - read_s
+        if not self._inlet.has_ended:
+            self.lag_s = now_s - read_s
         reached_s = offset_s + session.reached_s
         self._anchor = (reached_s, read_s)
         self._clock = Clock(reached_s, time.time() - self.lag_s)
@@ -232,7 +233,7 @@ class Channel:
 
     def _climb(self, now_s: float, reached_s: float) -> None:
         """Leaves out more or less, and says so."""
-        before, backlog_s = self._ladder.level, self._backlog_s(now_s)
+        before, backlog_s = self._ladder.level, self._inlet.waiting_s(now_s)
         level = self._ladder.update(backlog_s, now_s)
         if level != before and self._live is not None:
             self._live.skip_frames(SKIPPED[level])
@@ -240,11 +241,8 @@ class Channel:
             # Frames that were left out look like defects until they have left the window.
             self._distrusted_until_s = reached_s + self.config.pace.window_s
             evidence = {"level": NAMES[level], "behind_s": round(backlog_s, 2)}
-            self._alarms.raise_now(Key(DETECTOR, "overload"), reached_s, "major", evidence)
-
-    def _backlog_s(self, now_s: float) -> float:
-        """How far behind it is: the age of what was just decided on."""
-        return max(self.lag_s, now_s - self._inlet.read_until_s)
+            at_s = self.programme_at(now_s)
+            self._alarms.raise_now(Key(DETECTOR, "overload"), at_s, "major", evidence)
 
     def _told(self, change: Change) -> None:
         self._emit(event_of(self.config.name, change, self._clock, time.time()))

@@ -18,13 +18,25 @@ from defectscope.monitor.session import Decision
 LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
 
 
+# What is other for a channel than for a file, where nothing else is asked for. A silence shall be
+# told before it is over; loudness is that of the window, which sways about that of a programme.
+LIVE_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "audio_dropout": {"min_silence_s": 2.0},
+    "loudness": {"tolerance_lu": 8.0},
+}
+
+
 def detectors_of(config: ChannelConfig) -> list[Detector]:
     """Returns the detectors that a channel's programme is measured with."""
     wanted = config.detectors
     if not wanted:
         absent = not_installed()
         wanted = tuple(n for n in names() if n not in LEARNED and n not in absent)
-    return load_all(wanted, config.parameters)
+    parameters = {
+        name: {**LIVE_PARAMETERS.get(name, {}), **config.parameters.get(name, {})}
+        for name in {*config.parameters, *(n for n in LIVE_PARAMETERS if n in wanted)}
+    }
+    return load_all(wanted, parameters)
 
 
 def restored(data: Mapping[str, Any], now_s: float) -> Alarm:

@@ -48,6 +48,16 @@ class Inlet:
         """When the newest data came that were read, on the clock of `time.monotonic`."""
         return self._read_until_s
 
+    def waiting_s(self, now_s: float) -> float:
+        """Returns how long the oldest data have been waiting to be read, seconds."""
+        with self._changed:
+            return now_s - self._parts[0][0] if self._parts else 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it read as ended and nothing has come since."""
+        return self._ended
+
     def put(self, data: bytes, at_s: float) -> bool:
         """Takes data that came at an instant; tells whether there was room for them."""
         with self._changed:

@@ -29,7 +29,7 @@ HEARTBEAT = frozenset(
     }
 )
 # Behind by so much for so long is a step down; caught up for so long is a step up.
-_BEHIND_S, _FOR_S = 1.0, 2.0
+_BEHIND_S, _FOR_S = 1.0, 4.0
 _CAUGHT_UP_S, _QUIET_S = 0.4, 30.0
 
 

@@ -25,6 +25,11 @@ from defectscope.monitor.window import Window
 _FURTHEST_BEHIND_S = 2.0
 # Chunks of half a second bring no row later than the decision after them.
 _CHUNK_FRAMES = 12
+# Measures of quality change over seconds, and cost most to decide on: every second time will do.
+_UNHURRIED = frozenset(
+    {"banding", "blur", "color_error", "compression_blockiness", "letterbox", "loudness"}
+    | {"stereo_image", "stutter", "video_noise", "interlacing"}
+)
 # How often a frame is kept for the wall, seconds, and how high, pixels.
 _THUMBNAIL_S, _THUMBNAIL_PX = 2.0, 180
 
@@ -80,7 +85,7 @@ class Session:
     def __init__(self, reader: LiveReader, detectors: Sequence[Detector], pace: Pace) -> None:
         self.reached_s = 0.0
         self.thumbnail = b""
-        self._frames = 0
+        self._frames = self._steps = 0
         self._decide_s = 0.0
         self._shown_s = -_THUMBNAIL_S
         self._reader, self._pace = reader, pace
@@ -109,7 +114,7 @@ class Session:
                 if self.reached_s >= self._pace.session_s:
                     self._reader.stop()
             self._window.add(feeds.close())
-            decided(self._decide())
+            decided(self._decide(last=True))
 
     def taken_frames(self) -> int:
         """Returns how many frames were measured since the last call."""
@@ -132,15 +137,17 @@ class Session:
         self._window.forget_before(self.reached_s)
         return self._decide()
 
-    def _decide(self) -> list[Decision]:
+    def _decide(self, *, last: bool = False) -> list[Decision]:
         began_s = time.thread_time()
         now_s = self.reached_s
         first_s = max(0.0, now_s - self._pace.window_s)
         stream = replace(self._stream, duration_s=now_s, sounds=tuple(self._reader.sounds))
         found: list[Decision] = []
         measured = self._window.measurements()
+        self._steps += 1
         for detector in self._running:
-            if detector.name not in measured:
+            unhurried = detector.name in _UNHURRIED and self._steps % 2 and not last
+            if unhurried or detector.name not in measured:
                 continue
             result = decide_tracks(detector, measured[detector.name], stream)
             edge_s = min(now_s, self._window.edge_s(detector.name))

@@ -90,7 +90,8 @@ class TransportAnalyzer:
         self.steps: deque[tuple[float, float]] = deque(maxlen=_MAX_LOSSES)
         self.bytes = 0
         self._parts: list[bytes] = []
-        self._size, self._due_s = 0, 0.0
+        self._size, self._due_s, self._came_s = 0, 0.0, 0.0
+        self._flushed_s = -np.inf
         self._rest = b""
         self._counter = np.full(_PIDS, -1, np.int8)
         self._seen_s = np.full(_PIDS, -np.inf)
@@ -101,6 +102,10 @@ class TransportAnalyzer:
 
     def push(self, data: bytes, at_s: float) -> None:
         """Takes what came at an instant; looks at it once a quarter of a second is together."""
+        if self._parts and at_s - self._came_s > _BATCH_S:
+            # What came before a pause is not to be taken for what came after it.
+            self.flush(self._came_s)
+        self._came_s = at_s
         if not self._parts:
             self._due_s = at_s + _BATCH_S
         self._parts.append(data)
@@ -115,16 +120,17 @@ class TransportAnalyzer:
         self._parts.clear()
         self._size = 0
         rows = self._aligned(data)
+        self._flushed_s = at_s
         if len(rows):
             self._analyze(rows, at_s)
 
-    def missing_tracks(self, now_s: float) -> list[TrackEntry]:
-        """Returns the tracks that the tables name and that have not come for a while."""
+    def missing_tracks(self) -> list[TrackEntry]:
+        """Returns the tracks that the tables name and that have not come while others have."""
         return [
             track
             for track in self.tables.entries()
             if track.medium != "other"
-            and now_s - self._seen_s[track.pid] > TRACK_S
+            and self._flushed_s - self._seen_s[track.pid] > TRACK_S
             and np.isfinite(self._seen_s[track.pid])
         ]
 

@@ -133,7 +133,7 @@ class TransportWatch:
         for track in named:
             if track.medium != "other":
                 self._expected[track] = now_s
-        gone = {track: "named, but silent" for track in self._analyzer.missing_tracks(now_s)}
+        gone = {track: "named, but silent" for track in self._analyzer.missing_tracks()}
         for track, seen_s in list(self._expected.items()):
             if now_s - seen_s > _EXPECTED_S:
                 del self._expected[track]

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from defectscope.errors import InvalidParameterError
+from defectscope.media.pictures import encode_jpeg
+from defectscope.monitor.board import Board
+from defectscope.monitor.config import read_config
+from defectscope.monitor.store import Store
+from defectscope.monitor.wall import Wall
+
+CHROMIUM = "/usr/bin/chromium"
+CONFIG = """
+[[channel]]
+name = "news"
+url = "udp://s3cr3t@127.0.0.1:5000"
+[[channel]]
+name = "film"
+url = "udp://127.0.0.1:5002"
+"""
+TOKEN = "a token that is long enough"
+
+
+def state(channel: str, **more: Any) -> dict[str, Any]:
+    base = {"channel": channel, "state": "ok", "level": "all", "lag_s": 0.1, "frames": 10}
+    base |= {"bytes": 1000, "packets": 990, "missing_packets": 10, "errors": {"1.4": 3}}
+    return base | {"alarms": [], "loudness": {"short_term_lufs": -22.5}} | more
+
+
+def event(channel: str, what: str, defect: str, wall: str) -> dict[str, Any]:
+    data = {"alarm_id": "1" * 32, "channel": channel, "state": what, "defect": defect}
+    data |= {"severity": "major", "start_time": wall, "start_s": 3.0}
+    if what == "cleared":
+        data |= {"end_time": wall, "duration_s": 2.5}
+    return {"id": "1" * 32 + "-" + what, "data": data}
+
+
+@pytest.fixture
+def board() -> Board:
+    made = Board()
+    store = Store(":memory:")
+    made.configured(read_config(CONFIG), store)
+    store.close()
+    import base64
+
+    import numpy as np
+
+    picture = np.full((90, 160, 3), (40, 120, 200), np.uint8)
+    text = base64.b64encode(encode_jpeg(picture)).decode()
+    made.states(0, [state("news", thumbnail=text), state("film")], {"cpu_s": 1.5, "rss_bytes": 1e6})
+    return made
+
+
+@pytest.fixture
+def wall(board: Board) -> Iterator[Wall]:
+    made = Wall(board)
+    made.start()
+    yield made
+    made.stop()
+
+
+def get(wall: Wall, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    place = wall.url.removeprefix("http://").rstrip("/")
+    connection = http.client.HTTPConnection(place, timeout=5)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, dict(answer.getheaders()), body
+
+
+def test_the_board_is_served(wall: Wall) -> None:
+    status, headers, body = get(wall, "/api/state")
+    assert status == 200
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert [c["channel"] for c in json.loads(body)["channels"]] == ["news", "film"]
+    assert b"s3cr3t" not in body
+    assert get(wall, "/thumbnails/news")[2][:2] == b"\xff\xd8"
+    assert get(wall, "/thumbnails/film")[0] == 404
+    assert get(wall, "/../etc/passwd")[0] == 404
+
+
+def test_metrics_are_for_prometheus(wall: Wall) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    body = get(wall, "/metrics")[2].decode()
+    assert "s3cr3t" not in body
+    found = {f.name: f for f in text_string_to_metric_families(body)}
+    frames = found["defectscope_channel_frames"].samples
+    assert {(s.labels["channel"], s.value) for s in frames} == {("news", 10.0), ("film", 10.0)}
+    errors = found["defectscope_channel_tr101290_errors"].samples[0]
+    assert (errors.labels["measure"], errors.value) == ("1.4", 3.0)
+    loud = found["defectscope_channel_loudness_lufs"].samples[0]
+    assert (loud.labels["scale"], loud.value) == ("short_term", -22.5)
+
+
+def test_others_need_a_token(board: Board) -> None:
+    with pytest.raises(InvalidParameterError, match="DEFECTSCOPE_MONITOR_TOKEN"):
+        Wall(board, "0.0.0.0")
+    with pytest.raises(InvalidParameterError, match="fewer than"):
+        Wall(board, "0.0.0.0", token="short")
+    wall = Wall(board, token=TOKEN)
+    wall.start()
+    try:
+        assert get(wall, "/api/state")[0] == 401
+        assert get(wall, "/metrics", Authorization="Bearer wrong")[0] == 401
+        assert get(wall, "/metrics", Authorization=f"Bearer {TOKEN}")[0] == 200
+        status, headers, _ = get(wall, "/?token=" + TOKEN.replace(" ", "%20"))
+        assert status == 303
+        assert headers["Location"] == "/"
+        assert "HttpOnly" in headers["Set-Cookie"]
+    finally:
+        wall.stop()
+
+
+def test_a_foreign_page_cannot_read_it(wall: Wall) -> None:
+    assert get(wall, "/api/state", Host="evil.example")[0] == 403
+
+
+@pytest.mark.browser
+def test_the_page_follows_without_reload(wall: Wall, board: Board) -> None:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        except playwright.Error:
+            pytest.skip("headless Chromium is not installed")
+        page = browser.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.goto(wall.url)
+        page.wait_for_selector("article.ok[data-channel=news] img:not([hidden])")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        board.event(event("news", "opened", "black_frames", now))
+        board.states(0, [state("news", state="alarm", alarms=["black_frames"]), state("film")], {})
+        page.wait_for_selector("article.alarm[data-channel=news] .alarms i")
+        assert page.inner_text("article.alarm .alarms") == "black frames"
+        assert page.inner_text("#count-alarm") == "1"
+        # Whoever needs somebody comes first.
+        assert page.locator("article").first.get_attribute("data-channel") == "news"
+        board.event(event("news", "cleared", "black_frames", now))
+        board.states(0, [state("news"), state("film")], {})
+        page.wait_for_selector("article.ok[data-channel=news]")
+        assert "2.5 s" in page.inner_text("article[data-channel=news] ol")
+        board.configuration_error = "channels.toml, line 3: <b>wrong</b>"
+        board.states(0, [state("news")], {})
+        page.wait_for_selector("#error:not([hidden])")
+        assert "<b>" in page.inner_text("#error")
+        browser.close()
+    assert wrong == []
