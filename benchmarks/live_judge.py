@@ -133,7 +133,7 @@ def main() -> None:
                 )
         end_s = told["began_wall_s"] + told["seconds"]
         for alarm in left:
-            if alarm.get("opened", 0) > end_s:
+            if not told["began_wall_s"] < alarm.get("opened", 0) < end_s:
                 continue
             extra[f"{'control' if name == CONTROL else 'faulty'}: {alarm['defect']}"] += 1
             print(

@@ -24,6 +24,7 @@ RATE, SAMPLE_RATE_HZ = 25, 48_000
 WIDTH, HEIGHT = 1280, 720
 GROUP_FRAMES = 50
 CLIP_FRAMES = 100
+AAC_SAMPLES = 1024
 # Whole frames and whole runs of AAC.
 UNIT_S = 0.32
 # Defect as alarmed, start and end in seconds. Changes of raster lie on groups of pictures.
@@ -155,6 +156,7 @@ def write(
     frames, group = round(seconds * RATE), GROUP_FRAMES
     waiting: list[tuple[Fraction, int, Any]] = []
     held: Any = None
+    muxed = {track.index: 0 for track in tracks}
     for first in range(0, frames, group):
         small = inside(first / RATE, "format_change", faults)
         size = SMALL if small else (WIDTH, HEIGHT)
@@ -189,13 +191,20 @@ def write(
                 run.time_base = Fraction(1, SAMPLE_RATE_HZ)
                 for packet in track.encode(run):
                     waiting.append((packet.dts * packet.time_base, 1, (track, packet)))
+        if first + group >= frames:
+            for track in tracks:
+                for packet in track.encode(None):
+                    waiting.append((packet.dts * packet.time_base, 1, (track, packet)))
         waiting.sort(key=lambda item: item[:2])
         # What the next group's sound may still precede stays.
         until = Fraction(first + group, RATE) - Fraction(1, 2)
         while waiting and (waiting[0][0] < until or first + group >= frames):
             _, kind, item = waiting.pop(0)
             if kind:
-                out.mux(item[1])
+                # As many runs as the programme is long: a loop has neither a gap nor an overlap.
+                if muxed[item[0].index] < round(seconds * SAMPLE_RATE_HZ / AAC_SAMPLES):
+                    muxed[item[0].index] += 1
+                    out.mux(item[1])
             else:
                 item.stream, item.time_base = stream, Fraction(1, RATE)
                 out.mux(item)

@@ -24,6 +24,7 @@ from defectscope.detectors.registry import detector_class, names
 from defectscope.errors import DefectscopeError, InvalidParameterError
 from defectscope.monitor.alarms import Patience
 from defectscope.monitor.channel_config import ChannelConfig
+from defectscope.monitor.output_config import KEYS, OutputConfig
 from defectscope.monitor.session import Pace
 from defectscope.monitor.urls import check_url
 
@@ -57,9 +58,11 @@ class MonitorConfig:
 
     Attributes:
         channels: What is watched, by name.
+        outputs: Where events go beside standard output.
     """
 
     channels: Mapping[str, ChannelConfig]
+    outputs: tuple[OutputConfig, ...] = ()
 
 
 def read_config(text: str, name: str = "channels.toml") -> MonitorConfig:
@@ -90,7 +93,7 @@ class _Reading:
         self._lines, self._name = text.splitlines(), name
 
     def config(self, document: Mapping[str, Any]) -> MonitorConfig:
-        self._only(document, ("monitor", "alarms", "channel"), "")
+        self._only(document, ("monitor", "alarms", "output", "channel"), "")
         common = self._table(document, "monitor")
         self._only(common, (*_names(Pace), "idle_s"), "monitor")
         patience = self._patience(document)
@@ -106,7 +109,27 @@ class _Reading:
             if channel.name in channels:
                 raise self._error("channel", "name", number, f"{channel.name!r} is taken")
             channels[channel.name] = channel
-        return MonitorConfig(channels)
+        return MonitorConfig(channels, self._outputs(document))
+
+    def _outputs(self, document: Mapping[str, Any]) -> tuple[OutputConfig, ...]:
+        entries: Any = document.get("output", [])
+        if not isinstance(entries, list):
+            raise self._error("", "output", 0, "is written [[output]]")
+        found: dict[str, OutputConfig] = {}
+        for number, entry in enumerate(cast("Sequence[Any]", entries)):
+            if not isinstance(entry, Mapping):
+                raise self._error("output", "", number, "is no table")
+            given = cast("Mapping[str, Any]", entry)
+            kind: Any = given.get("type")
+            if kind not in KEYS:
+                raise self._error("output", "type", number, f"is one of {', '.join(KEYS)}")
+            self._only(given, ("type", "name", *KEYS[kind]), "output", number)
+            values = {key: self._text(given, key, number, "output") for key in KEYS[kind]}
+            name: Any = given.get("name", kind)
+            if not isinstance(name, str) or not _NAME.fullmatch(name) or name in found:
+                raise self._error("output", "name", number, "is a name of its own")
+            found[name] = OutputConfig(kind, name, values)
+        return tuple(found.values())
 
     def _channel(
         self,
@@ -181,10 +204,10 @@ class _Reading:
             raise self._error("", key, 0, "is a table")
         return cast("Mapping[str, Any]", table)
 
-    def _text(self, given: Mapping[str, Any], key: str, number: int) -> str:
+    def _text(self, given: Mapping[str, Any], key: str, number: int, table: str = "channel") -> str:
         value: Any = given.get(key)
         if not isinstance(value, str) or not value:
-            raise self._error("channel", key, number, "is missing" if value is None else "is text")
+            raise self._error(table, key, number, "is missing" if value is None else "is text")
         return value
 
     def _seconds(self, given: Mapping[str, Any], key: str, table: str, number: int) -> float:

@@ -11,11 +11,12 @@ import tempfile
 from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
-from defectscope.media.frames import Frame, Samples
+from defectscope.media.frames import Samples
 from defectscope.media.writer import Writer
 from defectscope.monitor.receiver import Address, bound
 from defectscope.monitor.sender import Fault, Sender, Stream
@@ -23,8 +24,9 @@ from defectscope.simulate.synthetic.material import Look, Scene, frame_of
 from defectscope.simulate.synthetic.soundscape import music_like
 
 RATE = 25
-WIDTH, HEIGHT = 640, 360
+WIDTH, HEIGHT = 480, 270
 SAMPLE_RATE_HZ = 48_000
+_AAC_SAMPLES = 1024
 # Whole frames and whole runs of AAC, so that it loops without a seam.
 LOOP_S = 90 * 0.32
 BLACK_S, FREEZE_S, SILENCE_S = (6.0, 8.0), (13.0, 16.0), (20.0, 23.0)
@@ -39,8 +41,7 @@ def prepared(say: Callable[[str], None]) -> Generator[Path]:
     with tempfile.TemporaryDirectory(prefix="defectscope-demo-") as folder:
         ports = _ports(2)
         say("making a film (half a minute) ...")
-        clean = programme(Path(folder) / "clean.ts", broken=False)
-        broken = programme(Path(folder) / "broken.ts", broken=True)
+        clean, broken = programmes(Path(folder))
         config = Path(folder) / "channels.toml"
         config.write_text(
             "".join(
@@ -76,37 +77,46 @@ def faults() -> list[Fault]:
     return found
 
 
-def programme(path: Path, *, broken: bool) -> bytes:
-    """Writes one loop as a transport stream and returns it.
+def programmes(folder: Path) -> tuple[bytes, bytes]:
+    """Writes one loop, clean and broken, as transport streams and returns both.
 
     Args:
-        path: Where to write.
-        broken: With black, a freeze and a silence in it.
+        folder: Where to write.
     """
     video = VideoEncoding(
         width=WIDTH, height=HEIGHT, rate=Fraction(RATE), gop_frames=RATE, b_frames=0, crf=21.0
     )
     audio = AudioEncoding(rate_hz=SAMPLE_RATE_HZ, bit_rate=128_000)
     scene, sound = Scene(21, WIDTH, HEIGHT, _LOOK), music_like(21, LOOP_S, SAMPLE_RATE_HZ)
-    if broken:
-        first, last = (round(s * SAMPLE_RATE_HZ) for s in SILENCE_S)
-        sound[first:last] = 0
+    silenced = sound.copy()
+    first, last = (round(s * SAMPLE_RATE_HZ) for s in SILENCE_S)
+    silenced[first:last] = 0
     step = SAMPLE_RATE_HZ // RATE
-    with Writer(path, video=video, audio=audio, container_format="mpegts") as writer:
+    # The encoder gives one run more than it is given: its delay.
+    total = round(LOOP_S * SAMPLE_RATE_HZ) - _AAC_SAMPLES
+    paths = folder / "clean.ts", folder / "broken.ts"
+    with contextlib.ExitStack() as stack:
+        clean, broken = (
+            stack.enter_context(Writer(p, video=video, audio=audio, container_format="mpegts"))
+            for p in paths
+        )
+        held: list[Any] = []
         for number in range(round(LOOP_S * RATE)):
-            writer.write_frame(_frame(scene, number, broken=broken))
-            writer.write_samples(Samples(number * step, sound[number * step :][:step]))
-    return path.read_bytes()
+            codes = scene.picture(number / RATE, noise_key=number)
+            held = _broken(codes, held, number / RATE)
+            clean.write_frame(frame_of(codes, number))
+            broken.write_frame(frame_of(held, number))
+            for writer, track in ((clean, sound), (broken, silenced)):
+                run = track[number * step : min((number + 1) * step, total)]
+                writer.write_samples(Samples(number * step, run))
+    return paths[0].read_bytes(), paths[1].read_bytes()
 
 
-def _frame(scene: Scene, number: int, *, broken: bool) -> Frame:
-    time_s, shown = number / RATE, number
-    if broken and FREEZE_S[0] <= time_s < FREEZE_S[1]:
-        shown = round(FREEZE_S[0] * RATE)
-    codes = scene.picture(shown / RATE, noise_key=shown)
-    if broken and BLACK_S[0] <= time_s < BLACK_S[1]:
-        codes = [np.full_like(codes[0], 16), *(np.full_like(plane, 128) for plane in codes[1:])]
-    return frame_of(codes, number)
+def _broken(codes: list[Any], held: list[Any], time_s: float) -> list[Any]:
+    """Returns what is shown instead of a frame: black, or the one before it."""
+    if BLACK_S[0] <= time_s < BLACK_S[1]:
+        return [np.full_like(codes[0], 16), *(np.full_like(plane, 128) for plane in codes[1:])]
+    return held if FREEZE_S[0] <= time_s < FREEZE_S[1] else codes
 
 
 def _ports(count: int) -> list[int]:

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from defectscope.errors import DefectscopeError
 from defectscope.monitor.board import Board
 from defectscope.monitor.config import MonitorConfig, read_config
+from defectscope.monitor.output_config import delivery_of
+from defectscope.monitor.outputs import SpooledOutput
 from defectscope.monitor.store import Store
 from defectscope.monitor.supervisor import Supervisor, spread
 
@@ -60,6 +62,8 @@ class Monitor:
         self._where = spread(tuple(self._config.channels), count, {})
         self._supervisor = Supervisor(count, self._assignment, self._heard)
         self._stopped = threading.Event()
+        for output in self._config.outputs:
+            self._outputs.append(SpooledOutput(delivery_of(output), store))
 
     def add_output(self, output: Output) -> None:
         """Has an output hear of events."""
