@@ -26,10 +26,12 @@ def main(progress: Progress) -> None:
     made.add_argument(
         "--torch-index-url",
         default=os.environ.get("TORCH_INDEX_URL"),
-        help="package index of PyTorch's CPU builds, for --accelerator cpu; without it the image "
-        "is several GB larger (default: TORCH_INDEX_URL)",
+        help="mirror of the package index of PyTorch's CPU builds, for --accelerator cpu "
+        "(default: TORCH_INDEX_URL, else PyTorch's own)",
     )
-    made.add_argument("--image-tag", help="default: VERSION-ACCELERATOR")
+    made.add_argument(
+        "--image-tag", help="default: VERSION-ACCELERATOR-HASH, the hash being that of the sources"
+    )
     made.add_argument("--account-id", help="default: the caller's own")
     made.add_argument("--checkout", type=Path, default=Path(), help="folder with the sources")
     made.add_argument("--aws-image", action="store_true", help="print AWS's image instead")
@@ -53,7 +55,8 @@ def main(progress: Progress) -> None:
             account_id=account_id,
             region=region,
             repository=options.repository,
-            tag=options.image_tag or f"{defectscope.__version__}-{options.accelerator}",
+            tag=options.image_tag
+            or image.content_tag(options.checkout, defectscope.__version__, options.accelerator),
             accelerator=options.accelerator,
             checkout=options.checkout,
             torch_index_url=options.torch_index_url if options.accelerator == "cpu" else None,

@@ -12,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import boto3
-import botocore.session
 import pytest
-from botocore.validate import ParamValidator
 
 from defectscope.client.transform import transform_request
 from defectscope.deploy import endpoint, iam, image, registry, scaling, transform, updates
@@ -29,11 +27,13 @@ from defectscope.deploy.endpoint_spec import (
 )
 from defectscope.deploy.limits import Limits
 from defectscope.deploy.rollout import Rollout
-from defectscope.errors import InvalidParameterError, UsageError
+from defectscope.deploy.service_model import operation_model
+from defectscope.errors import InvalidParameterError
 
 ROOT = Path(__file__).parents[2]
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
-SESSION = botocore.session.get_session()
+PACKAGE = "arn:aws:sagemaker:eu-west-1:123456789012:model-package/g/1"
+TOPIC = "arn:aws:sns:eu-west-1:123456789012"
 SCRIPTS = sorted((ROOT / "sagemaker").glob("*.py"))
 
 
@@ -66,13 +66,13 @@ def scenarios() -> dict[str, list[Call]]:
         Variant(name="new", image="i", model_data_url="s3://m/2", weight=0.1),
     )
     vpc = Network(("subnet-1",), ("sg-1",))
-    queue = Asynchronous("s3://o/r", "s3://o/f", "arn:aws:sns:x:1:a", "arn:aws:sns:x:1:b", 2)
+    queue = Asynchronous("s3://o/r", "s3://o/f", f"{TOPIC}:a", f"{TOPIC}:b", 2)
     created = {
         "real-time": spec(variants=two, capture=Capture("s3://c/x", 20), network=vpc),
         "isolated": spec(network=Network(isolated=True), kms_key_id="key"),
         "serverless": spec(limits=Limits.of("serverless"), serverless=Serverless(3072, 4)),
         "async": spec(limits=Limits.of("async"), asynchronous=queue, kms_key_id="key"),
-        "registered": spec(variants=(Variant(model_package_arn=f"{ROLE[:22]}:model-package/g/1"),)),
+        "registered": spec(variants=(Variant(model_package_arn=PACKAGE),)),
     }
     for name, wanted in created.items():
         record(f"create {name}", lambda t, w=wanted: endpoint.create_endpoint(w, t))
@@ -96,7 +96,7 @@ def scenarios() -> dict[str, list[Call]]:
         "s3://m/metrics.json",
     )
     record("register", lambda t: registry.register(version, t))
-    record("approve", lambda t: registry.set_approval(ROLE, "Approved", "good", t))
+    record("approve", lambda t: registry.set_approval(PACKAGE, "Approved", "good", t))
     job = {
         "job_name": "j",
         "model_name": "m",
@@ -124,24 +124,12 @@ SCENARIOS = scenarios()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_requests_pass_botocores_validation(name) -> None:
+def test_requests_are_operations_that_aws_has(name) -> None:
+    """What they hold was checked when they were made; test_aws_rules.py shows that it is."""
     assert SCENARIOS[name]
     for call in SCENARIOS[name]:
-        model = SESSION.get_service_model(call.service)
-        operation = model.operation_model(call.as_dict()["operation"].replace("Ecr", "ECR"))
-        shape = operation.input_shape
-        report = ParamValidator().validate(dict(call.request), shape) if shape else None
-        assert report is None or not report.has_errors(), report.generate_report()
-        for member, value in call.request.items():
-            limit = shape.members[member].metadata.get("max")
-            if limit and isinstance(value, str):
-                assert len(value) <= limit
-
-
-def test_what_a_request_must_not_be_is_caught() -> None:
-    model = SESSION.get_service_model("sagemaker").operation_model("UpdateEndpoint")
-    report = ParamValidator().validate({"EndpointName": 5}, model.input_shape)
-    assert report.has_errors()
+        assert operation_model(call.service, call.as_dict()["operation"]) is not None
+        call.check()
 
 
 def test_one_setting_reaches_everything() -> None:
@@ -308,61 +296,6 @@ def test_policies_have_no_wildcard_actions(make) -> None:
         "sts:GetCallerIdentity",
     }
     assert len(json.dumps(policy)) < 10_240
-
-
-def test_the_registrys_password_never_stands_on_a_command_line() -> None:
-    ran: list[tuple[list[str], bytes | None]] = []
-
-    class FakeAccount:
-        def find(self, _call):
-            return None
-
-        def call(self, call):
-            if call.operation == "get_authorization_token":
-                entry = {"authorizationToken": "QVdTOnNlY3JldA==", "proxyEndpoint": "https://r"}
-                return {"authorizationData": [entry]}
-            return {}
-
-    shown: list[str] = []
-    steps = Transaction(FakeAccount(), show=shown.append)
-    image.push_image(
-        account_id="1",
-        region="eu-west-1",
-        repository="r",
-        tag="t",
-        accelerator="cpu",
-        checkout=ROOT,
-        transaction=steps,
-        run=lambda command, stdin: ran.append((list(command), stdin)),
-    )
-    assert [command[1] for command, _ in ran] == ["build", "login", "push"]
-    assert ran[1][1] == b"secret"
-    everything = json.dumps([c for c, _ in ran]) + "".join(shown) + steps.to_json()
-    assert "secret" not in everything
-    assert "QVdT" not in everything
-
-
-def test_the_index_of_cpu_builds_reaches_docker() -> None:
-    plain = image.build_command("a", "cpu", ROOT)
-    assert not any("TORCH_INDEX_URL" in part for part in plain)
-    index = "https://packages.example.com/cpu"
-    built = image.build_command("a", "cpu", ROOT, index)
-    assert built[built.index(f"TORCH_INDEX_URL={index}") - 1] == "--build-arg"
-    assert "ARG TORCH_INDEX_URL" in (ROOT / "image/Dockerfile").read_text()
-
-
-@pytest.mark.parametrize(
-    ("accelerator", "index"),
-    [
-        ("cuda", "https://packages.example.com/cpu"),
-        ("cpu", "http://packages.example.com/cpu"),
-        ("cpu", "https://user:secret@packages.example.com/cpu"),
-    ],
-)
-def test_an_index_that_makes_no_sense_is_refused(accelerator, index) -> None:
-    with pytest.raises(UsageError) as refused:
-        image.build_command("a", accelerator, ROOT, index)
-    assert "secret" not in str(refused.value)
 
 
 def test_awss_image_comes_with_its_end_of_patch(monkeypatch) -> None:

@@ -41,11 +41,13 @@ def test_dockerfile_keeps_the_rules() -> None:
     )
     assert "ADD" not in names
     assert not any("sudo" in rest or "chmod 777" in rest for _, rest in steps)
-    # The last user is not root, and what starts after it is in exec form.
-    assert [rest for n, rest in steps if n == "USER"][-1] not in ("root", "0")
+    # Root, as SageMaker's developer guide has it, and what starts is in exec form.
+    assert "USER" not in names
     for name in ("ENTRYPOINT", "CMD"):
         assert [rest for n, rest in steps if n == name][-1].startswith("[")
-    assert names.index("USER") < names.index("ENTRYPOINT")
+    labels = " ".join(rest for n, rest in steps if n == "LABEL")
+    for capability in ("accept-bind-to-port", "multi-models"):
+        assert f'com.amazonaws.sagemaker.capabilities.{capability}="true"' in labels
     installs = [rest for n, rest in steps if n == "RUN" and "pip install" in rest]
     assert all("constraints.txt" in rest for rest in installs)
     assert any(n == "ENV" and "PIP_NO_CACHE_DIR=1" in rest for n, rest in steps)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from typing import IO, BinaryIO, cast
 from urllib.parse import parse_qs
@@ -163,6 +164,10 @@ class HttpRequest:
             return value if value is None else value.encode("latin-1").decode()
         except UnicodeError:
             return value
+
+    def with_body(self, body: bytes) -> HttpRequest:
+        """Gives the same request with a body that has been read already."""
+        return replace(self, body=BodyReader(io.BytesIO(body), len(body), chunked=False))
 
     def scope(self) -> tuple[str | None, str | None]:
         """Gives region and service that the request was signed for; signatures are not checked."""

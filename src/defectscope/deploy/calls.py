@@ -16,7 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from defectscope.client.sessions import open_client, open_session, set_up_fault
 from defectscope.deploy import sdk
-from defectscope.errors import AccessDeniedError, DefectscopeError, DeployError
+from defectscope.deploy.aws_rules import request_faults
+from defectscope.deploy.service_model import operation_name
+from defectscope.errors import (
+    AccessDeniedError,
+    DefectscopeError,
+    DeployError,
+    InvalidParameterError,
+)
 
 _MISSING = re.compile(r"could not find|not found|does not exist|cannot find|no such", re.I)
 _MISSING_CODES = frozenset(
@@ -43,8 +50,19 @@ class Call:
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the call for printing, the operation as AWS's reference names it."""
-        name = "".join(part.capitalize() for part in self.operation.split("_"))
+        name = operation_name(self.service, self.operation)
         return {"service": self.service, "operation": name, "request": dict(self.request)}
+
+    def check(self) -> None:
+        """Holds the request against AWS's service model and what AWS documents beside it.
+
+        Raises:
+            InvalidParameterError: AWS would refuse it; the message says all that it would say.
+        """
+        name = operation_name(self.service, self.operation)
+        faults = request_faults(self.service, name, self.request)
+        if faults:
+            raise InvalidParameterError(f"{name}: {'; '.join(faults)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +187,12 @@ class Transaction:
         error.add_note(note)
 
     def ensure(self, resource: Resource) -> bool:
-        """Makes what is not there yet; says whether it had to."""
+        """Makes what is not there yet; says whether it had to.
+
+        Raises:
+            InvalidParameterError: AWS would refuse it.
+        """
+        resource.make.check()
         if not self.dry_run and self.account.find(resource.find) is not None:
             self._show(f"{resource.label}: there already")
             return False
@@ -178,7 +201,12 @@ class Transaction:
         return True
 
     def run(self, call: Call, label: str) -> dict[str, Any]:
-        """Makes a call that changes something; in a dry run only notes it."""
+        """Makes a call that changes something; in a dry run only notes it.
+
+        Raises:
+            InvalidParameterError: AWS would refuse it.
+        """
+        call.check()
         self.calls.append(call)
         if self.dry_run:
             return {}

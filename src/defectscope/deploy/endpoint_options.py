@@ -195,7 +195,8 @@ def _model(options: argparse.Namespace, transaction: Transaction) -> Variant:
     }
     if options.registered:
         if transaction.dry_run:
-            arn = f"newest approved version of {options.registered}"
+            # Which version that is, an empty account does not know.
+            arn = options.registered
         else:
             arn = approved_version(
                 transaction.account, options.registered, any_status=options.unapproved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Literal
 
 from defectscope.deploy import sdk
 from defectscope.deploy.calls import Call, Resource, Transaction, tag_list
+from defectscope.deploy.image_manifest import manifest_call, read_manifest, require_fit
 from defectscope.errors import DeployError, UsageError
 
 Accelerator = Literal["cpu", "cuda"]
@@ -58,8 +60,8 @@ def build_command(
         address: What to call it.
         accelerator: What it is to run on.
         checkout: Folder with the sources.
-        torch_index_url: Package index of PyTorch's CPU builds; without it the CUDA build is
-            installed, several GB larger, also for `cpu`.
+        torch_index_url: A mirror of the package index of PyTorch's CPU builds; None for PyTorch's
+            own.
 
     Raises:
         UsageError: The index is no https address, or is given for `cuda`.
@@ -74,9 +76,15 @@ def build_command(
         index = ["--build-arg", f"TORCH_INDEX_URL={torch_index_url}"]
     return [
         "docker",
+        "buildx",
         "build",
+        # One platform, Docker's media types and no attestations: SageMaker refuses all else.
         "--platform",
         "linux/amd64",
+        "--provenance=false",
+        "--sbom=false",
+        "--output",
+        "type=docker",
         "--build-arg",
         f"ACCELERATOR={accelerator}",
         *index,
@@ -102,22 +110,23 @@ def push_image(
 ) -> str:
     """Builds the image and pushes it, making the repository first; gives the image's address.
 
-    A tag that is in the registry is not built again: tags are immutable there.
+    A tag that is in the registry is not built again: tags are immutable there. What the registry
+    holds in the end is read, and an image that SageMaker would refuse is none.
 
     Raises:
-        DeployError: Docker is missing or failed, or a call failed.
+        DeployError: Docker is missing or failed, a call failed, or the image is unfit.
         UsageError: The package index makes no sense.
     """
     address = image_address(account_id, region, repository, tag)
     build = build_command(address, accelerator, checkout, torch_index_url)
     transaction.ensure(_repository(repository))
-    if not transaction.dry_run:
-        image = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
-        if transaction.account.find(Call("ecr", "describe_images", image)) is not None:
-            return address
+    if not transaction.dry_run and read_manifest(transaction.account, repository, tag) is not None:
+        require_fit(transaction.account, repository, tag)
+        return address
     execute = run or _run
     token = transaction.run(Call("ecr", "get_authorization_token"), "registry: signed in")
     if transaction.dry_run:
+        transaction.run(manifest_call(repository, tag), "")
         return address
     entry = token["authorizationData"][0]
     user, _, password = base64.b64decode(entry["authorizationToken"]).decode().partition(":")
@@ -128,7 +137,36 @@ def push_image(
         password.encode(),
     )
     execute(["docker", "push", address], None)
+    held = require_fit(transaction.account, repository, tag)
+    transaction.tell(f"image {repository}:{tag}: {held.size_bytes / 1e9:.2f} GB, {held.digest}")
     return address
+
+
+def content_tag(checkout: Path, version: str, accelerator: Accelerator) -> str:
+    """Gives the tag of what a checkout would build: the same contents, the same tag.
+
+    Args:
+        checkout: Folder with the sources.
+        version: The package's version, at the head of the tag.
+        accelerator: What the image is to run on.
+
+    Raises:
+        UsageError: The folder is no checkout.
+    """
+    ignored = checkout / "image" / "Dockerfile.dockerignore"
+    if not ignored.is_file():
+        raise UsageError(f"{checkout} is no checkout: it has no image/Dockerfile")
+    kept = [line[1:] for line in ignored.read_text().splitlines() if line.startswith("!")]
+    digest = hashlib.sha256()
+    for name in ("image/Dockerfile", *sorted(kept)):
+        root = checkout / name
+        files = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file())
+        for path in files:
+            if "__pycache__" in path.parts:
+                continue
+            digest.update(path.relative_to(checkout).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"{version}-{accelerator}-{digest.hexdigest()[:12]}"
 
 
 def _repository(name: str) -> Resource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -10,7 +9,6 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from defectscope.container.faults import FaultError
 from defectscope.local.endpoints import (
     Endpoint,
     Variant,
@@ -25,9 +23,6 @@ from defectscope.local.listing import page_of
 from defectscope.local.model_server import ModelServer
 from defectscope.local.settings import ACCOUNT_ID, arn
 from defectscope.local.workplace import Workplace
-
-# Source: botocore's model of CreateEndpoint, EndpointName.
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 class Endpoints:
@@ -67,7 +62,7 @@ class Endpoints:
         return endpoint
 
     def _existing(self, region: str, request: Mapping[str, Any]) -> Endpoint:
-        name = _name(request, "EndpointName")
+        name = str(request["EndpointName"])
         with self._lock:
             endpoint = self._endpoints.get((region, name))
         if endpoint is None:
@@ -85,8 +80,8 @@ class Endpoints:
 
     def create(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """CreateEndpoint: the endpoint is Creating until its servers can predict."""
-        name = _name(request, "EndpointName")
-        config_name = _name(request, "EndpointConfigName")
+        name = str(request["EndpointName"])
+        config_name = str(request["EndpointConfigName"])
         config = self._config(region, config_name)
         endpoint = Endpoint(name, region, config_name, config)
         with self._lock:
@@ -146,7 +141,7 @@ class Endpoints:
         configuration cannot be brought up, the old one stays in service and FailureReason says why.
         """
         endpoint = self._existing(region, request)
-        config_name = _name(request, "EndpointConfigName")
+        config_name = str(request["EndpointConfigName"])
         config = self._config(region, config_name)
         with endpoint.lock:
             self._refuse_in_progress(endpoint)
@@ -272,15 +267,3 @@ def _reset_property(variants: Mapping[str, Variant], kind: str) -> None:
             variant.weight = float(variant.config.get("InitialVariantWeight", 1.0))
         elif kind == "DesiredInstanceCount":
             variant.desired_count = int(variant.config.get("InitialInstanceCount") or 1)
-
-
-def _name(request: Mapping[str, Any], member: str) -> str:
-    value = request.get(member)
-    if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise FaultError(
-            400,
-            "ValidationException",
-            f"1 validation error detected: Value at '{member[0].lower() + member[1:]}' failed to "
-            f"satisfy constraint: Member must satisfy regular expression pattern: {_NAME.pattern}",
-        )
-    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from defectscope.container.faults import FaultError
 from defectscope.container.messages import BodyLimitExceededError, HttpRequest, Reply, json_headers
+from defectscope.deploy.aws_rules import request_faults
 from defectscope.local.async_inference import AsyncInference
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.faults import validation
@@ -67,13 +68,7 @@ class Service:
                 return self._invoke(request, region, unquote(invocation[1]), invocation[2])
             target = request.header("X-Amz-Target") or ""
             if target.startswith(_TARGET_PREFIX):
-                operation = self._operations.get(target.removeprefix(_TARGET_PREFIX))
-                if operation is not None:
-                    return self._control(request, region, operation)
-                if service is None:
-                    raise FaultError(
-                        403, "MissingAuthenticationTokenException", "Missing Authentication Token"
-                    )
+                return self._control(request, region, target.removeprefix(_TARGET_PREFIX))
         return self._workplace.moto.forward(request)
 
     def _invoke(self, request: HttpRequest, region: str, endpoint_name: str, kind: str) -> Reply:
@@ -85,9 +80,15 @@ class Service:
             return self._async.invoke(request, region, endpoint_name)
         raise FaultError(400, "ValidationError", "Response streaming is not emulated.")
 
-    def _control(self, request: HttpRequest, region: str, operation: Operation) -> Reply:
+    def _control(self, request: HttpRequest, region: str, name: str) -> Reply:
+        operation = self._operations.get(name)
+        if operation is None and request.scope()[1] is None:
+            raise FaultError(
+                403, "MissingAuthenticationTokenException", "Missing Authentication Token"
+            )
         try:
-            content = json.loads(request.body.read(_CONTROL_BODY_BYTES) or b"{}")
+            body = request.body.read(_CONTROL_BODY_BYTES)
+            content = json.loads(body or b"{}")
         except BodyLimitExceededError:
             raise FaultError(
                 413, "RequestEntityTooLargeException", "the request is too large"
@@ -96,8 +97,15 @@ class Service:
             raise FaultError(400, "SerializationException", "the request is not JSON") from None
         if not isinstance(content, dict):
             raise FaultError(400, "SerializationException", "the request is not a JSON object")
+        members = cast("dict[str, Any]", content)
         try:
-            result = operation(region, cast("dict[str, Any]", content))
+            # What AWS would refuse is refused here, whoever carries it out.
+            faults = request_faults("sagemaker", name, members)
+            if faults:
+                raise validation(_detected(faults))
+            if operation is None:
+                return self._workplace.moto.forward(request.with_body(body))
+            result = operation(region, members)
         except ClientError as error:
             raise _passed_on(error) from None
         except (TypeError, ValueError, KeyError, AttributeError):
@@ -120,6 +128,12 @@ class Service:
         """Ends every server and job."""
         self.transforms.stop()
         self.endpoints.stop()
+
+
+def _detected(faults: Sequence[str]) -> str:
+    """Words faults of a request as AWS does."""
+    errors = "error" if len(faults) == 1 else "errors"
+    return f"{len(faults)} validation {errors} detected: {'; '.join(faults)}"
 
 
 def _passed_on(error: ClientError) -> FaultError:

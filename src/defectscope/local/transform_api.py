@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -11,20 +10,14 @@ from botocore.exceptions import ClientError
 
 from defectscope.container.faults import FaultError
 from defectscope.local.faults import validation
-from defectscope.local.instance_types import known_types
 from defectscope.local.json_path import FilterError
 from defectscope.local.listing import page_of
 from defectscope.local.s3_objects import ObjectUnavailableError, parse_uri
 from defectscope.local.settings import arn
 from defectscope.local.transform_job import TransformJob
 from defectscope.local.transform_records import DataProcessing
-from defectscope.local.transform_run import DEFAULT_PAYLOAD_MB
 from defectscope.local.workplace import Workplace
 
-# Source: botocore's model of CreateTransformJob, TransformJobName.
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
-# Source: API_CreateTransformJob, MaxPayloadInMB.
-_LARGEST_PAYLOAD_MB = 100
 _STOP_TIMEOUT_S = 30.0
 
 
@@ -119,13 +112,11 @@ class TransformJobs:
 
 
 def _checked(request: Mapping[str, Any]) -> DataProcessing:
-    """Checks what would otherwise fail late, and gives the job's filters.
+    """Checks for what is not emulated, and gives the job's filters.
 
     Raises:
-        FaultError: A value is out of its range, or something is asked for that is not emulated.
+        FaultError: Something is asked for that is not emulated.
     """
-    if not _NAME.fullmatch(str(request.get("TransformJobName"))):
-        raise validation("TransformJobName must satisfy the regular expression " + _NAME.pattern)
     source, output = request["TransformInput"], request["TransformOutput"]
     data = source["DataSource"]["S3DataSource"]
     for uri in (data["S3Uri"], output["S3OutputPath"]):
@@ -137,19 +128,6 @@ def _checked(request: Mapping[str, Any]) -> DataProcessing:
     _one_of("SplitType", source.get("SplitType", "None"), ("None", "Line"))
     _one_of("CompressionType", source.get("CompressionType", "None"), ("None", "Gzip"))
     _one_of("AssembleWith", output.get("AssembleWith", "None"), ("None", "Line"))
-    strategy = request.get("BatchStrategy", "MultiRecord")
-    _one_of("BatchStrategy", strategy, ("SingleRecord", "MultiRecord"))
-    payload_mb = int(request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB))
-    concurrency = int(request.get("MaxConcurrentTransforms") or 1)
-    if not 0 <= payload_mb <= _LARGEST_PAYLOAD_MB:
-        raise validation(f"MaxPayloadInMB must be between 0 and {_LARGEST_PAYLOAD_MB}")
-    # Source: API_CreateTransformJob, MaxPayloadInMB: the product cannot exceed 100 MB.
-    if concurrency < 0 or concurrency * payload_mb > _LARGEST_PAYLOAD_MB:
-        raise validation("MaxConcurrentTransforms * MaxPayloadInMB must not exceed 100 MB")
-    resources = request["TransformResources"]
-    _one_of("InstanceType", resources["InstanceType"], known_types("TransformInstanceType"))
-    if int(resources["InstanceCount"]) < 1:
-        raise validation("InstanceCount must be at least 1")
     try:
         processing = DataProcessing(dict(request.get("DataProcessing") or {}))
     except FilterError as error:
