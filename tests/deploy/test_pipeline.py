@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from defectscope.deploy import iam
+from defectscope.deploy.endpoint_spec import START_S, EndpointSpec, Variant, config_resource
+from defectscope.deploy.limits import Limits
+from defectscope.deploy.rollout import Rollout
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "infrastructure" / "defectscope.yaml"
@@ -93,9 +96,52 @@ def test_templates_role_may_do_no_more_than_the_policy_document() -> None:
         repository="r",
         kms_key_arn="k",
         topic_arns=["t"],
+        alarms=["errors"],
         vpc=True,
     )
     assert actions == {a for s in policy["Statement"] for a in s["Action"]}
+
+
+def _resource(name: str) -> dict:
+    return yaml.load(TEMPLATE.read_text(), Loader=_Tagged)["Resources"][name]["Properties"]
+
+
+def _resolved(value, parameters: dict):
+    if isinstance(value, dict) and set(value) == {"Ref"} and value["Ref"] in parameters:
+        return str(parameters[value["Ref"]]["Default"])
+    return value
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"), [("RealtimeModel", "realtime"), ("AsyncModel", "async")]
+)
+def test_template_sets_the_limits_that_the_scripts_set(model, kind) -> None:
+    parameters = yaml.load(TEMPLATE.read_text(), Loader=_Tagged)["Parameters"]
+    given = _resource(model)["PrimaryContainer"]["Environment"]
+    found = {name: _resolved(value, parameters) for name, value in given.items()}
+    found.pop("DEFECTSCOPE_ALLOWED_BUCKETS")
+    assert found == Limits.of(kind).environment()
+    # The worker answers before SageMaker's own limit ends the call without a word.
+    assert int(found["DEFECTSCOPE_TIME_LIMIT_S"]) < int(found["TS_DEFAULT_RESPONSE_TIMEOUT"])
+
+
+def test_template_starts_and_rolls_out_as_the_scripts_do() -> None:
+    variant = Variant(image="i", model_data_url="s3://m/x", instance_type="ml.c6i.2xlarge")
+    spec = EndpointSpec("qc", "r", (variant,), Limits.of("realtime"))
+    (wanted,) = config_resource(spec, ["m"]).make.request["ProductionVariants"]
+    for name in ("RealtimeConfig", "AsyncConfig"):
+        (found,) = _resource(name)["ProductionVariants"]
+        own = {"ModelName", "InstanceType"}
+        assert {k: v for k, v in found.items() if k not in own} == {
+            k: v for k, v in wanted.items() if k not in own
+        }
+    endpoint = _resource("RealtimeEndpoint")
+    assert endpoint["RetainAllVariantProperties"] is True
+    alarm = {"Ref": "ErrorAlarm"}
+    config = Rollout(alarms=("",)).config(1, start_s=START_S)
+    config["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": alarm}]}
+    assert endpoint["DeploymentConfig"] == config
+    assert _resource("ErrorAlarm")["MetricName"] == "Invocation5XXErrors"
 
 
 def test_dashboard_is_json_and_shows_the_handlers_metrics() -> None:
