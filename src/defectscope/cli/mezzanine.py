@@ -1,0 +1,72 @@
+"""`defectscope mezzanine`: films whose every frame names itself, made and read back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from defectscope.errors import EXIT_OK, InvalidParameterError
+
+_DESCRIPTION = """\
+Makes a film whose every frame carries a QR code with its number (as those of the CTA WAVE Device
+Observation Framework do) and whose sound can be placed to the sample; and reads a capture of it, so
+that dropped, doubled and late frames and the offset of the sound are exact.
+"""
+_EXAMPLES = """\
+examples:
+  defectscope mezzanine make title.mp4 --seconds 30 --rate 50
+  (play title.mp4 on the device, and record it at twice its rate)
+  defectscope mezzanine read capture.mp4
+"""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "mezzanine",
+        help="make a film that names its frames, or read a capture of one",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    make = verbs.add_parser("make", help="write the film")
+    make.add_argument("path", metavar="FILE", type=Path)
+    make.add_argument("--content", default="DS1", help="name of the title (default: %(default)s)")
+    make.add_argument("--size", default="1280x720", metavar="WxH", help="(default: %(default)s)")
+    make.add_argument(
+        "--rate", default="25", metavar="R", help="frames a second, e.g. 30000/1001 (default: 25)"
+    )
+    make.add_argument("--seconds", type=float, default=30.0, help="length (default: %(default)s)")
+    make.set_defaults(run=_make)
+    read = verbs.add_parser("read", help="read a capture; prints JSON")
+    read.add_argument("media", metavar="MEDIA", help="path or s3:// address of the capture")
+    read.set_defaults(run=_read)
+
+
+def _make(arguments: argparse.Namespace) -> int:
+    from defectscope.capture import MezzanineSpec, write_mezzanine
+
+    width, found, height = arguments.size.partition("x")
+    if not (found and width.isdecimal() and height.isdecimal()):
+        raise InvalidParameterError(f"--size takes WIDTHxHEIGHT, not {arguments.size!r}")
+    try:
+        rate = Fraction(arguments.rate)
+    except (ValueError, ZeroDivisionError):
+        raise InvalidParameterError(
+            f"--rate takes a number or a fraction, not {arguments.rate!r}"
+        ) from None
+    spec = MezzanineSpec(arguments.content, int(width), int(height), rate, arguments.seconds)
+    write_mezzanine(arguments.path, spec)
+    sys.stdout.write(f"wrote {arguments.path}: {spec.frames} frames\n")
+    return EXIT_OK
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    from defectscope.capture import observe
+
+    sys.stdout.write(observe(arguments.media).to_json(indent=2) + "\n")
+    return EXIT_OK
