@@ -59,14 +59,22 @@ def declared_s(stream: Any) -> float | None:
     return end_s - start_s if end_s > start_s else None
 
 
+def tag_bytes(head: bytes) -> int:
+    """Gives how many bytes an ID3 tag takes at the beginning of a file, 0 where there is none.
+
+    Source: ID3v2.4, 3.1 (a size of four bytes of seven bits each).
+    """
+    if head[:3] != b"ID3" or len(head) <= _ID3_BYTES:
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return _ID3_BYTES + size
+
+
 def _counts_frames(head: bytes) -> bool:
     """Tells whether an MP3 file begins with a frame that counts the others (Xing, Info, VBRI)."""
-    start = 0
-    if head[:3] == b"ID3" and len(head) > _ID3_BYTES:
-        size = 0
-        for byte in head[6:10]:
-            size = size << 7 | byte & 0x7F
-        start = _ID3_BYTES + size
+    start = tag_bytes(head)
     first = head[start : start + 4096]
     return any(mark in first for mark in (b"Xing", b"Info", b"VBRI"))
 

@@ -13,7 +13,7 @@ from defectscope.media.limits import Limits
 from defectscope.media.probe import Choice, Probed, probe
 from defectscope.media.programmes import programmes
 from defectscope.media.reader import Reader
-from defectscope.media.source import MediaLike, display_name, open_container, peek
+from defectscope.media.source import MediaLike, display_name, head_of, open_container, peek
 from defectscope.media.stream import StreamInfo
 
 
@@ -55,7 +55,7 @@ def open_media(
         # The pictures may all be there, but nothing says where each begins.
         cut = StreamInfo(name, "mov,mp4,m4a,3gp,3g2,mj2", 0.0, None, None, cut_short="moov")
         return Reader(opened, Probed(cut, Fraction(0)), limits, captions)
-    head, _ = peek(media)
+    head = head_of(media)
     probed = probe(
         opened,
         name,

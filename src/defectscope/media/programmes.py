@@ -21,9 +21,23 @@ def programmes(head: bytes) -> dict[int, frozenset[int]]:
     Args:
         head: The beginning of the stream.
     """
+    return _maps(head)[0]
+
+
+def lists_programmes(head: bytes) -> bool:
+    """Tells whether there is nothing more to learn of programmes behind a beginning.
+
+    Args:
+        head: The beginning of a file, 2 KB or more.
+    """
+    return not _grid(head)[0] or _maps(head)[1]
+
+
+def _maps(head: bytes) -> tuple[dict[int, frozenset[int]], bool]:
+    """The streams of each programme, and whether every programme's map was there."""
     stride, first = _grid(head)
     if not stride:
-        return {}
+        return {}, False
     sections: dict[int, bytearray] = {_PAT_PID: bytearray()}
     maps: dict[int, int] = {}
     found: dict[int, frozenset[int]] = {}
@@ -46,8 +60,8 @@ def programmes(head: bytes) -> dict[int, frozenset[int]]:
             number = int.from_bytes(section[3:5], "big")
             found.setdefault(number, _streams(section))
             if len(found) >= len(maps):
-                break
-    return found
+                return found, True
+    return found, False
 
 
 def _grid(head: bytes) -> tuple[int, int]:

@@ -26,8 +26,10 @@ from defectscope.errors import (
     TooManyStreamsError,
     UnreadableMediaError,
 )
+from defectscope.media.cursor import Cursor
+from defectscope.media.lengths import tag_bytes
 from defectscope.media.limits import Limits
-from defectscope.media.programmes import HEAD_BYTES
+from defectscope.media.programmes import HEAD_BYTES, lists_programmes
 
 MediaLike = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | io.RawIOBase
 
@@ -37,6 +39,7 @@ _FORMATS = (
     "live_flv,asf,ogg,wav,w64,flac,mp3,aac,ac3,eac3,aiff,amr,caf,au,gxf,ivf,h264,hevc,m4v,"
     "mpeg1video,mpeg2video,vc1,obu,av1,dv,nut,rm,yuv4mpegpipe,vob,wtv,y4m"
 )
+_HEAD_BYTES = 128 * 1024
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 
 
@@ -94,19 +97,34 @@ def _taken_down(source: IO[bytes], name: str) -> IO[bytes]:
     return held
 
 
-def peek(media: MediaLike) -> tuple[bytes, int]:
-    """Gives the beginning of media, 4 MB at most, and its whole size in bytes."""
+def peek(media: MediaLike, count: int = HEAD_BYTES) -> tuple[bytes, int]:
+    """Gives the beginning of media, `count` bytes at most, and its whole size in bytes."""
     if isinstance(media, bytes | bytearray):
-        return bytes(media[:HEAD_BYTES]), len(media)
+        return bytes(media[:count]), len(media)
     if isinstance(media, str | os.PathLike):
         try:
             with Path(media).open("rb") as file:
-                return file.read(HEAD_BYTES), os.fstat(file.fileno()).st_size
+                return file.read(count), os.fstat(file.fileno()).st_size
         except OSError:
             return b"", 0
     size = media.seek(0, os.SEEK_END)
     media.seek(0)
-    return media.read(HEAD_BYTES) or b"", size
+    return media.read(count) or b"", size
+
+
+def head_of(media: MediaLike) -> bytes:
+    """Gives as much of the beginning of media as says what is in it, 4 MB at most.
+
+    Reading costs time and money where media lies far away: most formats need little, a transport
+    stream goes on until its programmes are known, and tags before MP3 may hold a cover.
+    """
+    count = _HEAD_BYTES
+    while True:
+        head, size = peek(media, count)
+        enough = tag_bytes(head) + _HEAD_BYTES // 2 <= count and lists_programmes(head)
+        if enough or count >= min(size, HEAD_BYTES):
+            return head
+        count = min(4 * count, HEAD_BYTES)
 
 
 def open_container(media: MediaLike, limits: Limits) -> InputContainer:
@@ -146,9 +164,7 @@ def open_container(media: MediaLike, limits: Limits) -> InputContainer:
             )
         target = io.BytesIO(media)
     else:
-        # Whatever read it before, from the beginning.
-        media.seek(0)
-        target = media
+        target = Cursor(media)
     try:
         container: Any = av.open(
             target, mode="r", options=dict(_OPTIONS), metadata_errors="replace"
