@@ -4,10 +4,12 @@ use crate::series::{insertion, mean, row_ends, runs};
 use crate::table::{Finding, Table};
 
 pub const DESCRIPTION: &str =
-    "black_frames|mean_luma dark_share|dark_share abrupt_luma_code|black_frames|duration_s mean_luma_code luma_step_code";
-pub const COLUMNS: usize = 2;
+    "black_frames|mean_luma dark_share lit_share|dark_share abrupt_luma_code lit_share|black_frames|duration_s mean_luma_code luma_step_code";
+pub const COLUMNS: usize = 3;
 pub const STEPS_PER_CODE: f64 = 128.0;
 pub const STEPS_PER_SHARE: f64 = 65_535.0;
+// Lettering shows against black from here on.
+const LIT_CODE: f64 = 48.0;
 const EDGE_WINDOW_S: f64 = 0.12;
 const MAX_EDITORIAL_S: f64 = 3.0;
 
@@ -16,7 +18,9 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
     let ends_s = row_ends(starts_s, nominal_s);
     let luma = table.column(0, STEPS_PER_CODE);
     let dark = table.column(1, STEPS_PER_SHARE);
-    let black: Vec<bool> = dark.iter().map(|&share| share >= limit[0]).collect();
+    let lit = table.column(2, STEPS_PER_SHARE);
+    let black: Vec<bool> =
+        dark.iter().zip(&lit).map(|(&share, &lit)| share >= limit[0] && lit < limit[2]).collect();
     let mut found = Vec::new();
     for (first, last) in runs(&black) {
         let span_s = (starts_s[first], ends_s[last - 1]);
@@ -43,4 +47,15 @@ fn contrast(first: usize, last: usize, starts_s: &[f64], luma: &[f64], inside: f
         largest = largest.max(luma[last] - inside);
     }
     largest
+}
+
+/// Returns which share of the height the highest lit part of a frame takes: lettering on black.
+pub fn lit_share(row_max: &[u32], scale: f64) -> f64 {
+    let mut longest = 0;
+    let mut run = 0;
+    for &most in row_max {
+        run = if f64::from(most) >= LIT_CODE * scale { run + 1 } else { 0 };
+        longest = longest.max(run);
+    }
+    f64::from(longest) / row_max.len() as f64
 }

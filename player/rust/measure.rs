@@ -18,7 +18,7 @@ pub mod at {
     pub const TILE_V: usize = TILE_U + TILES;
     pub const HISTOGRAM: usize = TILE_V + TILES;
     pub const COLUMN_STEP: usize = HISTOGRAM + 256;
-    // The steps between rows follow those between columns.
+    // The steps between rows follow those between columns, then the highest code of each row.
 }
 
 const WORD: f64 = 65_535.0;
@@ -48,7 +48,7 @@ impl Measure {
             height,
             scale,
             tile_samples: tiles,
-            input: vec![0; at::COLUMN_STEP + width + height],
+            input: vec![0; at::COLUMN_STEP + width + 2 * height],
             last_tiles: None,
             colors: Colors::new(tiles.map(|n| n * scale), color, scale, full_range),
             buckets: Buckets::new(width, height, scale),
@@ -75,11 +75,14 @@ impl Measure {
         let samples = (self.width * self.height) as f64;
         let luma = wide(at::LUMA_SUM) / samples / self.scale;
         let dark = word(at::DARK_COUNT) / samples;
+        let row_max = at::COLUMN_STEP + self.width + self.height;
+        let lit = black::lit_share(&self.input[row_max..row_max + self.height], self.scale);
         tables[0].add(
             start_s,
             &[
                 saturate(luma * black::STEPS_PER_CODE, 0.0, WORD),
                 saturate(dark * black::STEPS_PER_SHARE, 0.0, WORD),
+                saturate(lit * black::STEPS_PER_SHARE, 0.0, WORD),
             ],
         );
         let sad = wide(at::SAD);

@@ -23,6 +23,7 @@ const FIRST_VALUE = 6;
 const INPUT = /** @type {const} */ ([
   ['luma_sum', 2], ['sad', 2], ['dark_counts', 1], [null, 3], ['tile_sad', 96], ['tile_luma', 96],
   ['tile_u', 96], ['tile_v', 96], ['luma_histogram', 256], ['column_step', 0], ['row_step', 0],
+  ['row_max', 0],
 ]);
 /** Evidence of colour errors that only some kinds have. */
 const ONLY_OF = /** @type {Record<string, string>} */ ({

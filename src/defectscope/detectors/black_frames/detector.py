@@ -1,7 +1,8 @@
 """Black frames: the picture goes to black where it was not meant to.
 
 Editors fade to black and cut on it; that is no defect. A black stretch counts when it begins or
-ends abruptly, or when it lasts longer than any edit would.
+ends abruptly, or when it lasts longer than any edit would. A frame that holds a title, a logo,
+credits or a spinner is not black, however small the lit part is.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 # Mean luma is kept in 1/128 of an 8-bit-equivalent code, shares in 1/65535.
 _STEPS_PER_CODE = 128
 _STEPS_PER_SHARE = 65535
+# Lettering shows against black from here on; noise and what compression leaves of a picture do not.
+_LIT_CODE = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class BlackFrames:
         self.params = params or Params()
         self.tuned = tuned
         self.needs = Needs(
-            media=frozenset({"video"}), features=frozenset({"luma_sum", "dark_counts"})
+            media=frozenset({"video"}),
+            features=frozenset({"luma_sum", "dark_counts", "row_max"}),
         )
 
     def open(self, stream: StreamInfo) -> BlackFramesAnalysis:
@@ -68,7 +72,9 @@ class BlackFrames:
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         luma = column(table, "mean_luma") / _STEPS_PER_CODE
         dark = column(table, "dark_share") / _STEPS_PER_SHARE
+        lit = column(table, "lit_share") / _STEPS_PER_SHARE
         black = dark >= self.tuned.thresholds["dark_share"]
+        black &= lit < self.tuned.thresholds["lit_share"]
         findings: list[Finding] = []
         for first, last in runs(black):
             duration_s = float(ends_s[last - 1] - starts_s[first])
@@ -129,8 +135,15 @@ def _step(outward: NDArray[np.float64], inside: float) -> float:
     return float(outward[0] - inside)
 
 
+def _longest_run(lit: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Returns how many neighbouring rows of each frame are lit; lit is (frames, rows)."""
+    place = np.arange(1, lit.shape[1] + 1)
+    last_unlit = np.maximum.accumulate(np.where(lit, 0, place), axis=1)
+    return np.max(place - last_unlit, axis=1)
+
+
 class BlackFramesAnalysis:
-    """Measures mean luma and how much of the picture is dark."""
+    """Measures mean luma, how much of the picture is dark, and how high its lit part is."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -140,7 +153,11 @@ class BlackFramesAnalysis:
         # same one, which merely is stricter about what else is dark.
         self._samples = video.width * video.height
         self._table = TableBuilder(
-            1 / video.time_base, pts=np.int64, mean_luma=np.uint16, dark_share=np.uint16
+            1 / video.time_base,
+            pts=np.int64,
+            mean_luma=np.uint16,
+            dark_share=np.uint16,
+            lit_share=np.uint16,
         )
 
     def push(self, chunk: Chunk) -> None:
@@ -150,10 +167,13 @@ class BlackFramesAnalysis:
             return
         dark = video.features["dark_counts"][:, DARK_CODES.index(20)] / self._samples
         luma = video.features["luma_sum"] / self._samples / self._scale
+        lit = _longest_run(video.features["row_max"] >= _LIT_CODE * self._scale)
+        lit_share = lit / video.features["row_max"].shape[1]
         self._table.add(
             pts=video.pts,
             mean_luma=saturate(luma * _STEPS_PER_CODE, np.uint16),
             dark_share=saturate(dark * _STEPS_PER_SHARE, np.uint16),
+            lit_share=saturate(lit_share * _STEPS_PER_SHARE, np.uint16),
         )
 
     def take(self) -> Measurements:

@@ -17,6 +17,7 @@ from defectscope.media.frames import Frame, Samples
 from defectscope.media.writer import AudioEncoding, VideoEncoding, write_clip
 from defectscope.simulate.synthetic import hard_negative_frames as pictures
 from defectscope.simulate.synthetic import hard_negative_sounds as sounds
+from defectscope.simulate.synthetic import hard_negatives_on_black as on_black
 from defectscope.simulate.synthetic.soundscape import Sound, runs_of
 
 RATE_HZ = 48000
@@ -138,6 +139,18 @@ HARD_NEGATIVES: tuple[HardNegative, ...] = (
         summary="white credits rolling over black",
         silent=("black_frames", "freeze", "stutter", "tearing", "letterbox", "interlacing"),
         picture=pictures.credits_roll,
+    ),
+    HardNegative(
+        name="title_on_black",
+        summary="a card with a short title on black, between two cuts",
+        silent=("black_frames", "letterbox", "color_error"),
+        picture=on_black.title_on_black,
+    ),
+    HardNegative(
+        name="spinner_on_black",
+        summary="a small spinner on black, as an application shows while it waits",
+        silent=("black_frames", "freeze", "letterbox"),
+        picture=on_black.spinner_on_black,
     ),
     HardNegative(
         name="camera_flashes",
