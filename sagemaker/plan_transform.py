@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ EXAMPLES = """examples:
   python sagemaker/plan_transform.py s3://qc-work/november --prefix s3://media/titles/
   python sagemaker/plan_transform.py s3://qc-work/november --list titles.jsonl --instances 8
 The list has one address a line, or one JSON object a line with uri and, where they are known,
-duration_s, px_hz (width x height x frame rate), captions_uri and title. Durations that are not
-known are read from the files' heads when the `engine` extra is installed.
+duration_s, px_hz (width x height x frame rate), captions_uri, title, audio_layout and program.
+Durations that are not known are read from the files' heads when the `engine` extra is installed.
 """
 
 
@@ -84,9 +85,7 @@ def _measured(asset: catalogue.Asset, progress: Progress) -> catalogue.Asset:
             px_hz = None
             if info.video is not None:
                 px_hz = float(info.video.width * info.video.height * info.video.frame_rate)
-            return catalogue.Asset(
-                asset.uri, float(info.duration_s), px_hz, asset.captions_uri, asset.title
-            )
+            return replace(asset, duration_s=float(info.duration_s), px_hz=px_hz)
     except DefectscopeError as error:
         # Its record will fail with a name; the plan goes on.
         progress.say(f"{asset.uri}: {error.code}")

@@ -70,7 +70,7 @@ def analyze(
     uri: str | None = None,
     progress: Progress | None = None,
     audio_layout: str | None = None,
-    programme: int | None = None,
+    program: int | None = None,
     artifacts: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Finds the defects in one asset.
@@ -89,7 +89,7 @@ def analyze(
         progress: Called with the programme time reached, in seconds.
         audio_layout: Which channels of the sound tracks, counted from 1, are heard together, as
             `5.1=1-6,stereo=7,8`; None goes by their labels and number.
-        programme: Number of the programme of a transport stream; None takes the first with a
+        program: Number of the programme of a transport stream; None takes the first with a
             picture.
         artifacts: Folder of your own artifacts, as `defectscope-train export` writes it, or one
             that holds several by name; they take the place of the released ones. None goes by
@@ -106,7 +106,7 @@ def analyze(
     side = None if captions is None else read_captions(captions)
     if workers < 1:
         raise InvalidParameterError(f"workers is at least 1, not {workers}")
-    choice = Choice(audio_layout=audio_layout, programme=programme)
+    choice = Choice(audio_layout=audio_layout, programme=program)
     source = resolve(media)
     with open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader:
         stream = reader.info

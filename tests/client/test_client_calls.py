@@ -81,13 +81,14 @@ def test_small_file_travels_in_the_call(tmp_path) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"media")
     fake = FakeTransport([report()])
-    got = client(fake).analyze(path, detectors=["freeze"], start_s=1.0)
+    chosen = {"audio_layout": "stereo=1,2", "program": 7}
+    got = client(fake).analyze(path, detectors=["freeze"], start_s=1.0, **chosen)
     assert got.asset["uri"] == str(path)
     assert got.findings == report().findings
     (call,) = fake.calls
     assert (call.operation, call.body, call.content_type) == ("invoke", b"media", "video/mp4")
     beside = json.loads(call.request["CustomAttributes"])
-    assert beside == {"detectors": ["freeze"], "start_s": 1.0}
+    assert beside == {"detectors": ["freeze"], "start_s": 1.0, **chosen}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import boto3
+import numpy as np
 import pytest
 
 from defectscope.analysis import analyze
@@ -20,6 +22,7 @@ from defectscope.client import AwsTransport, Client, Invocation, JobState
 from defectscope.client.retry import Deadline
 from defectscope.errors import (
     DefectscopeError,
+    InvalidParameterError,
     MalformedRequestError,
     MediaNotFoundError,
     MediaRefusedError,
@@ -121,6 +124,31 @@ def caller(cloud_environment, monkeypatch):
 
 def _findings(clip: Path) -> list:
     return json.loads(analyze(clip, detectors=["freeze"]).to_json())["findings"]
+
+
+def test_sound_tracks_and_programmes_are_chosen_through_the_endpoint(client, tmp_path) -> None:
+    path = tmp_path / "discrete.mov"
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        tracks = [out.add_stream("pcm_s16le", rate=48_000, layout="mono") for _ in range(3)]
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(np.full((72, 64), number, np.uint8), "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(picture.encode(frame))
+        for track in tracks:
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.int16), "s16", "mono")
+            sound.sample_rate, sound.pts = 48_000, 0
+            out.mux(track.encode(sound))
+        for stream in (picture, *tracks):
+            out.mux(stream.encode(None))
+    chosen = {"detectors": ["freeze"], "audio_layout": "stereo=1,3"}
+    report = client.analyze(path, **chosen)
+    assert report.tracks == analyze(path, **chosen).tracks
+    assert "audio layout" in report.tracks[2]["reason"]
+    with pytest.raises(InvalidParameterError, match="programme 9"):
+        client.analyze(path, program=9)
+    with pytest.raises(InvalidParameterError, match="channel 4"):
+        client.analyze(path, audio_layout="stereo=3,4")
 
 
 def test_queued_judgement_survives_a_restart(client, clip) -> None:

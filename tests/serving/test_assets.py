@@ -127,6 +127,21 @@ def test_options_reach_the_detectors(sample):
     assert caught.value.code == "invalid_parameter"
 
 
+def test_sound_tracks_and_programmes_are_chosen_as_in_process(sample):
+    request = AnalysisRequest(media=sample, audio_layout="mono=1")
+    assert comparable(run(request)) == comparable(
+        analyze(sample, detectors=SERVES, audio_layout="mono=1")
+    )
+    for wrong in (
+        AnalysisRequest(media=sample, audio_layout="5.1=1-6"),
+        AnalysisRequest(media=sample, audio_layout="7 of 9"),
+        AnalysisRequest(media=sample, program=9),
+    ):
+        with pytest.raises(DefectscopeError) as caught:
+            run(wrong)
+        assert (caught.value.code, caught.value.http_status) == ("invalid_parameter", 400)
+
+
 @pytest.mark.parametrize(
     ("settings", "code"),
     [

@@ -72,6 +72,8 @@ def test_a_json_record_fills_every_field():
         "captions_uri": "s3://bucket/key.vtt",
         "detectors": ["freeze", "freeze", "loudness"],
         "parameters": {"freeze": {"min_duration_s": 1}},
+        "audio_layout": "5.1=1-6,stereo=7,8",
+        "program": 2,
         "id": 7,
         "measurements": True,
     }
@@ -79,6 +81,7 @@ def test_a_json_record_fills_every_field():
     assert request.detectors == ("freeze", "loudness")
     assert request.parameters == {"freeze": {"min_duration_s": 1}}
     assert (request.start_s, request.end_s, request.id) == (0.0, 2.5, "7")
+    assert (request.audio_layout, request.program) == ("5.1=1-6,stereo=7,8", 2)
     assert request.measurements is True
     assert request.media is None
 
@@ -112,6 +115,11 @@ def test_null_is_the_same_as_leaving_a_field_out():
         (b'{"uri": "s3://a/b", "detectors": []}', "list of names"),
         (b'{"uri": "s3://a/b", "parameters": {"freeze": 1}}', "object of objects"),
         (b'{"uri": "s3://a/b", "measurements": 1}', "true or false"),
+        (b'{"uri": "s3://a/b", "audio_layout": 5}', "audio_layout must be text"),
+        (b'{"uri": "s3://a/b", "program": 0}', "whole number from 1 to 65535"),
+        (b'{"uri": "s3://a/b", "program": 1.0}', "whole number from 1 to 65535"),
+        (b'{"uri": "s3://a/b", "program": true}', "whole number from 1 to 65535"),
+        (b'{"uri": "s3://a/b", "program": 65536}', "whole number from 1 to 65535"),
         (b'{"uri": "s3://a/b", "surprise": 1}', "unknown field 'surprise'"),
         (b'{"merge": []}', "list of reports"),
         (b'{"merge": [1]}', "list of reports"),
@@ -171,7 +179,9 @@ def test_no_line_ever_raises_anything_but_our_own_error(line):
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
         max_leaves=8,
     ),
-    st.sampled_from(["uri", "start_s", "detectors", "parameters", "id", "merge", "captions_uri"]),
+    st.sampled_from(
+        ["uri", "start_s", "detectors", "parameters", "id", "merge", "captions_uri", "program"]
+    ),
 )
 def test_no_value_of_any_field_raises_anything_but_our_own_error(value, field):
     failure = failure_of(json.dumps({"uri": "s3://b/k", field: value}).encode())

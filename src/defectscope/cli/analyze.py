@@ -159,19 +159,23 @@ def _judge(
     if arguments.detectors is not None:
         detectors = [d.strip() for d in arguments.detectors.split(",") if d.strip()]
     if arguments.endpoint is not None:
-        if arguments.audio_layout is not None or arguments.program is not None:
-            raise InvalidParameterError("--audio-layout and --program do not go to an endpoint")
         if arguments.artifacts is not None:
             raise InvalidParameterError(
                 "--artifacts do not go to an endpoint: build its archive with them"
             )
+        captions = arguments.captions
+        if captions is not None and "://" not in captions:
+            raise InvalidParameterError("an endpoint takes --captions as an s3:// address")
         from defectscope.client import Client
 
         client = Client(endpoint_name=arguments.endpoint, region=arguments.region)
         return client.analyze(
             media,
             detectors=detectors,
+            captions_uri=captions,
             parameters=parameters or None,
+            audio_layout=arguments.audio_layout,
+            program=arguments.program,
             start_s=arguments.start,
             end_s=arguments.end,
         )
@@ -198,7 +202,7 @@ def _judge(
             workers=arguments.workers,
             progress=progress,
             audio_layout=arguments.audio_layout,
-            programme=arguments.program,
+            program=arguments.program,
             artifacts=arguments.artifacts,
         )
 

@@ -107,9 +107,8 @@ class Client:
     def for_endpoint(cls, endpoint_name: str, **options: Any) -> Self:
         """Gives a client with the limits and the kind that the endpoint was deployed with.
 
-        Asks SageMaker whether it is an asynchronous endpoint and reads its tags, which takes the
-        permissions sagemaker:DescribeEndpoint and sagemaker:ListTags. Options are those of the
-        constructor; what is given there wins.
+        Describing it and reading its tags takes sagemaker:DescribeEndpoint and sagemaker:ListTags.
+        Options are those of the constructor; what is given there wins.
 
         Raises:
             EndpointNotFoundError: There is no such endpoint.
@@ -140,6 +139,8 @@ class Client:
         detectors: Sequence[str] | None = None,
         captions_uri: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        audio_layout: str | None = None,
+        program: int | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
         segment_s: float | None = None,
@@ -148,9 +149,9 @@ class Client:
     ) -> Report:
         """Gives the report on one medium.
 
-        Small media travels in the call. Larger media is put under `staging_uri` first, and removed
-        again. Media at an address goes to the asynchronous endpoint in one piece if there is one,
-        else to the real-time endpoint in stretches that the endpoint itself merges.
+        Small media travels in the call; larger media is put under `staging_uri` and removed again.
+        Media at an address goes to the asynchronous endpoint in one piece if there is one, else
+        to the real-time endpoint in stretches that the endpoint itself merges.
 
         Args:
             media: A path, bytes, an s3:// (or, where the endpoint allows it, https://) address or
@@ -158,6 +159,8 @@ class Client:
             detectors: Which to run; None for all that the endpoint serves.
             captions_uri: s3:// address of side-car captions.
             parameters: Detector parameters by detector.
+            audio_layout: Channels that are heard together, `5.1=1-6,stereo=7,8`; None guesses.
+            program: Programme of a transport stream; None takes the first with a picture.
             start_s: Judge from here, in seconds from the first frame.
             end_s: Judge up to here.
             segment_s: Overrides the client's stretch length; 0 for one call.
@@ -169,7 +172,7 @@ class Client:
             UsageError: The request makes no sense.
             EndpointError: The call failed; the class says how, `request_id` which call it was.
         """
-        options = Options(None if detectors is None else tuple(detectors), captions_uri, parameters)
+        options = Options(detectors, captions_uri, parameters, audio_layout, program)
         span = None if start_s is None and end_s is None else Span(start_s or 0.0, end_s)
         deadline = Deadline.after(timeout_s)
         item = source(media, content_type=content_type)
@@ -214,6 +217,8 @@ class Client:
         detectors: Sequence[str] | None = None,
         captions_uri: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        audio_layout: str | None = None,
+        program: int | None = None,
         content_type: str | None = None,
         inference_id: str | None = None,
         timeout_s: float | None = None,
@@ -227,7 +232,7 @@ class Client:
             UsageError: There is neither a body that fits nor a place to stage it.
             EndpointError: The call failed.
         """
-        options = Options(None if detectors is None else tuple(detectors), captions_uri, parameters)
+        options = Options(detectors, captions_uri, parameters, audio_layout, program)
         deadline = Deadline.after(timeout_s)
         item = source(media, content_type=content_type)
         uri = item.uri or self._routes.upload(item, deadline)
@@ -272,11 +277,7 @@ class Client:
         return TransformJob(self._wire, request["TransformJobName"], sleep=self._sleep)
 
     def job(self, id: str) -> Job:
-        """Gives the job with an id from earlier, also after a restart.
-
-        Raises:
-            UsageError: It is no such id.
-        """
+        """Gives the job with an id from earlier, also after a restart, or raises UsageError."""
         return job_from_id(self._wire, id, sleep=self._sleep)
 
     def merge(

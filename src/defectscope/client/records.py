@@ -19,11 +19,15 @@ class Options:
         detectors: Names of the detectors to run; None runs all that the endpoint serves.
         captions_uri: Address of side-car captions.
         parameters: Detector parameters by detector.
+        audio_layout: Which channels of the sound tracks are heard together.
+        program: Number of the programme of a transport stream.
     """
 
-    detectors: tuple[str, ...] | None = None
+    detectors: Sequence[str] | None = None
     captions_uri: str | None = None
     parameters: Mapping[str, Any] | None = None
+    audio_layout: str | None = None
+    program: int | None = None
 
 
 def record(
@@ -43,6 +47,8 @@ def record(
         "captions_uri": options.captions_uri,
         "detectors": None if options.detectors is None else list(options.detectors),
         "parameters": dict(options.parameters) if options.parameters else None,
+        "audio_layout": options.audio_layout,
+        "program": options.program,
         "id": id,
         "measurements": measurements or None,
     }

@@ -38,6 +38,8 @@ class Asset:
         px_hz: Pixels a second: width x height x frame rate; None counts as 1080p25.
         captions_uri: s3:// address of side-car captions.
         title: What to call it on the catalogue page.
+        audio_layout: Which channels of its sound tracks are heard together; None guesses.
+        program: Programme of a transport stream; None takes the first with a picture.
     """
 
     uri: str
@@ -45,6 +47,8 @@ class Asset:
     px_hz: float | None = None
     captions_uri: str | None = None
     title: str | None = None
+    audio_layout: str | None = None
+    program: int | None = None
 
     @property
     def id(self) -> str:
@@ -96,7 +100,11 @@ class Plan:
     def records(self, asset: Asset) -> list[tuple[dict[str, Any], float]]:
         """Gives the records of an asset, each with its cost."""
         options = Options(
-            self.options.get("detectors"), asset.captions_uri, self.options.get("parameters")
+            self.options.get("detectors"),
+            asset.captions_uri,
+            self.options.get("parameters"),
+            asset.audio_layout,
+            asset.program,
         )
         count = self.segments[asset.id]
         if count == 1:

@@ -22,6 +22,7 @@ from defectscope.errors import (
 )
 from defectscope.media import Reader, open_media
 from defectscope.media.https import open_resource
+from defectscope.media.probe import Choice
 from defectscope.media.ranged import RangedFile
 from defectscope.media.s3 import open_object
 from defectscope.media.sidecar import read_captions
@@ -164,7 +165,10 @@ def open_asset(
             side = read_captions(_captions(request.captions_uri, settings))
         name = "upload" if request.uri is None else allowed_address(request.uri, settings).uri
         try:
-            reader = open_media(resolve(media), limits=settings.limits(), captions=side, uri=name)
+            choice = Choice(audio_layout=request.audio_layout, programme=request.program)
+            reader = open_media(
+                resolve(media), limits=settings.limits(), captions=side, uri=name, choice=choice
+            )
         except DefectscopeError:
             if isinstance(media, RangedFile) and media.failure is not None:
                 raise media.failure from None

@@ -32,6 +32,8 @@ _MEDIA = frozenset(
     {"application/octet-stream", "application/mxf", "application/mp4", "binary/octet-stream"}
 )
 _MAX_ID_CHARACTERS = 256
+# Source: ISO/IEC 13818-1, 2.4.4.5 (program_number has 16 bits).
+_MAX_PROGRAM = 65_535
 
 Body = bytes | bytearray | str | Path | None
 """What a request carries: bytes, text, or the file that holds them."""
@@ -49,6 +51,8 @@ class AnalysisRequest:
         captions_uri: Address of side-car captions.
         detectors: Detectors to run; None runs all that the endpoint serves.
         parameters: Physical parameters by detector.
+        audio_layout: Which channels of the sound tracks are heard together; None guesses.
+        program: Number of the programme of a transport stream; None takes the picture's.
         id: The caller's own name for the record, given back with the answer.
         measurements: Whether the report carries what merging needs.
         merge: Reports of consecutive segments, with measurements.
@@ -61,6 +65,8 @@ class AnalysisRequest:
     captions_uri: str | None = None
     detectors: tuple[str, ...] | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
+    audio_layout: str | None = None
+    program: int | None = None
     id: str | None = None
     measurements: bool = False
     merge: tuple[Mapping[str, Any], ...] | None = None
@@ -259,6 +265,12 @@ def _seconds(key: str, value: Any) -> float:
     return seconds
 
 
+def _number(key: str, value: Any) -> int:
+    if type(value) is not int or not 0 < value <= _MAX_PROGRAM:
+        raise MalformedRequestError(f"{key} must be a whole number from 1 to {_MAX_PROGRAM}")
+    return value
+
+
 def _names(key: str, value: Any) -> tuple[str, ...]:
     names = cast("Sequence[Any]", value) if isinstance(value, list) else ()
     if not names or not all(isinstance(name, str) for name in names):
@@ -293,6 +305,8 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "captions_uri": _text,
     "detectors": _names,
     "parameters": _by_detector,
+    "audio_layout": _text,
+    "program": _number,
     "id": _identifier,
     "measurements": _flag,
     "merge": _parts,

@@ -114,8 +114,9 @@ def open_render_job(request: AnalysisRequest, settings: ServingSettings) -> Rend
     for name in (*(request.detectors or ()), *request.parameters):
         if name != NAME:
             raise UnknownDetectorError(f"no {name[:64]!r} here; this endpoint has {NAME}")
-    if request.merge is not None or request.captions_uri is not None or request.measurements:
-        raise MalformedRequestError(f"{NAME} takes no merge, captions_uri or measurements")
+    for field in ("merge", "captions_uri", "measurements", "audio_layout", "program"):
+        if getattr(request, field):
+            raise MalformedRequestError(f"{NAME} takes no {field}")
     given = dict(request.parameters.get(NAME, {}))
     container = given.pop("format", "flac")
     together = given.pop("together", False)
