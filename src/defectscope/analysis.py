@@ -6,6 +6,7 @@ segments' reports -> join_segments -> MeasuredAsset -> decide -> Report
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ from defectscope.media.source import MediaLike, resolve
 from defectscope.media.stream import StreamInfo
 from defectscope.parallel import Programme, measure_in_parallel
 from defectscope.temporal.spans import on_grid
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,10 @@ def analyze(
     source = resolve(media)
     with open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader:
         stream = reader.info
+        if workers > 1 and not reader.is_continuous():
+            # Its parts would be sought by time stamps that come more than once.
+            _LOGGER.warning("%s: its clock starts again, so it is read in one pass", stream.uri)
+            workers = 1
         if workers == 1:
             measured = measure_asset(
                 reader, loaded, start_s=start_s, end_s=end_s, progress=progress, began_s=began_s

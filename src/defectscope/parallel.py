@@ -45,7 +45,11 @@ class Programme:
         loaded = load_all(self.names, self.parameters, self.artifacts)
         source, choice = resolve(self.media), self.choice
         with open_media(
-            source, limits=self.limits, captions=self.captions, choice=choice
+            source,
+            limits=self.limits,
+            captions=self.captions,
+            choice=choice,
+            continuous=True,
         ) as reader:
             return measure(reader, loaded, start_s=start_s, end_s=end_s)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
+from made_media import RATE_HZ, SEEN, black, kinds, write
 
 from defectscope.analysis import analyze, merge
 from defectscope.cli.main import main
@@ -24,65 +24,6 @@ from defectscope.media.programmes import programmes
 from defectscope.media.rates import snap
 from defectscope.media.source import resolve
 from defectscope.media.timecode import Timecode
-
-RATE_HZ = 48_000
-SEEN = ["stream_integrity", "black_frames", "audio_dropout", "stereo_image"]
-
-
-def write(
-    path: Path,
-    *,
-    seconds: float = 3.0,
-    codec: str | None = "libx264",
-    rate: Fraction = Fraction(25),
-    black_s: tuple[float, float] = (-1.0, -1.0),
-    sounds: tuple[tuple[str, str], ...] = (("aac", "stereo"),),
-    second_picture: bool = False,
-    format: str | None = None,
-) -> None:
-    """Writes moving texture and noise, one track for each sound."""
-    draw = np.random.default_rng(7)
-    texture = np.sort(draw.integers(40, 200, (400, 125, 4), np.uint8)).reshape(400, 500)
-    with av.open(str(path), "w", format=format) as out:
-        pictures: list[Any] = []
-        for _ in range((codec is not None) + second_picture):
-            stream: Any = out.add_stream(codec or "libx264", rate=rate)
-            stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
-            stream.codec_context.gop_size, stream.codec_context.thread_count = 25, 1
-            pictures.append(stream)
-        tracks: list[Any] = []
-        for name, layout in sounds:
-            tracks.append(out.add_stream(name, rate=RATE_HZ, layout=layout))
-        frames = round(seconds * rate)
-        for number in range(frames):
-            planes = np.full((144, 160), 128, np.uint8)
-            planes[:96] = texture[number : number + 96, 3 * number % 300 :][:, :160]
-            if black_s[0] <= number / rate < black_s[1]:
-                planes[:96] = 16
-            for stream in pictures:
-                frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-                frame.pts, frame.time_base = number, 1 / rate
-                out.mux(stream.encode(frame))
-        for stream in tracks:
-            channels = stream.codec_context.layout.nb_channels
-            noise = draw.normal(0, 0.1, (channels, round(seconds * RATE_HZ))).astype(np.float32)
-            # Each channel of its own, so that none is a copy of another.
-            for start in range(0, noise.shape[1], 1024):
-                run = np.ascontiguousarray(noise[:, start : start + 1024])
-                layout = stream.codec_context.layout.name
-                sound = av.AudioFrame.from_ndarray(run, format="fltp", layout=layout)
-                sound.sample_rate, sound.pts = RATE_HZ, start
-                out.mux(stream.encode(sound))
-        for stream in (*pictures, *tracks):
-            out.mux(stream.encode(None))
-
-
-def kinds(report: Report) -> list[str]:
-    return [f.evidence["kind"] for f in report.findings if f.detector == "stream_integrity"]
-
-
-def black(report: Report) -> list[tuple[float, float]]:
-    return [(f.start_s, f.end_s) for f in report.findings if f.detector == "black_frames"]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 # Time stamps that go back by more than any splice repeats or reordering costs.
-_BACK_S = Fraction(1, 2)
+BACK_S = Fraction(1, 2)
 # Source: ffmpeg's -dts_delta_threshold, from which on it takes a step for a new clock.
-_FORWARD_S = Fraction(10)
+FORWARD_S = Fraction(10)
 # How far frames and sound may be apart when they cross to a new clock.
 _APART_S = Fraction(2)
 # 33 bits of 90 kHz (ISO/IEC 13818-1, 2.4.3.7).
 _WRAP_S = Fraction(2**33, 90_000)
 # Formats whose time stamps are a sender's clock; in others a long step is how long a frame stays.
-_SENT = ("mpegts", "mpeg", "flv", "mpegtsraw", "rtp", "rtsp")
+SENT = ("mpegts", "mpeg", "flv", "mpegtsraw", "rtp", "rtsp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ProgrammeClock:
     """
 
     def __init__(self, container: str) -> None:
-        self._sent = any(name in container.split(",") for name in _SENT)
+        self._sent = any(name in container.split(",") for name in SENT)
         self._shifts: list[Fraction] = [Fraction(0)]
         self._epoch: dict[int, int] = {}
         self._reached: dict[int, Fraction] = {}
@@ -73,9 +73,9 @@ class ProgrammeClock:
 
     def _is_new(self, track: int, placed_s: Fraction, expected_s: Fraction) -> bool:
         step = placed_s - expected_s
-        if step < -_BACK_S:
+        if step < -BACK_S:
             return True
-        if step <= _FORWARD_S or not self._sent:
+        if step <= FORWARD_S or not self._sent:
             return False
         # The others have come as far: this track alone had nothing to show.
         others = [at for other, at in self._reached.items() if other != track]

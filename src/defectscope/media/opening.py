@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache, partial
 from typing import Any
 
 from defectscope.errors import UnreadableMediaError
 from defectscope.media.captions.clock import on_programme_clock
+from defectscope.media.continuity import is_sent, runs_through, seems_to_run_through
 from defectscope.media.cues import Captions
 from defectscope.media.lengths import lacks_index
 from defectscope.media.limits import Limits
 from defectscope.media.probe import Choice, Probed, probe
 from defectscope.media.programmes import programmes
+from defectscope.media.ranged import RangedFile
 from defectscope.media.reader import Reader
 from defectscope.media.source import MediaLike, display_name, head_of, open_container, peek
 from defectscope.media.stream import StreamInfo
@@ -24,6 +27,7 @@ def open_media(
     captions: Captions | None = None,
     uri: str | None = None,
     choice: Choice | None = None,
+    continuous: bool = False,
 ) -> Reader:
     """Opens media and learns what is in it.
 
@@ -33,6 +37,8 @@ def open_media(
         captions: Side-car captions, already parsed.
         uri: The name to report; the path or file name where None.
         choice: Which programme, and how sound tracks form a layout; guessed where None.
+        continuous: Time stamps are known to go on; otherwise that is looked into before a part of
+            a stream with a sender's clock is read.
 
     Raises:
         MediaNotFoundError: There is no such file.
@@ -72,4 +78,8 @@ def open_media(
         raise UnreadableMediaError(f"{name}: no picture and no sound that can be decoded{detail}")
     if captions is not None:
         captions = on_programme_clock(captions, info)
-    return Reader(opened, probed, limits, captions)
+    if continuous or not is_sent(info.container):
+        return Reader(opened, probed, limits, captions)
+    if not isinstance(media, RangedFile):
+        return Reader(opened, probed, limits, captions, cache(partial(runs_through, opened)))
+    return Reader(opened, probed, limits, captions, cache(partial(seems_to_run_through, media)))

@@ -43,6 +43,7 @@ class Reader:
         sounds: `info.sounds`, and those that a change of layout on the way has added.
         videos: Facts of the video tracks that are decoded, by track.
         audios: Sound tracks that are decoded.
+        is_continuous: Tells whether instants can be sought by their time stamps.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Reader:
         probed: Probed,
         limits: Limits,
         captions: Captions | None,
+        is_continuous: Callable[[], bool] = lambda: True,
     ) -> None:
         self.info = probed.info
         self.captions = captions
         self.sounds: list[Sound] = list(probed.info.sounds)
         self._probed, self._limits = probed, limits
         self._opened = opened
+        self.is_continuous = is_continuous
         self._container: Any = None
         self._spares: dict[int, Any] = {}
         self._decoders: dict[int, VideoDecoder] = {}
@@ -144,7 +147,7 @@ class Reader:
         if audio and self.info.sounds:
             main[self.info.sounds[0].tracks[0]] = Samples
         margins = [m for m in _SEEK_MARGINS_S if start - Fraction(m) > 0] if start > 0 else []
-        if self._probed.untimed:
+        if self._probed.untimed or (margins and not self.is_continuous()):
             margins = []
         for margin in margins:
             if not self._seek(start - Fraction(margin)):

@@ -76,10 +76,11 @@ class AudioDropout:
         }
         if not len(starts_s) or not levels:
             return DetectorResult("inconclusive")
+        splices = times_s(measurements.tables["splices"])
         gaps: dict[tuple[int, int], list[str]] = {}
         for name, level in levels.items():
             for gap in self._gaps(level):
-                if self._one_sided(gap, name, levels):
+                if self._one_sided(gap, name, levels) or _is_spliced(gap, splices - starts_s[0]):
                     continue
                 gaps.setdefault(_near(gaps, gap), []).append(name)
         findings = [
@@ -172,11 +173,25 @@ class AudioDropout:
 
 
 _NATURAL_SHARE = 0.33
+# What the reader says where the sound's clock, rate or channels change.
+_SPLICES = ("clock_restart", "rate_change", "layout_change")
 # Left and right of one position, by the names that FFmpeg gives to channels.
 _PAIRS = (("FL", "FR"), ("BL", "BR"), ("SL", "SR"), ("FLC", "FRC"), ("TFL", "TFR"), ("TBL", "TBR"))
 _PARTNER = dict(_PAIRS) | {right: left for left, right in _PAIRS}
 # A natural decay loses more than this before it reaches silence.
 _SLOPE_DB = 15.0
+
+
+# Where a stream's clock or format begins anew, its decoder begins with the encoder's delay: two
+# frames of AAC at 24 kHz.
+_SPLICE_S = 0.1
+
+
+def _is_spliced(gap: tuple[int, int], splices_s: NDArray[np.float64]) -> bool:
+    """Tells whether a gap is what a decoder leaves that begins anew: `stream_integrity`'s."""
+    first_s, last_s = gap[0] / HOPS_HZ, gap[1] / HOPS_HZ
+    touched = (splices_s >= first_s - _SPLICE_S) & (splices_s <= last_s + _SPLICE_S)
+    return last_s - first_s <= _SPLICE_S and bool(np.any(touched))
 
 
 def _near(gaps: dict[tuple[int, int], list[str]], gap: tuple[int, int]) -> tuple[int, int]:
@@ -188,7 +203,7 @@ def _near(gaps: dict[tuple[int, int], list[str]], gap: tuple[int, int]) -> tuple
 
 
 class AudioDropoutAnalysis:
-    """Measures the level of every channel, hop by hop."""
+    """Measures the level of every channel, hop by hop, and notes where sound begins anew."""
 
     def __init__(self, stream: StreamInfo) -> None:
         audio = stream.audio
@@ -197,9 +212,13 @@ class AudioDropoutAnalysis:
         self._meter = LevelMeter(audio.rate_hz, self._channels)
         columns = {f"level_{k}": np.uint8 for k in range(self._channels)}
         self._table = TableBuilder(Fraction(HOPS_HZ), hop=np.int64, **columns)
+        self._splices: set[int] = set()
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next runs of sound."""
+        for event in chunk.events:
+            if event.media == "audio" and event.kind in _SPLICES:
+                self._splices.add(round(event.time_s * HOPS_HZ))
         for run in chunk.audio:
             self._meter.push(run.start, run.data)
         # Kept as bytes at once: an hour of small arrays would weigh more than the programme.
@@ -213,5 +232,8 @@ class AudioDropoutAnalysis:
         return Measurements("audio_dropout", {"levels": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives levels by hop."""
-        return Measurements("audio_dropout", {"levels": self._table.table()})
+        """Gives levels and splices by hop."""
+        splices = TableBuilder(Fraction(HOPS_HZ), hop=np.int64)
+        splices.add(hop=sorted(self._splices))
+        tables = {"levels": self._table.table(), "splices": splices.table()}
+        return Measurements("audio_dropout", tables)

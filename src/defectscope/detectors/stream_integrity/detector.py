@@ -82,6 +82,9 @@ class StreamIntegrity:
             stating = bool(_STATING & set(stream.container.split(",")))
             limit = self.params.max_frame_gap
             missing = gaps(tables["steps"], video, limit, end_s, stating=stating)
+            if late:
+                # Frames that refer to what came before the capture cannot be shown.
+                missing = [g for g in missing if g.at_s > self.params.join_s]
             lost_s = sum(gap.missing_s for gap in missing)
             broken = [
                 Fault("video_gap", max(0.0, g.at_s - g.missing_s), g.at_s, g.missing_s, video=True)
