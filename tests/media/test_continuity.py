@@ -81,8 +81,8 @@ def test_a_clock_that_goes_on_is_sought_by_its_time_stamps(tmp_path: Path) -> No
         assert reader.is_continuous()
 
 
-@pytest.mark.parametrize("step_s", [Fraction(-3), Fraction(1000)])
-def test_a_clock_that_jumps_is_noticed(tmp_path: Path, step_s: Fraction) -> None:
+def test_a_clock_that_jumps_forward_is_noticed(tmp_path: Path) -> None:
+    step_s = Fraction(1000)
     made, path = tmp_path / "made.ts", tmp_path / "jumps.ts"
     write(made, seconds=4.0)
     with av.open(str(made)) as source, av.open(str(path), "w") as out:
@@ -96,9 +96,6 @@ def test_a_clock_that_jumps_is_noticed(tmp_path: Path, step_s: Fraction) -> None
                 packet.pts += round(step_s / packet.time_base)
                 packet.dts += round(step_s / packet.time_base)
             packet.stream = streams[packet.stream.index]
-            try:
-                out.mux(packet)
-            except av.error.FFmpegError:
-                pytest.skip("this FFmpeg writes no clock that goes back")
+            out.mux(packet)
     with open_media(path) as reader:
         assert not reader.is_continuous()
