@@ -18,8 +18,8 @@ class BlackFramesHandler(DetectorHandler):
     def preprocess(self, request: AnalysisRequest) -> OpenAsset:
         """Opens the media and selects what is measured.
 
-        Frames: the features `luma_sum`, `dark_counts` and `row_max` of every frame. Sound: not
-        decoded.
+        Frames: the features `luma_sum`, `dark_counts` and `row_max` of every frame.
+        Sound: not decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
         asset.select(features=("dark_counts", "luma_sum", "row_max"))
