@@ -8,8 +8,7 @@ application/jsonlines                                one record a line, one answ
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +20,7 @@ from defectscope.errors import (
     UnsupportedContentTypeError,
 )
 from defectscope.findings import Report
+from defectscope.serving import fields
 from defectscope.serving.settings import ServingSettings
 
 JSON = "application/json"
@@ -31,9 +31,6 @@ _LINES = frozenset({JSON_LINES, "application/x-jsonlines", "application/x-ndjson
 _MEDIA = frozenset(
     {"application/octet-stream", "application/mxf", "application/mp4", "binary/octet-stream"}
 )
-_MAX_ID_CHARACTERS = 256
-# Source: ISO/IEC 13818-1, 2.4.4.5 (program_number has 16 bits).
-_MAX_PROGRAM = 65_535
 
 Body = bytes | bytearray | str | Path | None
 """What a request carries: bytes, text, or the file that holds them."""
@@ -240,74 +237,16 @@ def _record(data: Any, media: bytes | Path | None = None) -> AnalysisRequest:
     return request
 
 
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise MalformedRequestError(f"{key} must be text")
-    return value
-
-
-def _identifier(key: str, value: Any) -> str:
-    text = _text(key, str(value) if type(value) is int else value)
-    if len(text) > _MAX_ID_CHARACTERS:
-        raise MalformedRequestError(f"{key} must have at most {_MAX_ID_CHARACTERS} characters")
-    return text
-
-
-def _seconds(key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MalformedRequestError(f"{key} must be a number of seconds")
-    try:
-        seconds = float(value)
-    except OverflowError:
-        seconds = math.inf
-    if not (0.0 <= seconds < math.inf):
-        raise MalformedRequestError(f"{key} must be at least 0 and finite")
-    return seconds
-
-
-def _number(key: str, value: Any) -> int:
-    if type(value) is not int or not 0 < value <= _MAX_PROGRAM:
-        raise MalformedRequestError(f"{key} must be a whole number from 1 to {_MAX_PROGRAM}")
-    return value
-
-
-def _names(key: str, value: Any) -> tuple[str, ...]:
-    names = cast("Sequence[Any]", value) if isinstance(value, list) else ()
-    if not names or not all(isinstance(name, str) for name in names):
-        raise MalformedRequestError(f"{key} must be a list of names")
-    return tuple(dict.fromkeys(names))
-
-
-def _by_detector(key: str, value: Any) -> Mapping[str, Mapping[str, Any]]:
-    outer = cast("Mapping[str, Any]", value) if isinstance(value, dict) else None
-    if outer is None or not all(isinstance(inner, dict) for inner in outer.values()):
-        raise MalformedRequestError(f"{key} must be an object of objects, by detector")
-    return outer
-
-
-def _flag(key: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise MalformedRequestError(f"{key} must be true or false")
-    return value
-
-
-def _parts(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
-    parts = cast("Sequence[Any]", value) if isinstance(value, list) else ()
-    if not parts or not all(isinstance(part, dict) for part in parts):
-        raise MalformedRequestError(f"{key} must be a list of reports")
-    return tuple(parts)
-
-
 _READERS: Mapping[str, Callable[[str, Any], Any]] = {
-    "uri": _text,
-    "start_s": _seconds,
-    "end_s": _seconds,
-    "captions_uri": _text,
-    "detectors": _names,
-    "parameters": _by_detector,
-    "audio_layout": _text,
-    "program": _number,
-    "id": _identifier,
-    "measurements": _flag,
-    "merge": _parts,
+    "uri": fields.text,
+    "start_s": fields.seconds,
+    "end_s": fields.seconds,
+    "captions_uri": fields.text,
+    "detectors": fields.names,
+    "parameters": fields.by_detector,
+    "audio_layout": fields.text,
+    "program": fields.number,
+    "id": fields.identifier,
+    "measurements": fields.flag,
+    "merge": fields.parts,
 }
