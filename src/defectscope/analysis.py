@@ -85,15 +85,14 @@ def analyze(
         start_s: First instant judged, seconds from the first presented frame.
         end_s: First instant not judged.
         parameters: Parameters to replace, by detector.
-        measurements: Keep the measurements in the report, so that segments can be merged.
+        measurements: Keep what merging segments needs.
         limits: Bounds on what one asset may cost.
         workers: Processes that share the programme; more than one needs a path or address.
         uri: The name to report.
         progress: Called with the programme time reached, in seconds.
         audio_layout: Which channels of the sound tracks, counted from 1, are heard together, as
             `5.1=1-6,stereo=7,8`; None goes by their labels and number.
-        program: Number of the programme of a transport stream; None takes the first with a
-            picture.
+        program: Programme of a transport stream; None takes the first with a picture.
         artifacts: Folder of your own artifacts, as `defectscope-train export` writes it, or one
             that holds several by name; they take the place of the released ones. None goes by
             `DEFECTSCOPE_ARTIFACTS` of the environment.
@@ -114,7 +113,6 @@ def analyze(
     with open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader:
         stream = reader.info
         if workers > 1 and not reader.is_continuous():
-            # Its parts would be sought by time stamps that come more than once.
             _LOGGER.warning("%s: its clock starts again, so it is read in one pass", stream.uri)
             workers = 1
         if workers == 1:
