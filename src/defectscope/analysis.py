@@ -6,7 +6,6 @@ segments' reports -> join_segments -> MeasuredAsset -> decide -> Report
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -32,10 +31,8 @@ from defectscope.media.reader import Reader
 from defectscope.media.sidecar import read_captions
 from defectscope.media.source import MediaLike, resolve
 from defectscope.media.stream import StreamInfo
-from defectscope.parallel import Programme, measure_in_parallel
+from defectscope.parallel import Programme, can_share, measure_in_parallel
 from defectscope.temporal.spans import on_grid
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +109,7 @@ def analyze(
     source = resolve(media)
     with open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader:
         stream = reader.info
-        if workers > 1 and not reader.is_continuous():
-            _LOGGER.warning("%s: its clock starts again, so it is read in one pass", stream.uri)
-            workers = 1
-        if workers == 1:
+        if can_share(reader, workers) == 1:
             measured = measure_asset(
                 reader, loaded, start_s=start_s, end_s=end_s, progress=progress, began_s=began_s
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 from collections.abc import Mapping
@@ -15,8 +16,23 @@ from defectscope.media.cues import Captions
 from defectscope.media.limits import Limits
 from defectscope.media.opening import open_media
 from defectscope.media.probe import Choice
+from defectscope.media.reader import Reader
 from defectscope.media.source import resolve
 from defectscope.media.stream import StreamInfo
+
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def can_share(reader: Reader, workers: int) -> int:
+    """Returns how many workers can share an asset: one where its clock starts again.
+
+    Its segments would be sought by time stamps that come more than once.
+    """
+    if workers == 1 or reader.is_continuous():
+        return workers
+    _LOGGER.warning("%s: its clock starts again, so it is read in one pass", reader.info.uri)
+    return 1
 
 
 class Programme:
