@@ -20,7 +20,6 @@ from defectscope.media.reader import Reader
 from defectscope.media.source import resolve
 from defectscope.media.stream import StreamInfo
 
-
 _LOGGER = logging.getLogger(__name__)
 
 
