@@ -9,7 +9,14 @@ from functools import partial
 import numpy as np
 
 from defectscope.engine.background import BackgroundWorker
-from defectscope.engine.contracts import Analysis, Chunk, Detector, LiveAnalysis, VideoChunk
+from defectscope.engine.contracts import (
+    Analysis,
+    Chunk,
+    Detector,
+    FrameSelection,
+    LiveAnalysis,
+    VideoChunk,
+)
 from defectscope.engine.selection import Selector
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
@@ -33,7 +40,7 @@ class _Track:
     """One detector's analysis and, for networks, what picks its frames."""
 
     analysis: Analysis
-    selector: Selector | None
+    selection: FrameSelection | None
     rgb_frames: list[RgbFrame]
 
 
@@ -51,13 +58,14 @@ class Feed:
         self._background = background
         video = stream.video
         self._tracks = [
-            _Track(
-                d.open(stream),
-                Selector(d.needs.frames, video.time_base) if d.needs.frames and video else None,
-                [],
-            )
-            for d in detectors
+            _Track(d.open(stream), d.needs.frames if video else None, []) for d in detectors
         ]
+        # Those that ask for the same frames share them, and what is measured of them.
+        self._selectors = {
+            track.selection: Selector(track.selection, video.time_base)
+            for track in self._tracks
+            if track.selection and video
+        }
         names = frozenset[str]().union(*(d.needs.features for d in detectors))
         names |= {
             d.needs.frames.suspicion
@@ -124,17 +132,19 @@ class Feed:
         latest = None
         if self._batch is not None:
             self._batch.add(frame.planes)
-        for track in self._tracks:
-            selector = track.selector
-            if selector is None:
-                continue
+        for selection, selector in self._selectors.items():
             suspicion = _UNRANKED
-            if selector.selection.suspicion is not None and self._batch is not None:
+            if selection.suspicion is not None and self._batch is not None:
                 latest = latest or self._batch.features()
-                suspicion = latest[selector.selection.suspicion][-1]
-            rgb_frames = selector.take(frame, suspicion)
-            track.rgb_frames += rgb_frames
-            self._rgb_bytes += sum(p.shown.held_bytes for p in rgb_frames)
+                suspicion = latest[selection.suspicion][-1]
+            self._hand_on(selection, selector.take(frame, suspicion))
+
+    def _hand_on(self, selection: FrameSelection, rgb_frames: Sequence[RgbFrame]) -> None:
+        self._rgb_bytes += sum(p.shown.held_bytes for p in rgb_frames)
+        if rgb_frames:
+            for track in self._tracks:
+                if track.selection == selection:
+                    track.rgb_frames += rgb_frames
 
     def _push(self) -> None:
         video = None
@@ -161,12 +171,12 @@ class Feed:
             if video is not None and track.rgb_frames:
                 own = replace(chunk, video=replace(video, rgb_frames=tuple(track.rgb_frames)))
                 track.rgb_frames.clear()
-            if track.selector is not None:
+            if track.selection is not None:
                 looking.append((track.analysis, own))
         if looking:
             self._background.run(partial(_look, looking))
         for track in self._tracks:
-            if track.selector is None:
+            if track.selection is None:
                 track.analysis.push(chunk)
         self._renew()
 
@@ -183,9 +193,8 @@ class Feed:
 
     def close(self) -> list[Measurements]:
         """Pushes what is left and gives every detector's measurements."""
-        for track in self._tracks:
-            if track.selector is not None:
-                track.rgb_frames += track.selector.flush()
+        for selection, selector in self._selectors.items():
+            self._hand_on(selection, selector.flush())
         self._push_rest()
         self._background.wait()
         for track in self._tracks:

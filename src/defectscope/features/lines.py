@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,12 @@ class Lines:
     Attributes:
         across: (lines, width) rows; rows 2k and 2k + 1 are a pair.
         down: (lines, height) columns, likewise.
+        memo: What has been measured of them by name: detectors that ask for the same share it.
     """
 
     across: Codes
     down: Codes
+    memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
 def lines_of(luma: Plane, bit_depth: int) -> Lines:

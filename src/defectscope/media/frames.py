@@ -6,7 +6,7 @@ Arrays are read-only views on the decoder's own buffers; whoever wants to keep o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -166,12 +166,14 @@ class RgbFrame:
         shown: The picture.
         before: The one presented before it, of the same shape, where it was asked for.
         luma: Its luma as decoded, where that was asked for.
+        memo: What has been measured of it: analyses that look at the same frame share it.
     """
 
     pts: int
     shown: Rendering
     before: Rendering | None = None
     luma: Plane | None = None
+    memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
     @property
     def rgb(self) -> NDArray[np.uint8]:

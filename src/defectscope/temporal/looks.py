@@ -26,6 +26,8 @@ SELECTION = FrameSelection(bucket_s=LOOK_S, luma=True)
 HIGHEST_GRADE = 5.0
 # Looks whose median stands for each: one odd frame decides nothing.
 _SETTLE = 3
+# Under which name the frame's lines are kept for the next detector.
+_LINES = "lines"
 
 
 class Looks:
@@ -49,7 +51,9 @@ class Looks:
         for frame in video.rgb_frames:
             if frame.luma is None:
                 continue
-            measures = self._measure(lines_of(frame.luma, self._bit_depth))
+            if _LINES not in frame.memo:
+                frame.memo[_LINES] = lines_of(frame.luma, self._bit_depth)
+            measures = self._measure(frame.memo[_LINES])
             values = {name: [value] for name, value in zip(self._names, measures, strict=True)}
             self._table.add(pts=[frame.pts], **values)
 

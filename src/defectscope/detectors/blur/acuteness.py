@@ -26,6 +26,11 @@ _STEPS = 64
 # Fewer edges tell nothing: a night sky is not soft.
 _LEAST_EDGES = 150
 _UNKNOWN = 1.0
+_CODES = 256
+# The step as a share of the change, in steps, by change and step; at most three halves.
+_RATIOS = np.minimum(
+    np.arange(_CODES) * _STEPS // np.maximum(np.arange(_CODES), 1)[:, None], 3 * _STEPS // 2
+)
 
 
 def acuteness_measures(lines: Lines) -> Floats:
@@ -49,13 +54,16 @@ def _along(codes: Codes) -> Floats | None:
     largest = np.maximum(four[:, :-4], four[:, 4:])
     change = np.abs(codes[:, _REACH_PX:] - codes[:, :-_REACH_PX])
     largest = largest[:, : change.shape[1]]
+    # How often each pair of a change and its largest step occurs says all, at once.
+    pairs = change.astype(np.intp).ravel() * _CODES + largest.ravel()
+    joint = np.bincount(pairs, minlength=_CODES * _CODES).reshape(_CODES, _CODES)
     out: list[float] = []
     shares: list[float] = []
     for least in _CONTRASTS_CODE:
-        edge = change >= least
-        ratio = np.minimum(largest[edge] * _STEPS // change[edge], 3 * _STEPS // 2)
-        counts = np.cumsum(np.bincount(ratio, minlength=1))
-        total = int(counts[-1]) if len(ratio) else 0
+        edges = joint[least:]
+        occur = np.bincount(_RATIOS[least:].ravel(), edges.ravel())
+        counts = np.cumsum(occur.astype(np.int64))
+        total = int(counts[-1])
         if total < _LEAST_EDGES:
             out += [_UNKNOWN] * len(_QUANTILES)
         else:

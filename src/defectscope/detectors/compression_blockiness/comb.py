@@ -22,6 +22,8 @@ _KINDS = ("step", "wide")
 _PER_KIND = ("clarity_min", "clarity_mean", "share", "rise", "on", "off", "same")
 NAMES = (*(f"{kind}_{name}" for kind in _KINDS for name in _PER_KIND), "block_px", "edges_on_grid")
 
+# Under which name the measures are kept for other detectors.
+_MEMO = "comb"
 _LEAST_STEP_CODE = 2
 # Scaling up spreads a step over so many samples.
 _WIDE_PX = 3
@@ -73,6 +75,8 @@ def comb_measures(lines: Lines) -> Floats:
     equal ones). Then the period, and the share of edges of things that lie on the grid: nearly all
     of them where things are drawn in blocks. Zeros where a side is too short to tell.
     """
+    if _MEMO in lines.memo:
+        return lines.memo[_MEMO]
     out: list[float] = []
     across, down = profiles(lines.across), profiles(lines.down)
     period = drawn = 0.0
@@ -87,7 +91,8 @@ def comb_measures(lines: Lines) -> Floats:
         if kind == 0:
             period = a.period_px
             drawn = min(_edges_on(lines.across, a), _edges_on(lines.down, b))
-    return np.array([*out, period, drawn])
+    lines.memo[_MEMO] = np.array([*out, period, drawn])
+    return lines.memo[_MEMO]
 
 
 def profiles(lines: Codes) -> Floats:
