@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from defectscope.monitor.config_source import FileSource
 from defectscope.monitor.outputs import LineDelivery, SpooledOutput
 from defectscope.monitor.sender import Fault, Sender, Stream
 from defectscope.monitor.store import Store
@@ -116,7 +117,7 @@ def main() -> None:
     config = a.out / "channels.toml"
     config.write_text(toml)
     store = Store(a.out / "events.sqlite")
-    monitor = Monitor(config, store, a.groups)
+    monitor = Monitor(FileSource(config), store, a.groups)
     with (a.out / "events.jsonl").open("w") as events, (a.out / "samples.jsonl").open("w") as log:
         monitor.add_output(SpooledOutput(LineDelivery(events), store))
         worker = threading.Thread(target=monitor.run)

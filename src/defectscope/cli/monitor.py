@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from defectscope.errors import EXIT_OK, InvalidParameterError, MediaNotFoundError
+from defectscope.cli import monitor_plan
+from defectscope.errors import EXIT_OK, InvalidParameterError
 
 _DESCRIPTION = """\
 Watches live channels and says what is wrong with them while it is: an alarm opens within two
@@ -23,6 +24,7 @@ channels.toml:
   defectscope monitor channels.toml --events -     # one CloudEvent a line
   defectscope monitor channels.toml --wall :8080   # and a page of all channels
   defectscope monitor demo                         # a film, sent and broken on this machine
+  defectscope monitor plan channels.toml --out infrastructure --image URI    # ECS tasks for them
 """
 _TOKEN = "DEFECTSCOPE_MONITOR_TOKEN"
 
@@ -35,7 +37,12 @@ def add_parser(commands: Any) -> None:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("channels", metavar="CHANNELS.toml", help="what is watched; or `demo`")
+    parser.add_argument(
+        "channels",
+        nargs="+",
+        metavar="[plan] CHANNELS.toml",
+        help="what is watched: a file, s3://BUCKET/KEY or ssm://NAME; or `demo`",
+    )
     parser.add_argument(
         "--events", metavar="PATH", default="-", help="where events go, `-` for standard output"
     )
@@ -57,11 +64,13 @@ def add_parser(commands: Any) -> None:
         help="serve a page of all channels, and /metrics for Prometheus; on loopback unless HOST"
         f" says otherwise, and then with the token in {_TOKEN}",
     )
+    monitor_plan.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Watches until interrupted."""
+    from defectscope.monitor.config_source import config_source
     from defectscope.monitor.demo import prepared
     from defectscope.monitor.outputs import LineDelivery, SpooledOutput
     from defectscope.monitor.store import Store
@@ -69,20 +78,22 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.groups is not None and arguments.groups < 1:
         raise InvalidParameterError(f"--groups is at least 1, not {arguments.groups}")
+    *verb, place = arguments.channels
+    if verb == ["plan"]:
+        return monitor_plan.run(arguments, place)
+    if verb:
+        raise InvalidParameterError("one CHANNELS.toml is watched at a time")
     with contextlib.ExitStack() as stack:
-        path = Path(arguments.channels)
-        if arguments.channels == "demo":
-            path = stack.enter_context(prepared(_say))
+        if place == "demo":
+            place = str(stack.enter_context(prepared(_say)))
             arguments.wall = arguments.wall or ":8080"
-        elif not path.is_file():
-            raise MediaNotFoundError(f"{path}: no such file")
         kept = ":memory:" if arguments.state is None else arguments.state / "events.sqlite"
         store = Store(kept)
         stack.callback(store.close)
         out = sys.stdout
         if arguments.events != "-":
             out = stack.enter_context(Path(arguments.events).open("a", encoding="utf-8"))
-        monitor = Monitor(path, store, arguments.groups)
+        monitor = Monitor(config_source(place), store, arguments.groups)
         monitor.add_output(SpooledOutput(LineDelivery(out), store))
         if arguments.wall is not None:
             stack.callback(_wall(monitor, arguments.wall).stop)

@@ -80,7 +80,7 @@ class Channel:
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
         self._ladder = Ladder()
         self._live: Live | None = None
-        self._distrusted_until_s = -1.0
+        self._distrusted_until_s, self._behind_s = -1.0, 0.0
         wall_s, now_s = time.time(), time.monotonic()
         # What the programme's time is where the session began.
         self._offset_s = max(0.0, wall_s - (wall_s if begun_wall_s is None else begun_wall_s))
@@ -120,6 +120,10 @@ class Channel:
 
     def tick(self, now_s: float) -> None:
         """Looks at the transport; to be called a few times a second."""
+        if self._ladder.level:
+            evidence = {"level": NAMES[self._ladder.level], "behind_s": round(self._behind_s, 2)}
+            key, at_s = Key(DETECTOR, "overload"), self.programme_at(now_s)
+            self._alarms.raise_now(key, at_s, "major", evidence)
         self._watch.tick(now_s)
 
     def state(self) -> dict[str, Any]:
@@ -234,15 +238,12 @@ class Channel:
     def _climb(self, now_s: float, reached_s: float) -> None:
         """Leaves out more or less, and says so."""
         before, backlog_s = self._ladder.level, self._inlet.waiting_s(now_s)
-        level = self._ladder.update(backlog_s, now_s)
+        level, self._behind_s = self._ladder.update(backlog_s, now_s), backlog_s
         if level != before and self._live is not None:
             self._live.skip_frames(SKIPPED[level])
         if level:
             # Frames that were left out look like defects until they have left the window.
             self._distrusted_until_s = reached_s + self.config.pace.window_s
-            evidence = {"level": NAMES[level], "behind_s": round(backlog_s, 2)}
-            at_s = self.programme_at(now_s)
-            self._alarms.raise_now(Key(DETECTOR, "overload"), at_s, "major", evidence)
 
     def _told(self, change: Change) -> None:
         self._emit(event_of(self.config.name, change, self._clock, time.time()))

@@ -22,6 +22,7 @@ class ChannelConfig:
         patience: How long a defect must last and be gone, by defect; `default` for others.
         pace: How often is decided, and over how much.
         idle_s: A source that gives nothing for so long is gone, seconds.
+        format: Lines and frames a second that a plan counts with, `1080p25`.
     """
 
     name: str
@@ -31,3 +32,4 @@ class ChannelConfig:
     patience: Mapping[str, Patience] = field(default_factory=dict[str, Patience])
     pace: Pace = field(default_factory=Pace)
     idle_s: float = 1.0
+    format: str = "1080p25"

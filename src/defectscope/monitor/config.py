@@ -25,6 +25,7 @@ from defectscope.errors import DefectscopeError, InvalidParameterError
 from defectscope.monitor.alarms import Patience
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.output_config import KEYS, OutputConfig
+from defectscope.monitor.plan import cores_of
 from defectscope.monitor.session import Pace
 from defectscope.monitor.urls import check_url
 
@@ -141,7 +142,7 @@ class _Reading:
         if not isinstance(entry, Mapping):
             raise self._error("channel", "", number, "is no table")
         given = cast("Mapping[str, Any]", entry)
-        known = ("name", "url", "detectors", "parameters", "idle_s", *_names(Pace))
+        known = ("name", "url", "detectors", "parameters", "idle_s", "format", *_names(Pace))
         self._only(given, known, "channel", number)
         name = self._text(given, "name", number)
         if not _NAME.fullmatch(name):
@@ -168,7 +169,12 @@ class _Reading:
         parameters: Any = given.get("parameters", {})
         if not isinstance(parameters, Mapping):
             raise self._error("channel", "parameters", number, "is a table by detector")
-        return ChannelConfig(name, url, detectors, parameters, patience, pace, idle_s)
+        raster = given.get("format", ChannelConfig("", "").format)
+        try:
+            cores_of(str(raster))
+        except DefectscopeError as error:
+            raise self._error("channel", "format", number, error.message) from None
+        return ChannelConfig(name, url, detectors, parameters, patience, pace, idle_s, str(raster))
 
     def _detectors(self, given: Mapping[str, Any], number: int) -> tuple[str, ...]:
         wanted: Any = given.get("detectors", [])

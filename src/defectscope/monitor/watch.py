@@ -8,20 +8,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
 from defectscope.errors import DefectscopeError
 from defectscope.monitor.board import Board
 from defectscope.monitor.config import MonitorConfig, read_config
+from defectscope.monitor.config_source import ConfigSource
 from defectscope.monitor.output_config import delivery_of
 from defectscope.monitor.outputs import SpooledOutput
 from defectscope.monitor.store import Store
 from defectscope.monitor.supervisor import Supervisor, spread
 
 _LOG = logging.getLogger(__name__)
-_RELOAD_S = 1.0
 
 
 class Output(Protocol):
@@ -44,19 +43,18 @@ class Monitor:
     """All channels of a configuration, in as many processes as are wanted.
 
     Args:
-        path: The configuration, which is read again when it changes.
+        source: Where the configuration is, which is read again when it changes.
         store: Where events are kept.
         groups: Processes; None takes one per core, and no more than channels.
     """
 
-    def __init__(self, path: Path, store: Store, groups: int | None = None) -> None:
+    def __init__(self, source: ConfigSource, store: Store, groups: int | None = None) -> None:
         self.board = Board()
-        self._path, self._store = path, store
+        self._source, self._store = source, store
         self._outputs: list[Output] = []
         self._lock = threading.Lock()
-        self._text = path.read_text("utf-8")
-        self._config: MonitorConfig = read_config(self._text, path.name)
-        self._stamp = path.stat().st_mtime_ns
+        self._text, self._stamp = source.read()
+        self._config: MonitorConfig = read_config(self._text, source.name)
         count = groups or max(1, min(os.cpu_count() or 1, len(self._config.channels)))
         self._groups = count
         self._where = spread(tuple(self._config.channels), count, {})
@@ -78,7 +76,7 @@ class Monitor:
         if ready is not None:
             ready()
         try:
-            while not self._stopped.wait(_RELOAD_S):
+            while not self._stopped.wait(self._source.every_s):
                 self._reload()
         finally:
             self._supervisor.stop()
@@ -117,19 +115,14 @@ class Monitor:
     def _reload(self) -> None:
         """Reads the configuration again where it has changed; a bad one changes nothing."""
         try:
-            stamp = self._path.stat().st_mtime_ns
+            text, stamp = self._source.read()
             if stamp == self._stamp:
                 return
             self._stamp = stamp
-            text = self._path.read_text("utf-8")
-            config = read_config(text, self._path.name)
+            config = read_config(text, self._source.name)
         except DefectscopeError as error:
             _LOG.error("%s; what was running goes on", error.message)
             self.board.configuration_error = error.message
-            return
-        except (OSError, ValueError) as error:
-            _LOG.error("%s: cannot be read (%s); what was running goes on", self._path.name, error)
-            self.board.configuration_error = f"{self._path.name}: cannot be read"
             return
         with self._lock:
             self._text, self._config = text, config
