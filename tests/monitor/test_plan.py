@@ -58,6 +58,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_the_template_is_one_that_ecs_takes(aws: None, tmp_path: Path) -> None:
     cores = {f"c{n}": cores_of("720p25") for n in range(50)}
     groups = packed(cores, 4)
