@@ -205,6 +205,7 @@ class Channel:
             session = Session(reader, self._detectors, self.config.pace)
             session.run(lambda decisions, session=session: self._decided(session, decisions))
             self._offset_s += session.reached_s
+            self.failures += sum(session.failed.values())
             seen, changed = True, reader.changed
         return seen
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,6 +22,7 @@ from defectscope.media.pixels import to_rgb
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.window import Window
 
+_LOG = logging.getLogger(__name__)
 # Sparse tables, complaints of the decoder, do not tell how far their detector has come: no
 # detector is further behind.
 _FURTHEST_BEHIND_S = 2.0
@@ -80,11 +83,13 @@ class Session:
     Attributes:
         reached_s: Where the programme has come to, seconds of the session.
         thumbnail: A recent frame as JPEG, empty before the first.
+        failed: How often a detector could not decide, by name.
     """
 
     def __init__(self, reader: LiveReader, detectors: Sequence[Detector], pace: Pace) -> None:
         self.reached_s = 0.0
         self.thumbnail = b""
+        self.failed: Counter[str] = Counter()
         self._frames = self._steps = 0
         self._decide_s = 0.0
         self._shown_s = -_THUMBNAIL_S
@@ -149,7 +154,14 @@ class Session:
             unhurried = detector.name in _UNHURRIED and self._steps % 2 and not last
             if unhurried or detector.name not in measured:
                 continue
-            result = decide_tracks(detector, measured[detector.name], stream)
+            try:
+                result = decide_tracks(detector, measured[detector.name], stream)
+            except Exception:
+                # One detector's fault must not end what the others see.
+                if detector.name not in self.failed:
+                    _LOG.exception("%s: %s cannot decide", stream.uri, detector.name)
+                self.failed[detector.name] += 1
+                continue
             edge_s = min(now_s, self._window.edge_s(detector.name))
             edge_s = max(edge_s, now_s - _FURTHEST_BEHIND_S)
             found.append(Decision(detector.name, result, first_s, edge_s))

@@ -142,6 +142,9 @@ def held_parts(
             continue
         before = drift[np.searchsorted(starts_s, starts_s[first] - window_s) : first]
         after = drift[last : np.searchsorted(starts_s, starts_s[last] + window_s)]
+        if not len(before) or not len(after):
+            # Frames further apart than the window tell nothing of the motion beside.
+            continue
         moved = min(float(np.median(before)), float(np.median(after)))
         inside = float(np.median(drift[first:last]))
         if moved < max(thresholds["moving_code"], inside * thresholds["stop_ratio"]):

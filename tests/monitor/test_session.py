@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from defectscope.detectors.registry import load_all
+from defectscope.media.live import LiveOptions, open_live
+from defectscope.monitor.session import Decision, Pace, Session
+
+Streams = Callable[..., bytes]
+SECONDS = 9.6
+HEALTHY, BROKEN = "black_frames", "freeze"
+
+
+class Broken:
+    """A detector that fails whenever it decides."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def decide(self, *_: Any) -> Any:
+        raise ZeroDivisionError("on purpose")
+
+
+def run(data: bytes, detectors: list[Any], skip: str = "NONE") -> tuple[Session, list[Decision]]:
+    found: list[Decision] = []
+
+    def decided(decisions: Sequence[Decision]) -> None:
+        found.extend(decisions)
+
+    with open_live(io.BytesIO(data), "test", LiveOptions()) as live:
+        live.skip_frames(skip)
+        reader = live.next_reader()
+        assert reader is not None
+        session = Session(reader, detectors, Pace(window_s=5.0))
+        session.run(decided)
+    return session, found
+
+
+def test_a_detector_that_fails_costs_itself_alone(streams: Streams) -> None:
+    data = streams(SECONDS, black=(4.0, 6.0))
+    healthy, broken = load_all((HEALTHY, BROKEN))
+    session, found = run(data, [healthy, Broken(broken)])
+    assert session.failed[BROKEN] > 10
+    assert {d.detector for d in found} == {HEALTHY}
+    assert any(d.result.findings for d in found)
+
+
+@pytest.mark.parametrize("skip", ["NONREF", "NONKEY"])
+def test_every_measured_detector_decides_over_sparse_frames(streams: Streams, skip: str) -> None:
+    from defectscope.monitor.channel_config import ChannelConfig
+    from defectscope.monitor.channel_facts import detectors_of
+
+    data = streams(SECONDS, black=(4.0, 6.0))
+    session, found = run(data, detectors_of(ChannelConfig("a", "b")), skip)
+    assert not session.failed
+    assert len({d.detector for d in found}) > 10
+
+
+def test_what_is_found_in_the_window_is_what_a_file_has(streams: Streams) -> None:
+    data = streams(SECONDS, black=(4.0, 6.0))
+    session, found = run(data, load_all((HEALTHY,)))
+    spans = {(f.start_s, f.end_s) for d in found for f in d.result.findings if d.edge_s > 6.5}
+    assert spans == {(4.0, 6.0)}
+    assert session.reached_s == pytest.approx(SECONDS, abs=0.05)
