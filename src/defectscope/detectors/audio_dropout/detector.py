@@ -17,7 +17,7 @@ from defectscope.detectors.audio_dropout.levels import HOPS_HZ, LevelMeter, to_d
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
-from defectscope.measurements import Measurements
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, runs
 from defectscope.temporal.tables import TableBuilder, column, times_s
@@ -229,11 +229,16 @@ class AudioDropoutAnalysis:
 
     def take(self) -> Measurements:
         """Returns the rows that are final, and forgets them."""
-        return Measurements("audio_dropout", {"levels": self._table.take()})
+        tables = {"levels": self._table.take(), "splices": self._spliced()}
+        self._splices.clear()
+        return Measurements("audio_dropout", tables)
 
     def close(self) -> Measurements:
         """Gives levels and splices by hop."""
+        tables = {"levels": self._table.table(), "splices": self._spliced()}
+        return Measurements("audio_dropout", tables)
+
+    def _spliced(self) -> Table:
         splices = TableBuilder(Fraction(HOPS_HZ), hop=np.int64)
         splices.add(hop=sorted(self._splices))
-        tables = {"levels": self._table.table(), "splices": splices.table()}
-        return Measurements("audio_dropout", tables)
+        return splices.table()
