@@ -34,10 +34,11 @@ from defectscope.detectors.registry import load
 from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import bundled
 from defectscope.training import cli, corpora
+from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts import pretrained as sound_starts
 from defectscope.training.audio_artifacts import release as sound_release
 from defectscope.training.audio_artifacts import task as sound_task
-from defectscope.training.audio_artifacts.programmes import score_programmes
+from defectscope.training.audio_artifacts.measured import of_cache
 from defectscope.training.audio_artifacts.windows import (
     holding,
     score_windows,
@@ -95,14 +96,18 @@ def simulated(options: argparse.Namespace) -> tuple[str, Any]:
     cache, _ = _cache(options)
     detector, network = _released()
     fits = {
-        k: Platt(v["slope"], v["offset"]) for k, v in detector.tuned.artifact["calibration"].items()
+        k: Platt(v["slope"], v["offset"]) for k, v in detector.tuned.artifact["windows"].items()
     }
     calls = detector.tuned.artifact["calls"]
     metrics = sound_task.measure(score_windows(network, cache, "test"), fits, calls)
     drawn = score_windows(network, cache, "test", drawn=True)
     metrics["as_drawn"] = sound_task.measure(drawn, fits, calls)
-    clean = score_programmes(network, cache, "test")
-    metrics["clean_programmes"] = sound_release.false_alarms(clean, fits, detector.tuned.thresholds)
+    pieces = of_cache(detector.scorer, cache, "test")
+    rules = decision.rules_of(detector.tuned.artifact)
+    metrics["clean_programmes"] = sound_release.false_alarms(
+        [p for p in pieces if not p.defect], rules
+    )
+    metrics["occurrences"] = sound_release.recall([p for p in pieces if p.defect], rules)
     parts = [
         sound_release.how_well(metrics),
         "Wherever a defect was put, heard or not:",
@@ -206,7 +211,7 @@ def real(options: argparse.Namespace) -> tuple[str, Any]:
     table = report.measurements[0].tables["windows"]
     rows = {}
     for name in CLASSES:
-        fit = detector.tuned.artifact["calibration"][name]
+        fit = detector.tuned.artifact["windows"][name]
         logits = np.asarray(table.columns[f"logit_{name}"]) / 100
         probability = Platt(fit["slope"], fit["offset"])(logits.astype(float))
         rows[name] = {

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from defectscope.detectors.audio_artifacts import spectra
+from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
@@ -19,13 +20,12 @@ from defectscope.training.audio_artifacts import clips as sound_clips
 from defectscope.training.audio_artifacts import units as sound_units
 from defectscope.training.audio_artifacts.audibility import ABSENT, HEARD_DB
 from defectscope.training.audio_artifacts.hard_negatives import ALIKES
-from defectscope.training.audio_artifacts.programmes import score_programmes
+from defectscope.training.audio_artifacts.measured import of_cache
 from defectscope.training.audio_artifacts.units import CLIP_S
 from defectscope.training.audio_artifacts.windows import (
     TICKS,
     around,
     families_of,
-    score_windows,
     sequences,
     truth_of,
     windows,
@@ -39,7 +39,7 @@ MODULES = {
     "audio_distortion": audio_distortion,
     "audio_clicks": audio_clicks,
 }
-COUNTS = {"train_clips": "24", "validation_clips": "0", "test_clips": "0"}
+COUNTS = {"train_clips": "24", "validation_clips": "0", "test_clips": "0", "pieces": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +115,9 @@ def test_batches_losses_and_scores(cache: Cache) -> None:
     scores = plan.score(model, cache, "test")
     assert 0.0 <= scores["balanced_accuracy"] <= 1.0
     assert plan.score(model, cache, "test") == scores
-    (programme,) = score_programmes(model, cache, "test")
-    assert programme.logits.shape == (15, 4)
+    (programme,) = of_cache(Scorer(model.eval(), "cpu"), cache, "test")
+    # Windows of a second every quarter of one, the last with at least 0.55 s of sound.
+    assert len(programme.starts_s) == 30
     assert programme.seconds == 8.0
 
 
@@ -152,24 +153,6 @@ def test_around_gives_every_window_its_neighbours() -> None:
     assert near[2, :, 0].tolist() == [0, 1, 2, 3, 4]
     assert mask[0].tolist() == [False, False, True, True, True]
     assert mask[5].tolist() == [True, True, True, False, False]
-
-
-def test_a_programme_is_judged_as_a_clip_is(cache: Cache) -> None:
-    """Windows in the middle of a clip hear the same whether it is a clip or a whole recording."""
-    torch.manual_seed(4)
-    model: Any = recipe("audio_artifacts").build()
-    torch.nn.init.normal_(model.around.joint[-1].weight)
-
-    class AsProgramme:
-        def facts(self, split: Any) -> list[dict[str, Any]]:
-            return [{"programme": "x", "corpus": "x", "blocks": 6}]
-
-        def array(self, split: Any, index: int, name: str) -> Any:
-            return cache.array("test", 0, name)
-
-    (whole,) = score_programmes(model, AsProgramme(), "test")
-    judged = score_windows(model, cache, "test", starts=(0, 10, 20, 30, 40))
-    assert np.allclose(whole.logits, judged.logits[:5], atol=1e-3)
 
 
 def test_left_out_families_are_never_drawn(cache: Cache) -> None:

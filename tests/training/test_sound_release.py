@@ -1,64 +1,103 @@
-"""Thresholds and margins of audio_artifacts, on made-up judgements of clean recordings."""
+"""The decision of audio_artifacts: how it is fitted and chosen, on made-up measurements."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
+import pytest
 
+from defectscope.detectors.audio_artifacts.analysis import COLUMNS
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.training.audio_artifacts.programmes import Programme
-from defectscope.training.audio_artifacts.release import (
-    choose_margin,
-    choose_thresholds,
-    clean_table,
-    false_alarms,
-)
-from defectscope.training.scores import Platt
-
-FITS = {name: Platt(1.0, 0.0) for name in CLASSES}
+from defectscope.findings import Interval
+from defectscope.training.audio_artifacts import decision
+from defectscope.training.audio_artifacts.audibility import ABSENT
+from defectscope.training.audio_artifacts.decision import choose, found, rules_of, truth
+from defectscope.training.audio_artifacts.measured import Piece
+from defectscope.training.audio_artifacts.release import clean_table, false_alarms, recall
 
 
-def _clean(peaks: list[float]) -> list[Programme]:
-    """Gives recordings of two minutes, each of which once seems to click as surely as it says."""
-    out: list[Programme] = []
-    for number, peak in enumerate(peaks):
-        logits = np.full((240, 4), -6.0)
-        logits[100:102, CLASSES.index("audio_clicks")] = peak
-        starts_s = np.arange(240) / 2
-        out.append(Programme(f"mine/{number:02d}", "mine", starts_s, logits, 120.0))
-    return out
+def _piece(number: int, defect: str = "", *, seconds: int = 20) -> Piece:
+    """Returns a piece whose logits of a defect rise from 5 to 10 seconds, faintly where clean."""
+    rng = np.random.default_rng([number, len(defect)])
+    count = seconds * 4 - 3
+    columns = {name: rng.normal(0, 40, count).round().astype(np.int16) for name in COLUMNS}
+    for name in CLASSES:
+        columns[f"logit_{name}"] -= 400
+    columns["corners"] = np.zeros(count, np.int16)
+    events: tuple[Interval, ...] = ()
+    heard = None
+    if defect:
+        columns[f"logit_{defect}"][18:39] += 700
+        events, heard = (Interval(5.0, 10.0),), np.full(seconds * 20, ABSENT, np.int8)
+        heard[100:200] = 20
+    starts_s = np.arange(count) / 4
+    return Piece(f"mine/{number}", "mine", float(seconds), columns, starts_s,
+                 defect, "made", 4 if defect else 0, events, heard)  # fmt: skip
 
 
-def _count(clean: list[Programme], thresholds: dict[str, float]) -> int:
-    return sum(false_alarms(clean, FITS, thresholds)["all"]["findings"].values())
+@pytest.fixture(scope="module")
+def pieces() -> list[Piece]:
+    clean = [_piece(k) for k in range(8)]
+    return clean + [_piece(10 + k, name) for k in range(6) for name in CLASSES]
 
 
-def test_thresholds_keep_to_what_clean_sound_allows() -> None:
-    clean = _clean([1.0, 2.0, 2.5, 3.0, 3.5])
-    # Ten minutes: 0.3 findings of a defect are none.
-    thresholds = choose_thresholds(clean, FITS, 0.0)
-    assert _count(clean, thresholds) == 0
-    assert 0.97 < thresholds["audio_clicks_enter"] < 0.98
-    assert thresholds["audio_hum_enter"] < 0.6
-    wider = choose_thresholds(clean, FITS, 1.0)
-    assert all(wider[k] > v for k, v in thresholds.items() if not k.endswith("leave"))
+@pytest.fixture(scope="module")
+def rules(pieces: list[Piece]) -> decision.Rules:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decision, "_STEPS", 60)
+        return choose(pieces, 1)
 
 
-def test_a_margin_is_chosen_on_recordings_that_chose_no_thresholds() -> None:
-    assert choose_margin(_clean([-6.0] * 10), FITS) == 0.0
-    # Two recordings of one fifth are far surer than the others, three times each: thresholds that
-    # the other four fifths choose let all of it pass, and two findings in ten minutes are allowed.
-    peaks = [1.0] * 10
-    peaks[3] = peaks[8] = 4.0
-    clean = _clean(peaks)
-    for number in (3, 8):
-        for place in (20, 60):
-            clean[number].logits[place : place + 2, CLASSES.index("audio_clicks")] = 4.0
-    assert choose_margin(clean, FITS) > 1.0
+def test_what_rises_is_found_where_it_is_and_clean_sound_is_not(rules: decision.Rules) -> None:
+    for name in CLASSES:
+        evidence, interval = max(found(_piece(99, name), rules)[name])
+        assert evidence > rules.thresholds[f"{name}_low"]
+        assert interval.iou(Interval(5.0, 10.0)) > 0.5
+        # So few pieces teach little; the defect that is there leads all the same.
+        others = found(_piece(99, name), rules)
+        assert all(e < evidence / 2 for n in CLASSES if n != name for e, _ in others[n])
+    counts = false_alarms([_piece(k) for k in range(100, 106)], rules)["all"]
+    assert sum(counts["findings"].values()) == 0
+    assert recall([_piece(120 + k, n) for k in range(3) for n in CLASSES], rules)["audio_hum"] == {
+        "value": 1.0, "n": 3, "low": pytest.approx(0.4385, abs=1e-3), "high": 1.0
+    }  # fmt: skip
 
 
-def test_without_a_whole_recording_rates_are_unknown() -> None:
-    counted = false_alarms([], FITS, choose_thresholds([], FITS, choose_margin([], FITS)))
-    assert counted["all"]["per_10_min"] is None
-    assert counted["all"]["per_10_min_upper_95"] is None
-    assert "| 0 | 0.0 |" in clean_table({"clean_programmes": counted})
-    assert "unknown" in clean_table({"clean_programmes": counted})
+def test_a_higher_sensitivity_asks_for_no_more_evidence(rules: decision.Rules) -> None:
+    for name in CLASSES:
+        low, normal, high = (rules.thresholds[f"{name}_{s}"] for s in ("low", "normal", "high"))
+        assert low >= normal >= high > 0
+
+
+def test_the_same_pieces_choose_the_same(pieces: list[Piece], rules: decision.Rules) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decision, "_STEPS", 60)
+        assert decision.entries(choose(pieces, 1)) == decision.entries(rules)
+    again = rules_of(decision.entries(rules))
+    assert np.allclose(again.layer.hidden, rules.layer.hidden, atol=1e-4)
+
+
+def test_without_recordings_rates_are_unknown(rules: decision.Rules) -> None:
+    entry = false_alarms([], rules)
+    assert entry["all"]["per_10_min"] is None
+    assert recall([], rules)["audio_hum"]["value"] is None
+    assert "unknown" in clean_table({"clean_programmes": entry})
+
+
+def test_truth_of_a_step() -> None:
+    piece = _piece(1, "audio_hum")
+    target, weight = truth(piece)
+    # Steps whose middle lies inside: windows from 4.5 to 9.5 s; at the ends nobody can say.
+    assert target[20:36, 0].all()
+    assert not target[:17].any()
+    assert not target[39:].any()
+    assert weight[:16].all()
+    assert weight[44:].all()
+    assert not target[:, 1:].any()
+    faint = dataclasses.replace(piece, heard=np.where(piece.heard == ABSENT, ABSENT, -40))
+    target, weight = truth(faint)
+    assert not target.any()
+    assert not weight[20:36, 0].any()
+    assert weight[:, 1:].all()
+    assert not faint.is_heard(Interval(5.0, 10.0))

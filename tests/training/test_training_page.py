@@ -17,6 +17,7 @@ from defectscope.training import cli
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 # A handful of recordings, clips and steps: the sizes that the page means take hours.
 _SIZE = ["--set", "train_clips=24", "--set", "validation_clips=24", "--set", "test_clips=24"]
+_SIZE += ["--set", "pieces=1"]
 _LENGTH = ["--schedule", "steps=2", "--schedule", "batch=10", "--schedule", "score_every=1"]
 
 

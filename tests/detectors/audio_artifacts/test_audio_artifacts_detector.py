@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from defectscope.detectors.audio_artifacts.analysis import COLUMNS, WINDOWS_HZ
+from defectscope.detectors.audio_artifacts.decision import SENSITIVITIES, Layer
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts, Params
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
 from defectscope.detectors.audio_artifacts.lane import Lane
@@ -65,20 +68,27 @@ def heard(
     return analysis.close()
 
 
-def rows(measured: Measurements) -> dict[int, tuple[int, ...]]:
+def rows(
+    measured: Measurements, names: Sequence[str] = tuple(f"logit_{name}" for name in CLASSES)
+) -> dict[int, tuple[int, ...]]:
     table = measured.tables["windows"]
-    columns = [table.columns[f"logit_{name}"] for name in CLASSES]
+    columns = [table.columns[name] for name in names]
     return {int(k): tuple(int(c[i]) for c in columns) for i, k in enumerate(table.anchors)}
+
+
+def column(measured: Measurements, name: str) -> list[int]:
+    return list(measured.tables["windows"].columns[name])
 
 
 def test_chunks_change_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:
     stream = facts(7.3)
-    whole = rows(heard(detector, sound, stream))
-    assert sorted(whole) == list(range(14))
+    whole = rows(heard(detector, sound, stream), COLUMNS)
+    # Four a second; the last holds more than 0.55 s of sound.
+    assert sorted(whole) == list(range(27))
     rng = np.random.default_rng(1)
     for count in (1, 30):
         edges = sorted(rng.integers(0, len(sound), count).tolist())
-        assert rows(heard(detector, sound, stream, edges)) == whole
+        assert rows(heard(detector, sound, stream, edges), COLUMNS) == whole
 
 
 def test_segments_join_to_one_pass(
@@ -125,7 +135,7 @@ def test_a_gap_in_the_stream_splits_the_grid(detector: AudioArtifacts, sound: np
     second = sound[: 2 * RATE_HZ]
     analysis.push(Chunk(audio=(Samples(0, second), Samples(50 * RATE_HZ, second))))
     measured = analysis.close()
-    assert sorted(rows(measured)) == [0, 1, 2, 100, 101, 102]
+    assert sorted(rows(measured)) == [*range(6), *range(200, 206)]
     detector.decide(measured, facts(60.0))
 
 
@@ -133,7 +143,7 @@ def test_a_gap_in_the_stream_splits_the_grid(detector: AudioArtifacts, sound: np
 def test_other_rates_and_layouts(detector: AudioArtifacts, rate_hz: int, channels: int) -> None:
     rng = np.random.default_rng(2)
     data = (rng.standard_normal((2 * rate_hz, channels)) * 0.05).astype(np.float32)
-    assert len(rows(heard(detector, data, facts(2.0, rate_hz, channels)))) == 3
+    assert len(rows(heard(detector, data, facts(2.0, rate_hz, channels)))) == 6
 
 
 def test_the_low_frequency_channel_is_left_out(detector: AudioArtifacts, sound: np.ndarray) -> None:
@@ -243,12 +253,13 @@ def test_what_lies_around_is_judged_alike_however_it_is_heard(
     for start in range(0, len(mono), 5000):
         lane.push(start, mono[start : start + 5000])
     lane.close()
-    assert sorted(lane.logits) == list(range(cells))
+    # Two windows a cell, and none after the last that holds sound for half of it.
+    assert sorted(lane.logits) == list(range(2 * cells - 1))
     own: dict[int, np.ndarray] = {}
-    for number in range(cells):
+    for number in range(2 * cells - 1):
         # Any window alone, with its own sound before and after it.
         alone = Lane(RATE_HZ, scorer)
-        first, last = max(0, number - 5) * RATE_HZ // 2, (number + 7) * RATE_HZ // 2
+        first, last = max(0, number // 2 - 5) * RATE_HZ // 2, (number // 2 + 8) * RATE_HZ // 2
         alone.push(first, mono[first:last])
         alone.close()
         own[number] = alone.logits[number]
@@ -259,42 +270,91 @@ def test_what_lies_around_is_judged_alike_however_it_is_heard(
 def test_loudness_tells_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:
     part = sound[: 4 * RATE_HZ]
     loud, soft = (rows(heard(detector, part * g, facts(4.0))) for g in (1.0, 0.5))
-    worst = max(abs(a - b) for k in loud for a, b in zip(loud[k], soft[k], strict=True))
+    # Windows that lie wholly in the sound: silence after its end has no loudness to lose.
+    inside = [k for k in loud if k <= 12]
+    worst = max(abs(a - b) for k in inside for a, b in zip(loud[k], soft[k], strict=True))
     assert worst <= 40  # hundredths of a logit: the floor under quiet bands does not move along
 
 
-def _decided(detector: AudioArtifacts, logits: dict[str, list[float]], seconds: float) -> Any:
+def _decided(shown: dict[str, list[int]], seconds: float, **params: Any) -> Any:
+    """Returns what is decided where each defect has log odds of 8 in some steps, else of -8."""
     from fractions import Fraction
 
     from defectscope.temporal.tables import TableBuilder
 
-    columns = {f"logit_{name}": np.int16 for name in CLASSES}
-    builder = TableBuilder(Fraction(2), window=np.int64, **columns)
-    count = len(next(iter(logits.values())))
-    values = {f"logit_{name}": np.array(logits.get(name, [-9.0] * count)) * 100 for name in CLASSES}
-    builder.add(window=np.arange(count), **values)
+    found = load("audio_artifacts", {"max_gap_s": 1.0, **params})
+    assert isinstance(found, AudioArtifacts)
+    # Log odds are the logits themselves.
+    hidden, out = np.zeros((54, 8)), np.zeros((8, 4))
+    for place in range(4):
+        hidden[place, 2 * place : 2 * place + 2] = 1, -1
+        out[2 * place : 2 * place + 2, place] = 1, -1
+    found.layer = Layer(hidden, np.zeros(8), out, np.zeros(4))
+    count = round(seconds * WINDOWS_HZ) - 3
+    columns = {name: np.zeros(count, np.int16) for name in COLUMNS}
+    for name in CLASSES:
+        columns[f"logit_{name}"] -= 800
+        columns[f"logit_{name}"][shown.get(name, [])] = 800
+    types = dict.fromkeys(COLUMNS, np.int16)
+    builder = TableBuilder(Fraction(WINDOWS_HZ), window=np.int64, **types)
+    builder.add(window=np.arange(count), **columns)
     measured = Measurements("audio_artifacts", {"windows": builder.table()})
-    return detector.decide(measured, facts(seconds))
+    return found.decide(measured, facts(seconds)).findings
 
 
-def test_hysteresis_and_ends(detector: AudioArtifacts) -> None:
-    low, high = -9.0, 9.0
-    # Windows 4 to 9 show hum: half full from 2.25 s on, and until 5.25 s.
-    series = [low] * 4 + [high] * 6 + [low] * 6
-    (finding,) = _decided(detector, {"audio_hum": series}, 8.5).findings
-    assert (finding.defect, finding.start_s, finding.end_s) == ("audio_hum", 2.25, 5.25)
-    assert finding.evidence["windows"] == 6
-    # A single click shows in two windows and lies where they overlap.
-    clicks = [low] * 6 + [high] * 2 + [low] * 8
-    (finding,) = _decided(detector, {"audio_clicks": clicks}, 8.5).findings
-    assert (finding.start_s, finding.end_s) == (3.5, 4.0)
+def test_runs_and_their_ends() -> None:
+    # A step speaks for the middle quarter second of its window.
+    (finding,) = _decided({"audio_hum": list(range(8, 20))}, 8.5)
+    assert (finding.defect, finding.start_s, finding.end_s) == ("audio_hum", 2.375, 5.375)
+    assert finding.evidence["log_odds"] > 20
+    # A single click shows in the four windows that hold it.
+    (finding,) = _decided({"audio_clicks": [12, 13, 14, 15]}, 8.5)
+    assert (finding.start_s, finding.end_s) == (3.75, 4.0)
     # From the first window on, to the last: the defect reaches the programme's ends.
-    (finding,) = _decided(detector, {"audio_hiss": [high] * 16}, 8.5).findings
+    (finding,) = _decided({"audio_hiss": list(range(31))}, 8.5)
     assert (finding.start_s, finding.end_s) == (0.0, 8.5)
-    # One window is no lasting hum, and two occurrences far apart stay two.
-    assert not _decided(detector, {"audio_hum": [low] * 8 + [high] + [low] * 8}, 9.0).findings
-    twice = [low] * 3 + [high] * 4 + [low] * 6 + [high] * 4 + [low] * 3
-    assert len(_decided(detector, {"audio_hum": twice}, 10.5).findings) == 2
+    # Runs far apart stay two, close together they are one; one step is no lasting hum.
+    assert len(_decided({"audio_hum": [*range(4, 12), *range(24, 32)]}, 10.5)) == 2
+    assert len(_decided({"audio_hum": [*range(4, 12), *range(15, 24)]}, 10.5)) == 1
+    assert not _decided({"audio_hum": [12]}, 9.0)
+
+
+def test_sensitivity_sets_how_much_evidence_is_asked_for() -> None:
+    found = load("audio_artifacts")
+    for name in CLASSES:
+        low, normal, high = (found.tuned.thresholds[f"{name}_{s}"] for s in SENSITIVITIES)
+        assert low >= normal >= high > 0
+    with pytest.raises(InvalidParameterError):
+        load("audio_artifacts", {"sensitivity": "extreme"})
+
+
+def test_corners_are_counted_whatever_the_runs(detector: AudioArtifacts) -> None:
+    seconds = np.arange(3 * RATE_HZ) / RATE_HZ
+    tone = np.sin(2 * np.pi * 1000 * seconds) * 0.8
+    clipped = np.clip(tone, -0.4, 0.4)
+    sounds = [np.stack([s, s], axis=1).astype(np.float32) for s in (tone, clipped)]
+    plain, flat = (column(heard(detector, s, facts(3.0)), "corners") for s in sounds)
+    # Two tops in each of a thousand periods a second.
+    assert max(plain) == 0
+    # The last window holds three quarters of a second.
+    assert min(flat[:-1]) == max(flat) == 2000
+    assert flat[-1] == 1500
+    cut = heard(detector, sounds[1], facts(3.0), [1, 2, 7001, 50_000])
+    assert column(cut, "corners") == flat
+
+
+def test_lines_of_the_mains_stand_out_and_other_combs_do_not(detector: AudioArtifacts) -> None:
+    seconds = np.arange(6 * RATE_HZ) / RATE_HZ
+    noise = np.random.default_rng(1).standard_normal(len(seconds)) * 0.01
+
+    def beyond(hz: float) -> float:
+        comb = np.sum([np.sin(2 * np.pi * hz * k * seconds) for k in range(1, 9)], axis=0)
+        sound = np.stack([noise + 0.02 * comb] * 2, axis=1).astype(np.float32)
+        return float(np.median(column(heard(detector, sound, facts(6.0)), "lines_beyond")))
+
+    mains = min(beyond(50.0), beyond(60.0))
+    assert mains > 100
+    assert beyond(56.3) < 0.65 * mains
 
 
 def test_parameters_have_bounds(detector: AudioArtifacts) -> None:

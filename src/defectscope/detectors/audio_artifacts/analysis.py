@@ -1,4 +1,4 @@
-"""Measures one stream: the network's logits for every second, each half second."""
+"""Measures one stream: the network's logits for every second, each quarter of a second."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.audio_artifacts.classical import corners
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES
@@ -16,9 +17,13 @@ from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, saturate
 
-WINDOWS_HZ = 2
+WINDOWS_HZ = 4
 # Logits are kept in hundredths: finer differences are rounding of the processor.
 LOGIT_SCALE = 100.0
+# Levels in tenths of a decibel.
+DECIBEL_SCALE = 10.0
+MEASURED = ("lines", "lines_beyond", "floor", "level")
+COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, "corners")
 # A window needs this share of real sound, more than its forerunner has covered; the very first may
 # be as short as a tenth of a second.
 _MIN_SHARE = 0.55
@@ -47,11 +52,16 @@ class AudioArtifactsAnalysis:
         self._each = each_channel
         self._lanes = [Lane(audio.rate_hz, scorer) for _ in range(lanes)]
         self._filled: dict[int, int] = {}
+        # Corners in every quarter of a second, by channel, and the samples that may begin one.
+        self._corners: dict[int, NDArray[np.int64]] = {}
+        self._held = np.zeros((0, len(self._kept)), np.float32)
+        self._held_end = 0
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next runs of sound."""
         for run in chunk.audio:
             self._count(run)
+            self._count_corners(run)
             if self._each:
                 for place, lane in zip(self._kept, self._lanes, strict=True):
                     lane.push(run.start, _mixed(run.data, [place]))
@@ -60,7 +70,7 @@ class AudioArtifactsAnalysis:
 
     def close(self) -> Measurements:
         """Gives the logits and the level of every window."""
-        columns = {f"logit_{name}": np.int16 for name in CLASSES}
+        columns = {name: np.int16 for name in COLUMNS}
         builder = TableBuilder(Fraction(WINDOWS_HZ), window=np.int64, **columns)
         for lane in self._lanes:
             lane.close()
@@ -68,15 +78,23 @@ class AudioArtifactsAnalysis:
         for lane in self._lanes[1:]:
             for number, own in lane.logits.items():
                 logits[number] = np.maximum(logits[number], own)
+        classical = self._lanes[0].classical
+        for lane in self._lanes[1:]:
+            for number, values in lane.classical.items():
+                classical[number] = np.maximum(classical[number], values)
         numbers = [number for number in sorted(logits) if self._heard(number)]
         if numbers:
             table = np.stack([logits[number] for number in numbers]) * LOGIT_SCALE
             values = {f"logit_{n}": saturate(table[:, i], np.int16) for i, n in enumerate(CLASSES)}
+            measured = np.stack([classical[number] for number in numbers]) * DECIBEL_SCALE
+            values |= {n: saturate(measured[:, i], np.int16) for i, n in enumerate(MEASURED)}
+            corners = np.array([self._corners_in(number) for number in numbers])
+            values["corners"] = saturate(corners, np.int16)
             builder.add(window=np.array(numbers), **values)
         return Measurements("audio_artifacts", {"windows": builder.table()})
 
     def _count(self, run: Samples) -> None:
-        """Notes how much sound every half second really has."""
+        """Notes how much sound every quarter of a second really has."""
         position, end = max(0, run.start), run.start + len(run.data)
         while position < end:
             cell = position * WINDOWS_HZ // self._rate_hz
@@ -84,8 +102,30 @@ class AudioArtifactsAnalysis:
             self._filled[cell] = self._filled.get(cell, 0) + edge - position
             position = edge
 
+    def _count_corners(self, run: Samples) -> None:
+        """Counts corners where they are, whatever runs the samples came in."""
+        data = run.data[:, self._kept]
+        if not np.isfinite(data).all():
+            data = np.nan_to_num(data, nan=0.0, posinf=1.0, neginf=-1.0)
+        joined = run.start == self._held_end and len(self._held) > 0
+        near = np.concatenate([self._held, data]) if joined else data
+        first = run.start + len(data) - len(near)
+        if len(near) > 3:
+            for place in range(near.shape[1]):
+                at = np.flatnonzero(corners(near[:, place])) + first + 1
+                cells, counts = np.unique(at * WINDOWS_HZ // self._rate_hz, return_counts=True)
+                for cell, count in zip(cells.tolist(), counts.tolist(), strict=True):
+                    own = self._corners.setdefault(cell, np.zeros(near.shape[1], np.int64))
+                    own[place] += count
+        self._held, self._held_end = near[-3:].copy(), run.start + len(data)
+
+    def _corners_in(self, number: int) -> int:
+        """Returns the corners in a window's second, of the channel that has most."""
+        cells = [self._corners[k] for k in range(number, number + WINDOWS_HZ) if k in self._corners]
+        return int(np.sum(cells, axis=0).max()) if cells else 0
+
     def _heard(self, number: int) -> bool:
-        samples = self._filled.get(number, 0) + self._filled.get(number + 1, 0)
+        samples = sum(self._filled.get(number + k, 0) for k in range(WINDOWS_HZ))
         wanted = _MIN_FIRST_S if number == 0 else _MIN_SHARE
         return samples >= wanted * self._rate_hz
 

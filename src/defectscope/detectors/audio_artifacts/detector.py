@@ -1,4 +1,4 @@
-"""The audio_artifacts detector: windows of one second, joined with hysteresis."""
+"""The audio_artifacts detector: log odds of every quarter second, added up to findings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from defectscope.detectors.audio_artifacts.analysis import (
-    LOGIT_SCALE,
-    AudioArtifactsAnalysis,
+from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
+from defectscope.detectors.audio_artifacts.decision import (
+    SENSITIVITIES,
+    WINDOW_S,
+    Layer,
+    features,
+    runs,
 )
-from defectscope.detectors.audio_artifacts.events import WINDOW_S, occurrences
+from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.weights import load_weights
@@ -34,20 +38,25 @@ class Params:
     Attributes:
         each_channel: Judge every channel on its own instead of their mix; costs as many times
             more, and finds what one channel alone has.
-        max_gap_s: Occurrences of one defect at most this far apart are one, seconds.
+        max_gap_s: Runs of one defect at most this far apart are one finding, seconds, 0 to 60.
         min_lasting_s: Hum, hiss and distortion that do not last this long are not reported,
-            seconds.
+            seconds, 0 to 60.
+        sensitivity: How much evidence a finding needs: `low` (few false findings), `normal` or
+            `high` (few defects missed).
     """
 
     each_channel: bool = False
     max_gap_s: float = 1.0
-    min_lasting_s: float = 0.9
+    min_lasting_s: float = 0.4
+    sensitivity: str = "normal"
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_gap_s <= 60:
             raise InvalidParameterError("max_gap_s is 0 to 60")
         if not 0 <= self.min_lasting_s <= 60:
             raise InvalidParameterError("min_lasting_s is 0 to 60")
+        if self.sensitivity not in SENSITIVITIES:
+            raise InvalidParameterError(f"sensitivity is one of {', '.join(SENSITIVITIES)}")
 
 
 class AudioArtifacts:
@@ -68,26 +77,28 @@ class AudioArtifacts:
         folder = tuned.folder or artifact_folder(self.name)
         network = load_weights(Network((a, b, c, d)), folder, tuned.artifact)
         self.scorer = Scorer(cast("Network", network))
-        self._calibration = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])
+        self.layer = Layer.of(cast("dict[str, Any]", tuned.artifact["decision"]))
+        self._rules = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])
 
     def open(self, stream: StreamInfo) -> AudioArtifactsAnalysis:
         """Gives a fresh analysis."""
         return AudioArtifactsAnalysis(stream, self.scorer, each_channel=self.params.each_channel)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns logits into probabilities, and those that stay high into findings."""
+        """Turns what was measured into log odds, and what adds up into findings."""
         table = measurements.tables["windows"]
         starts_s = times_s(table)
         if not len(starts_s):
             return DetectorResult("inconclusive")
+        columns = {name: column(table, name) for name in COLUMNS}
+        log_odds = self.layer(features(columns, starts_s))
+        audio_s = stream.audio_duration_s or stream.duration_s
         findings: list[Finding] = []
         peaks: dict[str, float] = {}
         curves: dict[str, Any] = {}
-        for defect in CLASSES:
-            logits = column(table, f"logit_{defect}") / LOGIT_SCALE
-            fitted = self._calibration[defect]
-            probability = expit(fitted["slope"] * logits + fitted["offset"])
-            findings += self._findings(defect, starts_s, probability, stream)
+        for place, defect in enumerate(CLASSES):
+            probability = expit(log_odds[:, place])
+            findings += self._findings(defect, starts_s, log_odds[:, place], audio_s)
             peaks[defect] = round(float(probability.max()), 4)
             curves[defect] = curve(starts_s + WINDOW_S / 2, probability)
         return DetectorResult(
@@ -101,38 +112,32 @@ class AudioArtifacts:
         self,
         defect: str,
         starts_s: NDArray[np.float64],
-        probability: NDArray[np.float64],
-        stream: StreamInfo,
+        log_odds: NDArray[np.float64],
+        audio_s: float,
     ) -> list[Finding]:
-        found = occurrences(
-            defect,
-            starts_s,
-            probability,
-            enter=self.tuned.thresholds[f"{defect}_enter"],
-            leave=self.tuned.thresholds[f"{defect}_leave"],
-            sustained=self.tuned.thresholds[f"{defect}_sustained"],
-            max_gap_s=self.params.max_gap_s,
-            min_lasting_s=self.params.min_lasting_s,
-            audio_s=stream.audio_duration_s or stream.duration_s,
-        )
+        rules = self._rules[defect]
         out: list[Finding] = []
-        for one in found:
-            first, last = one.first, one.last
-            start_s, end_s = one.start_s, one.end_s
-            peak = float(probability[first:last].max())
+        for run in runs(log_odds, starts_s, self.params.max_gap_s, rules["drift"]):
+            if run.evidence < self.tuned.thresholds[f"{defect}_{self.params.sensitivity}"]:
+                continue
+            start_s, end_s = ends(defect, starts_s, run, audio_s)
+            if defect != CLICKS and end_s - start_s < self.params.min_lasting_s:
+                continue
+            inside = log_odds[run.first : run.last]
             evidence = {
-                "probability_peak": round(peak, 4),
-                "probability_mean": round(float(probability[first:last].mean()), 4),
-                "windows": int(last - first),
+                "log_odds": round(run.evidence, 2),
+                "probability_peak": round(float(expit(inside.max())), 4),
+                "probability_mean": round(float(expit(inside).mean()), 4),
                 "duration_s": round(end_s - start_s, 3),
             }
+            confidence = expit(rules["slope"] * np.log(run.evidence + 0.5) + rules["offset"])
             out.append(
                 Finding(
                     detector=self.name,
                     defect=defect,
                     start_s=start_s,
                     end_s=end_s,
-                    confidence=round(peak, 4),
+                    confidence=round(float(confidence), 4),
                     severity=severity_of(self.tuned.severity[defect], evidence),
                     evidence=evidence,
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.audio_artifacts.classical import floor_and_level, standing_lines
 from defectscope.detectors.audio_artifacts.grid import Resampler
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
 from defectscope.detectors.audio_artifacts.spectra import (
@@ -13,14 +14,19 @@ from defectscope.detectors.audio_artifacts.spectra import (
     MARGIN_BEFORE,
     Spectra,
     measure,
+    slow_block,
 )
 from defectscope.detectors.audio_artifacts.surroundings import REACH
 
+# Windows are so many steps away from their surroundings, half a second.
+APART = 2
+# Blocks before and after a window's first that its lines are looked for in: three seconds in all.
+_LINES_BEFORE, _LINES_AFTER = 2, 3
 Floats = NDArray[np.float32]
 
 
 class Lane:
-    """Turns sound, as it comes, into logits of windows half a second apart.
+    """Turns sound, as it comes, into logits of windows a quarter of a second apart.
 
     Args:
         rate_hz: Rate of the sound.
@@ -29,12 +35,17 @@ class Lane:
 
     def __init__(self, rate_hz: int, scorer: Scorer) -> None:
         self.logits: dict[int, Floats] = {}
+        # Of every window (lines, lines beyond, floor, level), dB.
+        self.classical: dict[int, NDArray[np.float64]] = {}
+        self._slow: dict[int, Floats] = {}
+        self._next_lines = 0
         self._resampler = Resampler(rate_hz)
         self._scorer = scorer
         self._cells: dict[int, Floats] = {}
-        self._block: tuple[int, Spectra] | None = None
+        # The blocks measured last, at most two.
+        self._blocks: dict[int, Spectra] = {}
         self._waiting: list[tuple[int, Spectra]] = []
-        # What windows say, those of the last seconds; the last window of each stretch of sound.
+        # What windows say, those of the last seconds; those that outlast the sound of a run.
         self._heard: dict[int, Floats] = {}
         self._last: set[int] = set()
         self._next_judged: list[int] = []
@@ -64,13 +75,15 @@ class Lane:
         if not self._cells:
             return
         last = max(self._cells)
-        self._last.add(last)
+        self._last |= {2 * last - 1, 2 * last}
         silence = np.zeros(BLOCK, np.float32)
         for number in (last + 1, last + 2):
             self._cells[number] = silence
             self._measure(number - 1)
+        self._stand(last, last)
         self._cells.clear()
-        self._block = None
+        self._blocks.clear()
+        self._slow.clear()
 
     def _measure(self, number: int) -> None:
         before = self._cells.get(number - 1)
@@ -81,12 +94,37 @@ class Lane:
                 self._cells[number + 1][:MARGIN_AFTER],
             ]
         )
-        block = measure(padded)
-        if self._block is not None and self._block[0] == number - 1:
-            self._waiting.append((number - 1, Spectra.join(self._block[1], block).window(0.0)))
-            if len(self._waiting) == BATCH:
-                self._hear()
-        self._block = (number, block)
+        self._blocks[number] = measure(padded)
+        self._slow[number] = slow_block(padded)
+        self._stand(number - _LINES_AFTER, number)
+        second_last, last = self._blocks.get(number - 2), self._blocks.get(number - 1)
+        if last is not None:
+            two = Spectra.join(last, self._blocks[number])
+            if second_last is not None:
+                self._wait(2 * number - 3, Spectra.join(second_last, two).window(0.25))
+            self._wait(2 * number - 2, two.window(0.0))
+        self._blocks.pop(number - 2, None)
+
+    def _stand(self, upto: int, last: int) -> None:
+        """Measures the lines around the blocks up to one, none after the last heard."""
+        for number in sorted(self._slow):
+            if number > upto:
+                break
+            if number < self._next_lines:
+                continue
+            near = range(number - _LINES_BEFORE, min(number + _LINES_AFTER, last) + 1)
+            lines = standing_lines(np.concatenate([self._slow[k] for k in near if k in self._slow]))
+            for window in (2 * number, 2 * number + 1):
+                self.classical.setdefault(window, np.zeros(4))[:2] = lines
+            self._next_lines = number + 1
+        for number in [k for k in self._slow if k < self._next_lines - _LINES_BEFORE]:
+            del self._slow[number]
+
+    def _wait(self, number: int, pictures: Spectra) -> None:
+        self.classical.setdefault(number, np.zeros(4))[2:] = floor_and_level(pictures)
+        self._waiting.append((number, pictures))
+        if len(self._waiting) == BATCH:
+            self._hear()
 
     def _hear(self) -> None:
         if not self._waiting:
@@ -102,17 +140,17 @@ class Lane:
             part = ready[first : first + BATCH]
             logits = self._scorer.judge([self._near(number) for number in part])
             self.logits.update(zip(part, logits, strict=True))
-        reached = min(self._next_judged, default=max(self._heard) + 1) - REACH
+        reached = min(self._next_judged, default=max(self._heard) + 1) - REACH * APART
         self._heard = {k: v for k, v in self._heard.items() if k >= reached}
 
     def _ready(self, number: int) -> bool:
         """Whether everything that will ever follow closely has been heard."""
-        after = range(number, number + REACH + 1)
+        after = range(number, number + REACH * APART + 1, APART)
         return after[-1] in self._heard or any(k in self._heard and k in self._last for k in after)
 
     def _near(self, number: int) -> list[Floats | None]:
         # The last window of a stretch is half silence that never was: nobody's surroundings.
         return [
             self._heard.get(k) if k == number or k not in self._last else None
-            for k in range(number - REACH, number + REACH + 1)
+            for k in range(number - REACH * APART, number + REACH * APART + 1, APART)
         ]

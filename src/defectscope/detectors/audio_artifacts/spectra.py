@@ -133,6 +133,15 @@ def _lines(samples: Floats, blocks: int) -> Floats:
     return np.log10(power + np.float32(_POWER_FLOOR))
 
 
+def slow_block(padded: Floats) -> Floats:
+    """Gives one block at 2 kHz, (1000,).
+
+    Args:
+        padded: As `measure` takes it, one block.
+    """
+    return _decimate(padded[MARGIN_BEFORE - _DECIMATION_TAPS // 2 :], BLOCK // LINE_DECIMATION)
+
+
 def _decimate(samples: Floats, count: int) -> Floats:
     """Gives `count` samples at a sixteenth of the rate, each filtered from 385 of `samples`.
 

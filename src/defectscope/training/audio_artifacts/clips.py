@@ -45,11 +45,11 @@ CODECS: tuple[tuple[str, int | None], ...] = (
     ("libopus", 96000),
 )
 _SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
-_MODULES: dict[str, Any] = {
+MODULES: dict[str, Any] = {
     module.SIMULATORS[0].name: module
     for module in (audio_hum, audio_hiss, audio_distortion, audio_clicks)
 }
-FAMILIES: dict[str, tuple[str, ...]] = {k: m.FAMILIES for k, m in _MODULES.items()}
+FAMILIES: dict[str, tuple[str, ...]] = {k: m.FAMILIES for k, m in MODULES.items()}
 # In varied clips this share of the defects is of rarer families, and this share of the hum comes
 # from supplies of any frequency in between: motors, converters, aircraft.
 _RARER_SHARE, _SUPPLY_SHARE = 0.4, 0.5
@@ -175,7 +175,7 @@ def impair(
     damages: list[Damage] = []
     residuals: list[NDArray[Any]] = []
     for defect, severity in wanted:
-        module = _MODULES[defect]
+        module = MODULES[defect]
         tool = cast("AudioSimulator[Any]", module.SIMULATORS[0])
         span = Interval(0.0, length_s)
         if rng.uniform() < 0.4:
@@ -194,7 +194,7 @@ def impair(
             plan = replace(plan, params=replace(plan.params, mains_hz=hz))
         truth: list[Any] = []
         (run,) = tool.apply([Samples(0, out[:, None])], plan, truth)
-        gain = _gain(out, run.data[:, 0], span, rate_hz)
+        gain = level_gain(out, run.data[:, 0], span, rate_hz)
         residuals = [r * gain for r in residuals]
         residuals.append(run.data[:, 0] - out * gain)
         out = run.data[:, 0]
@@ -204,7 +204,7 @@ def impair(
     return out.astype(np.float32), damages, residuals
 
 
-def _gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArray[Any]:
+def level_gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArray[Any]:
     """Gives what a simulator multiplied the programme by to keep its loudness, sample by sample."""
     first, last = round(span.start_s * rate_hz), round(span.end_s * rate_hz)
     own = before[first:last].astype(np.float64)

@@ -18,6 +18,7 @@ from defectscope.training.audio_artifacts.units import (
     CLIPS_PER_UNIT,
     first_of,
     make_unit,
+    piece,
     programme,
 )
 from defectscope.training.audio_artifacts.windows import (
@@ -52,6 +53,8 @@ class AudioArtifactsSettings:
         train_clips: Clips of three seconds prepared for training.
         validation_clips: Likewise for validation.
         test_clips: Likewise for the test.
+        pieces: Pieces of programmes with each defect, in validation and test each, that the
+            decision is chosen and measured on.
         left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
         widths: Channels of the four stages of the mel branch, comma-separated.
         masking: Share of training windows with a band or a stretch of the mel picture blanked.
@@ -60,6 +63,7 @@ class AudioArtifactsSettings:
     train_clips: int = 14400
     validation_clips: int = 720
     test_clips: int = 1440
+    pieces: int = 60
     left_out: tuple[str, ...] = field(default=())
     widths: str = "24,48,96,128"
     masking: float = 0.3
@@ -90,6 +94,7 @@ class AudioArtifacts:
             "train": s.train_clips,
             "validation": s.validation_clips,
             "test": s.test_clips,
+            "pieces": s.pieces,
         }
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
@@ -113,6 +118,10 @@ class AudioArtifacts:
         # Interleaved, so that a cache stopped by its size limit still holds every split.
         jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
         held_out = [*by_split["validation"], *by_split["test"]]
+        for number, split in enumerate(("validation", "test")):
+            for unit in range(s.pieces if by_split[split] else 0):
+                make = partial(piece, by_split[split], split, unit, [seed, 7, number, unit])
+                jobs.append(PreparationJob(f"piece/{split}/{unit:05d}", make))
         return [
             *jobs,
             *(PreparationJob(f"programme/{r.name}", partial(programme, r)) for r in held_out),

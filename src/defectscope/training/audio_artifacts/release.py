@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
 
-from defectscope.detectors.audio_artifacts.detector import Params
-from defectscope.detectors.audio_artifacts.events import Occurrence, occurrences
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.inference import Scorer
+from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts import task as sound_task
-from defectscope.training.audio_artifacts.programmes import Programme, score_programmes
+from defectscope.training.audio_artifacts.decision import Rules
+from defectscope.training.audio_artifacts.measured import Piece, of_cache
 from defectscope.training.audio_artifacts.windows import Judged, score_windows
 from defectscope.training.contract import CacheView, Release
 from defectscope.training.scores import (
@@ -23,24 +22,13 @@ from defectscope.training.scores import (
     poisson_upper,
     reliability,
     reliability_plot,
+    wilson,
 )
 
-VERSION = "0.4.0"
-# False findings in ten minutes of clean validation programmes that each of the four defects may
-# give; the goal on programmes never seen is two for all of them together.
-_FALSE_PER_10_MIN = 0.3
-# Log odds that may be put on top of what clean sound asks for, for no finding in an hour of it does
-# not mean that there is none in the next. The least is taken that keeps to this many findings in
-# ten minutes of recordings that took no part in choosing thresholds, all four defects together:
-# half of the goal, for counts on new recordings scatter.
-_MARGINS = tuple(np.arange(0.0, 4.01, 0.5).tolist())
-_FALSE_UNSEEN_PER_10_MIN = 1.0
-_FOLDS = 5
-# Where clean sound asks for more than this by itself, nothing is added.
-_ENOUGH = 0.995
-# A state once entered is left below even odds.
-_LEAVE = 0.5
-_ENTER_LADDER = tuple(np.round(1 - 0.5 * np.geomspace(1, 0.002, 60), 4).tolist())
+VERSION = "0.5.0"
+_SEED = 1
+# From this level on a defect is clearly perceptible.
+_MODERATE = 3
 SEVERITY = {name: {"measure": "duration_s", "major": 2.0, "critical": 10.0} for name in CLASSES}
 
 
@@ -48,17 +36,16 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
     """Gives the release of a network: chosen on validation, measured on test."""
     validation = score_windows(model, cache, "validation", starts=(0, 10, 20, 30, 40))
     fits = {name: _fit(validation, place) for place, name in enumerate(CLASSES)}
-    clean = score_programmes(model, cache, "validation")
-    margin = choose_margin(clean, fits)
-    thresholds = choose_thresholds(clean, fits, margin)
+    scorer = Scorer(cast("Network", model))
+    rules = decision.choose(of_cache(scorer, cache, "validation"), _SEED)
     calls = sound_task.choose_calls(validation, fits)
     test = score_windows(model, cache, "test")
     metrics = sound_task.measure(test, fits, calls)
     drawn = score_windows(model, cache, "test", drawn=True)
     metrics["as_drawn"] = sound_task.measure(drawn, fits, calls)
-    metrics["clean_programmes"] = false_alarms(
-        score_programmes(model, cache, "test"), fits, thresholds
-    )
+    unseen = of_cache(scorer, cache, "test")
+    metrics["clean_programmes"] = false_alarms([p for p in unseen if not p.defect], rules)
+    metrics["occurrences"] = recall([p for p in unseen if p.defect], rules)
     curves = {
         name: reliability(
             fits[name](test.logits[test.weight[:, place] > 0, place]),
@@ -67,125 +54,36 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
         for place, name in enumerate(CLASSES)
     }
     metrics["calibration_error"] = {k: round(calibration_error(v), 4) for k, v in curves.items()}
+    chosen = decision.entries(rules)
     return Release(
         version=VERSION,
-        thresholds=thresholds,
+        thresholds=chosen["thresholds"],
         severity=SEVERITY,
-        calibration={k: {"slope": f.slope, "offset": f.offset} for k, f in fits.items()},
+        calibration=chosen["calibration"],
         metrics=metrics,
         card=_card(metrics),
         extra={
+            "decision": chosen["decision"],
+            "windows": {k: {"slope": f.slope, "offset": f.offset} for k, f in fits.items()},
             "network": {"widths": [int(w) for w in str(settings["widths"]).split(",")]},
             "calls": calls,
-            "margin": margin,
         },
         figures={"reliability.png": reliability_plot(dict(curves))},
     )
 
 
-def choose_margin(clean: Sequence[Programme], fits: Mapping[str, Platt]) -> float:
-    """Gives the least margin with few findings on recordings that chose no thresholds.
-
-    Each fifth of the recordings is judged with thresholds that the other four have chosen.
-    """
-    ordered = sorted(clean, key=lambda p: p.name)
-    folds = [ordered[k::_FOLDS] for k in range(_FOLDS)]
-    tens = sum(p.seconds for p in clean) / 600
-    for margin in _MARGINS:
-        found = 0
-        for k, fold in enumerate(folds):
-            others = [p for j, other in enumerate(folds) if j != k for p in other]
-            chosen = choose_thresholds(others, fits, margin)
-            found += sum(false_alarms(fold, fits, chosen)["all"]["findings"].values())
-        if found <= _FALSE_UNSEEN_PER_10_MIN * tens:
-            return margin
-    return _MARGINS[-1]
-
-
-def choose_thresholds(
-    clean: Sequence[Programme], fits: Mapping[str, Platt], margin: float
-) -> dict[str, float]:
-    """Gives the lowest thresholds that clean sound respects, with a margin on top.
-
-    Args:
-        clean: Judged recordings without defects.
-        fits: Calibration of each defect.
-        margin: In log odds.
-    """
-    out: dict[str, float] = {}
-    for name in CLASSES:
-        enter, sustained = _choose(name, clean, fits[name])
-        out[f"{name}_enter"] = _beyond(enter, margin)
-        out[f"{name}_leave"] = _LEAVE
-        out[f"{name}_sustained"] = _beyond(sustained, margin)
-    return out
-
-
-def _choose(name: str, clean: Sequence[Programme], fit: Platt) -> tuple[float, float]:
-    """Gives the lowest thresholds, for entering and for steady suspicion, clean sound respects."""
-    allowed = _FALSE_PER_10_MIN * sum(p.seconds for p in clean) / 600
-
-    def false(enter: float, sustained: float) -> int:
-        return sum(len(found_in(name, p, fit, (enter, _LEAVE, sustained))) for p in clean)
-
-    never = 1.1
-    enter = next((e for e in _ENTER_LADDER if false(e, never) <= allowed), _ENTER_LADDER[-1])
-    steady = [s for s in _ENTER_LADDER if s <= enter]
-    sustained = next((s for s in steady if false(enter, s) <= allowed), enter)
-    return enter, sustained
-
-
-def _beyond(probability: float, margin: float) -> float:
-    odds = probability / (1 - probability) * math.exp(margin)
-    return round(max(probability, min(odds / (1 + odds), _ENOUGH)), 4)
-
-
-def found_in(
-    name: str, programme: Programme, fit: Platt, thresholds: tuple[float, float, float]
-) -> list[Occurrence]:
-    """Gives what the detector would report of one defect, at its default parameters.
-
-    Args:
-        name: Which defect.
-        programme: A judged recording.
-        fit: The defect's calibration.
-        thresholds: Enter, leave and sustained.
-    """
-    place, params = CLASSES.index(name), Params()
-    enter, leave, sustained = thresholds
-    return occurrences(
-        name,
-        programme.starts_s,
-        fit(programme.logits[:, place]),
-        enter=enter,
-        leave=leave,
-        sustained=sustained,
-        max_gap_s=params.max_gap_s,
-        min_lasting_s=params.min_lasting_s,
-        audio_s=programme.seconds,
-    )
-
-
-def false_alarms(
-    clean: Sequence[Programme], fits: Mapping[str, Platt], thresholds: Mapping[str, float]
-) -> dict[str, Any]:
-    """Gives the findings on clean programmes, by corpus, with bounds."""
-    bounds = {
-        name: (
-            thresholds[f"{name}_enter"],
-            thresholds[f"{name}_leave"],
-            thresholds[f"{name}_sustained"],
-        )
-        for name in CLASSES
-    }
+def false_alarms(clean: Sequence[Piece], rules: Rules) -> dict[str, Any]:
+    """Gives the findings on clean programmes at normal sensitivity, by corpus, with bounds."""
+    found: dict[str, list[Piece]] = {name: [] for name in CLASSES}
+    for piece in clean:
+        for name, own in decision.found(piece, rules).items():
+            least = rules.thresholds[f"{name}_normal"]
+            found[name] += [piece] * sum(evidence >= least for evidence, _ in own)
     out: dict[str, Any] = {}
     for corpus in ("all", *sorted({p.corpus for p in clean})):
         own = [p for p in clean if corpus in ("all", p.corpus)]
         tens = sum(p.seconds for p in own) / 600
-        counts = {
-            name: sum(len(found_in(name, p, fits[name], bounds[name])) for p in own)
-            for name in CLASSES
-        }
+        counts = {n: sum(corpus in ("all", p.corpus) for p in found[n]) for n in CLASSES}
         total = sum(counts.values())
         out[corpus] = {
             "recordings": len(own),
@@ -195,6 +93,24 @@ def false_alarms(
             "per_10_min": round(total / tens, 3) if tens else None,
             "per_10_min_upper_95": round(poisson_upper(total) / tens, 3) if tens else None,
         }
+    return out
+
+
+def recall(impaired: Sequence[Piece], rules: Rules) -> dict[str, Any]:
+    """Gives the share of heard occurrences from level 3 on that are found, by defect."""
+    out: dict[str, Any] = {}
+    for name in CLASSES:
+        hits: list[bool] = []
+        for piece in impaired:
+            if piece.defect != name or piece.level < _MODERATE:
+                continue
+            own = decision.found(piece, rules)[name]
+            least = rules.thresholds[f"{name}_normal"]
+            for occurrence in filter(piece.is_heard, piece.occurrences()):
+                hits.append(decision.best_over(own, occurrence) >= least)
+        low, high = wilson(sum(hits), len(hits))
+        value = round(sum(hits) / len(hits), 4) if hits else None
+        out[name] = {"value": value, "n": len(hits), "low": round(low, 4), "high": round(high, 4)}
     return out
 
 
@@ -224,6 +140,15 @@ def _rate(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}"
 
 
+def _found(metrics: Mapping[str, Any]) -> str:
+    """Gives recall of occurrences as a sentence."""
+    parts = [
+        f"{name.removeprefix('audio_')} {_rate(e['value'])} of {e['n']}"
+        for name, e in metrics["occurrences"].items()
+    ]
+    return f"Occurrences from level {_MODERATE} on that are heard and found: {', '.join(parts)}."
+
+
 def how_well(metrics: Mapping[str, Any]) -> str:
     """Gives the measured figures as Markdown, for the card and for docs/results."""
     return (
@@ -232,7 +157,7 @@ def how_well(metrics: Mapping[str, Any]) -> str:
         f"the programme (see docs/results/audio_artifacts.md): {sound_task.headline(metrics)}. "
         "Wherever it was put, heard or not: "
         f"{sound_task.headline(metrics['as_drawn'])}.\n\n"
-        f"{sound_task.tables(metrics)}\n\n{clean_table(metrics)}"
+        f"{sound_task.tables(metrics)}\n\n{_found(metrics)}\n\n{clean_table(metrics)}"
     )
 
 

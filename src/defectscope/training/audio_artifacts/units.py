@@ -13,11 +13,14 @@ from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.training.audio_artifacts import audibility as sound_heard
 from defectscope.training.audio_artifacts import clips as sound_clips
+from defectscope.training.audio_artifacts import pieces
 from defectscope.training.audio_artifacts.windows import TICKS
 from defectscope.training.contract import Item, Recording, Split
 
 CLIP_S = TICKS // sound_heard.TICKS_HZ
 CLIPS_PER_UNIT = 24
+# Of a whole recording no more is kept.
+_LONGEST = 240 * spectra.RATE_HZ
 _CLIP = CLIP_S * spectra.RATE_HZ
 _PADDED = spectra.MARGIN_BEFORE + _CLIP + spectra.MARGIN_AFTER
 _INSIDE = slice(spectra.MARGIN_BEFORE, spectra.MARGIN_BEFORE + _CLIP)
@@ -127,17 +130,32 @@ def render_unit(
 
 
 def programme(recording: Recording) -> Iterator[Item]:
-    """Gives a whole recording as it is: what false alarms are counted on."""
-    sound = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
-    blocks = len(sound) // spectra.BLOCK
-    if blocks < 2:
+    """Gives a whole recording as it is, up to four minutes: what false alarms are counted on."""
+    sound = sound_clips.read_mono(recording.path, spectra.RATE_HZ)[:_LONGEST]
+    if len(sound) < spectra.BLOCK:
         return
-    padded = np.zeros(spectra.MARGIN_BEFORE + blocks * spectra.BLOCK + spectra.MARGIN_AFTER)
-    inside = sound[: len(padded) - spectra.MARGIN_BEFORE] / 32768
-    padded[spectra.MARGIN_BEFORE : spectra.MARGIN_BEFORE + len(inside)] = inside
-    pictures = spectra.measure(padded.astype(np.float32), blocks)
-    facts = {"programme": recording.name, "corpus": recording.corpus, "blocks": blocks}
-    yield Item(f"programme/{recording.name}", recording.split, _stored(pictures), facts)
+    facts = {"programme": recording.name, "corpus": recording.corpus}
+    yield Item(f"programme/{recording.name}", recording.split, {"sound": sound}, facts)
+
+
+def piece(
+    recordings: Sequence[Recording], split: Split, number: int, seed: Sequence[int]
+) -> Iterator[Item]:
+    """Gives pieces of programmes with a defect, one of each: what the decision is chosen on."""
+    for place, defect in enumerate(CLASSES):
+        rng = np.random.default_rng([*seed, place])
+        one = pieces.draw(recordings, defect, pieces.by_simulator, rng)
+        facts = {
+            "piece": one.recording.name,
+            "corpus": one.recording.corpus,
+            "defect": defect,
+            "family": one.damage.family,
+            "level": one.damage.severity,
+            "events": [list(span) for span in one.damage.spans_s],
+            "codec": one.codec,
+        }
+        arrays = {"sound": one.sound, "heard": one.heard}
+        yield Item(f"piece/{split}/{number:05d}/{place}", split, arrays, facts)
 
 
 def _stored(pictures: spectra.Spectra) -> dict[str, NDArray[Any]]:

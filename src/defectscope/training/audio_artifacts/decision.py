@@ -1,0 +1,231 @@
+"""How audio_artifacts learns to decide: a small layer over what is measured, and its thresholds.
+
+Pieces of programmes with one defect each, and clean recordings, go through the detector's own
+analysis. The layer is fitted to single steps; how much evidence a finding needs is chosen on clean
+recordings that took no part in fitting it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from defectscope.detectors.audio_artifacts.decision import Layer, features, runs
+from defectscope.detectors.audio_artifacts.events import CLICKS, ends
+from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.findings import Interval
+from defectscope.training.audio_artifacts.audibility import ABSENT, HEARD_DB, TICKS_HZ
+from defectscope.training.audio_artifacts.measured import HEARD_SHARE, MAX_GAP_S, Piece
+from defectscope.training.scores import Platt, fit_platt
+
+Doubles = NDArray[np.float64]
+# False findings in ten minutes of clean sound, all four defects together, that each sensitivity is
+# chosen for.
+FALSE_PER_10_MIN = {"low": 0.3, "normal": 1.0, "high": 3.0}
+FOLDS = 4
+# Log odds above which steps may belong to a run, of which the best is chosen.
+DRIFTS = (0.5, -0.5, -1.5, -2.5)
+LEAST_EVIDENCE = 0.5
+_HIDDEN, _STEPS, _BATCH, _RATE = 16, 800, 512, 6e-3
+# Noise that is put on features, in units of their spread, and the share of units left out.
+_NOISE, _DROP_OUT, _DECAY = 0.2, 0.2, 0.05
+_WINDOW_TICKS = TICKS_HZ
+# Ticks on either side of a step's middle that must show the defect, and a wider reach in which it
+# must be heard.
+_NEAR, _AROUND = 3, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What detector.json holds of the decision.
+
+    Attributes:
+        layer: From features to log odds.
+        thresholds: Evidence that a finding needs, by `DEFECT_SENSITIVITY`.
+        confidence: From the logarithm of evidence to a probability, by defect.
+        drifts: Log odds above which a step belongs to a run, by defect.
+    """
+
+    layer: Layer
+    thresholds: Mapping[str, float]
+    confidence: Mapping[str, Platt]
+    drifts: Mapping[str, float]
+
+
+def truth(piece: Piece) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Returns target and weight of every step, (n, 4) each; of weight 0 nobody can say."""
+    count = len(piece.starts_s)
+    target, weight = np.zeros((count, 4), np.float32), np.ones((count, 4), np.float32)
+    if piece.heard is None:
+        return target, weight
+    place, levels = CLASSES.index(piece.defect), piece.heard
+    there, loud = levels > ABSENT, levels >= HEARD_DB[piece.defect]
+    for row, start_s in enumerate(piece.starts_s):
+        first = round(start_s * TICKS_HZ)
+        if piece.defect == CLICKS:
+            shows = loud[first + 1 : first + _WINDOW_TICKS - 1].any()
+            touches = there[first : first + _WINDOW_TICKS].any()
+        else:
+            middle = min(first + _WINDOW_TICKS // 2, len(levels) - 1)
+            near = there[max(0, middle - _NEAR) : middle + _NEAR]
+            around = loud[max(0, middle - _AROUND) : middle + _AROUND]
+            shows, touches = near.mean() >= 0.5 and around.mean() >= HEARD_SHARE, near.any()
+        target[row, place] = float(shows)
+        weight[row, place] = float(shows or not touches)
+    return target, weight
+
+
+def fit(pieces: Sequence[Piece], seed: int) -> Layer:
+    """Returns a layer fitted to the steps of some pieces."""
+    inputs = np.vstack([features(p.columns, p.starts_s) for p in pieces])
+    truths = [truth(p) for p in pieces]
+    target = torch.from_numpy(np.vstack([t for t, _ in truths]))
+    weight = torch.from_numpy(np.vstack([w for _, w in truths]))
+    centre, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-3
+    steps = torch.from_numpy(((inputs - centre) / spread).astype(np.float32))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        hidden = torch.nn.Linear(steps.shape[1], _HIDDEN)
+        out = torch.nn.Linear(_HIDDEN, len(CLASSES))
+        network = torch.nn.Sequential(hidden, torch.nn.ReLU(), torch.nn.Dropout(_DROP_OUT), out)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+        pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=_STEPS)
+        for _ in range(_STEPS):
+            rows = torch.randint(len(steps), (_BATCH,))
+            noisy = steps[rows] + _NOISE * torch.randn(_BATCH, steps.shape[1])
+            each = torch.nn.functional.binary_cross_entropy_with_logits(
+                network(noisy), target[rows] * 0.98 + 0.01, reduction="none"
+            )
+            loss = (each * weight[rows]).sum() / weight[rows].sum().clamp_min(1.0)
+            optimiser.zero_grad()
+            loss.backward()  # pyright: ignore[reportUnknownMemberType]
+            optimiser.step()
+            pace.step()
+    matrix = hidden.weight.detach().numpy().T / spread[:, None]
+    return Layer(
+        matrix.astype(np.float64),
+        hidden.bias.detach().numpy().astype(np.float64) - centre @ matrix,
+        out.weight.detach().numpy().T.astype(np.float64),
+        out.bias.detach().numpy().astype(np.float64),
+    )
+
+
+def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]:
+    """Returns the evidence of every run of every defect, with its ends."""
+    log_odds = rules.layer(features(piece.columns, piece.starts_s))
+    return {
+        defect: _runs(piece, place, log_odds, rules.drifts[defect])
+        for place, defect in enumerate(CLASSES)
+    }
+
+
+def best_over(own: Sequence[tuple[float, Interval]], occurrence: Interval) -> float:
+    """Returns the evidence of the surest run that overlaps an occurrence, 0 without one."""
+    over = (e for e, interval in own if interval.intersection_s(occurrence) > 0)
+    return max(over, default=0.0)
+
+
+def choose(pieces: Sequence[Piece], seed: int) -> Rules:
+    """Returns the layer fitted to all pieces, and rules from layers that had not seen them.
+
+    Of each defect the drift is taken that finds most at normal sensitivity, then the evidence that
+    each sensitivity asks for.
+
+    Args:
+        pieces: Clean ones and impaired ones.
+        seed: Of the fits.
+    """
+    names = sorted({p.name for p in pieces})
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of = {names[int(k)]: place % FOLDS for place, k in enumerate(order)}
+    unseen: list[tuple[Piece, Doubles]] = []
+    for fold in range(FOLDS):
+        others = [p for p in pieces if fold_of[p.name] != fold]
+        layer = fit(others or pieces, seed)
+        own = [p for p in pieces if fold_of[p.name] == fold]
+        unseen += [(p, layer(features(p.columns, p.starts_s))) for p in own]
+    seconds = sum(p.seconds for p in pieces if not p.defect)
+    thresholds: dict[str, float] = {}
+    confidence: dict[str, Platt] = {}
+    drifts: dict[str, float] = {}
+    for place, defect in enumerate(CLASSES):
+        tried = {drift: _evidence_of(unseen, place, drift) for drift in DRIFTS}
+
+        def recall(drift: float, tried: Mapping[float, _Evidence] = tried) -> float:
+            clean, hits = tried[drift]
+            return float(np.mean(np.array([0.0, *hits]) >= _least(clean, "normal", seconds)))
+
+        drifts[defect] = max(DRIFTS, key=recall)
+        clean, hits = tried[drifts[defect]]
+        for sensitivity in FALSE_PER_10_MIN:
+            least = round(_least(clean, sensitivity, seconds), 3)
+            thresholds[f"{defect}_{sensitivity}"] = least
+        both = np.log(np.array([*clean, *hits]) + LEAST_EVIDENCE)
+        real = np.r_[np.zeros(len(clean), bool), np.ones(len(hits), bool)]
+        confidence[defect] = fit_platt(both, real)
+    return Rules(fit(pieces, seed), thresholds, confidence, drifts)
+
+
+_Evidence = tuple[list[float], list[float]]
+
+
+def _evidence_of(unseen: Sequence[tuple[Piece, Doubles]], place: int, drift: float) -> _Evidence:
+    """Returns the evidence of runs in clean pieces, and that over occurrences that are heard."""
+    clean: list[float] = []
+    hits: list[float] = []
+    for piece, log_odds in unseen:
+        own = _runs(piece, place, log_odds, drift)
+        if not piece.defect:
+            clean += [evidence for evidence, _ in own]
+        elif piece.defect == CLASSES[place]:
+            hits += [best_over(own, o) for o in piece.occurrences() if piece.is_heard(o)]
+    return clean, hits
+
+
+def _runs(
+    piece: Piece, place: int, log_odds: Doubles, drift: float
+) -> list[tuple[float, Interval]]:
+    own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, drift)
+    return [
+        (run.evidence, Interval(*ends(CLASSES[place], piece.starts_s, run, piece.seconds)))
+        for run in own
+    ]
+
+
+def _least(clean: Sequence[float], sensitivity: str, seconds: float) -> float:
+    """Returns the least evidence at which clean sound gives no more findings than allowed."""
+    allowed = int(FALSE_PER_10_MIN[sensitivity] / len(CLASSES) * seconds / 600)
+    falling = sorted(clean, reverse=True)
+    return max(falling[allowed] * 1.001 if allowed < len(falling) else 0.0, LEAST_EVIDENCE)
+
+
+def rules_of(artifact: Mapping[str, Any]) -> Rules:
+    """Returns the decision that detector.json holds."""
+    return Rules(
+        Layer.of(artifact["decision"]),
+        artifact["thresholds"],
+        {k: Platt(v["slope"], v["offset"]) for k, v in artifact["calibration"].items()},
+        {k: float(v["drift"]) for k, v in artifact["calibration"].items()},
+    )
+
+
+def entries(rules: Rules) -> dict[str, Any]:
+    """Returns what detector.json says of the decision: `decision`, `thresholds`, `calibration`."""
+    layer = rules.layer
+    named = {
+        "hidden": layer.hidden, "hidden_bias": layer.hidden_bias,
+        "out": layer.out, "out_bias": layer.out_bias,
+    }  # fmt: skip
+    return {
+        "decision": {name: np.round(values, 4).tolist() for name, values in named.items()},
+        "thresholds": dict(rules.thresholds),
+        "calibration": {
+            name: {"drift": rules.drifts[name], "slope": fit.slope, "offset": fit.offset}
+            for name, fit in rules.confidence.items()
+        },
+    }
