@@ -71,8 +71,13 @@ def grades(table: Table, trees: TreeSum, names: tuple[str, ...]) -> Floats:
     if not len(table):
         return np.zeros(0)
     rows = np.stack([column(table, name).astype(np.float64) for name in names], axis=1)
-    bounded = np.clip(trees(rows), 0.0, HIGHEST_GRADE)
-    if len(bounded) == 1:
+    return settled(trees(rows))
+
+
+def settled(raw: Floats) -> Floats:
+    """Returns (looks,) grades within the scale, the median of three standing for each."""
+    bounded = np.clip(raw, 0.0, HIGHEST_GRADE)
+    if len(bounded) < 2:
         return bounded
     # At the ends the lower of two counts.
     return np.asarray(ndimage.median_filter(bounded, _SETTLE, mode="constant", cval=0.0))

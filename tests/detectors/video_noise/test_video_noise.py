@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from defectscope.analysis import analyze
 from defectscope.detectors.video_noise.flat import lowest
 from defectscope.findings import Interval
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
@@ -88,3 +91,15 @@ def test_the_calm_tiles_speak_and_clipped_ones_do_not() -> None:
     assert lowest(tiles, usable, 0.1).tolist() == [1.0, 0.0]
     usable[0, 0, :] = False
     assert lowest(tiles, usable, 0.1)[0] == 5.0
+
+
+def test_noise_is_graded_on_the_scale(tmp_path: Path) -> None:
+    grades: list[float] = []
+    for sigma_code in (6.5, 14.0):
+        clip = tmp_path / f"{sigma_code}.mkv"
+        frames = Footage(seed=6, frames=60, look=Look(noise_code=sigma_code, sky=0.4))
+        write_clip(clip, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=10))
+        report = analyze(clip, detectors=["video_noise"])
+        (found,) = report.findings
+        grades.append(found.evidence["grade"])
+    assert 2.0 < grades[0] < 3.8 < grades[1] <= 5.0

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from defectscope.detectors.video_noise.flat import DOTS_QUANTILE, FLAT_QUANTILE, FlatTiles
+from defectscope.detectors.video_noise.residual import NAMES, residual_measures
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult
-from defectscope.measurements import Measurements
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, settled
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
@@ -64,6 +67,8 @@ class VideoNoise:
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset({"tile_noise", "tile_laplacian_squares", "tile_luma"}),
+            frames=SELECTION,
+            context_before_s=LOOK_S,
         )
 
     def open(self, stream: StreamInfo) -> VideoNoiseAnalysis:
@@ -107,6 +112,8 @@ class VideoNoise:
             )
 
         measure = np.maximum(suppress_confounded(standing, rule, beside_blur), lasting)
+        looks = measurements.tables["looks"]
+        grade = grade_at(looks, self._grades(looks, starts_s, sigma), starts_s)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             inside = slice(*rows)
@@ -114,10 +121,29 @@ class VideoNoise:
                 "sigma_code": round(float(np.mean(sigma[inside])), 2),
                 "power_code": round(float(np.mean(power[inside])), 2),
                 "programme_sigma_code": round(float(np.median(sigma)), 2),
+                "grade": round(float(np.mean(grade[inside])), 2),
             }
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+
+    def _grades(
+        self, looks: Table, starts_s: NDArray[np.float64], sigma: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Returns (looks,) the grade of each look: the scale's codes say where each begins.
+
+        Texture all over a frame leaves as much as noise does; but what flat tiles have of single
+        samples bounds how much of it is noise.
+        """
+        codes = self.tuned.artifact["scale"]["residual_code"]
+        if not len(looks):
+            return np.zeros(0)
+        residual = column(looks, "residual_code").astype(np.float64)
+        if len(sigma):
+            near = np.searchsorted(starts_s, times_s(looks) - 1e-9)
+            flat = sigma[np.clip(near, 0, len(sigma) - 1)]
+            residual = np.minimum(residual, self.tuned.thresholds["residual_ratio"] * flat)
+        return settled(np.interp(residual, codes, np.arange(len(codes))))
 
 
 class VideoNoiseAnalysis:
@@ -137,11 +163,15 @@ class VideoNoiseAnalysis:
             busy=np.uint16,
             **SIGNATURE,
         )
+        self._looks = Looks(video, NAMES, residual_measures)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
         video = chunk.video
-        if video is None or not len(video.pts):
+        if video is None:
+            return
+        self._looks.push(video)
+        if not len(video.pts):
             return
         params, flat = self._params, self._flat
         measured = {
@@ -157,8 +187,11 @@ class VideoNoiseAnalysis:
 
     def take(self) -> Measurements:
         """Returns the rows that are final, and forgets them."""
-        return Measurements("video_noise", {"frames": self._table.take()})
+        return Measurements(
+            "video_noise", {"frames": self._table.take(), "looks": self._looks.take()}
+        )
 
     def close(self) -> Measurements:
-        """Gives noise by frame."""
-        return Measurements("video_noise", {"frames": self._table.table()})
+        """Gives noise by frame, and looks."""
+        tables = {"frames": self._table.table(), "looks": self._looks.close()}
+        return Measurements("video_noise", tables)

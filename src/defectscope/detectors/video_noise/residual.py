@@ -1,0 +1,54 @@
+"""How much of one frame's calm parts follows no curve: noise of any grain size, on lines.
+
+Filters of a few samples see white noise and miss blobs; what a parabola over 32 samples leaves
+holds both. Texture leaves something as well, so the calmest tenth of the frame speaks for it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.features.lines import Codes, Lines
+
+Floats = NDArray[np.float64]
+
+NAMES = ("residual_code",)
+_WINDOW_PX = 32
+_CALM_QUANTILE = 0.1
+# Windows nearer to black or white than this clip noise, 8-bit-equivalent codes.
+_CLIPPED_CODES = (24, 228)
+_LEAST_WINDOWS = 20
+
+
+def _basis() -> NDArray[np.float32]:
+    """Returns (3, 32) the orthonormal polynomials of degree 0 to 2."""
+    powers = np.vander(np.linspace(-1, 1, _WINDOW_PX), 3, increasing=True)
+    return np.linalg.qr(powers)[0].T.astype(np.float32)
+
+
+_CURVES = _basis()
+
+
+def residual_measures(lines: Lines) -> Floats:
+    """Returns the measures named in `NAMES`, (1,).
+
+    The standard deviation of what a parabola leaves of the calmest tenth of windows of 32 samples,
+    8-bit-equivalent codes; 0 where too little of the frame is neither black nor white.
+    """
+    left = np.concatenate([_residuals(codes) for codes in (lines.across, lines.down)])
+    if len(left) < _LEAST_WINDOWS:
+        return np.zeros(1)
+    return np.array([float(np.quantile(left, _CALM_QUANTILE))])
+
+
+def _residuals(codes: Codes) -> Floats:
+    count = codes.shape[1] // _WINDOW_PX
+    if not count:
+        return np.empty(0)
+    windows = codes[:, : count * _WINDOW_PX].reshape(-1, _WINDOW_PX).astype(np.float32)
+    mean = windows.mean(axis=1)
+    usable = windows[(mean > _CLIPPED_CODES[0]) & (mean < _CLIPPED_CODES[1])]
+    along = usable @ _CURVES.T
+    power = np.einsum("ij,ij->i", usable, usable) - np.einsum("ij,ij->i", along, along)
+    return np.sqrt(np.maximum(power, 0.0) / (_WINDOW_PX - 3)).astype(np.float64)
