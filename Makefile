@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
-        false-alarms kernel constraints gallery golden fuzz player test-player demo-player \
+        false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
         new-detector invariants \
         install install-dev image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
@@ -97,6 +97,10 @@ accuracy: $(DEV_STAMP) ## Measures F1, ends and AUC on held-out recordings (MEDI
 false-alarms: $(DEV_STAMP) ## Counts findings where nothing is wrong (MEDIA="folder ...")
 	$(BIN)/python benchmarks/false_alarms.py $(MEDIA_FOLDERS) --work runs/false_alarms \
 	    --without $(NETWORKS) --workers 2
+
+unseen: $(DEV_STAMP) ## Makes defects in ways no simulator knows and counts what is found (MEDIA="folder ...")
+	$(BIN)/python benchmarks/unseen_moments.py $(MEDIA_FOLDERS) --work runs/unseen_moments
+	$(BIN)/python benchmarks/unseen_ways.py $(MEDIA_FOLDERS) --work runs/unseen_ways
 
 # Fixed seeds: the same cases every time. By hand, MEDIA_CASES=10000 and likewise.
 MEDIA_CASES   ?= 1000

@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=10, help="length of the clips")
     parser.add_argument("--detectors", default="", help="comma-separated; default: all measured")
+    parser.add_argument("--media", type=Path, help="a clip of one's own: prints its ratios alone")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--clip", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -190,8 +191,15 @@ def main() -> None:
     from defectscope.detectors.registry import load
 
     chosen = arguments.detectors or ",".join(
-        n for n in names() if load(n).needs.frames is None and not hasattr(load(n), "network")
+        n
+        for n in names()
+        if (load(n).needs.frames is None or load(n).needs.frames.luma)
+        and not hasattr(load(n), "network")
     )
+    if arguments.media:
+        found = compare(arguments.media, arguments.runs, chosen)
+        print(json.dumps({name: round(value, 3) for name, value in found.items()}))
+        return
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()

@@ -8,7 +8,7 @@ Everything is decided from findings alone, so that segments and a whole programm
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from defectscope.findings import DetectorResult, Finding, Interval
 
@@ -17,31 +17,12 @@ from defectscope.findings import DetectorResult, Finding, Interval
 BROUGHT_BY_DAMAGE = frozenset(
     {"tearing", "stutter", "compression_blockiness", "banding", "blur", "interlacing"}
 )
+# A gradient in few steps has lost its fine texture with it.
+BROUGHT_BY_BANDING = frozenset({"blur"})
 # Complaints about the stream after which decoded frames are not what was sent.
 _DAMAGE = frozenset({"decode_error", "corrupt_frame", "corrupt_packet", "video_gap"})
 # A finding that lies outside of the damage for longer than this share has a cause of its own.
 _LEAST_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One finding that explains others.
-
-    Attributes:
-        finding: The finding.
-        brings: Detectors whose findings inside it are its doing.
-    """
-
-    finding: Finding
-    brings: frozenset[str]
-
-
-def causes_of(results: Mapping[str, DetectorResult]) -> list[Cause]:
-    """Returns the findings that explain others: damage of the picture's stream."""
-    result = results.get("stream_integrity")
-    if result is None:
-        return []
-    return [Cause(f, BROUGHT_BY_DAMAGE) for f in result.findings if _damages(f)]
 
 
 def _damages(finding: Finding) -> bool:
@@ -52,42 +33,56 @@ def _damages(finding: Finding) -> bool:
 def attributed(results: Mapping[str, DetectorResult]) -> dict[str, DetectorResult]:
     """Returns the results with each fault counted once.
 
-    What lies inside damage by half of its length or more leaves the findings of its detector, whose
-    peak scores and curves stay as they were measured; the damage's evidence says in `brings` how
-    many findings of which detectors it took.
+    What lies inside a cause by half of its length or more leaves the findings of its detector,
+    whose peak scores and curves stay as they were measured; the cause's evidence says in `brings`
+    how many findings of which detectors it took. What damage explains explains nothing further.
 
     Args:
         results: By detector, each as the detector decided it.
     """
-    causes = causes_of(results)
-    taken: list[dict[str, int]] = [{} for _ in causes]
     out = dict(results)
-    for name, result in results.items():
-        able = [k for k, cause in enumerate(causes) if name in cause.brings]
-        if not able or not result.findings:
-            continue
+    if "stream_integrity" in out:
+        damage = [f for f in out["stream_integrity"].findings if _damages(f)]
+        _attribute(out, "stream_integrity", damage, BROUGHT_BY_DAMAGE, "the stream's damage")
+    if "banding" in out:
+        _attribute(out, "banding", out["banding"].findings, BROUGHT_BY_BANDING, "banding")
+    return out
+
+
+def _attribute(
+    out: dict[str, DetectorResult],
+    cause: str,
+    causes: Sequence[Finding],
+    brings: frozenset[str],
+    words: str,
+) -> None:
+    """Moves what some findings of one detector explain from the others' results to their evidence.
+
+    Args:
+        out: By detector; changed.
+        cause: The detector of the causes.
+        causes: Its findings that explain others.
+        brings: Detectors whose findings they explain.
+        words: What to call the cause where findings went to it.
+    """
+    taken: dict[int, dict[str, int]] = {}
+    for name in [name for name in out if name in brings]:
         own: list[Finding] = []
-        for finding in result.findings:
-            near = [k for k in able if _same_track(causes[k].finding, finding)]
-            at = _explains(finding, [causes[k].finding for k in near])
+        for finding in out[name].findings:
+            near = [one for one in causes if _same_track(one, finding)]
+            at = _explains(finding, near)
             if at is None:
                 own.append(finding)
             else:
-                counts = taken[near[at]]
+                counts = taken.setdefault(id(near[at]), {})
                 counts[name] = counts.get(name, 0) + 1
-        out[name] = _without(result, own)
-    if any(taken):
-        brought = {
-            id(cause.finding): replace(
-                cause.finding, evidence={**cause.finding.evidence, "brings": counts}
-            )
-            for cause, counts in zip(causes, taken, strict=True)
-            if counts
-        }
-        damaged = results["stream_integrity"]
-        fresh = tuple(brought.get(id(f), f) for f in damaged.findings)
-        out["stream_integrity"] = replace(damaged, findings=fresh)
-    return out
+        out[name] = _without(out[name], own, words)
+    if taken:
+        findings = [
+            replace(f, evidence={**f.evidence, "brings": taken[id(f)]}) if id(f) in taken else f
+            for f in out[cause].findings
+        ]
+        out[cause] = replace(out[cause], findings=tuple(findings))
 
 
 def _same_track(cause: Finding, finding: Finding) -> bool:
@@ -115,10 +110,10 @@ def _covered_s(one: Interval, others: Sequence[Interval]) -> float:
     return total_s
 
 
-def _without(result: DetectorResult, own: Sequence[Finding]) -> DetectorResult:
+def _without(result: DetectorResult, own: Sequence[Finding], words: str) -> DetectorResult:
     if len(own) == len(result.findings):
         return result
     taken = len(result.findings) - len(own)
-    reason = f"attributed to the stream's damage: {taken} finding{'s' if taken > 1 else ''}"
+    reason = f"attributed to {words}: {taken} finding{'s' if taken > 1 else ''}"
     verdict = "fail" if own else "pass"
     return replace(result, findings=tuple(own), verdict=verdict, reason=reason)

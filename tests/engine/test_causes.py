@@ -81,3 +81,25 @@ def test_one_of_two_findings_outside_keeps_the_verdict() -> None:
     after = attributed({"stutter": two, "stream_integrity": damage(0.0, 1.0, kind="decode_error")})
     assert [f.start_s for f in after["stutter"].findings] == [7.0]
     assert after["stutter"].verdict == "fail"
+
+
+def test_steps_that_took_the_texture_are_banding_and_no_blur() -> None:
+    results = {
+        "banding": result(found("banding", 0.0, 4.0)),
+        "blur": result(found("blur", 1.0, 4.0), found("blur", 6.0, 9.0)),
+    }
+    after = attributed(results)
+    assert [f.start_s for f in after["blur"].findings] == [6.0]
+    assert after["banding"].findings[0].evidence["brings"] == {"blur": 1}
+    assert after["blur"].reason == "attributed to banding: 1 finding"
+
+
+def test_banding_inside_damage_explains_nothing_further() -> None:
+    results = {
+        "stream_integrity": damage(0.0, 2.0, kind="decode_error"),
+        "banding": result(found("banding", 0.5, 2.0)),
+        "blur": result(found("blur", 1.5, 9.0)),
+    }
+    after = attributed(results)
+    assert not after["banding"].findings
+    assert after["blur"] == results["blur"]

@@ -20,7 +20,7 @@ Event = tuple[int, int, str, float]
 # Events are regular where so many of their distances are one distance, or a multiple of it.
 _REGULAR_SHARE = 0.8
 _LEAST_EVENTS = 3
-_SLACK = 0.04
+_SLACK, _LOOSE_FRAMES = 0.04, 10
 # Regular events further apart than this are not one disturbance to anybody.
 _LONGEST_PERIOD_S = 3.0
 # Frames on either side of a break that tell which cadence it broke.
@@ -42,7 +42,8 @@ def period_frames(events: Sequence[Event]) -> int | None:
     if period < 2:
         return None
     times = np.rint(apart / period)
-    slack = np.maximum(1.0, _SLACK * period) * np.maximum(times, 1)
+    # A frame more or less is no rhythm where few lie between.
+    slack = max(float(period >= _LOOSE_FRAMES), _SLACK * period) * np.maximum(times, 1)
     fits = (times >= 1) & (np.abs(apart - times * period) <= slack)
     if np.mean(fits) < _REGULAR_SHARE:
         return None

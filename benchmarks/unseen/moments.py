@@ -1,0 +1,170 @@
+"""Clips of stutter, tearing and freezes in ways that no simulator knows: made, judged, counted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from scoring import matched
+
+from defectscope.analysis import analyze
+from defectscope.findings import Interval
+from unseen import ways_time
+from unseen.design import is_unseen
+from unseen.frames import Run, encode, read
+from unseen.page import wilson
+
+DEFECTS = tuple(ways_time.WAYS_OF)
+LENGTH_S = 5.0
+_HEIGHTS_PX = (240, 360, 360, 480)
+_LEVELS = (3, 4, 5)
+# Quieter recordings, or slower ones, show no motion that could be disturbed.
+_LEAST_RATE, _LEAST_S = 20, 3.5
+# A recording that repeats frames itself has a truth of its own.
+_REPEAT_RATIO, _MOST_REPEATS = 0.15, 0.02
+# Ways of one recording; more would make few recordings speak for all.
+_WAYS_EACH = 4
+_ENCODES = ({"preset": "veryfast", "crf": "16"}, {"preset": "veryfast", "crf": "24"})
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One clip: what was made in it, and where it lies.
+
+    Attributes:
+        path: The clip.
+        facts: `defect`, `way`, `level`, `recording`, `unseen`, `truth` and how it was encoded.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+
+
+def _rng(text: str) -> np.random.Generator:
+    return np.random.default_rng(int(hashlib.sha256(text.encode()).hexdigest()[:12], 16))
+
+
+def moves_throughout(run: Run) -> bool:
+    """Tells whether a run moves all along and repeats hardly a frame."""
+    count = len(run.frames)
+    if count < _LEAST_S * float(run.rate) or run.rate < _LEAST_RATE:
+        return False
+    parts = ((0, count), (count // 4, count // 2), (count // 2, count * 4 // 5))
+    if not all(ways_time.moves(run, *part) for part in parts):
+        return False
+    small = [frame[: run.height : 4, ::4].astype(np.int16) for frame in run.frames]
+    steps = np.array([np.abs(b - a).mean() for a, b in pairwise(small)])
+    return float(np.mean(steps < _REPEAT_RATIO * np.median(steps))) <= _MOST_REPEATS
+
+
+def made(
+    paths: Sequence[Path], defects: Sequence[str], per_way: int, work: Path
+) -> Iterable[Moment]:
+    """Makes clips until each way has so many of seen and of unseen recordings; gives every one.
+
+    What lies in `work` already is not made again.
+    """
+    ways = [(d, w, make) for d in defects for w, make in ways_time.WAYS_OF[d].items()]
+    work.mkdir(parents=True, exist_ok=True)
+    for apart in (False, True):
+        count: dict[tuple[str, str], int] = {}
+        pool = [p for p in paths if is_unseen(p) == apart]
+        for at in _rng(f"moments {apart}").permutation(len(pool)):
+            lacking = [way for way in ways if count.get(way[:2], 0) < per_way]
+            if not lacking:
+                break
+            for moment in _of_recording(pool[at], lacking, work, unseen=apart):
+                key = moment.facts["defect"], moment.facts["way"]
+                count[key] = count.get(key, 0) + 1
+                yield moment
+
+
+def _of_recording(
+    path: Path, ways: Sequence[tuple[str, str, Any]], work: Path, *, unseen: bool
+) -> Iterable[Moment]:
+    note = work / f"{path.stem}.json"
+    if note.exists():
+        for facts in json.loads(note.read_text("utf-8")):
+            yield Moment(work / facts["file"], facts)
+        return
+    rng = _rng(path.name)
+    rows: list[dict[str, Any]] = []
+    run = read(path, int(rng.choice(_HEIGHTS_PX)), LENGTH_S)
+    if moves_throughout(run):
+        drawn = [ways[k] for k in rng.permutation(len(ways))[:_WAYS_EACH]]
+        chosen = [*drawn, ("", "clean", lambda clean, level, rng: (clean, []))]
+        for defect, way, make in chosen:
+            level = int(rng.choice(_LEVELS)) if defect else 0
+            shown, truth = make(run, level, rng)
+            delivered = int(rng.random() < 0.5)
+            file = f"{defect or 'none'}.{way}.{level}.{path.stem}.mp4"
+            encode(shown, work / file, "libx264", _ENCODES[delivered])
+            rows.append(
+                {
+                    **{"file": file, "defect": defect, "way": way, "level": level, "truth": truth},
+                    **{"recording": path.name, "unseen": unseen, "delivered": bool(delivered)},
+                    "height": shown.height,
+                }
+            )
+    note.write_text(json.dumps(rows) + "\n", "utf-8")
+    for facts in rows:
+        yield Moment(work / facts["file"], facts)
+
+
+def judged(moment: Moment, detectors: Sequence[str]) -> dict[str, Any]:
+    """Returns what is true of a clip and what was found in it."""
+    report = analyze(moment.path, detectors=list(detectors))
+    found = [[f.defect, f.start_s, f.end_s, f.evidence.get("seen", "")] for f in report.findings]
+    return {**moment.facts, "found": found}
+
+
+def table(rows: Sequence[dict[str, Any]], defects: Sequence[str]) -> list[str]:
+    """Returns the lines of the table by defect, way and split: recall, F1, others' findings."""
+    out = [
+        "| defect | way | recordings | events found | F1 | clips with another detector's finding |",
+        "|---|---|---|---|---|---|",
+    ]
+    for defect in defects:
+        own = [row for row in rows if row["defect"] == defect]
+        for way in [*sorted({row["way"] for row in own}), "all"]:
+            for unseen in (False, True):
+                part = [r for r in own if way in (r["way"], "all") and r["unseen"] == unseen]
+                if part:
+                    out.append(_line(defect, way, part, unseen=unseen))
+    for unseen in (False, True):
+        clean = [r for r in rows if not r["defect"] and r["unseen"] == unseen]
+        wrong = sum(bool(r["found"]) for r in clean)
+        out.append(
+            f"| none | clean | {_name(unseen=unseen)} | - | - | {wilson(wrong, len(clean))} |"
+        )
+    return out
+
+
+def _name(*, unseen: bool) -> str:
+    return "unseen" if unseen else "seen"
+
+
+def _line(defect: str, way: str, part: Sequence[dict[str, Any]], *, unseen: bool) -> str:
+    hits = true = told = others = 0
+    for row in part:
+        truth = [Interval(*span) for span in row["truth"]]
+        found = [Interval(a, b) for name, a, b, _ in row["found"] if name == defect]
+        hits += len(matched(truth, found))
+        true += len(truth)
+        told += len(found)
+        others += any(name != defect for name, *_ in row["found"])
+    f1 = f"{2 * hits / (true + told):.2f}" if true + told else "-"
+    return (
+        f"| {defect} | {way} | {_name(unseen=unseen)} | {wilson(hits, true)} | {f1} | "
+        f"{wilson(others, len(part))} |"
+    )
+
+
+cv2.setNumThreads(1)
