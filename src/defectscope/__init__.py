@@ -12,15 +12,15 @@ from defectscope.errors import DefectscopeError
 from defectscope.findings import Finding, Interval, Report
 
 if TYPE_CHECKING:
-    from defectscope.analysis import analyze as analyze
     from defectscope.client import Client as Client
+    from defectscope.desk import analyze as analyze
 
 __version__ = "0.1.0"
 
 __all__ = ["Client", "DefectscopeError", "Finding", "Interval", "Report", "__version__", "analyze"]
 
 # Loaded on first use: `import defectscope` must not cost boto3, numpy, torch or av.
-_LAZY = {"Client": "defectscope.client", "analyze": "defectscope.analysis"}
+_LAZY = {"Client": "defectscope.client", "analyze": "defectscope.desk"}
 
 
 def __getattr__(name: str) -> Any:

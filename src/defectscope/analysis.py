@@ -18,8 +18,9 @@ from defectscope.engine.artifacts import tuned
 from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import end_s as end_s_of
-from defectscope.engine.coverage import track_rows
+from defectscope.engine.coverage import facts_of, track_rows
 from defectscope.engine.engine import Progress, decoded_media, measure
+from defectscope.engine.severity_bounds import bounds_set
 from defectscope.engine.tracks import result_of
 from defectscope.errors import InvalidParameterError, MalformedRequestError
 from defectscope.findings import Finding, Report
@@ -232,7 +233,7 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
             curves[name] = result.curves
         described[name] = {
             **_artifact(name, measured.artifacts),
-            "parameters": asdict(by_name[name].params),
+            "parameters": asdict(by_name[name].params) | bounds_set(by_name[name]),
         }
     wall_s = time.perf_counter() - measured.began_s
     return Report(
@@ -254,6 +255,7 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
         },
         measurements=tuple(measured.measurements.values()) if keep_measurements else (),
         stream=stream.to_dict() if keep_measurements else None,
+        facts=facts_of(stream, measured.measurements.get(COVERAGE)),
     )
 
 
@@ -272,7 +274,7 @@ def _asset(stream: StreamInfo, coverage: Measurements | None) -> dict[str, Any]:
     duration_s = stream.duration_s
     if coverage is not None and not stream.declares_length:
         # Nothing in the file says how long it is: what was decoded does, where that is more.
-        duration_s = max(duration_s, end_s_of(coverage))
+        duration_s = max(duration_s, end_s_of(coverage) or 0.0)
     asset: dict[str, Any] = {"uri": stream.uri, "duration_s": round(duration_s, 6)}
     if stream.video is not None:
         video = stream.video

@@ -2,8 +2,8 @@
 
 DefectscopeError
     ├── UsageError                      what was asked for makes no sense          exit 2, HTTP 400
-    │   ├── UnknownDetectorError
-    │   ├── InvalidParameterError
+    │   ├── UnknownDetectorError, InvalidParameterError
+    │   ├── ProfileError                a delivery profile or waiver file is broken
     │   ├── MalformedRequestError       a body, header or JSON record is broken
     │   └── UnsupportedContentTypeError                                            HTTP 415
     ├── MediaError                      the media cannot be judged                 exit 3, HTTP 422
@@ -11,28 +11,21 @@ DefectscopeError
     │   ├── MediaRefusedError           the address is not allowed                 HTTP 400
     │   ├── MediaUnavailableError       its place does not answer; ask again       HTTP 503
     │   ├── MediaTooLargeError          too many bytes                             HTTP 413
-    │   │   ├── BodyTooLargeError       in the request itself
-    │   │   ├── ObjectTooLargeError     behind an address
-    │   │   ├── TooManyPixelsError
-    │   │   ├── MediaTooLongError
-    │   │   └── TooManyStreamsError
+    │   │   ├── BodyTooLargeError, ObjectTooLargeError    in the request, behind an address
+    │   │   └── TooManyPixelsError, MediaTooLongError, TooManyStreamsError
     │   ├── UnreadableMediaError        not media, empty or damaged beyond use
     │   ├── TimeLimitError              judging it takes longer than is allowed
     │   └── CaptionsError               side-car captions that cannot be read
     ├── PluginError                     a detector of another package is unfit     exit 2
     ├── ArtifactError                   weights or kernels that are not the released ones
     ├── EndpointError                   a call to an endpoint failed               exit 4
-    │   ├── EndpointNotFoundError
-    │   ├── AccessDeniedError
-    │   ├── ThrottledError
+    │   ├── EndpointNotFoundError, AccessDeniedError, ThrottledError
     │   ├── TransientEndpointError      a repetition may cure it
-    │   ├── PayloadTooLargeError
+    │   ├── PayloadTooLargeError, EndpointTimeoutError
     │   ├── ModelError                  the container answered with an error
-    │   ├── EndpointTimeoutError
     │   └── JobError                    an asynchronous or transform job failed
-    ├── ServingError                    TorchServe or an archive is broken
-    │   ├── OverloadedError             the worker is busy; ask again              HTTP 503
-    │   └── SettingError                a variable of the container makes no sense
+    ├── ServingError, SettingError      TorchServe, an archive or a variable of it is broken
+    │   └── OverloadedError             the worker is busy; ask again              HTTP 503
     ├── DeployError                     a deployment step failed
     └── LocalError                      SageMaker on this machine failed
 """
@@ -40,6 +33,7 @@ DefectscopeError
 from typing import Any, ClassVar
 
 EXIT_OK, EXIT_FAIL_ON, EXIT_USAGE, EXIT_MEDIA, EXIT_ENDPOINT = range(5)
+EXIT_NOT_JUDGED = 5  # A profile was asked for, and part of it could not be evaluated.
 EXIT_INTERNAL = 70  # Source: sysexits.h, EX_SOFTWARE.
 
 
@@ -83,6 +77,12 @@ class InvalidParameterError(UsageError):
     """A parameter is unknown, of the wrong type or out of its range."""
 
     code = "invalid_parameter"
+
+
+class ProfileError(UsageError):
+    """A delivery profile or a file of waivers cannot be read; the message names the place."""
+
+    code = "bad_profile"
 
 
 class MalformedRequestError(UsageError):

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from importlib import import_module
+from os import PathLike, fspath
 from typing import Any, Literal, cast
 
 from defectscope.errors import MalformedRequestError
 from defectscope.measurements import Measurements
+from defectscope.rows import COLUMNS, html_of, rows_of
+from defectscope.verdicts import AssetVerdict, asset_verdict
 
 SCHEMA = "defectscope/report/1"
 
-Verdict = Literal["pass", "fail", "inconclusive", "not_applicable", "not_judged"]
+Verdict = Literal["pass", "warn", "fail", "inconclusive", "not_applicable", "not_judged"]
 Severity = Literal["minor", "major", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
 # Why a track was not looked at although it could have been.
@@ -68,6 +72,7 @@ class Finding:
         confidence: Calibrated probability, 0 to 1, that this is a defect.
         severity: `minor`, `major` or `critical`, by the detector's rules.
         evidence: The measured quantities behind it; names carry their units.
+        waiver: Who accepted it, why and until when; None where nobody did.
     """
 
     detector: str
@@ -82,6 +87,7 @@ class Finding:
     start_timecode: str | None = None
     end_timecode: str | None = None
     track: int | None = None
+    waiver: Mapping[str, Any] | None = None
 
     @property
     def interval(self) -> Interval:
@@ -132,6 +138,9 @@ class Report:
             were judged, or why it was not.
         measurements: Present only where they were asked for; see `Measurements`.
         stream: With measurements, the stream facts that merging needs; opaque to callers.
+        facts: What the container states, by name: codec, raster, rate, colours, labels, ...
+        profile: `id`, `title`, `edition` and `sha256` of the delivery profile; None without one.
+        rules: What came of each rule of the profile.
     """
 
     asset: Mapping[str, Any]
@@ -143,11 +152,32 @@ class Report:
     measurements: tuple[Measurements, ...] = ()
     stream: Mapping[str, Any] | None = None
     tracks: tuple[Mapping[str, Any], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    profile: Mapping[str, Any] | None = None
+    rules: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def verdict(self) -> AssetVerdict:
+        """The asset's verdict: `pass`, `warn`, `fail` or `not_judged`."""
+        return self._verdict_and_reason()[0]
+
+    @property
+    def reason(self) -> str:
+        """What decided the verdict, in a few words; empty for a plain pass."""
+        return self._verdict_and_reason()[1]
+
+    def _verdict_and_reason(self) -> tuple[AssetVerdict, str]:
+        return asset_verdict(self.verdicts, self.rules if self.profile is not None else None)
 
     def to_dict(self) -> dict[str, Any]:
         """Gives the report as `report.json`'s object."""
         out: dict[str, Any] = {
             "schema": SCHEMA,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "profile": None if self.profile is None else dict(self.profile),
+            "rules": [dict(rule) for rule in self.rules],
+            "facts": dict(self.facts),
             "asset": dict(self.asset),
             "tracks": [dict(track) for track in self.tracks],
             "findings": [_drop_none(asdict(finding)) for finding in self.findings],
@@ -201,9 +231,51 @@ class Report:
                 measurements=tuple(Measurements.from_dict(m) for m in body.get("measurements", ())),
                 stream=body.get("stream"),
                 tracks=tuple(dict(track) for track in body.get("tracks", ())),
+                facts=dict(body.get("facts", {})),
+                profile=body.get("profile"),
+                rules=tuple(dict(rule) for rule in body.get("rules", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedRequestError(f"the report is damaged: {error}") from None
+
+    @staticmethod
+    def from_json(text: str | bytes) -> Report:
+        """Reads a report's JSON text.
+
+        Raises:
+            MalformedRequestError: It is not JSON, or not a report of this schema.
+        """
+        try:
+            return Report.from_dict(json.loads(text))
+        except ValueError:
+            raise MalformedRequestError("this is not JSON") from None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Gives a flat row for each finding: where, what, how sure, and which rules it breaks."""
+        return rows_of(self)
+
+    def to_dataframe(self) -> Any:
+        """Gives the rows as a pandas DataFrame; pandas must be installed."""
+        return import_module("pandas").DataFrame(self.rows(), columns=list(COLUMNS))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Writes the report; the suffix says as what: .json, .html, .csv, .jsonl, .edl, .ale, ...
+
+        All but .json need the `engine` extra.
+
+        Raises:
+            InvalidParameterError: Nothing is written under that suffix, or not there.
+        """
+        if not fspath(path).endswith(".json"):
+            # Above this layer: the client reads reports without drawing them.
+            import_module("defectscope.report.saving").save(self, path)
+            return
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.to_json(indent=2) + "\n")
+
+    def _repr_html_(self) -> str:
+        """Gives what a notebook shows."""
+        return html_of(self)
 
     def worst_severity(self) -> Severity | None:
         """Gives the highest severity among the findings, None when there are none."""

@@ -66,8 +66,8 @@ def test_one_bad_medium_does_not_stop_the_others(
         *("--json", str(folder)),
     )
     assert status == 3
-    assert [p.name for p in folder.iterdir()] == ["impaired.mp4.json"]
-    assert err.count("\n") == 1
+    assert {p.name for p in folder.iterdir()} == {"impaired.mp4.json", "index.html"}
+    assert err.count("error[") == 1
     assert err.startswith("defectscope: error[unreadable_media]: ")
 
 
@@ -145,3 +145,46 @@ def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "exit status" in out
     assert "defectscope analyze film.mp4" in out
+
+
+def test_files_of_one_name_keep_their_folders_and_are_resumed(
+    impaired_clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one/a.mp4", "two/a.mp4"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        (tmp_path / "in" / name).write_bytes(impaired_clip.read_bytes())
+    out = tmp_path / "out"
+    line = ("analyze", str(tmp_path / "in"), "--recursive", "--detectors", "freeze")
+    line += ("--json", str(out), "--csv", str(tmp_path / "all.csv"), "--resume")
+    status, said, _ = run(capsys, *line)
+    assert status == 0
+    assert "2 files: 2 FAIL; 2 findings" in said
+    assert sorted(p.relative_to(out).as_posix() for p in out.rglob("*.*")) == [
+        *("index.html", "one/a.mp4.json", "two/a.mp4.json")
+    ]
+    assert (tmp_path / "all.csv").read_text().count("freeze,freeze") == 2
+    before = (out / "one" / "a.mp4.json").stat().st_mtime_ns
+    status, said, err = run(capsys, *line)
+    assert "2 files: 2 FAIL; 2 findings" in said
+    assert "wrote " + str(out / "one") not in err
+    assert (out / "one" / "a.mp4.json").stat().st_mtime_ns == before
+
+
+def test_outputs_are_tried_before_anything_is_analyzed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    status, _, err = run(
+        capsys, "analyze", str(tmp_path / "file"), "--csv", str(tmp_path / "file" / "a.csv")
+    )
+    assert status == 2
+    assert "unreadable_media" not in err
+    status, _, err = run(capsys, "analyze", "a.mov", "--markers", "a.docx")
+    assert status == 2
+    assert ".ale" in err
+
+
+def test_what_an_endpoint_cannot_do_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (("--workers", "2"), ("--waivers", "w.toml")):
+        status, _, err = run(capsys, "analyze", "a.mov", "--endpoint", "e", *option)
+        assert (status, option[0] in err) == (2, True)

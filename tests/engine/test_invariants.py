@@ -48,7 +48,7 @@ def test_every_detector_measures_and_finds_its_defect(name: str, subjects: Subje
     subject = subjects[name]
     assert row_count(subject.whole) > 0
     assert subject.findings
-    assert subject.report.verdicts[name]["verdict"] == "fail"
+    assert subject.report.verdicts[name]["verdict"] in ("warn", "fail")
 
 
 @pytest.mark.parametrize("name", names())

@@ -24,6 +24,13 @@ def complain(error: DefectscopeError, about: str | None = None) -> int:
     return error.exit_code
 
 
+def complain_of(code: str, message: str, about: str) -> None:
+    """Writes an error that was raised elsewhere, as in a process of its own."""
+    said = " ".join(message.split())
+    where = "" if about in said else f"{about}: "
+    sys.stderr.write(f"defectscope: error[{code}]: {where}{said}\n")
+
+
 def diagnose(error: Exception, about: str | None = None) -> int:
     """Saves what is needed to mend a fault of this program; gives the exit status it stands for.
 

@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         local,
         mezzanine,
         monitor,
+        profiles,
         render,
         report,
         simulate,
@@ -67,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in (
         analyze,
+        profiles,
         compare,
         detectors,
         simulate,

@@ -26,6 +26,7 @@ from defectscope.engine.artifacts import (
 )
 from defectscope.engine.contracts import Detector, Tuned
 from defectscope.engine.plugins import discovered
+from defectscope.engine.severity_bounds import with_bounds
 from defectscope.errors import (
     ArtifactError,
     InvalidParameterError,
@@ -139,7 +140,9 @@ def load(
     if not parameters:
         assert artifact.folder is not None
         return _plain(name, artifact.folder, artifact.own, artifact.sha256)
-    return _made(name, artifact, overridden(kind.Params(), parameters))
+    bounds = {key: value for key, value in parameters.items() if key.startswith("severity.")}
+    others = {key: value for key, value in parameters.items() if key not in bounds}
+    return _made(name, with_bounds(artifact, bounds), overridden(kind.Params(), others))
 
 
 def _made(name: str, artifact: Tuned, params: Any = None) -> Detector:

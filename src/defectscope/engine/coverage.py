@@ -123,7 +123,28 @@ def units_of(coverage: Measurements, tracks: set[int]) -> int:
     )
 
 
-def end_s(coverage: Measurements) -> float:
-    """Gives when the last track ended, seconds."""
-    ends = [max(table.columns["until"]) for table in coverage.tables.values() if len(table)]
-    return max(ends, default=0) / _TICKS_HZ
+def end_s(coverage: Measurements, track: int | None = None) -> float | None:
+    """Gives when a track ended, or the last of all, in seconds; None where nothing was decoded."""
+    ends = [
+        max(table.columns["until"])
+        for name, table in coverage.tables.items()
+        if len(table) and track in (None, int(name.removeprefix("track")))
+    ]
+    return max(ends) / _TICKS_HZ if ends else None
+
+
+def facts_of(stream: StreamInfo, coverage: Measurements | None) -> dict[str, Any]:
+    """Returns what the container states, and how far the sound's end is from the frames' end.
+
+    Args:
+        stream: Facts of the asset.
+        coverage: What was decoded; None where no detector ran.
+    """
+    facts = dict(stream.facts)
+    video, sounds = stream.video, stream.sounds
+    if coverage is None or video is None or stream.video_track is None or not sounds:
+        return facts
+    shown, heard = end_s(coverage, stream.video_track), end_s(coverage, sounds[0].tracks[0])
+    if shown is not None and heard is not None:
+        facts["length_difference_frames"] = round((heard - shown) * float(video.frame_rate), 3)
+    return facts

@@ -100,6 +100,9 @@ def result_of(
             return DetectorResult("not_judged", reason="the file's index is missing")
         return DetectorResult("not_applicable")
     result = decide_tracks(detector, measured[detector.name], stream)
+    if result.verdict == "fail" and all(f.severity == "minor" for f in result.findings):
+        # Something to look at, not something to refuse.
+        result = replace(result, verdict="warn")
     coverage = measured.get(COVERAGE)
     if coverage is None or stream.cut_short or result.findings:
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,7 @@ from av.stream import Disposition
 
 from defectscope.errors import InvalidParameterError, TooManyPixelsError
 from defectscope.media.captions.picture_data import carries_captions
+from defectscope.media.facts import container_facts
 from defectscope.media.lengths import declares_length
 from defectscope.media.limits import Limits
 from defectscope.media.listing import codec_names, is_cover, is_decodable
@@ -260,6 +261,7 @@ def _described(
         video_track=main,
         declares_length=stated,
     )
+    info = replace(info, facts=container_facts(container, info, first))
     return Probed(info, origin_s, untimed)
 
 

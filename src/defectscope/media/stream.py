@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from defectscope.errors import MalformedRequestError
@@ -40,6 +40,7 @@ class StreamInfo:
         video_track: Track index of `video`.
         declares_length: The container's header states how long it is; else lengths are estimates.
         cut_short: What is missing, where the file is too damaged to be demuxed.
+        facts: What the container states, as a report shows it; see `media/facts.py`.
     """
 
     uri: str
@@ -60,6 +61,7 @@ class StreamInfo:
     video_track: int | None = None
     declares_length: bool = True
     cut_short: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def with_sound(self, sound: Sound) -> StreamInfo:
         """Gives the facts as one who hears another sound has them: that sound alone."""
@@ -95,6 +97,7 @@ class StreamInfo:
         out["tracks"] = [asdict(track) for track in self.tracks]
         out["sounds"] = [sound.to_dict() for sound in self.sounds]
         out["views"] = [view.to_dict() for view in self.views]
+        out["facts"] = dict(self.facts)
         if self.start_timecode is not None:
             out["start_timecode"] = str(self.start_timecode)
         return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from defectscope.findings import SEVERITIES, Finding, Report
+from defectscope.report.rules import rules_table, verdict_line
+from defectscope.report.text import clean
 from defectscope.report.units import format_number, format_quantity, label_and_unit
 
 _STYLES = {
+    "warn": "yellow",
     "critical": "bold red",
     "major": "yellow",
     "minor": "cyan",
@@ -26,17 +28,22 @@ _STYLES = {
     "not_judged": "magenta",
     "not_applicable": "dim",
 }
-_VERDICTS = ("fail", "inconclusive", "not_judged", "pass", "not_applicable")
-_MARKS = {"fail": "✗", "inconclusive": "?", "not_judged": "○", "pass": "✓", "not_applicable": "–"}
+_VERDICTS = ("fail", "warn", "inconclusive", "not_judged", "pass", "not_applicable")
+_MARKS = {
+    "fail": "✗",
+    "warn": "!",
+    "inconclusive": "?",
+    "not_judged": "○",
+    "pass": "✓",
+    "not_applicable": "–",
+}
 _PLAIN_MARKS = {
-    "fail": "x", "inconclusive": "?", "not_judged": "o", "pass": "+", "not_applicable": "-"
+    "fail": "x", "warn": "!", "inconclusive": "?", "not_judged": "o", "pass": "+",
+    "not_applicable": "-",
 }  # fmt: skip
 # Wider than any line we print: a file or pipe must not be cut to the 80 columns of no terminal.
 _PIPE_WIDTH = 400
 _EVIDENCE_SHOWN = 3
-# Unicode categories that act on a terminal instead of showing: controls, format marks such as
-# bidirectional overrides, surrogates, line and paragraph separators.
-_UNPRINTED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _NARROW_COLUMNS = 100
 
 
@@ -55,7 +62,9 @@ def print_report(report: Report, console: Console | None = None, *, limit: int =
     plain = not console.is_terminal
     unicode = (console.encoding or "utf-8").lower().startswith("utf")
     shown = _most_severe(report.findings, limit)
-    parts: list[RenderableType] = [_heading(report)]
+    parts: list[RenderableType] = [_heading(report), verdict_line(report)]
+    if report.rules:
+        parts.append(rules_table(report, _MARKS if unicode else _PLAIN_MARKS, plain=plain))
     if shown:
         parts.append(_findings_table(shown, console.width, plain=plain))
     hidden = len(report.findings) - len(shown)
@@ -109,8 +118,8 @@ def _heading(report: Report) -> Text:
     if timing.get("realtime_factor"):
         facts.append(f"judged at {timing['realtime_factor']:.1f}x real time")
     heading = Text()
-    heading.append(_clean(str(asset.get("uri", ""))), style="bold")
-    heading.append("  " + _clean(", ".join(fact for fact in facts if fact)), style="dim")
+    heading.append(clean(str(asset.get("uri", ""))), style="bold")
+    heading.append("  " + clean(", ".join(fact for fact in facts if fact)), style="dim")
     heading.append("\n")
     counts = Counter(finding.severity for finding in report.findings)
     if not counts:
@@ -143,16 +152,16 @@ def _findings_table(findings: Sequence[Finding], width: int, *, plain: bool) -> 
         table.add_column("Evidence", overflow="ellipsis", no_wrap=True, ratio=None if plain else 1)
     for finding in findings:
         style = _STYLES[finding.severity]
-        defect = _clean(finding.defect)
+        defect = clean(finding.defect)
         if finding.defect != finding.detector and not narrow:
-            defect = f"{defect} ({_clean(finding.detector)})"
+            defect = f"{defect} ({clean(finding.detector)})"
         if finding.track is not None:
             defect = f"{defect} track {finding.track}"
         cells = [
             Text(finding.severity, style=style),
             Text(defect),
-            Text(_clean(finding.start_timecode or _clock(finding.start_s))),
-            Text(_clean(finding.end_timecode or _clock(finding.end_s))),
+            Text(clean(finding.start_timecode or _clock(finding.start_s))),
+            Text(clean(finding.end_timecode or _clock(finding.end_s))),
             Text(_length(finding.end_s - finding.start_s)),
             Text(f"{finding.confidence:.2f}"),
         ]
@@ -180,11 +189,11 @@ def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) ->
     for verdict, names in grouped.items():
         for name in names:
             peaks: Mapping[str, float] = report.verdicts[name].get("peak_score", {})
-            reason = _clean(str(report.verdicts[name].get("reason", "")))
+            reason = clean(str(report.verdicts[name].get("reason", "")))
             said = f"{marks.get(verdict, '?')} {verdict.replace('_', ' ')}"
             table.add_row(
-                Text(_clean(name)),
-                Text(_clean(said), style=_STYLES.get(verdict, "")),
+                Text(clean(name)),
+                Text(clean(said), style=_STYLES.get(verdict, "")),
                 Text(str(counts[name]) if counts[name] else ""),
                 Text(reason or _peaks(name, peaks), style="dim"),
             )
@@ -210,11 +219,11 @@ def _tracks_table(report: Report, *, plain: bool) -> Table:
             said += f", {track['layout']}"
         table.add_row(
             Text(str(track.get("index", ""))),
-            Text(_clean(str(track.get("medium", "")))),
-            Text(_clean(str(track.get("codec", "")))),
+            Text(clean(str(track.get("medium", "")))),
+            Text(clean(str(track.get("codec", "")))),
             *(Text("" if value is None else _length(float(value))) for value in lengths),
             Text(
-                _clean(said if judged else f"not judged: {track.get('reason', '')}"),
+                clean(said if judged else f"not judged: {track.get('reason', '')}"),
                 style="dim" if judged else "magenta",
             ),
         )
@@ -230,17 +239,12 @@ def _peaks(detector: str, peaks: Mapping[str, float]) -> str:
             continue
         label, unit = label_and_unit(name)
         said.append(f"{label} {format_number(value)} {unit}".strip())
-    return _clean(", ".join(said))
+    return clean(", ".join(said))
 
 
 def _evidence(evidence: Mapping[str, Any]) -> str:
     scalars = (format_quantity(name, value) for name, value in evidence.items())
-    return _clean(", ".join([text for text in scalars if text][:_EVIDENCE_SHOWN]))
-
-
-def _clean(text: str) -> str:
-    """File names come from anywhere: nothing in them may move the cursor or change colours."""
-    return "".join("\ufffd" if unicodedata.category(c) in _UNPRINTED else c for c in text)
+    return clean(", ".join([text for text in scalars if text][:_EVIDENCE_SHOWN]))
 
 
 def _clock(time_s: float) -> str:

@@ -27,6 +27,7 @@ from defectscope.media.ranged import RangedFile
 from defectscope.media.s3 import open_object
 from defectscope.media.sidecar import read_captions
 from defectscope.media.source import resolve
+from defectscope.profiles import parameters_with, shipped_profile
 from defectscope.serving.codec import AnalysisRequest
 from defectscope.serving.policy import S3Address, allowed_address
 from defectscope.serving.settings import ServingSettings
@@ -152,7 +153,10 @@ def open_asset(
         # Before anything is fetched, so that no request is half carried out.
         if uri is not None:
             allowed_address(uri, settings)
-    detectors = load_all(names, request.parameters)
+    parameters: Mapping[str, Mapping[str, Any]] = request.parameters
+    if request.profile is not None:
+        parameters = parameters_with(shipped_profile(request.profile), parameters, names)
+    detectors = load_all(names, parameters)
     opened = contextlib.ExitStack()
     if request.merge is not None:
         return OpenAsset(request, detectors, opened, None, None, deadline_s)

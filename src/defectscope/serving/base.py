@@ -22,6 +22,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from defectscope.analysis import MeasuredAsset
 from defectscope.detectors import load
 from defectscope.errors import DefectscopeError, OverloadedError, ServingError
+from defectscope.findings import Report
+from defectscope.profiles import apply_profile, shipped_profile
 from defectscope.serving.assets import OpenAsset
 from defectscope.serving.codec import (
     JSON,
@@ -29,6 +31,7 @@ from defectscope.serving.codec import (
     AnalysisRequest,
     HttpAnswer,
     encode_error,
+    encode_report,
     is_lines,
     read_line,
     read_request,
@@ -120,6 +123,10 @@ class Handler(Generic[Opened, Result]):
         """
         raise TypeError("a kind of handler says what its answers are")
 
+    def finish(self, answer: dict[str, Any], request: AnalysisRequest, /) -> dict[str, Any]:
+        """Returns the answer with what every handler of its kind adds."""
+        return answer
+
     def load_models(self) -> None:
         """Loads what requests will need, when the worker starts."""
 
@@ -205,7 +212,7 @@ class Handler(Generic[Opened, Result]):
             try:
                 with contextlib.closing(self.preprocess(request)) as asset:
                     result = self.inference(asset)
-                answer = self.postprocess(result, request)
+                answer = self.finish(self.postprocess(result, request), request)
                 text = to_text(answer)
             finally:
                 self._streams.release()
@@ -228,6 +235,13 @@ class DetectorHandler(Handler[OpenAsset, MeasuredAsset]):
         """
         if status != 200 or set(answer.get("verdicts", {})) != set(self.serves):
             raise ServingError(f"answered with {status}: {to_text(answer)[:400]}")
+
+    def finish(self, answer: dict[str, Any], request: AnalysisRequest, /) -> dict[str, Any]:
+        """Returns the report held against the profile that the request names."""
+        if request.profile is None:
+            return answer
+        held = apply_profile(Report.from_dict(answer), shipped_profile(request.profile))
+        return encode_report(held, request.id)
 
     def load_models(self) -> None:
         """Loads the detectors with their weights."""

@@ -31,6 +31,7 @@ _LINES = frozenset({JSON_LINES, "application/x-jsonlines", "application/x-ndjson
 _MEDIA = frozenset(
     {"application/octet-stream", "application/mxf", "application/mp4", "binary/octet-stream"}
 )
+_WITH_MERGE = {"merge", "id", "profile", "measurements"}
 
 Body = bytes | bytearray | str | Path | None
 """What a request carries: bytes, text, or the file that holds them."""
@@ -51,6 +52,7 @@ class AnalysisRequest:
         audio_layout: Which channels of the sound tracks are heard together; None guesses.
         program: Number of the programme of a transport stream; None takes the picture's.
         id: The caller's own name for the record, given back with the answer.
+        profile: Name of a delivery profile that ships.
         measurements: Whether the report carries what merging needs.
         merge: Reports of consecutive segments, with measurements.
     """
@@ -65,6 +67,7 @@ class AnalysisRequest:
     audio_layout: str | None = None
     program: int | None = None
     id: str | None = None
+    profile: str | None = None
     measurements: bool = False
     merge: tuple[Mapping[str, Any], ...] | None = None
 
@@ -230,8 +233,8 @@ def _record(data: Any, media: bytes | Path | None = None) -> AnalysisRequest:
         raise MalformedRequestError("a record needs either uri or merge")
     if media is not None and not _size_of(media):
         raise MalformedRequestError("the body is empty")
-    if request.merge is not None and set(values) - {"merge", "id", "measurements"}:
-        raise MalformedRequestError("merge goes with id and measurements only")
+    if request.merge is not None and set(values) - _WITH_MERGE:
+        raise MalformedRequestError("merge goes with id, profile and measurements only")
     if request.end_s is not None and request.end_s <= (request.start_s or 0.0):
         raise MalformedRequestError("end_s must lie after start_s")
     return request
@@ -247,6 +250,7 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "audio_layout": fields.text,
     "program": fields.number,
     "id": fields.identifier,
+    "profile": fields.text,
     "measurements": fields.flag,
     "merge": fields.parts,
 }

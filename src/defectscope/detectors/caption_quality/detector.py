@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar
 
 import numpy as np
 
 from defectscope.detectors.caption_quality import rules
 from defectscope.detectors.caption_quality.picture import bytes_table, picture_tracks
-from defectscope.detectors.caption_quality.speech import (
-    BLOCKS_HZ,
-    Series,
-    SpeechMeter,
-    shown,
-    to_dbfs,
-)
+from defectscope.detectors.caption_quality.speech import shown
 from defectscope.detectors.caption_quality.timing import timing_breaks
 from defectscope.detectors.caption_quality.track import (
     EMPTY,
@@ -35,7 +28,8 @@ from defectscope.media.captions.picture_data import CaptionBytes, track_name
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
-from defectscope.temporal.tables import TableBuilder, column
+from defectscope.temporal.speech_levels import BLOCKS_HZ, Series, SpeechMeter, to_dbfs
+from defectscope.temporal.tables import column
 
 # One file can break one rule a million times; nobody reads more of them than this.
 _MAX_FINDINGS = 200
@@ -231,17 +225,12 @@ class CaptionQualityAnalysis:
         """Gives the cues and bytes of all tracks, faults, and levels by block."""
         side = () if self._captions is None else self._captions.cues
         cues, left_out = cue_table((*side, *self._cues), self._latest)
-        builder = TableBuilder(
-            Fraction(BLOCKS_HZ), block=np.int64, level=np.uint8, softest=np.uint8
-        )
-        for first, level, softest in self._meter.rows if self._meter is not None else ():
-            block = np.arange(first, first + len(level))
-            builder.add(block=block, level=level, softest=softest)
+        meter = self._meter or SpeechMeter(BLOCKS_HZ, ("FC",))  # one that heard nothing
         tables = {
             "cues": cues,
             "bytes": bytes_table(self._bytes),
             "extent": extent_table(self._captions, self._duration_s),
             "faults": fault_table(self._captions, left_out),
-            "speech": builder.table(),
+            "speech": meter.table(),
         }
         return Measurements("caption_quality", tables)

@@ -8,16 +8,10 @@ from itertools import combinations
 import numpy as np
 
 from defectscope.detectors.caption_quality.rules import Break
-from defectscope.detectors.caption_quality.speech import (
-    BLOCKS_HZ,
-    Fit,
-    Series,
-    activity,
-    delays,
-    shown,
-)
+from defectscope.detectors.caption_quality.speech import Fit, activity, delays, shown
 from defectscope.detectors.caption_quality.track import Track
 from defectscope.temporal.spans import bridge, runs
+from defectscope.temporal.speech_levels import BLOCKS_HZ, Series
 
 # Fewer cues can agree with anything.
 _MIN_CUES = 5

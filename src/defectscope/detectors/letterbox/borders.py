@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,21 @@ def contrasts(
         np.where(found & (start > 0), step(start, 1), 0.0),
         np.where(found & (end > 0), step(lines - 1 - end, -1), 0.0),
     )
+
+
+def asymmetry_px(
+    sides: NDArray[np.int64],
+    edges: NDArray[np.float64],
+    dark: NDArray[np.float64],
+    thresholds: Mapping[str, float],
+) -> float:
+    """Returns how much thicker one bar is than the one opposite, over lit frames.
+
+    Bars that differ are no pair and no letterbox to the detector: this takes single ones too.
+    """
+    lit = dark <= thresholds["dark_inside_share"]
+    if not lit.any():
+        return 0.0
+    bars = np.where(edges >= thresholds["edge_code"], sides, 0)[lit]
+    middle = np.median(bars, axis=0)
+    return float(max(abs(middle[0] - middle[1]), abs(middle[2] - middle[3])))

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.letterbox.borders import borders, contrasts, dim_lines
+from defectscope.detectors.letterbox.borders import asymmetry_px, borders, contrasts, dim_lines
 from defectscope.detectors.letterbox.shapes import Stretch, alike, settled, stretches, usual
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -102,7 +102,10 @@ class Letterbox:
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(findings),
-            peak_score={"letterbox": max((f.confidence for f in findings), default=0.0)},
+            peak_score={
+                "letterbox": max((f.confidence for f in findings), default=0.0),
+                "bar_asymmetry_px": asymmetry_px(sides, edges, dark, self.tuned.thresholds),
+            },
             curves={"letterbox": curve(starts_s, inactive)},
         )
 
@@ -202,10 +205,7 @@ def _veiled(
     normal: tuple[int, ...],
     tolerance_px: tuple[float, ...],
 ) -> bool:
-    """Tells whether the usual bars are still there, under noise or smear, though not black.
-
-    Lines there are dark on average, and those of the picture next to them are not.
-    """
+    """Tells whether the usual bars are still there, dark on average under noise, not black."""
     lines = np.median(dim_px[each.first : each.last], axis=0).tolist()
     return all(
         not usual_px or usual_px / 2 <= px <= usual_px + tolerance

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from defectscope.detectors.loudness import gating
+from defectscope.detectors.loudness.dialogue import dialogue
 from defectscope.detectors.loudness.meter import BLOCKS_HZ, Meter
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -16,6 +17,7 @@ from defectscope.findings import DetectorResult, Finding
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, runs
+from defectscope.temporal.speech_levels import SpeechMeter
 from defectscope.temporal.tables import TableBuilder, column, times_s
 
 
@@ -28,7 +30,8 @@ class Params:
         tolerance_lu: Allowed deviation either way. Source: EBU R 128, 0.5 LU; 1.0 LU where hitting
             the target exactly is not practicable, as in live programmes, which a stream may be.
         max_true_peak_dbtp: Highest true peak allowed. Source: EBU R 128, -1 dBTP.
-        min_programme_s: Programme loudness of shorter sound is measured and not judged, seconds.
+        min_programme_s: Programme loudness of shorter sound is measured; where it is off the
+            target the verdict is `inconclusive`, seconds. A profile sets it to 0.
         join_peaks_s: Overs closer than this are one occurrence, seconds.
     """
 
@@ -76,12 +79,18 @@ class Loudness:
             "max_momentary_lufs": round(float(gating.lufs(column(table, "momentary")).max()), 2),
             "max_true_peak_dbtp": round(float(peak_db.max()), 2),
         }
+        spoken_lufs, share = dialogue(measurements.tables["speech"], column(table, "block"), energy)
+        measured["dialogue_share"] = round(share, 4)
+        if share > 0:
+            measured["dialogue_lufs"] = round(spoken_lufs, 2)
         if len(short):
             measured["max_short_term_lufs"] = round(float(gating.lufs(short).max()), 2)
         findings: list[Finding] = []
         off = programme - self.params.target_lufs
-        judged = end_s - float(starts_s[0]) >= self.params.min_programme_s - block_s
-        if judged and programme > gating.SILENCE_LUFS and abs(off) > self.params.tolerance_lu:
+        length_s = end_s - float(starts_s[0])
+        long_enough = length_s >= self.params.min_programme_s - block_s
+        missed = programme > gating.SILENCE_LUFS and abs(off) > self.params.tolerance_lu
+        if long_enough and missed:
             evidence = {**measured, "deviation_lu": round(off, 2)}
             findings.append(self._finding("loudness", float(starts_s[0]), end_s, evidence))
         overs = runs(peak_db > self.params.max_true_peak_dbtp)
@@ -93,9 +102,16 @@ class Loudness:
             }
             start, end = float(starts_s[first]), float(starts_s[last - 1] + block_s)
             findings.append(self._finding("true_peak", start, end, evidence))
+        unsure = missed and not long_enough and not findings
         return DetectorResult(
-            verdict="fail" if findings else "pass",
+            verdict="fail" if findings else "inconclusive" if unsure else "pass",
             findings=tuple(findings),
+            reason=(
+                f"{programme:.1f} LUFS over {length_s:.1f} s; programme loudness is held against "
+                f"the target from {self.params.min_programme_s:g} s on"
+                if unsure
+                else ""
+            ),
             peak_score=measured,
             curves={
                 "loudness": curve(starts_s[: len(windows)], gating.lufs(windows)),
@@ -124,6 +140,7 @@ class LoudnessAnalysis:
         audio = stream.audio
         assert audio is not None
         self._meter = Meter(audio.rate_hz, audio.channels)
+        self._speech = SpeechMeter(audio.rate_hz, audio.channels)
         self._table = TableBuilder(
             Fraction(BLOCKS_HZ),
             block=np.int64,
@@ -137,6 +154,7 @@ class LoudnessAnalysis:
         """Takes the next runs of sound."""
         for run in chunk.audio:
             self._meter.push(run.start, run.data)
+            self._speech.push(run.start, run.data)
         if self._meter.rows:
             block, energy, momentary, sample_peak, true_peak = zip(*self._meter.rows, strict=True)
             self._table.add(
@@ -153,5 +171,7 @@ class LoudnessAnalysis:
         return Measurements("loudness", {"blocks": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives energies and peaks by block."""
-        return Measurements("loudness", {"blocks": self._table.table()})
+        """Gives energies, peaks and levels of speech by block."""
+        return Measurements(
+            "loudness", {"blocks": self._table.table(), "speech": self._speech.table()}
+        )
