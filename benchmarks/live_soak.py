@@ -29,8 +29,8 @@ SECOND_LANGUAGE_PID = 258
 QUIET_S = 112.0
 
 
-def network_faults(loop_s: float, seconds: float) -> list[Fault]:
-    """Returns one fault in every second loop, kind after kind."""
+def network_faults(every_s: float, seconds: float) -> list[Fault]:
+    """Returns one fault in every so many seconds, kind after kind."""
     kinds: list[tuple[Any, float, float]] = [
         ("loss", 15.0, 0.001),
         ("outage", 5.0, 0.0),
@@ -40,9 +40,9 @@ def network_faults(loop_s: float, seconds: float) -> list[Fault]:
         ("clock_step", 1e9, -30.0),
     ]
     found = []
-    for loop in range(int(seconds // loop_s)):
+    for loop in range(int(seconds // every_s)):
         kind, length_s, amount = kinds[loop % len(kinds)]
-        at_s = loop * loop_s + QUIET_S
+        at_s = loop * every_s + QUIET_S * every_s / 144.0
         if at_s + 40.0 < seconds:
             found.append(Fault(kind, at_s, length_s, amount))
     return found
@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--groups", type=int, default=2)
+    parser.add_argument("--every", type=float, help="seconds between faults on the way")
     parser.add_argument("--first-port", type=int, default=FIRST_PORT)
     a = parser.parse_args()
     a.out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +112,7 @@ def main() -> None:
         toml += f'[[channel]]\nname = "{name}"\nurl = "udp://127.0.0.1:{port}"\n\n'
         control = name == "control"
         # Each channel is broken at other times, so that they do not all decide at once.
-        faults = [] if control else network_faults(loop_s, seconds)
+        faults = [] if control else network_faults(a.every or loop_s, seconds)
         path, length_s = (a.clean, clean_s) if control else (a.faulty, loop_s)
         jobs.append((name, str(path), length_s, faults, port))
     config = a.out / "channels.toml"

@@ -9,7 +9,6 @@ import pytest
 from defectscope.monitor.channel import Channel
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.events import as_line, schema
-from defectscope.monitor.receiver import Address
 from defectscope.monitor.sender import Sender, Stream
 
 Streams = Callable[..., bytes]
@@ -21,7 +20,7 @@ def test_black_is_alarmed_and_cleared(streams: Streams, events: Any) -> None:
     seconds = 30 * UNIT_S
     data = streams(seconds, black=(4.0, 6.0))
     config = ChannelConfig("one", "udp://127.0.0.1:0", detectors=("black_frames",))
-    channel = Channel(config, Address("127.0.0.1", 0), events)
+    channel = Channel(config, events)
     sender = Sender(Stream(data, seconds), ("127.0.0.1", channel.port), speed=6.0)
     channel.start()
     sender.start()

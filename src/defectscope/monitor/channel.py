@@ -15,9 +15,10 @@ from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.channel_facts import detectors_of, formats, loudness_of, restored
 from defectscope.monitor.events import Clock, event_of
+from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.inlet import Inlet
 from defectscope.monitor.overload import HEARTBEAT, NAMES, SKIPPED, Ladder
-from defectscope.monitor.receiver import Address, UdpReceiver
+from defectscope.monitor.receiver import UdpReceiver
 from defectscope.monitor.session import Decision, Session
 from defectscope.monitor.transport import TransportAnalyzer
 from defectscope.monitor.transport_watch import DETECTOR, TransportWatch
@@ -50,7 +51,6 @@ class Channel:
     def __init__(
         self,
         config: ChannelConfig,
-        address: Address,
         emit: Emit,
         *,
         begun_wall_s: float | None = None,
@@ -60,7 +60,6 @@ class Channel:
 
         Args:
             config: What is watched.
-            address: Where its datagrams come.
             emit: Takes events.
             begun_wall_s: When the channel was first watched, seconds since 1970: its programme's
                 time is counted from there. None for now.
@@ -75,7 +74,7 @@ class Channel:
         self._detectors = detectors_of(config)
         self._alarms = AlarmBook(PATIENCE | dict(config.patience), self._told)
         self._inlet = Inlet(idle_s=config.idle_s)
-        self._receiver = UdpReceiver(address, self._received)
+        self._feeder = feeder_of(config.url, config.name, self._received)
         self.transport = TransportAnalyzer()
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
         self._ladder = Ladder()
@@ -95,19 +94,19 @@ class Channel:
 
     @property
     def port(self) -> int:
-        """The port that it receives on."""
-        return self._receiver.port
+        """The port that it receives on, 0 where it has none."""
+        return self._feeder.port if isinstance(self._feeder, UdpReceiver) else 0
 
     def start(self) -> None:
         """Begins to watch."""
         self._watch.arrived(time.monotonic() + _OPENING_S)
-        self._receiver.start()
+        self._feeder.start()
         self._thread.start()
 
     def close(self) -> None:
         """Ends it; alarms that are open stay so."""
         self._stopped.set()
-        self._receiver.close()
+        self._feeder.close()
         self._inlet.close()
         self._arrived.set()
         if self._thread.is_alive():

@@ -24,7 +24,6 @@ from defectscope.errors import DefectscopeError
 from defectscope.monitor.channel import Channel
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.config import read_config
-from defectscope.monitor.urls import udp_address
 
 _LOG = logging.getLogger(__name__)
 # How often the transport of every channel is looked at, and how often states are told, seconds.
@@ -58,7 +57,6 @@ class Group:
         try:
             channel = Channel(
                 config,
-                udp_address(config.url),
                 lambda event: self._tell({"event": event}),
                 begun_wall_s=message.get("begun", {}).get(config.name),
                 alarms=message.get("alarms", {}).get(config.name, ()),

@@ -8,7 +8,12 @@ from urllib.parse import parse_qs, urlsplit
 from defectscope.errors import InvalidParameterError
 from defectscope.monitor.receiver import Address
 
-SCHEMES = ("udp",)
+# How each is read: by a socket of our own, by FFmpeg in this process, or by the relay.
+SCHEMES = (
+    "udp", "rtp", "file",
+    "rtmp", "rtmps", "rtsp", "rtsps", "http", "https",
+    "srt", "rist", "dash+http", "dash+https",
+)  # fmt: skip
 # Words, in a path or query, after which a secret stands.
 _SECRET = re.compile(
     r"(?i)((?:pass(?:word|phrase|wd)?|token|key|secret|sig(?:nature)?|auth|streamid)=)[^&\s]*"
@@ -16,18 +21,20 @@ _SECRET = re.compile(
 
 
 def check_url(url: str) -> str:
-    """Returns the scheme of an address.
+    """Returns how an address is read: its scheme; `dash` for `dash+https`; `-` for a pipe.
 
     Raises:
         InvalidParameterError: It is no address that a channel can come from.
     """
+    if url == "-":
+        return url
     scheme = url.split("://", 1)[0].lower() if "://" in url else ""
     if scheme not in SCHEMES:
         choice = ", ".join(f"{s}://" for s in SCHEMES)
         raise InvalidParameterError(f"{masked(url)} is none of {choice}")
-    if scheme == "udp":
+    if scheme in ("udp", "rtp"):
         udp_address(url)
-    return scheme
+    return "dash" if scheme.startswith("dash+") else scheme
 
 
 def udp_address(url: str) -> Address:
@@ -56,7 +63,7 @@ def masked(url: str) -> str:
     place, slash, path = rest.partition("/")
     place = place.rsplit("@", 1)[-1].split("?")[0]
     shown = f"{scheme}://{place}"
-    if scheme.lower().startswith(("rtmp", "rtsp", "http")) and slash:
+    if scheme.lower().startswith(("rtmp", "rtsp", "http", "dash")) and slash:
         # What follows the first part of the path may be a key.
         first = path.split("?")[0].split("/")[0]
         return f"{shown}/{first}" + ("/..." if len(path) > len(first) else "")

@@ -1,0 +1,93 @@
+"""Turns a live source of another protocol into a transport stream, packet by packet, undecoded.
+
+So that every channel is read in one way: RTMP, RTSP, HLS and what else FFmpeg connects to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import av
+import av.error
+
+from defectscope.errors import MediaUnavailableError
+
+# FFmpeg's protocols by scheme: no scheme may lead to a local file.
+_PROTOCOLS = {
+    "rtmp": "rtmp,tcp",
+    "rtmps": "rtmps,tls,tcp",
+    "rtsp": "rtsp,rtp,udp,tcp",
+    "rtsps": "rtsp,rtp,udp,tcp,tls",
+    "http": "http,tcp,tls,https,httpproxy,crypto",
+    "https": "https,tls,tcp,http,httpproxy,crypto",
+}
+SCHEMES = tuple(_PROTOCOLS)
+_FORMATS = "hls,mpegts,flv,live_flv,rtsp,rtp,mov,mp4,m4a,matroska,webm,aac,webvtt"
+
+
+class _Pipe:
+    """What a muxer writes to."""
+
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
+        self._sink = sink
+
+    def write(self, data: bytes) -> int:
+        """Hands on."""
+        self._sink(bytes(data))
+        return len(data)
+
+
+def remux(
+    url: str,
+    name: str,
+    sink: Callable[[bytes], None],
+    going_on: Callable[[], bool],
+    *,
+    listen: bool = False,
+    timeout_s: float = 10.0,
+) -> None:
+    """Copies a source into a transport stream until it ends.
+
+    Args:
+        url: Its address.
+        name: What errors call it: addresses hold keys and passwords.
+        sink: Takes the transport stream.
+        going_on: Whether to go on; asked between packets.
+        listen: Waits for an RTMP sender instead of connecting.
+        timeout_s: Longest wait for a connection and for data, seconds.
+
+    Raises:
+        MediaUnavailableError: It cannot be reached, or broke off.
+    """
+    scheme = url.split("://", 1)[0].lower()
+    options = {"protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _FORMATS}
+    if scheme.startswith("rtsp"):
+        options["rtsp_transport"] = "tcp"
+    if listen:
+        options["listen"] = "1"
+    try:
+        source = av.open(url, options=options, timeout=(timeout_s, timeout_s))
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        reason = str(getattr(error, "strerror", None) or "not media").split(":")[0].lower()
+        raise MediaUnavailableError(f"{name}: cannot be reached ({reason})") from None
+    out: Any = None
+    try:
+        kinds = ("video", "audio", "subtitle")
+        streams = [s for s in source.streams if s.type in kinds and s.codec_context is not None]
+        out = av.open(_Pipe(sink), "w", format="mpegts")
+        made = {s.index: out.add_stream_from_template(s) for s in streams}
+        for packet in source.demux(streams):
+            if not going_on():
+                return
+            if packet.dts is None:
+                continue
+            packet.stream = made[packet.stream.index]
+            out.mux(packet)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        reason = str(getattr(error, "strerror", None) or "broke off").split(":")[0].lower()
+        raise MediaUnavailableError(f"{name}: {reason}") from None
+    finally:
+        if out is not None:
+            out.close()
+        source.close()

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from defectscope.errors import InvalidParameterError, MediaUnavailableError
+from defectscope.media.live_remux import remux
+from defectscope.monitor.feeders import feeder_of, rtp_payload
+from defectscope.monitor.stream_clock import PACKET_BYTES, SYNC_BYTE
+from defectscope.monitor.urls import check_url
+
+Streams = Callable[..., bytes]
+SECONDS = 9.6
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._changed = threading.Condition()
+
+    def __call__(self, data: bytes, _at_s: float = 0.0) -> None:
+        with self._changed:
+            self.data += data
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: len(self.data) >= count, 10.0)
+
+
+def test_a_growing_file_is_followed(streams: Streams, tmp_path: Path) -> None:
+    data = streams(SECONDS, black=(4.0, 6.0))
+    path = tmp_path / "growing.ts"
+    path.write_bytes(data[:100_000])
+    sink = Sink()
+    feeder = feeder_of(f"file://{path}", "a", sink)
+    feeder.start()
+    try:
+        assert sink.wait_for(100_000)
+        with path.open("ab") as file:
+            file.write(data[100_000:150_000])
+        assert sink.wait_for(150_000)
+    finally:
+        feeder.close()
+    assert bytes(sink.data) == data[:150_000]
+
+
+def test_rtp_gives_what_it_carries() -> None:
+    packet = bytes([SYNC_BYTE]) + bytes(PACKET_BYTES - 1)
+    head = bytes([0x80, 33, 0, 1]) + bytes(8)
+    assert rtp_payload(head + packet) == packet
+    # Two contributing sources, an extension of one word, and four bytes of padding.
+    head = bytes([0x80 | 0x20 | 0x10 | 2, 33, 0, 2]) + bytes(8)
+    extension = bytes([0, 0, 0, 1]) + bytes(4)
+    assert rtp_payload(head + bytes(8) + extension + packet + bytes([0, 0, 0, 4])) == packet
+    assert rtp_payload(packet) == b""
+    assert rtp_payload(b"") == b""
+
+
+@pytest.fixture
+def http(streams: Streams) -> Iterator[str]:
+    data = streams(SECONDS, black=(4.0, 6.0))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            playlist = b"#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+            body = playlist if "m3u8" in self.path else data
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_another_protocol_becomes_a_transport_stream(http: str) -> None:
+    sink = Sink()
+    remux(http + "/live.ts", "a", sink, lambda: True)
+    assert len(sink.data) > 100_000
+    assert len(sink.data) % PACKET_BYTES == 0
+    assert sink.data[0] == sink.data[PACKET_BYTES] == SYNC_BYTE
+
+
+def test_a_playlist_that_names_a_local_file_gives_nothing(http: str) -> None:
+    sink = Sink()
+    with pytest.raises(MediaUnavailableError) as caught:
+        remux(http + "/x.m3u8?token=s3cr3t", "a", sink, lambda: True)
+    assert "s3cr3t" not in caught.value.message
+    assert sink.data == b""
+
+
+def test_what_is_not_there_is_said_without_its_address() -> None:
+    with pytest.raises(MediaUnavailableError) as caught:
+        remux("http://127.0.0.1:1/s3cr3t", "news", Sink(), lambda: True)
+    assert caught.value.message.startswith("news: cannot be reached")
+    assert "s3cr3t" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "url", ["udp://h:1", "rtp://@239.0.0.1:5004", "rtmp://h/a/b", "dash+https://h/x.mpd", "-"]
+)
+def test_addresses_that_are_some(url: str) -> None:
+    assert check_url(url)
+
+
+@pytest.mark.parametrize("url", ["", "udp://h", "gopher://h/x", "h:1", "concat:a|b", "/dev/video0"])
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(InvalidParameterError):
+        check_url(url)
