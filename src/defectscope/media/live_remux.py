@@ -67,7 +67,7 @@ def remux(
     if listen:
         options["listen"] = "1"
     try:
-        source = av.open(url, options=options, timeout=(timeout_s, timeout_s))
+        source: Any = av.open(url, options=options, timeout=(timeout_s, timeout_s))
     except (av.error.FFmpegError, ValueError, OSError) as error:
         reason = str(getattr(error, "strerror", None) or "not media").split(":")[0].lower()
         raise MediaUnavailableError(f"{name}: cannot be reached ({reason})") from None

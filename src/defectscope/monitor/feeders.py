@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 from defectscope.errors import DefectscopeError, InvalidParameterError, MediaUnavailableError
 from defectscope.media.live_remux import remux
@@ -167,12 +168,12 @@ def _plain(url: str) -> str:
 
 def _relay_program() -> str:
     try:
-        from imageio_ffmpeg import get_ffmpeg_exe
+        program: Any = import_module("imageio_ffmpeg")
     except ModuleNotFoundError:
         raise InvalidParameterError(
             "srt://, rist:// and dash+https:// need pip install 'defectscope[live-relay]'"
         ) from None
     try:
-        return get_ffmpeg_exe()
+        return str(program.get_ffmpeg_exe())
     except RuntimeError:
         raise MediaUnavailableError("imageio-ffmpeg has no program for this machine") from None
