@@ -17,7 +17,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 .PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
         new-detector invariants \
-        install install-dev image register deploy-staging call-staging promote \
+        install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
 help: ## Lists the verbs
@@ -147,6 +147,15 @@ GROUP       := defectscope-all-detectors
 image: $(DEV_STAMP) ## Builds and pushes the image (ACCELERATOR=cpu or cuda)
 	mkdir -p archives
 	$(BIN)/python sagemaker/push_image.py --accelerator $(ACCELERATOR) | tee archives/image.txt
+
+aws-check: $(DEV_STAMP) ## Looks whether an account is ready (ROLE_ARN, IMAGE, MODEL_PREFIX); changes nothing
+	$(BIN)/python sagemaker/check_account.py --role-arn "$(ROLE_ARN)" --image "$(IMAGE)" \
+	    --model-prefix "$(MODEL_PREFIX)" --name "$(ENDPOINT)"
+
+# CONFORMANCE_BUCKET, _ROLE and _IMAGE name the account's; OPTIONS=--yes says that it may cost.
+OPTIONS ?= --dry-run
+conformance-aws: $(DEV_STAMP) ## Runs the conformance suite against an account (OPTIONS=--yes), or its clean-up dry
+	$(BIN)/python scripts/conformance_aws.py $(OPTIONS)
 
 register: $(DEV_STAMP) ## Registers the archive of all detectors (MODEL_PREFIX=s3://...)
 	$(BIN)/python sagemaker/register_model.py all_detectors --model-prefix $(MODEL_PREFIX) \

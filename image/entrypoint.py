@@ -24,6 +24,9 @@ SageMaker sets for containers that share an instance, and both win over the abov
 
     SAGEMAKER_BIND_TO_PORT       port of /ping and /invocations
     SAGEMAKER_SAFE_PORT_RANGE    FIRST-LAST, where further ports must be
+
+With SAGEMAKER_MULTI_MODEL=true this ends at once: one TorchServe for each archive would not share
+memory, and the archive of all detectors serves each of them by name.
 """
 
 from __future__ import annotations
@@ -148,6 +151,19 @@ def safe_ports() -> tuple[int, int] | None:
     return int(found[1]), int(found[2])
 
 
+def refuse_multi_model() -> None:
+    """Ends what cannot work.
+
+    Raises:
+        SettingError: SageMaker runs this container for many models.
+    """
+    if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
+        raise SettingError(
+            "SAGEMAKER_MULTI_MODEL: this image serves one archive; all_detectors holds every "
+            'detector, and a request names those it wants: {"detectors": [...]}'
+        )
+
+
 def number(name: str, default: float) -> float:
     """Gives a variable's number.
 
@@ -242,6 +258,7 @@ def main() -> int:
     scratch: Path | None = None
     try:
         _ = port(), safe_ports()
+        refuse_multi_model()
         choose_scratch()
         scratch = Path(tempfile.mkdtemp(prefix="ds-"))
         archive = find_archive(Path(os.environ.get("DEFECTSCOPE_MODEL_DIR", "/opt/ml/model")))

@@ -11,11 +11,11 @@ from defectscope.deploy.rollout import Rollout
 
 EXAMPLES = """examples:
   real-time, scaled by load:
-    python sagemaker/create_endpoint.py qc --role-arn ARN --image IMAGE \\
+    python sagemaker/create_endpoint.py qc --role-arn "$ROLE_ARN" --image "$IMAGE" \\
         --archive all_detectors --model-prefix s3://models/defectscope \\
         --max-instances 4 --calls-per-minute 12
   asynchronous, from zero instances and back:
-    python sagemaker/create_endpoint.py qc-async --role-arn ARN --image IMAGE \\
+    python sagemaker/create_endpoint.py qc-async --role-arn "$ROLE_ARN" --image "$IMAGE" \\
         --archive all_detectors --model-prefix s3://models/defectscope \\
         --async-output s3://answers/reports --async-failures s3://answers/failures \\
         --max-instances 8

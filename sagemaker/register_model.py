@@ -14,8 +14,8 @@ from defectscope.deploy.uploads import upload_text
 from defectscope.errors import DeployError, UsageError
 
 EXAMPLES = """examples:
-  python sagemaker/register_model.py freeze --image IMAGE --model-prefix s3://models/defectscope
-  python sagemaker/register_model.py freeze --approve ARN --reason "passed staging"
+  python sagemaker/register_model.py freeze --image "$IMAGE" --model-prefix s3://models/defectscope
+  python sagemaker/register_model.py freeze --approve "$VERSION_ARN" --reason "passed staging"
 """
 
 

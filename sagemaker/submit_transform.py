@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from defectscope.client.transform import MAX_PAYLOAD_MB
 from defectscope.deploy import transform
 from defectscope.deploy.calls import tag_list
 from defectscope.deploy.console import (
@@ -17,10 +18,11 @@ from defectscope.deploy.console import (
     transaction,
 )
 from defectscope.deploy.endpoint_spec import EndpointSpec, Network, Variant, model_resource
+from defectscope.errors import UsageError
 
 EXAMPLES = """example:
-  python sagemaker/submit_transform.py catalogue-2026-11 --role-arn ARN --image IMAGE \\
-      --model-data-url s3://models/defectscope/all_detectors/HASH/model.tar.gz \\
+  python sagemaker/submit_transform.py catalogue-2026-11 --role-arn "$ROLE_ARN" --image "$IMAGE" \\
+      --model-data-url "$MODEL_DATA_URL" \\
       --input s3://batches/catalogue/round-1/ --output s3://batches/catalogue/answers/ --instances 8
 """
 
@@ -56,6 +58,11 @@ def main(progress: Progress) -> None:
     add_limits(made)
     add_tags(made)
     options = made.parse_args()
+    if not 1 <= options.concurrent <= MAX_PAYLOAD_MB:
+        raise UsageError(
+            f"--concurrent is 1 to {MAX_PAYLOAD_MB}, not {options.concurrent}: SageMaker allows "
+            f"{MAX_PAYLOAD_MB} MB in flight on an instance, and a record may have 1 MB"
+        )
     bound = limits(options, "batch")
     tags = pairs(options.tag, "--tag")
     with transaction(options, progress) as steps:
@@ -79,7 +86,7 @@ def main(progress: Progress) -> None:
             resource = model_resource(spec, spec.variants[0])
             steps.ensure(resource)
             model = str(resource.make.request["ModelName"])
-        payload_mb = min(bound.max_payload_mb, 100 // options.concurrent)
+        payload_mb = min(bound.max_payload_mb, MAX_PAYLOAD_MB // options.concurrent)
         name = transform.submit(
             steps,
             job_name=options.job,

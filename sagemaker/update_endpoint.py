@@ -11,7 +11,7 @@ from defectscope.deploy.rollout import Rollout
 
 EXAMPLES = """examples:
   a canary of 10 %, watched for 10 minutes by an alarm:
-    python sagemaker/update_endpoint.py qc --role-arn ARN --image IMAGE \\
+    python sagemaker/update_endpoint.py qc --role-arn "$ROLE_ARN" --image "$IMAGE" \\
         --archive all_detectors --model-prefix s3://models/defectscope \\
         --rollout canary --step-percent 10 --step-wait-s 600 --alarm qc-errors
   shift traffic between variants:

@@ -151,6 +151,13 @@ def test_one_setting_reaches_everything() -> None:
         lambda: Variant(image="i"),
         lambda: spec(variants=()),
         lambda: spec(serverless=Serverless(), capture=Capture("s3://c")),
+        lambda: spec(serverless=Serverless(), network=Network(isolated=True)),
+        lambda: spec(serverless=Serverless(), network=Network(("subnet-1",), ("sg-1",))),
+        lambda: spec(serverless=Serverless(), asynchronous=Asynchronous("s3://o/r")),
+        lambda: spec(
+            serverless=Serverless(),
+            variants=(*spec().variants, replace(spec().variants[0], name="new")),
+        ),
         lambda: Rollout("canary", 60).config(4, start_s=600),
         lambda: Rollout("sideways").config(4, start_s=600),
         lambda: Rollout("linear", 5).config(4, start_s=600),

@@ -155,14 +155,21 @@ class EndpointSpec:
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
         if not names or len(set(names)) != len(names):
-            raise InvalidParameterError(
-                "an endpoint has at least one variant, each of its own name"
-            )
-        if self.serverless and (self.asynchronous or self.capture or self.network.subnets):
-            # Source: Amazon SageMaker developer guide, "Serverless inference": feature exclusions.
-            raise InvalidParameterError(
-                "serverless endpoints have no asynchronous calls, data capture or VPC"
-            )
+            raise InvalidParameterError("an endpoint has variants, each of its own name")
+        if self.serverless:
+            self._refuse_what_serverless_lacks()
+
+    def _refuse_what_serverless_lacks(self) -> None:
+        # Source: Amazon SageMaker developer guide, "Serverless inference": feature exclusions.
+        for asked, what in (
+            (len(self.variants) > 1, "several variants: deploy two endpoints"),
+            (self.asynchronous, "asynchronous calls: leave --async-output or --serverless out"),
+            (self.capture, "data capture: the reports can be kept by whoever calls"),
+            (self.network.subnets, "VPC: a serverless container reaches S3 without one"),
+            (self.network.isolated, "network isolation: run on instances for that"),
+        ):
+            if asked:
+                raise InvalidParameterError(f"serverless endpoints have no {what}")
 
     def with_counts(self, counts: Mapping[str, int]) -> EndpointSpec:
         """Gives the endpoint with instances filled in where they were left open."""

@@ -1,0 +1,151 @@
+"""Runs the conformance suite against an account, bounded in cost, and cleans up whatever happens.
+
+    python scripts/conformance_aws.py --bucket B --role ARN --image ADDRESS --yes
+    python scripts/conformance_aws.py --dry-run
+
+The suite keeps at most `--most-instances` instances for at most `--most-minutes`; it is ended then,
+and the clean-up begins. What it makes is named `conformance-*`: endpoints, configurations, models
+and jobs of that name are removed before and after, and the command fails when anything of the name
+is left. `--dry-run` runs the same clean-up against a stand-in for AWS in which such things lie
+about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+PREFIX = "conformance-"
+ROOT = Path(__file__).parents[1]
+
+
+def left_over(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yields how each thing of the suite's that is there is removed."""
+    for operation, result, member, remove in (
+        ("list_endpoints", "Endpoints", "EndpointName", "delete_endpoint"),
+        (
+            "list_endpoint_configs",
+            "EndpointConfigs",
+            "EndpointConfigName",
+            "delete_endpoint_config",
+        ),
+        ("list_models", "Models", "ModelName", "delete_model"),
+    ):
+        for page in client.get_paginator(operation).paginate():
+            for entry in page[result]:
+                if entry[member].startswith(PREFIX):
+                    yield remove, {member: entry[member]}
+    for page in client.get_paginator("list_transform_jobs").paginate():
+        for entry in page["TransformJobSummaries"]:
+            running = entry["TransformJobStatus"] in ("InProgress", "Stopping")
+            if entry["TransformJobName"].startswith(PREFIX) and running:
+                yield "stop_transform_job", {"TransformJobName": entry["TransformJobName"]}
+
+
+def clean(client: Any, *, within_s: float, pause_s: float = 10.0) -> int:
+    """Removes everything of the suite's and returns how much of it is left."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = list(left_over(client))
+        for operation, request in found:
+            try:
+                getattr(client, operation)(**request)
+            except client.exceptions.ClientError as error:
+                # An endpoint that is in transition is removed on the next round.
+                sys.stderr.write(f"{operation} {request}: {error}\n")
+        if not found or time.monotonic() > deadline:
+            return len(found)
+        time.sleep(pause_s)
+
+
+def rehearse() -> int:
+    """Shows on a stand-in for AWS that the clean-up leaves nothing of its own, and all else."""
+    from moto import mock_aws
+
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
+    with mock_aws():
+        client = boto3.client("sagemaker", region_name="eu-west-1", **keys)
+        for name in (f"{PREFIX}a", "mine"):
+            client.create_model(
+                ModelName=name,
+                ExecutionRoleArn="arn:aws:iam::123456789012:role/x",
+                PrimaryContainer={"Image": "i"},
+            )
+            client.create_endpoint_config(
+                EndpointConfigName=name,
+                ProductionVariants=[
+                    {
+                        "VariantName": "main",
+                        "ModelName": name,
+                        "InstanceType": "ml.c5.large",
+                        "InitialInstanceCount": 1,
+                    }
+                ],
+            )
+            client.create_endpoint(EndpointName=name, EndpointConfigName=name)
+        left = clean(client, within_s=10.0, pause_s=0.0)
+        kept = [entry["EndpointName"] for entry in client.list_endpoints()["Endpoints"]]
+        client.close()
+    _say(f"{left} of the suite's own left, kept: {', '.join(kept)}")
+    return 0 if left == 0 and kept == ["mine"] else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Runs the suite between two clean-ups; gives its exit code, or 1 where something is left."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name in ("bucket", "role", "image"):
+        parser.add_argument(f"--{name}", default=os.environ.get(f"CONFORMANCE_{name.upper()}"))
+    parser.add_argument("--most-minutes", type=float, default=90.0)
+    parser.add_argument("--most-instances", type=int, default=6, help="at once, for the bound")
+    parser.add_argument("--price", type=float, default=0.0, help="of one instance-hour, if known")
+    parser.add_argument("--yes", action="store_true", help="yes, this costs money")
+    parser.add_argument("--dry-run", action="store_true")
+    options = parser.parse_args()
+    if options.dry_run:
+        return rehearse()
+    if not (options.bucket and options.role and options.image and options.yes):
+        parser.error("--bucket, --role, --image and --yes are needed; --dry-run needs none")
+    hours = options.most_instances * options.most_minutes / 60
+    bound = f", {hours * options.price:.2f} at most" if options.price else ""
+    _say(f"at most {hours:.1f} instance-hours{bound}")
+    environment = {
+        **os.environ,
+        "DEFECTSCOPE_CONFORMANCE_TARGET": "aws",
+        "DEFECTSCOPE_CONFORMANCE_BUCKET": options.bucket,
+        "DEFECTSCOPE_CONFORMANCE_ROLE": options.role,
+        "DEFECTSCOPE_CONFORMANCE_IMAGE": options.image,
+    }
+    client = boto3.client("sagemaker")
+    if clean(client, within_s=900.0):
+        _say("an earlier run's endpoints cannot be removed: nothing was started")
+        return 1
+    status = 1
+    try:
+        command = [sys.executable, "-m", "pytest", "-q", "tests/conformance"]
+        limit_s = options.most_minutes * 60
+        status = subprocess.run(
+            command, cwd=ROOT, env=environment, timeout=limit_s, check=False
+        ).returncode
+    except subprocess.TimeoutExpired:
+        _say(f"ended after {options.most_minutes:g} minutes")
+    finally:
+        left = clean(client, within_s=1800.0)
+        _say("nothing is left" if not left else f"{left} things named {PREFIX}* are LEFT")
+    return status or int(left > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

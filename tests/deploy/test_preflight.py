@@ -1,0 +1,121 @@
+"""The look at an account before anything is made, and the suite's clean-up, on stand-ins."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from defectscope.deploy.image_manifest import DOCKER_MANIFEST
+from defectscope.deploy.preflight import Plan, look
+from defectscope.errors import AccessDeniedError
+
+ROOT = Path(__file__).parents[2]
+PLAN = Plan(
+    role_arn="arn:aws:iam::123456789012:role/defectscope",
+    image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/defectscope:1-cpu-abc",
+    model_prefix="s3://models/defectscope",
+    endpoint_name="qc",
+    instance_type="ml.c6i.2xlarge",
+    instances=4,
+)
+MANIFEST = {
+    "config": {"mediaType": "application/vnd.docker.container.image.v1+json"},
+    "layers": [{"size": 600_000_000}],
+}
+READY = {
+    "get_caller_identity": {"Account": "123456789012"},
+    "get_role": {"Role": {"AssumeRolePolicyDocument": {"Service": "sagemaker.amazonaws.com"}}},
+    "batch_get_image": {
+        "images": [
+            {
+                "imageManifest": json.dumps(MANIFEST),
+                "imageManifestMediaType": DOCKER_MANIFEST,
+                "imageId": {},
+            }
+        ]
+    },
+    "get_bucket_location": {"LocationConstraint": "eu-west-1"},
+    "get_bucket_policy": None,
+    "list_service_quotas": {
+        "Quotas": [{"QuotaName": "ml.c6i.2xlarge for endpoint usage", "Value": 4.0}]
+    },
+    "describe_endpoint": None,
+}
+
+
+class Answers:
+    """An account that answers as it is told; it has nothing that changes anything."""
+
+    region = "eu-west-1"
+
+    def __init__(self, **changed) -> None:
+        self.answers = {**READY, **changed}
+
+    def find(self, call):
+        assert call.operation.startswith(("get_", "describe_", "list_", "batch_get_"))
+        answer = self.answers[call.operation]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    call = find
+
+
+def states(**changed) -> dict[str, tuple[str, str]]:
+    return {found.check: (found.state, found.says) for found in look(Answers(**changed), PLAN)}
+
+
+def test_an_account_that_is_ready() -> None:
+    assert {state for state, _ in states().values()} == {"ok"}
+    assert states()["image"][1] == "Docker manifest, 0.60 GB"
+
+
+def test_each_thing_that_is_amiss_is_named() -> None:
+    oci = READY["batch_get_image"]["images"][0] | {
+        "imageManifestMediaType": "application/vnd.oci.image.index.v1+json"
+    }
+    deny = {"Statement": [{"Effect": "Deny", "Sid": "Nobody", "Action": "s3:*"}]}
+    few = {"Quotas": [{"QuotaName": "ml.c6i.2xlarge for endpoint usage", "Value": 0.0}]}
+    for check, changed, says in (
+        ("role", {"get_role": None}, "no role defectscope"),
+        ("role", {"get_role": {"Role": {"AssumeRolePolicyDocument": "{}"}}}, "may not take"),
+        ("image", {"batch_get_image": {"images": []}}, "holds no defectscope:1-cpu-abc"),
+        ("image", {"batch_get_image": {"images": [oci]}}, "oci.image.index"),
+        ("bucket", {"get_bucket_location": None}, "no bucket models"),
+        ("bucket", {"get_bucket_location": {}}, "is in us-east-1"),
+        ("bucket", {"get_bucket_policy": {"Policy": json.dumps(deny)}}, "Nobody"),
+        ("quota", {"list_service_quotas": few}, "0 instances"),
+        ("name", {"describe_endpoint": {"EndpointStatus": "InService"}}, "InService"),
+    ):
+        found = states(**changed)
+        assert found[check][0] == "fail"
+        assert says in found[check][1]
+        assert [name for name, (state, _) in found.items() if state != "ok"] == [check]
+
+
+def test_what_may_not_be_looked_at_is_left_out() -> None:
+    found = states(list_service_quotas=AccessDeniedError("not yours"))
+    assert found["quota"] == ("skip", "not yours")
+    assert found["name"][0] == "ok"
+
+
+def test_the_suites_clean_up_leaves_nothing_of_its_own_and_all_else() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(ROOT / "scripts/conformance_aws.py"), "--dry-run"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "0 of the suite's own left, kept: mine\n"
+
+
+def test_the_suite_is_not_run_on_an_account_by_mistake() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/conformance_aws.py"), "--bucket", "b"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
