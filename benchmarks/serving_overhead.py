@@ -1,6 +1,6 @@
 """What a call to an endpoint costs beyond the analysis itself.
 
-    python benchmarks/serving_overhead.py [--calls 60]
+    python benchmarks/serving_overhead.py [--calls 60] [--detector all_detectors]
 
 Judges the same clip of about 1 MB in this process, through a TorchServe, through the container's
 port in front of it, and through the Python client and an endpoint of SageMaker on this machine, by
@@ -30,15 +30,16 @@ from defectscope.client import Client
 from defectscope.container.addresses import connection_to
 from defectscope.container.container import Container
 from defectscope.container.torchserve import TorchServe
+from defectscope.deploy.archives import ALL
 
-NAME = "black_frames"
+_DEFAULT = "black_frames"
 # The first calls of each kind make connections and fill caches in every process.
 _UNCOUNTED = 5
 
 
-def in_process(media: bytes) -> float:
+def in_process(media: bytes, name: str) -> float:
     """Judges here; gives the seconds that the analysis itself took."""
-    report = analyze(media, detectors=(NAME,))
+    report = analyze(media, detectors=None if name == ALL else (name,))
     report.to_json()
     return float(report.timing["wall_s"])
 
@@ -68,9 +69,11 @@ def main() -> None:
     parser.add_argument(
         "--warm-up", type=int, default=150, help="small calls before them (default: %(default)s)"
     )
+    parser.add_argument("--detector", default=_DEFAULT, help="what is served (%(default)s)")
     options = parser.parse_args()
     calls: int = options.calls
-    with tempfile.TemporaryDirectory() as scratch, live_endpoint(NAME) as live:
+    name: str = options.detector
+    with tempfile.TemporaryDirectory() as scratch, live_endpoint(name) as live:
         media = megabyte_clip(Path(scratch) / "clip.mp4")
         small = small_clip(Path(scratch) / "small.mp4")
         with TorchServe(live.archive) as server, live.client() as client:
@@ -79,7 +82,7 @@ def main() -> None:
             container = Container(server, host="127.0.0.1", port=0)
             port = connection_to(container.url, 60)
             ways: dict[str, Callable[[], float]] = {
-                "in-process": lambda: in_process(media),
+                "in-process": lambda: in_process(media, name),
                 "TorchServe": lambda: through_torchserve(connection, media),
                 "container": lambda: through_torchserve(port, media),
                 "endpoint": lambda: through_endpoint(client, media),
@@ -88,27 +91,27 @@ def main() -> None:
                 through_torchserve(connection, small)
                 through_torchserve(port, small)
                 through_endpoint(client, small)
-            waits_ms: dict[str, list[float]] = {name: [] for name in ways}
-            extra_ms: dict[str, list[float]] = {name: [] for name in ways}
+            waits_ms: dict[str, list[float]] = {way: [] for way in ways}
+            extra_ms: dict[str, list[float]] = {way: [] for way in ways}
             for turn in range(_UNCOUNTED + calls):
-                for name, judge in ways.items():
+                for way, judge in ways.items():
                     began_s = time.perf_counter()
                     analysis_s = judge()
                     waited_s = time.perf_counter() - began_s
                     if turn >= _UNCOUNTED:
-                        waits_ms[name].append(waited_s * 1000)
-                        extra_ms[name].append((waited_s - analysis_s) * 1000)
+                        waits_ms[way].append(waited_s * 1000)
+                        extra_ms[way].append((waited_s - analysis_s) * 1000)
             connection.close()
             port.close()
             container.stop()
-    print(f"{len(media) / 1e6:.2f} MB, {calls} calls each way, detector {NAME}; milliseconds")
+    print(f"{len(media) / 1e6:.2f} MB, {calls} calls each way, {name}; milliseconds")
     print(
         f"{'':<12} {'call, median (10-90 %)':>26} {'minus analysis':>22} {'minus in-process':>17}"
     )
     here_ms = statistics.median(waits_ms["in-process"])
-    for name in ways:
-        away_ms = statistics.median(waits_ms[name]) - here_ms
-        print(f"{name:<12} {_spread(waits_ms[name]):>26} {_spread(extra_ms[name]):>22}", end=" ")
+    for way in ways:
+        away_ms = statistics.median(waits_ms[way]) - here_ms
+        print(f"{way:<12} {_spread(waits_ms[way]):>26} {_spread(extra_ms[way]):>22}", end=" ")
         print(f"{away_ms:>17.1f}")
 
 

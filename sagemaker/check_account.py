@@ -11,7 +11,7 @@ from defectscope.errors import DeployError
 EXAMPLES = """example:
   python sagemaker/check_account.py --role-arn "$ROLE_ARN" --image "$IMAGE" \\
       --model-prefix s3://models/defectscope --name qc --instances 4
-Each line says ok, fail, or skip where the caller may not look. Exit 1 when one fails.
+Each line says ok, fail, or skip where the caller may not look. Exit 4 when one fails.
 """
 
 

@@ -7,7 +7,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from defectscope.analysis import analyze
 from defectscope.findings import Interval
+from defectscope.serving.sample import sample_avi
 from defectscope.simulate.defects.freeze import SIMULATORS
 from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.effects.frames import planes_of
@@ -160,3 +162,8 @@ def test_small_motion_before_a_tripod_is_none(judge_frames):
     for k in [*range(40), *range(80, FRAMES)]:  # somebody waves, rests, waves again
         filmed[k][60:90, 100 + 2 * (k % 20) : 130 + 2 * (k % 20)] += 60
     assert not judged(judge_frames, filmed, chroma)
+
+
+def test_what_moves_between_two_stills_has_a_pace() -> None:
+    """The built-in sample stands still but for moments: a median of nothing is no divisor."""
+    assert set(analyze(sample_avi(), detectors=("freeze",)).verdicts) == {"freeze"}

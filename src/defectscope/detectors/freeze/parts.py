@@ -153,8 +153,9 @@ def held_parts(
         long_s = _LONG * window_s
         led = drift[np.searchsorted(starts_s, starts_s[first] - long_s) : first]
         followed = drift[last : np.searchsorted(starts_s, starts_s[last] + long_s)]
-        lately = float(np.mean(led[-_SETTLED_FRAMES:])) / float(np.median(led))
-        went_on = float(np.mean(followed[:_SETTLED_FRAMES])) / float(np.median(followed))
+        # Where all is still but for the last moments, those are the pace.
+        lately = float(np.mean(led[-_SETTLED_FRAMES:])) / (float(np.median(led)) or moved)
+        went_on = float(np.mean(followed[:_SETTLED_FRAMES])) / (float(np.median(followed)) or moved)
         edge = _EDGE_RATIO * float(np.quantile(drift[first:last], _MOST_OF_RUN))
         sudden = min(lately, went_on) >= _AS_FAST
         sudden &= min(moved, before[-1], after[0]) >= edge
