@@ -18,11 +18,12 @@ class FreezeHandler(DetectorHandler):
     def preprocess(self, request: AnalysisRequest) -> OpenAsset:
         """Opens the media and selects what is measured.
 
-        Frames: the features `sad`, `tile_sad` and `luma_sum`, every frame against the one before.
+        Frames: the features `sad`, `tile_sad`, `tile_luma` and `luma_sum`, every frame against the
+        one before.
         Sound: not decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
-        asset.select(features=("luma_sum", "sad", "tile_sad"))
+        asset.select(features=("luma_sum", "sad", "tile_luma", "tile_sad"))
         return asset
 
     def inference(self, asset: OpenAsset) -> MeasuredAsset:
