@@ -165,14 +165,14 @@ def make_clips(
         path, labels = work / f"{stem}.mp4", work / f"{stem}.npz"
         if not labels.exists():
             made = block_examples.make(plan)
-            _write(path, made.frames)
+            write(path, made.frames)
             facts = {**made.facts, "recording": recording.name}
             np.savez_compressed(labels, masks=np.stack(made.masks), facts=json.dumps(facts))
         stored = np.load(labels)
         yield Clip(path, recording.name, json.loads(str(stored["facts"])), list(stored["masks"]))
 
 
-def _write(path: Path, frames: Sequence[Any]) -> None:
+def write(path: Path, frames: Sequence[Any]) -> None:
     """Writes a clip, coded so well that coding changes nothing that matters."""
     height, width = frames[0][0].shape
     encoding = VideoEncoding(width, height, Fraction(RATE_FPS), crf=16.0, preset="veryfast")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import block_scores
@@ -15,6 +15,7 @@ from defectscope.detectors import load
 from defectscope.detectors.block_corruption.clues import clues
 from defectscope.detectors.block_corruption.detector import judged
 from defectscope.detectors.block_corruption.events import Known, beside, brief, events
+from defectscope.detectors.block_corruption.steps import Steps
 from defectscope.engine.artifacts import bundled
 from defectscope.findings import Interval
 from defectscope.measurements import Measurements
@@ -36,8 +37,11 @@ _BRIEF, _LEAP = (3.0, 3.5, 4.0, 4.5), (2.0, 2.5, 3.0, 3.5)
 _MOST = (0.5, 0.7, 1.0, 1.4, 2.0)
 
 Clean = Sequence[tuple[Measurements, StreamInfo]]
-# The judged frames, what tells damage in them, when frames are shown, and what is true.
-Programme = tuple[Known, dict[str, np.ndarray], np.ndarray, list[Interval]]
+# The judged frames, what tells damage in them, when frames are shown, what is true, and the steps
+# where a change costs so much.
+Programme = tuple[
+    Known, dict[str, np.ndarray], np.ndarray, list[Interval], Callable[[float], Steps]
+]
 
 
 def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval]) -> Programme:
@@ -46,7 +50,7 @@ def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval])
     known, said = judged(measured)
     edges_s = times_s(measured.tables["frames"])
     edges_s = np.append(edges_s, edges_s[-1] + float(1 / stream.video.frame_rate))
-    return known, said, edges_s, truth
+    return known, said, edges_s, truth, lambda change: load(NAME).steps(measured, known, change)
 
 
 def labels(judged: Judged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +79,7 @@ def fitted(
     """Weights of clues and offset, fitted to frames; programmes beyond the clips are clean."""
     values: list[np.ndarray] = []
     hits: list[np.ndarray] = []
-    for k, (known, said, _, _) in enumerate(programmes):
+    for k, (known, said, *_) in enumerate(programmes):
         table = np.stack([said[name] for name in names], axis=1)
         hit, sure = np.zeros(len(table), bool), np.ones(len(table), bool)
         if k < len(judged):
@@ -94,13 +98,15 @@ def counts(
     one: Programme, said: np.ndarray, change: float, most: float, leap: tuple[float, float]
 ) -> tuple[int, int, int]:
     """Occurrences that are, that are said, and that match, at one operating point."""
-    known, _, edges_s, truth = one
-    bridge_s = load(NAME).params.bridge_s
+    known, _, edges_s, truth, steps_at = one
+    detector = load(NAME)
+    least, steps = detector.tuned.thresholds["least_step"], steps_at(change)
     said = said.clip(-most * change, most * change)
-    courses = events(known, said, edges_s[:-1], edges_s[1:], change, 0.5, bridge_s)
+    shown = edges_s[:-1], edges_s[1:]
+    courses = events(known, said, *shown, steps, 0.5, detector.params.bridge_s, least)
     found = [
         Interval(e.start_s, e.end_s)
-        for e in beside(courses, brief(known, edges_s[:-1], edges_s[1:], *leap))
+        for e in beside(courses, brief(known, *shown, *leap, steps, least))
     ]
     return len(truth), len(found), block_scores.match(truth, found)
 

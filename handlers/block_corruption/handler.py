@@ -19,14 +19,15 @@ class BlockCorruptionHandler(DetectorHandler):
     def preprocess(self, request: AnalysisRequest) -> OpenAsset:
         """Opens the media and selects what is measured.
 
-        Frames: the feature `tile_sad` of every frame. As RGB, of every half second the
-        `frames_per_s` / 2 frames whose tiles changed most suddenly, each with the frame before
-        it, scaled down to `max_height_px` lines where they are taller. Sound: not decoded.
+        Frames: the features `tile_sad`, `row_max` and `column_max` of every frame; the last two
+        tell black bars. As RGB, of every half second the `frames_per_s` / 2 frames whose tiles
+        changed most suddenly, each with the frame before it, scaled down to `max_height_px` lines
+        where they are taller. Sound: not decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
         for detector in asset.detectors:
             asset.select(
-                features=("tile_sad",),
+                features=("column_max", "row_max", "tile_sad"),
                 rgb=FrameSelection(
                     bucket_s=0.5,
                     suspicion="tile_sad",
@@ -54,8 +55,10 @@ class BlockCorruptionHandler(DetectorHandler):
 
         With `decision` = `learned`, calibrated log-odds are added up along the frames and the most
         plausible sequence of clean and damaged runs is taken (costs `change`, `certain`, and
-        `brief` for short ones); with `area`, a frame counts that has more than `area` of its cells
-        damaged, the published rule. Runs no further apart than `bridge_s` are one finding.
+        `brief` for short ones). Where a run begins, goes on or ends, the decision must leap by
+        `least_step` between the two frames of a look; bars that come or go do not count. With
+        `area`, a frame counts that has more than `area` of its cells damaged, the published rule.
+        Runs no further apart than `bridge_s` are one finding.
         """
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -21,6 +21,7 @@ from defectscope.detectors.block_corruption.events import (
     events,
     stretches,
 )
+from defectscope.detectors.block_corruption.steps import Steps
 
 STARTS_S = np.arange(100) / 25
 ENDS_S = (np.arange(100) + 1) / 25
@@ -28,12 +29,17 @@ ENDS_S = (np.arange(100) + 1) / 25
 COST = 3.0
 
 
+def flat(known):
+    """Steps that tell nothing: every end costs the same."""
+    return Steps.flat(len(known.rows), COST)
+
+
 def found(rows, evidence, previous, jumps=None, bridge_s=0.0, enter=0.5):
     jumps = np.zeros(100) if jumps is None else jumps
     known = Known.of(np.array(rows), np.array(evidence, float), np.array(previous, float), jumps)
     return [
         (round(e.start_s * 25), round(e.end_s * 25))
-        for e in events(known, known.scores, STARTS_S, ENDS_S, COST, enter, bridge_s)
+        for e in events(known, known.scores, STARTS_S, ENDS_S, flat(known), enter, bridge_s)
     ]
 
 
@@ -93,11 +99,11 @@ def test_ends_are_drawn_in_to_what_looks_damaged_by_itself():
     # Evidence that listens to the half second around reaches too far on both sides.
     evidence = np.full(100, -5.0)
     evidence[28:72] = 4
-    (event,) = events(known, evidence, STARTS_S, ENDS_S, COST, 0.5, 0.0)
+    (event,) = events(known, evidence, STARTS_S, ENDS_S, flat(known), 0.5, 0.0)
     assert (event.start_s, event.end_s) == (40 / 25, 60 / 25)
     # No further than evidence can have reached: what goes on for longer is weak damage.
     evidence[:] = 4
-    (event,) = events(known, evidence, STARTS_S, ENDS_S, COST, 0.5, 0.0)
+    (event,) = events(known, evidence, STARTS_S, ENDS_S, flat(known), 0.5, 0.0)
     assert (event.start_s, event.end_s) == (0, 4)
 
 
@@ -105,7 +111,7 @@ def test_ends_are_drawn_in_to_what_looks_damaged_by_itself():
 def test_the_course_is_the_best_of_all_courses(seed):
     evidence = np.random.default_rng(seed).normal(0, 4, 9)
     said = np.zeros(9, bool)
-    for first, stop in stretches(evidence, COST):
+    for first, stop in stretches(evidence, Steps.flat(9, COST)):
         said[first:stop] = True
 
     def worth(course):
@@ -195,7 +201,7 @@ def spotted(scores, logit=3.0, rise=2.0, every=5):
     """Brief occurrences in a programme at 25 frames a second of which each `every`th is judged."""
     frames = np.arange(len(scores) * every)
     known = Known(frames[::every], np.array(scores, float), np.zeros(len(frames)))
-    return brief(known, frames / 25, (frames + 1) / 25, logit, rise)
+    return brief(known, frames / 25, (frames + 1) / 25, logit, rise, flat(known))
 
 
 def test_what_leaps_out_of_both_sides_is_an_occurrence_by_itself():

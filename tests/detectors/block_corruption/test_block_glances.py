@@ -65,7 +65,12 @@ def looked_at(logits, cuts=(), glances=1, flagged=()):
             Chunk(
                 VideoChunk(
                     rows, np.ones(len(rows), np.int64), corrupt, blank,
-                    {"tile_sad": tiles[first:stop]}, tuple(pictures),
+                    {
+                        "tile_sad": tiles[first:stop],
+                        "row_max": np.full((len(rows), 64), 200),
+                        "column_max": np.full((len(rows), 64), 200),
+                    },
+                    tuple(pictures),
                 )
             )
         )  # fmt: skip

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.network import CELL_PX
 from defectscope.detectors.block_corruption.runtime import Runtime
-from defectscope.engine.contracts import Chunk, FrameSelection
+from defectscope.detectors.block_corruption.steps import bars_moved, borders
+from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
 from defectscope.features.geometry import tile_samples
 from defectscope.measurements import Measurements
 from defectscope.media.frames import RgbFrame
@@ -25,6 +26,9 @@ MAP_ROWS, MAP_COLUMNS = 9, 16
 LOGIT_STEPS = 256
 AREA_STEPS = 65535
 JUMP_STEPS = 64
+# Rows and columns without a brighter sample are black; bars of so many percent count.
+BLACK_CODE = 26
+BAR_PERCENT = 2
 # Fainter cells do not show in a map.
 _FAINT = 0.25
 
@@ -83,7 +87,12 @@ class BlockCorruptionAnalysis:
         sizes = tile_samples(video.width, video.height, every=True)
         self._tile_samples = np.maximum(sizes, 1) * (1 << (video.bit_depth - 8))
         ticks = 1 / video.time_base
-        self._frames = TableBuilder(ticks, pts=np.int64, jump=np.uint16, corrupt=np.uint8)
+        self._frames = TableBuilder(
+            ticks, pts=np.int64, jump=np.uint16, corrupt=np.uint8, bars=np.uint8
+        )
+        self._black_code = BLACK_CODE << (video.bit_depth - 8)
+        # Black borders of the latest frame.
+        self._borders: NDArray[np.int64] | None = None
         self._samples = TableBuilder(
             ticks,
             pts=np.int64,
@@ -116,6 +125,7 @@ class BlockCorruptionAnalysis:
                 pts=video.pts,
                 jump=saturate(jump * JUMP_STEPS, np.uint16),
                 corrupt=video.corrupt.astype(np.uint8),
+                bars=self._bars(video).astype(np.uint8),
             )
             self._flagged.update(self._bucket(pts) for pts in video.pts[video.corrupt].tolist())
             self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
@@ -125,6 +135,16 @@ class BlockCorruptionAnalysis:
             self._look(bucket, list(pictures))
             kept = (bucket - 1) * self._bucket_ticks
             self._recent = {pts: jump for pts, jump in self._recent.items() if pts >= kept}
+
+    def _bars(self, video: VideoChunk) -> NDArray[np.bool_]:
+        """Tells in which frames black bars come, go or move."""
+        found = borders(
+            video.features["row_max"] <= self._black_code,
+            video.features["column_max"] <= self._black_code,
+        )
+        before = found[:1] if self._borders is None else self._borders
+        self._borders = found[-1:]
+        return bars_moved(np.concatenate([before, found]), BAR_PERCENT)[1:]
 
     def _bucket(self, pts: int) -> int:
         return int(pts // self._bucket_ticks)

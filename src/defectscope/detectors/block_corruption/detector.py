@@ -27,6 +27,7 @@ from defectscope.detectors.block_corruption.events import Event, Known, beside, 
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
+from defectscope.detectors.block_corruption.steps import Steps
 from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
@@ -99,7 +100,7 @@ class BlockCorruption:
         )
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"tile_sad"}),
+            features=frozenset({"column_max", "row_max", "tile_sad"}),
             frames=self._selection,
             # A whole bucket and the two before it, and the frames before these.
             context_before_s=4 * self._selection.bucket_s,
@@ -141,20 +142,22 @@ class BlockCorruption:
         rows = np.searchsorted(column(frames, "pts"), column(samples, "pts"))
         area = column(samples, "area") / AREA_STEPS
         t = self.tuned.thresholds
+        enter, bridge_s = t["decision"], self.params.bridge_s
         if self.params.decision == "area":
             known = _known(measurements, "area", AREA_STEPS)
             most = _RULED * t["change"]
             evidence = np.where(known.scores > t["area"], most, -most)
+            flat = Steps.flat(len(known.rows), t["change"])
+            found = events(known, evidence, starts_s, ends_s, flat, enter, bridge_s)
         else:
             known, evidence = self.log_odds(measurements)
-            evidence = (evidence + t[f"{self.params.sensitivity}_sensitivity"]).clip(
-                -t["certain"], t["certain"]
-            )
-        found = events(
-            known, evidence, starts_s, ends_s, t["change"], t["decision"], self.params.bridge_s
-        )
-        if self.params.decision == "learned":
-            found = beside(found, brief(known, starts_s, ends_s, t["brief"], t["leap"]))
+            most = t["certain"]
+            moved = (evidence + t[f"{self.params.sensitivity}_sensitivity"]).clip(-most, most)
+            evidence = evidence.clip(-most, most)
+            steps, least = self.steps(measurements, known, t["change"]), t["least_step"]
+            found = events(known, moved, starts_s, ends_s, steps, enter, bridge_s, least)
+            leaps = brief(known, starts_s, ends_s, t["brief"], t["leap"], steps, least)
+            found = beside(found, leaps)
         flags = column(frames, "corrupt").astype(bool)
         shares = _known(measurements, "area", AREA_STEPS)
         flagged = confirmed(flags, shares, starts_s, ends_s, t["confirming_area"], t["confirmed"])
@@ -179,6 +182,27 @@ class BlockCorruption:
         known, said = judged(measurements)
         fit = self.tuned.artifact["calibration"]
         return known, fit["offset"] + sum(fit[name] * said[name] for name in said)
+
+    def steps(self, measurements: Measurements, known: Known, change: float) -> Steps:
+        """Returns how the decision leaps between frames that were looked at together.
+
+        Args:
+            measurements: Of the programme.
+            known: The judged frames.
+            change: What a beginning or an end costs where nothing tells of it, log-odds.
+        """
+        samples, frames = measurements.tables["samples"], measurements.tables["frames"]
+        now, before = (column(samples, name) / LOGIT_STEPS for name in ("logit", "previous_logit"))
+        t = self.tuned.thresholds
+        return Steps.of(
+            known.rows,
+            np.searchsorted(column(frames, "pts"), column(samples, "pts")),
+            now - before,
+            column(frames, "bars").astype(bool),
+            change,
+            t["usual_step"],
+            t["step_weight"],
+        )
 
     def _finding(
         self,

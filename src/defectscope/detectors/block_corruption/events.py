@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.block_corruption.steps import Steps
+
 # Far below a frame, far above the rounding of seconds.
 _ROUNDING_S = 1e-6
 # Brief is at most so long; it is held against so much on both sides, but for the nearest frames.
@@ -69,9 +71,10 @@ def events(
     evidence: NDArray[np.float64],
     starts_s: NDArray[np.float64],
     ends_s: NDArray[np.float64],
-    change: float,
+    steps: Steps,
     enter: float,
     bridge_s: float,
+    least_step: float = 0.0,
 ) -> list[Event]:
     """Gives occurrences: the most plausible course of clean and damaged stretches.
 
@@ -87,12 +90,15 @@ def events(
         evidence: For damage in each of them (positive) or against it, log-odds.
         starts_s: When each frame is presented.
         ends_s: When it is replaced.
-        change: What a beginning or an end costs, log-odds.
+        steps: What a beginning or an end costs where, and how the decision leaps there.
         enter: Probability that one frame of an occurrence must reach.
         bridge_s: Occurrences no further apart than this are joined.
+        least_step: Step that an occurrence must show at its beginning, within it or at its end.
     """
     out: list[Event] = []
-    for first, stop in stretches(evidence, change):
+    for first, stop in stretches(evidence, steps):
+        if steps.largest(first, stop) < least_step:
+            continue
         peak = 1 / (1 + np.exp(-float(evidence[first:stop].max())))
         if peak < enter:
             continue
@@ -112,6 +118,8 @@ def brief(
     ends_s: NDArray[np.float64],
     logit: float,
     rise: float,
+    steps: Steps,
+    least_step: float = 0.0,
 ) -> list[Event]:
     """Gives occurrences of a few frames: what leaps out of the frames on both sides of it.
 
@@ -124,6 +132,8 @@ def brief(
         ends_s: When it is replaced.
         logit: What the decision says of a frame at least.
         rise: By how much that exceeds what it says on either side, at the median.
+        steps: How the decision leaps.
+        least_step: Step that an occurrence must show, as for `events`.
     """
     at_s, scores = starts_s[known.rows], known.scores
     out: list[Event] = []
@@ -144,6 +154,8 @@ def brief(
             first -= 1
         while last + 1 < len(scores) and scores[last + 1] >= like:
             last += 1
+        if steps.largest(first, last + 1) < least_step:
+            continue
         start, end = _turn(known, first - 1, first), _turn(known, last, last + 1)
         if ends_s[end - 1] - starts_s[start] <= _BRIEF_S:
             peak = 1 / (1 + np.exp(-float(scores[k])))
@@ -157,19 +169,20 @@ def beside(events: list[Event], more: list[Event]) -> list[Event]:
     return sorted([*events, *free], key=lambda event: event.start_s)
 
 
-def stretches(evidence: NDArray[np.float64], change: float) -> list[tuple[int, int]]:
+def stretches(evidence: NDArray[np.float64], steps: Steps) -> list[tuple[int, int]]:
     """Half-open stretches of damage that maximise the evidence in them less the cost of ends."""
+    begins, ends = steps.begin.tolist(), steps.end.tolist()
     # Best sums so far that leave the last frame clean or damaged, and where each came from.
     clean, damaged = 0.0, -np.inf
     from_damaged = np.zeros(len(evidence), bool)
     stays_damaged = np.zeros(len(evidence), bool)
     for k, value in enumerate(evidence.tolist()):
-        from_damaged[k] = damaged - change > clean
+        from_damaged[k] = damaged - ends[k] > clean
         # A tie goes on as it is: costs are paid only for a gain.
-        stays_damaged[k] = damaged >= clean - change
+        stays_damaged[k] = damaged >= clean - begins[k]
         clean, damaged = (
-            max(clean, damaged - change),
-            max(damaged, clean - change) + value,
+            max(clean, damaged - ends[k]),
+            max(damaged, clean - begins[k]) + value,
         )
     out: list[tuple[int, int]] = []
     # What is damaged to the last frame has no end to pay for.

@@ -23,7 +23,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.4.1"
+VERSION = "0.4.2"
 # The published first decision: more of the picture than this is damaged.
 AREA_RULE = 0.07
 # What stands until `benchmarks/block_corruption.py --tune` has chosen on whole programmes: the cost
@@ -35,14 +35,17 @@ _CELLS = np.arange(0.2, 0.91, 0.05)
 # What the decision says of a brief occurrence at least, and by how much it leaps there; and when a
 # glance wakes the network for the rest of its half second and for the next from the first of
 # these decision logits on, or from the second on where it has risen by the third, docs/results/.
-_BRIEF, _LEAP = 3.5, 3.0
+_BRIEF, _LEAP = 3.0, 2.5
 _WAKE, _STIR, _RISE = 2.0, -0.5, 0.5
 
 # Share of the frame on the map that confirms what the decoder flags; and the confidence that two
 # witnesses deserve.
 _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
+# Step between the two frames of a look that an occurrence must show; the one at which a beginning
+# or an end costs what it does elsewhere; and by how much less it costs by each unit more, log-odds.
+_LEAST_STEP, _USUAL_STEP, _STEP_WEIGHT = 2.0, 2.0, 1.5
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
-_SENSITIVITY = {"low": -1.5, "normal": 0.0, "high": 1.5}
+_SENSITIVITY = {"low": 0.0, "normal": 1.5, "high": 3.0}
 
 _SEVERITY = {
     "block_corruption": {"measure": "corrupted_area", "major": 0.01, "critical": AREA_RULE}
@@ -57,7 +60,8 @@ at half their size: the stem and the first five stages of EfficientNet-Lite0 (Ta
 begun from the weights that TensorFlow's authors trained on ImageNet, of which the first stages and
 all normalisation were left as they were. The head gives for both pictures a map with a cell for
 every 32 x 32 pixels and a decision, learned on crops and on pictures made up of four.
-Findings follow the decision, weighed together with those of the frames around it;
+Findings follow the decision, weighed together with those of the frames around it, and must show a
+step between the two frames of a look, in whose difference the content cancels (since 0.4.2);
 `decision=area` applies the older rule instead: more than {area:.0%} of the picture.
 """,
     "What it began from": """
@@ -128,6 +132,9 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             "rise": _RISE,
             "brief": _BRIEF,
             "leap": _LEAP,
+            "least_step": _LEAST_STEP,
+            "usual_step": _USUAL_STEP,
+            "step_weight": _STEP_WEIGHT,
             "confirming_area": _CONFIRMING_AREA,
             "confirmed": _CONFIRMED,
             **{f"{name}_sensitivity": value for name, value in _SENSITIVITY.items()},

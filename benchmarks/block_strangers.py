@@ -1,0 +1,160 @@
+"""Measures block corruption on recordings of other makers, by this decision and by the one before.
+
+    python benchmarks/block_strangers.py --recordings FOLDER [--pattern 'p70m_*'] --work FOLDER
+        [--clips 30] [--seed 7] [--out FILE]
+
+Clips of four seconds are made as for training, of recordings that nothing was learned from; each is
+measured once and decided twice, so that only the decision differs: `now` is what detector.json
+says, `level alone` is 0.4.1, which knew no steps between the two frames of a look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import block_material
+import block_scores
+import numpy as np
+from block_material import NAME, Clip, Judged, judge
+
+from defectscope.detectors import load
+from defectscope.detectors.block_corruption.detector import SENSITIVITIES
+from defectscope.engine.contracts import Tuned
+from defectscope.training.block_corruption import examples
+from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.contract import Recording
+from defectscope.training.scores import poisson_upper, wilson
+
+FRAMES = 100
+# What the decision of 0.4.1 had instead.
+LEVEL_ALONE = {
+    "least_step": -1.0,
+    "step_weight": 0.0,
+    "brief": 3.5,
+    "leap": 3.5,
+    "normal_sensitivity": 0.0,
+}
+# Occurrences that nobody overlooks.
+LARGE = 0.07
+_WAYS = [
+    *((g, c, k) for g in examples.DAMAGES for c, k in
+      (("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "none"))),
+    *((look, "", "motion") for look in examples.LOOKS),
+]  # fmt: skip
+
+
+def clips(paths: Sequence[Path], work: Path, count: int, seed: int) -> Iterator[Clip]:
+    """Makes the clips once; a second run reads them. One of three is clean."""
+    shown = [Recording(p, "strangers", p.name, p.stem, "test") for p in paths]
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        kind = _WAYS[(number - number // 3) % len(_WAYS)]
+        if number % 3 == 2:
+            kind = (ALIKES[number // 3 % len(ALIKES)], "", "motion")
+        recording = shown[(7 * number + seed) % len(shown)]
+        plan = examples.ClipPlan(
+            recording, shown[int(rng.integers(len(shown)))], number, *kind, FRAMES, 0, 256, seed
+        )
+        path = work / f"strangers-{seed}-{number:03d}.mp4"
+        labels = path.with_suffix(".npz")
+        if not labels.exists():
+            made = examples.make(plan)
+            block_material.write(path, made.frames)
+            facts = {**made.facts, "recording": recording.name}
+            np.savez_compressed(labels, masks=np.stack(made.masks), facts=json.dumps(facts))
+        with np.load(labels) as stored:
+            facts, masks = json.loads(str(stored["facts"])), list(stored["masks"])
+        yield Clip(path, recording.name, facts, masks)
+
+
+def changed(thresholds: Mapping[str, float]) -> Tuned:
+    """Returns the released tuning with other thresholds."""
+    tuned = load(NAME).tuned
+    return dataclasses.replace(tuned, thresholds={**tuned.thresholds, **thresholds})
+
+
+def row(title: str, judged: Sequence[Judged], tuned: Tuned) -> str:
+    """Returns a row of the table."""
+    detector = type(load(NAME))(tuned=tuned)
+    scores = block_scores.event_scores(judged, tuned)
+    large, met, false, minutes = 0, 0, 0, 0.0
+    for each in judged:
+        said = [f.interval for f in detector.decide(each.measured, each.stream).findings]
+        if not (each.clip.areas > 0).any():
+            false, minutes = false + len(said), minutes + each.stream.duration_s / 60
+        for span in each.clip.truth:
+            a, b = (round(at * block_material.RATE_FPS) for at in (span.start_s, span.end_s))
+            if each.clip.areas[a:b].max() >= LARGE:
+                large += 1
+                met += any(min(span.end_s, s.end_s) > max(span.start_s, s.start_s) for s in said)
+    low, high = wilson(met, large) if large else (0.0, 1.0)
+    most = poisson_upper(false) / max(minutes, 1e-9) * 10
+    return (
+        f"| {title} | {scores['f1']:.2f} ({scores['matched']} of {scores['events']}, "
+        f"{scores['findings']} findings) | {met} of {large} ({low:.2f} to {high:.2f}) "
+        f"| {false} in {minutes:.1f} min (95 % bound {most:.0f} in 10 min) |"
+    )
+
+
+def frame_auc(judged: Sequence[Judged]) -> str:
+    """Returns the AUC of frames that were looked at, by the network and by the evidence."""
+    detector: Any = load(NAME)
+    logits, weighed, labels = [], [], []
+    for each in judged:
+        rows, values, _ = each.sampled()
+        known, odds = detector.log_odds(each.measured)
+        touched = np.array([(m != block_scores.CLEAN).mean() for m in each.clip.masks])
+        hit = each.clip.areas[rows] >= block_material.VISIBLE_AREA
+        sure = hit | ((each.clip.areas[rows] == 0) & (touched[rows] <= block_scores.TOUCHED_SHARE))
+        logits += values[sure].tolist()
+        weighed += odds[np.searchsorted(known.rows, rows)][sure].tolist()
+        labels += hit[sure].tolist()
+    label = np.array(labels)
+    two = (block_scores.auc(np.array(v), label) for v in (logits, weighed))
+    return "frame AUC of the network {:.3f}, of the evidence {:.3f}".format(*two) + (
+        f", {len(label)} frames, {int(label.sum())} damaged"
+    )
+
+
+def main() -> None:
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recordings", type=Path, required=True)
+    parser.add_argument("--pattern", default="*.mp4")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, help="write the table here as well")
+    given = parser.parse_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    judged: list[Judged] = []
+    paths = sorted(given.recordings.glob(given.pattern))
+    for clip in clips(paths, given.work, given.clips, given.seed):
+        judged.append(Judged(clip, *judge(clip.path, given.work)))
+        print(clip.path.name, clip.facts["generator"], clip.facts.get("codec"), flush=True)
+    lines = [
+        f"| decision, {len(judged)} clips | F1 of occurrences | met, of those over 7 % "
+        "| false findings in clean clips |",
+        "|---|---|---|---|",
+        row("level alone (0.4.1)", judged, changed(LEVEL_ALONE)),
+        *(
+            row(f"now, `sensitivity={name}`", judged, changed({"normal_sensitivity": at}))
+            for name in SENSITIVITIES
+            for at in [load(NAME).tuned.thresholds[f"{name}_sensitivity"]]
+        ),
+        "",
+        frame_auc(judged),
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if given.out:
+        given.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Steps: what begins or ends between two frames that were looked at together.
+
+A look gives two decisions, about a frame and about the one before it. What a frame shows sets the
+level of both alike, so it cancels in their difference: what is left is damage that came or went.
+Damage always comes at once, and nearly always goes at once, with the next random access point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps into the judged frames, and what a beginning or an end costs there.
+
+    Attributes:
+        size: For every judged frame, by how much its decision exceeds that of the frame before it,
+            in log-odds; NaN where the two were not looked at together, or where the step has
+            another cause.
+        begin: What a beginning costs there, log-odds.
+        end: What an end costs there.
+    """
+
+    size: Floats
+    begin: Floats
+    end: Floats
+
+    @staticmethod
+    def of(
+        known_rows: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        rises: Floats,
+        excused: NDArray[np.bool_],
+        change: float,
+        usual: float,
+        weight: float,
+    ) -> Steps:
+        """Returns the steps of a programme.
+
+        Args:
+            known_rows: Rows of the judged frames, rising.
+            rows: Rows of the frames that were looked at, each with the one before it.
+            rises: Decision about each less that about the one before it.
+            excused: For every row, whether what changes there has another cause.
+            change: What a beginning or an end costs where nothing tells of it.
+            usual: The step at which it costs as much where it was looked at.
+            weight: How much less it costs by each unit of the step more.
+        """
+        size = np.full(len(known_rows), np.nan)
+        seen = rows > 0
+        place = np.searchsorted(known_rows, rows[seen])
+        size[place] = np.where(excused[rows[seen]], np.nan, rises[seen])
+        known = np.nan_to_num(size)
+        there = ~np.isnan(size)
+        begin = np.where(there, change + weight * (usual - known), change)
+        end = np.where(there, change + weight * (usual + known), change)
+        return Steps(size, begin, end)
+
+    @staticmethod
+    def flat(count: int, change: float) -> Steps:
+        """Returns steps that tell nothing."""
+        same = np.full(count, change)
+        return Steps(np.full(count, np.nan), same, same)
+
+    def largest(self, first: int, stop: int) -> float:
+        """Returns the largest step into a stretch, within it, or out of it; 0 where none is known.
+
+        Args:
+            first: First judged frame of the stretch.
+            stop: First one after it.
+        """
+        into = self.size[first : first + 1]
+        within = np.abs(self.size[first + 1 : stop])
+        out_of = -self.size[stop : stop + 1]
+        every = np.concatenate([into, within, out_of])
+        return float(np.nanmax(every, initial=0.0)) if np.isfinite(every).any() else 0.0
+
+
+def borders(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Returns how far frames are black from the top, bottom, left and right on, in percent.
+
+    Args:
+        rows: (frames, height) which rows are black.
+        columns: (frames, width) which columns are black.
+    """
+    sides = (rows, rows[:, ::-1], columns, columns[:, ::-1])
+    runs = [np.logical_and.accumulate(side, axis=1).mean(axis=1) for side in sides]
+    return np.rint(100 * np.stack(runs, axis=1)).astype(np.int64)
+
+
+def bars_moved(borders: NDArray[np.int64], least_percent: int) -> NDArray[np.bool_]:
+    """Returns in which frames black bars come, go or move, on two opposite sides at once.
+
+    Args:
+        borders: (frames, 4) from `borders`.
+        least_percent: By how much both sides change at least.
+    """
+    moved = np.zeros(len(borders), bool)
+    change = np.diff(borders, axis=0)
+    for one, other in ((0, 1), (2, 3)):
+        same = np.sign(change[:, one]) == np.sign(change[:, other])
+        far = np.minimum(np.abs(change[:, one]), np.abs(change[:, other])) >= least_percent
+        moved[1:] |= same & far
+    return moved

@@ -1,0 +1,107 @@
+"""Steps between the two frames of a look: what begins or ends there, whatever they show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from defectscope.detectors.block_corruption.events import Known, brief, events, stretches
+from defectscope.detectors.block_corruption.steps import Steps, bars_moved, borders
+
+STARTS_S = np.arange(100) / 25
+ENDS_S = (np.arange(100) + 1) / 25
+CHANGE, USUAL, WEIGHT = 6.0, 2.0, 2.0
+
+
+def looked(rows, now, before, excused=()):
+    """The judged frames and their steps."""
+    rows, now, before = np.array(rows), np.array(now, float), np.array(before, float)
+    known = Known.of(rows, now, before, np.zeros(100))
+    other = np.isin(np.arange(100), excused)
+    return known, Steps.of(known.rows, rows, now - before, other, CHANGE, USUAL, WEIGHT)
+
+
+def found(known, steps, least=3.0):
+    said = events(known, known.scores, STARTS_S, ENDS_S, steps, 0.5, 0.0, least)
+    return [(round(e.start_s * 25), round(e.end_s * 25)) for e in said]
+
+
+def test_steps_stand_where_two_frames_were_looked_at_together():
+    known, steps = looked([10, 20, 21], [-1, 5, 5], [-1, -2, 5])
+    assert known.rows.tolist() == [9, 10, 19, 20, 21]
+    np.testing.assert_array_equal(steps.size, [np.nan, 0, np.nan, 7, 0])
+    # Where no pair tells of it, a change costs what it always does.
+    assert steps.begin.tolist() == [CHANGE, 10, CHANGE, -4, 10]
+    assert steps.end.tolist() == [CHANGE, 10, CHANGE, 24, 10]
+
+
+def test_content_that_looks_damaged_all_along_is_none():
+    rows = list(range(10, 90, 5))
+    level = 4 + np.sin(np.arange(len(rows)))
+    assert found(*looked(rows, level, level)) == []
+    # Nor where it comes to look so little by little.
+    slowly = np.linspace(-5, 6, len(rows))
+    assert found(*looked(rows, slowly, slowly - 0.3)) == []
+
+
+def test_the_same_level_with_a_beginning_or_an_end_is_damage():
+    rows, level = [10, 20, 30, 40, 50], np.array([-4.0, 4, 4, 4, -4])
+    assert found(*looked(rows, level, [-4, -4, 4, 4, 4])) == [(20, 50)]
+    # What was there before the programme begins, and goes.
+    assert found(*looked(rows, [4, 4, 4, -4, -4], [4, 4, 4, 4, -4])) == [(9, 40)]
+    # What comes anew while it lasts.
+    assert found(*looked(rows, [4, 4, 8, 4, 4], [4, 4, 2, 4, 4])) == [(9, 51)]
+
+
+def test_a_step_of_another_cause_proves_nothing():
+    rows, level = [10, 20, 30, 40, 50], [-4, 4, 4, 4, 4]
+    before = [-4, -4, 4, 4, 4]
+    assert found(*looked(rows, level, before)) == [(20, 51)]
+    assert found(*looked(rows, level, before, excused=[20])) == []
+
+
+def test_a_step_up_ends_nothing_and_a_step_down_begins_nothing():
+    steps = Steps(np.array([np.nan, -5, 0, 5]), *[np.zeros(4)] * 2)
+    assert steps.largest(1, 3) == 0
+    assert steps.largest(0, 1) == 5
+    assert steps.largest(3, 4) == 5
+    assert Steps.flat(4, 1.0).largest(0, 4) == 0
+
+
+def test_a_leap_wants_its_step_as_well():
+    rows = list(range(5, 95, 5))
+    now = np.zeros(len(rows))
+    now[8] = 6
+    for before, count in ((now - now, 1), (now, 0)):
+        known, steps = looked(rows, now, before)
+        assert len(brief(known, STARTS_S, ENDS_S, 3.0, 2.0, steps, 3.0)) == count
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_course_pays_what_each_frame_asks(seed):
+    rng = np.random.default_rng(seed)
+    evidence = rng.normal(0, 4, 8)
+    steps = Steps(np.zeros(8), rng.uniform(-2, 6, 8), rng.uniform(-2, 6, 8))
+    said = np.zeros(8, bool)
+    for first, stop in stretches(evidence, steps):
+        said[first:stop] = True
+
+    def worth(course):
+        states = np.concatenate([[False], course])
+        begins, ends = ~states[:-1] & states[1:], states[:-1] & ~states[1:]
+        return evidence[course].sum() - steps.begin[begins].sum() - steps.end[ends].sum()
+
+    courses = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(bool)
+    assert worth(said) == pytest.approx(max(worth(c) for c in courses))
+
+
+def test_bars_are_black_on_two_sides_at_once():
+    frames = np.full((6, 50, 80), 120)
+    frames[2:, :6] = frames[2:, -6:] = 16
+    frames[4:, :, :10] = frames[4:, :, -10:] = 16
+    # Damage that blackens the end of a frame is no bar.
+    frames[5, -20:] = 16
+    black = frames.max(axis=2) <= 26, frames.max(axis=1) <= 26
+    edges = borders(*black)
+    assert edges[2].tolist() == [12, 12, 0, 0]
+    assert bars_moved(edges, 2).tolist() == [False, False, True, False, True, False]
