@@ -131,7 +131,7 @@ def test_small_pictures_are_judged_too(network):
 
 
 @pytest.mark.parametrize("harm", ["missing", "flipped", "swapped"])
-def test_weights_that_are_not_the_released_ones_are_refused(tmp_path, harm, monkeypatch):
+def test_weights_that_are_not_the_released_ones_are_refused(tmp_path, harm):
     source = bundled("model_artifacts") / NAME
     folder = tmp_path / NAME
     folder.mkdir()
@@ -143,10 +143,7 @@ def test_weights_that_are_not_the_released_ones_are_refused(tmp_path, harm, monk
         data = bytearray(b"other weights")
     if harm != "missing":
         (folder / document["weights"]["file"]).write_bytes(data)
-    monkeypatch.setattr(
-        "defectscope.detectors.block_corruption.detector.bundled", lambda _kind: tmp_path
-    )
-    detector = BlockCorruption(tuned=replace(tuned(NAME), artifact=document))
+    detector = BlockCorruption(tuned=replace(tuned(NAME), artifact=document, folder=folder))
     with pytest.raises(ArtifactError) as caught:
         _ = detector.runtime
     assert document["weights"]["sha256"] in caught.value.message
