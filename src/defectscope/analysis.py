@@ -30,7 +30,7 @@ from defectscope.media.opening import open_media
 from defectscope.media.probe import Choice
 from defectscope.media.reader import Reader
 from defectscope.media.sidecar import read_captions
-from defectscope.media.source import MediaLike, resolve
+from defectscope.media.source import MediaLike, resolved
 from defectscope.media.stream import StreamInfo
 from defectscope.parallel import Programme, can_share, measure_in_parallel
 from defectscope.temporal.spans import on_grid
@@ -107,8 +107,10 @@ def analyze(
     if workers < 1:
         raise InvalidParameterError(f"workers is at least 1, not {workers}")
     choice = Choice(audio_layout=audio_layout, programme=program)
-    source = resolve(media)
-    with open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader:
+    with (
+        resolved(media) as source,
+        open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader,
+    ):
         stream = reader.info
         if can_share(reader, workers) == 1:
             measured = measure_asset(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 import pytest
 from made_media import RATE_HZ, SEEN, black, kinds, write
 
@@ -303,3 +304,28 @@ def test_a_start_beyond_all_instants_is_after_the_end(tmp_path: Path) -> None:
     report = analyze(path, detectors=["freeze"], start_s=1e300)
     assert not report.findings
     assert report.verdicts["freeze"]["verdict"] == "not_judged"
+
+
+@pytest.mark.parametrize("frames_out_of_order", [0, 3])
+def test_a_screen_at_rest_is_no_gap_where_the_container_says_how_long_it_stays(
+    tmp_path: Path, frames_out_of_order: int
+) -> None:
+    path = tmp_path / "rest.mp4"
+    draw = np.random.default_rng(3)
+    with av.open(str(path), "w") as out:
+        stream: Any = out.add_stream("libx264", rate=30, options={"bf": str(frames_out_of_order)})
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        now = 0
+        for number in range(60):
+            planes = np.full((144, 160), 128, np.uint8)
+            planes[:96] = draw.integers(30, 200, (96, 160))
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts, frame.time_base = now, Fraction(1, 1000)
+            now += 2500 if number in (20, 40) else 33
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    report = analyze(path, detectors=["stream_integrity"])
+    assert report.findings == ()
+    assert report.asset["video"]["variable_frame_rate"]
+    assert report.tracks[0]["decoded_s"] == pytest.approx(now / 1000, abs=0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,11 +114,11 @@ def _alone(
 def _here(item: Item, options: dict[str, Any]) -> Report:
     from defectscope.cli import batch
     from defectscope.desk import analyze
-    from defectscope.media.source import resolve
+    from defectscope.media.source import resolved
 
     # What comes through a pipe can be taken down once.
-    source: Any = item.media if "://" in item.media else resolve(item.media)
-    with batch.progress_lines([item]) as advance:
+    taken: Any = nullcontext(item.media) if "://" in item.media else resolved(item.media)
+    with taken as source, batch.progress_lines([item]) as advance:
 
         def progress(reached_s: float) -> None:
             if advance is not None:

@@ -32,6 +32,7 @@ class Framer:
         view: int = 0,
         untimed: bool = False,
         reordered: bool = False,
+        undated: bool = False,
     ) -> None:
         """Prepares for one run of reading.
 
@@ -45,7 +46,10 @@ class Framer:
             view: 0 for the main video track, else which other.
             untimed: Frames carry no time stamps: they are counted at the nominal rate.
             reordered: Packets carry their order in the file instead of time stamps (AVI).
+            undated: Lengths that are stated of frames are those between decoding them, which is
+                not how long they stay.
         """
+        self._undated = undated
         self.done = False
         self.last_s = 0.0
         self.end_s = 0.0
@@ -93,7 +97,7 @@ class Framer:
             return
         self._shown = pts
         self.last_s = float(time_s)
-        self.end_s = float((pts + (native.duration or self._step)) * self._base)
+        self.end_s = float((pts + (self._stated(native) or self._step)) * self._base)
         if self._end_ticks is not None and pts >= self._end_ticks:
             self.done = True
             yield from self.flush()
@@ -128,6 +132,9 @@ class Framer:
         self.last_s = float(pts * self._base)
         return pts, [self._event("clock_restart", float(shifted.jump_s))]
 
+    def _stated(self, native: Any) -> int:
+        return 0 if self._undated else native.duration or 0
+
     def _in_splice(self, time_s: Fraction) -> bool:
         return self._quiet_until is not None and time_s <= self._quiet_until
 
@@ -147,7 +154,7 @@ class Framer:
         picture = convert(native, self._format, video.width, video.height)
         frame = Frame(
             pts=pts,
-            duration=native.duration or 0,
+            duration=self._stated(native),
             planes=planes_of(picture, self._depth),
             bit_depth=self._depth,
             corrupt=native.is_corrupt,

@@ -256,9 +256,7 @@ class Reader:
         """Gives what turns a video track's pictures into frames."""
         info = self.info
         numbers = {view.index: number for number, view in enumerate(info.views, 1)}
-        reordered = info.container in _REORDERED and bool(
-            self._streams[index].codec_context.has_b_frames
-        )
+        disorder = bool(self._streams[index].codec_context.has_b_frames)
         return Framer(
             self.videos[index],
             index,
@@ -268,7 +266,8 @@ class Reader:
             programme=clock,
             view=numbers.get(index, 0),
             untimed=self._probed.untimed,
-            reordered=reordered,
+            reordered=disorder and info.container in _REORDERED,
+            undated=disorder and self.videos[index].variable_frame_rate,
         )
 
     def sounder(

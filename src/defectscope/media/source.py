@@ -12,6 +12,8 @@ import shutil
 import stat
 import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,6 +78,17 @@ def resolve(media: MediaLike) -> MediaLike:
     from defectscope.media.s3 import open_object
 
     return open_object(media)
+
+
+@contextmanager
+def resolved(media: MediaLike) -> Generator[MediaLike]:
+    """Yields what `resolve` gives, and closes afterwards what it had to open."""
+    source = resolve(media)
+    try:
+        yield source
+    finally:
+        if source is not media and not isinstance(source, str | bytes | bytearray | os.PathLike):
+            source.close()
 
 
 def _is_pipe(path: Path) -> bool:

@@ -235,8 +235,26 @@ def test_every_track_is_judged_and_named() -> None:
     assert found[-1].evidence["duration_s"] == 55.0
 
 
-def test_no_captions_is_not_applicable_and_empty_ones_are_inconclusive() -> None:
+def test_no_captions_are_not_applicable_and_a_track_that_shows_none_is_not_judged() -> None:
     detector = load("caption_quality")
     bare = replace(STREAM, has_captions=False)
     assert detector.decide(detector.open(bare).close(), bare).verdict == "not_applicable"
-    assert judged(Captions("webvtt", ())).verdict == "inconclusive"
+    shown = detector.decide(detector.open(STREAM).close(), STREAM)
+    assert (shown.verdict, shown.reason) == ("not_judged", "no caption in what was looked at")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.vtt", "WEBVTT\n"),
+        ("a.vtt", "WEBVTT\n\nNOTE nobody speaks\n\nSTYLE\n::cue { color: lime }\n"),
+        ("a.ttml", '<tt xmlns="http://www.w3.org/ns/ttml"><body><div/></body></tt>'),
+    ],
+)
+def test_a_file_without_a_caption_is_a_finding(name: str, text: str) -> None:
+    file = io.BytesIO(text.encode())
+    file.name = name
+    (found,) = judged(read_captions(file)).findings
+    assert (found.defect, found.severity) == ("caption_missing", "critical")
+    assert (found.start_s, found.end_s) == (0.0, DURATION_S)
+    assert found.evidence["problem"] == "the file holds no caption"

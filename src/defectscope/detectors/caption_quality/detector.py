@@ -92,8 +92,9 @@ class CaptionQuality:
         tracks |= picture_tracks(tables["bytes"], stream.duration_s)
         if not stream.has_captions and not tracks:
             return DetectorResult("not_applicable")
-        if not tracks and not len(tables["faults"]):
-            return DetectorResult("inconclusive")
+        if not tracks and not len(tables["faults"]) and not len(tables["extent"]):
+            # A part of the programme, or a track of the container, that shows nothing.
+            return DetectorResult("not_judged", reason="no caption in what was looked at")
         # Faults without a single cue belong to a side-car file too.
         tracks = tracks or {0: EMPTY}
         level, softest = _levels(tables["speech"])

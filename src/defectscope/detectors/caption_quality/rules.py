@@ -87,7 +87,11 @@ def empty_breaks(track: Track) -> Iterator[Break]:
 
 def outside_breaks(extent: Extent, duration_s: float) -> Iterator[Break]:
     """Yields what is never on screen because it lies outside the programme."""
-    if not extent.inside:
+    if not extent.cues:
+        length = {"duration_s": round(duration_s, 3)}
+        evidence = {"problem": "the file holds no caption", "cues": 0, **length}
+        yield Break("caption_missing", 0.0, duration_s, evidence)
+    elif not extent.inside:
         evidence = {
             "problem": "no caption lies inside the programme",
             "cues": extent.cues,

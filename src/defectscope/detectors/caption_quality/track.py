@@ -188,7 +188,8 @@ def extent_table(captions: Captions | None, duration_s: float) -> Table:
         first=np.int64,
         first_late=np.int64,
     )
-    if captions is not None and captions.cues and duration_s > 0:
+    if captions is not None and (captions.cues or not captions.faults) and duration_s > 0:
+        # A file without cues has its row as well, unless it says itself why they were not read.
         cues = captions.cues
         late = [cue.start_s for cue in cues if cue.start_s > duration_s + _AFTER_END_S]
         inside = sum(cue.start_s < duration_s and cue.end_s > 0 for cue in cues)
@@ -197,7 +198,7 @@ def extent_table(captions: Captions | None, duration_s: float) -> Table:
             cues=[len(cues)],
             inside=[inside],
             late=[len(late)],
-            first=[_tick(min(cue.start_s for cue in cues))],
+            first=[_tick(min((cue.start_s for cue in cues), default=0.0))],
             first_late=[_tick(min(late, default=0.0))],
         )
     return builder.table()

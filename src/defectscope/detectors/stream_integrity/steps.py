@@ -108,5 +108,7 @@ def gaps(
         own = np.maximum(stated_s, _OWN_PACE * nominal_s) if video.variable_frame_rate else 0.0
         long = (step_s > most_steps * nominal_s) & (step_s > own)
     if stating and video.variable_frame_rate:
+        # What a container states of frames out of order is the time between decoding them.
+        long &= stated_s > 0
         long &= np.abs(step_s - stated_s) > _ROUNDING * step_s
     return [Gap(float(at_s[k]), float(step_s[k] - usual_s)) for k in np.flatnonzero(long)]

@@ -43,6 +43,8 @@ _LASTING_S, _LASTING_FRAMES = 0.3, (2, 20)
 _USUAL_FRAMES = 3
 # Rows that are told apart where no single one must be named.
 _COARSE_ROWS = 360
+# What is compared lies on both sides of a row; smaller frames count as if their last row went on.
+_FEWEST_ROWS = 32
 
 
 def coarse_group(height: int) -> int:
@@ -67,8 +69,9 @@ class TearingAnalysis:
         # Pictures remembered before those that are measured next, and that must be there after.
         self._before = max(self._lags + _USUAL_FRAMES, self._reach, self._window.before)
         self._after = max(self._reach, self._window.after)
-        coarse = video.height // self._group
-        self._steps = np.empty((0, video.height), np.uint16)
+        self._lacking = max(0, _FEWEST_ROWS - video.height)
+        coarse = (video.height + self._lacking) // self._group
+        self._steps = np.empty((0, video.height + self._lacking), np.uint16)
         self._luma = np.empty((0, coarse), np.float32)
         self._changes = np.empty((0, coarse), np.float32)
         self._pts = np.empty(0, np.int64)
@@ -83,11 +86,15 @@ class TearingAnalysis:
         video = chunk.video
         if video is None or not len(video.pts):
             return
-        steps = seams.quantised(video.features["row_step"], self._step_samples)
-        luma = seams.coarse(video.features["row_luma"], self._group, self._samples)
-        changes = seams.log_changes(
-            seams.coarse(video.features["row_sad"], self._group, self._samples)
+        row_step, row_luma, row_sad = (
+            np.pad(video.features[name], ((0, 0), (0, self._lacking)), mode="edge")
+            if self._lacking
+            else video.features[name]
+            for name in ("row_step", "row_luma", "row_sad")
         )
+        steps = seams.quantised(row_step, self._step_samples)
+        luma = seams.coarse(row_luma, self._group, self._samples)
+        changes = seams.log_changes(seams.coarse(row_sad, self._group, self._samples))
         if not len(self._steps):
             # Before the first picture there were others like it.
             self._steps = np.repeat(steps[:1], self._before, axis=0)
