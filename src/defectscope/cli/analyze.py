@@ -74,7 +74,7 @@ def _evaluated(
 ) -> Any:
     from defectscope.cli import batch
 
-    if arguments.endpoint is not None or len(items) == 1:
+    if arguments.endpoint is not None or len(items) == 1 or arguments.workers <= 1:
         for item in items:
             yield _alone(item, arguments, options, several=several)
         return
