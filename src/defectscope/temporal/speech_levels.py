@@ -80,6 +80,12 @@ class SpeechMeter:
             builder.add(block=block, level=level, softest=softest)
         return builder.table()
 
+    def take(self) -> Table:
+        """Returns the rows so far as a table, and forgets them."""
+        taken = self.table()
+        self.rows.clear()
+        return taken
+
 
 def _codes(power: Series) -> NDArray[np.uint8]:
     with np.errstate(divide="ignore"):

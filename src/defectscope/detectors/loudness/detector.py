@@ -168,7 +168,9 @@ class LoudnessAnalysis:
 
     def take(self) -> Measurements:
         """Returns the rows that are final, and forgets them."""
-        return Measurements("loudness", {"blocks": self._table.take()})
+        return Measurements(
+            "loudness", {"blocks": self._table.take(), "speech": self._speech.take()}
+        )
 
     def close(self) -> Measurements:
         """Gives energies, peaks and levels of speech by block."""
