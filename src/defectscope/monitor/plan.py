@@ -15,12 +15,14 @@ from typing import Any
 
 from defectscope.errors import InvalidParameterError
 
-# Cores of a channel: a share of it by itself, and one by megapixels a second. Source:
-# docs/results/live.md, measured on one core of an AVX-512 machine, decoding with one thread.
+# Cores of a channel: a share of it by itself, and one by megapixels a second. A line through
+# 9.1 channels of 720p25 and 4.6 of 1080p25 on one core (AVX-512, one decoder thread); other formats
+# follow from it and were not measured.
 _CORES_EACH, _CORES_PER_MPX = 0.025, 0.0037
 # What may be used of a core: decoding has peaks, and key frames come together.
 UTILISATION = 0.6
-# Memory of a group by itself and of a channel, MB. Source: docs/results/live.md.
+# Memory of a group by itself and of a channel, MB: estimates, above the 275 MB that a group of one
+# channel took.
 _GROUP_MB, _CHANNEL_MB = 300, 60
 # vCPU of Fargate, with the smallest and largest memory of each, MB, and its step.
 # Source: Amazon ECS, task definition parameters for Fargate.
