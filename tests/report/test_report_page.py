@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -362,3 +362,17 @@ def test_a_link_points_at_a_finding(open_page: Open) -> None:
     it.page.wait_for_selector("html[data-ready]")
     assert it.selected() == "finding-2"
     assert it.page.evaluate("scrollY") == 0
+
+
+def test_the_verdict_and_the_rules_travel_with_the_page() -> None:
+    report = full_report()
+    rule = {
+        "id": "black", "title": HOSTILE, "detector": "black_frames", "measured": 1.2,
+        "limit": "at most 1", "unit": "s", "verdict": "fail", "code": "V-1", "source": "contract",
+        "findings": [1],
+    }  # fmt: skip
+    profile = {"id": "p", "title": HOSTILE, "edition": "1", "sha256": "0"}
+    page = render(replace(report, profile=profile, rules=(rule,)))
+    assert '"verdict":"fail"' in page
+    assert '"limit":"at most 1"' in page
+    assert HOSTILE not in page

@@ -24,6 +24,7 @@ _SCRIPTS = (
     "picture.js",
     "detail.js",
     "list.js",
+    "verdict.js",
     "report.js",
 )
 MAX_THUMBNAILS = 60

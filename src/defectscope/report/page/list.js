@@ -51,7 +51,9 @@ function drawSelection() {
   const top = row.offsetTop - LIST.offsetTop, bottom = top + row.offsetHeight;
   if (LIST.scrollHeight <= LIST.clientHeight) {
     const seen = row.getBoundingClientRect();
-    if (seen.top < 0 || seen.bottom > innerHeight) row.scrollIntoView({ block: "nearest" });
+    // A page that has just been opened begins at its top.
+    const open = document.documentElement.dataset.ready;
+    if (open && (seen.top < 0 || seen.bottom > innerHeight)) row.scrollIntoView({ block: "nearest" });
   } else if (top < LIST.scrollTop) LIST.scrollTop = top;
   else if (bottom > LIST.scrollTop + LIST.clientHeight) LIST.scrollTop = bottom - LIST.clientHeight;
   return undefined;

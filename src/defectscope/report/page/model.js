@@ -2,7 +2,7 @@
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const REPORT = DATA.report;
 const SEVERITIES = ["minor", "major", "critical"];
-const MARKS = { fail: "✗", inconclusive: "?", pass: "✓", not_applicable: "–", not_judged: "○" };
+const MARKS = { fail: "✗", warn: "!", inconclusive: "?", pass: "✓", not_applicable: "–", not_judged: "○" };
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 const FINDINGS = REPORT.findings.map((finding, index) => ({

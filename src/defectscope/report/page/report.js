@@ -166,6 +166,7 @@ function start() {
   }
   startTheme();
   drawHeader();
+  drawVerdict();
   drawTracks();
   drawFooter();
   startControls();

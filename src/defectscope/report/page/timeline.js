@@ -10,8 +10,8 @@ const WHOLE_S = PROGRAMME.end_s - PROGRAMME.start_s;
 const NEAREST_S = Math.min(WHOLE_S, 0.1);
 
 function lanes() {
-  const loud = (name) => BY_DETECTOR.get(name).length > 0 || ["fail", "inconclusive", "not_judged"].includes(verdictOf(name));
-  const order = { fail: 0, inconclusive: 1, not_judged: 2, pass: 3, not_applicable: 4 };
+  const loud = (name) => BY_DETECTOR.get(name).length > 0 || ["fail", "warn", "inconclusive", "not_judged"].includes(verdictOf(name));
+  const order = { fail: 0, warn: 1, inconclusive: 2, not_judged: 3, pass: 4, not_applicable: 5 };
   const all = [...DETECTORS].sort((a, b) => loud(b) - loud(a) || order[verdictOf(a)] - order[verdictOf(b)]);
   return STATE.quiet || !DETECTORS.some(loud) ? all : all.filter(loud);
 }
