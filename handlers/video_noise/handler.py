@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from defectscope.analysis import MeasuredAsset, decide
+from defectscope.engine.contracts import FrameSelection
 from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
@@ -20,9 +21,13 @@ class VideoNoiseHandler(DetectorHandler):
 
         Frames: noise by tile (`tile_noise`), detail (`tile_laplacian_squares`) and
         `tile_luma`. Sound: not decoded.
+        Of one frame a second the luma plane as well, for a closer look at its rows and columns.
         """
         asset = open_asset(request, self.settings, self.serves)
-        asset.select(features=("tile_laplacian_squares", "tile_luma", "tile_noise"))
+        asset.select(
+            features=("tile_laplacian_squares", "tile_luma", "tile_noise"),
+            rgb=FrameSelection(bucket_s=1.0, luma=True),
+        )
         return asset
 
     def inference(self, asset: OpenAsset) -> MeasuredAsset:
