@@ -81,9 +81,10 @@ class StreamIntegrity:
             end_s = stream.video_duration_s or stream.duration_s
             stating = bool(_STATING & set(stream.container.split(",")))
             limit = self.params.max_frame_gap
-            missing = gaps(tables["steps"], video, limit, end_s, stating=stating)
-            if late:
-                # Frames that refer to what came before the capture cannot be shown.
+            missing = gaps(tables["steps"], video, limit, end_s)
+            if stating and not self._outlasts(stream, sum(gap.missing_s for gap in missing)):
+                missing = gaps(tables["steps"], video, limit, end_s, stating=True)
+            if late:  # frames that refer to what came before the capture cannot be shown
                 missing = [g for g in missing if g.at_s > self.params.join_s]
             lost_s = sum(gap.missing_s for gap in missing)
             broken = [
@@ -91,8 +92,7 @@ class StreamIntegrity:
                 for g in missing
             ]
             if not self._jumps(stream, lost_s):
-                # The clock goes on: the pictures between were lost, and those that refer to them
-                # are damaged, as are those after a complaint of the decoder.
+                # The clock goes on: frames were lost, and those that refer to them are damaged.
                 broken = [until(f, tables["keys"], end_s) for f in broken]
             found = [until(f, tables["keys"], end_s) if f.refers else f for f in found] + broken
         faults = joined(found, self.params.join_s)
@@ -113,9 +113,14 @@ class StreamIntegrity:
         )
 
     def _jumps(self, stream: StreamInfo, missing_s: float) -> bool:
-        """Tells whether gaps moved everything after them: the picture outlasts its sound by so."""
+        """Tells whether gaps moved everything after them; without sound they are taken to have."""
+        known = stream.video_duration_s is not None and stream.audio_duration_s is not None
+        return not known or self._outlasts(stream, missing_s)
+
+    def _outlasts(self, stream: StreamInfo, missing_s: float) -> bool:
+        """Tells whether the picture outlasts its sound by what is missing from it."""
         if stream.video_duration_s is None or stream.audio_duration_s is None:
-            return True
+            return False
         longer_s = stream.video_duration_s - stream.audio_duration_s - stream.audio_start_s
         return longer_s > missing_s / 2
 
