@@ -115,7 +115,8 @@ def analysis_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.endpoint is not None:
         for name in _LOCAL:
             if getattr(arguments, name) not in (None, 1):
-                raise InvalidParameterError(f"--{name} does not go to an endpoint")
+                how = ": build its archive with them" if name == "artifacts" else ""
+                raise InvalidParameterError(f"--{name} does not go to an endpoint{how}")
     parameters = parse_settings(arguments.set)
     options: dict[str, Any] = {
         "detectors": arguments.detectors,
