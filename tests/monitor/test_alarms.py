@@ -42,6 +42,17 @@ def test_an_alarm_opens_once_and_clears_once() -> None:
     assert 16.0 <= book.told[1][2] <= 16.5
 
 
+def test_what_comes_back_before_it_is_cleared_goes_on() -> None:
+    book = Book()
+    for step in range(100):
+        now_s = step / 2
+        # 1.6 s apart, where 2 s clear: 10 to 14 s, and 15.6 to 18 s.
+        found = [black(a, min(now_s, b)) for a, b in ((10.0, 14.0), (15.6, 18.0)) if now_s > a]
+        book.decide(now_s, *found)
+    assert [state for state, *_ in book.told] == ["opened", "cleared"]
+    assert 20.0 <= book.told[1][2] <= 20.5
+
+
 def test_one_decision_alone_is_no_alarm() -> None:
     book = Book()
     book.decide(11.0, black(10.0, 11.0))

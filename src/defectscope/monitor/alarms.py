@@ -151,17 +151,19 @@ class AlarmBook:
     def _taken(self, finding: Finding, first_s: float, begun_s: float) -> Alarm | None:
         """The alarm that a finding is part of, a new one where there is none."""
         key = Key(finding.detector, finding.defect, finding.track)
+        leave_s = self.patience_for(key.defect).leave_s
         for alarm in self._active:
-            if alarm.key == key and _touch(alarm, finding):
+            # What comes back before an open alarm is cleared goes on with it.
+            within_s = max(_JOIN_S, leave_s) if alarm.is_open else _JOIN_S
+            if alarm.key == key and _touch(alarm, finding, within_s):
                 alarm.end_s = max(alarm.end_s, finding.end_s)
                 alarm.severity = worst((alarm.severity, finding.severity)) or finding.severity
                 alarm.evidence = finding.evidence
                 alarm.seen += 1
                 return alarm
-        leave_s = self.patience_for(key.defect).leave_s
         start_s = finding.start_s
         for past in self._past:
-            if past.key == key and _touch(past, finding):
+            if past.key == key and _touch(past, finding, _JOIN_S):
                 if finding.end_s <= past.end_s + max(leave_s, _JOIN_S):
                     return None
                 start_s = max(start_s, past.end_s)
@@ -211,5 +213,5 @@ class AlarmBook:
                     self._clear(alarm, now_s)
 
 
-def _touch(alarm: Alarm, finding: Finding) -> bool:
-    return finding.start_s <= alarm.end_s + _JOIN_S and finding.end_s >= alarm.start_s - _JOIN_S
+def _touch(alarm: Alarm, finding: Finding, within_s: float) -> bool:
+    return finding.start_s <= alarm.end_s + within_s and finding.end_s >= alarm.start_s - within_s
