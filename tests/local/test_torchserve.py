@@ -127,7 +127,7 @@ def test_a_server_predicts_when_it_is_ready_and_leaves_nothing(echo_mar, monkeyp
         server.wait_ready(60, workers=3)
         assert [worker["status"] for worker in server.workers()] == ["READY"] * 3
         processes = family(server.pid)
-        home = server.log_path.parent
+        home = server._home
         assert home.is_dir()
     assert not server.running
     assert all_gone(processes)
