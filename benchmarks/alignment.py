@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from defectscope.compare.signature import read_signatures
 from defectscope.errors import DefectscopeError
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
+from defectscope.media.main_tracks import main_frames
 from defectscope.simulate.synthetic.material import Footage
 
 FRAMES = 300
@@ -42,11 +44,7 @@ def recording(path: Path) -> tuple[list[Planes], Fraction]:
     with open_media(path) as reader:
         assert reader.info.video is not None
         rate = Fraction(reader.info.video.frame_rate).limit_denominator(1001)
-        for item in reader.read(audio=False):
-            if isinstance(item, Frame) and not item.view:
-                frames.append(_planes(item))
-                if len(frames) == FRAMES:
-                    break
+        frames += [_planes(frame) for frame in islice(main_frames(reader), FRAMES)]
     return frames, rate
 
 

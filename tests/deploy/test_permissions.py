@@ -64,7 +64,7 @@ def _holds(condition: Mapping[str, Mapping[str, Any]], context: Mapping[str, str
                 case "Bool":
                     held = given in [str(value).lower() for value in _texts(wanted)]
                 case _:
-                    raise NotImplementedError(operator)
+                    raise ValueError(f"a condition that this simulator does not know: {operator}")
             if not held:
                 return False
     return True

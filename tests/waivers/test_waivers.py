@@ -11,7 +11,14 @@ import pytest
 
 from defectscope.errors import ProfileError
 from defectscope.findings import Finding, Report, Severity
-from defectscope.waivers import Waiver, Waivers, apply_waivers, compare, load_waivers, waivers_toml
+from defectscope.waivers import (
+    Waiver,
+    Waivers,
+    apply_waivers,
+    compare_deliveries,
+    load_waivers,
+    waivers_toml,
+)
 from defectscope.waivers.files import read_waivers
 
 TODAY = date(2026, 11, 28)
@@ -113,7 +120,7 @@ def test_broken_waivers_are_refused(text: str, said: str) -> None:
 def test_a_redelivery_says_what_is_fixed_still_there_and_new() -> None:
     earlier = report_of(finding(1, 2), finding(10, 12), finding(20, 21))
     later = report_of(finding(10.2, 12.2), finding(20.4, 21.4), finding(40, 41))
-    found = compare(earlier, later)
+    found = compare_deliveries(earlier, later)
     assert [f.start_s for f in found.fixed] == [1]
     assert [f.start_s for f in found.still] == [10.2, 20.4]
     assert [f.start_s for f in found.new] == [40]

@@ -9,14 +9,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from defectscope.capture.marks import FrameMark, read_marks
 from defectscope.capture.mezzanine import RATE_HZ, reference_sound
 from defectscope.errors import MediaError
-from defectscope.media.frames import Frame, Samples
 from defectscope.media.limits import Limits
+from defectscope.media.main_tracks import main_frames, mono_sound
 from defectscope.media.opening import open_media
 from defectscope.media.reader import Reader
 from defectscope.media.source import MediaLike
@@ -149,15 +147,13 @@ def _read(
     seen: list[FrameMark | None] = []
     times_s: list[float] = []
     content = ""
-    for item in reader.read(audio=False):
-        if not isinstance(item, Frame) or item.view:
-            continue
-        luma = (item.planes[0].picture >> (item.bit_depth - 8)).astype(np.uint8)
+    for frame in main_frames(reader):
+        luma = (frame.planes[0].picture >> (frame.bit_depth - 8)).astype(np.uint8)
         marks = [m for m in read_marks(luma) if not content or m.content == content]
         newest = max(marks, key=lambda mark: mark.frame, default=None)
         content = content or ("" if newest is None else newest.content)
         seen.append(newest)
-        times_s.append(float(item.pts * video.time_base))
+        times_s.append(float(frame.pts * video.time_base))
         if progress is not None:
             progress(times_s[-1])
     return seen, times_s
@@ -199,7 +195,7 @@ def _av_offset_ms(reader: Reader, picture_delay_s: float, end_s: float) -> float
     """Returns the median over one-second windows of how late the sound is against the picture."""
     if reader.info.audio is None:
         return None
-    heard = _mono(reader)
+    heard = mono_sound(reader, RATE_HZ)
     reference = reference_sound(max(end_s - picture_delay_s, _SOUND_WINDOW_S) + 2.0)
     size = 1 << int(len(reference) + RATE_HZ - 1).bit_length()
     spectrum = np.fft.rfft(reference, size)
@@ -216,17 +212,3 @@ def _av_offset_ms(reader: Reader, picture_delay_s: float, end_s: float) -> float
     if not delays_s:
         return None
     return 1000.0 * (float(np.median(delays_s)) - picture_delay_s)
-
-
-def _mono(reader: Reader) -> NDArray[np.float64]:
-    audio = reader.info.audio
-    assert audio is not None
-    runs = [i for i in reader.read(video=False) if isinstance(i, Samples) and i.sound == 0]
-    if not runs:
-        return np.zeros(0)
-    heard = np.zeros(max(0, max(run.start + len(run.data) for run in runs)))
-    for run in runs:
-        data = run.data.mean(axis=1)[max(0, -run.start) :]
-        heard[max(0, run.start) : max(0, run.start) + len(data)] = data
-    factor = int(np.gcd(RATE_HZ, audio.rate_hz))
-    return np.asarray(resample_poly(heard, RATE_HZ // factor, audio.rate_hz // factor))

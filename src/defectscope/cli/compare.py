@@ -136,18 +136,12 @@ def _progress() -> Generator[Progress | None, None, None]:
 def _write(
     found: Comparison | CatalogueComparison, junit: str, arguments: argparse.Namespace
 ) -> None:
+    from defectscope.report.saving import write_text
+
     text = found.to_json(indent=2) + "\n"
     if arguments.json == "-":
         sys.stdout.write(text)
     elif arguments.json is not None:
-        _save(Path(arguments.json), text)
+        write_text(Path(arguments.json), text)
     if arguments.junit is not None:
-        _save(Path(arguments.junit), junit)
-
-
-def _save(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise InvalidParameterError(f"{path}: {(error.strerror or 'no').lower()}") from None
+        write_text(Path(arguments.junit), junit)

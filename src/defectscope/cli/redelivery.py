@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from defectscope.errors import InvalidParameterError
-from defectscope.findings import Finding, Report
-from defectscope.report.text import clean
-from defectscope.waivers import compare
+from defectscope.findings import Report
+from defectscope.report.text import finding_line
+from defectscope.waivers import compare_deliveries
 
 
 def print_comparison(report: Report, earlier: str, console: Console) -> None:
@@ -25,14 +25,8 @@ def print_comparison(report: Report, earlier: str, console: Console) -> None:
     except OSError as error:
         reason = (error.strerror or "cannot be read").lower()
         raise InvalidParameterError(f"{earlier}: {reason}") from None
-    found = compare(Report.from_json(raw), report)
+    found = compare_deliveries(Report.from_json(raw), report)
     console.print(Text(f"Redelivery: {found}", style="bold"))
     for said, findings in (("fixed", found.fixed), ("still", found.still), ("new", found.new)):
         for finding in findings:
-            console.print(Text(f"  {said:<6}{_line(finding)}"))
-
-
-def _line(finding: Finding) -> str:
-    start = finding.start_timecode or f"{finding.start_s:.3f} s"
-    end = finding.end_timecode or f"{finding.end_s:.3f} s"
-    return clean(f"{finding.severity} {finding.defect} {start} to {end}")
+            console.print(Text(f"  {said:<6}{finding_line(finding)}"))

@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 
 from defectscope.compare.pair import Comparison
 from defectscope.errors import DefectscopeError
+from defectscope.report.junit import as_xml
+from defectscope.report.text import clean
 
 
 def junit_of(compared: Mapping[str, Comparison], failed: Mapping[str, DefectscopeError]) -> str:
@@ -25,19 +27,11 @@ def junit_of(compared: Mapping[str, Comparison], failed: Mapping[str, Defectscop
         errors=str(len(failed)),
     )
     for title in sorted({*compared, *failed}):
-        case = ElementTree.SubElement(suite, "testcase", classname="compare", name=_text(title))
+        case = ElementTree.SubElement(suite, "testcase", classname="compare", name=clean(title))
         if title in failed:
             error = failed[title]
-            ElementTree.SubElement(case, "error", type=error.code, message=_text(error.message))
+            ElementTree.SubElement(case, "error", type=error.code, message=clean(error.message))
         elif title in worse:
             reasons = "; ".join(worse[title].reasons)
-            ElementTree.SubElement(case, "failure", type="worse", message=_text(reasons))
-    ElementTree.indent(suite)
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, "unicode") + "\n"
-    )
-
-
-def _text(value: str) -> str:
-    """Leaves out what XML 1.0 cannot hold."""
-    return "".join(c if c.isprintable() else "?" for c in value)
+            ElementTree.SubElement(case, "failure", type="worse", message=clean(reasons))
+    return as_xml(suite)

@@ -14,6 +14,7 @@ from defectscope.compare.signature import ActiveArea
 from defectscope.compare.window import Window
 from defectscope.media.frames import Frame
 from defectscope.media.full_reference import Crop, FullReference, Measured
+from defectscope.media.main_tracks import main_frames
 from defectscope.media.reader import Reader
 
 _WORST_MOMENTS = 5
@@ -91,7 +92,7 @@ def measure_quality(
     wanted = list(zip(rows.tolist(), alignment.paired[rows].tolist(), strict=True))
     comparer = FullReference(*_shared(areas, alignment.window))
     found: list[Measured] = []
-    frames = (_numbered(base), _numbered(candidate))
+    frames = tuple(enumerate(main_frames(reader)) for reader in (base, candidate))
     for row, column in wanted:
         pair = tuple(_advance(f, n) for f, n in zip(frames, (row, column), strict=True))
         if pair[0] is None or pair[1] is None:
@@ -104,14 +105,6 @@ def measure_quality(
     return QualityCurves(
         rows[:count], columns, times_s, {name: table[:, k] for k, name in enumerate(NAMES)}
     )
-
-
-def _numbered(reader: Reader) -> Iterator[tuple[int, Frame]]:
-    number = 0
-    for item in reader.read(audio=False):
-        if isinstance(item, Frame) and not item.view:
-            yield number, item
-            number += 1
 
 
 def _advance(frames: Iterator[tuple[int, Frame]], wanted: int) -> Frame | None:

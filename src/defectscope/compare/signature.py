@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.media.frames import Frame
+from defectscope.media.main_tracks import main_frames
 from defectscope.media.reader import Reader
 from defectscope.media.stream import VideoInfo
 
@@ -84,11 +84,9 @@ def read_signatures(
     grid = TileGrid(area, video.bit_depth)
     tiles: list[NDArray[np.float16]] = []
     times: list[float] = []
-    for item in reader.read(audio=False):
-        if not isinstance(item, Frame) or item.view:
-            continue
-        tiles.append(grid.means(item.planes[0].data))
-        times.append(float(item.pts * video.time_base))
+    for frame in main_frames(reader):
+        tiles.append(grid.means(frame.planes[0].data))
+        times.append(float(frame.pts * video.time_base))
         if progress is not None and len(times) % 25 == 0:
             progress(times[-1])
     return Signatures(
@@ -111,12 +109,11 @@ def find_active_area(reader: Reader, video: VideoInfo) -> ActiveArea:
     columns = np.zeros(video.width, np.int64)
     shift = video.bit_depth - 8
     for at_s in np.linspace(0.0, duration_s * 0.98, _AREA_PARTS if duration_s > 2.0 else 1):
-        for item in reader.read(float(at_s), float(at_s) + 0.2, audio=False):
-            if isinstance(item, Frame) and not item.view:
-                luma = item.planes[0].data[:, : video.width] >> shift
-                np.maximum(rows, np.percentile(luma, 95, axis=1).astype(np.int64), out=rows)
-                np.maximum(columns, np.percentile(luma, 95, axis=0).astype(np.int64), out=columns)
-                break
+        frame = next(main_frames(reader, float(at_s), float(at_s) + 0.2), None)
+        if frame is not None:
+            luma = frame.planes[0].data[:, : video.width] >> shift
+            np.maximum(rows, np.percentile(luma, 95, axis=1).astype(np.int64), out=rows)
+            np.maximum(columns, np.percentile(luma, 95, axis=0).astype(np.int64), out=columns)
     top, height = _lit_span(rows)
     left, width = _lit_span(columns)
     return ActiveArea(left, top, width, height)

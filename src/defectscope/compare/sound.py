@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 from scipy.stats import theilslopes
 
 from defectscope.compare.alignment import Alignment
-from defectscope.media.frames import Samples
+from defectscope.media.main_tracks import mono_sound
 from defectscope.media.reader import Reader
 
 _RATE_HZ = 8_000
@@ -73,10 +72,10 @@ def align_sound(base: Reader, candidate: Reader, alignment: Alignment) -> SoundA
     times: list[float] = []
     tried = 0
     for at_s in np.linspace(first, max(first, last - _WINDOW_S), count):
-        ours = _window(candidate, float(at_s), _WINDOW_S)
+        ours = mono_sound(candidate, _RATE_HZ, float(at_s), _WINDOW_S)
         there_s = alignment.to_base_s(float(at_s))
         length_s = _WINDOW_S * alignment.speed
-        theirs = _window(base, there_s - _SEARCH_S, length_s + 2 * _SEARCH_S)
+        theirs = mono_sound(base, _RATE_HZ, there_s - _SEARCH_S, length_s + 2 * _SEARCH_S)
         if abs(alignment.speed - 1.0) > 1e-3:
             places = np.arange(0, len(theirs) - 1, alignment.speed)
             theirs = np.interp(places, np.arange(len(theirs)), theirs)
@@ -95,22 +94,6 @@ def align_sound(base: Reader, candidate: Reader, alignment: Alignment) -> SoundA
         slope: Any = theilslopes(lags, times)
         drift = 1e6 * float(slope[0])
     return SoundAlignment(1000.0 * float(np.median(lags)), drift, len(lags), tried)
-
-
-def _window(reader: Reader, start_s: float, length_s: float) -> NDArray[np.float64]:
-    """Returns a mono window at 8 kHz; what lies before or after the sound is silence."""
-    audio = reader.info.audio
-    assert audio is not None
-    first = round(start_s * audio.rate_hz)
-    mono = np.zeros(round(length_s * audio.rate_hz))
-    for item in reader.read(max(start_s, 0.0), max(start_s + length_s, 0.01), video=False):
-        if isinstance(item, Samples) and item.sound == 0:
-            at = item.start - first
-            low, high = max(at, 0), min(at + len(item.data), len(mono))
-            if high > low:
-                mono[low:high] = item.data[low - at : high - at].mean(axis=1)
-    factor = np.gcd(_RATE_HZ, audio.rate_hz)
-    return np.asarray(resample_poly(mono, _RATE_HZ // factor, audio.rate_hz // factor))
 
 
 def _level_dbfs(samples: NDArray[np.float64]) -> float:

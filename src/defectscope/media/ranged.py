@@ -7,10 +7,10 @@ it has read already: a long run costs few requests, and little is fetched past i
 
 from __future__ import annotations
 
-import io
-import os
 from collections import OrderedDict
 from collections.abc import Callable
+
+from defectscope.media.position import Positioned
 
 BLOCK_BYTES = 128 * 1024
 # A request fetches at most this much; at 50 ms a request it still allows 80 MB/s.
@@ -24,7 +24,7 @@ Fetch = Callable[[int, int], bytes]
 """Gives bytes [first, last) of the resource; raises a `MediaError` where it cannot."""
 
 
-class RangedFile(io.RawIOBase):
+class RangedFile(Positioned):
     """A read-only binary file whose bytes are fetched in ranges and kept in a bounded cache.
 
     Not thread-safe, like any file object.
@@ -41,42 +41,16 @@ class RangedFile(io.RawIOBase):
     def __init__(
         self, fetch: Fetch, size: int, *, name: str, cache_bytes: int = 32 * 1024 * 1024
     ) -> None:
-        super().__init__()
+        super().__init__(size)
         self.name = name
-        self.size = size
         self.bytes_fetched = 0
         self.requests = 0
         self.failure: Exception | None = None
         self._fetch = fetch
-        self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._max_blocks = max(cache_bytes, 2 * _MAX_FETCH_BYTES) // BLOCK_BYTES
         # Block after the end of a run -> bytes of the run, latest last.
         self._runs: OrderedDict[int, int] = OrderedDict()
-
-    def readable(self) -> bool:
-        """Says that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Says that it can be sought in."""
-        return True
-
-    def tell(self) -> int:
-        """Gives the position in bytes."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves the position; nothing is fetched.
-
-        Raises:
-            ValueError: The position would be negative.
-        """
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
-        if base + offset < 0:
-            raise ValueError("negative position")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         """Fills a buffer as far as the current block reaches; 0 at the end."""

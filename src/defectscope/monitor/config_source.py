@@ -5,6 +5,7 @@ channels.toml | s3://BUCKET/KEY | ssm://NAME
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -58,7 +59,7 @@ class FileSource:
             raise MediaUnavailableError(f"{self._path}: {str(reason).lower()}") from None
 
 
-class _AwsSource:
+class _AwsSource(ABC):
     """A document that AWS keeps."""
 
     every_s = 30.0
@@ -84,8 +85,9 @@ class _AwsSource:
         except (BotoCoreError, UnicodeDecodeError) as error:
             raise MediaUnavailableError(f"{self.name}: {type(error).__name__}") from None
 
+    @abstractmethod
     def _fetched(self) -> tuple[str, str]:
-        raise NotImplementedError
+        """Returns the document and its version, or raises an error of botocore's."""
 
 
 class S3Source(_AwsSource):

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from defectscope.findings import Finding, Report
 from defectscope.profiles.values import format_value
-from defectscope.report.text import base_name, clean, shouted
+from defectscope.report.text import base_name, clean, finding_line, shouted
 
 _MOST_LISTED = 50
 
@@ -25,7 +25,7 @@ def junit(reports: Sequence[Report]) -> str:
             case = ElementTree.SubElement(
                 suite, "testcase", name=clean(name), classname=base_name(_uri(report))
             )
-            listed = "\n".join(_line(finding) for finding in findings[:_MOST_LISTED])
+            listed = "\n".join(finding_line(finding) for finding in findings[:_MOST_LISTED])
             if verdict == "fail":
                 counts["failures"] += 1
                 failure = ElementTree.SubElement(case, "failure", message=clean(message))
@@ -41,6 +41,11 @@ def junit(reports: Sequence[Report]) -> str:
         suite.set("time", f"{float(report.timing.get('wall_s', 0.0)):.3f}")
     for name, value in totals.items():
         root.set(name, str(value))
+    return as_xml(root)
+
+
+def as_xml(root: ElementTree.Element) -> str:
+    """Returns a document as text, indented."""
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
 
@@ -76,9 +81,3 @@ def _detector_cases(report: Report) -> list[Case]:
         count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
         cases.append((name, verdict, str(entry.get("reason", "")) or count, found))
     return cases
-
-
-def _line(finding: Finding) -> str:
-    start = finding.start_timecode or f"{finding.start_s:.3f} s"
-    end = finding.end_timecode or f"{finding.end_s:.3f} s"
-    return clean(f"{finding.severity} {finding.defect} {start} to {end}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from defectscope.findings import Report
 from defectscope.profiles.values import format_value
+from defectscope.report.layout import open_table
 from defectscope.report.text import clean, shouted
 
 _STYLES = {"pass": "bold green", "warn": "bold yellow", "fail": "bold red"}
@@ -30,12 +30,7 @@ def verdict_line(report: Report) -> Text:
 
 def rules_table(report: Report, marks: Mapping[str, str], *, plain: bool) -> Table:
     """Returns every rule, the broken ones first."""
-    table = Table(
-        box=None if plain else box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = open_table(plain=plain)
     table.add_column("Rule", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     table.add_column("Measured", justify="right", overflow="fold")

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from defectscope.findings import SEVERITIES, Finding, Report
+from defectscope.report.layout import open_table
 from defectscope.report.rules import rules_table, verdict_line
 from defectscope.report.text import clean
 from defectscope.report.units import format_number, format_quantity, label_and_unit
@@ -136,12 +136,7 @@ def _heading(report: Report) -> Text:
 
 def _findings_table(findings: Sequence[Finding], width: int, *, plain: bool) -> Table:
     narrow = not plain and width < _NARROW_COLUMNS
-    table = Table(
-        box=None if plain else box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = open_table(plain=plain)
     table.add_column("Severity", no_wrap=True)
     table.add_column("Defect", no_wrap=not narrow, overflow="fold")
     table.add_column("Start", no_wrap=True)
@@ -173,12 +168,7 @@ def _findings_table(findings: Sequence[Finding], width: int, *, plain: bool) -> 
 
 def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) -> Table:
     counts = Counter(finding.detector for finding in report.findings)
-    table = Table(
-        box=None if plain else box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = open_table(plain=plain)
     table.add_column("Detector", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
     table.add_column("Findings", justify="right", no_wrap=True)
@@ -202,12 +192,7 @@ def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) ->
 
 def _tracks_table(report: Report, *, plain: bool) -> Table:
     """What there was to look at, and what was looked at."""
-    table = Table(
-        box=None if plain else box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
+    table = open_table(plain=plain)
     for heading in ("Track", "Medium", "Codec", "Declared", "Decoded", "Judged"):
         table.add_column(heading, no_wrap=heading != "Judged", overflow="fold")
     for track in report.tracks:

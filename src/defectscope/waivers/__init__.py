@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from defectscope.waivers.applying import apply_waivers
-from defectscope.waivers.comparing import Comparison, compare
+from defectscope.waivers.comparing import Redelivery, compare_deliveries
 from defectscope.waivers.files import Waiver, Waivers, load_waivers, waivers_toml
 
 __all__ = [
-    "Comparison",
+    "Redelivery",
     "Waiver",
     "Waivers",
     "apply_waivers",
-    "compare",
+    "compare_deliveries",
     "load_waivers",
     "waivers_toml",
 ]

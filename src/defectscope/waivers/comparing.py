@@ -12,7 +12,7 @@ _NEAR_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Redelivery:
     """Findings of two deliveries of one programme.
 
     Attributes:
@@ -29,7 +29,7 @@ class Comparison:
         return f"{len(self.fixed)} fixed, {len(self.still)} still there, {len(self.new)} new"
 
 
-def compare(earlier: Report, later: Report) -> Comparison:
+def compare_deliveries(earlier: Report, later: Report) -> Redelivery:
     """Returns which findings of an earlier delivery are fixed, still there, or new in a later one.
 
     Two findings are the same where detector, defect and track agree and they overlap by 0.3 of
@@ -49,7 +49,7 @@ def compare(earlier: Report, later: Report) -> Comparison:
         else:
             left.remove(match)
             still.append(finding)
-    return Comparison(tuple(left), tuple(still), tuple(new))
+    return Redelivery(tuple(left), tuple(still), tuple(new))
 
 
 def _same(one: Finding, other: Finding) -> bool:
