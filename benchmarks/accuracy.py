@@ -4,9 +4,9 @@
         [--defects a,b] [--without a,b] [--per 6] [--workers 1]
 
 Recordings are split by their names' hashes, cut into excerpts, impaired at five severities and
-judged by every detector, and by the filter of ffmpeg that answers to the defect. Events match one
+analyzed by every detector, and by the filter of ffmpeg that answers to the defect. Events match one
 to one at IoU >= 0.5. Impaired clips and verdicts are kept in --work, so that a run that was cut off
-goes on where it stopped, and a second run judges again only what has changed.
+goes on where it stopped, and a second run evaluates again only what has changed.
 Writes docs/results/accuracy.md and accuracy.json (the tuning half: only into --work).
 """
 
@@ -56,7 +56,7 @@ RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
 
 @dataclass(frozen=True)
 class Task:
-    """One clip to make and judge, as a worker gets it."""
+    """One clip to make and analyze, as a worker gets it."""
 
     source: Path
     defect: str | None
@@ -67,7 +67,7 @@ class Task:
 
 
 def carry_out(task: Task) -> dict[str, Any] | None:
-    """Makes a clip, unless it lies there, and judges it with every detector and its peer."""
+    """Makes a clip, unless it lies there, and evaluates it with every detector and its peer."""
     if task.defect is None:
         clip = Clip(task.source, task.source, None, 0, ())
     else:
@@ -85,7 +85,7 @@ def carry_out(task: Task) -> dict[str, Any] | None:
         "defect": task.defect,
         "severity": task.severity,
         "truth": [(d, i.start_s, i.end_s) for d, i in clip.truth],
-        **judge(clip.path, task.detectors),
+        **analyze_one(clip.path, task.detectors),
         "peers": _peers(clip, task),
     }
     result["cpu_s"] = round(time.process_time() - began, 2)
@@ -94,8 +94,8 @@ def carry_out(task: Task) -> dict[str, Any] | None:
     return result
 
 
-def judge(path: Path, detectors: Sequence[str]) -> dict[str, Any]:
-    """Judges a clip with every detector."""
+def analyze_one(path: Path, detectors: Sequence[str]) -> dict[str, Any]:
+    """Evaluates a clip with every detector."""
     try:
         report = analyze(path, detectors=detectors, uri=path.name)
     except DefectscopeError as error:
@@ -119,7 +119,7 @@ def _peers(clip: Clip, task: Task) -> dict[str, Any]:
     """Asks the peers of the clip's defect; all of a medium about a clean excerpt."""
     answers: dict[str, Any] = {}
     for peer in PEERS:
-        # Excerpts of sound are Matroska, those with pictures MP4.
+        # Excerpts of sound are Matroska, those with frames MP4.
         sound = simulators()[peer.defect].medium == "audio"
         same = sound == (clip.path.suffix == ".mkv")
         if (task.defect or peer.defect) != peer.defect or not same:
@@ -133,7 +133,7 @@ def _peers(clip: Clip, task: Task) -> dict[str, Any]:
 
 @cache
 def version() -> str:
-    """Gives a hash of all code and artifacts that a verdict depends on."""
+    """Returns a hash of all code and artifacts that a verdict depends on."""
     package = Path(defectscope.__file__).parent
     artifacts = package.parents[1] / "model_artifacts"
     files = [
@@ -153,7 +153,7 @@ def _digest(data: bytes) -> str:
 
 
 def wanted_simulators(asked: str, known: set[str]) -> list[str]:
-    """Gives the simulators to run: those named, or all whose defects some detector reports."""
+    """Returns the simulators to run: those named, or all whose defects some detector reports."""
     return [d for d in asked.split(",") if d] or [
         n
         for n, s in simulators().items()
@@ -162,7 +162,7 @@ def wanted_simulators(asked: str, known: set[str]) -> list[str]:
 
 
 def kind_of(name: str) -> Kind:
-    """Gives which excerpts a simulator works on."""
+    """Returns which excerpts a simulator works on."""
     made = simulators()[name]
     if isinstance(made, ContainerSimulator):
         return "both"
@@ -172,7 +172,7 @@ def kind_of(name: str) -> Kind:
 
 
 def main() -> None:
-    """Simulates, judges, matches, and writes the tables."""
+    """Simulates, evaluates, matches, and writes the tables."""
     arguments = _arguments()
     detectors = tuple(n for n in names() if n not in arguments.without.split(","))
     known = {d for n in detectors for d in load(n).defects}
@@ -214,7 +214,7 @@ def main() -> None:
 
 
 def command_line() -> str:
-    """Gives what was asked for, with folders by their names: where they lie says nothing."""
+    """Returns what was asked for, with folders by their names: where they lie says nothing."""
     return " ".join(Path(a).name if a.startswith("/") else a for a in sys.argv[1:])
 
 
@@ -229,7 +229,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--per-sound", type=int, default=10, help="the same for sound")
     parser.add_argument("--severities", default="1,2,3,4,5")
     parser.add_argument(
-        "--made-only", action="store_true", help="judge what lies in --work, simulate nothing"
+        "--made-only", action="store_true", help="analyze what lies in --work, simulate nothing"
     )
     parser.add_argument(
         "--seen",
@@ -260,7 +260,7 @@ def _half(folders: tuple[Path, ...], kind: Kind, half: Half) -> Sequence[Recordi
 
 
 def _by_kind(sources: dict[str, list[Path]]) -> dict[str, list[str]]:
-    """Gives the names of all excerpts that were used, by kind."""
+    """Returns the names of all excerpts that were used, by kind."""
     used: dict[str, set[str]] = {}
     for name, paths in sources.items():
         used.setdefault(kind_of(name), set()).update(p.stem for p in paths)
@@ -268,7 +268,7 @@ def _by_kind(sources: dict[str, list[Path]]) -> dict[str, list[str]]:
 
 
 def _left_out(arguments: argparse.Namespace, wanted: Sequence[str]) -> dict[str, list[str]]:
-    """Gives the recordings that have a defect of their own, by simulator."""
+    """Returns the recordings that have a defect of their own, by simulator."""
     out = {
         n: sorted(
             r.path.name

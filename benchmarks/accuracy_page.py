@@ -47,7 +47,7 @@ _HEAD = (
 
 
 def page(found: Mapping[str, Any]) -> str:
-    """Gives the whole page as Markdown."""
+    """Returns the whole page as Markdown."""
     about = found["about"]
     used = "; ".join(f"{k}: {', '.join(v)}" for k, v in about["recordings"].items())
     lines = [
@@ -56,7 +56,7 @@ def page(found: Mapping[str, Any]) -> str:
         f"`{about['command']}` at {about['commit']}: the {about['split']} half of the recordings, "
         "one excerpt of at most 8 s from the middle of each, impaired at severities 1 (barely "
         f"perceptible) to 5 (gross). F1, ends and clip AUC are over severities {MODERATE} to 5; "
-        f"events match one to one at IoU >= {MATCH_IOU}; end errors are in frames for pictures and "
+        f"events match one to one at IoU >= {MATCH_IOU}; end errors are in frames for frames and "
         "in ms for sound. Thresholds are the released ones. Phase is inverted only where the "
         "channels have something in common (correlation >= 0.2).",
         "",
@@ -172,7 +172,7 @@ def _peers(found: Mapping[str, Any]) -> list[str]:
         "## ffmpeg's filters on the same clips",
         "",
         "Through libavfilter inside PyAV, with their defaults, in the same run. blockdetect and "
-        "blurdetect give a number for each picture and no events; their score is the highest "
+        "blurdetect give a number for each frame and no events; their score is the highest "
         "one-second mean.",
         "",
     ]

@@ -50,7 +50,7 @@ def recording(path: Path) -> tuple[list[Planes], Fraction]:
 
 def _planes(frame: Frame) -> Planes:
     def copied(k: int) -> np.ndarray:
-        plane = frame.planes[k].picture >> (frame.bit_depth - 8)
+        plane = frame.planes[k].pixels >> (frame.bit_depth - 8)
         even = plane[: plane.shape[0] // 2 * 2, : plane.shape[1] // 2 * 2] if k == 0 else plane
         return even.astype(np.uint8)
 
@@ -61,21 +61,21 @@ def _planes(frame: Frame) -> Planes:
 
 def wrong(version: Version, found: Alignment) -> str:
     """Returns what differs from the truth; empty where nothing does."""
-    said: list[str] = []
+    differences: list[str] = []
     if found.offset_frames != version.offset_frames:
-        said.append(f"offset {found.offset_frames}, not {version.offset_frames}")
+        differences.append(f"offset {found.offset_frames}, not {version.offset_frames}")
     if found.rate_conversion != version.conversion:
-        said.append(f"rate conversion {found.rate_conversion}")
+        differences.append(f"rate conversion {found.rate_conversion}")
     for name, have, want in (
         ("dropped", found.dropped, version.dropped),
         ("doubled", found.doubled, version.doubled),
     ):
         if tuple(sorted(have)) != want:
-            said.append(f"{name} {sorted(have)[:8]}, not {want}")
+            differences.append(f"{name} {sorted(have)[:8]}, not {want}")
     edits = tuple((edit.kind, edit.frames) for edit in found.edits)
     if edits != version.edits:
-        said.append(f"edits {edits[:4]}, not {version.edits}")
-    return "; ".join(said)
+        differences.append(f"edits {edits[:4]}, not {version.edits}")
+    return "; ".join(differences)
 
 
 def tried(name: str, frames: Sequence[Planes], rate: Fraction, folder: Path) -> tuple[int, int]:
@@ -93,12 +93,12 @@ def tried(name: str, frames: Sequence[Planes], rate: Fraction, folder: Path) -> 
             candidate = read_signatures(reader)
         began = time.perf_counter()
         try:
-            said = wrong(version, align(base, candidate))
+            differences = wrong(version, align(base, candidate))
         except DefectscopeError as error:
-            said = error.message
+            differences = error.message
         took = time.perf_counter() - began
-        exact += not said
-        print(f"| {name} | {version.name} | {said or 'exact'} | {took:.2f} s |", flush=True)
+        exact += not differences
+        print(f"| {name} | {version.name} | {differences or 'exact'} | {took:.2f} s |", flush=True)
     return exact, len(whole)
 
 

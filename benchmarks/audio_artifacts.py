@@ -36,8 +36,8 @@ from defectscope.engine.artifacts import bundled
 from defectscope.training import cli, corpora
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts import pretrained as sound_starts
-from defectscope.training.audio_artifacts import release as sound_release
-from defectscope.training.audio_artifacts import task as sound_task
+from defectscope.training.audio_artifacts import release as release
+from defectscope.training.audio_artifacts import task as task
 from defectscope.training.audio_artifacts.measured import of_cache
 from defectscope.training.audio_artifacts.windows import (
     holding,
@@ -54,7 +54,7 @@ from defectscope.training.scores import (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one verb; gives the exit code."""
+    """Runs one verb; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("verb", choices=sorted(_VERBS))
     parser.add_argument("--work", type=Path, help="folder of `defectscope-train prepare`")
@@ -99,19 +99,17 @@ def simulated(options: argparse.Namespace) -> tuple[str, Any]:
         k: Platt(v["slope"], v["offset"]) for k, v in detector.tuned.artifact["windows"].items()
     }
     calls = detector.tuned.artifact["calls"]
-    metrics = sound_task.measure(score_windows(network, cache, "test"), fits, calls)
+    metrics = task.measure(score_windows(network, cache, "test"), fits, calls)
     drawn = score_windows(network, cache, "test", drawn=True)
-    metrics["as_drawn"] = sound_task.measure(drawn, fits, calls)
+    metrics["as_drawn"] = task.measure(drawn, fits, calls)
     pieces = of_cache(detector.scorer, cache, "test")
     rules = decision.rules_of(detector.tuned.artifact)
-    metrics["clean_programmes"] = sound_release.false_alarms(
-        [p for p in pieces if not p.defect], rules
-    )
-    metrics["occurrences"] = sound_release.recall([p for p in pieces if p.defect], rules)
+    metrics["clean_programmes"] = release.false_alarms([p for p in pieces if not p.defect], rules)
+    metrics["occurrences"] = release.recall([p for p in pieces if p.defect], rules)
     parts = [
-        sound_release.how_well(metrics),
+        release.how_well(metrics),
         "Wherever a defect was put, heard or not:",
-        sound_task.tables(metrics["as_drawn"]),
+        task.tables(metrics["as_drawn"]),
     ]
     return "\n\n".join(parts), metrics
 
@@ -133,18 +131,18 @@ def left_out(options: argparse.Namespace) -> tuple[str, Any]:
         fits[name] = fit_platt(
             validation.logits[known, place], validation.target[known, place] > 0.5
         )
-    calls = sound_task.choose_calls(validation, fits)
+    calls = task.choose_calls(validation, fits)
     test = score_windows(network, cache, "test")
     never = holding(test, unseen)
     clean = test.target.max(axis=1) == 0
     out: dict[str, Any] = {"left_out": sorted(unseen)}
     for label, member in (("never trained on", never), ("trained on", ~never)):
-        out[label] = sound_task.measure(test, fits, calls, clean | member)
+        out[label] = task.measure(test, fits, calls, clean | member)
     lines = [
         f"Left out: {', '.join(sorted(unseen))}",
         "",
-        f"| families | balanced accuracy | from level 3 | {' | '.join(sound_task.NAMES)} |",
-        "|---|---|---|" + "---|" * len(sound_task.NAMES),
+        f"| families | balanced accuracy | from level 3 | {' | '.join(task.NAMES)} |",
+        "|---|---|---|" + "---|" * len(task.NAMES),
     ]
     for label in ("never trained on", "trained on"):
         entry = out[label]
@@ -263,18 +261,20 @@ def speed(options: argparse.Namespace) -> tuple[str, Any]:
     block = padded[: spectra.MARGIN_BEFORE + spectra.BLOCK + spectra.MARGIN_AFTER]
     mono = sound[: 48000 * 4, 0].copy()
     plain, brain = Scorer(network, "cpu", bf16=False), Scorer(network, "cpu", bf16=True)
-    near = [[h] * NEAR for h in plain.hear([window] * BATCH)]
+    near = [[h] * NEAR for h in plain.embed_windows([window] * BATCH)]
     parts = {
         "whole analysis, one second": (whole, seconds),
         "resampling 48 to 32 kHz, one second": (lambda: list(Resampler(48000).push(0, mono)), 4),
-        "pictures, one second": (lambda: spectra.measure(block), 0.5),
-        "windows fp32, one second": (lambda: plain.hear([window] * BATCH), BATCH / 2),
-        "windows bf16, one second": (lambda: brain.hear([window] * BATCH), BATCH / 2),
-        "surroundings, one second": (lambda: plain.judge(near), BATCH / 2),
+        "spectrograms, one second": (lambda: spectra.measure(block), 0.5),
+        "windows fp32, one second": (lambda: plain.embed_windows([window] * BATCH), BATCH / 2),
+        "windows bf16, one second": (lambda: brain.embed_windows([window] * BATCH), BATCH / 2),
+        "surroundings, one second": (lambda: plain.classify(near), BATCH / 2),
     }
     out = {name: _best(work, share) for name, (work, share) in parts.items()}
-    both = [[[h] * NEAR for h in scorer.hear([window] * BATCH)] for scorer in (plain, brain)]
-    difference = float(np.abs(plain.judge(both[0]) - plain.judge(both[1])).max())
+    both = [
+        [[h] * NEAR for h in scorer.embed_windows([window] * BATCH)] for scorer in (plain, brain)
+    ]
+    difference = float(np.abs(plain.classify(both[0]) - plain.classify(both[1])).max())
     lines = [
         f"PyTorch {torch.__version__}, {options.threads} thread(s), "
         f"{torch.backends.cpu.get_cpu_capability()}",

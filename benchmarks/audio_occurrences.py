@@ -1,7 +1,7 @@
 """Chooses and measures the decision of audio_artifacts on whole recordings.
 
     choose   fits the decision on recordings that the weights were not trained on
-    measure  recall of occurrences and false findings on recordings that nothing has seen, by
+    measure  recall of events and false findings on recordings that nothing has seen, by
              sensitivity; defects made by the simulators and in other ways
     listed   what is said of every file of a folder, one line each
 
@@ -136,26 +136,26 @@ def measure(options: argparse.Namespace) -> tuple[str, Any]:
     }
     if options.only:
         return f"{len(pieces[options.only])} pieces", {}
-    judged = {name: [(p, decision.found(p, rules)) for p in own]
+    decided = {name: [(p, decision.found(p, rules)) for p in own]
               for name, own in pieces.items()}  # fmt: skip
     out: dict[str, Any] = {}
     lines: list[str] = []
     for name in ("clean", "coded"):
-        lines += [*_false(name, judged[name], out), ""]
+        lines += [*_false(name, decided[name], out), ""]
     for name in audio_pieces.MAKERS:
-        lines += [*_recall(name, judged[name], out), ""]
+        lines += [*_recall(name, decided[name], out), ""]
     return "\n".join(lines), out
 
 
 _Judged = list[tuple[Piece, dict[str, list[tuple[float, Any]]]]]
 
 
-def _false(name: str, judged: _Judged, out: dict[str, Any]) -> list[str]:
+def _false(name: str, decided: _Judged, out: dict[str, Any]) -> list[str]:
     """Returns false findings by sensitivity, and those at normal one by one."""
     detector = _released()
-    minutes = sum(p.seconds for p, _ in judged) / 60
+    minutes = sum(p.seconds for p, _ in decided) / 60
     lines = [
-        f"{name}: {len(judged)} recordings, {minutes:.1f} minutes",
+        f"{name}: {len(decided)} recordings, {minutes:.1f} minutes",
         "",
         "| sensitivity | hum | hiss | distortion | clicks | in 10 min | upper 95 % |",
         "|---|---|---|---|---|---|---|",
@@ -165,7 +165,7 @@ def _false(name: str, judged: _Judged, out: dict[str, Any]) -> list[str]:
         counts: dict[str, int] = {}
         for defect in CLASSES:
             least = detector.tuned.thresholds[f"{defect}_{sensitivity}"]
-            hits = [(p, e, i) for p, what in judged for e, i in what[defect] if e >= least]
+            hits = [(p, e, i) for p, what in decided for e, i in what[defect] if e >= least]
             counts[defect] = len(hits)
             if sensitivity == "normal":
                 listed += [
@@ -180,11 +180,11 @@ def _false(name: str, judged: _Judged, out: dict[str, Any]) -> list[str]:
     return [*lines, "", "At normal sensitivity:", "", *(listed or ["- none"])]
 
 
-def _recall(name: str, judged: _Judged, out: dict[str, Any]) -> list[str]:
-    """Returns recall of occurrences by defect, sensitivity, level and family."""
+def _recall(name: str, decided: _Judged, out: dict[str, Any]) -> list[str]:
+    """Returns recall of events by defect, sensitivity, level and family."""
     detector = _released()
     lines = [
-        f"Occurrences made by {name}, levels {MODERATE} to 5:",
+        f"Events made by {name}, levels {MODERATE} to 5:",
         "",
         "| defect | sensitivity | recall | 95 % | of those heard | with IoU >= 0.5 | n |",
         "|---|---|---|---|---|---|---|",
@@ -192,7 +192,7 @@ def _recall(name: str, judged: _Judged, out: dict[str, Any]) -> list[str]:
     families: list[str] = []
     for defect in CLASSES:
         rows: list[tuple[Piece, bool, float, float]] = []
-        for piece, what in judged:
+        for piece, what in decided:
             if piece.defect != defect:
                 continue
             for occurrence in piece.occurrences():
@@ -216,7 +216,7 @@ def _recall(name: str, judged: _Judged, out: dict[str, Any]) -> list[str]:
         for family in sorted({r[0].family for r in rows}):
             own = [r[2] >= least for r in strong if r[0].family == family]
             families.append(f"{defect.removeprefix('audio_')}:{family} {_share(own)} ({len(own)})")
-    accuracy = _segments(judged)
+    accuracy = _segments(decided)
     return [
         *lines, "", f"Five classes, single seconds where heard: balanced accuracy {accuracy:.3f}.",
         "", "By family, at normal sensitivity, levels 3 to 5: " + ", ".join(families) + ".",
@@ -227,11 +227,11 @@ def _share(flags: Sequence[bool]) -> str:
     return f"{np.mean(flags):.2f}" if flags else "none"
 
 
-def _segments(judged: _Judged) -> float:
+def _segments(decided: _Judged) -> float:
     """Returns balanced accuracy of single seconds, five classes, where the truth is sure."""
     detector = _released()
     truths, said = [], []
-    for piece, _ in judged:
+    for piece, _ in decided:
         target, weight = decision.truth(piece)
         odds = detector.layer(features(piece.columns, piece.starts_s))
         sure = weight.min(axis=1) > 0

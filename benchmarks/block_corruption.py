@@ -4,7 +4,7 @@
         [--clean FOLDER] [--real FILE] [--clips 6] [--seed 78 ...] [--tune | --speed]
 
 Clips are made of the recordings of the split, as for training, but whole and as files; the detector
-judges the files. With --tune nothing is reported: calibration and thresholds are chosen on the
+evaluates the files. With --tune nothing is reported: calibration and thresholds are chosen on the
 validation split, and on training recordings as they are, and written into detector.json. Writes
 docs/results/block_corruption.json; the page beside it quotes it.
 """
@@ -26,8 +26,8 @@ from block_material import (
     FRAMES,
     NAME,
     RATE_FPS,
-    Judged,
-    judge,
+    Evaluated,
+    evaluate,
     lasting,
     make_clips,
     recordings,
@@ -64,14 +64,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     options.work.mkdir(parents=True, exist_ok=True)
     split = "validation" if options.tune else options.split
-    judged: list[Judged] = []
+    evaluated: list[Evaluated] = []
     seeds = options.seed or [SEED]
     for clip in itertools.chain.from_iterable(
         make_clips(options.root, options.work, split, options.clips, seed) for seed in seeds
     ):
         if options.make:
             continue
-        judged.append(Judged(clip, *judge(clip.path, options.work)))
+        evaluated.append(Evaluated(clip, *evaluate(clip.path, options.work)))
         print(clip.path.name, clip.facts["generator"], [
             (t.start_s, t.end_s) for t in clip.truth], flush=True)  # fmt: skip
     if options.make:
@@ -79,19 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.tune:
         # False alarms are rare: whatever is clean and not held out counts.
         whole = [r.path for part in (split, "train") for r in recordings(options.root, part)]
-        clean = [judge(p, options.work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
-        block_tuning.tune([*judged, *lasting(judged)], clean)
+        clean = [evaluate(p, options.work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
+        block_tuning.tune([*evaluated, *lasting(evaluated)], clean)
         return 0
     result: dict[str, Any] = {
-        "clips": len(judged),
+        "clips": len(evaluated),
         "seeds": seeds,
-        "recordings": sorted({j.clip.recording for j in judged}),
-        "clip_minutes": round(len(judged) * FRAMES / RATE_FPS / 60, 2),
+        "recordings": sorted({j.clip.recording for j in evaluated}),
+        "clip_minutes": round(len(evaluated) * FRAMES / RATE_FPS / 60, 2),
         "thresholds": dict(load(NAME).tuned.thresholds),
-        "events": block_scores.event_scores(judged),
-        "frames": block_scores.frame_scores(judged),
-        "map_iou": block_scores.map_iou(judged),
-        "gate": block_scores.gate_recall(judged),
+        "events": block_scores.event_scores(evaluated),
+        "frames": block_scores.frame_scores(evaluated),
+        "map_iou": block_scores.map_iou(evaluated),
+        "gate": block_scores.gate_recall(evaluated),
     }
     if options.clean:
         seen = [r.path.name for s in ("train", "validation") for r in recordings(options.root, s)]

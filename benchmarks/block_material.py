@@ -29,15 +29,15 @@ from defectscope.simulate.effects.damage_mask import DAMAGED
 from defectscope.temporal.tables import column, times_s
 from defectscope.training import corpora
 from defectscope.training.block_corruption import examples as block_examples
-from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.recipe import BlockCorruptionSettings
 from defectscope.training.block_corruption.sources import STILL_SUFFIXES, VIDEO_SUFFIXES
 
 NAME = "block_corruption"
 FRAMES, RATE_FPS = 150, 25
-# A picture counts as visibly damaged from this share of its area on.
+# A frame counts as visibly damaged from this share of its area on.
 VISIBLE_AREA = 0.005
-# An occurrence is over when the picture has been whole for longer than the detector bridges.
+# An event is over when the frame has been whole for longer than the detector bridges.
 BRIDGE_FRAMES = 10
 # What is cut out of damage keeps away from its ends, and is this long at least.
 _MARGIN_FRAMES, _LASTING_FRAMES = 3, 38
@@ -59,7 +59,7 @@ class Clip:
 
     @property
     def truth(self) -> list[Interval]:
-        """Visible occurrences, those close together joined."""
+        """Visible events, those close together joined."""
         rows = np.flatnonzero(self.areas >= VISIBLE_AREA)
         out: list[list[int]] = []
         for row in rows.tolist():
@@ -71,7 +71,7 @@ class Clip:
 
 
 @dataclass
-class Judged:
+class Evaluated:
     """A clip and what the detector measured in it."""
 
     clip: Clip
@@ -85,10 +85,10 @@ class Judged:
         return rows, column(table, "logit") / 256, column(table, "previous_logit") / 256
 
 
-def lasting(judged: Sequence[Judged]) -> list[Judged]:
-    """Programmes that are damaged from end to end: cut out of the middle of long occurrences."""
-    out: list[Judged] = []
-    for each in judged:
+def lasting(evaluated: Sequence[Evaluated]) -> list[Evaluated]:
+    """Programmes that are damaged from end to end: cut out of the middle of long events."""
+    out: list[Evaluated] = []
+    for each in evaluated:
         for span in each.clip.truth:
             first, stop = (round(at * RATE_FPS) for at in (span.start_s, span.end_s))
             first, stop = first + _MARGIN_FRAMES, stop - _MARGIN_FRAMES
@@ -101,7 +101,7 @@ def lasting(judged: Sequence[Judged]) -> list[Judged]:
             }
             measured = Measurements(each.measured.detector, tables)
             stream = dataclasses.replace(each.stream, duration_s=(stop - first) / RATE_FPS)
-            out.append(Judged(clip, measured, stream))
+            out.append(Evaluated(clip, measured, stream))
     return out
 
 
@@ -153,7 +153,7 @@ def make_clips(
         recording = chosen[number % len(chosen)]
         rng = np.random.default_rng([seed, number])
         kind = (
-            (ALIKES[number // 3 % len(ALIKES)], "", "motion")
+            (HARD_NEGATIVES[number // 3 % len(HARD_NEGATIVES)], "", "motion")
             if number % 3 == 2
             else kinds[(number - number // 3) % len(kinds)]
         )
@@ -182,7 +182,7 @@ def write(path: Path, frames: Sequence[Any]) -> None:
             writer.write_frame(Frame(index, 1, packed, 8))
 
 
-def judge(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
+def evaluate(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
     """Measures a file, or reads what the same network measured in it before.
 
     Args:

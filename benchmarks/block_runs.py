@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from block_material import NAME, judge
+from block_material import NAME, evaluate
 from torch import nn
 
 from defectscope.detectors import load
@@ -25,7 +25,7 @@ def real(path: Path, work: Path) -> dict[str, Any]:
         base = reader.info.video.time_base
         frames = [i for i in reader.read(audio=False) if isinstance(i, Frame)]
     flagged = [float(f.pts * base) for f in frames if f.corrupt]
-    measured, stream = judge(path, work)
+    measured, stream = evaluate(path, work)
     result = load(NAME).decide(measured, stream)
     hit = sum(any(f.start_s <= t < f.end_s for f in result.findings) for t in flagged)
     return {
@@ -86,7 +86,7 @@ class Published(nn.Module):
         self.head = nn.Conv2d(512, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Gives the map's logits."""
+        """Returns the map's logits."""
         x = self.stem(x)
         for block, shortcut in zip(self.blocks, self.shortcuts, strict=True):
             x = torch.relu(block(x) + shortcut(x))
@@ -101,13 +101,13 @@ def speed() -> dict[str, Any]:
     rng = np.random.default_rng(1)
     now = rng.integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
     before = np.roll(now, 2, axis=1)
-    picture = torch.from_numpy(now)[None].permute(0, 3, 1, 2).float() / 255
+    image = torch.from_numpy(now)[None].permute(0, 3, 1, 2).float() / 255
     bf16 = Runtime(network, engine="torch")
     small = [np.ascontiguousarray(p[:360, :640]) for p in (now, before)]
 
     def plain_published() -> Any:
         with torch.inference_mode():
-            return published(picture)
+            return published(image)
 
     runs: dict[str, Any] = {
         "published_fp32": plain_published,

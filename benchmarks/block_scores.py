@@ -1,4 +1,4 @@
-"""Scores of the block corruption detector: occurrences, frames, maps, the gate, false alarms."""
+"""Scores of the block corruption detector: events, frames, maps, the gate, false alarms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from block_material import FRAMES, NAME, RATE_FPS, VISIBLE_AREA, Judged, judge
+from block_material import FRAMES, NAME, RATE_FPS, VISIBLE_AREA, Evaluated, evaluate
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.network import CELL_PX
@@ -18,21 +18,22 @@ from defectscope.media import open_media
 from defectscope.media.frames import Frame
 from defectscope.media.pixels import to_rgb
 from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, LABEL_PX
-from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 from defectscope.training.scores import auc, poisson_upper
 
 MIN_IOU = 0.5
-# Occurrences by the largest share of the picture that they damage.
+# Events by the largest share of the frame that they damage.
 _SIZES = {"under 1 %": 0.01, "1 to 3 %": 0.03, "3 to 10 %": 0.1, "over 10 %": 1.01}
-# A picture counts as clean when nothing in it is damaged and less than this differs at all.
+# A frame counts as clean when nothing in it is damaged and less than this differs at all.
 TOUCHED_SHARE = 0.02
 
 
-def match(truth: Sequence[Interval], said: Sequence[Interval]) -> int:
+def match(truth: Sequence[Interval], predicted: Sequence[Interval]) -> int:
     """One-to-one matches at IoU >= 0.5, best first."""
     pairs = sorted(
-        ((t.iou(s), i, j) for i, t in enumerate(truth) for j, s in enumerate(said)), reverse=True
+        ((t.iou(s), i, j) for i, t in enumerate(truth) for j, s in enumerate(predicted)),
+        reverse=True,
     )
     used: tuple[set[int], set[int]] = (set(), set())
     for iou, i, j in pairs:
@@ -42,37 +43,37 @@ def match(truth: Sequence[Interval], said: Sequence[Interval]) -> int:
     return len(used[0])
 
 
-def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[str, Any]:
-    """Precision, recall and F1 of occurrences; false ones in clips without any damage."""
+def event_scores(evaluated: Sequence[Evaluated], tuned: Tuned | None = None) -> dict[str, Any]:
+    """Precision, recall and F1 of events; false ones in clips without any damage."""
     detector = load(NAME)
     if tuned is not None:
         detector = type(detector)(tuned=tuned)
     missed: dict[str, int] = {}
-    found = said_all = truth_all = false = 0
+    found = predicted_all = truth_all = false = 0
     sizes: dict[str, list[int]] = {name: [0, 0] for name in _SIZES}
     errors: list[float] = []
-    for each in judged:
-        said = [f.interval for f in detector.decide(each.measured, each.stream).findings]
+    for each in evaluated:
+        predicted = [f.interval for f in detector.decide(each.measured, each.stream).findings]
         truth = each.clip.truth
-        matched = match(truth, said)
+        matched = match(truth, predicted)
         found += matched
         kind = str(each.clip.facts["generator"])
         missed[kind] = missed.get(kind, 0) + len(truth) - matched
-        said_all, truth_all = said_all + len(said), truth_all + len(truth)
+        predicted_all, truth_all = predicted_all + len(predicted), truth_all + len(truth)
         for span in truth:
             first, stop = (round(at * RATE_FPS) for at in (span.start_s, span.end_s))
             largest = each.clip.areas[first:stop].max()
             size = next(name for name, most in _SIZES.items() if largest < most)
-            sizes[size][0] += any(span.iou(s) >= MIN_IOU for s in said)
+            sizes[size][0] += any(span.iou(s) >= MIN_IOU for s in predicted)
             sizes[size][1] += 1
         if not (each.clip.areas > 0).any():
-            false += len(said)
+            false += len(predicted)
         errors += [
-            abs(t.start_s - s.start_s) for t in truth for s in said if t.iou(s) >= MIN_IOU
-        ] + [abs(t.end_s - s.end_s) for t in truth for s in said if t.iou(s) >= MIN_IOU]
-    precision, recall = found / max(said_all, 1), found / max(truth_all, 1)
+            abs(t.start_s - s.start_s) for t in truth for s in predicted if t.iou(s) >= MIN_IOU
+        ] + [abs(t.end_s - s.end_s) for t in truth for s in predicted if t.iou(s) >= MIN_IOU]
+    precision, recall = found / max(predicted_all, 1), found / max(truth_all, 1)
     return {
-        "events": truth_all, "findings": said_all, "matched": found,
+        "events": truth_all, "findings": predicted_all, "matched": found,
         "precision": round(precision, 4), "recall": round(recall, 4),
         "f1": round(2 * precision * recall / max(precision + recall, 1e-9), 4),
         "false_in_clean_clips": false, "missed_by_kind": {k: n for k, n in missed.items() if n},
@@ -81,7 +82,7 @@ def event_scores(judged: Sequence[Judged], tuned: Tuned | None = None) -> dict[s
     }  # fmt: skip
 
 
-def frame_scores(judged: Sequence[Judged]) -> dict[str, Any]:
+def frame_scores(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
     """AUC over the frames that the network looked at, whole and by kind of damage.
 
     Of the network's decision on a frame (`auc`), and of the detector's, which weighs what was said
@@ -89,19 +90,21 @@ def frame_scores(judged: Sequence[Judged]) -> dict[str, Any]:
     """
     scores, weighed, labels, kinds, blocks = [], [], [], [], []
     detector = load(NAME)
-    for each in judged:
+    for each in evaluated:
         areas = each.clip.areas
         touched = np.array([(mask != CLEAN).mean() for mask in each.clip.masks])
         rows, logits, _ = each.sampled()
         ruler = blockiness(each.clip.path)
         known, odds = detector.log_odds(each.measured)
         odds = odds[np.searchsorted(known.rows, rows)]
-        for row, logit, said in zip(rows.tolist(), logits.tolist(), odds.tolist(), strict=True):
+        for row, logit, predicted in zip(
+            rows.tolist(), logits.tolist(), odds.tolist(), strict=True
+        ):
             hit = areas[row] >= VISIBLE_AREA
             if not hit and (areas[row] > 0 or touched[row] > TOUCHED_SHARE):
                 continue
             scores.append(logit)
-            weighed.append(said)
+            weighed.append(predicted)
             labels.append(bool(hit))
             kinds.append(each.clip.facts)
             blocks.append(ruler[row] if row < len(ruler) else 0.0)
@@ -114,7 +117,7 @@ def frame_scores(judged: Sequence[Judged]) -> dict[str, Any]:
         "ffmpeg_blockdetect_auc": round(auc(np.array(blocks, float), label), 4),
     }  # fmt: skip
     for fact in ("generator", "codec", "concealment"):
-        for name in sorted({k.get(fact) or "" for k in kinds} - {""} - set(ALIKES)):
+        for name in sorted({k.get(fact) or "" for k in kinds} - {""} - set(HARD_NEGATIVES)):
             own = np.array([k.get(fact) == name for k in kinds]) & label
             if own.any():
                 keep = own | ~label
@@ -140,14 +143,14 @@ def blockiness(path: Path) -> list[float]:
             graph.push(frame)
             seen = graph.pull()
             values.append(float(dict(seen.metadata).get("lavfi.block", 0.0)))
-    # It divides by nothing where a picture is flat.
+    # It divides by nothing where a frame is flat.
     return [0.0 if math.isnan(value) else value for value in values]
 
 
-def gate_recall(judged: Sequence[Judged]) -> dict[str, Any]:
-    """Share of occurrences of which the network was shown a visibly damaged picture."""
+def gate_recall(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
+    """Share of events of which the network was shown a visibly damaged frame."""
     events_all = met = 0
-    for each in judged:
+    for each in evaluated:
         rows, _, _ = each.sampled()
         seen = np.zeros(FRAMES, bool)
         seen[rows] = True
@@ -160,13 +163,13 @@ def gate_recall(judged: Sequence[Judged]) -> dict[str, Any]:
     return {"events": events_all, "shown": met, "recall": round(met / max(events_all, 1), 4)}
 
 
-def map_iou(judged: Sequence[Judged], per_clip: int = 4) -> dict[str, Any]:
+def map_iou(evaluated: Sequence[Evaluated], per_clip: int = 4) -> dict[str, Any]:
     """IoU of the map at its threshold with the truth, cell by cell, over damaged frames."""
     detector = load(NAME)
     cell = detector.tuned.thresholds["cell"]
     ious: list[float] = []
     both_all = any_all = 0
-    for each in judged:
+    for each in evaluated:
         visible = np.flatnonzero(each.clip.areas >= VISIBLE_AREA)
         if not len(visible):
             continue
@@ -180,9 +183,9 @@ def map_iou(judged: Sequence[Judged], per_clip: int = 4) -> dict[str, Any]:
                         before.native, detector.params.max_height_px)  # fmt: skip
                     cells, _ = detector.runtime(now, earlier)
                     truth, sure = cell_truth(each.clip.masks[row], now.shape[:2], cells.shape[1:])
-                    said = cells[0] >= cell
-                    both = int((said & truth & sure).sum())
-                    union = int(((said | truth) & sure).sum())
+                    predicted = cells[0] >= cell
+                    both = int((predicted & truth & sure).sum())
+                    union = int(((predicted | truth) & sure).sum())
                     both_all, any_all = both_all + both, any_all + union
                     if truth.any():
                         ious.append(both / max(union, 1))
@@ -194,7 +197,7 @@ def map_iou(judged: Sequence[Judged], per_clip: int = 4) -> dict[str, Any]:
 
 
 def cell_truth(mask: np.ndarray, size: tuple[int, ...], cells: tuple[int, ...]) -> Any:
-    """Labels by block on the grid of the map, for a picture that may have been scaled down."""
+    """Labels by block on the grid of the map, for a frame that may have been scaled down."""
     scale = mask.shape[0] * LABEL_PX / size[0]
     truth, sure = np.zeros(cells, bool), np.zeros(cells, bool)
     side = CELL_PX * scale / LABEL_PX
@@ -220,7 +223,7 @@ def clean_minutes(folders: Sequence[Path], skip: Sequence[str], work: Path) -> d
         for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES):
             if any(part in str(path) for part in skip):
                 continue
-            measured, stream = judge(path, work)
+            measured, stream = evaluate(path, work)
             result = load(NAME).decide(measured, stream)
             seconds += stream.duration_s
             out["findings"] += [

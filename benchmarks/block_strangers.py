@@ -20,13 +20,13 @@ from typing import Any
 import block_material
 import block_scores
 import numpy as np
-from block_material import NAME, Clip, Judged, judge
+from block_material import NAME, Clip, Evaluated, evaluate
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.detector import SENSITIVITIES
 from defectscope.engine.contracts import Tuned
 from defectscope.training.block_corruption import examples
-from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.contract import Recording
 from defectscope.training.scores import poisson_upper, wilson
 
@@ -39,7 +39,7 @@ LEVEL_ALONE = {
     "leap": 3.5,
     "normal_sensitivity": 0.0,
 }
-# Occurrences that nobody overlooks.
+# Events that nobody overlooks.
 LARGE = 0.07
 _WAYS = [
     *((g, c, k) for g in examples.DAMAGES for c, k in
@@ -55,7 +55,7 @@ def clips(paths: Sequence[Path], work: Path, count: int, seed: int) -> Iterator[
         rng = np.random.default_rng([seed, number])
         kind = _WAYS[(number - number // 3) % len(_WAYS)]
         if number % 3 == 2:
-            kind = (ALIKES[number // 3 % len(ALIKES)], "", "motion")
+            kind = (HARD_NEGATIVES[number // 3 % len(HARD_NEGATIVES)], "", "motion")
         recording = shown[(7 * number + seed) % len(shown)]
         plan = examples.ClipPlan(
             recording, shown[int(rng.integers(len(shown)))], number, *kind, FRAMES, 0, 256, seed
@@ -78,12 +78,12 @@ def changed(thresholds: Mapping[str, float]) -> Tuned:
     return dataclasses.replace(tuned, thresholds={**tuned.thresholds, **thresholds})
 
 
-def row(title: str, judged: Sequence[Judged], tuned: Tuned) -> str:
+def row(title: str, evaluated: Sequence[Evaluated], tuned: Tuned) -> str:
     """Returns a row of the table."""
     detector = type(load(NAME))(tuned=tuned)
-    scores = block_scores.event_scores(judged, tuned)
+    scores = block_scores.event_scores(evaluated, tuned)
     large, met, false, minutes = 0, 0, 0, 0.0
-    for each in judged:
+    for each in evaluated:
         said = [f.interval for f in detector.decide(each.measured, each.stream).findings]
         if not (each.clip.areas > 0).any():
             false, minutes = false + len(said), minutes + each.stream.duration_s / 60
@@ -101,11 +101,11 @@ def row(title: str, judged: Sequence[Judged], tuned: Tuned) -> str:
     )
 
 
-def frame_auc(judged: Sequence[Judged]) -> str:
+def frame_auc(evaluated: Sequence[Evaluated]) -> str:
     """Returns the AUC of frames that were looked at, by the network and by the evidence."""
     detector: Any = load(NAME)
     logits, weighed, labels = [], [], []
-    for each in judged:
+    for each in evaluated:
         rows, values, _ = each.sampled()
         known, odds = detector.log_odds(each.measured)
         touched = np.array([(m != block_scores.CLEAN).mean() for m in each.clip.masks])
@@ -132,23 +132,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the table here as well")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    judged: list[Judged] = []
+    evaluated: list[Evaluated] = []
     paths = sorted(given.recordings.glob(given.pattern))
     for clip in clips(paths, given.work, given.clips, given.seed):
-        judged.append(Judged(clip, *judge(clip.path, given.work)))
+        evaluated.append(Evaluated(clip, *evaluate(clip.path, given.work)))
         print(clip.path.name, clip.facts["generator"], clip.facts.get("codec"), flush=True)
     lines = [
-        f"| decision, {len(judged)} clips | F1 of occurrences | met, of those over 7 % "
+        f"| decision, {len(evaluated)} clips | F1 of events | met, of those over 7 % "
         "| false findings in clean clips |",
         "|---|---|---|---|",
-        row("level alone (0.4.1)", judged, changed(LEVEL_ALONE)),
+        row("level alone (0.4.1)", evaluated, changed(LEVEL_ALONE)),
         *(
-            row(f"now, `sensitivity={name}`", judged, changed({"normal_sensitivity": at}))
+            row(f"now, `sensitivity={name}`", evaluated, changed({"normal_sensitivity": at}))
             for name in SENSITIVITIES
             for at in [load(NAME).tuned.thresholds[f"{name}_sensitivity"]]
         ),
         "",
-        frame_auc(judged),
+        frame_auc(evaluated),
     ]
     text = "\n".join(lines) + "\n"
     print(text)

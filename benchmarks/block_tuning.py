@@ -1,4 +1,4 @@
-"""Chooses what tells damage in judged frames, and what occurrences must pay, on validation."""
+"""Chooses what tells damage in analyzed frames, and what events must pay, on validation."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import block_scores
 import numpy as np
-from block_material import NAME, VISIBLE_AREA, Judged
+from block_material import NAME, VISIBLE_AREA, Evaluated
 
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.clues import clues
-from defectscope.detectors.block_corruption.detector import judged
-from defectscope.detectors.block_corruption.events import Known, beside, brief, events
+from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.block_corruption.detector import evaluated
+from defectscope.detectors.block_corruption.events import Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.steps import Steps
 from defectscope.engine.artifacts import bundled
 from defectscope.findings import Interval
@@ -29,7 +29,7 @@ ALARM_COST = 0.1
 # not at hand is not always tamer than what is.
 MARGIN = 0.5
 # Clues that the decision may listen to; docs/results/block_corruption.md compares choices.
-CLUES = ("logit", "logit_rise", "before", "after", "highest", "lowest")
+CONTEXT_FEATURES = ("logit", "logit_rise", "before", "after", "highest", "lowest")
 _RIDGE = 0.1
 _RARE = (1.0, 0.5, 0.0, -0.5, -1.0, -2.0)
 _CHANGE = (2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
@@ -37,7 +37,7 @@ _BRIEF, _LEAP = (3.0, 3.5, 4.0, 4.5), (2.0, 2.5, 3.0, 3.5)
 _MOST = (0.5, 0.7, 1.0, 1.4, 2.0)
 
 Clean = Sequence[tuple[Measurements, StreamInfo]]
-# The judged frames, what tells damage in them, when frames are shown, what is true, and the steps
+# The analyzed frames, what tells damage in them, when frames are shown, what is true, and the steps
 # where a change costs so much.
 Programme = tuple[
     Known, dict[str, np.ndarray], np.ndarray, list[Interval], Callable[[float], Steps]
@@ -45,18 +45,24 @@ Programme = tuple[
 
 
 def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval]) -> Programme:
-    """Gives what decisions are made of."""
+    """Returns what decisions are made of."""
     assert stream.video is not None
-    known, said = judged(measured)
+    known, evidence_odds = evaluated(measured)
     edges_s = times_s(measured.tables["frames"])
     edges_s = np.append(edges_s, edges_s[-1] + float(1 / stream.video.frame_rate))
-    return known, said, edges_s, truth, lambda change: load(NAME).steps(measured, known, change)
+    return (
+        known,
+        evidence_odds,
+        edges_s,
+        truth,
+        lambda change: load(NAME).steps(measured, known, change),
+    )
 
 
-def labels(judged: Judged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tells which judged frames are visibly damaged, and of which that is certain either way."""
-    areas = judged.clip.areas
-    touched = np.array([(mask != CLEAN).mean() for mask in judged.clip.masks])
+def labels(evaluated: Evaluated, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tells which analyzed frames are visibly damaged, and of which that is certain either way."""
+    areas = evaluated.clip.areas
+    touched = np.array([(mask != CLEAN).mean() for mask in evaluated.clip.masks])
     hit = areas[rows] >= VISIBLE_AREA
     return hit, hit | ((areas[rows] == 0) & (touched[rows] <= block_scores.TOUCHED_SHARE))
 
@@ -66,62 +72,64 @@ def fit_logistic(values: np.ndarray, hit: np.ndarray, ridge: float = _RIDGE) -> 
     design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
     weights = np.zeros(design.shape[1])
     for _ in range(50):
-        said = 1 / (1 + np.exp(-(design @ weights).clip(-40, 40)))
-        slope = design.T @ (said - hit) + ridge * weights
-        bend = (design * (said * (1 - said))[:, None]).T @ design
+        evidence_odds = 1 / (1 + np.exp(-(design @ weights).clip(-40, 40)))
+        slope = design.T @ (evidence_odds - hit) + ridge * weights
+        bend = (design * (evidence_odds * (1 - evidence_odds))[:, None]).T @ design
         weights -= np.linalg.solve(bend + ridge * np.eye(len(weights)), slope)
     return weights
 
 
 def fitted(
-    judged: Sequence[Judged], programmes: Sequence[Programme], names: Sequence[str]
+    evaluated: Sequence[Evaluated], programmes: Sequence[Programme], names: Sequence[str]
 ) -> np.ndarray:
     """Weights of clues and offset, fitted to frames; programmes beyond the clips are clean."""
     values: list[np.ndarray] = []
     hits: list[np.ndarray] = []
-    for k, (known, said, *_) in enumerate(programmes):
-        table = np.stack([said[name] for name in names], axis=1)
+    for k, (known, evidence_odds, *_) in enumerate(programmes):
+        table = np.stack([evidence_odds[name] for name in names], axis=1)
         hit, sure = np.zeros(len(table), bool), np.ones(len(table), bool)
-        if k < len(judged):
-            hit, sure = labels(judged[k], known.rows)
+        if k < len(evaluated):
+            hit, sure = labels(evaluated[k], known.rows)
         values.append(table[sure])
         hits.append(hit[sure])
     return fit_logistic(np.concatenate(values), np.concatenate(hits).astype(float))
 
 
 def evidence(one: Programme, weights: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Log-odds of damage in the judged frames of a programme."""
+    """Log-odds of damage in the analyzed frames of a programme."""
     return np.stack([one[1][name] for name in names], axis=1) @ weights[:-1] + weights[-1]
 
 
 def counts(
-    one: Programme, said: np.ndarray, change: float, most: float, leap: tuple[float, float]
+    one: Programme, evidence_odds: np.ndarray, change: float, most: float, leap: tuple[float, float]
 ) -> tuple[int, int, int]:
-    """Occurrences that are, that are said, and that match, at one operating point."""
+    """Events that are, that are said, and that match, at one operating point."""
     known, _, edges_s, truth, steps_at = one
     detector = load(NAME)
     least, steps = detector.tuned.thresholds["least_step"], steps_at(change)
-    said = said.clip(-most * change, most * change)
+    evidence_odds = evidence_odds.clip(-most * change, most * change)
     shown = edges_s[:-1], edges_s[1:]
-    courses = events(known, said, *shown, steps, 0.5, detector.params.bridge_s, least)
+    lasting_events = events(
+        known, evidence_odds, *shown, steps, 0.5, detector.params.bridge_s, least
+    )
     found = [
         Interval(e.start_s, e.end_s)
-        for e in beside(courses, brief(known, *shown, *leap, steps, least))
+        for e in with_brief(lasting_events, brief(known, *shown, *leap, steps, least))
     ]
     return len(truth), len(found), block_scores.match(truth, found)
 
 
 def score(
     programmes: Sequence[Programme],
-    said: Sequence[np.ndarray],
+    evidence_odds: Sequence[np.ndarray],
     point: tuple[float, ...],
     leap: tuple[float, float],
 ) -> tuple[float, list[int]]:
-    """F1 less the cost of alarms, and occurrences true, said and matched, and alarms."""
+    """F1 less the cost of alarms, and events true, said and matched, and alarms."""
     rare, change, most = point
     rows = [
         counts(p, s + rare + (0.0 if p[3] else MARGIN), change, most, leap)
-        for p, s in zip(programmes, said, strict=True)
+        for p, s in zip(programmes, evidence_odds, strict=True)
     ]
     true, found, matched = (sum(row[k] for row in rows) for k in range(3))
     alarms = sum(row[1] for row in rows if row[0] == 0)
@@ -129,18 +137,18 @@ def score(
 
 
 def search(
-    programmes: Sequence[Programme], said: Sequence[np.ndarray], leap: tuple[float, float]
+    programmes: Sequence[Programme], evidence_odds: Sequence[np.ndarray], leap: tuple[float, float]
 ) -> dict[str, Any]:
-    """Gives the operating point with the best surroundings, and how it and the best one score.
+    """Returns the operating point with the best surroundings, and how it and the best one score.
 
-    Few occurrences make a rough landscape, so each point is scored with its neighbours; points on
+    Few events make a rough landscape, so each point is scored with its neighbours; points on
     the edge of the grid have too few to be trusted.
     """
     shape = (len(_RARE), len(_CHANGE), len(_MOST))
     scores, table = np.empty(shape), np.empty((*shape, 4), int)
     for place in np.ndindex(*shape):
         point = tuple(axis[k] for axis, k in zip((_RARE, _CHANGE, _MOST), place, strict=True))
-        scores[place], table[place] = score(programmes, said, point, leap)
+        scores[place], table[place] = score(programmes, evidence_odds, point, leap)
     windows = np.lib.stride_tricks.sliding_window_view(scores, (3, 3, 3))
     smooth = windows.mean(axis=(3, 4, 5))
     chosen = tuple(int(k) + 1 for k in np.unravel_index(int(smooth.argmax()), smooth.shape))
@@ -153,26 +161,27 @@ def search(
     }  # fmt: skip
 
 
-def tune(judged: Sequence[Judged], clean: Clean) -> None:
-    """Weighs the clues and chooses what occurrences must pay; writes both into detector.json.
+def tune(evaluated: Sequence[Evaluated], clean: Clean) -> None:
+    """Weighs the clues and chooses what events must pay; writes both into detector.json.
 
     A logistic regression on single frames weighs the clues. How rare damage is (the offset), what
-    an end costs and the most that one picture can say are chosen together by occurrences.
+    an end costs and the most that one frame can say are chosen together by events.
     """
-    programmes = [programme(j.measured, j.stream, j.clip.truth) for j in judged]
+    programmes = [programme(j.measured, j.stream, j.clip.truth) for j in evaluated]
     programmes += [programme(*each, []) for each in clean]
-    weights = fitted(judged, programmes, CLUES)
-    said = [evidence(p, weights, CLUES) for p in programmes]
-    chosen = search(programmes, said, (np.inf, np.inf))
+    weights = fitted(evaluated, programmes, CONTEXT_FEATURES)
+    evidence_odds = [evidence(p, weights, CONTEXT_FEATURES) for p in programmes]
+    chosen = search(programmes, evidence_odds, (np.inf, np.inf))
     point = chosen["rare"], chosen["change"], chosen["most"]
     leap = max(
-        itertools.product(_BRIEF, _LEAP), key=lambda leap: score(programmes, said, point, leap)[0]
+        itertools.product(_BRIEF, _LEAP),
+        key=lambda leap: score(programmes, evidence_odds, point, leap)[0],
     )
-    chosen = search(programmes, said, leap)
+    chosen = search(programmes, evidence_odds, leap)
     file = bundled("model_artifacts") / NAME / "detector.json"
     document = json.loads(file.read_text("utf-8"))
-    by_name = dict(zip(CLUES, weights[:-1].tolist(), strict=True))
-    every = clues(np.zeros(1), np.zeros(1), np.zeros(1))
+    by_name = dict(zip(CONTEXT_FEATURES, weights[:-1].tolist(), strict=True))
+    every = context_features(np.zeros(1), np.zeros(1), np.zeros(1))
     document["calibration"] = {name: round(by_name.get(name, 0.0), 4) for name in every} | {
         "offset": round(float(weights[-1]) + chosen["rare"], 4)
     }

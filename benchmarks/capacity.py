@@ -1,4 +1,4 @@
-"""How much programme one machine judges: the figure that a capacity plan starts from.
+"""How much programme one machine evaluates: the figure that a capacity plan starts from.
 
     python benchmarks/capacity.py [--seconds 20]
 
@@ -21,13 +21,13 @@ from throughput import make_clip
 from defectscope.analysis import analyze
 from defectscope.detectors import names
 
-# Detectors whose answer comes from a network, or that look at every picture at length.
+# Detectors whose answer comes from a network, or that look at every frame at length.
 LEARNED = ("audio_artifacts", "av_sync", "block_corruption")
 _RUNS = 2
 
 
 def measure(clip: Path, detectors: tuple[str, ...], seconds: float) -> tuple[float, float]:
-    """Gives seconds of programme judged per second of wall clock, and of CPU time."""
+    """Returns seconds of programme analyzed per second of wall clock, and of CPU time."""
     analyze(clip, detectors=detectors, end_s=2.0)
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     for _ in range(_RUNS):

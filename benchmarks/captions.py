@@ -42,7 +42,7 @@ DRIFTS_MS_PER_MIN = (-300.0, 100.0, 300.0)
 
 
 def ordered(folder: Path) -> list[Path]:
-    """Gives a folder's sound files in the order of their names' hashes."""
+    """Returns a folder's sound files in the order of their names' hashes."""
     files = [f for f in folder.rglob("*") if f.suffix in (".flac", ".ogg", ".wav")]
     return sorted(files, key=lambda f: hashlib.sha256(f.name.encode()).hexdigest())
 
@@ -91,8 +91,8 @@ def programme(
     return sound, tuple(cues)
 
 
-class Judge:
-    """Measures a programme's sound once, and judges any captions against it."""
+class Captioned:
+    """Measures a programme's sound once, and evaluates any captions against it."""
 
     def __init__(self, sound: Sound) -> None:
         audio = AudioInfo(RATE_HZ, ("FC",), "mono", "pcm_s16le")
@@ -103,7 +103,7 @@ class Judge:
         self._measured = analysis.close()
 
     def findings(self, cues: Sequence[Cue]) -> list[Finding]:
-        """Gives what is wrong with the timing of some cues."""
+        """Returns what is wrong with the timing of some cues."""
         analysis = self._detector.open(self._stream)
         analysis.push(Chunk(captions=Captions("webvtt", tuple(cues))))
         tables = {**analysis.close().tables, "speech": self._measured.tables["speech"]}
@@ -112,7 +112,7 @@ class Judge:
 
 
 def moved(cues: Sequence[Cue], offset_s: float, drift_ms_per_min: float = 0.0) -> list[Cue]:
-    """Gives cues late by an offset that grows."""
+    """Returns cues late by an offset that grows."""
     share = 1 + drift_ms_per_min / 60_000
     return [
         replace(c, start_s=max(0.0, c.start_s * share + offset_s), end_s=c.end_s * share + offset_s)
@@ -121,24 +121,30 @@ def moved(cues: Sequence[Cue], offset_s: float, drift_ms_per_min: float = 0.0) -
     ]
 
 
-def measure(number: int, bed_db: float | None, judge: Judge, cues: Sequence[Cue]) -> dict[str, Any]:
-    """Judges one programme with its captions right, moved, stretched and with some taken out."""
+def measure(
+    number: int, bed_db: float | None, captioned: Captioned, cues: Sequence[Cue]
+) -> dict[str, Any]:
+    """Evaluates one programme with its captions right, moved, stretched and with some taken out."""
     row: dict[str, Any] = {"programme": number, "bed_db": bed_db, "cues": len(cues)}
-    row["false_findings"] = [(f.defect, f.start_s, f.end_s) for f in judge.findings(cues)]
+    row["false_findings"] = [(f.defect, f.start_s, f.end_s) for f in captioned.findings(cues)]
     row["offsets"] = []
     for offset_s in OFFSETS_S:
-        found = [f for f in judge.findings(moved(cues, offset_s)) if f.defect == "caption_drift"]
+        found = [
+            f for f in captioned.findings(moved(cues, offset_s)) if f.defect == "caption_drift"
+        ]
         row["offsets"].append([offset_s, [f.evidence["offset_ms"] for f in found]])
     row["drifts"] = []
     for drift in DRIFTS_MS_PER_MIN:
-        found = [f for f in judge.findings(moved(cues, 0.0, drift)) if f.defect == "caption_drift"]
+        found = [
+            f for f in captioned.findings(moved(cues, 0.0, drift)) if f.defect == "caption_drift"
+        ]
         row["drifts"].append([drift, [f.evidence["drift_ms_per_min"] for f in found]])
     row["missing"] = []
     for first in range(4, len(cues) - 4, 8):
         gone = cues[first : first + 3]
         left = [c for c in cues if c not in gone]
         lost = Interval(gone[0].start_s, gone[-1].end_s)
-        found = [f for f in judge.findings(left) if f.defect == "caption_missing"]
+        found = [f for f in captioned.findings(left) if f.defect == "caption_missing"]
         inside = [f for f in found if f.interval.intersection_s(lost) > 0]
         covered_s = sum(f.interval.intersection_s(lost) for f in inside)
         row["missing"].append([covered_s / lost.duration_s, len(found) - len(inside)])
@@ -146,7 +152,7 @@ def measure(number: int, bed_db: float | None, judge: Judge, cues: Sequence[Cue]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Gives the figures by bed as a table."""
+    """Returns the figures by bed as a table."""
     out = [
         "| under the speech | programmes | false findings, captions right | offsets found "
         "| offset error, ms (median / max) | drifts found | drift error, ms/min (median / max) "
@@ -186,7 +192,7 @@ def main() -> None:
     for number in range(arguments.programmes):
         for bed_db in BEDS:
             sound, cues = programme(number, speech, music, bed_db)
-            rows.append(measure(number, bed_db, Judge(sound), cues))
+            rows.append(measure(number, bed_db, Captioned(sound), cues))
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
     ).stdout.strip()

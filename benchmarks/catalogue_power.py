@@ -44,11 +44,11 @@ def main() -> None:
     for titles in (10, 50, 200):
         for change in (0.0, 0.25, 0.5, 1.0):
             rng = np.random.default_rng(round(1000 * change) + titles)
-            said: dict[str, int] = {}
+            counts: dict[str, int] = {}
             for _ in range(CATALOGUES):
                 verdict = overall(*compare_counts(catalogue(rng, titles, change), power=False))
-                said[verdict] = said.get(verdict, 0) + 1
-            row = [f"{said.get(name, 0) / CATALOGUES:.1%}" for name in VERDICTS]
+                counts[verdict] = counts.get(verdict, 0) + 1
+            row = [f"{counts.get(name, 0) / CATALOGUES:.1%}" for name in VERDICTS]
             print(f"| {titles} | {change:+.0%} | " + " | ".join(row) + " |", flush=True)
 
 

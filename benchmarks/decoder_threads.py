@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parents[1]
 
 
 def measured(python: str) -> str:
-    """Gives the names of the detectors without a network, comma-separated."""
+    """Returns the names of the detectors without a network, comma-separated."""
     code = (
         "from defectscope.detectors import names\n"
         "from defectscope.detectors.registry import load\n"

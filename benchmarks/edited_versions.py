@@ -1,7 +1,7 @@
 """Versions of a title with a known truth: what editors, encoders and packagers do to one.
 
 An edit says which frame of the baseline each frame of the candidate shows (-1 for none), what is
-done to the picture, and how the candidate is encoded.
+done to the frame, and how the candidate is encoded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Version:
         dropped: Frames of the baseline that are missing.
         doubled: Frames of the baseline that are shown once more.
         edits: Kind and frames of each longer difference.
-        look: What is done to a picture.
+        look: What is done to a frame.
         rate: Frame rate of the candidate as a multiple of the baseline's.
         encoding: Changes of the encoding.
         conversion: Whether the rate is reached by repeating or leaving out frames.
@@ -146,7 +146,7 @@ def write_version(version: Version, frames: Sequence[Planes], path: Path, rate: 
 
     Args:
         version: What to make.
-        frames: The baseline's pictures, 8-bit 4:2:0.
+        frames: The baseline's frames, 8-bit 4:2:0.
         path: Where to write.
         rate: Frame rate of the baseline.
     """

@@ -77,7 +77,7 @@ class Callers:
 
 
 def memory_mb(live: Live) -> dict[str, float]:
-    """Gives the resident memory in MB of each kind of process."""
+    """Returns the resident memory in MB of each kind of process."""
     sizes: dict[str, float] = {}
     for kind, processes in live.processes().items():
         total = 0
@@ -130,8 +130,8 @@ def main() -> None:
         first, last = statistics.median(sizes[:third]), statistics.median(sizes[-third:])
         change = f"{100 * (last / first - 1):+.1f} %"
         tenths = [sizes[len(sizes) * n // 10 : len(sizes) * (n + 1) // 10] for n in range(10)]
-        course = " ".join(f"{statistics.median(tenth):.0f}" for tenth in tenths if tenth)
-        print(f"{kind:<12}{first:>12.0f}{last:>12.0f}{change:>9}{max(sizes):>8.0f}   {course}")
+        medians = " ".join(f"{statistics.median(tenth):.0f}" for tenth in tenths if tenth)
+        print(f"{kind:<12}{first:>12.0f}{last:>12.0f}{change:>9}{max(sizes):>8.0f}   {medians}")
 
 
 if __name__ == "__main__":

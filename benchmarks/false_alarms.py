@@ -3,8 +3,8 @@
     python benchmarks/false_alarms.py --media FOLDER [--media FOLDER ...] [--broken FOLDER]
         [--without a,b]
 
-Each file is judged whole. A finding is expected where tests/expected_findings/ lists it: somebody
-looked at the pictures or the waveform and saw it there. Everything else is a false alarm. Really
+Each file is analyzed whole. A finding is expected where tests/expected_findings/ lists it: somebody
+looked at the frames or the waveform and saw it there. Everything else is a false alarm. Really
 broken files (--broken) are held against the same lists, but are no clean material. Verdicts are
 kept in --work, so that a run that was cut off goes on where it stopped.
 Writes docs/results/false_alarms.md and .json; --name calls them otherwise.
@@ -37,8 +37,8 @@ RESULTS = ROOT / "docs" / "results"
 AGAINST_A_TARGET = "loudness"
 
 
-def judged(job: tuple[Path, Path, tuple[str, ...], Path]) -> dict[str, Any]:
-    """Judges one file whole, unless that was done before."""
+def analyzed(job: tuple[Path, Path, tuple[str, ...], Path]) -> dict[str, Any]:
+    """Evaluates one file whole, unless that was done before."""
     path, folder, detectors, work = job
     label = path.relative_to(folder.parent).as_posix()
     note = work / f"{label.replace('/', '__')}.json"
@@ -83,9 +83,9 @@ def tabulate(results: Sequence[dict[str, Any]], broken: str) -> dict[str, Any]:
         if "error" in result:
             continue
         listed = known.get(result["file"], [])
-        judged_as = [(f, is_expected(f, listed)) for f in result["findings"]]
+        compared = [(f, is_expected(f, listed)) for f in result["findings"]]
         if result["folder"] == broken:
-            streams += [[result["file"], *f, fits] for f, fits in judged_as]
+            streams += [[result["file"], *f, fits] for f, fits in compared]
             continue
         into = folders.setdefault(result["folder"], {"files": 0, "picture_s": 0.0, "sound_s": 0.0})
         into["files"] += 1
@@ -93,7 +93,7 @@ def tabulate(results: Sequence[dict[str, Any]], broken: str) -> dict[str, Any]:
         into["sound_s"] += result["seconds"] * result["audio"]
         for detector in result["judged"]:
             hours[detector] += result["seconds"] / 3600
-        for finding, fits in judged_as:
+        for finding, fits in compared:
             counts[finding[0]][fits] += 1
             (seen if fits else alarms).append([result["folder"], result["file"], *finding])
     rows = {
@@ -120,7 +120,7 @@ def tabulate(results: Sequence[dict[str, Any]], broken: str) -> dict[str, Any]:
 def _unfound(
     known: Mapping[str, Sequence[Mapping[str, Any]]], results: Sequence[dict[str, Any]]
 ) -> list[list[Any]]:
-    """Gives what is listed for a judged file and was not found in it."""
+    """Returns what is listed for an analyzed file and was not found in it."""
     return [
         [result["file"], entry["defect"], entry["start_s"], entry["end_s"]]
         for result in results
@@ -130,19 +130,19 @@ def _unfound(
 
 
 def page(found: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
-    """Gives the results as Markdown."""
+    """Returns the results as Markdown."""
     folders = found["folders"]
-    picture_h = sum(f["picture_s"] for f in folders.values()) / 3600
+    video_h = sum(f["picture_s"] for f in folders.values()) / 3600
     sound_h = sum(f["sound_s"] for f in folders.values()) / 3600
     lines = [
         "# False alarms on material nobody impaired",
         "",
-        f"`{found['command']}` at {found['commit']}: {picture_h:.3f} h of picture and "
-        f"{sound_h:.2f} h of sound, every file judged whole. Expected findings are those that "
+        f"`{found['command']}` at {found['commit']}: {video_h:.3f} h of video and "
+        f"{sound_h:.2f} h of sound, every file analyzed whole. Expected findings are those that "
         "were verified by eye or ear-and-waveform and are listed, with why, in "
         "tests/expected_findings/. Loudness measures against a target and is left out.",
         "",
-        "| material | files | picture, min | sound, min |",
+        "| material | files | video, min | sound, min |",
         "|---|---|---|---|",
     ]
     lines += [
@@ -151,7 +151,7 @@ def page(found: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
     ]
     lines += [
         "",
-        "| detector | hours judged | expected findings | false alarms | per hour "
+        "| detector | hours analyzed | expected findings | false alarms | per hour "
         "| 95 % upper bound per hour (Poisson) |",
         "|---|---|---|---|---|---|",
     ]
@@ -181,7 +181,7 @@ def page(found: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
             for file, _, defect, start_s, end_s, evidence, fits in found["broken"]
         ]
     if found["unreadable"]:
-        lines += ["", "## Files that could not be judged", ""]
+        lines += ["", "## Files that could not be analyzed", ""]
         lines += [f"- {file}: {text}" for file, text in found["unreadable"]]
     return "\n".join(lines) + "\n"
 
@@ -192,7 +192,7 @@ def _short(evidence: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Judges everything, counts, and writes the page."""
+    """Evaluates everything, counts, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, action="append", required=True)
     parser.add_argument("--broken", type=Path, help="a folder of really broken files")
@@ -217,7 +217,7 @@ def main() -> None:
     ]
     results: list[dict[str, Any]] = []
     with ProcessPoolExecutor(arguments.workers) as pool:
-        for number, result in enumerate(pool.map(judged, jobs, chunksize=4), 1):
+        for number, result in enumerate(pool.map(analyzed, jobs, chunksize=4), 1):
             results.append(result)
             if number % 50 == 0:
                 print(f"  {number}/{len(jobs)} files", file=sys.stderr, flush=True)

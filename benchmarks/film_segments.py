@@ -1,10 +1,10 @@
-"""A two-hour film judged in segments out of S3 against one pass: findings, and bytes read.
+"""A two-hour film analyzed in segments out of S3 against one pass: findings, and bytes read.
 
     python benchmarks/film_segments.py [--minutes 120] [--segment-s 90] [--index tail]
 
 A minute with defects, one of them where segments are cut, is repeated packet by packet and put
-behind S3's protocol on this machine. The film is judged once in one pass, and once as batch
-transform does it: planned into segments, each judged from its s3:// address as the handlers do, the
+behind S3's protocol on this machine. The film is analyzed once in one pass, and once as batch
+transform does it: planned into segments, each analyzed from its s3:// address as the handlers do, the
 answers merged. Every range that is asked of S3 is recorded. A segment's own bytes are those of its
 packets; bytes of the index (the moov box) are counted apart.
 """
@@ -66,7 +66,7 @@ class Ranges:
         self.asked.append((int(first), int(last) + 1))
 
     def outside(self, box: tuple[int, int]) -> int:
-        """Gives how many bytes were asked for outside a part of the file."""
+        """Returns how many bytes were asked for outside a part of the file."""
         return sum(
             last - first - max(0, min(last, box[1]) - max(first, box[0]))
             for first, last in self.asked
@@ -83,11 +83,11 @@ class OneObject(http.server.BaseHTTPRequestHandler):
     path_on_disk = Path()
 
     def do_HEAD(self) -> None:
-        """Gives the size."""
+        """Returns the size."""
         self._head(200, self.path_on_disk.stat().st_size)
 
     def do_GET(self) -> None:
-        """Gives a range."""
+        """Returns a range."""
         first, last = (int(n) for n in self.headers["Range"].removeprefix("bytes=").split("-"))
         self._head(206, last + 1 - first)
         with self.path_on_disk.open("rb") as file:
@@ -165,7 +165,7 @@ def make_film(folder: Path, minutes: int, index: str) -> Path:
 
 
 def index_box(path: Path) -> tuple[int, int]:
-    """Gives where the moov box begins and ends."""
+    """Returns where the moov box begins and ends."""
     with path.open("rb") as file:
         position, end = 0, path.stat().st_size
         while position < end:
@@ -181,7 +181,7 @@ def index_box(path: Path) -> tuple[int, int]:
 
 
 def own_bytes(path: Path, edges_s: list[float]) -> list[int]:
-    """Gives the bytes of the packets that are presented between each two edges."""
+    """Returns the bytes of the packets that are presented between each two edges."""
     sizes = [0] * (len(edges_s) - 1)
     with av.open(str(path)) as container:
         for packet in container.demux():
@@ -195,14 +195,14 @@ def own_bytes(path: Path, edges_s: list[float]) -> list[int]:
 
 @cache
 def recorded_ranges() -> Ranges:
-    """Gives what this process asks of S3 from now on."""
+    """Returns what this process asks of S3 from now on."""
     return Ranges(default_client())
 
 
-def judge_record(
+def analyze_record(
     fields: dict[str, Any], detectors: tuple[str, ...], box: tuple[int, int]
 ) -> tuple[dict[str, Any], int, int]:
-    """Judges one record as a handler does.
+    """Evaluates one record as a handler does.
 
     Returns:
         The answer, the bytes read outside the index, and the number of requests.
@@ -216,7 +216,7 @@ def judge_record(
 
 
 def findings(report: Any) -> list[tuple[Any, ...]]:
-    """Gives what must be equal of a report's findings."""
+    """Returns what must be equal of a report's findings."""
     return [
         (f.defect, f.start_frame, f.end_frame, f.start_s, f.end_s, f.severity)
         for f in report.findings
@@ -224,11 +224,11 @@ def findings(report: Any) -> list[tuple[Any, ...]]:
 
 
 def main() -> None:
-    """Judges both ways, compares, and prints; exit 1 when anything is not as it should be."""
+    """Evaluates both ways, compares, and prints; exit 1 when anything is not as it should be."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=120)
     parser.add_argument("--segment-s", type=float, default=90.0)
-    parser.add_argument("--workers", type=int, default=2, help="segments judged at once")
+    parser.add_argument("--workers", type=int, default=2, help="segments analyzed at once")
     parser.add_argument("--index", choices=["head", "tail"], default="tail")
     parser.add_argument("--detectors", default=DETECTORS)
     options = parser.parse_args()
@@ -253,17 +253,17 @@ def main() -> None:
             (asset,) = film_plan.assets
             records = [fields for fields, _ in film_plan.records(asset)]
             with ProcessPoolExecutor(options.workers) as pool:
-                judged = pool.map(judge_record, records, repeat(detectors), repeat(box))
-                answers, read, requests = zip(*judged, strict=True)
+                answered = pool.map(analyze_record, records, repeat(detectors), repeat(box))
+                answers, read, requests = zip(*answered, strict=True)
             cut_s = time.perf_counter() - began_s
         merged = merge(answers)
     same = findings(one) == findings(merged)
     # The end of the programme may be a shorter segment.
     whole = [n for n in range(count) if edges_s[n + 1] - edges_s[n] >= _LEAST_S]
     ratios = [read[n] / own[n] for n in whole]
-    picture = f"{_WIDTH_PX}x{_HEIGHT_PX} at {float(_RATE)} fps"
+    image = f"{_WIDTH_PX}x{_HEIGHT_PX} at {float(_RATE)} fps"
     print(
-        f"{duration_s / 60:.1f} min, {picture}, {sum(own) / 1e6:.0f} MB, index of",
+        f"{duration_s / 60:.1f} min, {image}, {sum(own) / 1e6:.0f} MB, index of",
         f"{(box[1] - box[0]) / 1e6:.1f} MB at the {options.index}; {', '.join(detectors)}",
     )
     print(f"one pass: {len(one.findings)} findings in {one_s:.0f} s ({one_cpu_s:.0f} s of CPU)")
@@ -272,15 +272,15 @@ def main() -> None:
         f"{cut_s:.0f} s; {'equal' if same else 'NOT EQUAL'}",
     )
     verdicts = {name: verdict["verdict"] for name, verdict in one.verdicts.items()}
-    alike = verdicts == {name: verdict["verdict"] for name, verdict in merged.verdicts.items()}
-    print(f"verdicts {'equal' if alike else 'NOT EQUAL'}: {verdicts}")
+    equal = verdicts == {name: verdict["verdict"] for name, verdict in merged.verdicts.items()}
+    print(f"verdicts {'equal' if equal else 'NOT EQUAL'}: {verdicts}")
     sizes_mb = [own[n] / 1e6 for n in whole]
     print(
         f"bytes read over a segment's own, index apart: median {statistics.median(ratios):.3f}, "
         f"largest {max(ratios):.3f}; own bytes {min(sizes_mb):.2f}-{max(sizes_mb):.2f} MB; "
         f"requests, index included: median {statistics.median(requests):.0f}"
     )
-    if not (same and alike and max(ratios) <= _MOST):
+    if not (same and equal and max(ratios) <= _MOST):
         raise SystemExit(1)
 
 

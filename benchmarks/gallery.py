@@ -1,8 +1,8 @@
 """Draws docs/gallery.md: every simulated defect before and after, from synthesised material.
 
-python benchmarks/gallery.py            pictures and page
+python benchmarks/gallery.py            frames and page
 python benchmarks/gallery.py --page     the page alone, after a change of parameters
-python benchmarks/gallery.py --only X   the page, and the picture of one simulator
+python benchmarks/gallery.py --only X   the page, and the frame of one simulator
 """
 
 from __future__ import annotations
@@ -53,16 +53,16 @@ KINDS: dict[str, tuple[dict[str, Any], ...]] = {
     "channel_missing": ({"channel": 1},),
     "channel_imbalance": ({"channel": 1},),
 }
-# Defects that show in the detail: a part of the picture, enlarged.
+# Defects that show in the detail: a part of the frame, enlarged.
 ZOOMED = {"tearing", "interlacing", "compression_blockiness", "banding", "block_corruption"}
 ZOOM = np.s_[20:110, 80:240]
-# Defects that show in time and not in one picture.
+# Defects that show in time and not in one frame.
 IN_TIME = {"freeze": "steps", "stutter": "steps", "flicker": "levels", "black_frames": "levels"}
 
 
 def rgb(frame: Any) -> np.ndarray:
     """A frame as displayable RGB, BT.601."""
-    y, u, v = (p.picture.astype(np.float32) for p in frame.planes)
+    y, u, v = (p.pixels.astype(np.float32) for p in frame.planes)
     u, v = (
         np.kron(p, np.ones((2, 2), np.float32))[: y.shape[0], : y.shape[1]] - 128 for p in (u, v)
     )
@@ -71,10 +71,8 @@ def rgb(frame: Any) -> np.ndarray:
     return np.clip(out, 0, 255).astype(np.uint8)
 
 
-def draw_pictures(
-    plt: Any, made: VideoSimulator[Any], frames: list[Any], stream: StreamInfo
-) -> None:
-    """Before and after in one picture of the span, a row for each kind."""
+def draw_frames(plt: Any, made: VideoSimulator[Any], frames: list[Any], stream: StreamInfo) -> None:
+    """Before and after in one frame of the span, a row for each kind."""
     rows = KINDS.get(made.name, ({},))
     figure, axes = plt.subplots(
         len(rows), 4, figsize=(12.8, 1.95 * len(rows)), squeeze=False, layout="constrained"
@@ -87,8 +85,8 @@ def draw_pictures(
             )
             shown.append((f"severity {severity}", out[SHOWN]))
         for axis, (title, frame) in zip(row, shown, strict=True):
-            picture = rgb(frame)
-            axis.imshow(picture[ZOOM] if made.name in ZOOMED else picture, interpolation="nearest")
+            image = rgb(frame)
+            axis.imshow(image[ZOOM] if made.name in ZOOMED else image, interpolation="nearest")
             label = next(iter(settings.values()), "")
             axis.set_title(f"{title}  {label}".strip(), fontsize=9)
             axis.axis("off")
@@ -98,7 +96,7 @@ def draw_pictures(
 def draw_in_time(
     plt: Any, made: VideoSimulator[Any], frames: list[Any], stream: StreamInfo
 ) -> None:
-    """Mean luma, or the step from picture to picture, over time; the truth is shaded."""
+    """Mean luma, or the step from frame to frame, over time; the truth is shaded."""
     rows = KINDS.get(made.name, ({},))
     figure, axes = plt.subplots(
         len(rows), 2, figsize=(12.8, 2.2 * len(rows)), squeeze=False, layout="constrained"
@@ -109,7 +107,7 @@ def draw_in_time(
                 made, frames, stream, span=SPAN, seed=SEED, severity=severity, overrides=settings
             )
             for clip, style in ((frames, {"color": "0.7"}), (out, {"color": "tab:red"})):
-                lumas = [f.planes[0].picture.astype(np.float32) for f in clip]
+                lumas = [f.planes[0].pixels.astype(np.float32) for f in clip]
                 if IN_TIME[made.name] == "levels":
                     values = [float(luma.mean()) for luma in lumas]
                     axis.set_ylabel("mean luma (code)", fontsize=8)
@@ -184,7 +182,7 @@ def save(plt: Any, figure: Any, name: str) -> None:
 
 
 def draw(only: str | None) -> None:
-    """Draws every picture of the gallery, or that of one simulator."""
+    """Draws every frame of the gallery, or that of one simulator."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -201,33 +199,33 @@ def draw(only: str | None) -> None:
         if made.name in IN_TIME and isinstance(made, VideoSimulator):
             draw_in_time(plt, made, frames, stream)
         elif isinstance(made, VideoSimulator):
-            draw_pictures(plt, made, frames, stream)
+            draw_frames(plt, made, frames, stream)
         elif isinstance(made, AudioSimulator):
             draw_sound(plt, made, sound)
         elif isinstance(made, CueSimulator):
             draw_captions(plt, made)
 
 
-def has_picture(made: Simulator[Any]) -> bool:
+def has_video(made: Simulator[Any]) -> bool:
     """Tells whether the gallery shows this simulator."""
     return isinstance(made, VideoSimulator | AudioSimulator | CueSimulator)
 
 
 def page() -> str:
-    """Gives the text of the gallery."""
+    """Returns the text of the gallery."""
     out = [
         "# Simulated defects",
         "",
         "Every defect that `defectscope simulate` makes, on material that is itself synthesised.",
         "Severity 1 is barely perceptible, 3 clearly perceptible, 5 gross. Curves show the",
-        "material in grey and the impaired copy in red; the shaded stretch is what the truth file",
-        "says. Bars of captions carry their number of characters. This page and its pictures are",
+        "material in grey and the impaired copy in red; the shaded interval is what the truth file",
+        "says. Bars of captions carry their number of characters. This page and its frames are",
         "made by `python benchmarks/gallery.py`.",
         "",
     ]
     for made in simulators().values():
         out += [f"## {made.name}", "", f"{made.summary[0].upper()}{made.summary[1:]}.", ""]
-        if has_picture(made):
+        if has_video(made):
             out += [f"![{made.name}: {made.summary}](gallery/{made.name}.jpg)", ""]
         out += ["| parameter | default | meaning |", "|---|---|---|"]
         for parameter in parameters_of(made):
@@ -235,12 +233,12 @@ def page() -> str:
             out.append(f"| `{parameter.name}` | {parameter.default} | {text} |")
         out.append("")
     out += [
-        "## Harmless twins",
+        "## hard negatives",
         "",
         "Material that looks or sounds like a defect and is none. The detectors named must find",
         "nothing in it.",
         "",
-        "| twin | what it is | silent detectors |",
+        "| hard negative | what it is | silent detectors |",
         "|---|---|---|",
     ]
     out += [f"| `{t.name}` | {t.summary} | {', '.join(t.silent)} |" for t in HARD_NEGATIVES]
@@ -249,9 +247,9 @@ def page() -> str:
 
 def main() -> None:
     """Draws, unless only the page is asked for, and writes the page."""
-    parser = argparse.ArgumentParser(description="Makes docs/gallery.md and its pictures.")
+    parser = argparse.ArgumentParser(description="Makes docs/gallery.md and its frames.")
     parser.add_argument("--page", action="store_true", help="write the page alone")
-    parser.add_argument("--only", metavar="NAME", help="draw the picture of this simulator alone")
+    parser.add_argument("--only", metavar="NAME", help="draw the frame of this simulator alone")
     arguments = parser.parse_args()
     if not arguments.page:
         draw(arguments.only)

@@ -40,32 +40,32 @@ class Plane:
 
 
 def made_up_frames(width: int, height: int, depth: int) -> list[list[Plane]]:
-    """Gives frames of 4:2:0 with structure, motion and grain."""
+    """Returns frames of 4:2:0 with structure, motion and grain."""
     rng = np.random.default_rng(7)
     highest = (1 << depth) - 1
     dtype = np.uint8 if depth == 8 else np.uint16
 
     def plane(w: int, h: int, index: int) -> Plane:
         y, x = np.mgrid[:h, :w]
-        picture = 0.3 + 0.2 * np.sin((x + 5 * index) / 70) + 0.2 * (y > h / 2 + x / 8)
-        picture = picture * highest + rng.normal(0, 1.5, (h, w)) * (highest / 255)
-        return Plane(np.clip(picture, 0, highest).astype(dtype), w, h)
+        image = 0.3 + 0.2 * np.sin((x + 5 * index) / 70) + 0.2 * (y > h / 2 + x / 8)
+        image = image * highest + rng.normal(0, 1.5, (h, w)) * (highest / 255)
+        return Plane(np.clip(image, 0, highest).astype(dtype), w, h)
 
     halves = (-(-width // 2), -(-height // 2))
     return [[plane(width, height, i), plane(*halves, i), plane(*halves, i)] for i in range(FRAMES)]
 
 
 def media_frames(path: str) -> tuple[list[list[Plane]], PlaneGeometry]:
-    """Gives the first frames of a file in 8-bit 4:2:0."""
+    """Returns the first frames of a file in 8-bit 4:2:0."""
     import av
 
     frames: list[list[Plane]] = []
     with av.open(path) as container:
         for frame in container.decode(video=0):
-            picture = frame.reformat(format="yuv420p")
+            image = frame.reformat(format="yuv420p")
             planes = [
                 Plane(np.frombuffer(p, np.uint8).reshape(p.height, p.line_size), p.width, p.height)
-                for p in picture.planes
+                for p in image.planes
             ]
             frames.append([Plane(p.data.copy(), p.width, p.height) for p in planes])
             if len(frames) == FRAMES:
@@ -91,7 +91,7 @@ class OpenCvSpine:
         return np.add.reduceat(np.stack(rows), self._across, axis=1)
 
     def measure(self, planes: list[Plane]) -> dict[str, Any]:
-        """Gives the 8-bit spine measures of the next frame."""
+        """Returns the 8-bit spine measures of the next frame."""
         luma = planes[0].data[:, : planes[0].width]
         values: dict[str, Any] = {
             "row_luma": cv2.reduce(luma, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0],
@@ -117,12 +117,12 @@ class OpenCvSpine:
 
 
 def names_of(groups: Group) -> list[str]:
-    """Gives the names of all features of these groups."""
+    """Returns the names of all features of these groups."""
     return [feature.name for feature in FEATURES if feature.group & groups]
 
 
 def least_times_ms(contenders: dict[str, Callable[[int], object]], rounds: int) -> dict[str, float]:
-    """Runs the contenders in turns, each with the number of the frame; gives their least times."""
+    """Runs the contenders in turns, each with the number of the frame; returns their least times."""
     least = dict.fromkeys(contenders, float("inf"))
     for index in range(rounds):
         for name, contender in contenders.items():
@@ -142,13 +142,13 @@ def assert_equal(geometry: PlaneGeometry, frames: list[list[Plane]]) -> None:
 
 
 def into_record(extractor: Extractor, frames: list[list[Plane]]) -> Callable[[int], object]:
-    """Gives a contender that measures the n-th frame into a record."""
+    """Returns a contender that measures the n-th frame into a record."""
     record = np.empty(extractor.layout.words, np.uint32)
     return lambda index: extractor.measure_into(frames[index], record)
 
 
 def compare(geometry: PlaneGeometry, frames: list[list[Plane]], rounds: int) -> dict[str, float]:
-    """Times everything for one kind of picture; in ms."""
+    """Times everything for one kind of video; in ms."""
     copies = [np.empty_like(plane.data) for plane in frames[0]]
 
     def copy(index: int) -> None:
@@ -178,7 +178,7 @@ def compare(geometry: PlaneGeometry, frames: list[list[Plane]], rounds: int) -> 
 
 
 def main() -> None:
-    """Prints the table for one kind of picture after another."""
+    """Prints the table for one kind of frame after another."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--media", help="take the frames from this file as well")
     parser.add_argument("--rounds", type=int, default=150)
@@ -187,17 +187,17 @@ def main() -> None:
 
     kinds = [(1920, 1080, 8), (1920, 1080, 10), (3840, 2160, 8), (1280, 720, 8)]
     cv2.setNumThreads(1)
-    pictures: list[tuple[str, PlaneGeometry, list[list[Plane]]]] = []
+    cases: list[tuple[str, PlaneGeometry, list[list[Plane]]]] = []
     for width, height, depth in kinds:
         geometry = PlaneGeometry(width, height, width // 2, height // 2, depth)
         frames = made_up_frames(width, height, depth)
-        pictures.append((f"{width} x {height}, {depth} bit, made up", geometry, frames))
+        cases.append((f"{width} x {height}, {depth} bit, made up", geometry, frames))
     if arguments.media:
         frames, geometry = media_frames(arguments.media)
         name = f"{geometry.width} x {geometry.height}, 8 bit, from a file"
-        pictures.append((name, geometry, frames))
+        cases.append((name, geometry, frames))
 
-    for title, geometry, frames in pictures:
+    for title, geometry, frames in cases:
         times = compare(geometry, frames, arguments.rounds)
         copy_ms = times["copy of the frame"]
         head = ("what", "ms", "copies")

@@ -39,7 +39,7 @@ class Live:
     endpoint_name: str = _NAME
 
     def client(self, *, retry: RetryPolicy | None = None, connections: int = 32) -> Client:
-        """Gives a client of the endpoint; the caller closes it."""
+        """Returns a client of the endpoint; the caller closes it."""
         session = boto3.Session("local", "local", region_name=self.cloud.region)
         transport = AwsTransport(
             session=session, endpoint_url=self.cloud.endpoint_url, max_connections=connections
@@ -47,7 +47,7 @@ class Live:
         return Client(endpoint_name=self.endpoint_name, transport=transport, retry=retry)
 
     def processes(self) -> dict[str, list[psutil.Process]]:
-        """Gives the processes of the endpoint by what they are for."""
+        """Returns the processes of the endpoint by what they are for."""
         found: dict[str, list[psutil.Process]] = {"workers": [], "frontend": [], "local": []}
         supervisor = psutil.Process(self.cloud.state.pid)
         for process in (supervisor, *supervisor.children(recursive=True)):
@@ -103,7 +103,7 @@ def megabyte_clip(path: Path) -> bytes:
 
 
 def small_clip(path: Path) -> bytes:
-    """Writes half a second of 160x96 H.264, about 20 kB: little to judge, so calls are frequent."""
+    """Writes half a second of 160x96 H.264, about 20 kB: little to analyze, so calls are frequent."""
     rate = Fraction(25)
     write_clip(
         path,

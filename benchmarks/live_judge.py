@@ -71,7 +71,7 @@ def expected(truth: dict[str, Any], faulty: dict[str, Any], until_s: float) -> l
     return sorted(found, key=lambda f: f["start_s"])
 
 
-def judged(channel: str, faults: list[dict[str, Any]], events: list[dict[str, Any]]) -> Any:
+def decided(channel: str, faults: list[dict[str, Any]], events: list[dict[str, Any]]) -> Any:
     """Pairs faults with alarms; returns rows and what is left over."""
     alarms: dict[str, dict[str, Any]] = {}
     for event in events:
@@ -121,7 +121,7 @@ def main() -> None:
     extra: Counter[str] = Counter()
     for name, told in truth.items():
         faults = [] if name == CONTROL else expected(told, faulty, until_s)
-        rows, left = judged(name, faults, events)
+        rows, left = decided(name, faults, events)
         for row in rows:
             table[row["defect"]].append(row)
             if row.get("kind") == "loss":

@@ -25,7 +25,7 @@ from defectscope.media.frames import Frame, Samples
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "media.md"
 MARKS = ("<!-- table of what is read: begin -->", "<!-- table of what is read: end -->")
 FRAMES, RATE_HZ = 24, 48_000
-# Encoder, picture size, pixel format.
+# Encoder, frame size, pixel format.
 VIDEO = {
     "H.264": ("libx264", (64, 48), "yuv420p"),
     "H.264 10 bit": ("libx264", (64, 48), "yuv420p10le"),
@@ -121,7 +121,7 @@ def write_audio(path: Path, muxer: str, codec: str, samples: str) -> None:
 
 
 def tried(folder: Path, container: str, name: str) -> str:
-    """Gives what becomes of a combination: `read`, why not, or nothing where none can be made."""
+    """Returns what becomes of a combination: `read`, why not, or nothing where none can be made."""
     suffix, muxer = CONTAINERS[container]
     path = folder / f"clip.{suffix}"
     try:
@@ -156,13 +156,13 @@ def main() -> None:
         found: dict[str, list[str]] = {}
         with tempfile.TemporaryDirectory() as folder:
             for name in (*VIDEO, *AUDIO):
-                said = tried(Path(folder), container, name)
-                if said:
+                outcome = tried(Path(folder), container, name)
+                if outcome:
                     counted["tried"] += 1
-                    counted["read"] += said == "read"
-                    found.setdefault(said, []).append(name)
+                    counted["read"] += outcome == "read"
+                    found.setdefault(outcome, []).append(name)
         read = ", ".join(found.pop("read", [])) or "none"
-        rest = "; ".join(f"{', '.join(names)}: {said}" for said, names in found.items())
+        rest = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in found.items())
         rows.append(f"| {container} | {read} | {rest} |")
         print(rows[-1], flush=True)
     table = [

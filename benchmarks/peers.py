@@ -2,7 +2,7 @@
 
 Every filter runs with its defaults. What it writes into the frames' metadata is read as it is
 meant: events where it reports a start and an end, a highest one-second mean where it reports a
-measure for each picture.
+measure for each frame.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Peer:
     Attributes:
         defect: The simulator whose clips it is asked about.
         chain: The filter with its defaults.
-        read: How: `ends` (a start and an end), `flag` (a word for each picture), `level` (a number
-            for each picture), `above` (the same, with events where it is high), `loudness` (the
+        read: How: `ends` (a start and an end), `flag` (a word for each frame), `level` (a number
+            for each frame), `above` (the same, with events where it is high), `loudness` (the
             last integrated value).
         keys: The metadata that is read.
     """
@@ -53,15 +53,15 @@ PEERS = (
     Peer("audio_dropout", "silencedetect", "ends", ("lavfi.silence_start", "lavfi.silence_end")),
     Peer("loudness", "ebur128=metadata=1", "loudness", ("lavfi.r128.I",)),
 )
-# idet calls these pictures interlaced; `undetermined` neither starts nor ends a passage.
+# idet calls these frames interlaced; `undetermined` neither starts nor ends an interval.
 _FIELDS = {"tff", "bff"}
-# From here on photosensitivity holds a picture back; it judges over one second.
+# From here on photosensitivity holds a frame back; it evaluates over one second.
 _BADNESS = 1.0
 _JOIN_S = 1.0
 
 
 def ask(peer: Peer, path: Path) -> dict[str, Any]:
-    """Gives a peer's events, `[start_s, end_s]` each, and its score for the clip."""
+    """Returns a peer's events, `[start_s, end_s]` each, and its score for the clip."""
     rows = list(_rows(peer, path))
     end_s = rows[-1][1] if rows else 0.0
     if peer.read == "ends":
@@ -82,7 +82,7 @@ def ask(peer: Peer, path: Path) -> dict[str, Any]:
 
 
 def intervals(answer: Mapping[str, Any]) -> list[Interval]:
-    """Gives a peer's events as intervals."""
+    """Returns a peer's events as intervals."""
     return [Interval(s, e) for s, e in answer["events"]]
 
 
@@ -90,7 +90,7 @@ Row = tuple[float, float, tuple[str | None, ...]]
 
 
 def _rows(peer: Peer, path: Path) -> Iterator[Row]:
-    """Gives start, end and metadata of every frame that leaves the filter."""
+    """Returns start, end and metadata of every frame that leaves the filter."""
     with av.open(str(path)) as container:
         stream = (container.streams.video or container.streams.audio)[0]
         stream.thread_type = "AUTO"
@@ -141,7 +141,7 @@ def _flags(rows: list[Row]) -> dict[str, Any]:
 
 
 def _runs(flags: list[tuple[float, float, bool]], join_s: float = 0.0) -> list[tuple[float, float]]:
-    """Joins pictures that are flagged: neighbours, and those at most `join_s` apart."""
+    """Joins frames that are flagged: neighbours, and those at most `join_s` apart."""
     runs: list[tuple[float, float]] = []
     last = -1
     for number, (start_s, end_s, flag) in enumerate(flags):

@@ -36,7 +36,7 @@ MIN_DURATION_S = {
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
-    """Gives median, 95th percentile and count."""
+    """Returns median, 95th percentile and count."""
     if not values:
         return {"n": 0}
     return {
@@ -119,7 +119,7 @@ def cost(browser: Any, site: Any, clip: str, options: dict[str, Any]) -> dict[st
 
 
 def started(browser: Any, site: Any, engine: str) -> dict[str, Any]:
-    """Gives how long it takes until frames are awaited, and what that adds to the page's heap."""
+    """Returns how long it takes until frames are awaited, and what that adds to the page's heap."""
     errors: list[str] = []
     page = pages.opened(browser, site, errors)
     session = page.context.new_cdp_session(page)
@@ -147,7 +147,7 @@ def started(browser: Any, site: Any, engine: str) -> dict[str, Any]:
 
 
 def sizes() -> dict[str, int]:
-    """Gives the compressed size of each file of the package that a page loads."""
+    """Returns the compressed size of each file of the package that a page loads."""
     out: dict[str, int] = {}
     for name in ("index.js", "worker.js", "kernel.wasm", "decisions.wasm", "fallback.js"):
         command = ["brotli", "-c", "-q", "11", str(PLAYER / "dist" / name)]

@@ -69,14 +69,14 @@ class Clip:
 
 
 def identity(path: Path) -> str:
-    """Gives the name of the recording that a file is of."""
+    """Returns the name of the recording that a file is of."""
     return _TAKE.sub("", path.name)
 
 
 def recordings(folders: Sequence[Path], kind: Kind) -> list[Recording]:
     """Finds the recordings of a kind that are long enough, in the order of their hashes.
 
-    The halves are those of all recordings with pictures, or of all without, so that a recording
+    The halves are those of all recordings with frames, or of all without, so that a recording
     lies in the same half whatever it is wanted for.
     """
     found: dict[str, tuple[Path, Path, StreamInfo]] = {}
@@ -112,7 +112,7 @@ def _fits(info: StreamInfo, kind: Kind) -> bool:
 
 
 def in_turn(found: Sequence[Recording], half: Half) -> list[Recording]:
-    """Gives one half, taking the folders in turn, so that none outweighs the others."""
+    """Returns one half, taking the folders in turn, so that none outweighs the others."""
     by_folder: dict[Path, list[Recording]] = {}
     for recording in found:
         if recording.half == half:
@@ -143,7 +143,7 @@ def _cut(recording: Recording, target: Path, kind: Kind) -> bool:
     frames = [i for i in items if isinstance(i, Frame)]
     runs = [i for i in items if isinstance(i, Samples)]
     video, audio = info.video, info.audio
-    # The excerpt's own clock starts with its first picture, or its first sample.
+    # The excerpt's own clock starts with its first frame, or its first sample.
     if frames and video:
         first = frames[0].pts
         frames = [replace(f, pts=f.pts - first) for f in frames]

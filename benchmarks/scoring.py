@@ -20,7 +20,7 @@ _KNOWN_SHARE = 0.5
 def matched(
     truth: Sequence[Interval], found: Sequence[Interval]
 ) -> list[tuple[Interval, Interval]]:
-    """Gives one-to-one pairs, best overlap first."""
+    """Returns one-to-one pairs, best overlap first."""
     pairs = sorted(
         ((t.iou(f), i, j) for i, t in enumerate(truth) for j, f in enumerate(found)), reverse=True
     )
@@ -36,7 +36,7 @@ def matched(
 
 
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
-    """Gives the area under the ROC curve, ties counted half; None without both classes."""
+    """Returns the area under the ROC curve, ties counted half; None without both classes."""
     if not positive or not negative:
         return None
     wins = sum((p > n) + 0.5 * (p == n) for p in positive for n in negative)
@@ -61,7 +61,7 @@ class Tally:
     Attributes:
         recall: Found and true events by severity.
         extra: Events found at moderate severity and above that are not there.
-        end_errors: Distances of matched ends, in frames (pictures) or ms (sound).
+        end_errors: Distances of matched ends, in frames (frames) or ms (sound).
         positive: Highest score of each impaired clip, by severity.
         negative: Highest score of each clean excerpt.
         sources: The recordings.
@@ -116,7 +116,7 @@ class Tally:
             ]
 
     def summary(self) -> dict[str, object]:
-        """Gives the figures as a JSON-ready row."""
+        """Returns the figures as a JSON-ready row."""
         moderate = [s for s in SEVERITIES if s >= MODERATE]
         hits = sum(self.recall[s][0] for s in moderate)
         true = sum(self.recall[s][1] for s in moderate)

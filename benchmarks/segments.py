@@ -2,7 +2,7 @@
 
     python benchmarks/segments.py [--minutes 60] [--workers 2] [--detectors a,b]
 
-Loops a minute with defects packet by packet, judges it once in one pass and once in segments, and
+Loops a minute with defects packet by packet, evaluates it once in one pass and once in segments, and
 writes docs/results/segments.md.
 """
 
@@ -26,7 +26,7 @@ DEFECTS = (("black_frames", 10.0, 0.4), ("freeze", 25.0, 1.2), ("audio_dropout",
 
 
 def main() -> None:
-    """Judges both ways, compares, and writes the page."""
+    """Evaluates both ways, compares, and writes the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--workers", type=int, default=2)

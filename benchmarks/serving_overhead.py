@@ -38,14 +38,14 @@ _UNCOUNTED = 5
 
 
 def in_process(media: bytes, name: str) -> float:
-    """Judges here; gives the seconds that the analysis itself took."""
+    """Evaluates here; returns the seconds that the analysis itself took."""
     report = analyze(media, detectors=None if name == ALL else (name,))
     report.to_json()
     return float(report.timing["wall_s"])
 
 
 def through_torchserve(connection: http.client.HTTPConnection, media: bytes) -> float:
-    """Judges behind TorchServe alone, over a kept connection."""
+    """Evaluates behind TorchServe alone, over a kept connection."""
     headers = {"Content-Type": "video/mp4"}
     connection.request("POST", "/invocations", body=media, headers=headers)
     answer = connection.getresponse()
@@ -56,7 +56,7 @@ def through_torchserve(connection: http.client.HTTPConnection, media: bytes) -> 
 
 
 def through_endpoint(client: Client, media: bytes) -> float:
-    """Judges as a user of the client does."""
+    """Evaluates as a user of the client does."""
     return float(client.analyze(media).timing["wall_s"])
 
 
@@ -94,9 +94,9 @@ def main() -> None:
             waits_ms: dict[str, list[float]] = {way: [] for way in ways}
             extra_ms: dict[str, list[float]] = {way: [] for way in ways}
             for turn in range(_UNCOUNTED + calls):
-                for way, judge in ways.items():
+                for way, analyze_one in ways.items():
                     began_s = time.perf_counter()
-                    analysis_s = judge()
+                    analysis_s = analyze_one()
                     waited_s = time.perf_counter() - began_s
                     if turn >= _UNCOUNTED:
                         waits_ms[way].append(waited_s * 1000)

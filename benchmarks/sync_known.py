@@ -2,7 +2,7 @@
 
     python benchmarks/sync_known.py [--speakers 4] [--out FILE]
 
-A clapper (the picture turns white and the sound begins at one instant, to the sample) shows what
+A clapper (the frame turns white and the sound begins at one instant, to the sample) shows what
 codecs, priming, edit lists and B frames leave of it once it is read. Drawn speakers, whose lips
 follow the phones that are heard, show what the whole detector makes of known offsets. Nothing here
 was recorded, so nobody has to believe that a recording was in step.
@@ -91,7 +91,7 @@ WAYS = (
 
 
 def clapper(way: Way, folder: Path) -> float:
-    """Returns by how many milliseconds a clap is read late against its picture."""
+    """Returns by how many milliseconds a clap is read late against its frame."""
     path = folder / f"clap{way.suffix}"
     at = round(_CLAP_FRAME / RATE_FPS * way.rate_hz)
     sound = np.zeros((_CLAP_FRAMES * way.rate_hz // RATE_FPS, 1), np.float32)
@@ -104,22 +104,22 @@ def clapper(way: Way, folder: Path) -> float:
             luma = np.full_like(flat[0], 200 if index >= _CLAP_FRAME else 40)
             planes = tuple(Plane(p, p.shape[1], p.shape[0]) for p in (luma, *flat[1:]))
             writer.write_frame(Frame(index, 1, planes, 8))
-    seen_s = heard_s = None
+    seen_s = sound_s = None
     with open_media(path) as reader:
         video, audio = reader.info.video, reader.info.audio
         assert video is not None
         assert audio is not None
         for item in reader.read():
-            if isinstance(item, Frame) and seen_s is None and item.planes[0].picture.mean() > 120:
+            if isinstance(item, Frame) and seen_s is None and item.planes[0].pixels.mean() > 120:
                 seen_s = float(item.pts * video.time_base)
-            elif isinstance(item, Samples) and heard_s is None:
+            elif isinstance(item, Samples) and sound_s is None:
                 # Codecs spread an attack over some milliseconds before it: half the level counts.
                 loud = np.flatnonzero(_level(item.data[:, 0], audio.rate_hz) > 0.15)
                 if len(loud):
-                    heard_s = (item.start + int(loud[0])) / audio.rate_hz
+                    sound_s = (item.start + int(loud[0])) / audio.rate_hz
     assert seen_s is not None
-    assert heard_s is not None
-    return 1000 * (heard_s - seen_s)
+    assert sound_s is not None
+    return 1000 * (sound_s - seen_s)
 
 
 def _level(sound: np.ndarray, rate_hz: int) -> np.ndarray:

@@ -36,7 +36,7 @@ _EXPOSURE = 0.25
 _SPEECH = slice(4, 28)
 _DEPTH, _SLOW, _SMOOTH = 9.0, 48.0, 3.0
 _PEAK_STEPS = 12
-# A face that is so much larger than another is the one that the picture is about.
+# A face that is so much larger than another is the one that the frame is about.
 _LARGER = 1.4
 
 # Seen by eye on lips and level side by side.
@@ -67,8 +67,8 @@ def truth(clip: Clip) -> tuple[float, float] | None:
             if there.sum() * STEP_MS < 1000:
                 continue
             for k, (lips, voice) in enumerate(pairs):
-                alike = np.corrcoef(lips[there], voice[rows[there]])[0, 1]
-                sums[k, place] += alike * len(grid_s)
+                similar = np.corrcoef(lips[there], voice[rows[there]])[0, 1]
+                sums[k, place] += similar * len(grid_s)
         count += len(grid_s)
     if not count:
         return None
@@ -83,23 +83,23 @@ def truth(clip: Clip) -> tuple[float, float] | None:
 
 
 def _alone(mouths: Sequence[Mouth]) -> list[Mouth] | None:
-    """Returns the mouths of whom the picture is about; None where two faces are about as large.
+    """Returns the mouths of whom the frame is about; None where two faces are about as large.
 
     Who of two speaks is not for a measure to say.
     """
     sizes = [float(np.median(m.boxes[:, 3] - m.boxes[:, 1])) for m in mouths]
     out: list[Mouth] = []
     for own, size in zip(mouths, sizes, strict=True):
-        beside = [
+        phones_path = [
             other_size
             for other, other_size in zip(mouths, sizes, strict=True)
             if other is not own
             and other.first_frame < own.first_frame + len(own)
             and own.first_frame < other.first_frame + len(other)
         ]
-        if any(size / _LARGER < other < size * _LARGER for other in beside):
+        if any(size / _LARGER < other < size * _LARGER for other in phones_path):
             return None
-        if all(other < size for other in beside):
+        if all(other < size for other in phones_path):
             out.append(own)
     return out
 

@@ -1,4 +1,4 @@
-"""Judges talking clips, put in step by their written truth, at several shifts.
+"""Evaluates talking clips, put in step by their written truth, at several shifts.
 
     python benchmarks/sync_unseen.py --clips TALKING --clips TALKING_FOUND --cache FOLDER
         [--tolerance bt1359] [--speakers unseen] [--out FILE]
@@ -44,23 +44,23 @@ class Row:
     false_fail: list[str] = field(default_factory=list)
     errors_ms: list[float] = field(default_factory=list)
 
-    def add(self, name: str, said: SyncDecision, shift_ms: float, *, known: bool) -> None:
+    def add(self, name: str, decision: SyncDecision, shift_ms: float, *, known: bool) -> None:
         """Counts one clip."""
-        conclusive = said.verdict != "inconclusive"
+        conclusive = decision.verdict != "inconclusive"
         self.clips += 1
         self.conclusive += conclusive
         self.known += known
         if not known or not conclusive:
             return
-        windows = [w for w in said.windows if w.state != "open"]
-        if said.verdict == "fail":
-            windows = [w for interval in said.intervals for w in interval.windows]
+        windows = [w for w in decision.windows if w.state != "open"]
+        if decision.verdict == "fail":
+            windows = [w for interval in decision.intervals for w in interval.windows]
         read_ms = float(np.median([w.peak.ms for w in windows]))
         self.known_conclusive += 1
         self.errors_ms.append(read_ms - shift_ms)
         wanted = "fail" if shift_ms else "pass"
-        self.right += said.verdict == wanted and (not shift_ms or read_ms * shift_ms > 0)
-        if not shift_ms and said.verdict == "fail":
+        self.right += decision.verdict == wanted and (not shift_ms or read_ms * shift_ms > 0)
+        if not shift_ms and decision.verdict == "fail":
             self.false_fail.append(name)
 
     def cells(self, title: str) -> str:
@@ -83,10 +83,10 @@ def _detector() -> Any:
 def found_cells(talk: Talk, shift_ms: float) -> list[Cell] | None:
     """Returns what the released models measure in a clip that was moved; None if too short."""
     detector = _detector()
-    clip, heard_s = shifted(talk, shift_ms)
-    if heard_s[1] - heard_s[0] < MIN_OVERLAP_S - 1e-6:
+    clip, sound_s = shifted(talk, shift_ms)
+    if sound_s[1] - sound_s[0] < MIN_OVERLAP_S - 1e-6:
         return None
-    return measured(clip, heard_s, detector.canonical, detector.network)
+    return measured(clip, sound_s, detector.canonical, detector.network)
 
 
 def table(talks: Sequence[tuple[Talk, float | None]], rules: Rules, window_s: float) -> list[str]:
@@ -104,9 +104,9 @@ def table(talks: Sequence[tuple[Talk, float | None]], rules: Rules, window_s: fl
                 cells = found_cells(talk, shift_ms - (own_ms or 0.0))
                 if cells is None:
                     continue
-                said = decide_sync(cells, rules, window_s)
+                decision = decide_sync(cells, rules, window_s)
                 for each in (row, total):
-                    each.add(talk.name, said, shift_ms, known=own_ms is not None)
+                    each.add(talk.name, decision, shift_ms, known=own_ms is not None)
         lines.append(row.cells(f"{'±' if size else ''}{size} ms"))
     return [*lines, total.cells("**all**")]
 

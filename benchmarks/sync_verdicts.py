@@ -1,4 +1,4 @@
-"""Judges measured talking clips at every shift, and counts who is right."""
+"""Evaluates measured talking clips at every shift, and counts who is right."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,13 +33,13 @@ PLAIN = Rules(1.0, 0.0, 0.0, 0.0, *TOLERANCES_MS[DEFAULT_TOLERANCE], 10.0, 3, 40
 
 
 def rules_for(design: str, slope: float, offset: float) -> Rules:
-    """Gives the rules of a design with its calibration."""
+    """Returns the rules of a design with its calibration."""
     share = HYBRID_SHARE if design == "hybrid" else 0.0
     return replace(PLAIN, slope=slope, offset=offset, network_share=share, conclusive=CONCLUSIVE)
 
 
 class Calibrator:
-    """Gives every design the probability that a window's offset is right, over its lead."""
+    """Returns every design the probability that a window's offset is right, over its lead."""
 
     def __init__(self, talks: Sequence[Talk], done: Measured) -> None:
         self._rows: dict[str, list[tuple[str, str, float, bool]]] = {}
@@ -56,7 +56,7 @@ class Calibrator:
         self._kept: dict[tuple[str, str | None], Rules] = {}
 
     def rules(self, design: str, without: str | None) -> Rules:
-        """Gives a design's rules, fitted on everybody but one."""
+        """Returns a design's rules, fitted on everybody but one."""
         if (design, without) not in self._kept:
             rows = [r for r in self._rows[design] if without not in r[:2]]
             x, y = np.array([r[2] for r in rows]), np.array([float(r[3]) for r in rows])
@@ -78,7 +78,7 @@ def _is_right(window: Window, talk: Talk, condition: float | str) -> bool:
 
 
 def share(hits: int, count: int) -> str:
-    """Gives a share as a table shows it."""
+    """Returns a share as a table shows it."""
     if not count:
         return "none"
     low, high = wilson(hits, count)
@@ -97,31 +97,31 @@ class Tally:
     forced: int = 0
     errors_ms: tuple[float, ...] = ()
 
-    def add(self, judged: SyncDecision, best_ms: float, shift_ms: float) -> None:
+    def add(self, decision: SyncDecision, best_ms: float, shift_ms: float) -> None:
         """Counts one clip."""
         truth_ms = shift_ms
         self.clips += 1
         self.forced += abs(best_ms - truth_ms) <= FORCED_MS
-        conclusive = [w for w in judged.windows if w.state != "open"]
+        conclusive = [w for w in decision.windows if w.state != "open"]
         self.windows += len(conclusive)
         self.false_windows += sum(w.state == "out_of_step" for w in conclusive) * (not shift_ms)
-        if judged.verdict == "inconclusive":
+        if decision.verdict == "inconclusive":
             return
         self.conclusive += 1
-        if judged.verdict == "fail":
-            found = float(np.median([w.peak.ms for p in judged.intervals for w in p.windows]))
+        if decision.verdict == "fail":
+            found = float(np.median([w.peak.ms for p in decision.intervals for w in p.windows]))
         else:
             found = float(np.median([w.peak.ms for w in conclusive]))
         self.errors_ms = (*self.errors_ms, abs(found - truth_ms))
         wanted = "pass" if not shift_ms else "fail"
-        self.right += judged.verdict == wanted and (not shift_ms or found * shift_ms > 0)
+        self.right += decision.verdict == wanted and (not shift_ms or found * shift_ms > 0)
 
 
 def verdicts(
     design: str, talks: Sequence[Talk], done: Measured, chosen: Callable[[Talk], bool],
     calibrator: Calibrator, *, corrected: bool = False,
 ) -> dict[float, Tally]:  # fmt: skip
-    """Judges clips at every shift; each with a calibration that never saw its speaker."""
+    """Evaluates clips at every shift; each with a calibration that never saw its speaker."""
     out = {float(s): Tally() for s in SHIFTS_MS}
     for talk in talks:
         if not chosen(talk):
@@ -138,7 +138,7 @@ def verdicts(
 
 
 def _turned(found: Sequence[Cell], frames: int) -> list[Cell]:
-    """Gives cells as if the sound were moved by some whole frames."""
+    """Returns cells as if the sound were moved by some whole frames."""
 
     def turned(likeness: Likeness | None) -> Likeness | None:
         if likeness is None:
@@ -151,7 +151,7 @@ def _turned(found: Sequence[Cell], frames: int) -> list[Cell]:
 def strangers(
     design: str, talks: Sequence[Talk], done: Measured, calibrator: Calibrator
 ) -> dict[str, int]:
-    """Judges clips with somebody else's sound: all should be inconclusive."""
+    """Evaluates clips with somebody else's sound: all should be inconclusive."""
     counted = {"clips": 0, "inconclusive": 0, "fail": 0, "pass": 0}
     for talk in talks:
         rules = calibrator.rules(design, talk.name)

@@ -14,7 +14,7 @@ from defectscope.detectors.av_sync.fragments import (
     FRAGMENT_FRAMES,
     MARGIN_FRAMES,
     MIN_FRAMES,
-    stretch,
+    sound_window,
 )
 from defectscope.detectors.av_sync.tracks import Limits
 
@@ -37,7 +37,7 @@ class Talk:
 
     @property
     def frames(self) -> int:
-        """Length of the picture on the grid."""
+        """Length of the frame on the grid."""
         return max((m.first_frame + len(m) for m in self.clip.mouths), default=0)
 
 
@@ -110,12 +110,12 @@ def pairs(talk: Talk) -> list[tuple[Mouth, Any, int]]:
             number = mouth.first_frame // FRAGMENT_FRAMES
             origin = number * FRAGMENT_FRAMES - MARGIN_FRAMES
             first = mouth.first_frame - origin + talk.native_frames
-            out.append((mouth, stretch(number, talk.clip.sound), first))
+            out.append((mouth, sound_window(number, talk.clip.sound), first))
     return out
 
 
 def shifted(talk: Talk, shift_ms: float) -> tuple[Clip, tuple[float, float]]:
-    """Gives a clip with its sound moved, and from when to when there is both."""
+    """Returns a clip with its sound moved, and from when to when there is both."""
     sound, count = talk.clip.sound, round(abs(shift_ms) / 1000 * SOUND_HZ)
     low_s = max(0.0, shift_ms / 1000)
     length_s = len(sound) / SOUND_HZ + min(0.0, shift_ms / 1000)
@@ -129,7 +129,7 @@ def shifted(talk: Talk, shift_ms: float) -> tuple[Clip, tuple[float, float]]:
 
 
 def dubbed(talk: Talk, other: Talk) -> tuple[Clip, tuple[float, float]] | None:
-    """Gives a clip with somebody else's sound, None where that is too short."""
+    """Returns a clip with somebody else's sound, None where that is too short."""
     high_s = min(talk.frames / RATE_FPS, len(other.clip.sound) / SOUND_HZ)
     if high_s < MIN_OVERLAP_S:
         return None

@@ -106,7 +106,7 @@ def child(task: str, clip: str, detectors: str) -> None:
 
 
 def peak_mb() -> float:
-    """Gives this process's own peak; getrusage also counts what the parent held at the fork."""
+    """Returns this process's own peak; getrusage also counts what the parent held at the fork."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -126,14 +126,14 @@ def _filtered(container, stream, chain: str) -> None:
         if not filters:
             continue
         graph = av.filter.Graph()
-        picture = source is stream
-        last = graph.add_buffer(template=source) if picture else graph.add_abuffer(template=source)
+        image = source is stream
+        last = graph.add_buffer(template=source) if image else graph.add_abuffer(template=source)
         for one in filters:
             name, _, options = one.partition("=")
             step = graph.add(name, options)
             last.link_to(step)
             last = step
-        last.link_to(graph.add("buffersink" if picture else "abuffersink"))
+        last.link_to(graph.add("buffersink" if image else "abuffersink"))
         graph.configure()
         graphs[source.index] = graph
     for packet in container.demux(stream, sound):
@@ -160,7 +160,7 @@ def run(task: str, clip: Path, detectors: str = "") -> dict[str, float]:
 
 
 def compare(clip: Path, runs: int, detectors: str) -> dict[str, float]:
-    """Decodes and judges in turn; gives medians and the median of the paired ratios."""
+    """Decodes and evaluates in turn; gives medians and the median of the paired ratios."""
     pairs = []
     for number in range(runs):
         pairs.append((run("decode", clip), run("engine", clip, detectors)))
@@ -275,7 +275,7 @@ def learned(clip: Path, seconds: int) -> str:
 
 
 def memory(folder: Path, detectors: str) -> list[str]:
-    """Compares the peak of an hour with that of a minute of the same small picture."""
+    """Compares the peak of an hour with that of a minute of the same small frame."""
     lines = ["| programme (160x96, stereo) | 1 min | 60 min | growth |", "|---|---|---|---|"]
     # MP4 lists every sample in an index that the demuxer holds; Matroska does not.
     for suffix in ("mkv", "mp4"):

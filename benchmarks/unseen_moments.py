@@ -6,7 +6,7 @@
 Each way is made in recordings that move throughout, at levels 3 to 5, at 240 to 480 lines, half of
 the clips encoded as for delivery; each recording gives one clean clip beside them. Recordings are
 split by the hashes of their names, as in unseen_ways.py. A finding counts where it meets a true
-stretch, one to one, at an intersection over union of 0.5. Clips and reports are kept in --work, so
+interval, one to one, at an intersection over union of 0.5. Clips and reports are kept in --work, so
 that a run goes on where it stopped. Writes docs/results/unseen_moments.md.
 """
 
@@ -45,7 +45,7 @@ def main() -> None:
     for clip in islice(clips, options.limit):
         file = clip.facts["file"]
         if file not in done:
-            done[file] = moments.judged(clip, detectors)
+            done[file] = moments.decided(clip, detectors)
             with kept.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(done[file]) + "\n")
         rows.append(done[file])

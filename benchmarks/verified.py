@@ -15,7 +15,7 @@ EXPECTED = Path(__file__).resolve().parents[1] / "tests" / "expected_findings"
 
 
 def expected() -> dict[str, list[dict[str, Any]]]:
-    """Gives what is known to be in the files, by file name."""
+    """Returns what is known to be in the files, by file name."""
     known: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(EXPECTED.glob("*.json")):
         for name, findings in json.loads(path.read_text("utf-8")).get("files", {}).items():
@@ -31,7 +31,7 @@ def is_expected(finding: Sequence[Any], known: Sequence[Mapping[str, Any]]) -> b
         k["defect"] == defect
         and (
             span.iou(Interval(k["start_s"], k["end_s"])) >= MATCH_IOU
-            # A passage that holds many: each of them lies inside it.
+            # An interval that holds many: each of them lies inside it.
             or (k.get("many") and k["start_s"] <= start_s and end_s <= k["end_s"])
         )
         for k in known

@@ -3,7 +3,7 @@
     /opt/ml/model/<name>.mar  ->  checked, tried  ->  TorchServe, behind /ping and /invocations
 
 TorchServe answers `/ping` before its model works and while its workers crash, so an archive that
-cannot predict must not get that far: the built-in sample is judged before the port is opened. Where
+cannot predict must not get that far: the built-in sample is analyzed before the port is opened. Where
 that fails, the unpacked archive is tried in an interpreter of its own, which says why, and this
 ends with that reason and exit code 1; SageMaker then shows the endpoint as failed. From then on
 `/ping` tells what predictions tell. On SIGTERM no request is taken any more, and those in flight
@@ -65,7 +65,7 @@ class UnfitArchiveError(ServingError):
 
 
 def find_archive(folder: Path) -> Path:
-    """Gives the one archive in a folder.
+    """Returns the one archive in a folder.
 
     Raises:
         ServingError: There is none, or more than one, or it is broken.
@@ -122,7 +122,7 @@ def self_test(archive: Path, scratch: Path) -> None:
 
 
 def port() -> int:
-    """Gives the port to listen on.
+    """Returns the port to listen on.
 
     Raises:
         SettingError: The variable holds none.
@@ -137,7 +137,7 @@ def port() -> int:
 
 
 def safe_ports() -> tuple[int, int] | None:
-    """Gives the first and the last port that may be used besides; None for any.
+    """Returns the first and the last port that may be used besides; None for any.
 
     Raises:
         SettingError: The variable holds no range.
@@ -165,7 +165,7 @@ def refuse_multi_model() -> None:
 
 
 def number(name: str, default: float) -> float:
-    """Gives a variable's number.
+    """Returns a variable's number.
 
     Raises:
         SettingError: It holds none, or none above 0.
@@ -181,7 +181,7 @@ def number(name: str, default: float) -> float:
 
 
 def serve(archive: Path) -> int:
-    """Serves until SIGTERM; gives the exit code."""
+    """Serves until SIGTERM; returns the exit code."""
     max_body_bytes = int(number("DEFECTSCOPE_MAX_BODY_BYTES", 100 * 1024 * 1024))
     with TorchServe(
         archive,
@@ -203,7 +203,7 @@ def serve(archive: Path) -> int:
 
 
 def started(server: TorchServe, max_body_bytes: int) -> Container:
-    """Gives the container in front of a server that has made its first prediction.
+    """Returns the container in front of a server that has made its first prediction.
 
     Raises:
         UnfitArchiveError: It cannot make one.
@@ -252,7 +252,7 @@ def _end(_number: int, _frame: object) -> None:
 
 
 def main() -> int:
-    """Checks, tries and serves; gives the exit code."""
+    """Checks, tries and serves; returns the exit code."""
     # As process 1 of a container this one has no default answer to SIGTERM.
     signal.signal(signal.SIGTERM, _end)
     scratch: Path | None = None

@@ -16,7 +16,7 @@ from defectscope.errors import DeployError
 def main(progress: Progress) -> None:
     """Prints the verdicts and how long the answer took."""
     made = parser(
-        "Prove that an endpoint of any kind judges media.",
+        "Prove that an endpoint of any kind evaluates media.",
         "The built-in clip takes the `engine` extra; give --media without it.",
     )
     made.add_argument("name", help="name of the endpoint")

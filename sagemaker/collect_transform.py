@@ -47,10 +47,10 @@ def main(progress: Progress) -> None:
                 yield from (transport.get(uri, timeout_s=300.0) or b"").splitlines()
 
     found = collect.collect(plan, lines(), options.output, _merger(options, transport))
-    judged = collect.read_reports(plan, options.output)
-    suffix = _write_pages(judged, options.output) if options.html else ".json"
+    analyzed = collect.read_reports(plan, options.output)
+    suffix = _write_pages(analyzed, options.output) if options.html else ".json"
     failed = list(found.failed.values())
-    page = catalogue_page.render(judged, failed, len(found.missing), suffix=suffix)
+    page = catalogue_page.render(analyzed, failed, len(found.missing), suffix=suffix)
     (options.output / "catalogue.html").write_text(page, "utf-8")
     progress.say(
         f"{len(found.done)} done, {len(found.failed)} failed, {len(found.missing)} to run again"
@@ -72,13 +72,13 @@ def main(progress: Progress) -> None:
     transport.close()
 
 
-def _write_pages(judged: Sequence[tuple[catalogue.Asset, Report]], folder: Path) -> str:
-    """Writes the reports as pages, those that are there left alone; gives their suffix."""
+def _write_pages(analyzed: Sequence[tuple[catalogue.Asset, Report]], folder: Path) -> str:
+    """Writes the reports as pages, those that are there left alone; returns their suffix."""
     try:
         from defectscope.report import write
     except ImportError:
         raise UsageError("--html takes the `engine` extra") from None
-    for asset, report in judged:
+    for asset, report in analyzed:
         path = folder / "reports" / f"{asset.id}.html"
         if not path.exists():
             write(report, path)

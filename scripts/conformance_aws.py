@@ -104,7 +104,7 @@ def _say(line: str) -> None:
 
 
 def main() -> int:
-    """Runs the suite between two clean-ups; gives its exit code, or 1 where something is left."""
+    """Runs the suite between two clean-ups; returns its exit code, or 1 where something is left."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("bucket", "role", "image"):
         parser.add_argument(f"--{name}", default=os.environ.get(f"CONFORMANCE_{name.upper()}"))

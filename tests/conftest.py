@@ -36,7 +36,7 @@ def impaired_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 continue
             if 5.0 <= time_s < 6.2:
                 held = held or frame
-                yield frame_of([p.picture.astype(np.float32) for p in held.planes], frame.pts)
+                yield frame_of([p.pixels.astype(np.float32) for p in held.planes], frame.pts)
                 continue
             yield frame
 

@@ -33,7 +33,7 @@ class Head:
 
     Attributes:
         names: Measures of a look, as the detector has them.
-        measure: Gives them.
+        measure: Returns them.
         signs: Those that are used: 1 where more is worse, -1 where less is, 0 for either.
         brought: Other defects that truly bring this one: their clips teach nothing.
     """

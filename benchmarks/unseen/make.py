@@ -15,7 +15,7 @@ from unseen.design import WAYS, Clip
 from unseen.frames import Run, encode, read, scaled, through
 
 # Coders settle within a third of a second; runs are cut to so many frames where only looks count.
-LENGTH_S, GLANCE_FRAMES = 1.1, 8
+LENGTH_S, SHORT_FRAMES = 1.1, 8
 MASTER = {"preset": "superfast", "crf": "12"}
 DELIVERY = {"preset": "veryfast", "crf": "24"}
 # Share of the frame that must be smooth for bands to be seen in it.
@@ -73,10 +73,10 @@ def make(clip: Clip, work: Path) -> Path:
     return target
 
 
-def glance(clip: Clip) -> Run:
+def short_look(clip: Clip) -> Run:
     """Returns the first frames of a clip as they would be decoded, without writing a file."""
     source = _source(clip.recording, clip.height)
-    run = _impaired(clip, source.with_frames(source.frames[:GLANCE_FRAMES]))
+    run = _impaired(clip, source.with_frames(source.frames[:SHORT_FRAMES]))
     return through(run, "libx264", DELIVERY if clip.delivery else MASTER)
 
 

@@ -23,7 +23,7 @@ def stamp(detectors: Sequence[str]) -> str:
 
 
 def measured(clips: Iterable[Clip], work: Path, detectors: Sequence[str]) -> list[dict[str, Any]]:
-    """Makes and analyses clips; gives what is true of each and what was reported.
+    """Makes and analyses clips; returns what is true of each and what was reported.
 
     Args:
         clips: The design.

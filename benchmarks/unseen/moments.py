@@ -1,4 +1,4 @@
-"""Clips of stutter, tearing and freezes in ways that no simulator knows: made, judged, counted."""
+"""Clips of stutter, tearing and freezes in ways that no simulator knows: made, analyzed, counted."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _of_recording(
         yield Moment(work / facts["file"], facts)
 
 
-def judged(moment: Moment, detectors: Sequence[str]) -> dict[str, Any]:
+def decided(moment: Moment, detectors: Sequence[str]) -> dict[str, Any]:
     """Returns what is true of a clip and what was found in it."""
     report = analyze(moment.path, detectors=list(detectors))
     found = [[f.defect, f.start_s, f.end_s, f.evidence.get("seen", "")] for f in report.findings]

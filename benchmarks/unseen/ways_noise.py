@@ -1,4 +1,4 @@
-"""Ways to lay noise over the picture."""
+"""Ways to lay noise over the frame."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def snow(run: Run, level: int, rng: np.random.Generator) -> Run:
 
 
 def coarse(run: Run, level: int, rng: np.random.Generator) -> Run:
-    """Noise of a smaller raster that was scaled up with its picture."""
+    """Noise of a smaller raster that was scaled up with its frame."""
     sigma = _SIGMA_CODE[level - 1] * 1.1
     share = float(rng.uniform(0.5, 0.8))
 

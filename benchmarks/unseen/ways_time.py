@@ -1,6 +1,6 @@
 """Ways to disturb what happens in time: stutter, tearing and freezes, with what is true of each.
 
-A way gives the impaired frames and the stretches in which something is wrong, seconds. Nothing is
+A way gives the impaired frames and the intervals in which something is wrong, seconds. Nothing is
 told of what cannot be seen: frames that hardly differ from those that they stand for.
 """
 
@@ -64,7 +64,7 @@ def capture_jitter(run: Run, level: int, rng: np.random.Generator) -> Made:
 
 
 def buffer_underrun(run: Run, level: int, rng: np.random.Generator) -> Made:
-    """A player that waits a few frames and leaves out as many: several within a stretch."""
+    """A player that waits a few frames and leaves out as many: several within an interval."""
     hold = (2, 3, 3, 4, 6)[level - 1]
     gap = hold + max(4, round(float(run.rate) * 0.35))
     count = len(run.frames)

@@ -1,4 +1,4 @@
-"""An AWS Lambda function that judges each file uploaded to a bucket.
+"""An AWS Lambda function that evaluates each file uploaded to a bucket.
 
 The bucket's event starts it. It queues the file at the asynchronous endpoint and comes back at
 once: a film takes longer than a function may run. Set DEFECTSCOPE_ASYNC_ENDPOINT to the endpoint's

@@ -1,4 +1,4 @@
-"""The two AWS Lambda functions around definition.json: one starts a judgement, one hands it back.
+"""The two AWS Lambda functions around definition.json: one starts an evaluation, one hands it back.
 
 The state machine waits for a task token. `submit` keeps the token in S3 under the invocation's
 name; SageMaker tells an SNS topic when the answer is there; `callback`, which that topic starts,

@@ -1,4 +1,4 @@
-"""Serves `block_corruption`: blocks of the picture that were damaged on the way."""
+"""Serves `block_corruption`: blocks of the frame that were damaged on the way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class BlockCorruptionHandler(DetectorHandler):
-    """Finds blocks of the picture that were damaged on the way."""
+    """Finds blocks of the frame that were damaged on the way."""
 
     serves = ("block_corruption",)
 

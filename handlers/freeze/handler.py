@@ -1,4 +1,4 @@
-"""Serves `freeze`: a picture that stands still although it should move."""
+"""Serves `freeze`: a frame that stands still although it should move."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class FreezeHandler(DetectorHandler):
-    """Finds a picture that stands still although it should move."""
+    """Finds a frame that stands still although it should move."""
 
     serves = ("freeze",)
 

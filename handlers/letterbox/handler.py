@@ -35,7 +35,7 @@ class LetterboxHandler(DetectorHandler):
     def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
         """Returns the report of what was measured, led by the caller's `id`.
 
-        Joins frames of equal borders, and says where the shape of the picture changes.
+        Joins frames of equal borders, and says where the shape of the frame changes.
         """
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -21,7 +21,7 @@ class SpatialAudioHandler(RenderingHandler):
     serves = ("spatial_audio",)
 
     def preprocess(self, request: AnalysisRequest) -> RenderJob:
-        """Opens the media and checks the settings; the picture is not decoded."""
+        """Opens the media and checks the settings; the frame is not decoded."""
         return open_render_job(request, self.settings)
 
     def inference(self, job: RenderJob) -> Rendered:
@@ -29,5 +29,5 @@ class SpatialAudioHandler(RenderingHandler):
         return render(job)
 
     def postprocess(self, rendered: Rendered, request: AnalysisRequest) -> dict[str, Any]:
-        """Gives the rendering's JSON and sound, led by the caller's `id` where there was one."""
+        """Returns the rendering's JSON and sound, led by the caller's `id` where there was one."""
         return encode_rendering(rendered, request.id)

@@ -34,7 +34,7 @@ class StreamIntegrityHandler(DetectorHandler):
     def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
         """Returns the report of what was measured, led by the caller's `id`.
 
-        Joins errors that are close, and compares where picture and sound begin and end.
+        Joins errors that are close, and compares where video and sound begin and end.
         """
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

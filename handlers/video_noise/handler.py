@@ -1,4 +1,4 @@
-"""Serves `video_noise`: noise of the picture."""
+"""Serves `video_noise`: noise of the frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from defectscope.serving.codec import AnalysisRequest, encode_report
 
 
 class VideoNoiseHandler(DetectorHandler):
-    """Finds noise of the picture."""
+    """Finds noise of the frame."""
 
     serves = ("video_noise",)
 

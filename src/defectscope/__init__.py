@@ -1,7 +1,7 @@
 """defectscope finds audio-visual defects in video.
 
 The base install is the client alone. `defectscope.Client` calls a deployed endpoint; with the
-`engine` extra, `defectscope.analyze` judges media in this process. Both return a `Report`.
+`engine` extra, `defectscope.analyze` analyzes media in this process. Both return a `Report`.
 """
 
 from __future__ import annotations

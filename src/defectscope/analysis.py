@@ -80,8 +80,8 @@ def analyze(
         media: A local path, an `s3://` address, the bytes themselves, or a seekable binary file.
         detectors: Names of the detectors to run; None runs all.
         captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL.
-        start_s: First instant judged, seconds from the first presented frame.
-        end_s: First instant not judged.
+        start_s: First instant analyzed, seconds from the first presented frame.
+        end_s: First instant not analyzed.
         parameters: Parameters to replace, by detector.
         measurements: Keep what merging segments needs.
         limits: Bounds on what one asset may cost.
@@ -90,14 +90,14 @@ def analyze(
         progress: Called with the programme time reached, in seconds.
         audio_layout: Which channels of the sound tracks, counted from 1, are heard together, as
             `5.1=1-6,stereo=7,8`; None goes by their labels and number.
-        program: Programme of a transport stream; None takes the first with a picture.
+        program: Programme of a transport stream; None takes the first with video.
         artifacts: Folder of your own artifacts, as `defectscope-train export` writes it, or one
             that holds several by name; they take the place of the released ones. None goes by
             `DEFECTSCOPE_ARTIFACTS` of the environment.
 
     Raises:
         UsageError: An argument makes no sense.
-        MediaError: The media cannot be judged.
+        MediaError: The media cannot be analyzed.
         ArtifactError: A released file is missing or damaged.
     """
     began_s = time.perf_counter()

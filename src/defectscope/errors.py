@@ -6,7 +6,7 @@ DefectscopeError
     │   ├── ProfileError                a delivery profile or waiver file is broken
     │   ├── MalformedRequestError       a body, header or JSON record is broken
     │   └── UnsupportedContentTypeError                                            HTTP 415
-    ├── MediaError                      the media cannot be judged                 exit 3, HTTP 422
+    ├── MediaError                      the media cannot be analyzed                 exit 3, HTTP 422
     │   ├── MediaNotFoundError                                                     HTTP 404
     │   ├── MediaRefusedError           the address is not allowed                 HTTP 400
     │   ├── MediaUnavailableError       its place does not answer; ask again       HTTP 503
@@ -14,7 +14,7 @@ DefectscopeError
     │   │   ├── BodyTooLargeError, ObjectTooLargeError    in the request, behind an address
     │   │   └── TooManyPixelsError, MediaTooLongError, TooManyStreamsError
     │   ├── UnreadableMediaError        not media, empty or damaged beyond use
-    │   ├── TimeLimitError              judging it takes longer than is allowed
+    │   ├── TimeLimitError              analyzing it takes longer than is allowed
     │   └── CaptionsError               side-car captions that cannot be read
     ├── PluginError                     a detector of another package is unfit     exit 2
     ├── ArtifactError                   weights or kernels that are not the released ones
@@ -55,7 +55,7 @@ class DefectscopeError(Exception):
         self.request_id = request_id
 
     def as_dict(self) -> dict[str, Any]:
-        """Gives the error as the endpoint's JSON: `{"code", "message", "request_id"}`."""
+        """Returns the error as the endpoint's JSON: `{"code", "message", "request_id"}`."""
         return {"code": self.code, "message": self.message, "request_id": self.request_id}
 
 
@@ -99,7 +99,7 @@ class UnsupportedContentTypeError(UsageError):
 
 
 class MediaError(DefectscopeError):
-    """The media cannot be judged."""
+    """The media cannot be analyzed."""
 
     code = "media_error"
     http_status = 422
@@ -147,7 +147,7 @@ class ObjectTooLargeError(MediaTooLargeError):
 
 
 class TooManyPixelsError(MediaTooLargeError):
-    """The picture is larger than the limit."""
+    """The frame is larger than the limit."""
 
     code = "too_many_pixels"
 
@@ -277,7 +277,7 @@ class ServingError(DefectscopeError):
 
 
 class OverloadedError(ServingError):
-    """The worker judges as many streams as it may; ask again later."""
+    """The worker evaluates as many streams as it may; ask again later."""
 
     code = "overloaded"
 

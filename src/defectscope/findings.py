@@ -1,4 +1,4 @@
-"""What a judgement consists of: intervals, findings, measurements and the report.
+"""What an analysis consists of: intervals, findings, measurements and the report.
 
 Standard library only, so that a client needs nothing else to read an answer.
 """
@@ -43,11 +43,11 @@ class Interval:
         return self.end_s - self.start_s
 
     def intersection_s(self, other: Interval) -> float:
-        """Gives the seconds that both spans share."""
+        """Returns the seconds that both spans share."""
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
 
     def iou(self, other: Interval) -> float:
-        """Gives intersection over union, 0 to 1; two equal instants count as 1."""
+        """Returns intersection over union, 0 to 1; two equal instants count as 1."""
         shared = self.intersection_s(other)
         union = self.duration_s + other.duration_s - shared
         if union <= 0.0:
@@ -57,7 +57,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One occurrence of one defect, with its true ends.
+    """One event of one defect, with its true ends.
 
     Attributes:
         detector: Which detector reported it.
@@ -110,7 +110,7 @@ class DetectorResult:
 
     Attributes:
         verdict: `pass`, `fail`, `inconclusive`, `not_applicable` or `not_judged`.
-        findings: Every occurrence, ordered by start.
+        findings: Every event, ordered by start.
         peak_score: Highest score per defect, 0 to 1 or in the unit that its name carries.
         curves: Score over time per defect.
         reason: Why there is no verdict; empty where there is one.
@@ -125,7 +125,7 @@ class DetectorResult:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The judgement of one asset, as `report.json` holds it.
+    """The analysis of one asset, as `report.json` holds it.
 
     Attributes:
         asset: `uri`, `duration_s`, and `video` and `audio` facts where there are such streams.
@@ -135,7 +135,7 @@ class Report:
         detectors: Version and parameters by detector.
         timing: `wall_s` and `realtime_factor`.
         tracks: Every track of the asset: declared and decoded length, how many frames or samples
-            were judged, or why it was not.
+            were analyzed, or why it was not.
         measurements: Present only where they were asked for; see `Measurements`.
         stream: With measurements, the stream facts that merging needs; opaque to callers.
         facts: What the container states, by name: codec, raster, rate, colours, labels, ...
@@ -170,7 +170,7 @@ class Report:
         return asset_verdict(self.verdicts, self.rules if self.profile is not None else None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the report as `report.json`'s object."""
+        """Returns the report as `report.json`'s object."""
         out: dict[str, Any] = {
             "schema": SCHEMA,
             "verdict": self.verdict,
@@ -199,7 +199,7 @@ class Report:
         return out
 
     def to_json(self, *, indent: int | None = None) -> str:
-        """Gives the report as JSON text."""
+        """Returns the report as JSON text."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     @staticmethod
@@ -251,11 +251,11 @@ class Report:
             raise MalformedRequestError("this is not JSON") from None
 
     def rows(self) -> list[dict[str, Any]]:
-        """Gives a flat row for each finding: where, what, how sure, and which rules it breaks."""
+        """Returns a flat row for each finding: where, what, how sure, and which rules it breaks."""
         return rows_of(self)
 
     def to_dataframe(self) -> Any:
-        """Gives the rows as a pandas DataFrame; pandas must be installed."""
+        """Returns the rows as a pandas DataFrame; pandas must be installed."""
         return import_module("pandas").DataFrame(self.rows(), columns=list(COLUMNS))
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -274,16 +274,16 @@ class Report:
             file.write(self.to_json(indent=2) + "\n")
 
     def _repr_html_(self) -> str:
-        """Gives what a notebook shows."""
+        """Returns what a notebook shows."""
         return html_of(self)
 
     def worst_severity(self) -> Severity | None:
-        """Gives the highest severity among the findings, None when there are none."""
+        """Returns the highest severity among the findings, None when there are none."""
         return worst(finding.severity for finding in self.findings)
 
 
 def worst(severities: Iterable[Severity]) -> Severity | None:
-    """Gives the highest of some severities, None for none."""
+    """Returns the highest of some severities, None for none."""
     return max(severities, key=SEVERITIES.index, default=None)
 
 

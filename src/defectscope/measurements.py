@@ -49,12 +49,12 @@ class Table:
         return len(self.anchors)
 
     def seconds(self, row: int) -> float:
-        """Gives the time of a row in seconds."""
+        """Returns the time of a row in seconds."""
         numerator, denominator = self.ticks_hz
         return self.anchors[row] * denominator / numerator
 
     def rows(self, first: int, last: int) -> Table:
-        """Gives rows [first, last) as a table."""
+        """Returns rows [first, last) as a table."""
         return Table(self.ticks_hz, {k: v[first:last] for k, v in self.columns.items()})
 
 
@@ -72,7 +72,7 @@ class Measurements:
 
     @staticmethod
     def join(parts: Sequence[Measurements]) -> Measurements:
-        """Gives the measurements of consecutive segments as those of one pass.
+        """Returns the measurements of consecutive segments as those of one pass.
 
         Args:
             parts: Measurements of one detector, ordered by segment, without overlap.
@@ -108,7 +108,7 @@ class Measurements:
         return Measurements(head.detector, tables)
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the JSON form."""
+        """Returns the JSON form."""
         return {
             "detector": self.detector,
             "tables": {

@@ -78,7 +78,7 @@ def exit_status(verdict: AssetVerdict, *, profile: bool) -> int:
 
 
 def graver_status(one: int, other: int) -> int:
-    """Returns the graver of two exit statuses: 0, 5 (not judged), 1 (fail), 2, 3, 4, 70."""
+    """Returns the graver of two exit statuses: 0, 5 (not analyzed), 1 (fail), 2, 3, 4, 70."""
     return max(one, other, key=_rank)
 
 

@@ -91,9 +91,9 @@ def test_marks_are_those_of_the_framework() -> None:
 
 
 def test_two_frames_at_once_are_both_read(frames: list[Frame]) -> None:
-    one, other = (frames[k].planes[0].picture.astype(np.int32) for k in (10, 11))
+    one, other = (frames[k].planes[0].pixels.astype(np.int32) for k in (10, 11))
     blended = np.clip(np.minimum(one, other), 0, 255).astype(np.uint8)
-    seen = {mark.frame for k in (10, 11) for mark in read_marks(frames[k].planes[0].picture)}
+    seen = {mark.frame for k in (10, 11) for mark in read_marks(frames[k].planes[0].pixels)}
     assert seen == {11, 12}
     assert {mark.frame for mark in read_marks(blended)} <= {11, 12}
 

@@ -114,9 +114,9 @@ def test_a_call_as_it_goes_over_the_wire(aws, transport) -> None:
 
 
 def test_the_media_error_of_the_container_is_raised_as_itself(aws, transport) -> None:
-    said = json.dumps({"error": {"code": "media_too_large", "message": "9 h", "request_id": "i"}})
+    body = json.dumps({"error": {"code": "media_too_large", "message": "9 h", "request_id": "i"}})
     aws.script = [
-        refusal(424, "ModelError", OriginalStatusCode=413, OriginalMessage=said, message="Received")
+        refusal(424, "ModelError", OriginalStatusCode=413, OriginalMessage=body, message="Received")
     ]
     with pytest.raises(MediaError, match="9 h") as caught:
         client(transport).analyze(b"m")

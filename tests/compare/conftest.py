@@ -36,7 +36,7 @@ def edits() -> ModuleType:
 @pytest.fixture(scope="session")
 def film() -> list[Any]:
     footage = Footage(seed=11, width=240, height=136, frames=FRAMES, cuts_s=(2.1, 5.0))
-    return [tuple(plane.picture for plane in frame.planes) for frame in footage]
+    return [tuple(plane.pixels for plane in frame.planes) for frame in footage]
 
 
 @pytest.fixture(scope="session")

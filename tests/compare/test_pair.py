@@ -1,4 +1,4 @@
-"""A pair compared as a whole: picture, sound, findings, verdict, command line."""
+"""A pair compared as a whole: frame, sound, findings, verdict, command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def finding(start_s: float, end_s: float, severity: Any = "major") -> Finding:
     return Finding("freeze", "freeze", start_s, end_s, 0.9, severity)
 
 
-def test_a_late_sound_is_measured_against_the_picture(tmp_path: Path) -> None:
+def test_a_late_sound_is_measured_against_the_frame(tmp_path: Path) -> None:
     base = spoken(tmp_path / "base.mp4", 0.0)
     late = spoken(tmp_path / "late.mp4", 120.0, crf=30.0)
     found = compare(base, late, detectors=("freeze",))
@@ -79,7 +79,7 @@ def test_a_sound_file_is_not_comparable(tmp_path: Path, write: Any) -> None:
     path = tmp_path / "sound.wav"
     pcm = AudioEncoding(codec="pcm_s16le")
     write_clip(path, runs=runs_of(music_like(3, 1.0, RATE_HZ)), audio=pcm)
-    with pytest.raises(NotComparableError, match="candidate has no picture"):
+    with pytest.raises(NotComparableError, match="candidate has no video"):
         compare(write(WHOLE)[1], path)
 
 
@@ -93,10 +93,10 @@ def test_the_command_writes_json_and_junit(
         "--json", "-", "--junit", str(junit), "--every", "20", "--fail-on-worse",
     ])  # fmt: skip
     assert status == 1
-    said = json.loads(capsys.readouterr().out)
-    assert said["verdict"] == "worse"
-    assert said["alignment"]["dropped"] == list(version.dropped)
-    assert said["alignment"]["doubled"] == list(version.doubled)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["verdict"] == "worse"
+    assert printed["alignment"]["dropped"] == list(version.dropped)
+    assert printed["alignment"]["doubled"] == list(version.doubled)
     suite = ElementTree.fromstring(junit.read_text())
     assert suite.attrib["failures"] == "1"
 

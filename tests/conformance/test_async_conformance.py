@@ -82,8 +82,8 @@ def stored(target, uri: str, within_s: float | None = None) -> bytes:
     return target.wait(probe, within_s=within_s)
 
 
-def heard(target, queue: str, inference_id: str) -> dict:
-    """Gives the notification about one invocation."""
+def receive(target, queue: str, inference_id: str) -> dict:
+    """Returns the notification about one invocation."""
 
     def probe():
         found = target.client("sqs").receive_message(QueueUrl=queue, WaitTimeSeconds=1)
@@ -156,7 +156,7 @@ def test_topics_hear_of_success_and_error(endpoint, runtime, target, topics):
         answer = runtime.invoke_endpoint_async(
             EndpointName=endpoint, InputLocation=uri, ContentType="text/plain"
         )
-        message = heard(target, topics[topic][1], answer["InferenceId"])
+        message = receive(target, topics[topic][1], answer["InferenceId"])
         assert message["invocationStatus"] == status
         assert message["requestParameters"]["endpointName"] == endpoint
         assert message["requestParameters"]["inputLocation"] == uri

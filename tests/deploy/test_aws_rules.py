@@ -63,7 +63,7 @@ GOOD = {
 
 
 def changed(operation: str, path: str, value):
-    """Gives the good request with one member of it set; None takes it away."""
+    """Returns the good request with one member of it set; None takes it away."""
     request = deepcopy(GOOD[operation])
     inner = request
     *outer, last = path.split("/")

@@ -152,7 +152,7 @@ def test_catalogue_after_a_killed_runner_and_a_killed_worker(
 
 
 def _scripts(cloud: LocalSageMaker):
-    """Gives a function that runs one of the scripts against a cloud."""
+    """Returns a function that runs one of the scripts against a cloud."""
     mine = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") or "CA" in k}
     environment = {**mine, **cloud.environment(), "PYTHONWARNINGS": "ignore"}
 

@@ -133,13 +133,13 @@ def test_a_success_after_a_failure_counts(tmp_path) -> None:
 
 def test_the_page_has_the_worst_first_and_hostile_names_inert() -> None:
     hostile = "</script><script>alert(1)</script>"
-    judged = [
+    decided = [
         (catalogue.Asset("s3://b/fine", title="Fine"), report("a")),
         (catalogue.Asset("s3://b/bad", title=hostile), report("b", "critical", "minor")),
         (catalogue.Asset("s3://b/so", title="So so"), report("c", "major")),
     ]
     failures = [{"uri": "s3://b/x", "title": None, "code": "media_not_found", "message": "<b>"}]
-    page = catalogue_page.render(judged, failures, 4)
+    page = catalogue_page.render(decided, failures, 4)
     data = json.loads(re.search(r'id="data">(.*?)</script>', page, re.S).group(1))
     assert [row["title"] for row in data["rows"]] == [hostile, "So so", "Fine"]
     assert data["rows"][0]["per_hour"] == 2.0

@@ -129,17 +129,17 @@ def _findings(clip: Path) -> list:
 def test_sound_tracks_and_programmes_are_chosen_through_the_endpoint(client, tmp_path) -> None:
     path = tmp_path / "discrete.mov"
     with av.open(str(path), "w") as out:
-        picture = out.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        frame = out.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
         tracks = [out.add_stream("pcm_s16le", rate=48_000, layout="mono") for _ in range(3)]
         for number in range(25):
             frame = av.VideoFrame.from_ndarray(np.full((72, 64), number, np.uint8), "yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 25)
-            out.mux(picture.encode(frame))
+            out.mux(frame.encode(frame))
         for track in tracks:
             sound = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.int16), "s16", "mono")
             sound.sample_rate, sound.pts = 48_000, 0
             out.mux(track.encode(sound))
-        for stream in (picture, *tracks):
+        for stream in (frame, *tracks):
             out.mux(stream.encode(None))
     chosen = {"detectors": ["freeze"], "audio_layout": "stereo=1,3"}
     report = client.analyze(path, **chosen)
@@ -151,7 +151,7 @@ def test_sound_tracks_and_programmes_are_chosen_through_the_endpoint(client, tmp
         client.analyze(path, audio_layout="stereo=3,4")
 
 
-def test_queued_judgement_survives_a_restart(client, clip) -> None:
+def test_queued_decision_survives_a_restart(client, clip) -> None:
     job = client.submit(clip)
     again = client.job(job.id)
     assert again.wait(timeout_s=60).state is JobState.SUCCEEDED

@@ -178,11 +178,11 @@ def test_entrypoint_from_start_to_stop_with_a_request_in_flight(tmp_path) -> Non
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    # One line of CloudWatch's embedded metric format for each judgement, with nothing before it.
+    # One line of CloudWatch's embedded metric format for each evaluation, with nothing before it.
     metrics = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
     # The six callers' programmes and nothing else: the container looked after itself all the time.
     assert sum(entry.get("Assets", 0) for entry in metrics) == 6
-    # Two that no detector can judge, by their codes.
+    # Two that no detector can analyze, by their codes.
     codes = sorted(entry["Code"] for entry in metrics if "Code" in entry)
     assert codes == ["unreadable_media", "unsupported_content_type"]
 

@@ -1,4 +1,4 @@
-"""Judges pictures that are in memory: no encoder between a defect and its detector."""
+"""Evaluates frames that are in memory: no encoder between a defect and its detector."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from defectscope.findings import DetectorResult
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
 
-JudgeFrames = Callable[[str, Iterable[Frame], StreamInfo], DetectorResult]
+AnalyzeFrames = Callable[[str, Iterable[Frame], StreamInfo], DetectorResult]
 
 
 @pytest.fixture(scope="session")
-def judge_frames() -> JudgeFrames:
-    def judge(name: str, frames: Iterable[Frame], stream: StreamInfo) -> DetectorResult:
+def analyze_frames() -> AnalyzeFrames:
+    def decide(name: str, frames: Iterable[Frame], stream: StreamInfo) -> DetectorResult:
         detector = load(name)
         video = stream.video
         assert video is not None
@@ -45,4 +45,4 @@ def judge_frames() -> JudgeFrames:
         )
         return detector.decide(analysis.close(), stream)
 
-    return judge
+    return decide

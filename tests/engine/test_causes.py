@@ -9,7 +9,7 @@ from defectscope.findings import DetectorResult, Finding
 
 
 def found(detector: str, start_s: float, end_s: float, **evidence: Any) -> Finding:
-    """Returns a finding of the only picture track."""
+    """Returns a finding of the only frame track."""
     track = evidence.pop("track", 0)
     return Finding(detector, detector, start_s, end_s, 0.9, "major", evidence, track=track)
 
@@ -21,7 +21,7 @@ def result(*findings: Finding) -> DetectorResult:
 
 
 def damage(start_s: float, end_s: float, **evidence: Any) -> DetectorResult:
-    """Returns what `stream_integrity` says of one damaged stretch."""
+    """Returns what `stream_integrity` says of one damaged interval."""
     return result(found("stream_integrity", start_s, end_s, **evidence))
 
 
@@ -46,7 +46,7 @@ def test_what_goes_on_outside_of_damage_stays() -> None:
     assert attributed(results) == results
 
 
-def test_two_damaged_stretches_explain_together_what_spans_both() -> None:
+def test_two_damaged_intervals_explain_together_what_spans_both() -> None:
     broken = result(
         found("stream_integrity", 0.0, 1.0, kind="corrupt_frame"),
         found("stream_integrity", 1.5, 3.0, kind="video_gap"),

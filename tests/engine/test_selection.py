@@ -24,13 +24,13 @@ def chosen(values, **options):
     """Frames chosen of one bucket of ten, given a row of values for each."""
     selection = FrameSelection(bucket_s=1.0, suspicion="any", **options)
     selector = Selector(selection, Fraction(1, 10))
-    pictures = []
+    frames = []
     # The engine measures into one buffer: what was handed over changes afterwards.
     buffer = np.zeros(len(values[0]))
     for pts, row in enumerate(values):
         buffer[:] = row
-        pictures += selector.take(frame(pts), buffer)
-    return [p.pts for p in pictures + list(selector.flush())], pictures
+        frames += selector.take(frame(pts), buffer)
+    return [p.pts for p in frames + list(selector.flush())], frames
 
 
 def test_the_largest_value_is_taken_and_then_the_earliest():
@@ -55,7 +55,7 @@ def test_neighbours_of_a_bucket_are_known_across_its_border():
     assert chosen(values[:-2] + [[9]] * 2, sudden=True)[0][0] == 9
 
 
-def test_neighbours_among_the_chosen_share_their_picture():
+def test_neighbours_among_the_chosen_share_their_frame():
     selection = FrameSelection(bucket_s=1.0, suspicion="any", per_bucket=2, with_previous=True)
     selector = Selector(selection, Fraction(1, 10))
     for pts in range(3):
@@ -72,7 +72,7 @@ def test_luma_is_handed_on_as_decoded_where_it_is_wanted() -> None:
         selector = Selector(FrameSelection(bucket_s=1.0, luma=wanted), Fraction(1, 10))
         taken = replace(frame(0), planes=(Plane(np.zeros((16, 16), np.uint8), 16, 16),))
         selector.take(taken, np.zeros(1))
-        (picture,) = selector.flush()
-        assert (picture.luma is not None) == wanted
+        (image,) = selector.flush()
+        assert (image.luma is not None) == wanted
         if wanted:
-            assert picture.luma is taken.planes[0]
+            assert image.luma is taken.planes[0]

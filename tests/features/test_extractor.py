@@ -92,7 +92,7 @@ def test_a_batch_holds_one_geometry_and_so_many_frames() -> None:
         batch.add(frame(1))
 
 
-def test_planes_of_another_size_or_depth_are_refused() -> None:
+def test_prows_of_another_size_or_depth_are_refused() -> None:
     extractor = open_extractor(GEOMETRY, ["sad"])
     with pytest.raises(InvalidParameterError, match="not what"):
         extractor.measure(frame(1, PlaneGeometry(152, 70, 76, 35, 8)))
@@ -108,7 +108,7 @@ def test_chroma_may_be_left_out_where_nothing_needs_it() -> None:
     assert open_extractor(GEOMETRY, ["luma_max"]).measure(frame(1)[:1])["luma_max"] == 255
 
 
-def test_grey_pictures_have_chroma_features_of_zero() -> None:
+def test_grey_frames_have_chroma_features_of_zero() -> None:
     geometry = PlaneGeometry(150, 70, 0, 0, 8)
     values = open_extractor(geometry, ALL).measure(frame(1, geometry))
     assert not np.any(values["chroma_histogram"])
@@ -118,7 +118,7 @@ def test_grey_pictures_have_chroma_features_of_zero() -> None:
 @pytest.mark.parametrize(
     "sizes", [(0, 1, 0, 0, 8), (1, 70_000, 0, 0, 8), (9000, 9000, 0, 0, 8), (9, 9, 0, 0, 16)]
 )
-def test_pictures_beyond_the_limits_are_refused(sizes: tuple[int, int, int, int, int]) -> None:
+def test_frames_beyond_the_limits_are_refused(sizes: tuple[int, int, int, int, int]) -> None:
     with pytest.raises(InvalidParameterError, match="cannot measure"):
         PlaneGeometry(*sizes)
 

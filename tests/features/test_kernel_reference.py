@@ -1,4 +1,4 @@
-"""The kernel and the NumPy reference give the same integers, whatever the picture."""
+"""The kernel and the NumPy reference give the same integers, whatever the frame."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def random_geometry(rng: np.random.Generator) -> PlaneGeometry:
 
 
 @pytest.mark.parametrize("seed", range(240))
-def test_random_pictures(seed: int) -> None:
+def test_random_frames(seed: int) -> None:
     rng = np.random.default_rng(seed)
     geometry = random_geometry(rng)
     highest = (1 << geometry.bit_depth) - 1
@@ -117,7 +117,7 @@ def test_extremes(size: tuple[int, int], depth: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", [8, 12])
-def test_long_counters_hold_the_greatest_picture(depth: int) -> None:
+def test_long_counters_hold_the_greatest_frame(depth: int) -> None:
     geometry = PlaneGeometry(8192, 4096, 4096, 2048, depth)
     highest = (1 << depth) - 1
     white = planes_of(geometry, lambda s: np.full(s, highest))

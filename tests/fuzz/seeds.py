@@ -56,20 +56,20 @@ _RECIPES: Mapping[str, tuple[str, str, str, str, Mapping[str, str]]] = {
 
 def _film(recipe: str) -> bytes:
     """Returns half a second of moving shapes and a tone."""
-    container, picture, sound, captions, options = _RECIPES[recipe]
+    container, image, sound, captions, options = _RECIPES[recipe]
     out = io.BytesIO()
     with av.open(out, "w", format=container, options=dict(options)) as film:
         tracks: list[Any] = []
-        if picture:
-            video: Any = film.add_stream(picture, rate=25)
+        if image:
+            video: Any = film.add_stream(image, rate=25)
             video.width, video.height = _WIDTH, _HEIGHT
             formats = video.codec.video_formats or ()
             names = [f.name for f in formats]
             video.pix_fmt = "yuv420p" if not names or "yuv420p" in names else names[0]
             video.codec_context.thread_count = 1
-            if picture == "h264":
+            if image == "h264":
                 video.options = {"x264-params": "log-level=none", "preset": "ultrafast"}
-            elif picture == "libx265":
+            elif image == "libx265":
                 video.options = {"x265-params": "log-level=none", "preset": "ultrafast"}
             tracks.append(video)
         if sound:
@@ -79,7 +79,7 @@ def _film(recipe: str) -> bytes:
             tracks.append(audio)
         text: Any = film.add_mux_stream(captions) if captions else None
         for track in tracks:
-            frames = _pictures(track) if track.type == "video" else _tones(track)
+            frames = _images(track) if track.type == "video" else _tones(track)
             for frame in frames:
                 film.mux(track.encode(frame))
             film.mux(track.encode(None))
@@ -97,7 +97,7 @@ def _film(recipe: str) -> bytes:
     return out.getvalue()
 
 
-def _pictures(track: Any) -> Any:
+def _images(track: Any) -> Any:
     rows, columns = np.mgrid[:_HEIGHT, :_WIDTH]
     for k in range(_FRAMES):
         rgb = np.stack([(rows * 4 + k * 9) % 256, (columns * 3 + k * 5) % 256, rows * 0 + 90], -1)

@@ -73,7 +73,7 @@ def golden_clip(
 
     def make(kind: str, name: str) -> tuple[Path, Path | None]:
         if kind == "hard_negative":
-            suffix = ".mkv" if hard_negative(name).picture is not None else ".wav"
+            suffix = ".mkv" if hard_negative(name).frame is not None else ".wav"
             path = tmp_path / f"{name}{suffix}"
             hard_negative(name).write(path, SEED)
             return path, None

@@ -30,7 +30,7 @@ EVIDENCE_STEP = 0.02
 
 
 def summary(report: Any) -> dict[str, Any]:
-    """Gives what a golden file keeps of a report."""
+    """Returns what a golden file keeps of a report."""
     return {
         "findings": [
             {

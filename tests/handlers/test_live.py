@@ -283,7 +283,7 @@ def test_a_playlist_leads_nowhere(live, canary, kind, scheme, way):
 
 
 def clip(width: int, height: int, folder: Path, frames: int = 3) -> bytes:
-    def pictures() -> Iterator[Frame]:
+    def clip_frames() -> Iterator[Frame]:
         for pts in range(frames):
             luma = np.full((height, width), 60 + 40 * (pts % 2), np.uint8)
             chroma = np.full(((height + 1) // 2, (width + 1) // 2), 128, np.uint8)
@@ -293,7 +293,7 @@ def clip(width: int, height: int, folder: Path, frames: int = 3) -> bytes:
 
     path = folder / "clip.mkv"
     encoding = VideoEncoding(width, height, Fraction(25), codec="ffv1", crf=None)
-    write_clip(path, frames=pictures(), video=encoding)
+    write_clip(path, frames=clip_frames(), video=encoding)
     return path.read_bytes()
 
 
@@ -342,7 +342,7 @@ def test_a_body_of_100_mb_is_refused_with_a_reason(live):
     assert (answer.status, answer.code) == (413, "body_too_large")
 
 
-def test_a_picture_of_one_pixel_is_judged_and_a_huge_one_refused_or_judged(live, tmp_path):
+def test_a_frame_of_one_pixel_is_analyzed_and_a_huge_one_refused_or_analyzed(live, tmp_path):
     headers = {OPTIONS: json.dumps({"detectors": ["black_frames", "freeze"]})}
     small = live.post(clip(1, 1, tmp_path), "video/x-matroska", **headers)
     assert small.status == 200
@@ -354,7 +354,7 @@ def test_a_picture_of_one_pixel_is_judged_and_a_huge_one_refused_or_judged(live,
     assert over.status == 413
 
 
-def test_sound_alone_makes_a_picture_detector_not_applicable(live):
+def test_sound_alone_makes_a_frame_detector_not_applicable(live):
     silence = (
         b"RIFF" + (36 + 96_000).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
     )

@@ -30,12 +30,12 @@ def write(
     draw = np.random.default_rng(7)
     texture = np.sort(draw.integers(40, 200, (400, 125, 4), np.uint8)).reshape(400, 500)
     with av.open(str(path), "w", format=format) as out:
-        pictures: list[Any] = []
+        frames: list[Any] = []
         for _ in range((codec is not None) + second_picture):
             stream: Any = out.add_stream(codec or "libx264", rate=rate)
             stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
             stream.codec_context.gop_size, stream.codec_context.thread_count = 25, 1
-            pictures.append(stream)
+            frames.append(stream)
         tracks: list[Any] = []
         for name, layout in sounds:
             tracks.append(out.add_stream(name, rate=RATE_HZ, layout=layout))
@@ -45,7 +45,7 @@ def write(
             planes[:96] = texture[number : number + 96, 3 * number % 300 :][:, :160]
             if black_s[0] <= number / rate < black_s[1]:
                 planes[:96] = 16
-            for stream in pictures:
+            for stream in frames:
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
                 frame.pts, frame.time_base = number, 1 / rate
                 out.mux(stream.encode(frame))
@@ -59,7 +59,7 @@ def write(
                 sound = av.AudioFrame.from_ndarray(run, format="fltp", layout=layout)
                 sound.sample_rate, sound.pts = RATE_HZ, start
                 out.mux(stream.encode(sound))
-        for stream in (*pictures, *tracks):
+        for stream in (*frames, *tracks):
             out.mux(stream.encode(None))
 
 

@@ -64,6 +64,6 @@ def test_what_is_no_captions_is_one_line_and_exit_code_3(
     captions = tmp_path / "odd.srt"
     captions.write_bytes(data)
     code = main(["analyze", str(sound), "--captions", str(captions)])
-    said = capsys.readouterr().err.strip().splitlines()
+    lines = capsys.readouterr().err.strip().splitlines()
     assert code == 3
-    assert [line for line in said if "error[unreadable_captions]" in line] == said[-1:]
+    assert [line for line in lines if "error[unreadable_captions]" in line] == lines[-1:]

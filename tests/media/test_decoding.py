@@ -59,7 +59,7 @@ def seen(path: Path, threads: int, *span: float | None) -> tuple[list[Any], list
     with open_media(path, limits=Limits(decode_threads=threads)) as reader:
         for item in reader.read(*span):
             if isinstance(item, Frame):
-                digest = hash(item.planes[0].picture.tobytes())
+                digest = hash(item.planes[0].pixels.tobytes())
                 frames.append((item.pts, item.corrupt, item.key, digest))
             elif isinstance(item, DecodeEvent):
                 events.append((item.kind, round(item.time_s, 4)))

@@ -26,15 +26,15 @@ def film_with(path: Path, text: str, suffix: str, *, mov_text: bool = False) -> 
     side = path.with_suffix(suffix)
     side.write_text(text.replace("&amp;", "&") if suffix == ".srt" else text, "utf-8")
     with av.open(str(side)) as source, av.open(str(path), "w") as film:
-        picture = film.add_stream("mpeg4", rate=25)
-        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        image = film.add_stream("mpeg4", rate=25)
+        image.width, image.height, image.pix_fmt = 64, 48, "yuv420p"
         cues = source.streams.subtitles[0]
         kept = film.add_mux_stream("mov_text") if mov_text else film.add_stream_from_template(cues)
         for k in range(55):
             frame = av.VideoFrame.from_ndarray(np.full((72, 64), 80 + k, np.uint8), "yuv420p")
             frame.pts, frame.time_base = k, Fraction(1, 25)
-            film.mux(picture.encode(frame))
-        film.mux(picture.encode(None))
+            film.mux(image.encode(frame))
+        film.mux(image.encode(None))
         for packet in source.demux(cues):
             if packet.pts is None or not packet.size:
                 continue
@@ -72,7 +72,7 @@ def test_cues_are_held_against_the_rules(film: Path) -> None:
     assert found["caption_length"].evidence["line_characters"] == 77
 
 
-def test_a_stretch_gives_the_cues_that_begin_in_it(film: Path) -> None:
+def test_a_interval_gives_the_cues_that_begin_in_it(film: Path) -> None:
     with open_media(film) as reader:
         found = [[i for i in reader.read(*s) if isinstance(i, Cue)] for s in ((0, 1), (1, 2.2))]
     assert [[c.start_s for c in part] for part in found] == [[0.4], [1.08]]
@@ -115,20 +115,20 @@ def _image(number: int, *, shown: bool) -> bytes:
 def test_images_last_until_the_next_event_of_their_track(tmp_path: Path) -> None:
     path = tmp_path / "film.mkv"
     with av.open(str(path), "w") as film:
-        picture = film.add_stream("mpeg4", rate=25)
-        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        image = film.add_stream("mpeg4", rate=25)
+        image.width, image.height, image.pix_fmt = 64, 48, "yuv420p"
         text = film.add_mux_stream("pgssub")
         events = {10: True, 35: False, 50: True, 60: True}
         for k in range(250):
             frame = av.VideoFrame.from_ndarray(np.full((72, 64), 80, np.uint8), "yuv420p")
             frame.pts, frame.time_base = k, Fraction(1, 25)
-            film.mux(picture.encode(frame))
+            film.mux(image.encode(frame))
             if k in events:
                 packet = av.Packet(_image(k, shown=events[k]))
                 packet.pts = packet.dts = 40 * k
                 packet.time_base, packet.stream = Fraction(1, 1000), text
                 film.mux(packet)
-        film.mux(picture.encode(None))
+        film.mux(image.encode(None))
     report = analyze(path, detectors=["caption_quality"])
     found = [(f.defect, f.start_s, f.end_s) for f in report.findings]
     # 0.4 to 1.4 s and 2.4 s to the end are right or too long, 2.0 to 2.4 s is too short.

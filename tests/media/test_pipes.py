@@ -1,4 +1,4 @@
-"""Media through a pipe gives what the file gives, whatever the container; covers are no picture."""
+"""Media through a pipe gives what the file gives, whatever the container; covers are no video."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from made_media import RATE_HZ, kinds, write
 
 from defectscope.analysis import analyze
 
-# Suffix, picture, sound.
+# Suffix, frame, sound.
 KINDS = [
     ("mp4", "libx264", "aac"),
     ("mkv", "libx264", "aac"),
@@ -35,11 +35,11 @@ LOOKED = ["stream_integrity", "black_frames", "audio_dropout"]
 
 @pytest.mark.parametrize(("suffix", "picture", "sound"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_a_pipe_gives_what_the_file_gives(
-    tmp_path: Path, suffix: str, picture: str | None, sound: str | None
+    tmp_path: Path, suffix: str, frame: str | None, sound: str | None
 ) -> None:
     path, pipe = tmp_path / f"clip.{suffix}", tmp_path / "pipe"
     sounds = ((sound, "stereo"),) if sound else ()
-    write(path, seconds=1.2, codec=picture, sounds=sounds, black_s=(0.5, 0.9))
+    write(path, seconds=1.2, codec=frame, sounds=sounds, black_s=(0.5, 0.9))
     os.mkfifo(pipe)
     sender = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
     sender.start()
@@ -48,11 +48,11 @@ def test_a_pipe_gives_what_the_file_gives(
     assert json.loads(piped.to_json())["findings"] == json.loads(whole.to_json())["findings"]
     assert piped.tracks == whole.tracks
     assert all(track["judged"] for track in whole.tracks)
-    assert len([f for f in whole.findings if f.defect == "black_frames"]) == (picture is not None)
+    assert len([f for f in whole.findings if f.defect == "black_frames"]) == (frame is not None)
 
 
 @pytest.mark.parametrize(("suffix", "sound"), [("mp3", "libmp3lame"), ("flac", "flac")])
-def test_a_cover_is_named_and_is_no_picture(tmp_path: Path, suffix: str, sound: str) -> None:
+def test_a_cover_is_named_and_is_no_frame(tmp_path: Path, suffix: str, sound: str) -> None:
     path = tmp_path / f"song.{suffix}"
     with av.open(str(path), "w") as out:
         heard: Any = out.add_stream(sound, rate=RATE_HZ, layout="stereo")

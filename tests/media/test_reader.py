@@ -49,7 +49,7 @@ def frame_like(frame: Frame, pixel_format: str) -> Frame:
     down = 1 if "420" in pixel_format else 2
     planes = [luma]
     for plane in chroma:
-        data = np.repeat(np.repeat(plane.picture, down, axis=0), across, axis=1)
+        data = np.repeat(np.repeat(plane.pixels, down, axis=0), across, axis=1)
         planes.append(Plane(data, data.shape[1], data.shape[0]))
     return Frame(frame.pts, frame.duration, tuple(planes), frame.bit_depth)
 
@@ -65,7 +65,7 @@ def frame_like(frame: Frame, pixel_format: str) -> Frame:
         ("gray", 8, (0, 0)),
     ],
 )
-def test_planes_are_native_and_read_only(
+def test_prows_are_native_and_read_only(
     tmp_path: Path, pixel_format: str, bit_depth: int, chroma: tuple[int, int]
 ) -> None:
     path = tmp_path / "clip.mkv"
@@ -82,11 +82,11 @@ def test_planes_are_native_and_read_only(
         assert info.pixel_format == pixel_format
         frame = next(i for i in reader.read() if isinstance(i, Frame))
     luma = frame.planes[0]
-    assert luma.picture.shape == (90, 160)
+    assert luma.pixels.shape == (90, 160)
     assert not luma.data.flags.writeable
-    assert int(luma.picture.max()) > 100 << (bit_depth - 8)
+    assert int(luma.pixels.max()) > 100 << (bit_depth - 8)
     if len(frame.planes) == 3:
-        assert frame.planes[1].picture.shape == chroma[::-1]
+        assert frame.planes[1].pixels.shape == chroma[::-1]
 
 
 @pytest.mark.parametrize("size", [(33, 17), (1, 1), (250, 2)])
@@ -104,7 +104,7 @@ def test_odd_sizes_have_their_padding_cut(tmp_path: Path, size: tuple[int, int])
                 [(width, height)] + 2 * [(-(-width // 2), -(-height // 2))],
                 strict=True,
             ):
-                data = np.ascontiguousarray(plane.picture[:h, :w])
+                data = np.ascontiguousarray(plane.pixels[:h, :w])
                 planes.append(type(plane)(data, w, h))
             yield Frame(frame.pts, frame.duration, tuple(planes), 8)
 
@@ -113,11 +113,11 @@ def test_odd_sizes_have_their_padding_cut(tmp_path: Path, size: tuple[int, int])
     assert len(found) == 3
     for frame, wanted in zip(found, cropped(), strict=True):
         for plane, other in zip(frame.planes, wanted.planes, strict=True):
-            assert np.array_equal(plane.picture, other.picture)
+            assert np.array_equal(plane.pixels, other.pixels)
 
 
 def test_every_segment_start_is_frame_and_sample_exact(impaired_clip: Path) -> None:
-    whole = {f.pts: int(f.planes[0].picture.sum()) for f in frames_of(impaired_clip)}
+    whole = {f.pts: int(f.planes[0].pixels.sum()) for f in frames_of(impaired_clip)}
     base, sound = sound_of(impaired_clip)
     assert base == 0
     for start_s, end_s in ((0.5, 1.0), (1.18, 1.22), (4.999, 6.0), (11.9, None)):
@@ -129,7 +129,7 @@ def test_every_segment_start_is_frame_and_sample_exact(impaired_clip: Path) -> N
         ]
         # One frame more: what was on screen when the segment began.
         assert [f.pts for f in segment][1:] == wanted or [f.pts for f in segment] == wanted
-        assert all(int(f.planes[0].picture.sum()) == whole[f.pts] for f in segment)
+        assert all(int(f.planes[0].pixels.sum()) == whole[f.pts] for f in segment)
         first, run = sound_of(impaired_clip, start_s, end_s)
         assert first == int(np.ceil(start_s * 48000 - 1e-6))
         assert np.array_equal(run, sound[first : first + len(run)])
@@ -221,7 +221,7 @@ def test_missing_files_and_other_protocols_are_refused(tmp_path: Path) -> None:
             resolve(address)
 
 
-def test_large_pictures_and_many_bytes_are_refused(impaired_clip: Path) -> None:
+def test_large_frames_and_many_bytes_are_refused(impaired_clip: Path) -> None:
     with pytest.raises(MediaTooLargeError, match="320x176"):
         open_media(impaired_clip, limits=Limits(max_pixels=1000))
     with pytest.raises(MediaTooLargeError, match="limit is 10"):

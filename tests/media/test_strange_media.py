@@ -49,10 +49,10 @@ def test_files_that_end_early_are_a_finding(tmp_path: Path, suffix: str) -> None
     if suffix == "mp4":
         with av.open(str(path)) as made, av.open(str(tmp_path / "front.mp4"), "w",
             options={"movflags": "faststart"}) as out:  # fmt: skip
-            twins = {s.index: out.add_stream_from_template(s) for s in made.streams}
+            copies = {s.index: out.add_stream_from_template(s) for s in made.streams}
             for packet in made.demux():
                 if packet.dts is not None:
-                    packet.stream = twins[packet.stream.index]
+                    packet.stream = copies[packet.stream.index]
                     out.mux(packet)
         data = (tmp_path / "front.mp4").read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -125,7 +125,7 @@ def test_frames_out_of_order_come_in_order(tmp_path: Path, suffix: str) -> None:
 
 def test_every_video_track_is_analyzed(tmp_path: Path) -> None:
     path = tmp_path / "clip.mkv"
-    write(path, black_s=(1.0, 2.0), second_picture=True)
+    write(path, black_s=(1.0, 2.0), second_video=True)
     report = analyze(path, detectors=["black_frames"])
     assert [f.track for f in report.findings] == [0, 1]
     assert [t.get("frames") for t in report.tracks] == [75, 75, None]
@@ -197,8 +197,8 @@ def test_an_internal_error_does_not_end_the_batch(
     command = ["analyze", str(bad), str(good), "--detectors", "freeze", "--json", str(out)]
     assert main(command) == 70
     assert sorted(p.name for p in out.iterdir()) == ["good.mp4.json", "index.html"]
-    said = capsys.readouterr().err
-    assert "error[internal_error]: bad.mp4" in said
+    stderr = capsys.readouterr().err
+    assert "error[internal_error]: bad.mp4" in stderr
     (diagnosis,) = tmp_path.glob("defectscope-diagnosis-*.txt")
     assert "a fault of ours" in diagnosis.read_text()
 

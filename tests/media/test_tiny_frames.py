@@ -1,4 +1,4 @@
-"""Frames too small for anything to be seen in: every detector of pictures measures them all."""
+"""Frames too small for anything to be seen in: every detector of frames measures them all."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def events() -> Events:
 def write_stream(
     path: Path, seconds: float, black: tuple[float, float] | None = None, seed: int = 5
 ) -> bytes:
-    """Writes moving pictures and speech as a transport stream, black in between."""
+    """Writes moving video and speech as a transport stream, black in between."""
     # Filmed by a tripod on a quiet day: nothing in it that any detector would mention.
     scene = Scene(seed, WIDTH, HEIGHT, Look(pan_px_per_s=(24.0, 0.0), object_px_per_s=30.0))
     sound = music_like(seed, seconds, SAMPLE_RATE_HZ)
@@ -63,7 +63,7 @@ def write_stream(
     runs = runs_of(sound, SAMPLE_RATE_HZ // RATE)
     with Writer(path, video=video, audio=audio, container_format="mpegts") as writer:
         for number in range(round(seconds * RATE)):
-            codes = scene.picture(number / RATE, noise_key=number)
+            codes = scene.frame(number / RATE, noise_key=number)
             if black is not None and black[0] <= number / RATE < black[1]:
                 codes = [np.full_like(codes[0], 16), *(np.full_like(c, 128) for c in codes[1:])]
             writer.write_frame(frame_of(codes, number))

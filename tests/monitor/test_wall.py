@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from defectscope.errors import InvalidParameterError
-from defectscope.media.pictures import encode_jpeg
+from defectscope.media.stills import encode_jpeg
 from defectscope.monitor.board import Board
 from defectscope.monitor.config import read_config
 from defectscope.monitor.store import Store
@@ -51,8 +51,8 @@ def board() -> Board:
 
     import numpy as np
 
-    picture = np.full((90, 160, 3), (40, 120, 200), np.uint8)
-    text = base64.b64encode(encode_jpeg(picture)).decode()
+    frame = np.full((90, 160, 3), (40, 120, 200), np.uint8)
+    text = base64.b64encode(encode_jpeg(frame)).decode()
     made.states(0, [state("news", thumbnail=text), state("film")], {"cpu_s": 1.5, "rss_bytes": 1e6})
     return made
 

@@ -28,13 +28,13 @@ NEUTRAL = {
 
 
 def detectors() -> dict[str, Detector]:
-    """Gives the detectors whose decisions the player has."""
+    """Returns the detectors whose decisions the player has."""
     names = ["black_frames", "freeze", "stutter", "compression_blockiness", "color_error"]
     return {each.name: each for each in load_all(names)}
 
 
 def columns_of(player: Path) -> dict[str, list[str]]:
-    """Gives the columns of each detector in the order in which the player holds them."""
+    """Returns the columns of each detector in the order in which the player holds them."""
     sources = (player / "rust").glob("*.rs")
     found: dict[str, list[str]] = {}
     for source in sources:
@@ -46,7 +46,7 @@ def columns_of(player: Path) -> dict[str, list[str]]:
 
 
 def without_rest(measured: Measurements) -> Measurements:
-    """Gives measurements in which what the player does not measure is as if nothing were there."""
+    """Returns measurements in which what the player does not measure is as if nothing were there."""
     name = TABLES.get(measured.detector, "frames")
     table = measured.tables[name]
     columns = dict(table.columns)
@@ -81,7 +81,7 @@ def line_of(measured: Measurements, stream: StreamInfo, columns: list[str]) -> s
 
 
 def decided(player: Path, lines: list[str], engine: str) -> list[list[dict[str, Any]]]:
-    """Gives what WebAssembly or JavaScript decides on each line."""
+    """Returns what WebAssembly or JavaScript decides on each line."""
     ran = subprocess.run(
         ["node", "test/decide.mjs", engine],
         cwd=player,

@@ -98,7 +98,7 @@ class Site:
         self.other_origin = self.origin.replace("127.0.0.1", "localhost")
 
     def find(self, path: str) -> Path | None:
-        """Gives the file of a path, where one of the folders has it."""
+        """Returns the file of a path, where one of the folders has it."""
         for prefix, folder in self.folders.items():
             if path.startswith(prefix):
                 file = folder / path.removeprefix(prefix)

@@ -69,5 +69,5 @@ def test_they_decide_alike(
 
 
 def _endless(stream: StreamInfo) -> StreamInfo:
-    """Gives a stream whose end nobody knows, as in a player."""
+    """Returns a stream whose end nobody knows, as in a player."""
     return replace(stream, video_duration_s=None)

@@ -66,7 +66,7 @@ def test_each_fault_is_found_as_it_plays(name: str, browser: Any, site: pages.Si
     assert abs(finding["start_s"] - truth.start_s) <= grid_s + 1e-6
     assert abs(finding["end_s"] - truth.end_s) <= grid_s + 1e-6
     opened = next(each for each in result["log"] if each["state"] == "open")
-    # A stretch of levels is told by its undoing: motion may look like its onset.
+    # An interval of levels is told by its undoing: motion may look like its onset.
     since_s = truth.end_s if truth.kind == "illegal_range" else truth.start_s
     late_s = opened["reported_at_s"] - since_s
     assert late_s <= MIN_DURATION_S[truth.detector] + SLACK_S, late_s

@@ -125,7 +125,7 @@ def solid(first: int, last: int, codes: Sequence[float]) -> Callable[[Master], N
 
 
 def planes_of(frame: Frame) -> list[NDArray[np.float32]]:
-    return [np.array(p.picture, np.float32) for p in frame.planes]
+    return [np.array(p.pixels, np.float32) for p in frame.planes]
 
 
 def changed(by: Callable[[list[NDArray[np.float32]]], None]) -> Callable[[Master], None]:
@@ -141,12 +141,12 @@ def changed(by: Callable[[list[NDArray[np.float32]]], None]) -> Callable[[Master
 
 
 def one_bar(planes: list[NDArray[np.float32]]) -> None:
-    """A bar above the picture and none below."""
+    """A bar above the frame and none below."""
     planes[0][:24], planes[1][:12], planes[2][:12] = 16.0, 128.0, 128.0
 
 
 def too_bright(planes: list[NDArray[np.float32]]) -> None:
-    """A twentieth of the picture over code 246."""
+    """A twentieth of the frame over code 246."""
     planes[0][: HEIGHT_PX // 20 + 4] = 252.0
 
 
@@ -181,7 +181,7 @@ def short_sound(master: Master) -> None:
 
 
 def damaged(path: Path) -> None:
-    """Bytes in the middle of the picture's data overwritten, as a bad disk leaves them."""
+    """Bytes in the middle of the frame's data overwritten, as a bad disk leaves them."""
     raw = bytearray(path.read_bytes())
     begin = raw.index(b"mdat") + 4
     rng = np.random.default_rng(5)

@@ -26,7 +26,7 @@ CASES = [
 MEASURED = {"audio_artifacts", "av_sync"}
 
 
-def judged(media: Path, profile: str, *, networks: bool) -> Report:
+def decided(media: Path, profile: str, *, networks: bool) -> Report:
     """Runs the detectors that the profile's rules name, and so nothing needlessly."""
     wanted = {rule.detector for rule in load_profile(profile).rules if rule.detector}
     chosen = sorted(wanted if networks else wanted - MEASURED)
@@ -40,7 +40,7 @@ def test_masters(profile: str, name: str, tmp_path: Path) -> None:
     if name != "conforming":
         faults[name].make(master)
     networks = profile == "netflix-branded" or name == "distortion"
-    report = judged(master.write(tmp_path / "master.mov"), profile, networks=networks)
+    report = decided(master.write(tmp_path / "master.mov"), profile, networks=networks)
     failed = {rule["id"]: rule for rule in report.rules if rule["verdict"] == "fail"}
     if name == "conforming":
         unjudged = {r["id"] for r in report.rules if r["verdict"] == "not_judged"}

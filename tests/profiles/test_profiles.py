@@ -138,7 +138,7 @@ def test_a_rule_may_ask_for_evidence() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["not_judged", "inconclusive"])
-def test_what_was_not_judged_never_passes(verdict: str) -> None:
+def test_what_was_not_analyzed_never_passes(verdict: str) -> None:
     assert result(BLACK, report_of(verdict=verdict))["verdict"] == "not_judged"
     other = replace(report_of(), verdicts={})
     assert "did not run" in result(BLACK, other)["reason"]

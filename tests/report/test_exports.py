@@ -102,7 +102,7 @@ def test_a_drop_frame_list_is_read_at_its_rate(tmp_path: Path) -> None:
     assert "FCM: DROP FRAME" in (tmp_path / "a.edl").read_text()
 
 
-def test_markers_need_a_picture() -> None:
+def test_markers_need_a_frame() -> None:
     report = full_report()
     asset = {name: value for name, value in report.asset.items() if name != "video"}
     with pytest.raises(InvalidParameterError, match="picture"):

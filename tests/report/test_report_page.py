@@ -37,7 +37,7 @@ class Opened:
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    def hear(self, message: str) -> None:
+    def note(self, message: str) -> None:
         # These tests read canvases back; the page itself never does.
         if "getImageData" not in message:
             self.complaints.append(message)
@@ -80,7 +80,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Open]:
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         it = Opened(page)
         page.on("request", lambda r: it.requests.append(r.url))
-        page.on("console", lambda m: it.hear(f"{m.type}: {m.text}"))
+        page.on("console", lambda m: it.note(f"{m.type}: {m.text}"))
         page.on("pageerror", lambda e: it.complaints.append(str(e)))
         page.goto(file.as_uri())
         page.wait_for_selector("html[data-ready]")
@@ -96,7 +96,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Open]:
         assert it.complaints == []
 
 
-def test_it_shows_asset_lanes_and_findings(open_page: Open) -> None:
+def test_it_shows_asset_rows_and_findings(open_page: Open) -> None:
     it = open_page(full_report())
     page = it.page
     assert page.title() == "trailer_1080p.mov – defectscope"
@@ -190,8 +190,8 @@ def test_the_timeline_zooms_pans_and_picks(open_page: Open) -> None:
     assert it.view() == (0.0, 60.0)
     box = page.locator("#canvas").bounding_box()
     labels = page.locator("#labels .name").all_inner_texts()
-    lane = next(k for k, text in enumerate(labels) if text.startswith("av sync"))
-    x, y = box["x"] + box["width"] * 24 / 60, box["y"] + 26 + 34 * (lane + 0.5)
+    line = next(k for k, text in enumerate(labels) if text.startswith("av sync"))
+    x, y = box["x"] + box["width"] * 24 / 60, box["y"] + 26 + 34 * (line + 0.5)
     page.mouse.move(x, y)
     assert "av sync" in page.inner_text("#tip")
     page.mouse.click(x, y)
@@ -218,7 +218,7 @@ def test_evidence_is_drawn_and_named_with_units(open_page: Open) -> None:
     text = page.inner_text("#detail")
     assert "probability map" in text
     assert re.search(r"corrupted area\s+0\.113", text)
-    painted = """() => { const c = document.querySelector('.picture canvas');
+    painted = """() => { const c = document.querySelector('.frame canvas');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
       let n = 0; for (let k = 3; k < d.length; k += 4) if (d[k] > 60) n++;
       return n / (d.length / 4); }"""

@@ -79,7 +79,7 @@ def test_the_sample_has_the_defects_that_it_says(sample):
     ]
 
 
-def test_an_object_is_judged_as_the_upload_is(sample, bucket):
+def test_an_object_is_analyzed_as_the_upload_is(sample, bucket):
     bucket.put_object(Bucket="films", Key="dir/clip.avi", Body=sample)
     report = run(AnalysisRequest(uri="s3://films/dir/clip.avi"))
     assert comparable(report) == comparable(run(AnalysisRequest(media=sample)))

@@ -207,7 +207,7 @@ def test_metrics_go_to_the_log_by_default(monkeypatch, capsys):
     assert all(line.startswith('{"_aws"') for line in lines)
 
 
-def test_a_worker_judges_as_many_assets_at_once_as_it_may(monkeypatch):
+def test_a_worker_decides_as_many_assets_at_once_as_it_may(monkeypatch):
     monkeypatch.setenv("DEFECTSCOPE_STREAMS_PER_WORKER", "2")
     monkeypatch.setenv("DEFECTSCOPE_METRICS", "off")
     running, peak, lock = 0, 0, threading.Lock()

@@ -1,4 +1,4 @@
-"""The material behind other tests: seeded, natural in its statistics, and what twins promise."""
+"""The material behind other tests: seeded, natural in its statistics, and what hard negatives promise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from defectscope.simulate.synthetic.soundscape import music_like, room_tone, run
 
 
 def luma(frame):
-    return frame.planes[0].picture.astype(np.float64)
+    return frame.planes[0].pixels.astype(np.float64)
 
 
 def test_footage_repeats_with_its_seed_and_differs_without():
@@ -35,12 +35,12 @@ def test_footage_moves_and_cuts():
     assert max(steps) > 1.5 * np.median(steps)
 
 
-def test_pictures_are_legal_and_have_their_contrast():
+def test_frames_are_legal_and_have_their_contrast():
     frame = next(iter(Footage(seed=3, look=Look(mean_code=100, contrast_code=30))))
     assert luma(frame).min() >= 16
     assert luma(frame).max() <= 235
     assert 20 < luma(frame).std() < 40
-    assert frame.planes[1].picture.std() > 5
+    assert frame.planes[1].pixels.std() > 5
 
 
 def test_texture_falls_as_one_over_frequency():
@@ -54,9 +54,9 @@ def test_texture_falls_as_one_over_frequency():
 
 def test_a_scene_is_a_function_of_time():
     scene = Scene(5, 64, 48)
-    first = scene.picture(0.7)
-    scene.picture(3.0)
-    for a, b in zip(first, scene.picture(0.7), strict=True):
+    first = scene.frame(0.7)
+    scene.frame(3.0)
+    for a, b in zip(first, scene.frame(0.7), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -110,8 +110,8 @@ def test_letters_have_their_size_and_stay_inside():
 
 
 @pytest.mark.parametrize("each", HARD_NEGATIVES, ids=lambda t: t.name)
-def test_twins_repeat_with_their_seed(each):
-    if each.picture is not None:
+def test_hard_negatives_repeat_with_their_seed(each):
+    if each.frame is not None:
         clip = [frame for frame, _ in zip(each.frames(3), range(12), strict=False)]
         for a, b in zip(clip, each.frames(3), strict=False):
             np.testing.assert_array_equal(luma(a), luma(b))

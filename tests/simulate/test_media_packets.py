@@ -52,7 +52,7 @@ def test_rewriting_keeps_every_packet(suffix, clip, tmp_path):
         np.testing.assert_allclose(steps, np.diff(sorted(p.time_s for p in before)), atol=0.0021)
 
 
-def test_matroska_with_pictures_out_of_order_is_copied_whole(tmp_path):
+def test_matroska_with_frames_out_of_order_is_copied_whole(tmp_path):
     source, target = tmp_path / "source.mkv", tmp_path / "copy.mp4"
     frames = Footage(seed=4, width=96, height=64, frames=30)
     encoding = VideoEncoding(96, 64, Fraction(25), gop_frames=15, b_frames=3)
@@ -104,7 +104,7 @@ def test_units_of_hevc_have_their_kinds(tmp_path):
     codec, packets = elementary_stream(path)
     assert codec == "hevc"
     kinds = {unit.kind for unit in split_nals(packets[0].data, "hevc")}
-    assert {32, 33, 34} <= kinds  # video, sequence and picture parameter sets
+    assert {32, 33, 34} <= kinds  # video, sequence and frame parameter sets
     assert any(unit.is_random_access for unit in split_nals(packets[0].data, "hevc"))
 
 
@@ -158,4 +158,4 @@ def test_a_round_trip_keeps_number_order_and_times(codec):
     out = [done for frame in frames for done in trip.push(frame)] + trip.flush()
     assert [f.pts for f in out] == [f.pts for f in frames]
     for a, b in zip(frames, out, strict=True):
-        assert np.abs(a.planes[0].picture.astype(int) - b.planes[0].picture).mean() < 4
+        assert np.abs(a.planes[0].pixels.astype(int) - b.planes[0].pixels).mean() < 4

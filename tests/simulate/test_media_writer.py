@@ -1,4 +1,4 @@
-"""What is written is what is read: time stamps, pictures, sound, GOPs, copies."""
+"""What is written is what is read: time stamps, frames, sound, GOPs, copies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def frames_of(path):
     with open_media(path) as reader:
         video = reader.info.video
         return [
-            (frame.pts * video.time_base, np.array(frame.planes[0].picture), frame.key)
+            (frame.pts * video.time_base, np.array(frame.planes[0].pixels), frame.key)
             for frame in reader.read(audio=False)
             if isinstance(frame, Frame)
         ]
@@ -50,13 +50,13 @@ def footage(count=30, **changes):
         (".mkv", "ffv1", {"crf": None}),
     ],
 )
-def test_pictures_and_times_survive(suffix, codec, more, tmp_path):
+def test_frames_and_times_survive(suffix, codec, more, tmp_path):
     path = tmp_path / f"clip{suffix}"
     write_clip(path, frames=footage(), video=VideoEncoding(W, H, RATE, codec=codec, **more))
     read = frames_of(path)
     assert [float(t) for t, _, _ in read] == pytest.approx([k / 25 for k in range(30)], abs=1e-3)
     for (_, luma, _), frame in zip(read, footage(), strict=True):
-        wanted = frame.planes[0].picture.astype(float)
+        wanted = frame.planes[0].pixels.astype(float)
         error = np.abs(luma - wanted).mean()
         assert error == 0 if codec == "ffv1" else error < 4
 
@@ -67,7 +67,7 @@ def test_ten_bits_survive(tmp_path):
     encoding = VideoEncoding(W, H, RATE, codec="ffv1", crf=None, pixel_format="yuv420p10le")
     write_clip(path, frames=deep, video=encoding)
     for (_, luma, _), frame in zip(frames_of(path), deep, strict=True):
-        np.testing.assert_array_equal(luma, frame.planes[0].picture)
+        np.testing.assert_array_equal(luma, frame.planes[0].pixels)
 
 
 def test_variable_rates_keep_every_time_stamp(tmp_path):
@@ -82,7 +82,7 @@ def test_variable_rates_keep_every_time_stamp(tmp_path):
     assert [t for t, _, _ in frames_of(path)] == [Fraction(at, 1000) for at in stamps]
 
 
-def test_groups_of_pictures_are_as_long_as_asked(tmp_path):
+def test_groups_of_frames_are_as_long_as_asked(tmp_path):
     path = tmp_path / "gop.mp4"
     cuts = footage(48, cuts_s=(0.52, 1.1))
     write_clip(path, frames=cuts, video=VideoEncoding(W, H, RATE, gop_frames=12, b_frames=2))
@@ -192,7 +192,7 @@ def test_impossible_encodings_are_refused(name, video, audio, tmp_path):
         Writer(tmp_path / name, video=video, audio=audio)
 
 
-def test_pictures_that_do_not_fit_are_refused(tmp_path):
+def test_frames_that_do_not_fit_are_refused(tmp_path):
     with (
         pytest.raises(InvalidParameterError, match="a plane of 96x64"),
         Writer(tmp_path / "clip.mp4", video=VideoEncoding(128, 64, RATE)) as writer,

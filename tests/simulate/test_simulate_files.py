@@ -41,7 +41,7 @@ def clip(tmp_path_factory):
 def read(path):
     with open_media(path) as reader:
         found = list(reader.read())
-    frames = [np.array(i.planes[0].picture) for i in found if isinstance(i, Frame)]
+    frames = [np.array(i.planes[0].pixels) for i in found if isinstance(i, Frame)]
     sound = np.concatenate([i.data for i in found if isinstance(i, Samples)])
     return frames, sound
 
@@ -50,7 +50,7 @@ def data_of(path, medium):
     return [p.data for p in read_packets(path) if p.medium == medium]
 
 
-def test_a_defect_of_pictures_leaves_the_sound_untouched(clip, tmp_path):
+def test_a_defect_of_frames_leaves_the_sound_untouched(clip, tmp_path):
     target = tmp_path / "black.mkv"
     [entry] = simulate_file("black_frames", clip, target, seed=1, start_s=1.0, duration_s=0.8,
                             severity=5)  # fmt: skip
@@ -61,7 +61,7 @@ def test_a_defect_of_pictures_leaves_the_sound_untouched(clip, tmp_path):
     assert dark == list(range(25, 45))
 
 
-def test_a_defect_of_sound_leaves_the_pictures_untouched(clip, tmp_path):
+def test_a_defect_of_sound_leaves_the_frames_untouched(clip, tmp_path):
     target = tmp_path / "dropout.mkv"
     [entry] = simulate_file(
         "audio_dropout", clip, target, start_s=1.0, duration_s=0.5,

@@ -42,7 +42,7 @@ def items(path):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
-def test_lost_pictures_are_missing(suffix, clip, tmp_path):
+def test_lost_frames_are_missing(suffix, clip, tmp_path):
     target = tmp_path / f"lost{suffix}"
     [entry] = damage(clip, target, kind="lost_video", share=1.0)
     assert sum(p.medium == "video" for p in read_packets(target)) == 90
@@ -53,7 +53,7 @@ def test_lost_pictures_are_missing(suffix, clip, tmp_path):
     assert entry.end_s == pytest.approx(2.0, abs=0.002)
 
 
-def test_damaged_pictures_make_the_decoder_complain(clip, tmp_path):
+def test_damaged_frames_make_the_decoder_complain(clip, tmp_path):
     target = tmp_path / "noise.mp4"
     [entry] = damage(clip, target, kind="damaged_video", share=1.0, every_bytes=40)
     events = [i for i in items(target) if isinstance(i, DecodeEvent) and i.media == "video"]

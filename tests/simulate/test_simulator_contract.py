@@ -54,7 +54,7 @@ def sound():
 
 
 def luma(frame):
-    return frame.planes[0].picture
+    return frame.planes[0].pixels
 
 
 @pytest.mark.parametrize("name", list(ALL))
@@ -143,7 +143,7 @@ def test_the_severity_ladder_is_straight_between_its_steps():
 
 
 @pytest.mark.parametrize("name", VIDEO)
-def test_pictures_change_inside_the_span_only(name, frames, stream):
+def test_frames_change_inside_the_span_only(name, frames, stream):
     out, truth = impair_frames(ALL[name], frames, stream, span=SPAN, seed=3, severity=4)
     assert truth
     for entry in truth:
@@ -157,8 +157,7 @@ def test_pictures_change_inside_the_span_only(name, frames, stream):
         index
         for index, (a, b) in enumerate(zip(frames, out, strict=False))
         if any(
-            not np.array_equal(p.picture, q.picture)
-            for p, q in zip(a.planes, b.planes, strict=True)
+            not np.array_equal(p.pixels, q.pixels) for p, q in zip(a.planes, b.planes, strict=True)
         )
     ]
     assert changed
@@ -167,23 +166,23 @@ def test_pictures_change_inside_the_span_only(name, frames, stream):
         assert len(out) == len(frames)
         assert max(changed) < 25
     for frame in out:
-        assert [p.picture.shape for p in frame.planes] == [(96, 160), (48, 80), (48, 80)]
+        assert [p.pixels.shape for p in frame.planes] == [(96, 160), (48, 80), (48, 80)]
         assert frame.planes[0].data.dtype == np.uint8
     assert [f.pts for f in out] == list(range(len(out)))
 
 
 @pytest.mark.parametrize("name", VIDEO)
-def test_pictures_repeat_with_the_seed(name, frames, stream):
+def test_frames_repeat_with_the_seed(name, frames, stream):
     first, truth = impair_frames(ALL[name], frames, stream, span=SPAN, seed=4)
     again, truth_again = impair_frames(ALL[name], frames, stream, span=SPAN, seed=4)
     assert truth == truth_again
     for a, b in zip(first, again, strict=True):
         for p, q in zip(a.planes, b.planes, strict=True):
-            np.testing.assert_array_equal(p.picture, q.picture)
+            np.testing.assert_array_equal(p.pixels, q.pixels)
 
 
 @pytest.mark.parametrize("name", VIDEO)
-def test_ten_bit_pictures_are_impaired_in_ten_bits(name):
+def test_ten_bit_frames_are_impaired_in_ten_bits(name):
     # Large enough, and with enough of a sky, for steps in gradients to show.
     look = Look(sky=0.6)
     deep = list(Footage(seed=6, width=384, height=216, frames=16, bit_depth=10, look=look))

@@ -36,9 +36,9 @@ def test_ideal_pair_leaves_the_target() -> None:
 def test_pair_reaches_the_target_where_the_cap_allows(target_db: float) -> None:
     frequencies = np.geomspace(1_000, 5_000, 40)
     taps = crosstalk_filters("two_narrow", RATE, target_db, 30.0)
-    heard = ears("two_narrow", taps, frequencies)
+    at_ears = ears("two_narrow", taps, frequencies)
     shadow = np.abs(crosstalk_at(10.0, 1.015).response(frequencies))
-    left = 20 * np.log10(np.abs(heard[:, 1, 0] / heard[:, 0, 0]) / shadow)
+    left = 20 * np.log10(np.abs(at_ears[:, 1, 0] / at_ears[:, 0, 0]) / shadow)
     assert np.mean(left) == pytest.approx(-target_db, abs=0.3)
 
 
@@ -55,15 +55,15 @@ def test_cap_costs_cancellation_not_tone() -> None:
     natural = ear_paths(load_device("two_narrow"), frequencies)
     for cap_db in (4.0, 30.0):
         taps = crosstalk_filters("two_narrow", RATE, 15.0, cap_db, level_db=-6.0)
-        heard = ears("two_narrow", taps, frequencies)
-        tone = np.linalg.norm(heard, axis=(1, 2)) / np.linalg.norm(natural, axis=(1, 2))
+        at_ears = ears("two_narrow", taps, frequencies)
+        tone = np.linalg.norm(at_ears, axis=(1, 2)) / np.linalg.norm(natural, axis=(1, 2))
         assert np.abs(20 * np.log10(tone) + 6).max() < 0.6
 
 
 def test_target_may_be_a_curve() -> None:
     taps = crosstalk_filters("two_narrow", RATE, [(500, 0.0), (1_000, 15.0), (4_000, 15.0)], 30.0)
-    heard = ears("two_narrow", taps, np.array([400.0, 2_500.0]))
-    left = 20 * np.log10(np.abs(heard[:, 1, 0] / heard[:, 0, 0]))
+    at_ears = ears("two_narrow", taps, np.array([400.0, 2_500.0]))
+    left = 20 * np.log10(np.abs(at_ears[:, 1, 0] / at_ears[:, 0, 0]))
     assert left[0] > -4
     assert left[1] < -14
 
@@ -83,8 +83,8 @@ def test_no_target_leaves_the_pair_alone() -> None:
 def test_virtual_pair_sounds_as_wide_as_its_angle() -> None:
     frequencies = np.geomspace(1_000, 5_000, 40)
     taps = crosstalk_filters("two_narrow", RATE, cap_db=30.0, virtual_deg=30.0)
-    heard = ears("two_narrow", taps, frequencies)
-    ratio = heard[:, 1, 0] / heard[:, 0, 0]
+    at_ears = ears("two_narrow", taps, frequencies)
+    ratio = at_ears[:, 1, 0] / at_ears[:, 0, 0]
     assert np.abs(ratio - crosstalk_at(30.0).response(frequencies)).max() < 0.05
 
 

@@ -79,8 +79,8 @@ def test_cancellation_on_kemar(kemar: Head, target_db: float, least_db: float) -
         band = np.linspace(centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6), 24)
         paths = kemar.ear_paths(device, band)
         clock = np.outer(np.arange(taps.shape[-1]), band) / 48_000
-        heard = paths @ np.moveaxis(taps @ np.exp(-2j * np.pi * clock), -1, 0)
-        power = [np.mean(np.abs(x) ** 2, axis=0) for x in (paths, heard)]
+        at_ears = paths @ np.moveaxis(taps @ np.exp(-2j * np.pi * clock), -1, 0)
+        power = [np.mean(np.abs(x) ** 2, axis=0) for x in (paths, at_ears)]
         natural, rendered = (10 * np.log10(p[0, 0] / p[1, 0]) for p in power)
         gains.append(rendered - natural)
     assert np.mean(gains) >= least_db

@@ -76,12 +76,12 @@ def test_sides_and_centre_of_a_beam_arrive_together() -> None:
     response = chain.taps @ np.exp(-2j * np.pi * clock)
     arrival = []
     for column in (0, 1):
-        heard = np.zeros(len(frequencies), complex)
+        at_ears = np.zeros(len(frequencies), complex)
         for driver, weight in zip(device.drivers, response[:, column], strict=True):
             distance = azimuth_and_distance(driver, device.listener)[1]
             late = distance / SPEED_OF_SOUND_M_S
-            heard += weight / distance * np.exp(-2j * np.pi * frequencies * late)
-        slope = np.polyfit(frequencies, np.unwrap(np.angle(heard)), 1)[0]
+            at_ears += weight / distance * np.exp(-2j * np.pi * frequencies * late)
+        slope = np.polyfit(frequencies, np.unwrap(np.angle(at_ears)), 1)[0]
         arrival.append(-slope / (2 * np.pi))
     assert abs(arrival[0] - arrival[1]) < 0.2e-3
 

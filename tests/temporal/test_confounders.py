@@ -1,4 +1,4 @@
-"""Passages that have another cause are told apart by what lies beside them."""
+"""Intervals that have another cause are told apart by what lies beside them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from defectscope.temporal.run_lengths import RunRule
 RULE = RunRule(1.0, 1.0, 0.2, 0.3)
 
 
-def test_an_excused_passage_stays_below_what_counts_and_others_are_left_alone() -> None:
+def test_an_excused_interval_stays_below_what_counts_and_others_are_left_alone() -> None:
     measure = np.zeros(60)
     measure[10:25], measure[35:50] = 3.0, 2.0
     out = suppress_confounded(measure, RULE, lambda rows: rows[0] < 30)

@@ -46,7 +46,7 @@ def test_only_what_is_asked_for_is_measured():
 
 
 @pytest.mark.parametrize("depth", [8, 10])
-def test_pictures_are_as_far_apart_as_their_tones_allow(depth):
+def test_frames_are_as_far_apart_as_their_tones_allow(depth):
     measured = Differences(replace(VIDEO, bit_depth=depth), "apart")
     tones = np.zeros((3, 256), np.uint32)
     # Half of the samples 40 codes over the others: two of them are 20 apart on average.

@@ -73,9 +73,9 @@ class Toy:
     def score(self, model: torch.nn.Module, cache: Any, split: Split) -> dict[str, float]:
         facts = cache.facts(split)
         pairs = np.stack([cache.array(split, i, "pair") for i in range(len(facts))])
-        said = model.eval()(torch.from_numpy(pairs))[:, 0] > 0
+        predicted = model.eval()(torch.from_numpy(pairs))[:, 0] > 0
         truth = torch.tensor([f["label"] for f in facts]) > 0
-        return {"objective": float((said == truth).float().mean())}
+        return {"objective": float((predicted == truth).float().mean())}
 
     def release(self, model: torch.nn.Module, cache: Any) -> Release:
         accuracy = self.score(model, cache, "test")["objective"]

@@ -16,9 +16,9 @@ from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.writer import write_clip
 from defectscope.training.av_sync.batches import (
+    FRAMES,
     OFFSETS,
-    PICTURES,
-    SAMPLES_PER_PICTURE,
+    SAMPLES_PER_FRAME,
     Example,
     batch,
 )
@@ -28,7 +28,7 @@ from defectscope.training.cache import Cache
 from defectscope.training.contract import Item, PreparationJob, Recording, recipe
 
 
-def test_frames_of_sound_lie_under_their_pictures() -> None:
+def test_frames_of_sound_lie_under_their_frames() -> None:
     sound = np.zeros(RATE_HZ, np.float32)
     sound[40 * 160 + 80] = 1.0
     mel = log_mel(sound)
@@ -63,34 +63,34 @@ def network() -> SyncNet:
 def test_vectors_have_length_one_and_a_place_of_their_own_for_nothing(network: SyncNet) -> None:
     rng = np.random.default_rng(1)
     crops = rng.integers(0, 256, (30, 48, 64)).astype(np.uint8)
-    mel = log_mel(rng.standard_normal(30 * SAMPLES_PER_PICTURE).astype(np.float32))
-    seen, heard = network.embed_picture(crops), network.embed_sound(mel)
-    assert seen.shape == heard.shape == (26, EMBEDDING)
+    mel = log_mel(rng.standard_normal(30 * SAMPLES_PER_FRAME).astype(np.float32))
+    seen, sound_embeddings = network.embed_mouth(crops), network.embed_sound(mel)
+    assert seen.shape == sound_embeddings.shape == (26, EMBEDDING)
     np.testing.assert_allclose(np.linalg.norm(seen, axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(heard, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(sound_embeddings, axis=1), 1, atol=1e-5)
     assert not seen[:, -1].any()
-    assert not heard[:, -2].any()
-    assert network.embed_picture(crops[:4]).shape == (0, EMBEDDING)
+    assert not sound_embeddings[:, -2].any()
+    assert network.embed_mouth(crops[:4]).shape == (0, EMBEDDING)
     assert network.embed_sound(mel[:19]).shape == (0, EMBEDDING)
 
 
 def test_light_and_loudness_fall_out(network: SyncNet) -> None:
     rng = np.random.default_rng(2)
     crops = rng.integers(60, 160, (20, 48, 64)).astype(np.uint8)
-    brighter = network.embed_picture(crops + np.uint8(40))
-    np.testing.assert_allclose(network.embed_picture(crops), brighter, atol=1e-3)
-    mel = log_mel(0.1 * rng.standard_normal(20 * SAMPLES_PER_PICTURE).astype(np.float32))
+    brighter = network.embed_mouth(crops + np.uint8(40))
+    np.testing.assert_allclose(network.embed_mouth(crops), brighter, atol=1e-3)
+    mel = log_mel(0.1 * rng.standard_normal(20 * SAMPLES_PER_FRAME).astype(np.float32))
     np.testing.assert_allclose(network.embed_sound(mel), network.embed_sound(mel + 3), atol=1e-3)
 
 
 def clicking(late: int) -> Example:
-    """Pictures that flash at row 60 and a click under them, `late` pictures late."""
+    """Frames that flash at row 60 and a click under them, `late` frames late."""
     crops = np.zeros((120, 48, 64), np.uint8)
     crops[60] = 255
-    sound = np.zeros(170 * SAMPLES_PER_PICTURE, np.int16)
-    # The track begins at picture 30 of the programme.
-    first = (30 + 60 + late) * SAMPLES_PER_PICTURE
-    sound[first : first + SAMPLES_PER_PICTURE] = 20_000
+    sound = np.zeros(170 * SAMPLES_PER_FRAME, np.int16)
+    # The track begins at frame 30 of the programme.
+    first = (30 + 60 + late) * SAMPLES_PER_FRAME
+    sound[first : first + SAMPLES_PER_FRAME] = 20_000
     return Example(crops, sound, 30, late)
 
 
@@ -103,7 +103,7 @@ def test_windows_are_in_step_whatever_is_known_to_be_late(late: int) -> None:
         flashes = np.flatnonzero(window.crops.mean(axis=(1, 2)) > 100)
         if not len(flashes):
             continue
-        level = np.abs(window.sound).reshape(-1, SAMPLES_PER_PICTURE).mean(axis=1)
+        level = np.abs(window.sound).reshape(-1, SAMPLES_PER_FRAME).mean(axis=1)
         click = float((level * np.arange(len(level))).sum() / level.sum())
         assert click - OFFSETS == pytest.approx(float(flashes.mean()), abs=0.8)
         found += 1
@@ -125,7 +125,7 @@ def vectors(seed: int) -> torch.Tensor:
 
 def test_the_loss_rewards_being_in_step() -> None:
     sound = vectors(1)
-    there = torch.ones(3, PICTURES + 2 * OFFSETS, dtype=torch.bool)
+    there = torch.ones(3, FRAMES + 2 * OFFSETS, dtype=torch.bool)
     near, figures = contrast(sound[:, OFFSETS : OFFSETS + WINDOWS], sound, there)
     away, others = contrast(sound[:, OFFSETS + 5 : OFFSETS + 5 + WINDOWS], sound, there)
     assert float(near) < 0.5 * float(away)
@@ -137,7 +137,7 @@ def test_curves_peak_where_the_sound_is() -> None:
     class Level(SyncNet):
         """Knows the level of light and of sound, and nothing else."""
 
-        def embed_picture(self, crops: np.ndarray) -> np.ndarray:
+        def embed_mouth(self, crops: np.ndarray) -> np.ndarray:
             level = crops.mean(axis=(1, 2))[2:-2, None]
             return (level - level.mean()) / (level.std() + 1)
 
@@ -148,7 +148,7 @@ def test_curves_peak_where_the_sound_is() -> None:
     example = clicking(0)
     assert int(np.nanargmax(curve(Level(), example, 30, 60))) == OFFSETS
     shifted = Example(example.crops, example.sound, 30 - 4, 0)
-    # The same sound under pictures that come four earlier: it is late by four.
+    # The same sound under frames that come four earlier: it is late by four.
     assert int(np.nanargmax(curve(Level(), shifted, 30, 60))) == OFFSETS + 4
     assert score_examples(Level(), [example])["windows"] == 3
 
@@ -179,7 +179,7 @@ def cache(speech: list[Recording], tmp_path_factory: pytest.TempPathFactory) -> 
     def clip(voice: str) -> PreparationJob:
         crops = np.zeros((80, 48, 64), np.uint8)
         facts = {"kind": "clip", "voice": voice, "first": 0}
-        arrays = {"crops": crops, "sound": np.zeros(80 * SAMPLES_PER_PICTURE, np.int16)}
+        arrays = {"crops": crops, "sound": np.zeros(80 * SAMPLES_PER_FRAME, np.int16)}
         return PreparationJob(voice, lambda: iter([Item(voice, "train", arrays, facts)]))
 
     assert out.fill([*jobs, clip("berta"), clip("carla")], max_bytes=10**9)
@@ -212,7 +212,7 @@ def test_a_step_lowers_the_loss_of_its_own_batch(cache: Cache) -> None:
     torch.manual_seed(2)
     model = plan.build().train()
     drawn = plan.batch(cache, np.random.default_rng(3), 2)
-    assert drawn["crops"].shape == (2, PICTURES, 48, 64)
+    assert drawn["crops"].shape == (2, FRAMES, 48, 64)
     assert drawn["known"].tolist() == [False, True]
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
     losses: list[float] = []
@@ -238,10 +238,10 @@ def test_without_speech_there_is_nothing_to_simulate() -> None:
         AvSync().jobs([], 1)
 
 
-def test_disturbing_keeps_the_pictures_in_range() -> None:
+def test_disturbing_keeps_the_frames_in_range() -> None:
     rng = np.random.default_rng(5)
     drawn = batch([clicking(0).window(rng) for _ in range(3)], rng)
-    assert drawn["mel"].shape == (3, 4 * (PICTURES + 2 * OFFSETS), MELS)
+    assert drawn["mel"].shape == (3, 4 * (FRAMES + 2 * OFFSETS), MELS)
     assert torch.isfinite(drawn["crops"]).all()
     assert torch.isfinite(drawn["mel"]).all()
 

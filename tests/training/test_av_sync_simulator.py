@@ -13,7 +13,7 @@ OPENING, WIDTH, TEETH, TONGUE, PRESS, POUT = range(len(GESTURES))
 PLAIN = Manner(effort=1.0, lead_s=0.0, variation=0.0)
 
 
-def said(*names: str, each_s: float = 0.15) -> list[Phone]:
+def spoken(*names: str, each_s: float = 0.15) -> list[Phone]:
     return [Phone(n, i * each_s, (i + 1) * each_s) for i, n in enumerate(names)]
 
 
@@ -23,20 +23,20 @@ def middle(phones: list[Phone], index: int, manner: Manner = PLAIN) -> np.ndarra
 
 
 def test_open_vowels_open_and_labials_close() -> None:
-    phones = said("pau", "aa", "m", "aa", "pau")
+    phones = spoken("pau", "aa", "m", "aa", "pau")
     assert middle(phones, 1)[OPENING] > 0.6
     assert middle(phones, 2)[OPENING] < 0.15
     assert middle(phones, 2)[PRESS] > 0.4
 
 
 def test_rounding_begins_before_the_vowel_that_wants_it() -> None:
-    rounded = middle(said("pau", "s", "uw", "pau"), 1)[WIDTH]
-    spread = middle(said("pau", "s", "iy", "pau"), 1)[WIDTH]
+    rounded = middle(spoken("pau", "s", "uw", "pau"), 1)[WIDTH]
+    spread = middle(spoken("pau", "s", "iy", "pau"), 1)[WIDTH]
     assert rounded < spread - 0.1
 
 
 def test_lips_lead_by_what_the_manner_says() -> None:
-    phones = said("pau", "aa", "pau")
+    phones = spoken("pau", "aa", "pau")
     times = np.arange(0, 0.45, 0.005)
     rng = np.random.default_rng(1)
     still = motion(phones, times, PLAIN, rng)[:, OPENING]
@@ -70,7 +70,7 @@ def test_an_open_mouth_shows_its_dark_inside() -> None:
     assert abs(float(crops[1, :6].mean() - crops[0, :6].mean())) < 4
 
 
-def test_a_closed_mouth_is_the_still_picture() -> None:
+def test_a_closed_mouth_is_the_still_frame() -> None:
     still, skin = drawn_still(np.random.default_rng(4))
     inside = Inside(20, 200, 90, 0.1, 0.4, 0.8, 0.2, 0.3, 0.0)
     flat = np.zeros(1)
@@ -96,7 +96,7 @@ def utterance() -> Utterance:
 
 
 def test_a_take_is_in_step_with_its_sound(utterance: Utterance) -> None:
-    # The lips lead the sound by a little, differently from speaker to speaker, never by a picture.
+    # The lips lead the sound by a little, differently from speaker to speaker, never by a frame.
     offsets: list[int] = []
     for seed in range(6):
         made = take([utterance], 100, np.random.default_rng(seed))

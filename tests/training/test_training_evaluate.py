@@ -11,8 +11,8 @@ from defectscope.training.evaluate import Tally, count, read_truths, tables
 def test_matching_is_one_to_one() -> None:
     tally = Tally()
     expected = [Interval(0, 10), Interval(20, 30)]
-    said = [Interval(0, 9), Interval(1, 10), Interval(28, 60), Interval(90, 91)]
-    count(tally, expected, said)
+    predicted = [Interval(0, 9), Interval(1, 10), Interval(28, 60), Interval(90, 91)]
+    count(tally, expected, predicted)
     assert (tally.events, tally.findings, tally.found, tally.touched, tally.false) == (
         2,
         4,

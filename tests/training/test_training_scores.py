@@ -25,8 +25,8 @@ def test_auc_against_counting_pairs() -> None:
 
 def test_balanced_accuracy_ignores_class_sizes() -> None:
     truth = np.array([0] * 90 + [1] * 10)
-    said = np.zeros(100, int)
-    assert balanced_accuracy(confusion(truth, said, 3)) == pytest.approx(0.5)
+    predicted = np.zeros(100, int)
+    assert balanced_accuracy(confusion(truth, predicted, 3)) == pytest.approx(0.5)
 
 
 def test_intervals_against_published_values() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 _FORM = re.compile(r"([^;]{1,64});(\d{2}):([0-5]\d):([0-5]\d)\.(\d{3});(\d{7});(\d+(?:\.\d+)?)")
 # White around a code, in modules. Source: ISO/IEC 18004, 4 modules.
 _QUIET_MODULES = 4
-# More codes than a picture can need: four of the film and those of a test page beside it.
+# More codes than a frame can need: four of the film and those of a test page beside it.
 _MAX_CODES = 8
 
 
@@ -67,7 +67,7 @@ def parse(text: str) -> FrameMark | None:
 
 
 def read_marks(luma: NDArray[np.uint8]) -> list[FrameMark]:
-    """Returns the marks in a picture: several while one frame fades into the next.
+    """Returns the marks in a frame: several while one frame fades into the next.
 
     Args:
         luma: (height, width) 8-bit samples.

@@ -53,7 +53,7 @@ class MezzanineSpec:
             raise InvalidParameterError("the name of the title has 1 to 64 characters and no `;`")
         if self.width < 320 or self.height < 180 or self.width % 2 or self.height % 2:
             raise InvalidParameterError(
-                f"the picture is at least 320x180 and even, not {self.width}x{self.height}"
+                f"the frame is at least 320x180 and even, not {self.width}x{self.height}"
             )
         if not 1 <= self.rate <= 120:
             raise InvalidParameterError(f"the rate is 1 to 120 frames a second, not {self.rate}")
@@ -102,7 +102,7 @@ def marked_frames(spec: MezzanineSpec) -> Iterator[Frame]:
 
 
 def _stamped(frame: Frame, modules: NDArray[np.uint8], number: int) -> tuple[Plane, ...]:
-    planes = [plane.picture.copy() for plane in frame.planes]
+    planes = [plane.pixels.copy() for plane in frame.planes]
     height, width = planes[0].shape
     module_px = max(_MIN_MODULE_PX, min(int(height * 0.6), width // 2 - 16) // len(modules))
     code = np.kron(modules, np.ones((module_px, module_px), np.uint8))

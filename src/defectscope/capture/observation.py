@@ -50,7 +50,7 @@ class Observation:
         doubled: Frames that stood for twice their duration or longer.
         late: Frames that came later than due, by milliseconds.
         start_s: When the first frame was seen, seconds of the capture.
-        av_offset_ms: Sound against picture, positive when the sound is late; None without sound.
+        av_offset_ms: Sound against frame, positive when the sound is late; None without sound.
         resolution_ms: How exact times can be: the interval of the capture.
     """
 
@@ -108,7 +108,7 @@ def observe(
     """
     with open_media(media, limits=limits or Limits()) as reader:
         if reader.info.video is None:
-            raise NoMarksError(f"{reader.info.uri}: no picture")
+            raise NoMarksError(f"{reader.info.uri}: no video")
         seen, times_s = _read(reader, progress)
         marked = [(t, mark) for t, mark in zip(times_s, seen, strict=True) if mark is not None]
         if not marked:
@@ -148,7 +148,7 @@ def _read(
     times_s: list[float] = []
     content = ""
     for frame in main_frames(reader):
-        luma = (frame.planes[0].picture >> (frame.bit_depth - 8)).astype(np.uint8)
+        luma = (frame.planes[0].pixels >> (frame.bit_depth - 8)).astype(np.uint8)
         marks = [m for m in read_marks(luma) if not content or m.content == content]
         newest = max(marks, key=lambda mark: mark.frame, default=None)
         content = content or ("" if newest is None else newest.content)
@@ -191,18 +191,18 @@ def _doubled(
     return tuple(sorted(m.frame for m, length_s in stood.items() if length_s >= longest_s))
 
 
-def _av_offset_ms(reader: Reader, picture_delay_s: float, end_s: float) -> float | None:
-    """Returns the median over one-second windows of how late the sound is against the picture."""
+def _av_offset_ms(reader: Reader, video_delay_s: float, end_s: float) -> float | None:
+    """Returns the median over one-second windows of how late the sound is against the frame."""
     if reader.info.audio is None:
         return None
-    heard = mono_sound(reader, RATE_HZ)
-    reference = reference_sound(max(end_s - picture_delay_s, _SOUND_WINDOW_S) + 2.0)
+    recorded = mono_sound(reader, RATE_HZ)
+    reference = reference_sound(max(end_s - video_delay_s, _SOUND_WINDOW_S) + 2.0)
     size = 1 << int(len(reference) + RATE_HZ - 1).bit_length()
     spectrum = np.fft.rfft(reference, size)
     delays_s: list[float] = []
     step = round(_SOUND_WINDOW_S * RATE_HZ)
-    for start in range(0, len(heard) - step + 1, step):
-        window = heard[start : start + step]
+    for start in range(0, len(recorded) - step + 1, step):
+        window = recorded[start : start + step]
         correlation = np.fft.irfft(spectrum * np.conj(np.fft.rfft(window, size)), size)
         correlation = correlation[: len(reference) - step + 1]
         peak = int(correlation.argmax())
@@ -211,4 +211,4 @@ def _av_offset_ms(reader: Reader, picture_delay_s: float, end_s: float) -> float
             delays_s.append((start - peak) / RATE_HZ)
     if not delays_s:
         return None
-    return 1000.0 * (float(np.median(delays_s)) - picture_delay_s)
+    return 1000.0 * (float(np.median(delays_s)) - video_delay_s)

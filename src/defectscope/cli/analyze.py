@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluates all media; gives the gravest exit status."""
+    """Evaluates all media; returns the gravest exit status."""
     from defectscope.cli import batch, outputs
     from defectscope.desk.inputs import expand
 

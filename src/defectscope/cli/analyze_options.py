@@ -84,7 +84,7 @@ def add_options_to(commands: Any) -> argparse.ArgumentParser:
         "--program",
         type=int,
         metavar="N",
-        help="programme of a transport stream; default: the first with a picture",
+        help="programme of a transport stream; default: the first with a frame",
     )
     add(
         "--workers",
@@ -141,7 +141,7 @@ def analysis_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:
-    """Gives `detector.parameter=value` settings as parameters by detector.
+    """Returns `detector.parameter=value` settings as parameters by detector.
 
     Raises:
         InvalidParameterError: A setting is not of that form.

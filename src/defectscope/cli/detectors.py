@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def described(params: type[Any]) -> dict[str, str]:
-    """Gives each parameter's meaning from the `Attributes` of its dataclass' docstring."""
+    """Returns each parameter's meaning from the `Attributes` of its dataclass' docstring."""
     text = inspect.getdoc(params) or ""
     section = text.partition("Attributes:\n")[2]
     meanings: dict[str, str] = {}

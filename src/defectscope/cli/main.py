@@ -43,7 +43,7 @@ examples:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Gives the parser of the whole command line."""
+    """Returns the parser of the whole command line."""
     from defectscope.cli import (
         analyze,
         compare,

@@ -58,7 +58,7 @@ def _line(made: Simulator[Any]) -> str:
 
 
 def explain(made: Simulator[Any]) -> str:
-    """Gives the help text of one defect: what it is, and its parameters with unit and range."""
+    """Returns the help text of one defect: what it is, and its parameters with unit and range."""
     from defectscope.simulate.describe import parameters_of
 
     lines = [
@@ -159,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def settings(pairs: Sequence[str]) -> Mapping[str, str]:
-    """Gives `name=value` texts as a mapping.
+    """Returns `name=value` texts as a mapping.
 
     Raises:
         InvalidParameterError: One of them is not of that form.

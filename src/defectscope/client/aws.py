@@ -81,7 +81,7 @@ class AwsTransport(Transport):
         self._lock = threading.Lock()
 
     def invoke(self, call: Invocation, *, timeout_s: float) -> Reply:
-        """Gives a real-time endpoint's answer."""
+        """Returns a real-time endpoint's answer."""
         request = _without_none(
             EndpointName=call.endpoint_name,
             Body=call.body,
@@ -146,7 +146,7 @@ class AwsTransport(Transport):
         _translated(call)
 
     def get(self, uri: str, *, timeout_s: float) -> bytes | None:
-        """Gives an object's bytes, None when there is no such object."""
+        """Returns an object's bytes, None when there is no such object."""
         bucket, key = _place(uri)
 
         def call() -> bytes | None:
@@ -161,7 +161,7 @@ class AwsTransport(Transport):
         return _translated(call)
 
     def list(self, prefix: str, *, timeout_s: float) -> Iterator[tuple[str, int]]:
-        """Gives the address and the size in bytes of every object under an s3:// prefix."""
+        """Returns the address and the size in bytes of every object under an s3:// prefix."""
         bucket, key = _place(prefix)
         token: str | None = None
         while True:
@@ -181,7 +181,7 @@ class AwsTransport(Transport):
     def sagemaker(
         self, operation: str, request: Mapping[str, Any], *, timeout_s: float
     ) -> dict[str, Any]:
-        """Gives the answer of a SageMaker control-plane call, named as in boto3."""
+        """Returns the answer of a SageMaker control-plane call, named as in boto3."""
         return _translated(
             lambda: getattr(self._client("sagemaker", timeout_s), operation)(**request)
         )

@@ -54,7 +54,7 @@ class Caller:
         request_id_of: Callable[[T], str | None] | None = None,
         repeatable: bool = True,
     ) -> T:
-        """Gives what `attempt` gives, called with the seconds it may take, in the end.
+        """Returns what `attempt` gives, called with the seconds it may take, in the end.
 
         Raises:
             DefectscopeError: The last attempt's error, or a passed deadline.

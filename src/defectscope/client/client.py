@@ -26,7 +26,7 @@ from defectscope.findings import Report
 
 
 class Client:
-    """Judges media with a deployed endpoint.
+    """Evaluates media with a deployed endpoint.
 
     One client serves many threads. It holds connections: close it, or use it in a `with` block.
 
@@ -39,7 +39,7 @@ class Client:
         staging_uri: s3:// prefix for media too large for a body.
         timeout_s: Longest wait for one attempt; see `ClientSettings`.
         max_body_bytes: Bodies above this go through S3; see `ClientSettings`.
-        segment_s: Length of the stretches that long media is cut into; see `ClientSettings`.
+        segment_s: Length of the intervals that long media is cut into; see `ClientSettings`.
         concurrency: Calls in flight at once.
         retry: How often and how soon to repeat throttled and failed calls.
         retry_budget: How many repetitions all calls together may spend.
@@ -105,7 +105,7 @@ class Client:
 
     @classmethod
     def for_endpoint(cls, endpoint_name: str, **options: Any) -> Self:
-        """Gives a client with the limits and the kind that the endpoint was deployed with.
+        """Returns a client with the limits and the kind that the endpoint was deployed with.
 
         Describing it and reading its tags takes sagemaker:DescribeEndpoint and sagemaker:ListTags.
         Options are those of the constructor; what is given there wins.
@@ -147,11 +147,11 @@ class Client:
         content_type: str | None = None,
         timeout_s: float | None = None,
     ) -> Report:
-        """Gives the report on one medium.
+        """Returns the report on one medium.
 
         Small media travels in the call; larger media is put under `staging_uri` and removed again.
         Media at an address goes to the asynchronous endpoint in one piece if there is one, else
-        to the real-time endpoint in stretches that the endpoint itself merges.
+        to the real-time endpoint in intervals that the endpoint itself merges.
 
         Args:
             media: A path, bytes, an s3:// (or, where the endpoint allows it, https://) address or
@@ -160,15 +160,15 @@ class Client:
             captions_uri: s3:// address of side-car captions.
             parameters: Detector parameters by detector.
             audio_layout: Channels that are heard together, `5.1=1-6,stereo=7,8`; None guesses.
-            program: Programme of a transport stream; None takes the first with a picture.
-            start_s: Judge from here, in seconds from the first frame.
-            end_s: Judge up to here.
-            segment_s: Overrides the client's stretch length; 0 for one call.
+            program: Programme of a transport stream; None takes the first with video.
+            start_s: Analyze from here, in seconds from the first frame.
+            end_s: Analyze up to here.
+            segment_s: Overrides the client's interval length; 0 for one call.
             content_type: Overrides what suffix or first bytes say.
             timeout_s: Deadline for everything together; None waits as long as it takes.
 
         Raises:
-            MediaError: The media cannot be judged; the class says why.
+            MediaError: The media cannot be analyzed; the class says why.
             UsageError: The request makes no sense.
             EndpointError: The call failed; the class says how, `request_id` which call it was.
         """
@@ -191,7 +191,7 @@ class Client:
         on_progress: Callable[[int], None] | None = None,
         **options: Any,
     ) -> Iterator[Outcome]:
-        """Gives an outcome for each medium, a bad one never ending the run.
+        """Returns an outcome for each medium, a bad one never ending the run.
 
         Media is drawn from the iterable only as calls become free, so it may be endless.
 
@@ -223,7 +223,7 @@ class Client:
         inference_id: str | None = None,
         timeout_s: float | None = None,
     ) -> AsyncJob:
-        """Starts an asynchronous judgement and comes back at once.
+        """Starts an asynchronous analysis and comes back at once.
 
         Keep `job.id`; `Client.job` finds the job again after a restart. Media that had to be
         uploaded stays under `staging_uri`, where a lifecycle rule should expire it.
@@ -277,13 +277,13 @@ class Client:
         return TransformJob(self._wire, request["TransformJobName"], sleep=self._sleep)
 
     def job(self, id: str) -> Job:
-        """Gives the job with an id from earlier, also after a restart, or raises UsageError."""
+        """Returns the job with an id from earlier, also after a restart, or raises UsageError."""
         return job_from_id(self._wire, id, sleep=self._sleep)
 
     def merge(
         self, parts: Sequence[Mapping[str, Any]], *, timeout_s: float | None = None
     ) -> Report:
-        """Gives the report on a film from its segments' reports, which carry measurements.
+        """Returns the report on a film from its segments' reports, which carry measurements.
 
         Args:
             parts: Segments' reports as dictionaries, in order.

@@ -61,7 +61,7 @@ class FakeTransport(Transport):
         self._lock = threading.Lock()
 
     def invoke(self, call: Invocation, *, timeout_s: float) -> Reply:
-        """Gives the script's next answer."""
+        """Returns the script's next answer."""
         request = {"CustomAttributes": call.custom_attributes}
         made = FakeCall("invoke", call.endpoint_name, call.body, call.content_type, request)
         answer, number = self._next(made)
@@ -99,13 +99,13 @@ class FakeTransport(Transport):
             self.objects[uri] = data
 
     def get(self, uri: str, *, timeout_s: float) -> bytes | None:
-        """Gives a stored object."""
+        """Returns a stored object."""
         with self._lock:
             self.calls.append(FakeCall("get", uri))
             return self.objects.get(uri)
 
     def list(self, prefix: str, *, timeout_s: float) -> Iterator[tuple[str, int]]:
-        """Gives the stored objects under a prefix, by name."""
+        """Returns the stored objects under a prefix, by name."""
         with self._lock:
             self.calls.append(FakeCall("list", prefix))
             found = sorted((k, len(v)) for k, v in self.objects.items() if k.startswith(prefix))
@@ -120,7 +120,7 @@ class FakeTransport(Transport):
     def sagemaker(
         self, operation: str, request: Mapping[str, Any], *, timeout_s: float
     ) -> dict[str, Any]:
-        """Gives what the function passed as `sagemaker` answers, or an empty answer."""
+        """Returns what the function passed as `sagemaker` answers, or an empty answer."""
         with self._lock:
             self.calls.append(FakeCall(operation, "sagemaker", request=dict(request)))
         return {} if self._sagemaker is None else self._sagemaker(operation, request)

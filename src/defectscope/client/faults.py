@@ -66,7 +66,7 @@ _WRAPPED = re.compile(r"""with message ['"](\{.*\})['"]""", re.S)
 
 
 def _by_code() -> dict[str, type[DefectscopeError]]:
-    """Gives the classes that an endpoint's own error codes stand for."""
+    """Returns the classes that an endpoint's own error codes stand for."""
     found: dict[str, type[DefectscopeError]] = {}
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, (MediaError, UsageError)):
@@ -80,7 +80,7 @@ _CALLERS_FAULTS = _by_code()
 def service_error(
     code: str, message: str, *, status: int | None, request_id: str | None
 ) -> DefectscopeError:
-    """Gives the error for a refusal by AWS itself (not by the container)."""
+    """Returns the error for a refusal by AWS itself (not by the container)."""
     text = f"{message} [{code}]" if code else message
     lowered = message.lower()
     if code in _DENIED:
@@ -101,7 +101,7 @@ def service_error(
 def container_error(
     status: int | None, original_message: str, *, request_id: str | None
 ) -> DefectscopeError:
-    """Gives the error for what the container answered.
+    """Returns the error for what the container answered.
 
     A fault that the caller can mend (bad media, an unknown detector) comes as the class that the
     same fault has in-process, with the `ModelError` as its cause; everything else is a
@@ -134,7 +134,7 @@ def container_error(
 
 
 def record_error(body: dict[str, Any], *, request_id: str | None = None) -> DefectscopeError:
-    """Gives the error that a line `{"error": {...}}` of a JSON-lines answer stands for."""
+    """Returns the error that a line `{"error": {...}}` of a JSON-lines answer stands for."""
     return container_error(None, json.dumps(body), request_id=request_id)
 
 

@@ -1,4 +1,4 @@
-"""Long media through a real-time endpoint: stretch by stretch, merged by the endpoint itself."""
+"""Long media through a real-time endpoint: interval by interval, merged by the endpoint itself."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def analyze(
     max_body_bytes: int,
     deadline: Deadline,
 ) -> Report:
-    """Gives the report on media of unknown length at an address.
+    """Returns the report on media of unknown length at an address.
 
-    The first stretch's report tells how long the media is; the others then run side by side.
+    The first interval's report tells how long the media is; the others then run side by side.
     """
     first = call(
         encode(record(uri, options, start_s=0.0, end_s=segment_s, measurements=True)), deadline
@@ -34,13 +34,13 @@ def analyze(
     duration_s = float(first.asset.get("duration_s") or 0.0)
     rest = spans(duration_s, segment_s)[1:]
 
-    def judge(index: int) -> Report:
+    def analyze_item(index: int) -> Report:
         span = rest[index]
         request = record(uri, options, start_s=span.start_s, end_s=span.end_s, measurements=True)
         return call(encode(request), deadline)
 
     parts = [first.to_dict()]
-    for outcome in pool.outcomes(judge, range(len(rest)), concurrency=concurrency):
+    for outcome in pool.outcomes(analyze_item, range(len(rest)), concurrency=concurrency):
         if outcome.error is not None:
             raise outcome.error
         assert outcome.report is not None
@@ -51,7 +51,7 @@ def analyze(
 def merge(
     parts: Sequence[Mapping[str, Any]], call: Call, max_body_bytes: int, deadline: Deadline
 ) -> Report:
-    """Gives one report from the segments' reports, in as few calls as fit the body limit.
+    """Returns one report from the segments' reports, in as few calls as fit the body limit.
 
     Raises:
         EndpointError: The segments carry no measurements.

@@ -62,7 +62,7 @@ class Outcome:
     Attributes:
         index: Place of the item in what was passed, from 0.
         item: The item itself, or its record's `id` or address in a transform job.
-        report: The judgement.
+        report: The analysis.
         error: Why there is none.
     """
 
@@ -154,7 +154,7 @@ class AsyncJob:
 
         Raises:
             EndpointTimeoutError: There is none after `timeout_s` seconds.
-            MediaError: The media cannot be judged.
+            MediaError: The media cannot be analyzed.
             JobError: The invocation failed otherwise.
         """
         self.wait(timeout_s=timeout_s)
@@ -202,7 +202,7 @@ class TransformJob:
         return f"transform:{self.name}"
 
     def describe(self) -> dict[str, Any]:
-        """Gives what SageMaker says about the job."""
+        """Returns what SageMaker says about the job."""
         return self._wire.sagemaker("describe_transform_job", {"TransformJobName": self.name})
 
     def poll(self) -> JobStatus:
@@ -240,7 +240,7 @@ class TransformJob:
 
 
 def outcome_of(index: int, line: bytes) -> Outcome:
-    """Gives the outcome that one line of a JSON-lines answer holds."""
+    """Returns the outcome that one line of a JSON-lines answer holds."""
     try:
         data = json.loads(line)
     except ValueError:
@@ -258,7 +258,7 @@ def outcome_of(index: int, line: bytes) -> Outcome:
 
 
 def job_from_id(wire: Wire, id: str, *, sleep: Callable[[float], None] = time.sleep) -> Job:
-    """Gives the job with an id made earlier, in this process or another.
+    """Returns the job with an id made earlier, in this process or another.
 
     Raises:
         UsageError: It is no such id.

@@ -64,7 +64,7 @@ class Source:
     size_bytes: int | None = None
 
     def read(self) -> bytes:
-        """Gives all bytes of media that is not at an address."""
+        """Returns all bytes of media that is not at an address."""
         if self.data is not None:
             return self.data
         if self.path is not None:
@@ -75,7 +75,7 @@ class Source:
 
 
 def source(media: Media, *, content_type: str | None = None) -> Source:
-    """Gives media in a form that can be sent.
+    """Returns media in a form that can be sent.
 
     Args:
         media: A path, the bytes, an s3:// or https:// address, or a file object opened for bytes.

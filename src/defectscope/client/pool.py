@@ -15,21 +15,21 @@ T = TypeVar("T")
 
 
 def outcomes(
-    judge: Callable[[T], Report],
+    analyze_item: Callable[[T], Report],
     items: Iterable[T],
     *,
     concurrency: int,
     ordered: bool = True,
     on_progress: Callable[[int], None] | None = None,
 ) -> Iterator[Outcome]:
-    """Gives an outcome per item; what is not waited for any more is not started.
+    """Returns an outcome per item; what is not waited for any more is not started.
 
     At most twice `concurrency` items are drawn ahead of what was given out.
     """
 
     def work(index: int, item: T) -> Outcome:
         try:
-            return Outcome(index, item, report=judge(item))
+            return Outcome(index, item, report=analyze_item(item))
         except DefectscopeError as error:
             return Outcome(index, item, error=error)
 

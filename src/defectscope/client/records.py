@@ -39,7 +39,7 @@ def record(
     measurements: bool = False,
     id: str | None = None,
 ) -> dict[str, Any]:
-    """Gives one request record, its absent fields left out; `uri` is None beside a body."""
+    """Returns one request record, its absent fields left out; `uri` is None beside a body."""
     fields: dict[str, Any] = {
         "uri": uri,
         "start_s": start_s,
@@ -56,12 +56,12 @@ def record(
 
 
 def encode(body: Any, *, ascii_only: bool = False) -> bytes:
-    """Gives compact JSON, in UTF-8."""
+    """Returns compact JSON, in UTF-8."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=ascii_only).encode()
 
 
 def read_report(body: bytes, *, request_id: str | None = None) -> Report:
-    """Gives the report in an answer.
+    """Returns the report in an answer.
 
     Raises:
         EndpointError: The answer is none, so something else than defectscope answered.
@@ -76,20 +76,20 @@ def read_report(body: bytes, *, request_id: str | None = None) -> Report:
 
 
 def named(report: Report, label: str) -> Report:
-    """Gives the report with its asset named, for media that the endpoint saw only as bytes."""
+    """Returns the report with its asset named, for media that the endpoint saw only as bytes."""
     return replace(report, asset={**report.asset, "uri": label})
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of programme that one request judges, [start_s, end_s); end_s None is the end."""
+    """An interval of programme that one request analyzes, [start_s, end_s); end_s None is the end."""
 
     start_s: float
     end_s: float | None
 
 
 def spans(duration_s: float, segment_s: float) -> list[Span]:
-    """Gives equal stretches of at most `segment_s` seconds that cover the whole programme.
+    """Returns equal intervals of at most `segment_s` seconds that cover the whole programme.
 
     The last one is open, so that a duration which the container states too short loses nothing.
     """
@@ -104,7 +104,7 @@ def spans(duration_s: float, segment_s: float) -> list[Span]:
 
 
 def merge_bodies(parts: Sequence[Mapping[str, Any]], limit_bytes: int) -> list[bytes]:
-    """Gives the merge requests for a film's segments, each within the body limit.
+    """Returns the merge requests for a film's segments, each within the body limit.
 
     Detectors decide independently, so when everything together is too large, groups of detectors
     go in requests of their own; a single detector too large comes as a request over the limit.
@@ -127,7 +127,7 @@ def merge_bodies(parts: Sequence[Mapping[str, Any]], limit_bytes: int) -> list[b
 
 
 def slim(part: Mapping[str, Any], only: Iterable[str] | None = None) -> dict[str, Any]:
-    """Gives a segment's report without what merging computes anew, for some detectors or all."""
+    """Returns a segment's report without what merging computes anew, for some detectors or all."""
     wanted = None if only is None else frozenset(only)
 
     def chosen(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def slim(part: Mapping[str, Any], only: Iterable[str] | None = None) -> dict[str
 
 
 def united(reports: Sequence[Report]) -> Report:
-    """Gives the reports of disjoint groups of detectors on one asset as a single report."""
+    """Returns the reports of disjoint groups of detectors on one asset as a single report."""
     head = reports[0]
     if len(reports) == 1:
         return head

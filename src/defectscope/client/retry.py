@@ -34,7 +34,7 @@ class RetryPolicy:
             raise ValueError("attempts must be at least 1, waits not negative")
 
     def wait_s(self, repetition: int, rng: random.Random) -> float:
-        """Gives the wait in seconds before a repetition, the first being 0."""
+        """Returns the wait in seconds before a repetition, the first being 0."""
         return rng.uniform(0.0, min(self.cap_s, self.base_s * 2.0**repetition))
 
 
@@ -66,7 +66,7 @@ class RetryBudget:
             return True
 
     def succeeded(self) -> None:
-        """Gives back a part of a token."""
+        """Returns back a part of a token."""
         with self._lock:
             self._tokens = min(self.capacity, self._tokens + self.refund)
 
@@ -82,11 +82,11 @@ class Deadline:
     def after(
         cls, timeout_s: float | None, clock: Callable[[], float] = time.monotonic
     ) -> Deadline:
-        """Gives the moment `timeout_s` seconds from now."""
+        """Returns the moment `timeout_s` seconds from now."""
         return cls(None if timeout_s is None else clock() + timeout_s, clock)
 
     def left_s(self, ceiling_s: float) -> float:
-        """Gives the seconds that a step may take, at most `ceiling_s`.
+        """Returns the seconds that a step may take, at most `ceiling_s`.
 
         Raises:
             EndpointTimeoutError: The deadline has passed.

@@ -56,7 +56,7 @@ class Routes:
     def in_body(
         self, item: Source, options: Options, span: Span | None, deadline: Deadline
     ) -> Report:
-        """Gives the report on media that travels in the call, its options beside it.
+        """Returns the report on media that travels in the call, its options beside it.
 
         Raises:
             UsageError: The options are longer than SageMaker's custom attributes may be.
@@ -85,7 +85,7 @@ class Routes:
         segment_s: float | None,
         deadline: Deadline,
     ) -> Report:
-        """Gives the report on media at an address, in one call or stretch by stretch."""
+        """Returns the report on media at an address, in one call or interval by interval."""
         length_s = self._settings.segment_s if segment_s is None else segment_s
         if span is not None:
             fields = record(uri, options, start_s=span.start_s, end_s=span.end_s)

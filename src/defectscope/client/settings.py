@@ -28,8 +28,8 @@ class ClientSettings:
             Source: botocore's service model of InvokeEndpoint (6 MiB).
         upload_timeout_s: Longest wait for one attempt at an upload.
         staging_uri: s3:// prefix for what is too large for a body; None for no such place.
-        segment_s: Media at an address is judged in stretches of this many seconds of programme
-            when the endpoint is a real-time one; 0 judges it in one call.
+        segment_s: Media at an address is analyzed in intervals of this many seconds of programme
+            when the endpoint is a real-time one; 0 analyzes it in one call.
         concurrency: Calls in flight at once, within one film or over many.
     """
 
@@ -52,7 +52,7 @@ class ClientSettings:
 
 
 def settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> ClientSettings:
-    """Gives the settings in force.
+    """Returns the settings in force.
 
     Reads DEFECTSCOPE_TIMEOUT_S, DEFECTSCOPE_MAX_BODY_BYTES and DEFECTSCOPE_STAGING_URI for what
     was not given (or given as None).
@@ -76,7 +76,7 @@ def settings(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) 
 
 
 def deployed_with(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Gives the settings that an endpoint's tags tell.
+    """Returns the settings that an endpoint's tags tell.
 
     Args:
         tags: The endpoint's tags; others are left alone.

@@ -27,7 +27,7 @@ def transform_request(
     kms_key_id: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Gives the CreateTransformJob request.
+    """Returns the CreateTransformJob request.
 
     Each record is a call of its own (SplitType Line, SingleRecord): records fail alone, and a
     film never shares its time limit with another.

@@ -96,7 +96,7 @@ class Transport(Protocol):
     """
 
     def invoke(self, call: Invocation, *, timeout_s: float) -> Reply:
-        """Gives a real-time endpoint's answer."""
+        """Returns a real-time endpoint's answer."""
         ...
 
     def invoke_async(self, call: QueuedInvocation, *, timeout_s: float) -> Ticket:
@@ -108,11 +108,11 @@ class Transport(Protocol):
         ...
 
     def get(self, uri: str, *, timeout_s: float) -> bytes | None:
-        """Gives an object's bytes, None when there is no such object."""
+        """Returns an object's bytes, None when there is no such object."""
         ...
 
     def list(self, prefix: str, *, timeout_s: float) -> Iterator[tuple[str, int]]:
-        """Gives the address and the size in bytes of every object under an s3:// prefix."""
+        """Returns the address and the size in bytes of every object under an s3:// prefix."""
         ...
 
     def delete(self, uri: str, *, timeout_s: float) -> None:
@@ -122,7 +122,7 @@ class Transport(Protocol):
     def sagemaker(
         self, operation: str, request: Mapping[str, Any], *, timeout_s: float
     ) -> dict[str, Any]:
-        """Gives the answer of a SageMaker control-plane call, named as in boto3."""
+        """Returns the answer of a SageMaker control-plane call, named as in boto3."""
         ...
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class Transport(Protocol):
 
 
 def split_s3(uri: str) -> tuple[str, str]:
-    """Gives the bucket and the key of an s3:// address.
+    """Returns the bucket and the key of an s3:// address.
 
     Raises:
         ValueError: It is not such an address.

@@ -31,7 +31,7 @@ class Wire:
         self._upload_timeout_s = upload_timeout_s
 
     def invoke(self, call: Invocation, *, deadline: Deadline, timeout_s: float) -> Reply:
-        """Gives an endpoint's answer."""
+        """Returns an endpoint's answer."""
         return self._caller.run(
             lambda left_s: self._transport.invoke(call, timeout_s=left_s),
             operation="invoke",
@@ -70,13 +70,13 @@ class Wire:
         self._run(attempt, "put", uri, deadline, self._upload_timeout_s)
 
     def get(self, uri: str, *, deadline: Deadline = _FOREVER) -> bytes | None:
-        """Gives an object's bytes, None when it is not there."""
+        """Returns an object's bytes, None when it is not there."""
         return self._run(
             lambda left_s: self._transport.get(uri, timeout_s=left_s), "get", uri, deadline
         )
 
     def list(self, prefix: str, *, deadline: Deadline = _FOREVER) -> list[tuple[str, int]]:
-        """Gives the objects under a prefix."""
+        """Returns the objects under a prefix."""
 
         def attempt(left_s: float) -> list[tuple[str, int]]:
             found: Iterator[tuple[str, int]] = self._transport.list(prefix, timeout_s=left_s)
@@ -93,7 +93,7 @@ class Wire:
     def sagemaker(
         self, operation: str, request: Mapping[str, Any], *, repeatable: bool = True
     ) -> dict[str, Any]:
-        """Gives the answer of a control-plane call."""
+        """Returns the answer of a control-plane call."""
         return self._caller.run(
             lambda left_s: self._transport.sagemaker(operation, request, timeout_s=left_s),
             operation=operation,

@@ -65,7 +65,7 @@ class CatalogueComparison:
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
 
     def _scores(self) -> dict[str, Any]:
-        """Returns the mean of each measure of picture quality over titles, with its interval."""
+        """Returns the mean of each measure of video quality over titles, with its interval."""
         curves = [c.quality for c in self.comparisons.values() if c.quality is not None]
         made: dict[str, Any] = {}
         if len(curves) > 1:

@@ -80,8 +80,8 @@ def _shown(
         around = (int(rows[k]), int(rows[k + 1]))
         costs = np.stack([fitted.costs(row, first, last) for row in around])
         nearer = np.where(costs[0] <= costs[1], *around)
-        alike = costs.min(axis=0) < ALIEN_COST
-        shown[first - start : last - start] = np.where(alike, nearer, -1)
+        similar = costs.min(axis=0) < ALIEN_COST
+        shown[first - start : last - start] = np.where(similar, nearer, -1)
     return shown
 
 

@@ -80,7 +80,7 @@ def measure_quality(
 
     Args:
         base: The baseline.
-        candidate: The candidate; its picture is scaled to the baseline's.
+        candidate: The candidate; its frame is scaled to the baseline's.
         alignment: Which frames are pairs.
         areas: Active areas of both.
         every: Measures every n-th pair alone.

@@ -1,4 +1,4 @@
-"""Compares a candidate with its baseline: alignment, picture, sound, findings, one verdict."""
+"""Compares a candidate with its baseline: alignment, frame, sound, findings, one verdict."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Comparison:
         candidate: Report of the candidate.
         alignment: Which frames are the same.
         sound: How the sounds lie; None where one of them has none.
-        quality: The picture's measures; None where they were not asked for.
+        quality: The frame's measures; None where they were not asked for.
         findings: What became of each finding.
         facts: Facts of the media that differ: name, baseline's, candidate's.
         verdict: `better`, `worse` or `no difference seen`.
@@ -95,7 +95,7 @@ def compare(
         progress: Called with the name of the step and the programme time reached, in seconds.
 
     Raises:
-        NotComparableError: They are not versions of one title, or one has no picture.
+        NotComparableError: They are not versions of one title, or one has no video.
         MediaError: One of them cannot be read.
     """
     limits = limits or Limits()
@@ -136,7 +136,7 @@ def _signatures(
 ) -> Signatures:
     with open_media(media, limits=limits) as reader:
         if reader.info.video is None:
-            raise NotComparableError(f"the {name} has no picture to align: {reader.info.uri}")
+            raise NotComparableError(f"the {name} has no frame to align: {reader.info.uri}")
         return read_signatures(reader, progress=progress)
 
 
@@ -145,7 +145,7 @@ def _verdict(
 ) -> tuple[PairVerdict, tuple[str, ...]]:
     worse: list[str] = []
     better: list[str] = []
-    for status, said, into in (
+    for status, printed, into in (
         ("new", "new", worse),
         ("worse", "worse", worse),
         ("fixed", "fixed", better),
@@ -153,7 +153,7 @@ def _verdict(
     ):
         count = sum(c.status == status and c.finding.severity != "minor" for c in changes)
         if count:
-            into.append(f"{count} {said} finding{'s' * (count > 1)} of major severity or more")
+            into.append(f"{count} {printed} finding{'s' * (count > 1)} of major severity or more")
     if alignment.dropped or alignment.doubled:
         worse.append(f"{len(alignment.dropped)} frames dropped, {len(alignment.doubled)} doubled")
     held = [edit for edit in alignment.edits if edit.kind == "held"]
@@ -162,7 +162,7 @@ def _verdict(
     offset_ms = None if sound is None else sound.offset_ms
     if offset_ms is not None and not _EARLY_MS <= offset_ms <= _LATE_MS:
         later = "later" if offset_ms > 0 else "earlier"
-        worse.append(f"sound {abs(offset_ms):.0f} ms {later} against the picture")
+        worse.append(f"sound {abs(offset_ms):.0f} ms {later} against the frame")
     if worse:
         return "worse", (*worse, *better)
     return ("better", tuple(better)) if better else ("no difference seen", ())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _FRAMES_PER_QUERY = 12
 _MAX_QUERIES = 6000
 # Two frames are alike when the correlation of their tiles is at least this.
-_ALIKE = 0.9
+_SIMILAR = 0.9
 # Codes: frames with less contrast between their tiles (black, white) are not looked up.
 _MIN_CONTRAST_CODES = 4.0
 # Candidate frames whose correlation is this close to the best one are as good as it.
@@ -75,7 +75,7 @@ def find_anchors(base: NDArray[np.float32], candidate: NDArray[np.float32]) -> A
         best = likeness.argmax(axis=1)
         top = likeness[np.arange(len(block)), best]
         for row, query in enumerate(block):
-            if top[row] < _ALIKE:
+            if top[row] < _SIMILAR:
                 continue
             good = np.flatnonzero(likeness[row] >= top[row] - _AS_GOOD)
             if good[-1] - good[0] <= _MAX_SPREAD_FRAMES:

@@ -1,4 +1,4 @@
-"""Reads the signature of every frame of a version: 384 tile means of its active picture area."""
+"""Reads the signature of every frame of a version: 384 tile means of its active frame area."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class TileGrid:
     """Computes the means of 16 x 24 equal tiles, whatever the size of the frame.
 
     The kernel's own tiles begin at multiples of 16 samples, so that those of two sizes do not show
-    the same part of the picture; in a pan that looks like a shift in time.
+    the same part of the frame; in a pan that looks like a shift in time.
     """
 
     def __init__(self, area: ActiveArea, bit_depth: int) -> None:

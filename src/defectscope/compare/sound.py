@@ -1,4 +1,4 @@
-"""Aligns the sound of two versions against their pictures: offset and drift."""
+"""Aligns the sound of two versions against their frames: offset and drift."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LEAST_DRIFT_SPAN_S = 30.0
 
 @dataclass(frozen=True)
 class SoundAlignment:
-    """Where the candidate's sound lies against the baseline's, pictures being aligned.
+    """Where the candidate's sound lies against the baseline's, frames being aligned.
 
     Attributes:
         offset_ms: Positive when the candidate's sound is later than the baseline's; None where no
@@ -54,12 +54,12 @@ class SoundAlignment:
 
 
 def align_sound(base: Reader, candidate: Reader, alignment: Alignment) -> SoundAlignment | None:
-    """Correlates windows of both sounds at moments that show the same picture.
+    """Correlates windows of both sounds at moments that show the same frame.
 
     Args:
         base: The baseline.
         candidate: The candidate.
-        alignment: How their pictures are aligned.
+        alignment: How their frames are aligned.
 
     Returns:
         None where one of them has no sound.

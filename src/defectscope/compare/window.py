@@ -1,4 +1,4 @@
-"""Finds which part of the baseline's picture the candidate shows: crop, scale and bars.
+"""Finds which part of the baseline's frame the candidate shows: crop, scale and bars.
 
 A crop moves what lies in a tile, and in a pan that looks like a shift in time. So the window is
 found first, over frames of many shots whose motion differs, and the baseline's tiles are resampled

@@ -15,7 +15,7 @@ _LONGEST_TEMP_DIR = 60
 
 
 def connection_to(address: str, timeout_s: float) -> http.client.HTTPConnection:
-    """Gives a connection to `http://host:port` or `unix:/path`; the caller closes it."""
+    """Returns a connection to `http://host:port` or `unix:/path`; the caller closes it."""
     if address.startswith("unix:"):
         return UnixConnection(address.removeprefix("unix:"), timeout_s)
     return http.client.HTTPConnection(address.removeprefix("http://"), timeout=timeout_s)
@@ -41,7 +41,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def free_ports(count: int, *, within: tuple[int, int] | None = None) -> list[int]:
-    """Gives TCP ports on loopback that nobody listens on now.
+    """Returns TCP ports on loopback that nobody listens on now.
 
     Args:
         count: How many.

@@ -42,7 +42,7 @@ class Container:
         host: Interface to listen on.
         port: Port; 0 takes a free one.
         max_body_bytes: Largest request body; above it the answer is 413 `body_too_large`.
-        health_interval_s: How old the last prediction may be before the sample is judged again.
+        health_interval_s: How old the last prediction may be before the sample is analyzed again.
 
     Raises:
         ServingError: The model does not predict.
@@ -85,7 +85,7 @@ class Container:
         predict_sample(self._server.connect(_SAMPLE_TIMEOUT_S))
 
     def answer(self, request: HttpRequest) -> Reply:
-        """Gives the reply to a request.
+        """Returns the reply to a request.
 
         Raises:
             FaultError: There is nothing at that path, or TorchServe went away.

@@ -32,12 +32,12 @@ class FaultError(ServingError):
         self.members = dict(members or {})
 
     def headers(self) -> list[tuple[str, str]]:
-        """Gives the header that names the error to AWS's SDKs."""
+        """Returns the header that names the error to AWS's SDKs."""
         named = [("x-amzn-ErrorType", self.aws_code)] if self.aws_code else []
         return [*named, ("Content-Type", "application/json")]
 
     def body(self) -> bytes:
-        """Gives the JSON body, readable for the JSON and the REST-JSON protocol alike."""
+        """Returns the JSON body, readable for the JSON and the REST-JSON protocol alike."""
         content: dict[str, Any] = {"Message": self.message, "message": self.message, **self.members}
         if self.aws_code:
             content["__type"] = self.aws_code

@@ -43,7 +43,7 @@ def forward(
     body_limit: int | None = None,
     folder: Path | None = None,
 ) -> Reply:
-    """Gives another server's answer to a request, without looking inside.
+    """Returns another server's answer to a request, without looking inside.
 
     Args:
         connection: To the other server; closed when the answer has been sent.

@@ -79,7 +79,7 @@ class ServerConfig:
     environment_overrides: bool = True
 
     def properties(self) -> str:
-        """Gives the text of TorchServe's config.properties.
+        """Returns the text of TorchServe's config.properties.
 
         Raises:
             ServingError: A value holds a line break, which would inject further settings.
@@ -119,7 +119,7 @@ class ServerConfig:
 
 
 def quiet_log_config() -> str:
-    """Gives a log4j2 configuration that keeps warnings and what workers print on stderr.
+    """Returns a log4j2 configuration that keeps warnings and what workers print on stderr.
 
     TorchServe's own configuration wrote 136 MB in 25 s of load.
     """

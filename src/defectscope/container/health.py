@@ -29,7 +29,7 @@ def _sample() -> bytes:
 
 
 def predict_sample(connection: http.client.HTTPConnection) -> None:
-    """Has the built-in sample judged over a connection, which is closed.
+    """Has the built-in sample analyzed over a connection, which is closed.
 
     Raises:
         ServingError: There is no report.
@@ -50,7 +50,7 @@ def predict_sample(connection: http.client.HTTPConnection) -> None:
 
 
 class Health:
-    """Keeps an eye on a model: traffic is evidence, and where there is none the sample is judged.
+    """Keeps an eye on a model: traffic is evidence, and where there is none the sample is analyzed.
 
     Args:
         predict: Makes a prediction; raises ServingError when there is none.
@@ -91,7 +91,7 @@ class Health:
         """Looks after the evidence until told to stop."""
         while not stopped.wait(self._interval_s / 4):
             with self._changed:
-                # A model that is busy gets no sample to judge on top.
+                # A model that is busy gets no sample to analyze on top.
                 fresh = time.monotonic() - self._seen_s < self._interval_s
                 if self._in_flight or (fresh and self.healthy):
                     continue

@@ -34,7 +34,7 @@ class HttpServer(ThreadingHTTPServer):
     Args:
         host: Interface to listen on.
         port: Port; 0 takes a free one.
-        answer: Gives the reply to a request; may raise FaultError.
+        answer: Returns the reply to a request; may raise FaultError.
         max_connections: Open connections; one more is answered 503 and closed.
         idle_timeout_s: A connection that sends nothing for so long is closed.
     """

@@ -44,7 +44,7 @@ def java_command(
     temp_dir: Path,
     heap_mb: int = 1024,
 ) -> list[str]:
-    """Gives the command line that starts TorchServe's frontend without its Python launcher.
+    """Returns the command line that starts TorchServe's frontend without its Python launcher.
 
     Args:
         config_path: The config.properties.

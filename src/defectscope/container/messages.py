@@ -157,7 +157,7 @@ class HttpRequest:
         return self.target.split("?", 1)[0]
 
     def header(self, name: str) -> str | None:
-        """Gives one header field's value, read as UTF-8 where it is; AWS's SDKs send that."""
+        """Returns one header field's value, read as UTF-8 where it is; AWS's SDKs send that."""
         value = self.headers.get(name)
         try:
             # http.server reads header fields as ISO 8859-1, byte by byte.
@@ -166,11 +166,11 @@ class HttpRequest:
             return value
 
     def with_body(self, body: bytes) -> HttpRequest:
-        """Gives the same request with a body that has been read already."""
+        """Returns the same request with a body that has been read already."""
         return replace(self, body=BodyReader(io.BytesIO(body), len(body), chunked=False))
 
     def scope(self) -> tuple[str | None, str | None]:
-        """Gives region and service that the request was signed for; signatures are not checked."""
+        """Returns region and service that the request was signed for; signatures are not checked."""
         found = _SCOPE.search(self.header("Authorization") or "")
         if found is None and "X-Amz-Credential" in self.target:
             query = parse_qs(self.target.partition("?")[2])
@@ -201,5 +201,5 @@ Answer = Callable[[HttpRequest], Reply]
 
 
 def json_headers(extra: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
-    """Gives the header fields of a control-plane answer."""
+    """Returns the header fields of a control-plane answer."""
     return [("Content-Type", "application/x-amz-json-1.1"), *(extra or {}).items()]

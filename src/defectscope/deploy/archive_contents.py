@@ -23,7 +23,7 @@ from defectscope.errors import DeployError, PluginError
 ALL = "all_detectors"
 """The archive that has every detector."""
 
-# What judging does not need: front ends, builders, training, and the launcher of TorchServe.
+# What analyzing does not need: front ends, builders, training, and the launcher of TorchServe.
 LEFT_OUT = {
     "_bundled",
     "cli",
@@ -41,7 +41,7 @@ _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
 
 
 def folder_of(kind: str) -> Path:
-    """Gives where `handlers` or `model_artifacts` lie, in a checkout or in an installation."""
+    """Returns where `handlers` or `model_artifacts` lie, in a checkout or in an installation."""
     # Loaded here: everything else in deploy works without the engine.
     from defectscope.engine.artifacts import bundled
 
@@ -49,7 +49,7 @@ def folder_of(kind: str) -> Path:
 
 
 def artifact_of(name: str, artifacts: Path | None = None) -> Path | None:
-    """Gives the file that says what a detector or renderer is; None where there is none.
+    """Returns the file that says what a detector or renderer is; None where there is none.
 
     That of a detector of another package lies in its own package, the user's own in `artifacts`.
     """
@@ -66,7 +66,7 @@ def artifact_of(name: str, artifacts: Path | None = None) -> Path | None:
 
 
 def version_of(name: str, artifacts: Path | None = None) -> str:
-    """Gives the version of a detector's or renderer's artifact; the package's own for all of them.
+    """Returns the version of a detector's or renderer's artifact; the package's own for all of them.
 
     Raises:
         DeployError: The artifact is broken.
@@ -155,7 +155,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def tree_sha256(staged: Path, version: str) -> str:
-    """Gives the hash of everything that an archive is built from."""
+    """Returns the hash of everything that an archive is built from."""
     digest = hashlib.sha256(f"{version} {sys.version_info[:2]}\n".encode())
     for source in sorted(p for p in staged.rglob("*") if p.is_file()):
         entry = source.relative_to(staged).as_posix()

@@ -52,7 +52,7 @@ def run_archiver(name: str, version: str, staged: Path, scratch: Path) -> Path:
 
 
 def reproducible(mar: Path, target: Path) -> str:
-    """Writes the archive again in a fixed order without dates; gives its contents' SHA-256."""
+    """Writes the archive again in a fixed order without dates; returns its contents' SHA-256."""
     digest = hashlib.sha256()
     with zipfile.ZipFile(mar) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         for entry in sorted(old.namelist()):

@@ -74,7 +74,7 @@ class Archive:
 
 
 def handler_names() -> tuple[str, ...]:
-    """Gives the names of all handlers whose detector is released, `all_detectors` last.
+    """Returns the names of all handlers whose detector is released, `all_detectors` last.
 
     Detectors of other installed packages are among them.
 
@@ -134,7 +134,7 @@ def build_archives(
 
 
 def read_manifest(output: Path) -> dict[str, Archive]:
-    """Gives the archives that an output folder records, by name; none where there is no record."""
+    """Returns the archives that an output folder records, by name; none where there is no record."""
     try:
         data = json.loads((output / MANIFEST).read_text("utf-8"))
         return {entry["name"]: Archive(**entry) for entry in data["archives"]}
@@ -151,7 +151,7 @@ def smoke_test(model_data: Path, name: str, media: Path | None = None) -> dict[s
     Args:
         model_data: The model.tar.gz.
         name: The model's name.
-        media: What to judge; the built-in sample where None.
+        media: What to analyze; the built-in sample where None.
 
     Raises:
         DeployError: There was no prediction; the message says why.

@@ -30,7 +30,7 @@ class Rule:
     Attributes:
         operations: Operations of SageMaker that it is about.
         page: Where AWS states it.
-        check: Gives what a request has against it; None where it keeps to it.
+        check: Returns what a request has against it; None where it keeps to it.
     """
 
     operations: tuple[str, ...]

@@ -49,7 +49,7 @@ class Call:
     request: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def as_dict(self) -> dict[str, Any]:
-        """Gives the call for printing, the operation as AWS's reference names it."""
+        """Returns the call for printing, the operation as AWS's reference names it."""
         name = operation_name(self.service, self.operation)
         return {"service": self.service, "operation": name, "request": dict(self.request)}
 
@@ -101,7 +101,7 @@ class Account:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """Gives the boto3 client of a service, made once."""
+        """Returns the boto3 client of a service, made once."""
         if service not in self._clients:
             self._clients[service] = open_client(
                 self.session,
@@ -219,7 +219,7 @@ class Transaction:
         self._show(line)
 
     def to_json(self) -> str:
-        """Gives the calls so far as a JSON list."""
+        """Returns the calls so far as a JSON list."""
         return json.dumps([call.as_dict() for call in self.calls], indent=2, default=str)
 
     def _undo(self, resource: Resource) -> str:
@@ -234,18 +234,18 @@ class Transaction:
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:
-    """Gives eight characters that change when a request does; names carry it."""
+    """Returns eight characters that change when a request does; names carry it."""
     text = json.dumps(request, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Gives tags as most of AWS's requests want them."""
+    """Returns tags as most of AWS's requests want them."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def without_none(**request: Any) -> dict[str, Any]:
-    """Gives a request without the fields that are None or empty."""
+    """Returns a request without the fields that are None or empty."""
     return {k: v for k, v in request.items() if v is not None and v != {} and v != []}
 
 

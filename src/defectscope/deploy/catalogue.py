@@ -20,7 +20,7 @@ from defectscope.errors import InvalidParameterError, MalformedRequestError
 
 SCHEMA = "defectscope/plan/1"
 
-# 1080p at 25 frames a second: the picture rate against which costs are told.
+# 1080p at 25 frames a second: the frame rate against which costs are told.
 _REFERENCE_PX_HZ = 1920 * 1080 * 25
 # Decoding is not all of the work: sound and the fixed share of each second cost something too.
 _LEAST_COST = 0.05
@@ -39,7 +39,7 @@ class Asset:
         captions_uri: s3:// address of side-car captions.
         title: What to call it on the catalogue page.
         audio_layout: Which channels of its sound tracks are heard together; None guesses.
-        program: Programme of a transport stream; None takes the first with a picture.
+        program: Programme of a transport stream; None takes the first with video.
     """
 
     uri: str
@@ -63,7 +63,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be judged, in how many pieces, and how.
+    """What is to be analyzed, in how many pieces, and how.
 
     Attributes:
         assets: Every title, in order.
@@ -78,7 +78,7 @@ class Plan:
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def to_json(self) -> str:
-        """Gives the plan as text."""
+        """Returns the plan as text."""
         return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1)
 
     @staticmethod
@@ -98,7 +98,7 @@ class Plan:
             raise MalformedRequestError(f"this is no plan of a catalogue: {error}") from None
 
     def records(self, asset: Asset) -> list[tuple[dict[str, Any], float]]:
-        """Gives the records of an asset, each with its cost."""
+        """Returns the records of an asset, each with its cost."""
         options = Options(
             self.options.get("detectors"),
             asset.captions_uri,
@@ -133,7 +133,7 @@ def plan(
     parameters: Mapping[str, Any] | None = None,
     detector_count: int | None = None,
 ) -> Plan:
-    """Gives the plan for a catalogue; the same asset named twice is judged once.
+    """Returns the plan for a catalogue; the same asset named twice is analyzed once.
 
     Args:
         assets: The titles.
@@ -165,7 +165,7 @@ def plan(
 
 
 def balanced(work: Iterable[tuple[dict[str, Any], float]], files: int) -> list[bytes]:
-    """Gives JSON-lines files of about equal cost: the dearest record to the emptiest file, always.
+    """Returns JSON-lines files of about equal cost: the dearest record to the emptiest file, always.
 
     Source: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969: the dearest file is
     at most 4/3 of the best possible.

@@ -16,7 +16,7 @@ _WEIGHTS = {"minor": 1, "major": 10, "critical": 100}
 
 
 def row(asset: Asset, report: Report, *, suffix: str = ".json") -> dict[str, Any]:
-    """Gives what the page shows of one title; `suffix` is that of the report it links to."""
+    """Returns what the page shows of one title; `suffix` is that of the report it links to."""
     hours = max(float(report.asset.get("duration_s") or 0.0), 1.0) / 3600.0
     severities = Counter(finding.severity for finding in report.findings)
     score = sum(_WEIGHTS[severity] * count for severity, count in severities.items())
@@ -37,24 +37,24 @@ def row(asset: Asset, report: Report, *, suffix: str = ".json") -> dict[str, Any
 
 
 def render(
-    judged: Sequence[tuple[Asset, Report]],
+    analyzed: Sequence[tuple[Asset, Report]],
     failures: Sequence[dict[str, Any]],
     waiting: int,
     *,
     suffix: str = ".json",
 ) -> str:
-    """Gives the page as one HTML file that fetches nothing.
+    """Returns the page as one HTML file that fetches nothing.
 
     Titles stand worst first: by findings per hour of programme, a major one weighing ten minor
     ones and a critical one ten major ones.
 
     Args:
-        judged: Assets with their reports.
-        failures: Assets that cannot be judged, as failures.json has them.
-        waiting: Number of assets that are not judged yet.
+        analyzed: Assets with their reports.
+        failures: Assets that cannot be analyzed, as failures.json has them.
+        waiting: Number of assets that are not analyzed yet.
         suffix: Of the reports that the page links to.
     """
-    shown = (row(asset, report, suffix=suffix) for asset, report in judged)
+    shown = (row(asset, report, suffix=suffix) for asset, report in analyzed)
     rows = sorted(shown, key=lambda r: (-r["score"], r["title"]))
     data = {"rows": rows, "failures": list(failures), "waiting": waiting}
     # Inside a script element nothing may look like its end or like a comment.

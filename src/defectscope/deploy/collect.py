@@ -43,7 +43,7 @@ class Collection:
 
     Attributes:
         done: Assets with a report, by id.
-        failed: Assets that cannot be judged: why, by id.
+        failed: Assets that cannot be analyzed: why, by id.
         missing: Records that gave no answer, or one that a repetition may cure, by asset id.
     """
 
@@ -52,7 +52,7 @@ class Collection:
     missing: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
 
     def retry(self, plan: Plan) -> list[tuple[dict[str, Any], float]]:
-        """Gives the records to run again, with their costs."""
+        """Returns the records to run again, with their costs."""
         by_id = {asset.id: asset for asset in plan.assets}
         work: list[tuple[dict[str, Any], float]] = []
         for asset_id, indices in self.missing.items():
@@ -72,7 +72,7 @@ def collect(plan: Plan, answers: Iterable[bytes], folder: Path, merge: Merge) ->
         plan: What was asked for.
         answers: Lines of the jobs' outputs.
         folder: Gets reports/<id>.json, failures.json and parts/.
-        merge: Gives one report from the parts of an asset.
+        merge: Returns one report from the parts of an asset.
     """
     reports, parts = folder / "reports", folder / "parts"
     reports.mkdir(parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def collect(plan: Plan, answers: Iterable[bytes], folder: Path, merge: Merge) ->
 
 
 def read_reports(plan: Plan, folder: Path) -> list[tuple[Asset, Report]]:
-    """Gives the reports there are, with their assets, in the plan's order."""
+    """Returns the reports there are, with their assets, in the plan's order."""
     found: list[tuple[Asset, Report]] = []
     for asset in plan.assets:
         path = folder / "reports" / f"{asset.id}.json"

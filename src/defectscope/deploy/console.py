@@ -15,7 +15,7 @@ from defectscope.errors import DefectscopeError, UsageError
 
 
 def parser(description: str, epilog: str) -> argparse.ArgumentParser:
-    """Gives a parser with the options that every script takes."""
+    """Returns a parser with the options that every script takes."""
     made = argparse.ArgumentParser(
         description=description,
         epilog=epilog,
@@ -69,7 +69,7 @@ def add_limits(made: argparse.ArgumentParser) -> None:
 
 
 def limits(options: argparse.Namespace, kind: Kind) -> Limits:
-    """Gives the limits that --timeout-s and --max-body-bytes ask for."""
+    """Returns the limits that --timeout-s and --max-body-bytes ask for."""
     return Limits.of(kind, timeout_s=options.timeout_s, max_body_bytes=options.max_body_bytes)
 
 
@@ -118,7 +118,7 @@ class Progress:
 
 
 def transaction(options: argparse.Namespace, progress: Progress) -> Transaction:
-    """Gives the transaction that a script's options ask for."""
+    """Returns the transaction that a script's options ask for."""
     environ: Mapping[str, str] = os.environ
     region = options.region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     account = Account(

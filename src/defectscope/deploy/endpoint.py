@@ -139,7 +139,7 @@ def delete_endpoint(endpoint_name: str, transaction: Transaction) -> bool:
 
 
 def list_endpoints(account: Account, *, prefix: str | None = None) -> Iterator[dict[str, Any]]:
-    """Gives defectscope's endpoints: those whose tags name them, with state and variants."""
+    """Returns defectscope's endpoints: those whose tags name them, with state and variants."""
     token: str | None = None
     while True:
         request = without_none(NameContains=prefix, NextToken=token, MaxResults=100)
@@ -171,7 +171,7 @@ def list_endpoints(account: Account, *, prefix: str | None = None) -> Iterator[d
 
 
 def ensure_config(spec: EndpointSpec, transaction: Transaction) -> str:
-    """Makes the models and the configuration of an endpoint; gives the configuration's name."""
+    """Makes the models and the configuration of an endpoint; returns the configuration's name."""
     models: list[str] = []
     for variant in spec.variants:
         resource = model_resource(spec, variant)

@@ -93,7 +93,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
     guard.add_argument("--subnet", action="append", default=[], help="subnet of a VPC")
     guard.add_argument("--security-group", action="append", default=[], help="group in the VPC")
     guard.add_argument(
-        "--isolated", action="store_true", help="no network at all: only uploads can be judged"
+        "--isolated", action="store_true", help="no network at all: only uploads can be analyzed"
     )
     guard.add_argument("--kms-key", help="key for volumes, answers and captured data")
     guard.add_argument("--capture", metavar="S3_URI", help="keep requests and answers there")
@@ -103,7 +103,7 @@ def add_options(made: argparse.ArgumentParser) -> None:
 
 
 def spec_from(options: argparse.Namespace, transaction: Transaction) -> EndpointSpec:
-    """Gives the endpoint that the options describe, its archive uploaded.
+    """Returns the endpoint that the options describe, its archive uploaded.
 
     Raises:
         UsageError: The options contradict one another.
@@ -140,12 +140,12 @@ def spec_from(options: argparse.Namespace, transaction: Transaction) -> Endpoint
         network=Network(tuple(options.subnet), tuple(options.security_group), options.isolated),
         kms_key_id=options.kms_key,
         tags=pairs(options.tag, "--tag"),
-        staging_uri=options.staging or _staging_beside(options.async_output),
+        staging_uri=options.staging or _staging_next_to(options.async_output),
     )
 
 
-def _staging_beside(async_output: str | None) -> str | None:
-    """Gives the place beside that of an asynchronous endpoint's reports."""
+def _staging_next_to(async_output: str | None) -> str | None:
+    """Returns the place beside that of an asynchronous endpoint's reports."""
     if async_output is None:
         return None
     bucket, _, prefix = async_output.removeprefix("s3://").rstrip("/").partition("/")
@@ -154,7 +154,7 @@ def _staging_beside(async_output: str | None) -> str | None:
 
 
 def scaling_from(options: argparse.Namespace, spec: EndpointSpec) -> list[Call]:
-    """Gives the scaling calls that the options ask for, none without --max-instances.
+    """Returns the scaling calls that the options ask for, none without --max-instances.
 
     Raises:
         UsageError: A real-time endpoint is to be scaled without --calls-per-minute.

@@ -25,7 +25,7 @@ class Network:
     Attributes:
         subnets: Subnets of a VPC; none for SageMaker's own network.
         security_groups: Security groups in that VPC.
-        isolated: No network at all, not even S3: uploads alone can be judged then.
+        isolated: No network at all, not even S3: uploads alone can be analyzed then.
     """
 
     subnets: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Network:
             raise InvalidParameterError("a VPC takes both subnets and security groups")
 
     def vpc_config(self) -> dict[str, Any] | None:
-        """Gives the VpcConfig, None outside a VPC."""
+        """Returns the VpcConfig, None outside a VPC."""
         if not self.subnets:
             return None
         return {"SecurityGroupIds": list(self.security_groups), "Subnets": list(self.subnets)}
@@ -172,7 +172,7 @@ class EndpointSpec:
                 raise InvalidParameterError(f"serverless endpoints have no {what}")
 
     def with_counts(self, counts: Mapping[str, int]) -> EndpointSpec:
-        """Gives the endpoint with instances filled in where they were left open."""
+        """Returns the endpoint with instances filled in where they were left open."""
         variants = [
             replace(v, instance_count=counts.get(v.name)) if v.instance_count is None else v
             for v in self.variants
@@ -187,7 +187,7 @@ class EndpointSpec:
 
 
 def model_resource(spec: EndpointSpec, variant: Variant) -> Resource:
-    """Gives the model of a variant; its name changes when anything about it does."""
+    """Returns the model of a variant; its name changes when anything about it does."""
     environment = {**spec.limits.environment(), **variant.environment}
     container = without_none(
         Image=variant.image,
@@ -212,7 +212,7 @@ def model_resource(spec: EndpointSpec, variant: Variant) -> Resource:
 
 
 def config_resource(spec: EndpointSpec, models: Sequence[str]) -> Resource:
-    """Gives the endpoint configuration over the models of its variants."""
+    """Returns the endpoint configuration over the models of its variants."""
     variants = [
         _variant(spec, variant, model) for variant, model in zip(spec.variants, models, strict=True)
     ]
@@ -234,7 +234,7 @@ def config_resource(spec: EndpointSpec, models: Sequence[str]) -> Resource:
 
 
 def endpoint_resource(spec: EndpointSpec, config_name: str) -> Resource:
-    """Gives the endpoint itself."""
+    """Returns the endpoint itself."""
     identity = {"EndpointName": spec.name}
     request = {
         **identity,

@@ -31,7 +31,7 @@ _ACTIONS = {
 
 
 def actions(service: str, operation: str) -> tuple[str, ...]:
-    """Gives the permissions that a boto3 operation takes."""
+    """Returns the permissions that a boto3 operation takes."""
     known = _ACTIONS.get((service, operation))
     if known is not None:
         return known
@@ -40,7 +40,7 @@ def actions(service: str, operation: str) -> tuple[str, ...]:
 
 
 def trust_policy() -> Policy:
-    """Gives the trust policy of the execution role: SageMaker alone may take it."""
+    """Returns the trust policy of the execution role: SageMaker alone may take it."""
     return document(
         [
             {
@@ -66,14 +66,14 @@ def execution_policy(
     alarms: Iterable[str] = (),
     vpc: bool = False,
 ) -> Policy:
-    """Gives the policy of the role that containers run under.
+    """Returns the policy of the role that containers run under.
 
     Args:
         partition: `aws`, `aws-cn` or `aws-us-gov`.
         region: Region of the endpoint.
         account_id: Account of the endpoint.
         model_prefix: `bucket/prefix` of the archives.
-        media_buckets: Buckets, or `bucket/prefix`, whose media may be judged.
+        media_buckets: Buckets, or `bucket/prefix`, whose media may be analyzed.
         output_prefix: `bucket/prefix` of answers, failures and captured data.
         repository: Name of the image's repository.
         kms_key_arn: Key of the buckets and volumes.

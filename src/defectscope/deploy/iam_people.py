@@ -20,7 +20,7 @@ def caller_policy(
     staging_prefix: str,
     output_prefix: str,
 ) -> Policy:
-    """Gives the policy of those who call: one endpoint name prefix, one place in S3."""
+    """Returns the policy of those who call: one endpoint name prefix, one place in S3."""
     arn = f"arn:{partition}"
     sagemaker = f"{arn}:sagemaker:{region}:{account_id}"
     staging, output = staging_prefix.rstrip("/"), output_prefix.rstrip("/")
@@ -67,7 +67,7 @@ def batch_policy(
     media_buckets: Iterable[str],
     endpoint_name: str | None = None,
 ) -> Policy:
-    """Gives the policy of those who plan, watch and collect batch runs.
+    """Returns the policy of those who plan, watch and collect batch runs.
 
     Args:
         partition: `aws`, `aws-cn` or `aws-us-gov`.
@@ -114,7 +114,7 @@ def deployer_policy(
     repository: str,
     kms_key_arn: str | None = None,
 ) -> Policy:
-    """Gives the policy of those who run the scripts in sagemaker/.
+    """Returns the policy of those who run the scripts in sagemaker/.
 
     Args:
         partition: `aws`, `aws-cn` or `aws-us-gov`.

@@ -26,7 +26,7 @@ _AWS_END_OF_PATCH = datetime.date(2026, 6, 30)
 
 
 def image_address(account_id: str, region: str, repository: str, tag: str) -> str:
-    """Gives the address of an image in the account's registry."""
+    """Returns the address of an image in the account's registry."""
     suffix = ".cn" if region.startswith("cn-") else ""
     return f"{account_id}.dkr.ecr.{region}.amazonaws.com{suffix}/{repository}:{tag}"
 
@@ -34,7 +34,7 @@ def image_address(account_id: str, region: str, repository: str, tag: str) -> st
 def aws_image(
     *, region: str, instance_type: str, today: datetime.date | None = None
 ) -> tuple[str, str]:
-    """Gives the address of AWS's last PyTorch image with TorchServe, and the warning about it."""
+    """Returns the address of AWS's last PyTorch image with TorchServe, and the warning about it."""
     address = sdk.image_uri(
         "pytorch",
         region=region,
@@ -54,7 +54,7 @@ def aws_image(
 def build_command(
     address: str, accelerator: Accelerator, checkout: Path, torch_index_url: str | None = None
 ) -> list[str]:
-    """Gives the docker command that builds the image from a checkout.
+    """Returns the docker command that builds the image from a checkout.
 
     Args:
         address: What to call it.
@@ -108,7 +108,7 @@ def push_image(
     torch_index_url: str | None = None,
     run: Run | None = None,
 ) -> str:
-    """Builds the image and pushes it, making the repository first; gives the image's address.
+    """Builds the image and pushes it, making the repository first; returns the image's address.
 
     A tag that is in the registry is not built again: tags are immutable there. What the registry
     holds in the end is read, and an image that SageMaker would refuse is none.
@@ -143,7 +143,7 @@ def push_image(
 
 
 def content_tag(checkout: Path, version: str, accelerator: Accelerator) -> str:
-    """Gives the tag of what a checkout would build: the same contents, the same tag.
+    """Returns the tag of what a checkout would build: the same contents, the same tag.
 
     Args:
         checkout: Folder with the sources.

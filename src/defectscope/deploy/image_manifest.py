@@ -72,7 +72,7 @@ def read_manifest(account: Account, repository: str, tag: str) -> Manifest | Non
 
 
 def manifest_call(repository: str, tag: str) -> Call:
-    """Gives the call that reads a tag's manifest, whatever its kind."""
+    """Returns the call that reads a tag's manifest, whatever its kind."""
     request = {
         "repositoryName": repository,
         "imageIds": [{"imageTag": tag}],
@@ -82,7 +82,7 @@ def manifest_call(repository: str, tag: str) -> Call:
 
 
 def require_fit(account: Account, repository: str, tag: str) -> Manifest:
-    """Gives a tag's manifest once it is certain that SageMaker takes it.
+    """Returns a tag's manifest once it is certain that SageMaker takes it.
 
     Raises:
         DeployError: There is none, or SageMaker would refuse it. What is unfit is removed: tags

@@ -45,7 +45,7 @@ class Limits:
     def of(
         cls, kind: Kind, *, timeout_s: int | None = None, max_body_bytes: int | None = None
     ) -> Limits:
-        """Gives the limits of a kind of deployment, SageMaker's own where none are given.
+        """Returns the limits of a kind of deployment, SageMaker's own where none are given.
 
         Raises:
             InvalidParameterError: A limit is above what SageMaker allows, or not positive.
@@ -63,7 +63,7 @@ class Limits:
         return cls(kind, chosen_s, chosen_bytes)
 
     def environment(self) -> dict[str, str]:
-        """Gives the container's environment: the worker, TorchServe and AWS's own image."""
+        """Returns the container's environment: the worker, TorchServe and AWS's own image."""
         # The worker ends an analysis before anything around it gives up, so that the answer
         # names the limit instead of a broken connection.
         inner_s = max(1, self.timeout_s - max(1, self.timeout_s // 20))
@@ -77,7 +77,7 @@ class Limits:
         }
 
     def tags(self) -> dict[str, str]:
-        """Gives the tags from which `Client.for_endpoint` takes its own limits."""
+        """Returns the tags from which `Client.for_endpoint` takes its own limits."""
         return {TIMEOUT_TAG: str(self.timeout_s), MAX_BODY_TAG: str(self.max_body_bytes)}
 
     @property

@@ -8,10 +8,10 @@ Policy = dict[str, Any]
 
 
 def allow(sid: str, action: list[str], resource: list[str]) -> dict[str, Any]:
-    """Gives a statement that allows actions on resources."""
+    """Returns a statement that allows actions on resources."""
     return {"Sid": sid, "Effect": "Allow", "Action": sorted(action), "Resource": resource}
 
 
 def document(statements: list[dict[str, Any]]) -> Policy:
-    """Gives the document of some statements."""
+    """Returns the document of some statements."""
     return {"Version": "2012-10-17", "Statement": statements}

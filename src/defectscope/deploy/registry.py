@@ -43,7 +43,7 @@ class Registration:
 
 
 def group_resource(registration: Registration) -> Resource:
-    """Gives the model package group."""
+    """Returns the model package group."""
     name = {"ModelPackageGroupName": registration.group}
     request = without_none(
         **name,
@@ -59,7 +59,7 @@ def group_resource(registration: Registration) -> Resource:
 
 
 def package_request(registration: Registration) -> dict[str, Any]:
-    """Gives the CreateModelPackage request for one version."""
+    """Returns the CreateModelPackage request for one version."""
     container = without_none(
         Image=registration.image,
         ModelDataUrl=registration.model_data_url,
@@ -108,7 +108,7 @@ def register(registration: Registration, transaction: Transaction) -> str | None
 
 
 def approved_version(account: Account, group: str, *, any_status: bool = False) -> str:
-    """Gives the ARN of the newest approved version of a group.
+    """Returns the ARN of the newest approved version of a group.
 
     Args:
         account: Where to look.
@@ -136,7 +136,7 @@ def set_approval(arn: str, status: Approval, reason: str, transaction: Transacti
 
 
 def metrics_document(artifact: Mapping[str, Any]) -> str:
-    """Gives what was measured about a detector as the document that a version points at."""
+    """Returns what was measured about a detector as the document that a version points at."""
     kept = {k: artifact[k] for k in ("version", "performance", "metrics", "data") if k in artifact}
     return json.dumps(kept, indent=2, sort_keys=True)
 

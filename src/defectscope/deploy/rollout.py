@@ -38,7 +38,7 @@ class Rollout:
     terminate_wait_s: int = 300
 
     def config(self, instances: int, *, start_s: int) -> dict[str, Any]:
-        """Gives the DeploymentConfig for a fleet.
+        """Returns the DeploymentConfig for a fleet.
 
         A step is given in instances, at least one: a share of a small fleet would be none, or more
         than half of it. A fleet of one instance has no part to begin with, so its traffic shifts

@@ -26,7 +26,7 @@ def realtime_calls(
     max_instances: int,
     calls_per_minute: float,
 ) -> list[Call]:
-    """Gives the calls that scale a real-time variant on its invocations per instance.
+    """Returns the calls that scale a real-time variant on its invocations per instance.
 
     Args:
         endpoint_name: The endpoint.
@@ -65,7 +65,7 @@ def async_calls(
     backlog_per_instance: float = 4.0,
     min_instances: int = 0,
 ) -> list[Call]:
-    """Gives the calls that scale an asynchronous variant to zero and back.
+    """Returns the calls that scale an asynchronous variant to zero and back.
 
     Target tracking alone never leaves zero, because with no instance there is no backlog per
     instance; a step policy and its alarm on HasBacklogWithoutCapacity wake it up.
@@ -115,7 +115,7 @@ def async_calls(
 
 
 def wake_alarm(endpoint_name: str, policy_arn: str) -> Call:
-    """Gives the call that rings for the step policy when calls wait and no instance is there."""
+    """Returns the call that rings for the step policy when calls wait and no instance is there."""
     return Call(
         "cloudwatch",
         "put_metric_alarm",
@@ -138,7 +138,7 @@ def wake_alarm(endpoint_name: str, policy_arn: str) -> Call:
 
 
 def remove_calls(endpoint_name: str, variant_name: str) -> list[Call]:
-    """Gives the calls that take the scaling of a variant away, its policies included."""
+    """Returns the calls that take the scaling of a variant away, its policies included."""
     return [
         Call(
             "application-autoscaling",

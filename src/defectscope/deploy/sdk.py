@@ -77,7 +77,7 @@ def create(operation: str, request: Mapping[str, Any], session: Any, region: str
 def image_uri(
     framework: str, *, region: str, version: str, py_version: str, instance_type: str
 ) -> str:
-    """Gives the address of one of AWS's own inference images.
+    """Returns the address of one of AWS's own inference images.
 
     Raises:
         DeployError: The SDK knows no such image.
@@ -99,7 +99,7 @@ def image_uri(
 
 
 def snake(name: str) -> str:
-    """Gives an API field's name as the SDK spells it: MaxPayloadInMB -> max_payload_in_mb."""
+    """Returns an API field's name as the SDK spells it: MaxPayloadInMB -> max_payload_in_mb."""
     spaced = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", spaced).lower()
 

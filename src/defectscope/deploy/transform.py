@@ -14,7 +14,7 @@ _DONE = frozenset({"Completed", "Failed", "Stopped"})
 
 
 def job_resource(**options: Any) -> Resource:
-    """Gives a job by the options of `transform_request`; a job of that name runs only once.
+    """Returns a job by the options of `transform_request`; a job of that name runs only once.
 
     Raises:
         InvalidParameterError: Concurrency and payload together are over SageMaker's limit.
@@ -33,7 +33,7 @@ def job_resource(**options: Any) -> Resource:
 
 
 def submit(transaction: Transaction, **options: Any) -> str:
-    """Starts a job unless one of that name exists; gives the name."""
+    """Starts a job unless one of that name exists; returns the name."""
     resource = job_resource(**options)
     transaction.ensure(resource)
     return str(resource.make.request["TransformJobName"])

@@ -57,7 +57,7 @@ def _shifts_at_once(request: Mapping[str, Any]) -> bool:
 
 
 def _initial_counts(there: Mapping[str, Any], transaction: Transaction) -> dict[str, int]:
-    """Gives how many instances each variant of the current configuration began with."""
+    """Returns how many instances each variant of the current configuration began with."""
     if not there:
         return {}
     identity = {"EndpointConfigName": there["EndpointConfigName"]}
@@ -71,7 +71,7 @@ def _has_instances(variant: Mapping[str, Any]) -> bool:
 
 
 def _retained(spec: EndpointSpec) -> dict[str, Any]:
-    """Gives what an update keeps of the endpoint as it runs now, and what it does not.
+    """Returns what an update keeps of the endpoint as it runs now, and what it does not.
 
     Source: Amazon SageMaker API reference, UpdateEndpoint: without RetainAllVariantProperties a
     scaled-out endpoint goes back to InitialInstanceCount; VariantProperty: DataCaptureConfig is
@@ -91,7 +91,7 @@ def _retained(spec: EndpointSpec) -> dict[str, Any]:
 def _deployment(
     spec: EndpointSpec, rollout: Rollout | None, current: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """Gives the DeploymentConfig; None where AWS takes none."""
+    """Returns the DeploymentConfig; None where AWS takes none."""
     # Serverless endpoints are always replaced at once.
     if rollout is None or spec.serverless:
         return None

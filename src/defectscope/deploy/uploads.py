@@ -18,7 +18,7 @@ def upload_archive(
     transaction: Transaction,
     kms_key_id: str | None = None,
 ) -> str:
-    """Puts a model.tar.gz into S3 unless the same contents are there; gives its address.
+    """Puts a model.tar.gz into S3 unless the same contents are there; returns its address.
 
     Raises:
         DeployError: The file is not there, or S3 refused it.
@@ -53,7 +53,7 @@ def upload_text(text: str, address: str, *, transaction: Transaction) -> str:
 
 
 def place(address: str) -> tuple[str, str]:
-    """Gives bucket and key of an s3:// address.
+    """Returns bucket and key of an s3:// address.
 
     Raises:
         UsageError: It is none.

@@ -85,7 +85,7 @@ def analyze(media: Any, **options: Any) -> Any:
         audio_layout: Which channels of the sound tracks, counted from 1, are heard together, as
             `5.1=1-6,stereo=7,8`; None goes by their labels and number.
         program: Number of the programme of a transport stream; None takes the first with a
-            picture.
+            frame.
         artifacts: Folder of your own artifacts, as `defectscope-train export` writes it, or one
             that holds several; None takes what the environment names, else those that ship.
 

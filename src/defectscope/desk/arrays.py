@@ -20,7 +20,7 @@ from defectscope.media.writer import write_clip
 
 @contextmanager
 def as_file(frames: NDArray[Any], frame_rate: float | Fraction | None) -> Generator[Path]:
-    """Gives a file of frames that lie in memory; it is gone afterwards.
+    """Returns a file of frames that lie in memory; it is gone afterwards.
 
     Args:
         frames: (n, height, width) grey or (n, height, width, 3) RGB, uint8.
@@ -51,8 +51,8 @@ def as_file(frames: NDArray[Any], frame_rate: float | Fraction | None) -> Genera
 
 
 def _frames(frames: NDArray[Any]) -> Iterator[Frame]:
-    for index, picture in enumerate(frames):
-        planes = (picture,) if picture.ndim == 2 else _ycbcr(picture)
+    for index, frame in enumerate(frames):
+        planes = (frame,) if frame.ndim == 2 else _ycbcr(frame)
         kept = tuple(Plane(np.ascontiguousarray(p), p.shape[1], p.shape[0]) for p in planes)
         yield Frame(pts=index, duration=1, planes=kept, bit_depth=8)
 

@@ -79,7 +79,7 @@ def _of_folder(folder: Path, *, recursive: bool) -> list[Item]:
 
 
 def _told_apart(items: list[Item]) -> list[Item]:
-    """Gives items of one name more of their folders, until no two are called alike."""
+    """Returns items of one name more of their folders, until no two are called alike."""
     named = {item.media: item.name for item in items}
     for _ in range(64):
         seen: dict[str, list[Item]] = {}

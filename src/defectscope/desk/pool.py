@@ -81,7 +81,7 @@ def analyze_all(
     workers: int,
     advance: Advance | None = None,
 ) -> Iterator[Outcome]:
-    """Gives what became of each asset, as soon as it is known.
+    """Returns what became of each asset, as soon as it is known.
 
     Args:
         items: The assets.

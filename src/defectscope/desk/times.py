@@ -30,7 +30,7 @@ def seconds_of(text: str | float, stream: StreamInfo | None) -> float:
     said = text.strip()
     if _TIMECODE.match(said):
         if stream is None or stream.video is None:
-            raise InvalidParameterError(f"{said}: a timecode needs a picture whose rate is known")
+            raise InvalidParameterError(f"{said}: a timecode needs a frame whose rate is known")
         first = stream.start_timecode or Timecode.zero(stream.video.frame_rate)
         wanted = Timecode.parse(said, stream.video.frame_rate)
         frames = wanted.frame - first.frame

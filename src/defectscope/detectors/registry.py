@@ -100,7 +100,7 @@ def detector_class(name: str) -> Any:
 
 @cache
 def not_installed() -> dict[str, str]:
-    """Gives what pip still has to install, by detector that cannot run here without it.
+    """Returns what pip still has to install, by detector that cannot run here without it.
 
     Where the extras cannot name a package, its detector does in `packages`: module to arguments.
     """
@@ -124,7 +124,7 @@ def load(
     parameters: Mapping[str, Any] | None = None,
     artifacts: str | PathLike[str] | None = None,
 ) -> Detector:
-    """Gives a detector, with its parameters at their defaults except those given.
+    """Returns a detector, with its parameters at their defaults except those given.
 
     Args:
         name: Which.
@@ -162,7 +162,7 @@ def load_all(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     artifacts: str | PathLike[str] | None = None,
 ) -> list[Detector]:
-    """Gives some detectors, or all of them, each once.
+    """Returns some detectors, or all of them, each once.
 
     Args:
         wanted: Names; None for all whose packages are installed, see `not_installed`.

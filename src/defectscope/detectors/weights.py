@@ -1,7 +1,7 @@
 """Weights of learned detectors, refused unless they are the released ones.
 
 `detector.json` names each weights file with its SHA-256. A file that is missing, damaged or swapped
-for another ends in an `ArtifactError` that names it with both hashes: nobody is ever judged by
+for another ends in an `ArtifactError` that names it with both hashes: nobody is ever evaluated by
 weights that were not measured.
 """
 
@@ -19,12 +19,12 @@ from defectscope.errors import ArtifactError
 
 
 def sha256_of(data: bytes) -> str:
-    """Gives the SHA-256 of some bytes in hexadecimal."""
+    """Returns the SHA-256 of some bytes in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def read_verified(path: Path, expected_sha256: str) -> bytes:
-    """Gives a file's bytes when they are the expected ones.
+    """Returns a file's bytes when they are the expected ones.
 
     Raises:
         ArtifactError: It is missing, or its SHA-256 is another; the message names the file and

@@ -27,7 +27,7 @@ OWN = "own_artifacts"
 
 
 def bundled(kind: Literal["handlers", "model_artifacts"]) -> Path:
-    """Gives the folder of handlers or model artifacts: in the wheel, else in the checkout.
+    """Returns the folder of handlers or model artifacts: in the wheel, else in the checkout.
 
     Raises:
         ArtifactError: Neither is there; the installation is incomplete.
@@ -131,7 +131,7 @@ def _read(folder: Path, own: bool, _stamp: tuple[int, int]) -> Tuned:
 
 
 def severity_of(rules: Mapping[str, Any], evidence: Mapping[str, Any]) -> Severity:
-    """Gives the highest severity whose bound a finding's evidence reaches, else `minor`.
+    """Returns the highest severity whose bound a finding's evidence reaches, else `minor`.
 
     Args:
         rules: `{"measure": NAME, "major": BOUND, "critical": BOUND}`; NAME is a key of the
@@ -149,7 +149,7 @@ def severity_of(rules: Mapping[str, Any], evidence: Mapping[str, Any]) -> Severi
 
 
 def overridden(params: P, values: Mapping[str, Any]) -> P:
-    """Gives parameters with some replaced, each checked against the type it has.
+    """Returns parameters with some replaced, each checked against the type it has.
 
     Raises:
         InvalidParameterError: A name is unknown or a value is of another type.

@@ -1,4 +1,4 @@
-"""Runs one job at a time in another thread, so that networks look while pictures are measured."""
+"""Runs one job at a time in another thread, so that networks look while frames are measured."""
 
 from __future__ import annotations
 

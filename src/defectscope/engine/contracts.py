@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
-from defectscope.media.captions.picture_data import CaptionBytes
+from defectscope.media.captions.caption_bytes import CaptionBytes
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.frames import DecodeEvent, RgbFrame, Samples
 from defectscope.media.stream import StreamInfo
@@ -99,13 +99,13 @@ class VideoChunk:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of the stream; how long is the engine's business and must change nothing.
+    """An interval of the stream; how long is the engine's business and must change nothing.
 
     Attributes:
-        video: Frames, None when the stretch has none.
+        video: Frames, None when the interval has none.
         audio: Runs of samples; consecutive runs touch unless the stream has a gap.
-        cues: Captions of embedded tracks that start in the stretch.
-        caption_bytes: Captions in the picture's user data, frame by frame, undecoded.
+        cues: Captions of embedded tracks that start in the interval.
+        caption_bytes: Captions in the frame's user data, frame by frame, undecoded.
         captions: The side-car captions, whole, with the first chunk of every segment.
         events: What the decoders complained about.
     """
@@ -122,11 +122,11 @@ class Analysis(Protocol):
     """Measures one stream."""
 
     def push(self, chunk: Chunk) -> None:
-        """Takes the next stretch."""
+        """Takes the next interval."""
         ...
 
     def close(self) -> Measurements:
-        """Gives what was measured, anchored on the absolute grid; context included.
+        """Returns what was measured, anchored on the absolute grid; context included.
 
         The engine cuts the rows to the segment. At most 64 KB per minute of programme.
         """
@@ -154,7 +154,7 @@ class Detector(Protocol):
     params: Any
 
     def open(self, stream: StreamInfo) -> Analysis:
-        """Gives a fresh analysis for a stream that has the media in `needs`."""
+        """Returns a fresh analysis for a stream that has the media in `needs`."""
         ...
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:

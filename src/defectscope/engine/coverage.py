@@ -59,7 +59,7 @@ class Coverage:
         seen[2] += units
 
     def measurements(self) -> Measurements:
-        """Gives a row per track: from when to when, and how many frames or samples."""
+        """Returns a row per track: from when to when, and how many frames or samples."""
         tables: dict[str, Table] = {}
         for track, seen in self._seen.items():
             at, until, units = array("q"), array("q"), array("q")
@@ -115,7 +115,7 @@ def track_rows(
 
 
 def units_of(coverage: Measurements, tracks: set[int]) -> int:
-    """Gives how many frames or samples of some tracks were decoded."""
+    """Returns how many frames or samples of some tracks were decoded."""
     return sum(
         sum(table.columns["units"])
         for name, table in coverage.tables.items()
@@ -124,7 +124,7 @@ def units_of(coverage: Measurements, tracks: set[int]) -> int:
 
 
 def end_s(coverage: Measurements, track: int | None = None) -> float | None:
-    """Gives when a track ended, or the last of all, in seconds; None where nothing was decoded."""
+    """Returns when a track ended, or the last of all, in seconds; None where nothing was decoded."""
     ends = [
         max(table.columns["until"])
         for name, table in coverage.tables.items()

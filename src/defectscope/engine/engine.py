@@ -1,4 +1,4 @@
-"""Decodes once and feeds every detector, whole programmes or stretches that join."""
+"""Decodes once and feeds every detector, whole programmes or intervals that join."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def measure(
     """Measures [start_s, end_s) of an asset with every applicable detector.
 
     Each detector sees the context it asked for on both sides; only rows anchored inside the
-    stretch are kept, so that the measurements of consecutive stretches join to those of one pass.
+    interval are kept, so that the measurements of consecutive intervals join to those of one pass.
 
     Args:
         reader: The opened asset.
@@ -69,12 +69,12 @@ def measure(
         chunk_frames: Frames pushed at a time; None lets the engine choose. Changes no result.
 
     Raises:
-        InvalidParameterError: The stretch is empty or lies before the programme.
+        InvalidParameterError: The interval is empty or lies before the programme.
     """
     if (start_s is not None and start_s < 0) or (
         end_s is not None and end_s <= (start_s if start_s is not None else 0.0)
     ):
-        raise InvalidParameterError(f"there is no stretch from {start_s} s to {end_s} s")
+        raise InvalidParameterError(f"there is no interval from {start_s} s to {end_s} s")
     stream = reader.info
     running = [d for d in detectors if is_applicable(d, stream)]
     if not running:
@@ -123,7 +123,7 @@ def cut(measurements: Measurements, start_s: float | None, end_s: float | None) 
 
 
 def segments(duration_s: float, count: int) -> list[tuple[float | None, float | None]]:
-    """Splits a programme into `count` stretches with open outer ends, cut at whole seconds."""
+    """Splits a programme into `count` intervals with open outer ends, cut at whole seconds."""
     edges = sorted({round(duration_s * k / count) for k in range(1, count)} - {0})
     inner: list[float | None] = [float(e) for e in edges if e < duration_s]
     return list(pairwise([None, *inner, None]))

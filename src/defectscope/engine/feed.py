@@ -21,7 +21,7 @@ from defectscope.engine.selection import Selector
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.measurements import Measurements
-from defectscope.media.captions.picture_data import CaptionBytes
+from defectscope.media.captions.caption_bytes import CaptionBytes
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.frames import DecodeEvent, Frame, RgbFrame, Samples
 from defectscope.media.stream import StreamInfo
@@ -30,7 +30,7 @@ from defectscope.media.stream import StreamInfo
 # NumPy's overhead per call vanishes, small enough to stay in the cache.
 _CHUNK_BYTES = 4_000_000
 _MAX_CHUNK_FRAMES = 64
-# Pictures for networks weigh a thousand times more: ten of 1080 lines.
+# Frames for networks weigh a thousand times more: ten of 1080 lines.
 _CHUNK_RGB_BYTES = 32_000_000
 _UNRANKED = np.zeros(1)
 
@@ -101,7 +101,7 @@ class Feed:
                 track.analysis.push(Chunk(captions=captions))
 
     def add(self, item: Frame | Samples | Cue | CaptionBytes | DecodeEvent) -> float | None:
-        """Takes the next item; gives the time reached where it is a frame or a run of sound."""
+        """Takes the next item; returns the time reached where it is a frame or a run of sound."""
         reached_s = None
         if isinstance(item, Frame):
             assert self._stream.video is not None
@@ -198,7 +198,7 @@ class Feed:
         self._push_rest()
         self._background.wait()
         for track in self._tracks:
-            # Pictures of the last bucket, when its last chunk had already gone.
+            # Frames of the last bucket, when its last chunk had already gone.
             if track.rgb_frames:
                 track.analysis.push(Chunk(video=_only_rgb_frames(tuple(track.rgb_frames))))
         return [track.analysis.close() for track in self._tracks]

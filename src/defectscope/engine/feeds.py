@@ -33,7 +33,7 @@ class Source(Protocol):
 
 
 class Feeds:
-    """One feed for the main picture and sound, and one for each further track.
+    """One feed for the main video and sound, and one for each further track.
 
     Further tracks are seen by the detectors that look at nothing but their medium.
     """
@@ -69,7 +69,7 @@ class Feeds:
         return feed
 
     def add(self, item: Item) -> float | None:
-        """Takes the next item; gives the time reached where it is of a main track."""
+        """Takes the next item; returns the time reached where it is of a main track."""
         if isinstance(item, Frame):
             tick_s, nominal_s = self._grids[item.view]
             begin_s = float(item.pts * tick_s)
@@ -97,7 +97,7 @@ class Feeds:
         return self._joined(self._main.take(), others)
 
     def close(self) -> dict[str, Measurements]:
-        """Gives every detector's measurements of all tracks."""
+        """Returns every detector's measurements of all tracks."""
         others = {key: feed.close() for key, (feed, _) in self._others.items()}
         return self._joined(self._main.close(), others)
 

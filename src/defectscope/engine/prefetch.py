@@ -1,4 +1,4 @@
-"""Runs an iterator a few items ahead in a thread, so that decoding and judging overlap."""
+"""Runs an iterator a few items ahead in a thread, so that decoding and analyzing overlap."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Ended:
 
 
 def ahead(items: Iterable[Item], depth: int) -> Generator[Item, None, None]:
-    """Gives the same items in the same order, made up to `depth` items early in another thread.
+    """Returns the same items in the same order, made up to `depth` items early in another thread.
 
     FFmpeg and the pixel kernel both work outside Python's lock, so that two cores are kept busy.
     When the consumer stops early or fails, the thread has ended before this generator is closed:

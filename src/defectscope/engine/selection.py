@@ -36,7 +36,7 @@ class Selector:
         self._latest: _Candidate | None = None
 
     def take(self, frame: Frame, values: NDArray[Any]) -> tuple[RgbFrame, ...]:
-        """Takes the next frame; gives the rgb_frames of the bucket that it ends, if it does.
+        """Takes the next frame; returns the rgb_frames of the bucket that it ends, if it does.
 
         Args:
             frame: The frame.
@@ -71,7 +71,7 @@ class Selector:
             self._kept.remove(max(self._kept, key=lambda c: c[:2]))
 
     def flush(self) -> tuple[RgbFrame, ...]:
-        """Gives the rgb_frames of the bucket under way, ordered by time."""
+        """Returns the rgb_frames of the bucket under way, ordered by time."""
         if self._latest is not None:
             self._admit(self._latest, self._latest.values)
             self._latest = None
@@ -81,7 +81,7 @@ class Selector:
         shown: dict[int, Rendering] = {}
 
         def rendering(frame: Frame) -> Rendering:
-            # Neighbours among the chosen share a picture.
+            # Neighbours among the chosen share a frame.
             if frame.pts not in shown:
                 native, limit_px = frame.native, self.selection.max_height_px
                 held_bytes = sum(plane.data.nbytes for plane in frame.planes)

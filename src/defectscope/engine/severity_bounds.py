@@ -13,7 +13,7 @@ from defectscope.findings import SEVERITIES
 
 
 def with_bounds(tuned: Tuned, values: Mapping[str, Any]) -> Tuned:
-    """Gives an artifact with bounds of severity replaced.
+    """Returns an artifact with bounds of severity replaced.
 
     Args:
         tuned: The artifact.
@@ -38,7 +38,7 @@ def with_bounds(tuned: Tuned, values: Mapping[str, Any]) -> Tuned:
 
 
 def bound_names(rules: Mapping[str, Any], prefix: str = "severity") -> dict[str, float]:
-    """Gives the bounds of severity by the names under which they can be set."""
+    """Returns the bounds of severity by the names under which they can be set."""
     found: dict[str, float] = {}
     for name, value in rules.items():
         if isinstance(value, Mapping):
@@ -49,7 +49,7 @@ def bound_names(rules: Mapping[str, Any], prefix: str = "severity") -> dict[str,
 
 
 def bounds_set(detector: Detector) -> dict[str, float]:
-    """Gives the bounds of severity that are not the artifact's own."""
+    """Returns the bounds of severity that are not the artifact's own."""
     used = getattr(detector, "tuned", None)
     if not isinstance(used, Tuned):
         return {}

@@ -25,13 +25,13 @@ _RANK: tuple[Verdict, ...] = ("not_applicable", "pass", "not_judged", "inconclus
 
 
 def sound_key(sound: Sound) -> str:
-    """Gives the key of a sound: where it begins, and what it is heard as."""
+    """Returns the key of a sound: where it begins, and what it is heard as."""
     index, channel = sound.sources[0]
     return f"sound{index}.{channel}.{sound.audio.layout}"
 
 
 def view_key(view: View) -> str:
-    """Gives the key of a video track."""
+    """Returns the key of a video track."""
     return f"video{view.index}"
 
 
@@ -41,7 +41,7 @@ def takes(detector: Detector, medium: str) -> bool:
 
 
 def with_others(main: Measurements, others: Mapping[str, Measurements]) -> Measurements:
-    """Gives measurements that hold those of other tracks, by key, as well."""
+    """Returns measurements that hold those of other tracks, by key, as well."""
     tables = dict(main.tables)
     for key, measured in others.items():
         tables |= {key + _SLASH + name: table for name, table in measured.tables.items()}
@@ -49,7 +49,7 @@ def with_others(main: Measurements, others: Mapping[str, Measurements]) -> Measu
 
 
 def by_track(measurements: Measurements) -> dict[str, Measurements]:
-    """Gives the measurements of each track by key; the main one's key is empty."""
+    """Returns the measurements of each track by key; the main one's key is empty."""
     found: dict[str, dict[str, Table]] = {"": {}}
     for name, table in measurements.tables.items():
         key, _, own = name.rpartition(_SLASH)
@@ -144,7 +144,7 @@ def _named(
     sound: Sound | None,
     view: View | None,
 ) -> Finding:
-    """Gives a finding that names its track, where it is of one."""
+    """Returns a finding that names its track, where it is of one."""
     if finding.track is not None:
         return finding
     if takes(detector, "audio") and sound is not None:

@@ -15,10 +15,10 @@ __all__ = ["FEATURES", "Batch", "Extractor", "Feature", "PlaneGeometry", "open_e
 
 
 def open_extractor(geometry: PlaneGeometry, names: Iterable[str]) -> Extractor:
-    """Gives an extractor that measures the named features of one stream's frames, in order.
+    """Returns an extractor that measures the named features of one stream's frames, in order.
 
     Args:
-        geometry: Sizes of the planes; see `Extractor.reset` for pictures that change size.
+        geometry: Sizes of the planes; see `Extractor.reset` for frames that change size.
         names: Names from `FEATURES`.
 
     Raises:

@@ -76,7 +76,7 @@ class Feature:
     doc: str
 
     def shape(self, geometry: PlaneGeometry) -> tuple[int, ...]:
-        """Gives the shape of one frame's value; `()` for a scalar."""
+        """Returns the shape of one frame's value; `()` for a scalar."""
         if isinstance(self.extent, tuple):
             return self.extent
         return {
@@ -170,7 +170,7 @@ FEATURES: tuple[Feature, ...] = (
         Group.BANDING,
         ("band_counts", (2, 6), 32, "Across and down: flat-flanked steps > BAND_STEP_CODES."),
         ("tile_bands", "tiles", 32, "Flat-flanked steps of up to 4 codes, both directions."),
-        ("tile_flats", "tiles", 32, "Flat stretches of 10 samples, both directions."),
+        ("tile_flats", "tiles", 32, "Flat intervals of 10 samples, both directions."),
     ),
     *_make(
         Group.CHROMA,
@@ -194,7 +194,7 @@ BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 
 
 def groups_of(names: Iterable[str]) -> Group:
-    """Gives the groups that must be measured to get these features.
+    """Returns the groups that must be measured to get these features.
 
     Raises:
         InvalidParameterError: There is no feature of such a name.
@@ -217,7 +217,7 @@ class Place:
     stop: int
 
     def read(self, records: NDArray[np.uint32]) -> Integers:
-        """Gives the feature of (n, words) records as a view of shape (n, *shape)."""
+        """Returns the feature of (n, words) records as a view of shape (n, *shape)."""
         shape = (len(records), *self.shape)
         words = records[:, self.start : self.stop]
         if self.feature.wide:
@@ -237,7 +237,7 @@ class Layout:
 
 @lru_cache(maxsize=64)
 def layout_of(geometry: PlaneGeometry, groups: Group) -> Layout:
-    """Gives the layout of the records of pictures of this geometry."""
+    """Returns the layout of the records of frames of this geometry."""
     at = 0
     places: dict[str, Place] = {}
     for feature in FEATURES:

@@ -15,7 +15,7 @@ from defectscope.features.geometry import PlaneGeometry
 
 
 class Plane(Protocol):
-    """A plane of samples as decoded: rows may be longer than the picture is wide."""
+    """A plane of samples as decoded: rows may be longer than the frame is wide."""
 
     @property
     def data(self) -> NDArray[Any]:
@@ -24,7 +24,7 @@ class Plane(Protocol):
 
     @property
     def width(self) -> int:
-        """Samples in a row that belong to the picture."""
+        """Samples in a row that belong to the frame."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Extractor(ABC):
             self._open(geometry)
 
     def measure(self, planes: Sequence[Plane]) -> Mapping[str, Integers | int]:
-        """Gives the features of the next frame: integers and arrays.
+        """Returns the features of the next frame: integers and arrays.
 
         Args:
             planes: Y, or Y, U and V, of the extractor's geometry. U and V are not looked at where
@@ -148,7 +148,7 @@ class Batch:
         self._count += 1
 
     def features(self) -> dict[str, Integers]:
-        """Gives the requested features as views of shape (frames, ...) on the batch's records."""
+        """Returns the requested features as views of shape (frames, ...) on the batch's records."""
         records = self._records[: self._count]
         places = self._layout.places
         return {name: places[name].read(records) for name in sorted(self._extractor.names)}

@@ -15,7 +15,7 @@ import wasmtime
 
 
 def fast_call(function: Any, store: wasmtime.Store, argument: int) -> Callable[[], int]:
-    """Gives a call of `function` with one 32-bit argument and one 32-bit result.
+    """Returns a call of `function` with one 32-bit argument and one 32-bit result.
 
     Args:
         function: An exported function.

@@ -1,4 +1,4 @@
-"""Sizes of pictures, the grid of tiles on them, and the rows that sampled measures look at."""
+"""Sizes of frames, the grid of tiles on them, and the rows that sampled measures look at."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ BIT_DEPTHS = (8, 9, 10, 11, 12)
 
 @dataclass(frozen=True)
 class PlaneGeometry:
-    """The sizes of a picture's planes in samples; a grey picture has chroma sizes of 0.
+    """The sizes of a frame's planes in samples; a grey frame has chroma sizes of 0.
 
     Raises:
-        InvalidParameterError: The kernel does not measure pictures of this size or depth.
+        InvalidParameterError: The kernel does not measure frames of this size or depth.
     """
 
     width: int
@@ -57,7 +57,7 @@ def _fits(width: int, height: int) -> bool:
 
 
 def row_step(width: int, height: int) -> int:
-    """Gives the distance in rows between the rows that sampled measures look at.
+    """Returns the distance in rows between the rows that sampled measures look at.
 
     It is odd, so that both fields and all phases of a block grid are met. The sampled rows hold
     about 65,536 samples, but are 36 at least (where the plane has as many) and 256 at most.
@@ -69,14 +69,14 @@ def row_step(width: int, height: int) -> int:
 
 
 def sampled_rows(width: int, height: int, above: int = 0, below: int = 0) -> NDArray[np.intp]:
-    """Gives the sampled rows of a plane that have so many rows above and below them."""
+    """Returns the sampled rows of a plane that have so many rows above and below them."""
     step = row_step(width, height)
     rows = np.arange(step // 2, height, step)
     return rows[(rows >= above) & (rows < height - below)]
 
 
 def sampled_columns(width: int) -> NDArray[np.intp]:
-    """Gives the columns that the row profiles look at: some 20 blocks of 16, or all columns."""
+    """Returns the columns that the row profiles look at: some 20 blocks of 16, or all columns."""
     blocks = -(-width // _BLOCK_PX)
     step = max(blocks // _SAMPLED_BLOCKS, 1)
     columns = np.arange(width)
@@ -84,21 +84,21 @@ def sampled_columns(width: int) -> NDArray[np.intp]:
 
 
 def tile_columns(width: int) -> NDArray[np.intp]:
-    """Gives the 13 columns at which the tiles of a plane begin and end."""
+    """Returns the 13 columns at which the tiles of a plane begin and end."""
     blocks = -(-width // _BLOCK_PX)
     edges = np.arange(TILE_COLUMNS + 1) * blocks // TILE_COLUMNS * _BLOCK_PX
     return np.minimum(edges, width)
 
 
 def tile_rows(height: int) -> NDArray[np.intp]:
-    """Gives the 9 rows at which the tiles of a plane begin and end."""
+    """Returns the 9 rows at which the tiles of a plane begin and end."""
     return np.arange(TILE_ROWS + 1) * height // TILE_ROWS
 
 
 def tile_samples(
     width: int, height: int, *, margin: int = 0, above: int = 0, below: int = 0, every: bool = False
 ) -> NDArray[np.int64]:
-    """Gives how many samples each tile's sum is made of, to turn sums into means.
+    """Returns how many samples each tile's sum is made of, to turn sums into means.
 
     Args:
         width: Width of the plane in samples.

@@ -24,7 +24,7 @@ _FRAME_WORDS = 14
 
 
 def load_kernel(directory: Any = None) -> bytes:
-    """Gives the kernel's bytes after comparing them with their released SHA-256.
+    """Returns the kernel's bytes after comparing them with their released SHA-256.
 
     Args:
         directory: Where `kernel.wasm` and `kernel.wasm.sha256` lie; by default, in the package.

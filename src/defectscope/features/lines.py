@@ -41,10 +41,10 @@ def lines_of(luma: Plane, bit_depth: int) -> Lines:
         luma: The plane; sides shorter than 3 give pairs of the same line.
         bit_depth: Significant bits of its samples.
     """
-    picture = luma.picture
+    frame = luma.pixels
     shift = bit_depth - 8
-    rows = picture[_pairs(luma.height, luma.width)].astype(np.int16)
-    columns = np.ascontiguousarray(picture[:, _pairs(luma.width, luma.height)].T).astype(np.int16)
+    rows = frame[_pairs(luma.height, luma.width)].astype(np.int16)
+    columns = np.ascontiguousarray(frame[:, _pairs(luma.width, luma.height)].T).astype(np.int16)
     return Lines(rows >> shift, columns >> shift) if shift else Lines(rows, columns)
 
 

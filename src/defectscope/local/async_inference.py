@@ -155,7 +155,7 @@ class AsyncInference:
         )
 
     def _queue(self, endpoint: Endpoint) -> queue.Queue[Invocation]:
-        """Gives the endpoint's queue; the first use starts the threads that work it off."""
+        """Returns the endpoint's queue; the first use starts the threads that work it off."""
         with self._lock:
             found = self._queues.get(id(endpoint))
             if found is None:

@@ -34,7 +34,7 @@ class Endpoints:
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
 
     def operations(self) -> dict[str, Any]:
-        """Gives the operations by the name that AWS gives them."""
+        """Returns the operations by the name that AWS gives them."""
         return {
             "CreateEndpoint": self.create,
             "DescribeEndpoint": self.describe,
@@ -45,12 +45,12 @@ class Endpoints:
         }
 
     def all(self) -> list[Endpoint]:
-        """Gives every endpoint that exists."""
+        """Returns every endpoint that exists."""
         with self._lock:
             return list(self._endpoints.values())
 
     def serving(self, region: str, name: str) -> Endpoint:
-        """Gives an endpoint that takes invocations.
+        """Returns an endpoint that takes invocations.
 
         Raises:
             FaultError: There is none of that name, or it is not in service.
@@ -89,7 +89,7 @@ class Endpoints:
                 raise validation(f'Cannot create already existing endpoint "{endpoint.arn}".')
             self._endpoints[region, name] = endpoint
         try:
-            self._make_twin(region, name, config_name, list(request.get("Tags") or []))
+            self._mirror_tags(region, name, config_name, list(request.get("Tags") or []))
         except Exception:
             with self._lock:
                 del self._endpoints[region, name]
@@ -97,7 +97,7 @@ class Endpoints:
         threading.Thread(target=self._bring_up, args=(endpoint,), daemon=True).start()
         return {"EndpointArn": endpoint.arn}
 
-    def _make_twin(self, region: str, name: str, config_name: str, tags: list[Any]) -> None:
+    def _mirror_tags(self, region: str, name: str, config_name: str, tags: list[Any]) -> None:
         """Makes the endpoint in moto, which keeps its tags and serves application-autoscaling."""
         moto = self._workplace.moto.client("sagemaker", region)
         names = {"EndpointName": name, "EndpointConfigName": config_name}

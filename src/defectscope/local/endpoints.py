@@ -52,7 +52,7 @@ class Variant:
         return self.config.get("ServerlessConfig")
 
     def describe(self) -> dict[str, Any]:
-        """Gives the variant as DescribeEndpoint shows it."""
+        """Returns the variant as DescribeEndpoint shows it."""
         summary: dict[str, Any] = {
             "VariantName": self.name,
             "CurrentWeight": self.weight if self.server else 0.0,
@@ -110,7 +110,7 @@ class Endpoint:
             self.modified = time.time()
 
     def summary(self) -> dict[str, Any]:
-        """Gives the endpoint as ListEndpoints shows it."""
+        """Returns the endpoint as ListEndpoints shows it."""
         return {
             "EndpointName": self.name,
             "EndpointArn": self.arn,
@@ -120,7 +120,7 @@ class Endpoint:
         }
 
     def describe(self) -> dict[str, Any]:
-        """Gives the endpoint as DescribeEndpoint shows it."""
+        """Returns the endpoint as DescribeEndpoint shows it."""
         with self.lock:
             described = {**self.summary(), "EndpointConfigName": self.config_name}
             if self.variants:
@@ -170,7 +170,7 @@ class Endpoint:
 def new_variants(
     config: Mapping[str, Any], retained: Mapping[str, Variant] | None = None
 ) -> dict[str, Variant]:
-    """Gives the variants of an endpoint configuration, without servers yet.
+    """Returns the variants of an endpoint configuration, without servers yet.
 
     Args:
         config: The endpoint configuration.
@@ -190,7 +190,7 @@ def new_variants(
 
 
 def start_variant(workplace: Workplace, endpoint: Endpoint, variant: Variant) -> None:
-    """Gives a variant its server.
+    """Returns a variant its server.
 
     Raises:
         ModelUnavailableError: The model or its data is missing.
@@ -222,7 +222,7 @@ def start_variant(workplace: Workplace, endpoint: Endpoint, variant: Variant) ->
 
 
 def log_path(folder: Path, endpoint: Endpoint, variant_name: str) -> Path:
-    """Gives the file that collects what a variant's server complains about."""
+    """Returns the file that collects what a variant's server complains about."""
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
     return logs / f"endpoint-{endpoint.region}-{endpoint.name}-{variant_name}.log"

@@ -6,7 +6,7 @@ from defectscope.container.faults import FaultError
 
 
 def validation(message: str) -> FaultError:
-    """Gives the control plane's answer to a request that cannot be carried out.
+    """Returns the control plane's answer to a request that cannot be carried out.
 
     Source: API_CreateEndpoint, Errors; CommonErrors, ValidationError.
     """
@@ -14,7 +14,7 @@ def validation(message: str) -> FaultError:
 
 
 def runtime_validation(message: str) -> FaultError:
-    """Gives the runtime's answer to a request that cannot be carried out.
+    """Returns the runtime's answer to a request that cannot be carried out.
 
     Source: API_runtime_InvokeEndpoint, Errors, ValidationError.
     """

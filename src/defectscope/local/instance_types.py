@@ -11,7 +11,7 @@ import botocore.session
 
 @cache
 def known_types(shape: str) -> tuple[str, ...]:
-    """Gives the instance types of one of the shapes in SageMaker's own service model.
+    """Returns the instance types of one of the shapes in SageMaker's own service model.
 
     Args:
         shape: `ProductionVariantInstanceType` or `TransformInstanceType`.

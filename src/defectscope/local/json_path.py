@@ -32,7 +32,7 @@ class FilterError(LocalError):
 
 
 def compile_path(path: str) -> _Step:
-    """Gives a function that selects from a JSON value.
+    """Returns a function that selects from a JSON value.
 
     Raises:
         FilterError: The path is outside of what is supported.

@@ -85,7 +85,7 @@ def up(
 
 
 def env(*, home: Path | None = None) -> dict[str, str]:
-    """Gives the environment variables that point every AWS SDK to the local SageMaker.
+    """Returns the environment variables that point every AWS SDK to the local SageMaker.
 
     Raises:
         LocalError: None is running.
@@ -97,7 +97,7 @@ def env(*, home: Path | None = None) -> dict[str, str]:
 
 
 def environment(state: LocalState) -> dict[str, str]:
-    """Gives the variables for a known state; see `env`."""
+    """Returns the variables for a known state; see `env`."""
     return {
         "AWS_ENDPOINT_URL": state.endpoint_url,
         "AWS_ACCESS_KEY_ID": "local",
@@ -112,7 +112,7 @@ def environment(state: LocalState) -> dict[str, str]:
 
 
 def status(*, home: Path | None = None) -> LocalStatus | None:
-    """Gives what the local SageMaker is doing, or None when it does not run.
+    """Returns what the local SageMaker is doing, or None when it does not run.
 
     Raises:
         LocalError: It runs but does not answer.
@@ -218,11 +218,11 @@ class LocalSageMaker:
         return self.state.region
 
     def environment(self) -> dict[str, str]:
-        """Gives the environment variables that point every AWS SDK here."""
+        """Returns the environment variables that point every AWS SDK here."""
         return environment(self.state)
 
     def client(self, service: str) -> Any:
-        """Gives a boto3 client for a service of the local SageMaker."""
+        """Returns a boto3 client for a service of the local SageMaker."""
         import boto3
 
         return boto3.Session().client(

@@ -16,7 +16,7 @@ _LARGEST_PAGE = 100
 def page_of(
     summaries: list[dict[str, Any]], request: Mapping[str, Any], *, prefix: str, result: str
 ) -> dict[str, Any]:
-    """Gives one page of what a List operation found.
+    """Returns one page of what a List operation found.
 
     Args:
         summaries: All there is.

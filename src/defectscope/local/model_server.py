@@ -57,7 +57,7 @@ class ModelAnswer:
     size: int
 
     def read(self) -> bytes:
-        """Gives the whole body and closes it."""
+        """Returns the whole body and closes it."""
         with self.body:
             return self.body.read()
 

@@ -81,7 +81,7 @@ class MotoBackend:
         return f"http://{self._address}"
 
     def client(self, service: str, region: str) -> Any:
-        """Gives a boto3 client for moto; clients are made once and may be shared by threads."""
+        """Returns a boto3 client for moto; clients are made once and may be shared by threads."""
         with self._lock:
             key = (service, region)
             if key not in self._clients:

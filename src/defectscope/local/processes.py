@@ -45,7 +45,7 @@ class LocalState:
 
 
 def default_home() -> Path:
-    """Gives the folder for the state: DEFECTSCOPE_LOCAL_HOME, or the user's own state folder."""
+    """Returns the folder for the state: DEFECTSCOPE_LOCAL_HOME, or the user's own state folder."""
     chosen = os.environ.get("DEFECTSCOPE_LOCAL_HOME")
     if chosen:
         return Path(chosen)
@@ -56,7 +56,7 @@ def default_home() -> Path:
 
 
 def find(home: Path | None = None) -> LocalState | None:
-    """Gives the state of the local SageMaker that runs with this home, or None."""
+    """Returns the state of the local SageMaker that runs with this home, or None."""
     home = (home or default_home()).absolute()
     state = read_state(home)
     if state is None or not is_supervisor(state.pid, home):
@@ -127,7 +127,7 @@ def wait_for_the_other(home: Path) -> LocalState:
 
 
 def read_state(home: Path) -> LocalState | None:
-    """Gives what a supervisor wrote about itself; it may have died since."""
+    """Returns what a supervisor wrote about itself; it may have died since."""
     try:
         content = json.loads((home / STATE_FILE).read_text())
         region = str(content.get("region", DEFAULT_REGION))

@@ -34,7 +34,7 @@ _MESSAGE_LIMIT = 2048
 
 
 def model_error(endpoint: Endpoint, variant: Variant, status: int, message: str) -> FaultError:
-    """Gives the ModelError that reports what a container answered.
+    """Returns the ModelError that reports what a container answered.
 
     Source: API_runtime_InvokeEndpoint, Errors, ModelError: HTTP 424.
     """
@@ -123,14 +123,14 @@ def _fault(endpoint: Endpoint, variant: Variant, error: LocalError) -> FaultErro
 
 
 def container_headers(request: HttpRequest) -> dict[str, str]:
-    """Gives what the container sees of an invocation's headers."""
+    """Returns what the container sees of an invocation's headers."""
     headers = {name: value for name in _PASSED_ON if (value := request.header(name))}
     headers.setdefault("Content-Type", _DEFAULT_CONTENT_TYPE)
     return headers
 
 
 def answer_headers(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Gives the headers of a container's answer that the caller sees."""
+    """Returns the headers of a container's answer that the caller sees."""
     passed = [("Content-Type", headers.get("content-type", _DEFAULT_CONTENT_TYPE))]
     attributes = headers.get("x-amzn-sagemaker-custom-attributes")
     if attributes:

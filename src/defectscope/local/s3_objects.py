@@ -18,7 +18,7 @@ class ObjectUnavailableError(LocalError):
 
 
 def parse_uri(uri: str) -> tuple[str, str]:
-    """Gives bucket and key of `s3://bucket/key`.
+    """Returns bucket and key of `s3://bucket/key`.
 
     Raises:
         ObjectUnavailableError: The address is of another kind or names no bucket.
@@ -92,7 +92,7 @@ def keys_below(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
 
 
 def reason(error: Exception) -> str:
-    """Gives what S3 said, without the SDK's framing."""
+    """Returns what S3 said, without the SDK's framing."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Message") or error)
     return str(error)

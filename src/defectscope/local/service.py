@@ -53,7 +53,7 @@ class Service:
         }
 
     def answer(self, request: HttpRequest) -> Reply:
-        """Gives the reply to any request.
+        """Returns the reply to any request.
 
         Raises:
             FaultError: The error to answer with.
@@ -115,7 +115,7 @@ class Service:
         return Reply(200, json.dumps(result, default=str).encode(), json_headers())
 
     def status(self) -> dict[str, Any]:
-        """Gives what exists now: endpoints and transform jobs with their states."""
+        """Returns what exists now: endpoints and transform jobs with their states."""
         return {
             "endpoints": {
                 f"{endpoint.region}/{endpoint.name}": endpoint.status

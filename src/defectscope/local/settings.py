@@ -55,7 +55,7 @@ class LocalSettings:
     moto_address: str | None = None
 
     def to_json(self) -> str:
-        """Gives the settings as JSON, for the supervisor's command line."""
+        """Returns the settings as JSON, for the supervisor's command line."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
@@ -72,5 +72,5 @@ class LocalSettings:
 
 
 def arn(region: str, kind: str, name: str) -> str:
-    """Gives the ARN of a SageMaker resource, for example of kind `endpoint`."""
+    """Returns the ARN of a SageMaker resource, for example of kind `endpoint`."""
     return f"arn:aws:sagemaker:{region}:{ACCOUNT_ID}:{kind}/{name.lower()}"

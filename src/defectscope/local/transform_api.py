@@ -30,7 +30,7 @@ class TransformJobs:
         self._jobs: dict[tuple[str, str], TransformJob] = {}
 
     def operations(self) -> dict[str, Any]:
-        """Gives the operations by the name that AWS gives them."""
+        """Returns the operations by the name that AWS gives them."""
         return {
             "CreateTransformJob": self.create,
             "DescribeTransformJob": self.describe,
@@ -39,7 +39,7 @@ class TransformJobs:
         }
 
     def states(self) -> dict[str, str]:
-        """Gives the status of every job, by `region/name`."""
+        """Returns the status of every job, by `region/name`."""
         with self._lock:
             return {f"{region}/{name}": job.status for (region, name), job in self._jobs.items()}
 

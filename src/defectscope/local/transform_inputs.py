@@ -31,7 +31,7 @@ class InputObject:
 
 
 def list_inputs(s3: Any, source: Mapping[str, str]) -> list[InputObject]:
-    """Gives the objects that an S3DataSource stands for.
+    """Returns the objects that an S3DataSource stands for.
 
     Args:
         s3: A boto3 client.

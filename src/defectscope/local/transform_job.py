@@ -79,7 +79,7 @@ class TransformJob:
         self._stop.set()
 
     def summary(self) -> dict[str, Any]:
-        """Gives the job as ListTransformJobs shows it."""
+        """Returns the job as ListTransformJobs shows it."""
         summary: dict[str, Any] = {
             "TransformJobName": self.name,
             "TransformJobArn": self.arn,
@@ -94,7 +94,7 @@ class TransformJob:
         return summary
 
     def describe(self) -> dict[str, Any]:
-        """Gives the job as DescribeTransformJob shows it."""
+        """Returns the job as DescribeTransformJob shows it."""
         hidden = ("Tags", "TransformJobName")
         described = {key: value for key, value in self.request.items() if key not in hidden}
         described.update(self.summary())

@@ -129,7 +129,7 @@ class DataProcessing:
         return bool(self._input or self._output or self._join)
 
     def before(self, payload: Payload) -> Payload:
-        """Gives the payload that the model sees.
+        """Returns the payload that the model sees.
 
         Raises:
             BadRecordError: A record is not JSON or lacks what the filter selects.
@@ -145,7 +145,7 @@ class DataProcessing:
         return Payload(payload.records, b"\n".join(selected))
 
     def after(self, payload: Payload, answer: bytes, *, by_line: bool) -> list[bytes]:
-        """Gives the output records for one payload, joined and filtered.
+        """Returns the output records for one payload, joined and filtered.
 
         Raises:
             BadRecordError: The answers are not JSON, or not as many as the records.

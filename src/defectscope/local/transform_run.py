@@ -97,7 +97,7 @@ class TransformRun:
             self._headers["Accept"] = accept
 
     def transform(self, item: InputObject) -> str | None:
-        """Transforms one input; gives the reason where that failed.
+        """Transforms one input; returns the reason where that failed.
 
         Raises:
             StoppedError: The job was asked to stop.

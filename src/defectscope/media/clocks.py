@@ -56,7 +56,7 @@ class ProgrammeClock:
         return self._shifts[-1]
 
     def place(self, track: int, time_s: Fraction, expected_s: Fraction | None) -> Shifted:
-        """Gives the shift of a time stamp.
+        """Returns the shift of a time stamp.
 
         Args:
             track: The track's number.

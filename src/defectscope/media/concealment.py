@@ -1,4 +1,4 @@
-"""Decodes damaged streams as players do: concealment chosen, broken pictures shown, never dropped.
+"""Decodes damaged streams as players do: concealment chosen, broken frames shown, never dropped.
 
 The reader behind detectors asks a decoder for its best; a receiver in the field shows whatever its
 decoder makes of a broken stream. Simulators need the second.
@@ -28,18 +28,18 @@ _EC: dict[Concealment, str] = {
     "none": "0",
 }
 
-YuvPicture = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
+YuvFrame = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def decode_as_shown(
     path: str | PathLike[str], concealment: Concealment = "motion"
-) -> Iterator[tuple[float, YuvPicture]]:
-    """Gives what a player would show of a damaged file: instants in seconds, and 4:2:0 pictures.
+) -> Iterator[tuple[float, YuvFrame]]:
+    """Returns what a player would show of a damaged file: instants in seconds, and 4:2:0 frames.
 
     Args:
         path: The damaged file.
         concealment: What the decoder does about lost parts: `motion` guesses vectors and filters
-            the seams, `inter` prefers copies of the picture before, `none` leaves them.
+            the seams, `inter` prefers copies of the frame before, `none` leaves them.
 
     Yields:
         Presentation time on the container's own clock, and luma (height, width) and chroma
@@ -60,7 +60,7 @@ def decode_as_shown(
         context.thread_count = 1
         context.options = {"ec": _EC[concealment], "flags": "+output_corrupt"}
         size: tuple[int, int] | None = None
-        for native in _pictures(container, stream):
+        for native in _frames(container, stream):
             if native.pts is None:
                 continue
             size = size or (native.width, native.height)
@@ -70,8 +70,8 @@ def decode_as_shown(
             yield float(native.pts * stream.time_base), _planes(shown)
 
 
-def _pictures(container: Any, stream: Any) -> Iterator[Any]:
-    """Every picture that comes out, whatever the demuxer and the decoder complain about."""
+def _frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Every frame that comes out, whatever the demuxer and the decoder complain about."""
     packets = container.demux(stream)
     while True:
         try:
@@ -84,7 +84,7 @@ def _pictures(container: Any, stream: Any) -> Iterator[Any]:
             continue
 
 
-def _planes(frame: Any) -> YuvPicture:
+def _planes(frame: Any) -> YuvFrame:
     out: list[NDArray[np.uint8]] = []
     for plane in frame.planes:
         rows = np.frombuffer(memoryview(plane), np.uint8)[: plane.line_size * plane.height]

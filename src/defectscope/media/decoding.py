@@ -47,7 +47,7 @@ class VideoDecoder:
 
         Args:
             threads: Threads of the decoder; 0 lets it take one per core.
-            fresh_context: Gives a codec context of the stream that was never opened.
+            fresh_context: Returns a codec context of the stream that was never opened.
         """
         self._threads = threads
         self._fresh = fresh_context
@@ -69,7 +69,7 @@ class VideoDecoder:
         self._renew(self._threads)
 
     def decode(self, packet: Any) -> Iterator[Any]:
-        """Gives what comes out after a packet; the empty packet that ends a stream drains.
+        """Returns what comes out after a packet; the empty packet that ends a stream drains.
 
         Yields:
             Frames in order of presentation, and an `Undecodable` for each packet that fails.
@@ -92,7 +92,7 @@ class VideoDecoder:
         yield from self._give(frames, drained=not packet.size)
 
     def _give(self, frames: list[Any], *, drained: bool) -> Iterator[Any]:
-        """Gives frames once what they may refer to has come out whole."""
+        """Returns frames once what they may refer to has come out whole."""
         for frame in self._order.released(frames, drained=drained):
             self._given.append(frame.pts)
             yield frame
@@ -186,7 +186,7 @@ class VideoDecoder:
             yield item
 
     def _hand_over(self, first_pts: int) -> Iterator[Any]:
-        """Gives packets from a random access point on to several threads."""
+        """Returns packets from a random access point on to several threads."""
         packets = list(self._kept)
         self._renew(self._threads)
         self._alone, self._order = False, _Order()

@@ -21,14 +21,14 @@ class DecodingTimes:
                 return []
             packet.dts = self._last + step
         self._last = packet.dts
-        # Those before the first known time were due one picture apart.
+        # Those before the first known time were due one frame apart.
         for back, earlier in enumerate(reversed(self._waiting), 1):
             earlier.dts = packet.dts - back * step
         ready, self._waiting = [*self._waiting, packet], []
         return ready
 
     def flush(self) -> list[Any]:
-        """Gives what is left of a stream that never told a time: it is decoded as presented."""
+        """Returns what is left of a stream that never told a time: it is decoded as presented."""
         for packet in self._waiting:
             packet.dts = packet.pts
         ready, self._waiting = [p for p in self._waiting if p.dts is not None], []

@@ -10,8 +10,8 @@ from typing import Any
 import av.error
 from av.stream import Disposition
 
+from defectscope.media.captions.caption_bytes import CaptionBytes, captions_in
 from defectscope.media.captions.markup import plain
-from defectscope.media.captions.picture_data import CaptionBytes, captions_in
 from defectscope.media.cues import Cue
 
 # Captions that are images: they have times, but no text that could be held against a rule.

@@ -1,4 +1,4 @@
-"""How a file's pictures and sound are to be encoded."""
+"""How a file's frames and sound are to be encoded."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from defectscope.media.stream import AudioInfo, VideoInfo
 
 @dataclass(frozen=True, slots=True)
 class VideoEncoding:
-    """How pictures are encoded.
+    """How frames are encoded.
 
     Attributes:
-        width: Picture width in pixels.
-        height: Picture height in pixels.
+        width: Frame width in pixels.
+        height: Frame height in pixels.
         rate: Nominal frames per second.
         time_base: Seconds per tick of the frames' `pts`; None is one tick a frame. Any spacing of
             the ticks is written as it is, so variable rates need nothing else.
@@ -26,8 +26,8 @@ class VideoEncoding:
         crf: Constant quality of x264 and x265, 0 to 51; None leaves it to `bit_rate`.
         bit_rate: Bits per second; used where `crf` is None.
         gop_frames: Longest distance between random access points, None for the codec's own.
-        b_frames: Consecutive B pictures, None for the codec's own.
-        open_gop: Lets B pictures refer across random access points.
+        b_frames: Consecutive B frames, None for the codec's own.
+        open_gop: Lets B frames refer across random access points.
         preset: Speed preset of x264 and x265.
         full_range: The samples span 0 to 255; only says so in the stream.
         rotation_deg: Clockwise rotation that a player shall apply.
@@ -54,7 +54,7 @@ class VideoEncoding:
 
     @staticmethod
     def like(video: VideoInfo, **changes: Any) -> VideoEncoding:
-        """Gives the encoding that keeps a stream's size, rate, clock, depth and range."""
+        """Returns the encoding that keeps a stream's size, rate, clock, depth and range."""
         given: dict[str, Any] = {
             "width": video.width,
             "height": video.height,
@@ -67,7 +67,7 @@ class VideoEncoding:
         return VideoEncoding(**{**given, **changes})
 
     def encoder_options(self) -> dict[str, str]:
-        """Gives the options as FFmpeg's encoder takes them."""
+        """Returns the options as FFmpeg's encoder takes them."""
         out: dict[str, str] = {}
         if self.codec in ("libx264", "libx265"):
             out["preset"] = self.preset
@@ -112,7 +112,7 @@ class AudioEncoding:
 
     @staticmethod
     def like(audio: AudioInfo, **changes: Any) -> AudioEncoding:
-        """Gives the encoding that keeps a sound's rate and layout."""
+        """Returns the encoding that keeps a sound's rate and layout."""
         given: dict[str, Any] = {"rate_hz": audio.rate_hz, "layout": audio.layout}
         return AudioEncoding(**{**given, **changes})
 

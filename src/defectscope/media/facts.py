@@ -1,4 +1,4 @@
-"""What a container states of picture, sound and captions, as a delivery is held against it.
+"""What a container states of video, sound and captions, as a delivery is held against it.
 
 Names carry units; None is what the container does not state. Code points are ITU-T H.273's.
 """
@@ -160,7 +160,7 @@ def _audio_facts(container: Any, info: StreamInfo) -> dict[str, Any]:
 
 
 def _length_difference(info: StreamInfo) -> float | None:
-    """How many frames the sound ends after the picture; negative is before."""
+    """How many frames the sound ends after the frame; negative is before."""
     video = info.video
     if video is None or info.video_duration_s is None or info.audio_duration_s is None:
         return None
@@ -171,7 +171,7 @@ def _length_difference(info: StreamInfo) -> float | None:
 def _captions(info: StreamInfo) -> str:
     tracks = [t for t in info.tracks if t.medium == "captions"]
     said = [f"{t.codec} {t.language}".strip() if t.language else t.codec for t in tracks]
-    if info.has_picture_captions:
+    if info.has_bitmap_captions:
         said.append("CEA-608/708")
     if info.has_captions and not tracks:
         said.append("beside the file")

@@ -21,12 +21,12 @@ LOUDEST = np.float32(1000.0)
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One plane of a picture.
+    """One plane of a frame.
 
     Attributes:
         data: (height, stride) samples, uint8 or uint16 with the value in the low bits. Columns
             from `width` on are the decoder's padding.
-        width: Samples per row that belong to the picture.
+        width: Samples per row that belong to the frame.
         height: Rows.
     """
 
@@ -35,14 +35,14 @@ class Plane:
     height: int
 
     @property
-    def picture(self) -> Pixels:
+    def pixels(self) -> Pixels:
         """The samples without padding, (height, width)."""
         return self.data[:, : self.width]
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One presented picture.
+    """One presented frame.
 
     Attributes:
         pts: Ticks of the video's time base since the first presented frame (t = 0).
@@ -126,13 +126,13 @@ class Samples:
 
 
 class Rendering:
-    """A picture for a network, converted when it is first looked at.
+    """A frame for a network, converted when it is first looked at.
 
     Most of what a selection holds is never looked at: where no face was found, say.
 
     Args:
-        make: Gives (height, width, 3) uint8 RGB; called at most once.
-        held_bytes: What waiting costs: the bytes of the picture that `make` keeps.
+        make: Returns (height, width, 3) uint8 RGB; called at most once.
+        held_bytes: What waiting costs: the bytes of the frame that `make` keeps.
     """
 
     __slots__ = ("_make", "_rgb", "held_bytes")
@@ -144,7 +144,7 @@ class Rendering:
 
     @staticmethod
     def of(rgb: NDArray[np.uint8]) -> Rendering:
-        """Gives one that is converted already."""
+        """Returns one that is converted already."""
         return Rendering(lambda: rgb, rgb.nbytes)
 
     @property
@@ -159,11 +159,11 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class RgbFrame:
-    """A picture for a network.
+    """A frame for a network.
 
     Attributes:
         pts: As in `Frame`.
-        shown: The picture.
+        shown: The frame.
         before: The one presented before it, of the same shape, where it was asked for.
         luma: Its luma as decoded, where that was asked for.
         memo: What has been measured of it: analyses that look at the same frame share it.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from defectscope.media.captions.picture_data import CaptionBytes, caption_bytes_of
+from defectscope.media.captions.caption_bytes import CaptionBytes, caption_bytes_of
 from defectscope.media.clocks import ProgrammeClock
 from defectscope.media.frames import DecodeEvent, Frame
 from defectscope.media.pixels import convert, native_format, planes_of
@@ -81,7 +81,7 @@ class Framer:
             heapq.heappop(self._stamps)
 
     def take(self, native: Any) -> Iterator[Frame | CaptionBytes | DecodeEvent]:
-        """Takes the next decoded picture; gives the frames and complaints that follow from it."""
+        """Takes the next decoded picture; returns the frames and complaints that follow from it."""
         if self.done:
             return
         pts, events = self._placed(native)
@@ -145,23 +145,23 @@ class Framer:
         video = self._video
         resized = (native.width, native.height) != (video.width, video.height)
         before = pts < self._start_ticks
-        # Pictures of another size are judged at the stream's first one, so that every measure
+        # Frames of another size are analyzed at the stream's first one, so that every measure
         # keeps its geometry; that it happened is an event.
         if not before and resized:
             yield self._event("size_change")
         if not before and native.is_corrupt:
             yield self._event("corrupt_frame")
-        picture = convert(native, self._format, video.width, video.height)
+        converted = convert(native, self._format, video.width, video.height)
         frame = Frame(
             pts=pts,
             duration=self._stated(native),
-            planes=planes_of(picture, self._depth),
+            planes=planes_of(converted, self._depth),
             bit_depth=self._depth,
             corrupt=native.is_corrupt,
             key=native.key_frame,
             flagged_interlaced=native.interlaced_frame,
             size_changed=resized,
-            native=picture,
+            native=converted,
             view=self._view,
         )
         if before:
@@ -173,7 +173,7 @@ class Framer:
         yield frame
 
     def flush(self) -> Iterator[Frame]:
-        """Gives the frame on screen at the start, where nothing followed it."""
+        """Returns the frame on screen at the start, where nothing followed it."""
         if self._held is not None:
             yield self._held
             self._held = None

@@ -22,7 +22,7 @@ _ATTEMPTS = 3
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 Connect = Callable[[str], http.client.HTTPSConnection]
-"""Gives a connection to a host that may be talked to."""
+"""Returns a connection to a host that may be talked to."""
 
 
 def connect_public(host: str) -> http.client.HTTPSConnection:

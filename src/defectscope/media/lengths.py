@@ -46,7 +46,7 @@ def declares_length(container: Any, head: bytes, limits: Limits) -> bool:
 
 
 def declared_s(stream: Any) -> float | None:
-    """Gives the length of a track by its header, in seconds, None where that says nothing."""
+    """Returns the length of a track by its header, in seconds, None where that says nothing."""
     if stream.duration is not None and stream.duration > 0:
         return float(stream.duration * stream.time_base)
     # Matroska's statistics tags, which mkvmerge and FFmpeg write.
@@ -60,7 +60,7 @@ def declared_s(stream: Any) -> float | None:
 
 
 def tag_bytes(head: bytes) -> int:
-    """Gives how many bytes an ID3 tag takes at the beginning of a file, 0 where there is none.
+    """Returns how many bytes an ID3 tag takes at the beginning of a file, 0 where there is none.
 
     Source: ID3v2.4, 3.1 (a size of four bytes of seven bits each).
     """

@@ -1,4 +1,4 @@
-"""How much media one judgement may take."""
+"""How much media one analysis may take."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class Limits:
     """Bounds that keep one asset from starving the others.
 
     Attributes:
-        max_pixels: Largest picture, width times height. 32 Mpx holds 8K UHD nearly and 6K fully;
+        max_pixels: Largest frame, width times height. 32 Mpx holds 8K UHD nearly and 6K fully;
             Source: the memory of one decoder at that size stays under 1 GB.
-        max_duration_s: Longest stretch judged in one pass, seconds.
+        max_duration_s: Longest interval analyzed in one pass, seconds.
         max_streams: Most streams a container may hold.
         max_bytes: Largest upload in bytes; files and objects are read piecewise and have none.
         decode_threads: Decoder threads; 0 lets the decoder take one per core.

@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[^A-Za-z0-9_. -]")
 
 
 def codec_names(container: Any) -> dict[int, str]:
-    """Gives the codec of each track by index: FFmpeg's name, else the container's own code."""
+    """Returns the codec of each track by index: FFmpeg's name, else the container's own code."""
     named: dict[int, str] = {}
     listed = ""
     if any(stream.codec_context is None for stream in container.streams):

@@ -6,7 +6,7 @@ an address needs, and no others.
 
     bytes of a transport stream | address -> Live -> LiveReader -> frames, samples, complaints
 
-A reader ends where the picture's raster changes or where it is asked to; the next one goes on with
+A reader ends where the frame's raster changes or where it is asked to; the next one goes on with
 the following frame, with facts and a programme clock of its own. No frame is lost in between.
 """
 

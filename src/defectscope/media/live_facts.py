@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from defectscope.errors import TooManyPixelsError
-from defectscope.media.captions.picture_data import carries_captions
+from defectscope.media.captions.caption_bytes import carries_captions
 from defectscope.media.limits import Limits
 from defectscope.media.listing import is_decodable
 from defectscope.media.sounds import SoundTrack, group
@@ -35,7 +35,7 @@ class Facts:
 
 
 def shape_of(native: Any) -> tuple[int, int, str]:
-    """Returns what a reader takes for one format of picture."""
+    """Returns what a reader takes for one format of video."""
     return native.width, native.height, native.format.name
 
 
@@ -50,7 +50,7 @@ def facts_of(container: Any, main: Any, first: Any, name: str, limits: Limits) -
         limits: Bounds on the raster.
 
     Raises:
-        TooManyPixelsError: The picture is larger than the limit.
+        TooManyPixelsError: The frame is larger than the limit.
     """
     origin_s = Fraction(first.pts or 0) * Fraction(first.time_base)
     video = None
@@ -61,7 +61,7 @@ def facts_of(container: Any, main: Any, first: Any, name: str, limits: Limits) -
             )
         video = described_video(main, 0)
     sounding = [s for s in container.streams.audio if is_decodable(s) and s.codec_context.rate]
-    # Where sound begins against the picture depends on where the reader came in.
+    # Where sound begins against the frame depends on where the reader came in.
     tracks = [SoundTrack(s.index, described_audio(s), 0.0, None) for s in sounding]
     sounds = group(tracks) if tracks else []
     subtitles = [s for s in container.streams if s.type == "subtitle"]
@@ -74,7 +74,7 @@ def facts_of(container: Any, main: Any, first: Any, name: str, limits: Limits) -
         video_start_s=float(origin_s),
         start_timecode=None if video is None else Timecode.zero(video.frame_rate),
         has_captions=bool(subtitles),
-        has_picture_captions=main is not None and carries_captions(first),
+        has_bitmap_captions=main is not None and carries_captions(first),
         tracks=tracks_of(container, {}, {}, sounds, False),
         sounds=tuple(sounds),
         video_track=None if main is None else main.index,

@@ -1,4 +1,4 @@
-"""Reads a live source from one frame on, for as long as the picture keeps its raster."""
+"""Reads a live source from one frame on, for as long as the frame keeps its raster."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Packets(Protocol):
 
 
 class LiveReader:
-    """One stretch of a live source, with one set of facts.
+    """One interval of a live source, with one set of facts.
 
     Attributes:
         info: What is known of the stream.
@@ -98,24 +98,24 @@ class LiveReader:
         return len(natives)
 
     def decoded(self, packet: Any) -> Iterator[Any]:
-        """Gives what a packet decoded to."""
+        """Returns what a packet decoded to."""
         yield from self._natives
 
     def framer(
         self, index: int, start: Fraction, end: Fraction | None, clock: ProgrammeClock
     ) -> Framer:
-        """Gives what turns a video track's pictures into frames."""
+        """Returns what turns a video track's frames into frames."""
         return Framer(self.videos[index], index, self.origin_s, start, end, programme=clock)
 
     def sounder(
         self, index: int, start: Fraction, end: Fraction | None, clock: ProgrammeClock
     ) -> Sounder:
-        """Gives what places a sound track's samples."""
+        """Returns what places a sound track's samples."""
         audio, origin_s = self._facts.audios[index], self.origin_s
         return Sounder(audio, index, origin_s, origin_s, start, end, programme=clock)
 
     def numbered(self, sound: int, sounder: Sounder) -> int:
-        """Gives the number of a sound in the layout that its track has now."""
+        """Returns the number of a sound in the layout that its track has now."""
         if sounder.channels == len(self.sounds[sound].audio.channels):
             return sound
         audio = audio_of(sounder.layout, sounder.audio.rate_hz, sounder.audio.codec)

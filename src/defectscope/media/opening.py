@@ -43,7 +43,7 @@ def open_media(
     Raises:
         MediaNotFoundError: There is no such file.
         MediaTooLargeError: A limit is exceeded.
-        UnreadableMediaError: There is no sound and no picture that can be decoded.
+        UnreadableMediaError: There is no sound and no frame that can be decoded.
         InvalidParameterError: The choice makes no sense for this media.
     """
     limits = limits or Limits()
@@ -58,7 +58,7 @@ def open_media(
         head, size = peek(media)
         if not lacks_index(head, size):
             raise
-        # The pictures may all be there, but nothing says where each begins.
+        # The frames may all be there, but nothing says where each begins.
         cut = StreamInfo(name, "mov,mp4,m4a,3gp,3g2,mj2", 0.0, None, None, cut_short="moov")
         return Reader(opened, Probed(cut, Fraction(0)), limits, captions)
     head = head_of(media)
@@ -75,7 +75,7 @@ def open_media(
     if info.video is None and info.audio is None:
         why = "; ".join(f"track {t.index}: {t.reason}" for t in info.tracks if t.reason)
         detail = f" ({why})" if why else ""
-        raise UnreadableMediaError(f"{name}: no picture and no sound that can be decoded{detail}")
+        raise UnreadableMediaError(f"{name}: no video and no sound that can be decoded{detail}")
     if captions is not None:
         captions = on_programme_clock(captions, info)
     if continuous or not is_sent(info.container):

@@ -29,7 +29,7 @@ class PacketCopy:
         self._next = self._take()
 
     def until(self, limit_s: Fraction | None) -> Iterator[Any]:
-        """Gives the packets up to an instant; None is the end."""
+        """Returns the packets up to an instant; None is the end."""
         while self._next is not None:
             packet = self._next
             if limit_s is not None and packet.dts * packet.time_base > limit_s:

@@ -59,7 +59,7 @@ class PacketRecord:
         return None if ticks is None else float(ticks * self.time_base)
 
     def ticks(self, seconds: float) -> int:
-        """Gives seconds as ticks of this packet's clock."""
+        """Returns seconds as ticks of this packet's clock."""
         return round(Fraction(seconds).limit_denominator(1_000_000) / self.time_base)
 
 
@@ -67,7 +67,7 @@ Alter = Callable[[PacketRecord], Iterable[PacketRecord]]
 
 
 def read_packets(path: str | PathLike[str]) -> Iterator[PacketRecord]:
-    """Gives the packets of a file in the order in which they are stored.
+    """Returns the packets of a file in the order in which they are stored.
 
     Raises:
         UnreadableMediaError: It is not media.
@@ -97,7 +97,7 @@ def rewrite_packets(
     Args:
         source: The file to read.
         destination: The file to write; its suffix names the container.
-        alter: Gives what shall be written for a packet.
+        alter: Returns what shall be written for a packet.
         container_format: FFmpeg's muxer, where the suffix does not say.
         options: Options of the muxer.
 
@@ -124,7 +124,7 @@ def rewrite_packets(
 
 
 def elementary_stream(path: str | PathLike[str]) -> tuple[str, list[PacketRecord]]:
-    """Gives the codec and the packets of the first video stream, H.264 and HEVC as Annex B.
+    """Returns the codec and the packets of the first video stream, H.264 and HEVC as Annex B.
 
     Raises:
         UnreadableMediaError: It is not media or has no video.
@@ -171,17 +171,17 @@ class Nal:
 
     @property
     def is_slice(self) -> bool:
-        """It carries picture data; everything else steers the decoder."""
+        """It carries frame data; everything else steers the decoder."""
         return 1 <= self.kind <= 5 if self.codec == "h264" else 0 <= self.kind <= 31
 
     @property
     def is_random_access(self) -> bool:
-        """It is a slice of an IDR (H.264) or IRAP (HEVC) picture."""
+        """It is a slice of an IDR (H.264) or IRAP (HEVC) frame."""
         return self.kind == 5 if self.codec == "h264" else 16 <= self.kind <= 23
 
 
 def split_nals(data: bytes, codec: NalCodec, framing: Framing = "annexb") -> list[Nal]:
-    """Gives the NAL units of a packet.
+    """Returns the NAL units of a packet.
 
     Args:
         data: A packet's bytes.
@@ -202,7 +202,7 @@ def split_nals(data: bytes, codec: NalCodec, framing: Framing = "annexb") -> lis
 
 
 def join_nals(units: Sequence[Nal], framing: Framing = "annexb") -> bytes:
-    """Gives a packet of NAL units."""
+    """Returns a packet of NAL units."""
     if framing == "length":
         return b"".join(len(u.data).to_bytes(4, "big") + u.data for u in units)
     return b"".join(b"\x00\x00\x00\x01" + u.data for u in units)
@@ -219,7 +219,7 @@ def _split_lengths(data: bytes) -> Iterator[bytes]:
 def flip_bytes(
     data: bytes, rng: np.random.Generator, every_bytes: float, *, keep_bytes: int = 0
 ) -> bytes:
-    """Gives the bytes with some replaced by chance, as noise on a line or a bad disk leaves them.
+    """Returns the bytes with some replaced by chance, as noise on a line or a bad disk leaves them.
 
     Args:
         data: What to damage.

@@ -27,7 +27,7 @@ _NATIVE: dict[str, int] = {
 
 
 def native_format(pixel_format: str) -> tuple[str, int]:
-    """Gives the format that frames of `pixel_format` are analysed in, and its bit depth.
+    """Returns the format that frames of `pixel_format` are analysed in, and its bit depth.
 
     Formats that are not read in place become yuv420p, or yuv420p10le where they carry more than
     8 bits: enough for every measure, and one conversion to reason about.
@@ -42,10 +42,10 @@ def native_format(pixel_format: str) -> tuple[str, int]:
 
 
 def planes_of(frame: av.VideoFrame, bit_depth: int) -> tuple[Plane, ...]:
-    """Gives read-only views on the planes of a frame that is in a native format."""
+    """Returns read-only views on the planes of a frame that is in a native format."""
     planes: list[Plane] = []
     for plane in frame.planes:
-        # Negative strides (pictures stored bottom up) cannot be viewed as plain rows.
+        # Negative strides (frames stored bottom up) cannot be viewed as plain rows.
         buffer: Any = memoryview(plane)
         data: NDArray[Any] = np.frombuffer(buffer, np.uint8 if bit_depth == 8 else np.uint16)
         stride = plane.line_size // data.itemsize
@@ -56,7 +56,7 @@ def planes_of(frame: av.VideoFrame, bit_depth: int) -> tuple[Plane, ...]:
 
 
 def convert(frame: av.VideoFrame, pixel_format: str, width: int, height: int) -> av.VideoFrame:
-    """Gives the frame in another format or size; itself where nothing changes."""
+    """Returns the frame in another format or size; itself where nothing changes."""
     if frame.format.name == pixel_format and (frame.width, frame.height) == (width, height):
         return frame
     converted = frame.reformat(width=width, height=height, format=pixel_format)
@@ -65,12 +65,12 @@ def convert(frame: av.VideoFrame, pixel_format: str, width: int, height: int) ->
 
 
 def to_rgb(frame: av.VideoFrame, max_height_px: int | None = None) -> NDArray[np.uint8]:
-    """Gives a frame as (height, width, 3) uint8 RGB, scaled down to at most `max_height_px`."""
+    """Returns a frame as (height, width, 3) uint8 RGB, scaled down to at most `max_height_px`."""
     width, height = frame.width, frame.height
     if max_height_px is not None and height > max_height_px:
         width = max(1, round(width * max_height_px / height))
         height = max_height_px
-    # Means over areas: as true as the default's filter when a picture shrinks, at half its cost.
+    # Means over areas: as true as the default's filter when a frame shrinks, at half its cost.
     small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
     rgb: Any = small.to_ndarray()
     return rgb

@@ -13,7 +13,7 @@ import av.error
 from av.stream import Disposition
 
 from defectscope.errors import InvalidParameterError, TooManyPixelsError
-from defectscope.media.captions.picture_data import carries_captions
+from defectscope.media.captions.caption_bytes import carries_captions
 from defectscope.media.facts import container_facts
 from defectscope.media.lengths import declares_length
 from defectscope.media.limits import Limits
@@ -34,7 +34,14 @@ _MAX_PACKETS_PROBED = 20_000
 # No recorder works outside 1 to 768 kHz: anything else is a damaged header.
 _RATES_HZ = (1_000, 768_000)
 # Services beside the programme: they are never channels of its sound.
-_BESIDE = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
+_AUXILIARY_SERVICES = (
+    "comment",
+    "visual_impaired",
+    "hearing_impaired",
+    "dub",
+    "karaoke",
+    "descriptions",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +50,7 @@ class Choice:
 
     Attributes:
         audio_layout: Which channels are heard together, `5.1=1-6,stereo=7,8`; None guesses.
-        programme: Number of the programme of a transport stream; None takes the picture's.
+        programme: Number of the programme of a transport stream; None takes the frame's.
     """
 
     audio_layout: str | None = None
@@ -66,7 +73,7 @@ class Probed:
 
 
 def video_stream(container: Any) -> Any | None:
-    """Gives the first video stream that is moving pictures, None without one."""
+    """Returns the first video stream that is moving video, None without one."""
     streams = [s for s in container.streams.video if is_decodable(s) and not is_cover(s)]
     return streams[0] if streams else None
 
@@ -94,7 +101,7 @@ def probe(
 
     Raises:
         InvalidParameterError: There is no such programme, or the layout makes no sense.
-        TooManyPixelsError: The picture is larger than the limit.
+        TooManyPixelsError: The frame is larger than the limit.
         MediaTooLongError: The programme is longer than the limit.
     """
     container = opened()
@@ -140,7 +147,7 @@ def _undecodable(container: Any) -> dict[int, str]:
     reasons: dict[int, str] = {}
     for stream in container.streams:
         if stream.type not in ("video", "audio", "subtitle"):
-            reasons[stream.index] = "holds neither picture, sound nor captions"
+            reasons[stream.index] = "holds neither video, sound nor captions"
         elif not is_decodable(stream):
             name = names.get(stream.index, "")
             reasons[stream.index] = f"no decoder for {name!r}" if name else "codec not known"
@@ -162,7 +169,7 @@ def _first_decodable(
     limits: Limits,
     reasons: dict[int, str],
 ) -> tuple[int | None, Any]:
-    """Gives the first of some video tracks that a frame decodes from, and that frame."""
+    """Returns the first of some video tracks that a frame decodes from, and that frame."""
     for index in videos:
         container = opened()
         try:
@@ -182,7 +189,7 @@ def _first_decodable(
 
 
 def first_frame(container: Any, stream: Any) -> Any | None:
-    """Gives the first presented frame by decoding it, None if nothing decodes.
+    """Returns the first presented frame by decoding it, None if nothing decodes.
 
     The container's start time is not enough: it may be a decoding time or precede frames that
     cannot be shown.
@@ -254,7 +261,7 @@ def _described(
         audio_duration_s=None if main_sound is None else main_sound.duration_s,
         start_timecode=start_timecode(container, video, video_info),
         has_captions=has_captions or any(s.type == "subtitle" for s in container.streams),
-        has_picture_captions=video is not None and carries_captions(shown),
+        has_bitmap_captions=video is not None and carries_captions(shown),
         tracks=tracks_of(container, belongs, reasons, sounds, stated),
         sounds=tuple(sounds),
         views=tuple(views),
@@ -288,7 +295,7 @@ def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool
             else float(stream.start_time * stream.time_base - origin_s),
             stated_length_s(stream, stated),
             label=str(stream.metadata.get("title") or stream.metadata.get("handler_name") or ""),
-            alone=bool(_flags(stream) & set(_BESIDE)),
+            alone=bool(_flags(stream) & set(_AUXILIARY_SERVICES)),
         )
         for stream in streams
     ]

@@ -16,7 +16,7 @@ HEAD_BYTES = 4 * 1024 * 1024
 
 
 def programmes(head: bytes) -> dict[int, frozenset[int]]:
-    """Gives the packet identifiers of each programme, empty where it is no transport stream.
+    """Returns the packet identifiers of each programme, empty where it is no transport stream.
 
     Args:
         head: The beginning of the stream.
@@ -74,7 +74,7 @@ def _grid(head: bytes) -> tuple[int, int]:
 
 
 def _collected(sections: dict[int, bytearray], pid: int, packet: bytes) -> bytes | None:
-    """Adds a packet's payload to its section; gives the section once it is whole."""
+    """Adds a packet's payload to its section; returns the section once it is whole."""
     adaptation = packet[3] >> 4 & 3
     at = 4 + (1 + packet[4] if adaptation & 2 else 0)
     payload = packet[at:] if adaptation & 1 else b""

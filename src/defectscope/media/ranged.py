@@ -1,4 +1,4 @@
-"""A seekable file over something that answers byte ranges, so that only what is judged is read.
+"""A seekable file over something that answers byte ranges, so that only what is analyzed is read.
 
 A container is read in a few runs: its head, its index (at the head or at the tail) and one or two
 runs through the media itself. Each run that goes on fetches larger pieces, in proportion to what
@@ -17,11 +17,11 @@ BLOCK_BYTES = 128 * 1024
 _MAX_FETCH_BYTES = 4 * 1024 * 1024
 # A run fetches ahead a quarter of what it has read: what is read past its end stays below that.
 _AHEAD_SHARE = 4
-# Picture and sound of a file that does not interleave them are two runs; the index is a third.
+# video and sound of a file that does not interleave them are two runs; the index is a third.
 _MAX_RUNS = 6
 
 Fetch = Callable[[int, int], bytes]
-"""Gives bytes [first, last) of the resource; raises a `MediaError` where it cannot."""
+"""Returns bytes [first, last) of the resource; raises a `MediaError` where it cannot."""
 
 
 class RangedFile(Positioned):
@@ -35,7 +35,7 @@ class RangedFile(Positioned):
         bytes_fetched: Bytes asked for so far.
         requests: Ranges asked for so far.
         failure: The error that ended a fetch. Demuxers take a failed read for the end of the
-            file, so whoever judged the media looks here before believing the result.
+            file, so whoever analyzed the media looks here before believing the result.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class RangedFile(Positioned):
         return len(data)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Gives up to `size` bytes, all of them unless the file ends; -1 reads to the end."""
+        """Returns up to `size` bytes, all of them unless the file ends; -1 reads to the end."""
         if self.closed:
             raise ValueError("read of a closed file")
         left = max(0, self.size - self._position)

@@ -26,7 +26,7 @@ _STANDARD = (
 # 24 and 23.976 differ by 0.1 %: a steady clock that is nearer than half of that to one of them was
 # rounded from it (1 ms in Matroska).
 _ROUNDED = Fraction(1, 2000)
-# A clock of pictures at their own pace sways by as much and is still meant to be standard.
+# A clock of frames at their own pace sways by as much and is still meant to be standard.
 _SWAYING = Fraction(1, 100)
 # A rate above this is a time base mistaken for a rate.
 _MAX_RATE = 1000
@@ -34,7 +34,7 @@ _FALLBACK_RATE = Fraction(25)
 
 
 def nominal_rate(stream: Any) -> tuple[Fraction, bool]:
-    """Gives a video stream's nominal rate, and whether its frames keep to a pace of their own.
+    """Returns a video stream's nominal rate, and whether its frames keep to a pace of their own.
 
     Args:
         stream: A video stream of PyAV.
@@ -57,7 +57,7 @@ def nominal_rate(stream: Any) -> tuple[Fraction, bool]:
 
 
 def snap(rate: Fraction, tolerance: Fraction = _ROUNDED) -> Fraction:
-    """Gives the standard rate that a measured one is nearest to, or that rate itself."""
+    """Returns the standard rate that a measured one is nearest to, or that rate itself."""
     nearest = min(_STANDARD, key=lambda standard: abs(rate / standard - 1))
     return nearest if abs(rate / nearest - 1) <= tolerance else rate
 

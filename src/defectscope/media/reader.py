@@ -27,7 +27,7 @@ from defectscope.media.stream import Sound, VideoInfo
 __all__ = ["Item", "Reader"]
 
 _MAX_TARGET = (1 << 62) - 1
-# How far before the wanted instant a seek aims, in seconds. Sound may lie behind the picture in
+# How far before the wanted instant a seek aims, in seconds. Sound may lie behind the frame in
 # the file, and an index may point at decoding times; a miss is noticed and the next one tried.
 _SEEK_MARGINS_S = (1.0, 4.0, 16.0, 64.0)
 # Formats whose packets may carry their order in the file for a time stamp.
@@ -121,7 +121,7 @@ class Reader:
         video: bool = True,
         audio: bool = True,
     ) -> Iterator[Item]:
-        """Gives everything presented in [start_s, end_s), and the frame on screen at start_s.
+        """Returns everything presented in [start_s, end_s), and the frame on screen at start_s.
 
         Frames and runs of samples come each in its own order, roughly interleaved. The first
         frame may start before `start_s`: it is the one that was on screen then, so that a
@@ -130,7 +130,7 @@ class Reader:
         Args:
             start_s: First instant wanted, seconds from t = 0.
             end_s: First instant not wanted; None reads to the end.
-            video: Decode the picture.
+            video: Decode the frame.
             audio: Decode the sound.
         """
         start = Fraction(start_s).limit_denominator(1_000_000)
@@ -229,7 +229,7 @@ class Reader:
         yield from run.stopped()
 
     def decoded(self, packet: Any) -> Iterator[Any]:
-        """Gives what a packet decodes to, or an `Undecodable`."""
+        """Returns what a packet decodes to, or an `Undecodable`."""
         decoder = self._decoders.get(packet.stream.index)
         if decoder is not None:
             yield from decoder.decode(packet)
@@ -240,7 +240,7 @@ class Reader:
             yield Undecodable(packet)
 
     def _fresh_context(self, index: int) -> Any:
-        """Gives a video's codec context from a container that nothing was decoded from."""
+        """Returns a video's codec context from a container that nothing was decoded from."""
         context = self._streams[index].codec_context
         if not context.is_open and index not in self._spares:
             return context
@@ -253,7 +253,7 @@ class Reader:
     def framer(
         self, index: int, start: Fraction, end: Fraction | None, clock: ProgrammeClock
     ) -> Framer:
-        """Gives what turns a video track's pictures into frames."""
+        """Returns what turns a video track's frames into frames."""
         info = self.info
         numbers = {view.index: number for number, view in enumerate(info.views, 1)}
         disorder = bool(self._streams[index].codec_context.has_b_frames)
@@ -273,7 +273,7 @@ class Reader:
     def sounder(
         self, index: int, start: Fraction, end: Fraction | None, clock: ProgrammeClock
     ) -> Sounder:
-        """Gives what places a sound track's samples."""
+        """Returns what places a sound track's samples."""
         stream = self._streams[index]
         first_s = Fraction(stream.start_time or 0) * stream.time_base
         context = stream.codec_context
@@ -285,7 +285,7 @@ class Reader:
         return Sounder(audio, index, self._probed.origin_s, first_s, start, end, programme=clock)
 
     def numbered(self, sound: int, sounder: Sounder) -> int:
-        """Gives the number of a sound in the layout that its track has now."""
+        """Returns the number of a sound in the layout that its track has now."""
         channels = sounder.channels
         if channels == len(self.sounds[sound].audio.channels):
             return sound

@@ -1,4 +1,4 @@
-"""Sends pictures through an encoder and its decoder, in memory: what real compression does."""
+"""Sends frames through an encoder and its decoder, in memory: what real compression does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _DECODERS = {
 
 
 class Roundtrip:
-    """Encodes and decodes pictures one after the other; order, number and time stamps stay."""
+    """Encodes and decodes frames one after the other; order, number and time stamps stay."""
 
     def __init__(
         self,
@@ -43,8 +43,8 @@ class Roundtrip:
         """Opens encoder and decoder.
 
         Args:
-            width: Picture width in pixels, even.
-            height: Picture height in pixels, even.
+            width: Frame width in pixels, even.
+            height: Frame height in pixels, even.
             rate: Frames per second.
             codec: FFmpeg's encoder: `libx264`, `libx265`, `mpeg2video`, `mpeg4` or `mjpeg`.
             quantizer: Fixed quantiser: 0 to 51 for x264 and x265, 1 to 31 for the others.
@@ -85,19 +85,19 @@ class Roundtrip:
         self._encoder, self._decoder = encoder, decoder
 
     def push(self, frame: Frame) -> list[Frame]:
-        """Takes one 8-bit 4:2:0 picture and gives those that are ready."""
-        picture = av.VideoFrame(*self._size, self._format)
-        for target, plane in zip(picture.planes, frame.planes, strict=True):
+        """Takes one 8-bit 4:2:0 frame and gives those that are ready."""
+        native = av.VideoFrame(*self._size, self._format)
+        for target, plane in zip(native.planes, frame.planes, strict=True):
             rows = np.frombuffer(cast("Any", target), np.uint8)
             rows = rows[: target.line_size * target.height]
-            rows.reshape(target.height, -1)[:, : plane.width] = plane.picture
-        picture.pts = self._count
+            rows.reshape(target.height, -1)[:, : plane.width] = plane.pixels
+        native.pts = self._count
         self._count += 1
         self._waiting.append(frame)
-        return self._decode(self._encoder.encode(picture))
+        return self._decode(self._encoder.encode(native))
 
     def flush(self) -> list[Frame]:
-        """Gives the pictures that are still inside."""
+        """Returns the frames that are still inside."""
         out = self._decode(self._encoder.encode(None))
         return out + self._taken(self._decoder.decode(None))
 
@@ -107,8 +107,8 @@ class Roundtrip:
             out += self._taken(self._decoder.decode(packet))
         return out
 
-    def _taken(self, pictures: list[Any]) -> list[Frame]:
+    def _taken(self, natives: list[Any]) -> list[Frame]:
         return [
-            replace(self._waiting.popleft(), planes=planes_of(picture, 8), native=None)
-            for picture in pictures
+            replace(self._waiting.popleft(), planes=planes_of(native, 8), native=None)
+            for native in natives
         ]

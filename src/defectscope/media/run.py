@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Protocol
 
-from defectscope.media.captions.picture_data import CaptionBytes
+from defectscope.media.captions.caption_bytes import CaptionBytes
 from defectscope.media.clocks import ProgrammeClock
 from defectscope.media.cues import Cue
 from defectscope.media.decoding import Undecodable
@@ -20,7 +20,7 @@ Item = Frame | Samples | Cue | CaptionBytes | DecodeEvent
 # Packets that open a stream without a key frame are one capture's late start up to here, seconds.
 _LATE_START_S = 30.0
 # Frames that a decoder needs to begin are no late start.
-_USUAL_FRAMES = 1.5
+_TYPICAL_FRAMES = 1.5
 
 
 class Opened(Protocol):
@@ -36,23 +36,23 @@ class Opened(Protocol):
         ...
 
     def decoded(self, packet: Any) -> Iterator[Any]:
-        """Gives what a packet decodes to."""
+        """Returns what a packet decodes to."""
         ...
 
     def framer(
         self, index: int, start: Fraction, end: Fraction | None, clock: ProgrammeClock
     ) -> Framer:
-        """Gives what turns a video track's pictures into frames."""
+        """Returns what turns a video track's frames into frames."""
         ...
 
     def sounder(
         self, index: int, start: Fraction, end: Fraction | None, clock: ProgrammeClock
     ) -> Sounder:
-        """Gives what places a sound track's samples."""
+        """Returns what places a sound track's samples."""
         ...
 
     def numbered(self, sound: int, sounder: Sounder) -> int:
-        """Gives the number of a sound in the layout that its track has now."""
+        """Returns the number of a sound in the layout that its track has now."""
         ...
 
 
@@ -105,7 +105,7 @@ class Run:
         return max((s.end_s for s in self._sounders.values()), default=0.0)
 
     def take(self, packet: Any) -> Iterator[Item]:
-        """Takes the next packet; gives what it decodes to."""
+        """Takes the next packet; returns what it decodes to."""
         index = packet.stream.index
         if index not in self._waiting:
             return
@@ -148,7 +148,7 @@ class Run:
         self._started = True
         before = self._before_first
         assert self._main is not None
-        if before is not None and -_LATE_START_S < before < -_USUAL_FRAMES / self._rate():
+        if before is not None and -_LATE_START_S < before < -_TYPICAL_FRAMES / self._rate():
             yield DecodeEvent("late_start", "video", 0.0, -before, self._main)
 
     def _rate(self) -> float:
@@ -176,7 +176,7 @@ class Run:
                     yield from assembler.take(index, position, data)
 
     def stopped(self) -> Iterator[Item]:
-        """Gives what was held back when the end that was asked for is reached."""
+        """Returns what was held back when the end that was asked for is reached."""
         for framer in self._framers.values():
             yield from framer.flush()
         for assembler in self._assemblers.values():

@@ -23,7 +23,7 @@ _MISSING = {"404", "NoSuchKey", "NoSuchBucket", "403", "AccessDenied", "Forbidde
 
 @cache
 def default_client() -> Any:
-    """Gives this process's S3 client, from the environment's credentials and region.
+    """Returns this process's S3 client, from the environment's credentials and region.
 
     boto3 clients are safe to share between threads.
     """

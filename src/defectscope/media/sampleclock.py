@@ -37,7 +37,7 @@ class Placement:
 
 
 class SampleClock:
-    """Gives every run its position; positions only grow.
+    """Returns every run its position; positions only grow.
 
     Containers round time stamps, so within their rounding runs are counted on from the one before,
     and a first run is counted from the stream's first time stamp: decoding from the middle lands on
@@ -70,7 +70,7 @@ class SampleClock:
         return Fraction(-1) if self._expected is None else Fraction(self._expected, self.rate_hz)
 
     def place(self, pts: int | None, time_base: Fraction, length: int) -> Placement:
-        """Gives the placement of the next run of `length` samples."""
+        """Returns the placement of the next run of `length` samples."""
         placement = self._placed(pts, time_base, length)
         self._expected = placement.position + length - placement.left_out
         return placement

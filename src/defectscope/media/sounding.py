@@ -69,7 +69,7 @@ class Sounder:
         return float(max(self._clock.position_s, Fraction(0)))
 
     def take(self, native: Any) -> Iterator[tuple[int, NDArray[np.float32]] | DecodeEvent]:
-        """Takes the next decoded run; gives its position and (channels, samples), or complaints."""
+        """Takes the next decoded run; returns its position and (channels, samples), or complaints."""
         yield from self._followed(native)
         if self._resampler is None:
             yield from self._placed(native, native.pts, native.time_base)
@@ -154,14 +154,14 @@ class Assembler:
         return self._sound.tracks
 
     def take(self, track: int, position: int, data: NDArray[np.float32]) -> Iterator[Samples]:
-        """Takes a run of one track; gives what all tracks have come to."""
+        """Takes a run of one track; returns what all tracks have come to."""
         self._parts[track].append((position, data))
         self._reached[track] = position + data.shape[1]
         ends = list(self._reached.values())
         yield from self._give(max(min(ends), max(ends) - self._max_lag))
 
     def flush(self) -> Iterator[Samples]:
-        """Gives the rest, silent where tracks ended early."""
+        """Returns the rest, silent where tracks ended early."""
         yield from self._give(max(self._reached.values()))
 
     def _give(self, until: int) -> Iterator[Samples]:
@@ -203,7 +203,7 @@ def is_whole(sound: Sound, channels: int) -> bool:
 
 
 def samples_of(position: int, data: NDArray[np.float32], number: int) -> Samples:
-    """Gives a run of one track as samples of a sound."""
+    """Returns a run of one track as samples of a sound."""
     return Samples(position, np.ascontiguousarray(data.T), number)
 
 

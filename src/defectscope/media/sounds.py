@@ -69,7 +69,7 @@ class SoundTrack:
 
 
 def group(tracks: Sequence[SoundTrack], layout: str | None = None) -> list[Sound]:
-    """Gives the sounds that tracks form, in the order of their first channels.
+    """Returns the sounds that tracks form, in the order of their first channels.
 
     Args:
         tracks: Sound tracks in the container's order.
@@ -94,7 +94,7 @@ def group(tracks: Sequence[SoundTrack], layout: str | None = None) -> list[Sound
 
 
 def audio_of(layout: str, rate_hz: int, codec: str = "", language: str | None = None) -> AudioInfo:
-    """Gives the facts of sound in a layout that FFmpeg knows by name.
+    """Returns the facts of sound in a layout that FFmpeg knows by name.
 
     Raises:
         InvalidParameterError: There is no such layout.
@@ -218,7 +218,7 @@ def _parsed(layout: str) -> list[tuple[str, list[int]]]:
 
 
 def relabelled(sound: Sound, audio: AudioInfo) -> Sound:
-    """Gives a sound of one track whose layout has changed on the way."""
+    """Returns a sound of one track whose layout has changed on the way."""
     index = sound.sources[0][0]
     sources = tuple((index, channel) for channel in range(len(audio.channels)))
     return replace(sound, audio=audio, sources=sources, duration_s=None)

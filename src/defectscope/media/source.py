@@ -46,7 +46,7 @@ _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 
 
 def display_name(media: MediaLike) -> str:
-    """Gives the name under which a report speaks of the media."""
+    """Returns the name under which a report speaks of the media."""
     if isinstance(media, str | os.PathLike):
         return os.fspath(media)
     if isinstance(media, bytes | bytearray):
@@ -55,7 +55,7 @@ def display_name(media: MediaLike) -> str:
 
 
 def resolve(media: MediaLike) -> MediaLike:
-    """Gives something that can be opened: an s3:// address becomes a file read piecewise.
+    """Returns something that can be opened: an s3:// address becomes a file read piecewise.
 
     A pipe, and `-` for standard input, are taken down to an unnamed temporary file first: media is
     opened more than once, and many formats keep what is needed first at their end.
@@ -74,7 +74,7 @@ def resolve(media: MediaLike) -> MediaLike:
     scheme = media.split("://", 1)[0].lower()
     if scheme != "s3":
         raise MediaRefusedError(f"{scheme}:// is not fetched; give a path or an s3:// address")
-    # Loaded here: judging a file needs no AWS SDK.
+    # Loaded here: analyzing a file needs no AWS SDK.
     from defectscope.media.s3 import open_object
 
     return open_object(media)
@@ -100,7 +100,7 @@ def _is_pipe(path: Path) -> bool:
 
 
 def _taken_down(source: IO[bytes], name: str) -> IO[bytes]:
-    """Gives all that comes from a source as a file that has no name and is gone once closed."""
+    """Returns all that comes from a source as a file that has no name and is gone once closed."""
     with tempfile.TemporaryFile() as file:
         shutil.copyfileobj(source, file, 1 << 20)
         raw = io.FileIO(os.dup(file.fileno()), "rb")
@@ -111,7 +111,7 @@ def _taken_down(source: IO[bytes], name: str) -> IO[bytes]:
 
 
 def peek(media: MediaLike, count: int = HEAD_BYTES) -> tuple[bytes, int]:
-    """Gives the beginning of media, `count` bytes at most, and its whole size in bytes."""
+    """Returns the beginning of media, `count` bytes at most, and its whole size in bytes."""
     if isinstance(media, bytes | bytearray):
         return bytes(media[:count]), len(media)
     if isinstance(media, str | os.PathLike):
@@ -126,7 +126,7 @@ def peek(media: MediaLike, count: int = HEAD_BYTES) -> tuple[bytes, int]:
 
 
 def head_of(media: MediaLike) -> bytes:
-    """Gives as much of the beginning of media as says what is in it, 4 MB at most.
+    """Returns as much of the beginning of media as says what is in it, 4 MB at most.
 
     Reading costs time and money where media lies far away: most formats need little, a transport
     stream goes on until its programmes are known, and tags before MP3 may hold a cover.

@@ -32,7 +32,7 @@ class StreamInfo:
         start_timecode: Timecode of t = 0: the source's own track, else 00:00:00:00; None
             without video.
         has_captions: There are cues, embedded or beside the file.
-        has_picture_captions: The picture's user data has room for EIA-608 and EIA-708, which is
+        has_bitmap_captions: The frame's user data has room for EIA-608 and EIA-708, which is
             often left empty.
         tracks: Every track of the container.
         sounds: All sound that is evaluated; the first is `audio`.
@@ -54,7 +54,7 @@ class StreamInfo:
     audio_duration_s: float | None = None
     start_timecode: Timecode | None = None
     has_captions: bool = False
-    has_picture_captions: bool = False
+    has_bitmap_captions: bool = False
     tracks: tuple[Track, ...] = ()
     sounds: tuple[Sound, ...] = ()
     views: tuple[View, ...] = ()
@@ -64,7 +64,7 @@ class StreamInfo:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def with_sound(self, sound: Sound) -> StreamInfo:
-        """Gives the facts as one who hears another sound has them: that sound alone."""
+        """Returns the facts as one who hears another sound has them: that sound alone."""
         return replace(
             self,
             video=None,
@@ -73,11 +73,11 @@ class StreamInfo:
             audio_duration_s=sound.duration_s,
             video_duration_s=None,
             has_captions=False,
-            has_picture_captions=False,
+            has_bitmap_captions=False,
         )
 
     def with_view(self, view: View) -> StreamInfo:
-        """Gives the facts as one who sees another video track has them: that track alone."""
+        """Returns the facts as one who sees another video track has them: that track alone."""
         return replace(
             self,
             video=view.video,
@@ -86,11 +86,11 @@ class StreamInfo:
             audio=None,
             audio_duration_s=None,
             has_captions=False,
-            has_picture_captions=False,
+            has_bitmap_captions=False,
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the JSON form, which travels with measurements so that they can be decided."""
+        """Returns the JSON form, which travels with measurements so that they can be decided."""
         out = {f.name: getattr(self, f.name) for f in fields(self)}
         out["video"] = None if self.video is None else self.video.to_dict()
         out["audio"] = None if self.audio is None else self.audio.to_dict()

@@ -33,7 +33,7 @@ class Timecode:
 
     @staticmethod
     def zero(rate: Fraction) -> Timecode:
-        """Gives 00:00:00:00 on the grid of `rate`, drop-frame where the rate wants it."""
+        """Returns 00:00:00:00 on the grid of `rate`, drop-frame where the rate wants it."""
         return Timecode(0, rate, rate in _DROPPED_LABELS)
 
     @staticmethod
@@ -79,7 +79,7 @@ class Timecode:
 
 
 def frame_at(time_s: Fraction | float, rate: Fraction) -> int:
-    """Gives the frame of the nominal grid that an instant falls on.
+    """Returns the frame of the nominal grid that an instant falls on.
 
     Time stamps that a container has rounded (1 ms in Matroska) are taken to the frame they were
     rounded from.

@@ -18,7 +18,7 @@ from defectscope.media.rates import nominal_rate
 from defectscope.media.stream import AudioInfo, Sound, Track, VideoInfo
 from defectscope.media.timecode import Timecode
 
-_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+_COMMON_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
 def stated_length_s(stream: Any, stated: bool) -> float | None:
@@ -119,7 +119,7 @@ def described_audio(stream: Any) -> AudioInfo:
     layout = context.layout
     if any(channel.name == "NONE" for channel in layout.channels):
         # Plain PCM often does not say; then the order of ITU-R BS.2051 is what players assume.
-        layout = av.AudioLayout(_USUAL_LAYOUTS.get(layout.nb_channels, str(layout.name)))
+        layout = av.AudioLayout(_COMMON_LAYOUTS.get(layout.nb_channels, str(layout.name)))
     return AudioInfo(
         rate_hz=context.rate,
         channels=tuple(channel.name for channel in layout.channels),

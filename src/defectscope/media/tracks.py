@@ -15,8 +15,8 @@ class VideoInfo:
     """Facts of the video stream.
 
     Attributes:
-        width: Coded picture width, before any rotation flag.
-        height: Coded picture height.
+        width: Coded frame width, before any rotation flag.
+        height: Coded frame height.
         chroma_width: Samples per row of a chroma plane, 0 for grey.
         chroma_height: Rows of a chroma plane, 0 for grey.
         bit_depth: Significant bits of a sample as analysed.
@@ -43,7 +43,7 @@ class VideoInfo:
     variable_frame_rate: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the JSON form."""
+        """Returns the JSON form."""
         return asdict(self) | {
             "frame_rate": str(self.frame_rate),
             "time_base": str(self.time_base),
@@ -78,7 +78,7 @@ class AudioInfo:
     language: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the JSON form."""
+        """Returns the JSON form."""
         return asdict(self) | {"channels": list(self.channels)}
 
     @staticmethod
@@ -136,7 +136,7 @@ class Sound:
         return tuple(dict.fromkeys(index for index, _ in self.sources))
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the JSON form."""
+        """Returns the JSON form."""
         return {
             "audio": self.audio.to_dict(),
             "sources": [list(source) for source in self.sources],
@@ -167,7 +167,7 @@ class View:
     duration_s: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the JSON form."""
+        """Returns the JSON form."""
         return {
             "index": self.index,
             "video": self.video.to_dict(),

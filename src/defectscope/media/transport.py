@@ -36,7 +36,7 @@ class TsPacket:
 
 
 def ts_packets(data: bytes) -> list[TsPacket]:
-    """Gives the packets of a transport stream.
+    """Returns the packets of a transport stream.
 
     Raises:
         UnreadableMediaError: It is not a whole stream of 188-byte packets.

@@ -45,7 +45,7 @@ class Writer:
 
         Args:
             path: Where to write; the suffix names the container.
-            video: How to encode pictures, None for none.
+            video: How to encode frames, None for none.
             audio: How to encode sound, None for none.
             container_format: FFmpeg's muxer, where the suffix does not say.
             container_options: Options of the muxer.
@@ -155,20 +155,20 @@ class Writer:
         self._copies.append(PacketCopy(container, streams[0], made, shift_s))
 
     def write_frame(self, frame: Frame) -> None:
-        """Encodes one picture at `frame.pts` ticks.
+        """Encodes one frame at `frame.pts` ticks.
 
         Raises:
-            InvalidParameterError: The picture does not fit the encoding.
+            InvalidParameterError: The frame does not fit the encoding.
         """
         if self._video is None or self._video_encoding is None:
             raise InvalidParameterError("the writer was opened without video")
         encoding = self._video_encoding
-        picture = av.VideoFrame(encoding.width, encoding.height, encoding.pixel_format)
-        if len(picture.planes) != len(frame.planes):
+        native = av.VideoFrame(encoding.width, encoding.height, encoding.pixel_format)
+        if len(native.planes) != len(frame.planes):
             raise InvalidParameterError(
-                f"{len(frame.planes)} planes do not make a {encoding.pixel_format} picture"
+                f"{len(frame.planes)} planes do not make a {encoding.pixel_format} frame"
             )
-        for target, plane in zip(picture.planes, frame.planes, strict=True):
+        for target, plane in zip(native.planes, frame.planes, strict=True):
             item = plane.data.dtype.itemsize
             rows = np.frombuffer(cast("Any", target), plane.data.dtype)
             stride = target.line_size // item
@@ -178,11 +178,11 @@ class Writer:
                     f" {encoding.width}x{encoding.height} has {target.width}x{target.height}"
                 )
             rows = rows[: stride * target.height].reshape(target.height, stride)
-            rows[:, : plane.width] = plane.picture
-        picture.pts = frame.pts
-        picture.time_base = self._tick
-        picture.color_range = _RANGE[encoding.full_range]
-        self._mux(self._encode(self._video, picture), frame.pts * self._tick)
+            rows[:, : plane.width] = plane.pixels
+        native.pts = frame.pts
+        native.time_base = self._tick
+        native.color_range = _RANGE[encoding.full_range]
+        self._mux(self._encode(self._video, native), frame.pts * self._tick)
 
     def write_samples(self, samples: Samples) -> None:
         """Encodes a run of sound at `samples.start`.
@@ -220,7 +220,7 @@ class Writer:
         try:
             return list(stream.encode(frame))
         except av.error.FFmpegError as error:
-            # Encoders open with the first picture: what they cannot do shows only here.
+            # Encoders open with the first frame: what they cannot do shows only here.
             name = stream.codec_context.name
             raise InvalidParameterError(f"{self._path}: {name} refused ({error})") from None
 
@@ -279,9 +279,9 @@ def write_clip(
 
     Args:
         path: Where to write.
-        frames: Pictures in order of presentation.
+        frames: Frames in order of presentation.
         runs: Sound in order.
-        video: How to encode pictures.
+        video: How to encode frames.
         audio: How to encode sound.
         container_options: Options of the muxer.
     """

@@ -48,7 +48,7 @@ class Key:
 
 @dataclass(slots=True)
 class Alarm:
-    """One occurrence of a defect on a channel.
+    """One event of a defect on a channel.
 
     Attributes:
         key: Detector, defect and track.

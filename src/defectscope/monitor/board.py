@@ -36,7 +36,7 @@ class Board:
         self._lock = threading.Condition()
         self._urls: dict[str, str] = {}
         self._states: dict[str, dict[str, Any]] = {}
-        self._heard_s: dict[str, float] = {}
+        self._seen_s: dict[str, float] = {}
         self._thumbnails: dict[str, bytes] = {}
         self._alarms: dict[str, deque[dict[str, Any]]] = {}
         self._processes: dict[int, Mapping[str, float]] = {}
@@ -47,7 +47,7 @@ class Board:
         with self._lock:
             self.configuration_error = ""
             self._urls = {name: masked(c.url) for name, c in config.channels.items()}
-            for table in (self._states, self._heard_s, self._thumbnails, self._alarms):
+            for table in (self._states, self._seen_s, self._thumbnails, self._alarms):
                 for name in [n for n in table if n not in self._urls]:
                     del table[name]
             known = set(self._alarms)
@@ -83,13 +83,13 @@ class Board:
                 if name not in self._urls:
                     continue
                 kept = dict(state)
-                picture = kept.pop("thumbnail", None)
-                if picture is not None:
-                    self._thumbnails[name] = base64.b64decode(picture)
+                frame = kept.pop("thumbnail", None)
+                if frame is not None:
+                    self._thumbnails[name] = base64.b64decode(frame)
                 before = self._states.get(name, {})
-                kept["bit_rate"] = _rate(before, kept, now_s - self._heard_s.get(name, now_s))
+                kept["bit_rate"] = _rate(before, kept, now_s - self._seen_s.get(name, now_s))
                 self._states[name] = kept
-                self._heard_s[name] = now_s
+                self._seen_s[name] = now_s
             self._processes[group] = dict(process)
             self._changed()
 
@@ -104,13 +104,13 @@ class Board:
             return self.revision
 
     def snapshot(self) -> dict[str, Any]:
-        """Returns all of it as JSON has it, without pictures."""
+        """Returns all of it as JSON has it, without frames."""
         now_s = time.monotonic()
         with self._lock:
             channels: list[dict[str, Any]] = []
             for name, url in self._urls.items():
                 state = dict(self._states.get(name, {"channel": name, "state": "closed"}))
-                if now_s - self._heard_s.get(name, -_STALE_S) >= _STALE_S:
+                if now_s - self._seen_s.get(name, -_STALE_S) >= _STALE_S:
                     state["state"] = "closed"
                 state["url"] = url
                 state["has_thumbnail"] = name in self._thumbnails

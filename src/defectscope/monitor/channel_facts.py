@@ -53,7 +53,7 @@ def restored(data: Mapping[str, Any], now_s: float) -> Alarm:
 
 
 def formats(before: StreamInfo | None, now: StreamInfo) -> dict[str, Any]:
-    """Returns what the picture was, and what it is."""
+    """Returns what the frame was, and what it is."""
     return {
         name: f"{info.video.width}x{info.video.height} {info.video.pixel_format}"
         for name, info in (("before", before), ("now", now))

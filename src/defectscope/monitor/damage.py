@@ -26,7 +26,7 @@ _OWN_S = {
 # Share of a finding that lies in damage.
 _SHARE = 0.5
 # What lies so near to damage is part of it: detectors see some programme before and after.
-_BESIDE_S = 1.5
+_MARGIN_S = 1.5
 _MAX_SPANS = 256
 
 
@@ -50,7 +50,7 @@ class Damage:
         length_s = finding.end_s - finding.start_s
         if length_s >= _OWN_S.get(finding.defect, float("inf")):
             return False
-        start_s, end_s = finding.start_s - _BESIDE_S, finding.end_s + _BESIDE_S
+        start_s, end_s = finding.start_s - _MARGIN_S, finding.end_s + _MARGIN_S
         with self._lock:
             touched_s = sum(max(0.0, min(b, end_s) - max(a, start_s)) for a, b in self._spans)
         return touched_s > 0.0 and touched_s >= _SHARE * length_s

@@ -1,6 +1,6 @@
 """The demo: a film made from a seed, sent over UDP on this machine and broken on purpose.
 
-Channel `clean` shows that good pictures are left alone. Channel `broken` goes black, freezes and
+Channel `clean` shows that good frames are left alone. Channel `broken` goes black, freezes and
 falls silent in its programme, and loses packets, its signal and its clock on the way.
 """
 
@@ -102,7 +102,7 @@ def programmes(folder: Path) -> tuple[bytes, bytes]:
         )
         held: list[Any] = []
         for number in range(round(LOOP_S * RATE)):
-            codes = scene.picture(number / RATE, noise_key=number)
+            codes = scene.frame(number / RATE, noise_key=number)
             held = _broken(codes, held, number / RATE)
             clean.write_frame(frame_of(codes, number))
             broken.write_frame(frame_of(held, number))

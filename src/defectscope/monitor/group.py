@@ -83,10 +83,10 @@ class Group:
         found: list[dict[str, Any]] = []
         for name, channel in self._channels.items():
             state = channel.state()
-            picture = channel.thumbnail
-            if picture and picture is not self._shown.get(name):
-                self._shown[name] = picture
-                state["thumbnail"] = base64.b64encode(picture).decode("ascii")
+            frame = channel.thumbnail
+            if frame and frame is not self._shown.get(name):
+                self._shown[name] = frame
+                state["thumbnail"] = base64.b64encode(frame).decode("ascii")
             found.append(state)
         for name in self._waiting:
             found.append({"channel": name, "state": "closed", "alarms": []})

@@ -1,4 +1,4 @@
-"""One stretch of a channel without interruption: measured, decided over and over, and forgotten."""
+"""One interval of a channel without interruption: measured, decided over and over, and forgotten."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from defectscope.engine.tracks import decide_tracks
 from defectscope.findings import DetectorResult, Finding
 from defectscope.media.frames import Frame
 from defectscope.media.live_reader import LiveReader
-from defectscope.media.pictures import encode_jpeg
 from defectscope.media.pixels import to_rgb
+from defectscope.media.stills import encode_jpeg
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.window import Window
 

@@ -19,17 +19,17 @@ _STOPPING_S = 5.0
 # Threads of numerical libraries would fight for the cores that channels share.
 _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
-Hear = Callable[[int, Mapping[str, Any]], None]
+Receive = Callable[[int, Mapping[str, Any]], None]
 Assign = Callable[[int], Mapping[str, Any]]
 
 
 class _Process:
     """One group's process, started again for as long as it is wanted."""
 
-    def __init__(self, number: int, assignment: Assign, hear: Hear) -> None:
+    def __init__(self, number: int, assignment: Assign, receive: Receive) -> None:
         self.number = number
         self.restarts = 0
-        self._assignment, self._hear = assignment, hear
+        self._assignment, self._receive = assignment, receive
         self._child: subprocess.Popen[str] | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"group-{number}", daemon=True)
@@ -86,7 +86,7 @@ class _Process:
             assert child.stdout is not None
             with child.stdout:
                 for line in child.stdout:
-                    self._hear(self.number, json.loads(line))
+                    self._receive(self.number, json.loads(line))
             child.wait()
             self._child = None
             if self._stopped.is_set():
@@ -104,12 +104,12 @@ class Supervisor:
 
     Args:
         groups: How many processes.
-        assignment: Gives what a group is told, by its number.
-        hear: Takes a group's number and message.
+        assignment: Returns what a group is told, by its number.
+        receive: Takes a group's number and message.
     """
 
-    def __init__(self, groups: int, assignment: Assign, hear: Hear) -> None:
-        self._processes = [_Process(n, assignment, hear) for n in range(groups)]
+    def __init__(self, groups: int, assignment: Assign, receive: Receive) -> None:
+        self._processes = [_Process(n, assignment, receive) for n in range(groups)]
 
     def start(self) -> None:
         """Starts all groups."""

@@ -156,11 +156,11 @@ def _handler(
             elif path == "/metrics":
                 self._answer(200, CONTENT_TYPE, metrics.text())
             elif path.startswith("/thumbnails/"):
-                picture = board.thumbnail(path.removeprefix("/thumbnails/"))
-                if picture is None:
+                frame = board.thumbnail(path.removeprefix("/thumbnails/"))
+                if frame is None:
                     self._answer(404, "text/plain", b"no such frame\n")
                 else:
-                    self._answer(200, "image/jpeg", picture)
+                    self._answer(200, "image/jpeg", frame)
             else:
                 self._answer(404, "text/plain", b"not here\n")
 

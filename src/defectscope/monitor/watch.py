@@ -58,7 +58,7 @@ class Monitor:
         count = groups or max(1, min(os.cpu_count() or 1, len(self._config.channels)))
         self._groups = count
         self._where = spread(tuple(self._config.channels), count, {})
-        self._supervisor = Supervisor(count, self._assignment, self._heard)
+        self._supervisor = Supervisor(count, self._assignment, self._received)
         self._stopped = threading.Event()
         for output in self._config.outputs:
             self._outputs.append(SpooledOutput(delivery_of(output), store))
@@ -101,7 +101,7 @@ class Monitor:
                 "alarms": {name: self._store.open_alarms(name) for name in names},
             }
 
-    def _heard(self, group: int, message: Mapping[str, Any]) -> None:
+    def _received(self, group: int, message: Mapping[str, Any]) -> None:
         event = message.get("event")
         if event is not None:
             if self._store.add(event, time.time()):

@@ -65,7 +65,7 @@ def _joined(kept: Table, table: Table) -> Table:
 
 
 def _in_order(columns: Mapping[str, array[Any]]) -> dict[str, array[Any]]:
-    """Sorts rows by anchor: complaints of sound and picture come a little apart."""
+    """Sorts rows by anchor: complaints of sound and video come a little apart."""
     anchors = next(iter(columns.values()))
     order = np.argsort(np.array(anchors), kind="stable").tolist()
     return {k: array(v.typecode, (v[row] for row in order)) for k, v in columns.items()}

@@ -16,7 +16,7 @@ _TOLERANCE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One occurrence that viewers saw, over all their sessions.
+    """One event that viewers saw, over all their sessions.
 
     Attributes:
         detector: Which detector told it.
@@ -62,7 +62,7 @@ class Group:
     )
 
     def seen(self) -> list[Seen]:
-        """Gives the occurrences, those of several sessions as one."""
+        """Returns the events, those of several sessions as one."""
         by_kind: dict[tuple[str, str], list[tuple[float, float, str]]] = defaultdict(list)
         for session, finding in self.findings:
             kind = str(finding["evidence"].get("kind", finding["defect"]))
@@ -127,11 +127,11 @@ def join(seen: Iterable[Seen], report: Report) -> tuple[list[Seen], list[Mapping
     """Marks what the master has as well, and gives what only the master's report has.
 
     Args:
-        seen: Occurrences that viewers saw in a title.
+        seen: Events that viewers saw in a title.
         report: The report of its master.
 
     Returns:
-        The occurrences with `in_master` set; and the master's findings by the same detectors that
+        The events with `in_master` set; and the master's findings by the same detectors that
         nobody saw, as `report.json` has them.
     """
     marked: list[Seen] = []

@@ -21,7 +21,7 @@ Put = Callable[[str, bytes, str, int], None]
 def manifest(
     folder: Path, *, version: str, stage: str, percentage: float, kill: bool, days: int
 ) -> dict[str, Any]:
-    """Gives what a manifest says; modules are named by their hash.
+    """Returns what a manifest says; modules are named by their hash.
 
     Args:
         folder: Where the modules lie, as `npm run build` makes it.

@@ -16,7 +16,7 @@ _TIMEOUT_S = 10.0
 
 
 def serve(file: Path, port: int, origins: Collection[str] | None = None) -> ThreadingHTTPServer:
-    """Gives a server of `POST /player` that appends payloads to a file.
+    """Returns a server of `POST /player` that appends payloads to a file.
 
     Args:
         file: Lines of JSON.

@@ -196,7 +196,7 @@ class Profile:
     tail_s: float = 0.0
 
     def summary(self) -> dict[str, str]:
-        """Gives what a report says of it."""
+        """Returns what a report says of it."""
         return {
             "id": self.id,
             "title": self.title,

@@ -44,11 +44,11 @@ def _timeline(report: Report) -> _Timeline:
     """Returns the markers by frame; findings that begin on one frame share a marker.
 
     Raises:
-        InvalidParameterError: Without picture there are no frames to mark.
+        InvalidParameterError: Without frame there are no frames to mark.
     """
     video = report.asset.get("video")
     if not video:
-        raise InvalidParameterError("markers need a picture: the report has no frame rate")
+        raise InvalidParameterError("markers need a frame: the report has no frame rate")
     rate = Fraction(str(video["frame_rate"]))
     frames = max(1, round(float(report.asset.get("duration_s", 0.0)) * rate))
     by_frame: dict[int, list[Finding]] = {}

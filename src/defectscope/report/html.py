@@ -1,4 +1,4 @@
-"""The report as one HTML file: timeline, findings with pictures, evidence. No network."""
+"""The report as one HTML file: timeline, findings with frames, evidence. No network."""
 
 from __future__ import annotations
 
@@ -28,34 +28,34 @@ _SCRIPTS = (
     "report.js",
 )
 MAX_THUMBNAILS = 60
-# What pictures and arrays of evidence may add to a page; findings themselves are never dropped.
+# What frames and arrays of evidence may add to a page; findings themselves are never dropped.
 MAX_HEAVY_BYTES = 3_000_000
-# Evidence above this many characters counts as heavy: maps, curves, pictures.
+# Evidence above this many characters counts as heavy: maps, curves, frames.
 _HEAVY_CHARACTERS = 400
 
 
 def render(
     report: Report, media: MediaLike | None = None, *, max_thumbnails: int = MAX_THUMBNAILS
 ) -> str:
-    """Gives the report as one self-contained HTML page.
+    """Returns the report as one self-contained HTML page.
 
     Args:
         report: What to show.
-        media: The asset, for pictures of the findings; without it, or where it cannot be read,
+        media: The asset, for frames of the findings; without it, or where it cannot be read,
             the page has none.
-        max_thumbnails: Most pictures, taken from the worst findings of each detector.
+        max_thumbnails: Most frames, taken from the worst findings of each detector.
     """
     findings = report.findings
     order = choose(findings, len(findings))
     budget = MAX_HEAVY_BYTES
-    pictures: dict[int, str] = {}
+    stills: dict[int, str] = {}
     chosen = order[:max_thumbnails]
     if media is not None and report.asset.get("video"):
-        for index, picture in _pictures(media, findings, chosen).items():
-            # The better half goes to pictures, the rest to arrays of evidence.
-            if budget - len(picture) > MAX_HEAVY_BYTES // 3:
-                budget -= len(picture)
-                pictures[index] = picture
+        for index, still in _stills(media, findings, chosen).items():
+            # The better half goes to frames, the rest to arrays of evidence.
+            if budget - len(still) > MAX_HEAVY_BYTES // 3:
+                budget -= len(still)
+                stills[index] = still
     evidence: dict[int, Mapping[str, Any]] = {}
     for index in order:
         kept, cost = _within(findings[index].evidence, budget)
@@ -73,8 +73,8 @@ def render(
     data = {
         "report": body,
         "units": UNITS,
-        "pictures": {str(index): picture for index, picture in pictures.items()},
-        "picture_times_s": {str(index): instant_s(findings[index]) for index in pictures},
+        "pictures": {str(index): still for index, still in stills.items()},
+        "picture_times_s": {str(index): instant_s(findings[index]) for index in stills},
     }
     name = str(report.asset.get("uri", "")).rstrip("/").rsplit("/", 1)[-1]
     return assemble(
@@ -103,13 +103,11 @@ def write(report: Report, path: str | os.PathLike[str], media: MediaLike | None 
         partial.unlink(missing_ok=True)
 
 
-def _pictures(
-    media: MediaLike, findings: Sequence[Finding], chosen: Sequence[int]
-) -> dict[int, str]:
+def _stills(media: MediaLike, findings: Sequence[Finding], chosen: Sequence[int]) -> dict[int, str]:
     try:
         found = thumbnails(media, [instant_s(findings[index]) for index in chosen])
     except MediaError:
-        # A report outlives its media: the page is worth having without pictures.
+        # A report outlives its media: the page is worth having without frames.
         return {}
     return {index: p for index, p in zip(chosen, found, strict=True) if p is not None}
 

@@ -14,7 +14,7 @@ _MOST_LISTED = 50
 
 
 def junit(reports: Sequence[Report]) -> str:
-    """Returns JUnit XML: broken rules are failures, what was not judged is skipped."""
+    """Returns JUnit XML: broken rules are failures, what was not analyzed is skipped."""
     root = ElementTree.Element("testsuites", name="defectscope")
     totals = {"tests": 0, "failures": 0, "skipped": 0}
     for report in reports:

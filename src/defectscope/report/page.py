@@ -14,9 +14,9 @@ from typing import Any
 def assemble(
     *, title: str, body: str, styles: Sequence[str], scripts: Sequence[str], data: Any
 ) -> str:
-    """Gives a self-contained HTML document.
+    """Returns a self-contained HTML document.
 
-    Its content security policy names the one script and the one style by hash and allows pictures
+    Its content security policy names the one script and the one style by hash and allows frames
     as data alone, so that nothing smuggled in through the data can run or call out.
 
     Args:
@@ -47,7 +47,7 @@ def assemble(
 
 
 def embed(data: Any) -> str:
-    """Gives JSON that is safe inside a script element, whatever strings it holds."""
+    """Returns JSON that is safe inside a script element, whatever strings it holds."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     # Only strings hold these characters, where the escape means the same.
     for character in "<>&":

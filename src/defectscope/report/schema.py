@@ -17,7 +17,7 @@ from defectscope.errors import MalformedRequestError
 
 @cache
 def load_schema() -> Mapping[str, Any]:
-    """Gives the JSON Schema (2020-12) of `report.json`."""
+    """Returns the JSON Schema (2020-12) of `report.json`."""
     text = resources.files("defectscope.report").joinpath("schema.json").read_text("utf-8")
     return json.loads(text)
 

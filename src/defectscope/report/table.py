@@ -116,7 +116,7 @@ def _heading(report: Report) -> Text:
     if audio:
         facts.append(f"{audio.get('rate_hz')} Hz, {audio.get('channels')} ch")
     if timing.get("realtime_factor"):
-        facts.append(f"judged at {timing['realtime_factor']:.1f}x real time")
+        facts.append(f"analyzed at {timing['realtime_factor']:.1f}x real time")
     heading = Text()
     heading.append(clean(str(asset.get("uri", ""))), style="bold")
     heading.append("  " + clean(", ".join(fact for fact in facts if fact)), style="dim")
@@ -180,10 +180,10 @@ def _verdicts_table(report: Report, marks: Mapping[str, str], *, plain: bool) ->
         for name in names:
             peaks: Mapping[str, float] = report.verdicts[name].get("peak_score", {})
             reason = clean(str(report.verdicts[name].get("reason", "")))
-            said = f"{marks.get(verdict, '?')} {verdict.replace('_', ' ')}"
+            text = f"{marks.get(verdict, '?')} {verdict.replace('_', ' ')}"
             table.add_row(
                 Text(clean(name)),
-                Text(clean(said), style=_STYLES.get(verdict, "")),
+                Text(clean(text), style=_STYLES.get(verdict, "")),
                 Text(str(counts[name]) if counts[name] else ""),
                 Text(reason or _peaks(name, peaks), style="dim"),
             )
@@ -197,34 +197,34 @@ def _tracks_table(report: Report, *, plain: bool) -> Table:
         table.add_column(heading, no_wrap=heading != "Judged", overflow="fold")
     for track in report.tracks:
         lengths = [track.get("declared_s"), track.get("decoded_s")]
-        judged = bool(track.get("judged"))
+        evaluated = bool(track.get("judged"))
         units = "frames" if "frames" in track else "samples"
-        said = f"{track[units]} {units}" if units in track else "yes"
+        text = f"{track[units]} {units}" if units in track else "yes"
         if track.get("layout"):
-            said += f", {track['layout']}"
+            text += f", {track['layout']}"
         table.add_row(
             Text(str(track.get("index", ""))),
             Text(clean(str(track.get("medium", "")))),
             Text(clean(str(track.get("codec", "")))),
             *(Text("" if value is None else _length(float(value))) for value in lengths),
             Text(
-                clean(said if judged else f"not judged: {track.get('reason', '')}"),
-                style="dim" if judged else "magenta",
+                clean(text if evaluated else f"not analyzed: {track.get('reason', '')}"),
+                style="dim" if evaluated else "magenta",
             ),
         )
     return table
 
 
 def _peaks(detector: str, peaks: Mapping[str, float]) -> str:
-    said: list[str] = []
+    text: list[str] = []
     for name, value in peaks.items():
         if name == detector:
             # A defect's own name carries no unit, though `black_frames` looks as if it did.
-            said.append(format_number(value))
+            text.append(format_number(value))
             continue
         label, unit = label_and_unit(name)
-        said.append(f"{label} {format_number(value)} {unit}".strip())
-    return clean(", ".join(said))
+        text.append(f"{label} {format_number(value)} {unit}".strip())
+    return clean(", ".join(text))
 
 
 def _evidence(evidence: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Pictures for findings, as the base64 text that a page embeds."""
+"""Frames for findings, as the base64 text that a page embeds."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import base64
 from collections.abc import Sequence
 
 from defectscope.findings import SEVERITIES, Finding
-from defectscope.media.pictures import encode_jpeg, read_pictures
 from defectscope.media.source import MediaLike
+from defectscope.media.stills import encode_jpeg, read_stills
 
 # Wide enough for the detail pane of the page; 16:9 gives 480 x 270.
 MAX_HEIGHT_PX = 270
 
 
 def instant_s(finding: Finding) -> float:
-    """Gives the instant that shows a finding best: its peak where it names one, else its middle."""
+    """Returns the instant that shows a finding best: its peak where it names one, else its middle."""
     for name in ("peak_s", "peak_time_s"):
         peak = finding.evidence.get(name)
         if isinstance(peak, int | float) and finding.start_s <= peak < finding.end_s:
@@ -23,10 +23,10 @@ def instant_s(finding: Finding) -> float:
 
 
 def choose(findings: Sequence[Finding], limit: int) -> list[int]:
-    """Gives the findings worth a picture, as indices, most wanted first.
+    """Returns the findings worth a frame, as indices, most wanted first.
 
     The worst of every detector come before the second worst of any, so that a detector with a
-    thousand findings does not take all the pictures.
+    thousand findings does not take all the frames.
     """
     ranked = sorted(
         range(len(findings)),
@@ -44,15 +44,15 @@ def choose(findings: Sequence[Finding], limit: int) -> list[int]:
 def thumbnails(
     media: MediaLike, times_s: Sequence[float], max_height_px: int = MAX_HEIGHT_PX
 ) -> list[str | None]:
-    """Gives the picture at each instant as base64 of a JPEG file.
+    """Returns the frame at each instant as base64 of a JPEG file.
 
     Args:
         media: A local path, the bytes themselves, or a seekable binary file object.
         times_s: Instants in seconds from the first presented frame.
-        max_height_px: Taller pictures are scaled down to this.
+        max_height_px: Taller frames are scaled down to this.
 
     Returns:
-        One text per instant; None where there is no picture.
+        One text per instant; None where there is no video.
 
     Raises:
         MediaError: The media cannot be opened.
@@ -60,6 +60,6 @@ def thumbnails(
     if not times_s:
         return []
     return [
-        None if picture is None else base64.b64encode(encode_jpeg(picture.rgb)).decode("ascii")
-        for picture in read_pictures(media, times_s, max_height_px)
+        None if still is None else base64.b64encode(encode_jpeg(still.rgb)).decode("ascii")
+        for still in read_stills(media, times_s, max_height_px)
     ]

@@ -29,7 +29,7 @@ UNITS: dict[str, str] = {
 
 
 def label_and_unit(name: str) -> tuple[str, str]:
-    """Gives a quantity's words and unit: `mean_luma_code` is `("mean luma", "code")`."""
+    """Returns a quantity's words and unit: `mean_luma_code` is `("mean luma", "code")`."""
     stem, _, suffix = name.rpartition("_")
     if suffix in UNITS:
         # `frames` alone, or a bare suffix, is a count and keeps its name.
@@ -38,7 +38,7 @@ def label_and_unit(name: str) -> tuple[str, str]:
 
 
 def format_number(value: float) -> str:
-    """Gives a number with as many digits as a reader can use, a true minus sign included."""
+    """Returns a number with as many digits as a reader can use, a true minus sign included."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not math.isfinite(value):
@@ -53,7 +53,7 @@ def format_number(value: float) -> str:
 
 
 def format_quantity(name: str, value: Any) -> str:
-    """Gives a quantity as `words value unit`; empty for what is not a scalar."""
+    """Returns a quantity as `words value unit`; empty for what is not a scalar."""
     label, unit = label_and_unit(name)
     if isinstance(value, bool | int | float):
         number = format_number(value)

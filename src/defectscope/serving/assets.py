@@ -32,7 +32,7 @@ from defectscope.serving.codec import AnalysisRequest
 from defectscope.serving.policy import S3Address, allowed_address
 from defectscope.serving.settings import ServingSettings
 
-# Twelve hours at 50 pictures a second, sixty columns: half a gigabyte once unpacked.
+# Twelve hours at 50 frames a second, sixty columns: half a gigabyte once unpacked.
 _MAX_MERGED_VALUES = 130_000_000
 
 
@@ -268,6 +268,6 @@ def _captions(uri: str, settings: ServingSettings) -> IO[bytes]:
 
 
 def all_detectors() -> tuple[str, ...]:
-    """Gives the names of all detectors that can run in this installation or archive."""
+    """Returns the names of all detectors that can run in this installation or archive."""
     missing = not_installed()
     return tuple(name for name in names() if name not in missing)

@@ -39,18 +39,18 @@ Body = bytes | bytearray | str | Path | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisRequest:
-    """One asset to judge, or segments to merge: exactly one of `media`, `uri`, `merge` is set.
+    """One asset to analyze, or segments to merge: exactly one of `media`, `uri`, `merge` is set.
 
     Attributes:
         media: The uploaded bytes, or the file that holds them.
         uri: Address of the media, not yet checked against the policy.
-        start_s: First instant to judge, seconds from the first frame.
-        end_s: First instant not to judge; None judges to the end.
+        start_s: First instant to analyze, seconds from the first frame.
+        end_s: First instant not to analyze; None analyzes to the end.
         captions_uri: Address of side-car captions.
         detectors: Detectors to run; None runs all that the endpoint serves.
         parameters: Physical parameters by detector.
         audio_layout: Which channels of the sound tracks are heard together; None guesses.
-        program: Number of the programme of a transport stream; None takes the picture's.
+        program: Number of the programme of a transport stream; None takes the frame's.
         id: The caller's own name for the record, given back with the answer.
         profile: Name of a delivery profile that ships.
         measurements: Whether the report carries what merging needs.
@@ -82,7 +82,7 @@ class HttpAnswer:
 
 
 def media_type(content_type: str | None) -> str:
-    """Gives a Content-Type without its parameters, in lower case."""
+    """Returns a Content-Type without its parameters, in lower case."""
     return (content_type or "").partition(";")[0].strip().lower()
 
 
@@ -192,7 +192,7 @@ def parse_json(raw: bytes) -> Any:
 
 
 def encode_report(report: Report, record_id: str | None) -> dict[str, Any]:
-    """Gives the report's object, led by the caller's own `id` where there was one."""
+    """Returns the report's object, led by the caller's own `id` where there was one."""
     head = {} if record_id is None else {"id": record_id}
     return {**head, **report.to_dict()}
 
@@ -200,7 +200,7 @@ def encode_report(report: Report, record_id: str | None) -> dict[str, Any]:
 def encode_error(
     error: DefectscopeError, request_id: str | None, record_id: str | None
 ) -> dict[str, Any]:
-    """Gives the error's object: `{"error": {"code", "message", "request_id"}}`."""
+    """Returns the error's object: `{"error": {"code", "message", "request_id"}}`."""
     head = {} if record_id is None else {"id": record_id}
     detail = {**error.as_dict(), "request_id": error.request_id or request_id}
     # One line, whatever an inner message held.
@@ -209,7 +209,7 @@ def encode_error(
 
 
 def to_text(answer: Mapping[str, Any]) -> str:
-    """Gives an answer as one line of JSON."""
+    """Returns an answer as one line of JSON."""
     return json.dumps(answer, allow_nan=False, separators=(",", ":"))
 
 

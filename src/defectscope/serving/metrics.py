@@ -31,7 +31,7 @@ _LOCK = threading.Lock()
 
 
 def resident_bytes() -> int:
-    """Gives the memory that this process holds now; its peak where the system does not say."""
+    """Returns the memory that this process holds now; its peak where the system does not say."""
     try:
         return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):

@@ -55,7 +55,7 @@ class HttpsAddress:
 
 
 def allowed_address(uri: str, settings: ServingSettings) -> S3Address | HttpsAddress:
-    """Gives the parts of an address that may be read.
+    """Returns the parts of an address that may be read.
 
     Raises:
         MediaRefusedError: It may not; the message says which rule speaks against it.

@@ -1,7 +1,7 @@
-"""A small programme with known defects, the same bytes everywhere: what smoke tests judge.
+"""A small programme with known defects, the same bytes everywhere: what smoke tests analyze.
 
 Four seconds of 160x90 at 25 fps with 48 kHz stereo sound in an uncompressed AVI, written by hand so
-that no encoder's version can change it. The picture is black during [1, 2) and stands still during
+that no encoder's version can change it. The frame is black during [1, 2) and stands still during
 [2.4, 3.6); the sound drops out during [2, 2.6).
 """
 
@@ -24,16 +24,16 @@ _AVIF_HASINDEX_INTERLEAVED = 0x10 | 0x100
 
 
 def sample_avi() -> bytes:
-    """Gives the sample as the bytes of an AVI file."""
-    pictures, sound = _pictures(), _sound()
+    """Returns the sample as the bytes of an AVI file."""
+    frames, sound = _frames(), _sound()
     per_frame = RATE_HZ // RATE_FPS
     movi, index = bytearray(b"movi"), bytearray()
-    for number, picture in enumerate(pictures):
+    for number, frame in enumerate(frames):
         run = sound[number * per_frame : (number + 1) * per_frame].tobytes()
-        for tag, data in ((b"00dc", picture), (b"01wb", run)):
+        for tag, data in ((b"00dc", frame), (b"01wb", run)):
             index += struct.pack("<4sIII", tag, _AVIIF_KEYFRAME, len(movi), len(data))
             movi += tag + struct.pack("<I", len(data)) + data
-    picture_bytes = len(pictures[0])
+    frame_bytes = len(frames[0])
     headers = _list(
         b"hdrl",
         _chunk(
@@ -44,10 +44,10 @@ def sample_avi() -> bytes:
                 0,
                 0,
                 _AVIF_HASINDEX_INTERLEAVED,
-                len(pictures),
+                len(frames),
                 0,
                 2,
-                picture_bytes,
+                frame_bytes,
                 WIDTH_PX,
                 HEIGHT_PX,
                 0,
@@ -56,7 +56,7 @@ def sample_avi() -> bytes:
                 0,
             ),
         )
-        + _stream(b"vids", b"I420", 1, RATE_FPS, len(pictures), picture_bytes, 0, _picture_format())
+        + _stream(b"vids", b"I420", 1, RATE_FPS, len(frames), frame_bytes, 0, _video_format())
         + _stream(
             b"auds", b"\0" * 4, 4, RATE_HZ * 4, len(sound), 4 * per_frame, 4, _sound_format()
         ),
@@ -65,7 +65,7 @@ def sample_avi() -> bytes:
     return _chunk(b"RIFF", body)
 
 
-def _pictures() -> list[bytes]:
+def _frames() -> list[bytes]:
     """Soft waves and a little grain that drift by, so that nothing but the defects stands out."""
     random = np.random.default_rng(_SEED)
     across = np.arange(WIDTH_PX + 3 * RATE_FPS * LENGTH_S)
@@ -75,15 +75,15 @@ def _pictures() -> list[bytes]:
     texture = np.rint(110 + waves + 8 * np.sin(across / 5) * np.sin(down / 4) + grain)
     texture = texture.astype(np.uint8)
     chroma = np.full(WIDTH_PX // 2 * (HEIGHT_PX // 2) * 2, 128, np.uint8).tobytes()
-    pictures: list[bytes] = []
+    frames: list[bytes] = []
     for number in range(RATE_FPS * LENGTH_S):
         time_s = number / RATE_FPS
         shown = round(FREEZE_S[0] * RATE_FPS) if FREEZE_S[0] <= time_s < FREEZE_S[1] else number
         luma: NDArray[np.uint8] = texture[:, shown * 3 : shown * 3 + WIDTH_PX]
         if BLACK_S[0] <= time_s < BLACK_S[1]:
             luma = np.full((HEIGHT_PX, WIDTH_PX), 16, np.uint8)
-        pictures.append(np.ascontiguousarray(luma).tobytes() + chroma)
-    return pictures
+        frames.append(np.ascontiguousarray(luma).tobytes() + chroma)
+    return frames
 
 
 def _sound() -> NDArray[np.int16]:
@@ -149,7 +149,7 @@ def _stream(
     return _list(b"strl", _chunk(b"strh", header) + _chunk(b"strf", layout))
 
 
-def _picture_format() -> bytes:
+def _video_format() -> bytes:
     size = WIDTH_PX * HEIGHT_PX * 3 // 2
     return struct.pack("<IiiHH4sIiiII", 40, WIDTH_PX, HEIGHT_PX, 1, 12, b"I420", size, 0, 0, 0, 0)
 

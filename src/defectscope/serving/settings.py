@@ -31,12 +31,12 @@ class ServingSettings:
         max_body_bytes: Largest request body in bytes.
         max_object_bytes: Largest S3 object or https resource in bytes; it is read in ranges.
         max_captions_bytes: Largest side-car caption file in bytes; it is read whole.
-        max_duration_s: Longest stretch judged by one request, seconds.
-        max_pixels: Largest picture, width times height.
+        max_duration_s: Longest interval analyzed by one request, seconds.
+        max_pixels: Largest frame, width times height.
         max_streams: Most streams that a container file may hold.
         max_records: Most records in one application/jsonlines body.
-        time_limit_s: How long judging one asset may take, seconds.
-        streams_per_worker: Assets that one worker judges at the same time.
+        time_limit_s: How long analyzing one asset may take, seconds.
+        streams_per_worker: Assets that one worker analyzes at the same time.
         metrics: Where metrics go: `stdout`, `off`, or the path of a file to append to.
         metrics_namespace: CloudWatch namespace of the metrics.
     """
@@ -77,7 +77,7 @@ class ServingSettings:
         return settings
 
     def limits(self) -> Limits:
-        """Gives the bounds that decoding obeys."""
+        """Returns the bounds that decoding obeys."""
         return Limits(
             max_pixels=self.max_pixels,
             max_duration_s=self.max_duration_s,

@@ -37,11 +37,11 @@ class BareContext:
         self._headers = headers
 
     def get_request_id(self, idx: int = 0) -> str | None:
-        """Gives a fixed identifier."""
+        """Returns a fixed identifier."""
         return f"smoke-{idx}"
 
     def get_all_request_header(self, idx: int) -> Mapping[str, Any]:
-        """Gives the headers it was made with."""
+        """Returns the headers it was made with."""
         return self._headers
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
@@ -73,7 +73,7 @@ def load_handler(folder: Path) -> Handler[Any, Any]:
 
 
 def predict(handler: Handler[Any, Any], name: str, media: bytes) -> dict[str, Any]:
-    """Gives the answer to some media, after checking that a broken body is refused.
+    """Returns the answer to some media, after checking that a broken body is refused.
 
     Raises:
         ServingError: The answer is not what the handler serves.
@@ -109,7 +109,7 @@ class _Reasons(logging.Handler):
 
 
 def main(arguments: list[str]) -> int:
-    """Judges `arguments[2]`, or the sample, with the archive `arguments[1]` in `arguments[0]`."""
+    """Evaluates `arguments[2]`, or the sample, with the archive `arguments[1]` in `arguments[0]`."""
     folder, name = Path(arguments[0]), arguments[1]
     media = Path(arguments[2]).read_bytes() if len(arguments) > 2 else sample_avi()
     try:

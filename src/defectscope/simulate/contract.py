@@ -64,7 +64,7 @@ class Truth:
         return Interval(self.start_s, self.end_s)
 
     def to_dict(self) -> dict[str, Any]:
-        """Gives the entry of a truth file."""
+        """Returns the entry of a truth file."""
         return {
             "defect": self.defect,
             "start_s": self.start_s,
@@ -112,7 +112,7 @@ class Plan(Generic[P]):
         return self.stream.audio
 
     def rng(self, *key: int) -> np.random.Generator:
-        """Gives the generator of one place in the media.
+        """Returns the generator of one place in the media.
 
         Args:
             key: Non-negative integers that name the place (a frame's position, a channel), so
@@ -121,7 +121,7 @@ class Plan(Generic[P]):
         return np.random.default_rng([self.seed, *key])
 
     def truth(self, defect: str, start_s: float, end_s: float, **more: Any) -> Truth:
-        """Gives the truth entry of this plan's parameters, with `more` beside them."""
+        """Returns the truth entry of this plan's parameters, with `more` beside them."""
         return Truth(defect, start_s, end_s, {**parameters(self.params), **more})
 
 
@@ -210,10 +210,10 @@ class VideoSimulator(Simulator[P]):
 
     @abstractmethod
     def apply(self, frames: Iterable[Frame], plan: Plan[P], truth: list[Truth]) -> Iterator[Frame]:
-        """Gives the impaired pictures, in order; holds only the few that it needs.
+        """Returns the impaired frames, in order; holds only the few that it needs.
 
         Args:
-            frames: Pictures in order of presentation.
+            frames: Frames in order of presentation.
             plan: What to make.
             truth: Entries are appended; complete when the iterator is exhausted.
         """
@@ -228,7 +228,7 @@ class AudioSimulator(Simulator[P]):
     def apply(
         self, runs: Iterable[Samples], plan: Plan[P], truth: list[Truth]
     ) -> Iterator[Samples]:
-        """Gives the impaired samples; how they are cut into runs changes nothing.
+        """Returns the impaired samples; how they are cut into runs changes nothing.
 
         Args:
             runs: Runs in order.
@@ -244,7 +244,7 @@ class CaptionSimulator(Simulator[P]):
 
     @abstractmethod
     def apply(self, captions: Captions, plan: Plan[P], truth: list[Truth]) -> bytes:
-        """Gives the impaired side-car file, in the format of `captions`."""
+        """Returns the impaired side-car file, in the format of `captions`."""
 
 
 class ContainerSimulator(Simulator[P]):

@@ -26,7 +26,7 @@ class Parameter:
 
 
 def parameters_of(simulator: Simulator[Any]) -> list[Parameter]:
-    """Gives a simulator's parameters in order, with what their docstring says."""
+    """Returns a simulator's parameters in order, with what their docstring says."""
     texts = _attribute_texts(inspect.getdoc(simulator.params) or "")
     return [
         Parameter(f.name, None if f.default is MISSING else f.default, texts.get(f.name, ""))

@@ -217,7 +217,7 @@ def takes(subject: Subject) -> Outcome:
 
 
 def _in_order(parts: Sequence[Measurements]) -> Measurements:
-    """Joins rows by anchor: complaints of sound and picture come a little apart."""
+    """Joins rows by anchor: complaints of sound and video come a little apart."""
     tables: dict[str, Table] = {}
     for name, head in parts[0].tables.items():
         rows: list[tuple[Any, ...]] = []

@@ -14,12 +14,12 @@ P = TypeVar("P")
 
 
 def parameters(params: Any) -> dict[str, Any]:
-    """Gives a Params object as a JSON-ready mapping."""
+    """Returns a Params object as a JSON-ready mapping."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(params).items()}
 
 
 def override(params: P, values: Mapping[str, Any]) -> P:
-    """Gives a copy of a Params object with some fields set.
+    """Returns a copy of a Params object with some fields set.
 
     Text is read as the type that the field holds: numbers, true or false, comma-separated tuples.
     Bounds are the business of the dataclass' own `__post_init__`.
@@ -69,10 +69,10 @@ def _convert(name: str, value: Any, like: Any) -> Any:
 
 
 def ladder(severity: float, steps: tuple[float, float, float, float, float]) -> float:
-    """Gives the value of a severity from those of its five steps, straight lines between."""
+    """Returns the value of a severity from those of its five steps, straight lines between."""
     return float(np.interp(severity, (1, 2, 3, 4, 5), steps))
 
 
 def jitter(rng: np.random.Generator, value: float, share: float = 0.1) -> float:
-    """Gives a value drawn within +- `share` of the given one, so that no two clips are alike."""
+    """Returns a value drawn within +- `share` of the given one, so that no two clips are alike."""
     return value * float(rng.uniform(1 - share, 1 + share))

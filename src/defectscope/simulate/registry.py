@@ -16,7 +16,7 @@ from defectscope.simulate.contract import Simulator
 
 @cache
 def simulators() -> Mapping[str, Simulator[Any]]:
-    """Gives every simulator by name, in order of names."""
+    """Returns every simulator by name, in order of names."""
     found: dict[str, Simulator[Any]] = {}
     for info in iter_modules(defectscope.simulate.defects.__path__):
         module = import_module(f"defectscope.simulate.defects.{info.name}")
@@ -28,7 +28,7 @@ def simulators() -> Mapping[str, Simulator[Any]]:
 
 
 def simulator(name: str) -> Simulator[Any]:
-    """Gives the simulator of that name.
+    """Returns the simulator of that name.
 
     Raises:
         UnknownDetectorError: There is none.

@@ -54,7 +54,7 @@ class DefectJob:
 
 
 def stream_of(source: Path) -> StreamInfo:
-    """Gives the facts of a media or side-car file.
+    """Returns the facts of a media or side-car file.
 
     Raises:
         MediaNotFoundError: There is no such file.
@@ -116,13 +116,13 @@ def impair_file(
 ) -> list[Truth]:
     """Makes defects in a copy of a file.
 
-    Pictures and sound are decoded only where a job changes them; what no job touches is copied
+    Frames and sound are decoded only where a job changes them; what no job touches is copied
     packet by packet. Jobs on the same medium are applied in the order given.
 
     Args:
         source: A media file or a side-car file.
         destination: Where to write; its suffix names the container.
-        jobs: What to make, all on pictures and sound, or a single one on captions or the container.
+        jobs: What to make, all on frames and sound, or a single one on captions or the container.
         progress: Called with the share done, 0 to 1.
 
     Returns:
@@ -171,9 +171,9 @@ def _impair(
     video_jobs = [j for j in jobs if isinstance(j.simulator, VideoSimulator)]
     audio_jobs = [j for j in jobs if isinstance(j.simulator, AudioSimulator)]
     if len(video_jobs) + len(audio_jobs) < len(jobs) or not jobs:
-        raise InvalidParameterError("only defects of picture and sound can be combined")
-    with open_media(source) as pictures, open_media(source) as sounds:
-        _reencode(source, destination, (pictures, sounds), video_jobs, audio_jobs, truth, progress)
+        raise InvalidParameterError("only defects of video and sound can be combined")
+    with open_media(source) as frames, open_media(source) as sounds:
+        _reencode(source, destination, (frames, sounds), video_jobs, audio_jobs, truth, progress)
 
 
 def _reencode(
@@ -220,16 +220,16 @@ def _reencode(
 
 
 def video_encoding(video: VideoInfo) -> VideoEncoding:
-    """Gives the encoding for impaired pictures: fine enough to keep the defect as it was made.
+    """Returns the encoding for impaired frames: fine enough to keep the defect as it was made.
 
-    One thread, because with several the same seed does not give the same pictures.
+    One thread, because with several the same seed does not give the same frames.
     """
     codec = "libx265" if video.codec == "hevc" else "libx264"
     return VideoEncoding.like(video, codec=codec, crf=16.0, threads=1)
 
 
 def audio_encoding(audio: AudioInfo, suffix: str) -> AudioEncoding:
-    """Gives the encoding for impaired sound: the source's own codec where the file can hold it."""
+    """Returns the encoding for impaired sound: the source's own codec where the file can hold it."""
     codec = audio.codec
     if codec not in _KEPT_CODECS or (codec.startswith("pcm") and suffix not in _PCM_SUFFIXES):
         codec = _AUDIO_CODECS.get(suffix, "aac")
@@ -240,7 +240,7 @@ def audio_encoding(audio: AudioInfo, suffix: str) -> AudioEncoding:
 
 
 def truth_path(destination: Path) -> Path:
-    """Gives where the truth of an impaired file is written."""
+    """Returns where the truth of an impaired file is written."""
     return destination.with_name(destination.name + ".truth.json")
 
 

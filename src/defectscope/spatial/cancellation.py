@@ -160,10 +160,10 @@ def solve(paths: Complexes, wanted: Complexes, cap: float) -> Complexes:
     most = cap / np.maximum(load, 1e-12)
     beta = np.maximum(0.0, strength / most - strength**2)
     inverse = strength / np.maximum(strength**2 + beta, 1e-12)
-    heard = inverse * strength * load
-    missing = np.sum(load**2, axis=1) - np.sum(heard**2, axis=1)
+    at_ears = inverse * strength * load
+    missing = np.sum(load**2, axis=1) - np.sum(at_ears**2, axis=1)
     free = beta <= 0
-    free_power = np.sum(np.where(free, heard**2, 0.0), axis=1)
+    free_power = np.sum(np.where(free, at_ears**2, 0.0), axis=1)
     lift = np.sqrt(1 + np.maximum(missing, 0) / np.maximum(free_power, 1e-12))
     room = np.where(free, most / np.maximum(inverse, 1e-12), 1.0)
     inverse = inverse * np.where(free, np.minimum(lift[:, None], room), 1.0)

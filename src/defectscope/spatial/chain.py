@@ -127,17 +127,17 @@ def centre_filters(device: Device, rate_hz: int, settings: RenderSettings) -> Re
     response = to_response(beam) * np.exp(2j * np.pi * grid * (length // 2) / rate_hz)
     place = device.listener
     pair_m = azimuth_and_distance(device.drivers[device.left], place)[1]
-    heard = np.zeros(len(grid), np.complex128)
+    at_ears = np.zeros(len(grid), np.complex128)
     for driver, weight in zip(device.drivers, response, strict=True):
         distance = azimuth_and_distance(driver, place)[1]
         late_s = (distance - pair_m) / SPEED_OF_SOUND_M_S
         path = pair_m / distance * np.exp(-2j * np.pi * grid * late_s)
-        heard += path * driver.band_gain(grid) * weight
+        at_ears += path * driver.band_gain(grid) * weight
     band = device.drivers[device.left].band_gain(grid)
     wanted = 2 * 10 ** (settings.level_db / 20) * band
     limit = 10 ** (_MOST_EQ_DB / 20)
-    ratio = wanted / np.maximum(np.abs(heard), 1e-9)
-    equal = np.clip(ratio, 0.0, limit) * np.exp(-1j * np.angle(heard))
+    ratio = wanted / np.maximum(np.abs(at_ears), 1e-9)
+    equal = np.clip(ratio, 0.0, limit) * np.exp(-1j * np.angle(at_ears))
     return to_taps(response * equal, length)
 
 
@@ -150,11 +150,11 @@ def through_head(taps: Reals, device: Device, head: Head, rate_hz: int) -> tuple
     frequencies = np.fft.rfftfreq(size, 1 / rate_hz)
     paths = head.ear_paths(device, frequencies)
     spectra = np.fft.rfft(taps, size)
-    heard = np.einsum("fed,dif->eif", paths, spectra)
+    at_ears = np.einsum("fed,dif->eif", paths, spectra)
     # The bulk of the head's own delay goes; a little stays, for what rings before it.
     onset = int(np.argmax(np.abs(np.fft.irfft(paths[:, 0, device.left], size))))
-    heard = heard * np.exp(2j * np.pi * frequencies * (onset - extra) / rate_hz)
-    return np.fft.irfft(heard, size)[..., :length], extra
+    at_ears = at_ears * np.exp(2j * np.pi * frequencies * (onset - extra) / rate_hz)
+    return np.fft.irfft(at_ears, size)[..., :length], extra
 
 
 def _sides(device: Device, settings: RenderSettings, rate_hz: int) -> Reals:

@@ -153,5 +153,5 @@ def _delayed(impulses: Reals, delays: Reals) -> Reals:
         return impulses
     length = impulses.shape[-1] + most
     spectra = np.fft.rfft(impulses, 2 * length)
-    turns = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * length) * delays[..., None])
-    return np.fft.irfft(spectra * turns, 2 * length)[..., :length]
+    rotations = np.exp(-2j * np.pi * np.fft.rfftfreq(2 * length) * delays[..., None])
+    return np.fft.irfft(spectra * rotations, 2 * length)[..., :length]

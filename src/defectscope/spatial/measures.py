@@ -201,8 +201,8 @@ def _delay(ears: Complexes, frequencies_hz: Reals) -> float:
     inside = (frequencies_hz >= _ITD_BAND_HZ[0]) & (frequencies_hz <= _ITD_BAND_HZ[1])
     cross = ears[inside, 0] * np.conj(ears[inside, 1])
     lags = np.linspace(-_MOST_ITD_S, _MOST_ITD_S, 801)
-    turns = np.exp(-2j * np.pi * np.outer(lags, frequencies_hz[inside]))
-    return float(lags[int(np.argmax((turns @ cross).real))])
+    rotations = np.exp(-2j * np.pi * np.outer(lags, frequencies_hz[inside]))
+    return float(lags[int(np.argmax((rotations @ cross).real))])
 
 
 def _level_db(ears: Complexes, frequencies_hz: Reals) -> float:

@@ -62,8 +62,8 @@ def write_page(path: Path, media: MediaLike, settings: RenderSettings) -> None:
     Raises:
         DefectscopeError: The media cannot be rendered, or no measured head is at hand.
     """
-    heard = settings if settings.output == "headphones" else replace(settings, output="binaural")
-    rate_hz, sounds = _excerpts(media, heard)
+    at_ears = settings if settings.output == "headphones" else replace(settings, output="binaural")
+    rate_hz, sounds = _excerpts(media, at_ears)
     figures = [*_filters(settings, rate_hz), _spectra(sounds, rate_hz)]
     rows = "".join(
         f"<tr><th>{name}</th><td>{html.escape(str(getattr(settings, name)))}</td></tr>"

@@ -1,4 +1,4 @@
-"""How far each picture is from the one before: the columns that detectors of motion share."""
+"""How far each frame is from the one before: the columns that detectors of motion share."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ TONES = frozenset({"luma_histogram"})
 # finer than one changed code in a tile of 2,000 samples, and reach 1,023 codes.
 STEPS_PER_CODE = {"mean": 64, "peak": 64, "luma": 128}
 _STEPS_PER_APART = 160
-# Pictures on either side that a cut stands out from.
+# Frames on either side that a cut stands out from.
 _CUT_REACH = 3
 
 
 class Differences:
-    """Measures pictures against the ones before them.
+    """Measures frames against the ones before them.
 
     `mean` is the mean absolute difference of luma; `peak` that of the tile that changed most;
-    `luma` the mean luma of the picture itself; all in 8-bit-equivalent codes. `apart` is `mean` as
-    a share of how far two samples of the picture's own tones are apart on average: about 1 where
-    two pictures have nothing in common, however much or little contrast they have.
+    `luma` the mean luma of the frame itself; all in 8-bit-equivalent codes. `apart` is `mean` as
+    a share of how far two samples of the frame's own tones are apart on average: about 1 where
+    two frames have nothing in common, however much or little contrast they have.
 
     Args:
-        video: The stream's picture.
+        video: The stream's frame.
         names: Which of the measures are wanted.
     """
 
@@ -50,7 +50,7 @@ class Differences:
         return {name: np.uint8 if name == "apart" else np.uint16 for name in self._names}
 
     def columns(self, features: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Gives the columns of some pictures from their features."""
+        """Returns the columns of some frames from their features."""
         tiles = features["tile_sad"].reshape(len(features["tile_sad"]), -1) / self._tile_samples
         measures: dict[str, Callable[[], NDArray[Any]]] = {
             "mean": lambda: features["sad"] / self._samples,
@@ -70,7 +70,7 @@ class Differences:
 
 
 def difference(table: Table, name: str) -> NDArray[np.float64]:
-    """Gives a column that `Differences` made, in codes; `apart` as a share."""
+    """Returns a column that `Differences` made, in codes; `apart` as a share."""
     steps = _STEPS_PER_APART if name == "apart" else STEPS_PER_CODE[name]
     return column(table, name) / float(steps)
 
@@ -78,7 +78,7 @@ def difference(table: Table, name: str) -> NDArray[np.float64]:
 def alone(
     values: NDArray[np.float64], noise: float, reach: int = _CUT_REACH
 ) -> NDArray[np.float64]:
-    """Gives how much each value exceeds the largest of `reach` on either side.
+    """Returns how much each value exceeds the largest of `reach` on either side.
 
     Args:
         values: (n,) not negative.
@@ -94,7 +94,7 @@ def alone(
 
 
 def _strangeness(histograms: NDArray[Any]) -> NDArray[np.float64]:
-    """How far two samples of each picture are apart on average, codes: Gini's mean difference."""
+    """How far two samples of each frame are apart on average, codes: Gini's mean difference."""
     tones = histograms.astype(np.float64)
     shares = np.cumsum(tones, axis=1) / np.maximum(tones.sum(axis=1, keepdims=True), 1.0)
     return 2.0 * np.sum(shares * (1.0 - shares), axis=1)

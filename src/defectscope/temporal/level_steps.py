@@ -1,8 +1,8 @@
-"""Passages that begin or end within a shot: what no cut explains is not the programme's doing.
+"""Intervals that begin or end within a shot: what no cut explains is not the programme's doing.
 
 Scenes differ in noise, sharpness and smoothness, so a level alone tells little. But within a shot
-they hardly change from one picture to the next, while a fault comes and goes at once. A rise
-between cuts begins a passage, a fall ends one, and the level halfway tells how far it reaches.
+they hardly change from one frame to the next, while a fault comes and goes at once. A rise
+between cuts begins an interval, a fall ends one, and the level halfway tells how far it reaches.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _LEAST = 0.2
 
 
 class Signatures:
-    """Reduces pictures to the mean luma of eight regions, which tells cuts."""
+    """Reduces frames to the mean luma of eight regions, which tells cuts."""
 
     def __init__(self, video: VideoInfo) -> None:
         samples = _regions(tile_samples(video.width, video.height, every=True)[None])
         self._codes = np.maximum(samples, 1) * float(1 << (video.bit_depth - 8))
 
-    def columns(self, tile_luma: NDArray[np.generic], pictures: int = 1) -> dict[str, Floats]:
-        """Gives the columns of `SIGNATURE` from (rows, 8, 12) sums over so many pictures each."""
-        means = _regions(tile_luma) / (self._codes * pictures)
+    def columns(self, tile_luma: NDArray[np.generic], frames: int = 1) -> dict[str, Floats]:
+        """Returns the columns of `SIGNATURE` from (rows, 8, 12) sums over so many frames each."""
+        means = _regions(tile_luma) / (self._codes * frames)
         rounded = np.clip(np.rint(means), 0, 255)
         return dict(zip(SIGNATURE, rounded.T, strict=True))
 
@@ -55,7 +55,7 @@ def _regions(tiles: NDArray[np.generic]) -> Floats:
 
 
 def cuts(table: Table) -> NDArray[np.bool_]:
-    """Gives the rows that begin a new shot, or a flash."""
+    """Returns the rows that begin a new shot, or a flash."""
     regions = np.stack([column(table, name).astype(np.float64) for name in SIGNATURE], axis=1)
     change = np.zeros(len(regions))
     if len(regions) > 1:
@@ -66,7 +66,7 @@ def cuts(table: Table) -> NDArray[np.bool_]:
 
 
 def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats:
-    """Gives by how much a level is higher from each row on than before, 0 beside cuts.
+    """Returns by how much a level is higher from each row on than before, 0 beside cuts.
 
     The second lowest of `window` rows from it on is compared with the second highest before it, so
     that neither one odd row nor a slope counts. Rows of another shot are left out; where fewer than
@@ -95,21 +95,21 @@ def stands_out(
     shot_begins: NDArray[np.bool_],
     window: int,
 ) -> Floats:
-    """Gives (rows,) how far each row's passage rose over its shot, 1 being what counts.
+    """Returns (rows,) how far each row's interval rose over its shot, 1 being what counts.
 
     Args:
         levels: Measures of the same fault, (rows,) each, logarithmic or linear; all must rise. The
-            first tells how far the passage reaches.
+            first tells how far the interval reaches.
         bounds: The rise that counts, for each.
         shot_begins: Rows that begin a shot.
         window: Rows compared on either side.
     """
     lead = ndimage.median_filter(levels[0], 5, mode="nearest") if len(levels[0]) else levels[0]
-    onward = _passages(lead, _joint(levels, bounds, shot_begins, window), window)
+    onward = _runs(lead, _joint(levels, bounds, shot_begins, window), window)
     # A fall is a rise with time reversed; a row begins a shot there where its successor did.
     turned = [level[::-1] for level in levels]
     begins = np.concatenate(([False], shot_begins[:0:-1]))
-    backward = _passages(lead[::-1], _joint(turned, bounds, begins, window), window)
+    backward = _runs(lead[::-1], _joint(turned, bounds, begins, window), window)
     return np.maximum(onward, backward[::-1])
 
 
@@ -123,7 +123,7 @@ def _joint(
     return np.min([rises(level, shot_begins, window) / bound for level, bound in pairs], axis=0)
 
 
-def _passages(lead: Floats, rise: Floats, window: int) -> Floats:
+def _runs(lead: Floats, rise: Floats, window: int) -> Floats:
     out = np.zeros(len(lead))
     for first, last in runs(rise >= _LEAST):
         # Where several rows fit alike, the one at which the level jumps.
@@ -139,5 +139,5 @@ def _passages(lead: Floats, rise: Floats, window: int) -> Floats:
 
 
 def window_rows(rate_hz: float, window_s: float) -> int:
-    """Gives a window in rows, four at least: fewer say nothing about a level."""
+    """Returns a window in rows, four at least: fewer say nothing about a level."""
     return int(np.clip(round(rate_hz * window_s), 4, 40))

@@ -34,9 +34,9 @@ class Looks:
     """Measures the frames looked at.
 
     Args:
-        video: The stream's picture.
+        video: The stream's frame.
         names: What the measures are called.
-        measure: Gives them, (names,), from the lines of a frame.
+        measure: Returns them, (names,), from the lines of a frame.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Passages: stretches in which a per-row measure of quality is too bad for too long."""
+"""Intervals: intervals in which a per-row measure of quality is too bad for too long."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class RunRule:
-    """When a measure makes a passage.
+    """When a measure makes an interval.
 
     Attributes:
         enter: The measure must reach this somewhere.
         leave: It goes on while the measure stays at or above this.
-        min_duration_s: Shorter passages are not reported, seconds.
-        bridge_s: Passages closer than this are one, seconds.
+        min_duration_s: Shorter intervals are not reported, seconds.
+        bridge_s: Intervals closer than this are one, seconds.
         settle_rows: Rows whose median stands for each row, so that one odd frame decides nothing.
     """
 
@@ -37,12 +37,12 @@ class RunRule:
     settle_rows: int = 5
 
     def probability(self, measure: Floats) -> Floats:
-        """Gives a measure as a score from 0 to 1 that is 0.5 where passages begin."""
+        """Returns a measure as a score from 0 to 1 that is 0.5 where intervals begin."""
         positive = np.maximum(measure, 0.0)
         return positive / (positive + self.enter)
 
     def settled(self, measure: Floats) -> Floats:
-        """Gives the running median of a measure."""
+        """Returns the running median of a measure."""
         if len(measure) < 2:
             return measure
         return np.asarray(ndimage.median_filter(measure, self.settle_rows, mode="nearest"))
@@ -57,16 +57,16 @@ def decide_runs(
     measure: Floats,
     evidence: Callable[[Rows], Mapping[str, Any]],
 ) -> DetectorResult:
-    """Gives the findings of a detector with one defect of its own name.
+    """Returns the findings of a detector with one defect of its own name.
 
     Args:
         detector: Name of the detector and of its defect.
         tuned: Its severity rules.
-        rule: When the measure makes a passage.
+        rule: When the measure makes an interval.
         starts_s: When each row begins, seconds.
         ends_s: When each row ends, seconds.
         measure: (rows,), higher is worse.
-        evidence: Gives the measured quantities of a row range.
+        evidence: Returns the measured quantities of a row range.
     """
     settled = rule.settled(measure)
     found = bridge(hysteresis(settled, rule.enter, rule.leave), starts_s, ends_s, rule.bridge_s)

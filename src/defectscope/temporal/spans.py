@@ -1,4 +1,4 @@
-"""Turns per-row scores into occurrences, and occurrences into findings on the frame grid."""
+"""Turns per-row scores into events, and events into findings on the frame grid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rows = tuple[int, int]
 
 
 def runs(flags: NDArray[np.bool_]) -> list[Rows]:
-    """Gives the maximal runs of true rows as half-open row ranges."""
+    """Returns the maximal runs of true rows as half-open row ranges."""
     padded = np.concatenate(([False], flags, [False])).astype(np.int8)
     steps = np.diff(padded)
     starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
@@ -28,7 +28,7 @@ def runs(flags: NDArray[np.bool_]) -> list[Rows]:
 
 
 def hysteresis(scores: NDArray[Any], enter: float, leave: float) -> list[Rows]:
-    """Gives runs of scores that stay at or above `leave` and reach `enter` somewhere."""
+    """Returns runs of scores that stay at or above `leave` and reach `enter` somewhere."""
     return [(a, b) for a, b in runs(scores >= leave) if np.max(scores[a:b]) >= enter]
 
 
@@ -46,7 +46,7 @@ def bridge(
 
 
 def row_ends(starts_s: NDArray[np.float64], nominal_s: float) -> NDArray[np.float64]:
-    """Gives when each row's frame leaves the screen: when the next one comes."""
+    """Returns when each row's frame leaves the screen: when the next one comes."""
     if not len(starts_s):
         return starts_s
     return np.append(starts_s[1:], starts_s[-1] + nominal_s)
@@ -84,7 +84,7 @@ def curve(times_s: NDArray[Any], values: NDArray[Any]) -> Curve:
 
 
 def on_grid(findings: Sequence[Finding], stream: StreamInfo) -> tuple[Finding, ...]:
-    """Gives findings ordered by start, with frames and timecodes on the nominal-rate grid."""
+    """Returns findings ordered by start, with frames and timecodes on the nominal-rate grid."""
     # A microsecond is finer than any sample; it hides what seconds as floats cannot hold.
     rounded = [replace(f, start_s=round(f.start_s, 6), end_s=round(f.end_s, 6)) for f in findings]
     ordered = sorted(rounded, key=lambda f: (f.start_s, f.end_s, f.detector, f.defect))

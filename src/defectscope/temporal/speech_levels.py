@@ -23,7 +23,7 @@ Series = NDArray[np.float64]
 
 
 def to_dbfs(codes: NDArray[Any]) -> Series:
-    """Gives levels in dBFS; digital silence reads -127."""
+    """Returns levels in dBFS; digital silence reads -127."""
     return _FLOOR_DBFS + codes * _STEP_DB
 
 
@@ -71,7 +71,7 @@ class SpeechMeter:
         self._at += int(edges[-1])
 
     def table(self) -> Table:
-        """Gives the rows as a table of `block`, `level` and `softest`."""
+        """Returns the rows as a table of `block`, `level` and `softest`."""
         builder = TableBuilder(
             Fraction(BLOCKS_HZ), block=np.int64, level=np.uint8, softest=np.uint8
         )

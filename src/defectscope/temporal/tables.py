@@ -45,7 +45,7 @@ class TableBuilder:
             column.frombytes(values.tobytes())
 
     def table(self) -> Table:
-        """Gives what was collected."""
+        """Returns what was collected."""
         return Table(self._ticks_hz, self._columns)
 
     def take(self) -> Table:
@@ -56,7 +56,7 @@ class TableBuilder:
 
 
 def column(table: Table, name: str) -> NDArray[Any]:
-    """Gives a column as a read-only array, without a copy."""
+    """Returns a column as a read-only array, without a copy."""
     values = table.columns[name]
     kind = next(k for k, code in _TYPECODES.items() if code == values.typecode)
     view = np.frombuffer(values, kind) if len(values) else np.empty(0, kind)
@@ -65,7 +65,7 @@ def column(table: Table, name: str) -> NDArray[Any]:
 
 
 def times_s(table: Table) -> NDArray[np.float64]:
-    """Gives the anchors in seconds."""
+    """Returns the anchors in seconds."""
     numerator, denominator = table.ticks_hz
     anchors = np.frombuffer(table.anchors, np.int64) if len(table) else np.empty(0, np.int64)
     return np.asarray(anchors * (denominator / numerator), np.float64)

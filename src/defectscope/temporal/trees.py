@@ -54,6 +54,6 @@ class TreeSum:
         for _ in range(depth):
             right = rows[every, self._features[trees, node]] > self._bounds[trees, node]
             node = 2 * node + 1 + right
-        said = self._values[trees, node - self._bounds.shape[1]]
+        votes = self._values[trees, node - self._bounds.shape[1]]
         # Tree by tree: a sum that no grouping of rows can change.
-        return self._base + np.cumsum(said, axis=1)[:, -1]
+        return self._base + np.cumsum(votes, axis=1)[:, -1]

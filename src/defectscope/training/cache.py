@@ -126,11 +126,11 @@ class Cache:
         return self._shards
 
     def facts(self, split: Split) -> Sequence[Mapping[str, Any]]:
-        """Gives the facts of every item of a split, ordered by key."""
+        """Returns the facts of every item of a split, ordered by key."""
         return [entry["facts"] for _, entry in self._index()[split]]
 
     def array(self, split: Split, index: int, name: str) -> np.ndarray[Any, Any]:
-        """Gives an array of an item, mapped from disk and read-only."""
+        """Returns an array of an item, mapped from disk and read-only."""
         path, entry = self._index()[split][index]
         offset, dtype, shape = entry["arrays"][name]
         mapped = self._maps.get(path)

@@ -29,7 +29,7 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """Gives the newest readable checkpoint, None where there is none."""
+    """Returns the newest readable checkpoint, None where there is none."""
     for path in _newest_first(folder):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)

@@ -24,7 +24,7 @@ _DEFAULT_CACHE_GB = 4.0
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Gives the parser; its help is the documentation of every option."""
+    """Returns the parser; its help is the documentation of every option."""
     parser = argparse.ArgumentParser(
         prog="defectscope-train",
         description="Trains the learned detectors on your own pristine content, or on ours. "
@@ -96,7 +96,7 @@ _ARGUMENTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; gives the exit code."""
+    """Runs the command line; returns the exit code."""
     options = build_parser().parse_args(argv)
     console = Console(stderr=True)
     try:
@@ -130,7 +130,7 @@ def _corpora(options: argparse.Namespace) -> list[corpora_module.Corpus]:
 def open_work(
     options: argparse.Namespace,
 ) -> tuple[Recipe, Cache, list[corpora_module.Corpus]]:
-    """Gives recipe, cache and corpora as the command line names them."""
+    """Returns recipe, cache and corpora as the command line names them."""
     chosen = recipe(options.detector, _pairs(options.set))
     sources = _corpora(options)
     identity = {

@@ -75,7 +75,7 @@ class PreparationJob:
 
     Attributes:
         key: Stable name of the unit.
-        make: Gives the unit's items.
+        make: Returns the unit's items.
     """
 
     key: str
@@ -86,11 +86,11 @@ class CacheView(Protocol):
     """What recipes see of the cache: facts in memory, arrays mapped from disk."""
 
     def facts(self, split: Split) -> Sequence[Mapping[str, Any]]:
-        """Gives the facts of every item of a split, in a fixed order."""
+        """Returns the facts of every item of a split, in a fixed order."""
         ...
 
     def array(self, split: Split, index: int, name: str) -> np.ndarray[Any, Any]:
-        """Gives an array of the item at that place in `facts`, mapped and read-only."""
+        """Returns an array of the item at that place in `facts`, mapped and read-only."""
         ...
 
 
@@ -171,19 +171,19 @@ class Recipe(Protocol):
         ...
 
     def schedule(self) -> Schedule:
-        """Gives the default schedule."""
+        """Returns the default schedule."""
         ...
 
     def preparation(self) -> Mapping[str, Any]:
-        """Gives the settings that decide what the cache holds; others may change later."""
+        """Returns the settings that decide what the cache holds; others may change later."""
         ...
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Gives the units of preparation: damage, encode, reduce to what training reads."""
+        """Returns the units of preparation: damage, encode, reduce to what training reads."""
         ...
 
     def build(self) -> torch.nn.Module:
-        """Gives a fresh network (initialised from the global PyTorch seed)."""
+        """Returns a fresh network (initialised from the global PyTorch seed)."""
         ...
 
     def batch(
@@ -195,7 +195,7 @@ class Recipe(Protocol):
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
-        """Gives the loss to minimise and what else is worth plotting."""
+        """Returns the loss to minimise and what else is worth plotting."""
         ...
 
     def score(self, model: torch.nn.Module, cache: CacheView, split: Split) -> Mapping[str, float]:
@@ -208,7 +208,7 @@ class Recipe(Protocol):
 
 
 def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
-    """Gives the recipe of a learned detector.
+    """Returns the recipe of a learned detector.
 
     Args:
         name: The detector.
@@ -228,7 +228,7 @@ def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
 
 
 def replace_fields(settings: Any, overrides: Mapping[str, str]) -> Any:
-    """Gives a copy of a frozen dataclass with fields parsed from text.
+    """Returns a copy of a frozen dataclass with fields parsed from text.
 
     Raises:
         InvalidParameterError: A field is unknown or its text does not parse.

@@ -60,12 +60,12 @@ class Corpus:
     stratum: str = ""
 
     def describe(self) -> dict[str, str]:
-        """Gives what detector.json says about it."""
+        """Returns what detector.json says about it."""
         return {"name": self.name, "licence": self.licence, "source": self.source}
 
 
 def read_corpora(file: Path, roots: Sequence[Path]) -> list[Corpus]:
-    """Gives the corpora of a TOML file.
+    """Returns the corpora of a TOML file.
 
     Args:
         file: See the module's docstring.
@@ -84,14 +84,14 @@ def read_corpora(file: Path, roots: Sequence[Path]) -> list[Corpus]:
 
 
 def own_folder(folder: Path) -> Corpus:
-    """Gives a user's own folder of pristine recordings as a corpus."""
+    """Returns a user's own folder of pristine recordings as a corpus."""
     return Corpus(name=folder.name, folder=folder, licence="own content")
 
 
 def recordings(
     corpora: Sequence[Corpus], suffixes: Collection[str], *, seed: int = 0
 ) -> list[Recording]:
-    """Gives every recording with its split; the same wherever the folders lie.
+    """Returns every recording with its split; the same wherever the folders lie.
 
     Args:
         corpora: Folders; names must differ.

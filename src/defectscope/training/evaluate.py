@@ -5,7 +5,7 @@ simulate` writes it), or one `truth.json` for all:
 
     {"clip.mp4": [{"defect": "audio_hum", "start_s": 3.0, "end_s": 9.5}], "clean.mp4": []}
 
-A file without truth is not judged; an empty list says that it is clean.
+A file without truth is not analyzed; an empty list says that it is clean.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from defectscope.errors import InvalidParameterError, MediaError
 from defectscope.findings import Interval
 from defectscope.training.scores import poisson_upper, wilson
 
-# An occurrence counts as found when a finding covers it like this, one to one.
+# An event counts as found when a finding covers it like this, one to one.
 MIN_IOU = 0.5
 _TRUTH = ".truth.json"
 
@@ -34,10 +34,10 @@ class Tally:
     """Counts of one defect over a folder.
 
     Attributes:
-        events: Occurrences in the truth.
+        events: Events in the truth.
         found: Of them, matched one to one with IoU >= 0.5.
         touched: Of them, met by any finding of the defect at all.
-        false: Findings that touch no occurrence of the defect.
+        false: Findings that touch no event of the defect.
         findings: Findings in all.
     """
 
@@ -50,7 +50,7 @@ class Tally:
 
 
 def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
-    """Judges every labelled file of a folder and counts.
+    """Evaluates every labelled file of a folder and counts.
 
     Args:
         detector: Name of the detector.
@@ -84,8 +84,8 @@ def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
                 for e in own
                 if e["defect"] == defect
             ]
-            said = [f.interval for f in report.findings if f.defect == defect]
-            count(tally, expected, said)
+            predicted = [f.interval for f in report.findings if f.defect == defect]
+            count(tally, expected, predicted)
     return {
         "detector": detector,
         "files": len(truths) - len(unreadable),
@@ -97,7 +97,7 @@ def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
 
 
 def read_truths(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """Gives the labelled occurrences by file name.
+    """Returns the labelled events by file name.
 
     Raises:
         InvalidParameterError: There are none, or they cannot be read.
@@ -120,10 +120,10 @@ def read_truths(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return truths
 
 
-def count(tally: Tally, expected: Sequence[Interval], said: Sequence[Interval]) -> None:
-    """Adds one file's occurrences and findings; the best overlaps are matched first."""
+def count(tally: Tally, expected: Sequence[Interval], predicted: Sequence[Interval]) -> None:
+    """Adds one file's events and findings; the best overlaps are matched first."""
     pairs = sorted(
-        ((e.iou(s), i, j) for i, e in enumerate(expected) for j, s in enumerate(said)),
+        ((e.iou(s), i, j) for i, e in enumerate(expected) for j, s in enumerate(predicted)),
         reverse=True,
     )
     taken: set[tuple[str, int]] = set()
@@ -132,11 +132,11 @@ def count(tally: Tally, expected: Sequence[Interval], said: Sequence[Interval]) 
             continue
         taken |= {("e", i), ("s", j)}
         tally.found += 1
-        tally.errors_s.append(abs(expected[i].start_s - said[j].start_s))
+        tally.errors_s.append(abs(expected[i].start_s - predicted[j].start_s))
     tally.events += len(expected)
-    tally.findings += len(said)
-    tally.touched += sum(any(e.intersection_s(s) > 0 for s in said) for e in expected)
-    tally.false += sum(not any(e.intersection_s(s) > 0 for e in expected) for s in said)
+    tally.findings += len(predicted)
+    tally.touched += sum(any(e.intersection_s(s) > 0 for s in predicted) for e in expected)
+    tally.false += sum(not any(e.intersection_s(s) > 0 for e in expected) for s in predicted)
 
 
 def _summary(tally: Tally, total_s: float) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def _summary(tally: Tally, total_s: float) -> dict[str, Any]:
 
 
 def tables(result: Mapping[str, Any]) -> list[Table]:
-    """Gives the result as tables for a terminal."""
+    """Returns the result as tables for a terminal."""
     table = Table(
         title=f"{result['detector']}: {result['files']} files, {result['minutes']:.1f} min"
     )

@@ -95,13 +95,13 @@ def export(
     (out / WEIGHTS).write_bytes(data)
     (out / "detector.json").write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     (out / "CARD.md").write_text(card(document, release), "utf-8")
-    for name, picture in release.figures.items():
-        (out / name).write_bytes(picture)
+    for name, frame in release.figures.items():
+        (out / name).write_bytes(frame)
     return entry
 
 
 def card(document: Mapping[str, Any], release: Release) -> str:
-    """Gives CARD.md: what the weights are, what they can do, and what they were made of."""
+    """Returns CARD.md: what the weights are, what they can do, and what they were made of."""
     weights, training = document["weights"], document["training"]
     lines = [
         f"# {document['name']} {document['version']}",
@@ -133,7 +133,7 @@ def _half(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _commit() -> str:
-    """Gives the commit of the checkout that trains, `unknown` outside of one."""
+    """Returns the commit of the checkout that trains, `unknown` outside of one."""
     try:
         found = subprocess.run(
             ["git", "rev-parse", "HEAD"],

@@ -27,7 +27,7 @@ MOST_BYTES = 25_000_000
 
 
 def hand_over(folder: Path, file: Path) -> int:
-    """Writes what a run needs to go on; gives the file's size in bytes.
+    """Writes what a run needs to go on; returns the file's size in bytes.
 
     Args:
         folder: Of the run.

@@ -33,7 +33,7 @@ class Journal:
             out.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """Gives every complete line."""
+        """Returns every complete line."""
         if not self._file.exists():
             return []
         rows: list[dict[str, Any]] = []

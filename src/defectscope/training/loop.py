@@ -112,7 +112,7 @@ def train(
 
 
 def best_model(recipe: Recipe, folder: Path) -> torch.nn.Module:
-    """Gives the best weights of a run in evaluation mode, finished or not.
+    """Returns the best weights of a run in evaluation mode, finished or not.
 
     Raises:
         InvalidParameterError: The folder holds no checkpoint.

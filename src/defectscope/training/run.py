@@ -115,7 +115,7 @@ class Run:
         return {"loss": float(loss.detach()), "gradient_norm": float(norm), **more}
 
     def _draw(self, cache: CacheView, step: int) -> tuple[int, Mapping[str, torch.Tensor]]:
-        """Gives what a step learns from: a seed for PyTorch's generator, and the batch."""
+        """Returns what a step learns from: a seed for PyTorch's generator, and the batch."""
         rng = np.random.default_rng([self.schedule.seed, step])
         return int(rng.integers(2**63)), self.recipe.batch(cache, rng, self.schedule.batch)
 
@@ -153,7 +153,7 @@ class Run:
         return 0 < self.schedule.patience <= self.stale
 
     def progress(self, loss: float, steps_per_s: float) -> Progress:
-        """Gives where the run stands."""
+        """Returns where the run stands."""
         left = (self.schedule.steps - self.step) / max(steps_per_s, 1e-9)
         speed = steps_per_s * self.schedule.batch
         return Progress(
@@ -161,7 +161,7 @@ class Run:
         )
 
     def best_model(self) -> torch.nn.Module:
-        """Gives the network with the best averaged weights."""
+        """Returns the network with the best averaged weights."""
         if self.best_weights is not None:
             self.averaged.load_state_dict(self.best_weights)
         return self.averaged.eval()
@@ -179,7 +179,7 @@ class Run:
         }
 
     def state(self) -> dict[str, Any]:
-        """Gives everything that going on needs."""
+        """Returns everything that going on needs."""
         return {
             "identity": repr(self._identity()),
             "step": self.step,
@@ -211,7 +211,7 @@ class Run:
 
 
 def _grown(fresh: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Gives what a tensor held, in the shape of a fresh one that may be larger."""
+    """Returns what a tensor held, in the shape of a fresh one that may be larger."""
     if kept.shape == fresh.shape:
         return kept
     pairs = list(zip(kept.shape, fresh.shape, strict=False))

@@ -16,7 +16,7 @@ Flags = NDArray[np.bool_]
 
 
 def auc(scores: Floats, positive: Flags) -> float:
-    """Gives the area under the ROC curve, ties counted half; NaN when a class is missing."""
+    """Returns the area under the ROC curve, ties counted half; NaN when a class is missing."""
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if not n_positive or not n_negative:
         return math.nan
@@ -25,22 +25,24 @@ def auc(scores: Floats, positive: Flags) -> float:
     return above / (n_positive * n_negative)
 
 
-def confusion(truth: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
-    """Gives the counts, (true class, class said)."""
+def confusion(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """Returns the counts, (true class, class said)."""
     out = np.zeros((classes, classes), np.int64)
-    np.add.at(out, (truth, said), 1)
+    np.add.at(out, (truth, predicted), 1)
     return out
 
 
 def balanced_accuracy(counts: NDArray[np.int64]) -> float:
-    """Gives the mean recall over the classes that occur, from `confusion`'s counts."""
+    """Returns the mean recall over the classes that occur, from `confusion`'s counts."""
     totals = counts.sum(axis=1)
     recalls = np.diag(counts)[totals > 0] / totals[totals > 0]
     return float(recalls.mean())
 
 
 def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Gives the interval of a proportion.
+    """Returns the interval of a proportion.
 
     Source: Wilson 1927, J. Am. Stat. Assoc. 22(158).
     """
@@ -55,7 +57,7 @@ def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float
 
 
 def poisson_upper(events: int, confidence: float = 0.95) -> float:
-    """Gives the one-sided upper bound of a Poisson mean after so many events.
+    """Returns the one-sided upper bound of a Poisson mean after so many events.
 
     Source: Garwood 1936, Biometrika 28(3/4).
     """
@@ -73,7 +75,7 @@ class Platt:
     offset: float
 
     def __call__(self, logits: Floats) -> Floats:
-        """Gives probabilities of the shape of `logits`."""
+        """Returns probabilities of the shape of `logits`."""
         return special.expit(self.slope * logits + self.offset)
 
 
@@ -102,13 +104,13 @@ def fit_platt(logits: Floats, positive: Flags, weights: Floats | None = None) ->
 class ReliabilityBin:
     """One bin of a reliability diagram: what was said, what was so, and how often."""
 
-    said: float
+    predicted: float
     observed: float
     count: int
 
 
 def reliability(probabilities: Floats, positive: Flags, bins: int = 10) -> list[ReliabilityBin]:
-    """Gives the bins that hold anything, equally wide over 0 to 1."""
+    """Returns the bins that hold anything, equally wide over 0 to 1."""
     place = np.clip((probabilities * bins).astype(int), 0, bins - 1)
     return [
         ReliabilityBin(
@@ -122,13 +124,13 @@ def reliability(probabilities: Floats, positive: Flags, bins: int = 10) -> list[
 
 
 def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
-    """Gives the expected calibration error: mean |said - observed| weighted by count."""
+    """Returns the expected calibration error: mean |said - observed| weighted by count."""
     total = sum(b.count for b in bins)
-    return sum(abs(b.said - b.observed) * b.count for b in bins) / max(total, 1)
+    return sum(abs(b.predicted - b.observed) * b.count for b in bins) / max(total, 1)
 
 
 def reliability_plot(curves: dict[str, Sequence[ReliabilityBin]]) -> bytes:
-    """Gives a reliability diagram as PNG, one line per curve."""
+    """Returns a reliability diagram as PNG, one line per curve."""
     # Imported here: nothing else in this module needs it, and it takes a second to load.
     from matplotlib.figure import Figure
 
@@ -136,7 +138,7 @@ def reliability_plot(curves: dict[str, Sequence[ReliabilityBin]]) -> bytes:
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.7", linestyle="--")
     for name, bins in curves.items():
-        axes.plot([b.said for b in bins], [b.observed for b in bins], marker="o", label=name)
+        axes.plot([b.predicted for b in bins], [b.observed for b in bins], marker="o", label=name)
     axes.set_xlabel("probability said")
     axes.set_ylabel("share that was so")
     axes.legend(fontsize=8)

@@ -12,10 +12,10 @@ import torch
 from torch.nn import functional
 
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, WINDOWS_HZ
+from defectscope.detectors.audio_artifacts.channel_pipeline import ChannelPipeline
 from defectscope.detectors.audio_artifacts.decision import SENSITIVITIES, Layer
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts, Params
 from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
-from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
@@ -23,7 +23,7 @@ from defectscope.detectors.audio_artifacts.spectra import (
     MARGIN_BEFORE,
     Spectra,
 )
-from defectscope.detectors.audio_artifacts.spectra import measure as pictures_of
+from defectscope.detectors.audio_artifacts.spectra import measure as spectra_of
 from defectscope.detectors.audio_artifacts.surroundings import NEAR, SUMMARY, _combs
 from defectscope.detectors.registry import load
 from defectscope.engine.contracts import Chunk
@@ -58,7 +58,7 @@ def facts(seconds: float, rate_hz: int = RATE_HZ, channels: int = 2) -> StreamIn
     return StreamInfo("x", "wav", seconds, None, audio, audio_duration_s=seconds)
 
 
-def heard(
+def measured(
     detector: AudioArtifacts, data: np.ndarray, stream: StreamInfo, edges: list[int] | None = None
 ) -> Measurements:
     analysis = detector.open(stream)
@@ -82,13 +82,13 @@ def column(measured: Measurements, name: str) -> list[int]:
 
 def test_chunks_change_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:
     stream = facts(7.3)
-    whole = rows(heard(detector, sound, stream), COLUMNS)
+    whole = rows(measured(detector, sound, stream), COLUMNS)
     # Four a second; the last holds more than 0.55 s of sound.
     assert sorted(whole) == list(range(27))
     rng = np.random.default_rng(1)
     for count in (1, 30):
         edges = sorted(rng.integers(0, len(sound), count).tolist())
-        assert rows(heard(detector, sound, stream, edges), COLUMNS) == whole
+        assert rows(measured(detector, sound, stream, edges), COLUMNS) == whole
 
 
 def test_segments_join_to_one_pass(
@@ -112,13 +112,13 @@ def test_segments_join_to_one_pass(
 
 def test_short_and_silent_and_absent_sound(detector: AudioArtifacts) -> None:
     blip = np.full((int(0.3 * RATE_HZ), 2), 0.01, np.float32)
-    assert sorted(rows(heard(detector, blip, facts(0.3)))) == [0]
+    assert sorted(rows(measured(detector, blip, facts(0.3)))) == [0]
     tiny = np.zeros((100, 2), np.float32)
-    nothing = heard(detector, tiny, facts(0.002))
+    nothing = measured(detector, tiny, facts(0.002))
     assert rows(nothing) == {}
     assert detector.decide(nothing, facts(0.002)).verdict == "inconclusive"
     silence = np.zeros((4 * RATE_HZ, 2), np.float32)
-    result = detector.decide(heard(detector, silence, facts(4.0)), facts(4.0))
+    result = detector.decide(measured(detector, silence, facts(4.0)), facts(4.0))
     assert result.verdict == "pass"
 
 
@@ -126,7 +126,7 @@ def test_broken_samples_do_no_harm(detector: AudioArtifacts, sound: np.ndarray) 
     broken = sound[: 2 * RATE_HZ].copy()
     broken[1000:1010] = np.nan
     broken[2000:2010] = np.inf
-    found = rows(heard(detector, broken, facts(2.0)))
+    found = rows(measured(detector, broken, facts(2.0)))
     assert all(np.isfinite(v).all() for v in found.values())
 
 
@@ -143,7 +143,7 @@ def test_a_gap_in_the_stream_splits_the_grid(detector: AudioArtifacts, sound: np
 def test_other_rates_and_layouts(detector: AudioArtifacts, rate_hz: int, channels: int) -> None:
     rng = np.random.default_rng(2)
     data = (rng.standard_normal((2 * rate_hz, channels)) * 0.05).astype(np.float32)
-    assert len(rows(heard(detector, data, facts(2.0, rate_hz, channels)))) == 6
+    assert len(rows(measured(detector, data, facts(2.0, rate_hz, channels)))) == 6
 
 
 def test_the_low_frequency_channel_is_left_out(detector: AudioArtifacts, sound: np.ndarray) -> None:
@@ -151,7 +151,7 @@ def test_the_low_frequency_channel_is_left_out(detector: AudioArtifacts, sound: 
     other = data.copy()
     other[:, 3] = 0.9
     stream = facts(2.0, channels=6)
-    assert rows(heard(detector, data, stream)) == rows(heard(detector, other, stream))
+    assert rows(measured(detector, data, stream)) == rows(measured(detector, other, stream))
 
 
 def test_each_channel_takes_the_worst(detector: AudioArtifacts, sound: np.ndarray) -> None:
@@ -160,17 +160,21 @@ def test_each_channel_takes_the_worst(detector: AudioArtifacts, sound: np.ndarra
     data = sound[: 2 * RATE_HZ].copy()
     data[:, 1] += rng.standard_normal(len(data)).astype(np.float32) * 0.02
     stream = facts(2.0)
-    both = rows(heard(apart, data, stream))
-    lanes = [rows(heard(detector, data[:, k : k + 1], facts(2.0, channels=1))) for k in (0, 1)]
+    both = rows(measured(apart, data, stream))
+    separate = [
+        rows(measured(detector, data[:, k : k + 1], facts(2.0, channels=1))) for k in (0, 1)
+    ]
     for k, values in both.items():
-        assert values == tuple(max(a, b) for a, b in zip(lanes[0][k], lanes[1][k], strict=True))
+        assert values == tuple(
+            max(a, b) for a, b in zip(separate[0][k], separate[1][k], strict=True)
+        )
 
 
 def _windows(count: int) -> list[Spectra]:
     rng = np.random.default_rng(5)
     length = MARGIN_BEFORE + 2 * BLOCK + MARGIN_AFTER
     return [
-        pictures_of(
+        spectra_of(
             (rng.standard_normal(length) * 10 ** rng.uniform(-3, -1)).astype(np.float32), 2
         ).window(0.0)
         for _ in range(count)
@@ -179,15 +183,17 @@ def _windows(count: int) -> list[Spectra]:
 
 def test_a_windows_score_does_not_depend_on_its_neighbours(detector: AudioArtifacts) -> None:
     windows = _windows(BATCH)
-    together = detector.scorer.hear(windows)
+    together = detector.scorer.embed_windows(windows)
     for place in (0, 3, 15):
-        assert np.allclose(detector.scorer.hear([windows[place]])[0], together[place], atol=5e-3)
+        assert np.allclose(
+            detector.scorer.embed_windows([windows[place]])[0], together[place], atol=5e-3
+        )
     with pytest.raises(ValueError, match="windows"):
-        detector.scorer.hear(_windows(1) * (BATCH + 1))
+        detector.scorer.embed_windows(_windows(1) * (BATCH + 1))
     near = [[None, None, own, together[0], None] for own in together]
-    judged = detector.scorer.judge(near)
+    decided = detector.scorer.classify(near)
     for place in (0, 3, 15):
-        assert np.allclose(detector.scorer.judge([near[place]])[0], judged[place], atol=2e-3)
+        assert np.allclose(detector.scorer.classify([near[place]])[0], decided[place], atol=2e-3)
 
 
 def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -> None:
@@ -205,11 +211,11 @@ def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -
     ]
     levels = torch.from_numpy(np.stack([w.levels.sum(axis=0) for w in windows]))
     with torch.inference_mode():
-        plain = network.hear(*tensors, levels).numpy()
-    assert np.allclose(Scorer(network, "cpu", bf16=False).hear(windows), plain, atol=1e-3)
+        plain = network.embed_windows(*tensors, levels).numpy()
+    assert np.allclose(Scorer(network, "cpu", bf16=False).embed_windows(windows), plain, atol=1e-3)
     plain = plain[:, : len(CLASSES)]
     # bfloat16 keeps eight bits of a number: two in a hundred of the logits' spread.
-    close = Scorer(network, "cpu", bf16=True).hear(windows)[:, : len(CLASSES)]
+    close = Scorer(network, "cpu", bf16=True).embed_windows(windows)[:, : len(CLASSES)]
     assert np.abs(close - plain).max() < 0.02 * max(1.0, float(np.ptp(plain)))
 
 
@@ -239,37 +245,37 @@ def test_a_comb_stands_out_at_its_fundamental() -> None:
     assert abs(best - 110) <= 4
 
 
-def test_what_lies_around_is_judged_alike_however_it_is_heard(
+def test_what_lies_around_is_analyzed_alike_however_it_is_heard(
     detector: AudioArtifacts, sound: np.ndarray
 ) -> None:
-    """The lane, which remembers the last windows alone, gives what the whole sound gives."""
+    """The lane, which remembers the last windows alone, returns what the whole sound gives."""
     torch.manual_seed(3)
     network = Network().eval()
     torch.nn.init.normal_(network.around.joint[-1].weight)
     scorer = Scorer(network, "cpu", bf16=False)
     cells = 11
     mono = sound[: cells * RATE_HZ // 2, 0].copy()
-    lane = Lane(RATE_HZ, scorer)
+    pipeline = ChannelPipeline(RATE_HZ, scorer)
     for start in range(0, len(mono), 5000):
-        lane.push(start, mono[start : start + 5000])
-    lane.close()
+        pipeline.push(start, mono[start : start + 5000])
+    pipeline.close()
     # Two windows a cell, and none after the last that holds sound for half of it.
-    assert sorted(lane.logits) == list(range(2 * cells - 1))
+    assert sorted(pipeline.logits) == list(range(2 * cells - 1))
     own: dict[int, np.ndarray] = {}
     for number in range(2 * cells - 1):
         # Any window alone, with its own sound before and after it.
-        alone = Lane(RATE_HZ, scorer)
+        alone = ChannelPipeline(RATE_HZ, scorer)
         first, last = max(0, number // 2 - 5) * RATE_HZ // 2, (number // 2 + 8) * RATE_HZ // 2
         alone.push(first, mono[first:last])
         alone.close()
         own[number] = alone.logits[number]
-    for number, logits in lane.logits.items():
+    for number, logits in pipeline.logits.items():
         assert np.allclose(own[number], logits, atol=2e-2), number
 
 
 def test_loudness_tells_nothing(detector: AudioArtifacts, sound: np.ndarray) -> None:
     part = sound[: 4 * RATE_HZ]
-    loud, soft = (rows(heard(detector, part * g, facts(4.0))) for g in (1.0, 0.5))
+    loud, soft = (rows(measured(detector, part * g, facts(4.0))) for g in (1.0, 0.5))
     # Windows that lie wholly in the sound: silence after its end has no loudness to lose.
     inside = [k for k in loud if k <= 12]
     worst = max(abs(a - b) for k in inside for a, b in zip(loud[k], soft[k], strict=True))
@@ -333,13 +339,13 @@ def test_corners_are_counted_whatever_the_runs(detector: AudioArtifacts) -> None
     tone = np.sin(2 * np.pi * 1000 * seconds) * 0.8
     clipped = np.clip(tone, -0.4, 0.4)
     sounds = [np.stack([s, s], axis=1).astype(np.float32) for s in (tone, clipped)]
-    plain, flat = (column(heard(detector, s, facts(3.0)), "corners") for s in sounds)
+    plain, flat = (column(measured(detector, s, facts(3.0)), "corners") for s in sounds)
     # Two tops in each of a thousand periods a second.
     assert max(plain) == 0
     # The last window holds three quarters of a second.
     assert min(flat[:-1]) == max(flat) == 2000
     assert flat[-1] == 1500
-    cut = heard(detector, sounds[1], facts(3.0), [1, 2, 7001, 50_000])
+    cut = measured(detector, sounds[1], facts(3.0), [1, 2, 7001, 50_000])
     assert column(cut, "corners") == flat
 
 
@@ -350,7 +356,7 @@ def test_lines_of_the_mains_stand_out_and_other_combs_do_not(detector: AudioArti
     def beyond(hz: float) -> float:
         comb = np.sum([np.sin(2 * np.pi * hz * k * seconds) for k in range(1, 9)], axis=0)
         sound = np.stack([noise + 0.02 * comb] * 2, axis=1).astype(np.float32)
-        return float(np.median(column(heard(detector, sound, facts(6.0)), "lines_beyond")))
+        return float(np.median(column(measured(detector, sound, facts(6.0)), "lines_beyond")))
 
     mains = min(beyond(50.0), beyond(60.0))
     assert mains > 100

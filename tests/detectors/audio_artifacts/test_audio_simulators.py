@@ -119,8 +119,8 @@ def test_rarer_families(module: Any, family: str, programme: np.ndarray) -> None
     """Made only when asked for; as loud as the programme, seeded, and no other family's sound."""
     tool = module.SIMULATORS[0]
     facts, rng = stream(programme.shape[1]), np.random.default_rng(8)
-    usual = {tool.plan(facts, SPAN, seed=s).params.family for s in range(60)}
-    assert usual == set(module.FAMILIES)
+    families = {tool.plan(facts, SPAN, seed=s).params.family for s in range(60)}
+    assert families == set(module.FAMILIES)
     plan = tool.plan(facts, SPAN, seed=1, severity=4, overrides={"family": family})
     assert plan.params.family == family
     drawn = replace(plan, params=module.rarer(plan.params, family, 4, rng))

@@ -7,7 +7,7 @@ from scipy import signal
 from defectscope.detectors.audio_artifacts import spectra as s
 from defectscope.detectors.audio_artifacts.grid import Resampler
 
-PICTURES = ("mel", "lines", "fast", "levels")
+SPECTRA = ("mel", "lines", "fast", "levels")
 
 
 def _padded(blocks: int, seed: int = 0) -> np.ndarray:
@@ -21,11 +21,11 @@ def test_a_block_alone_is_the_block_among_others() -> None:
     for number in range(4):
         part = sound[number * s.BLOCK :][: s.MARGIN_BEFORE + s.BLOCK + s.MARGIN_AFTER]
         alone = s.measure(part)
-        for name in PICTURES:
-            picture = getattr(alone, name)
-            size = len(picture)
+        for name in SPECTRA:
+            frame = getattr(alone, name)
+            size = len(frame)
             expected = getattr(whole, name)[number * size : (number + 1) * size]
-            assert np.allclose(picture, expected, atol=2e-6), name
+            assert np.allclose(frame, expected, atol=2e-6), name
 
 
 def test_a_window_holds_only_frames_inside_it() -> None:
@@ -48,11 +48,11 @@ def test_a_window_holds_only_frames_inside_it() -> None:
 
 def test_a_tone_shows_in_its_line_and_its_band() -> None:
     at = np.arange(len(_padded(2))) / s.RATE_HZ
-    pictures = s.measure((0.5 * np.sin(2 * np.pi * 100.0 * at)).astype(np.float32), 2)
+    frames = s.measure((0.5 * np.sin(2 * np.pi * 100.0 * at)).astype(np.float32), 2)
     spacing_hz = s.RATE_HZ / s.LINE_DECIMATION / s.LINE_FRAME
-    assert np.all(np.abs(pictures.lines.argmax(axis=1) * spacing_hz - 100.0) < spacing_hz)
+    assert np.all(np.abs(frames.lines.argmax(axis=1) * spacing_hz - 100.0) < spacing_hz)
     # A sine of half of full scale: a quarter of the power of a full one, -0.6 in log10.
-    assert pictures.lines.max() == pytest.approx(-0.6, abs=0.15)
+    assert frames.lines.max() == pytest.approx(-0.6, abs=0.15)
     high = s.measure((0.5 * np.sin(2 * np.pi * 8000.0 * at)).astype(np.float32), 2)
     assert high.mel[:, :, 0].argmax(axis=1).min() > 44
 
@@ -95,7 +95,7 @@ def test_a_waveform_bends_less_under_a_ceiling() -> None:
 
 def test_digital_silence_is_finite() -> None:
     silence = s.measure(np.zeros(s.MARGIN_BEFORE + s.BLOCK + s.MARGIN_AFTER, np.float32))
-    assert all(np.isfinite(getattr(silence, name)).all() for name in PICTURES)
+    assert all(np.isfinite(getattr(silence, name)).all() for name in SPECTRA)
 
 
 def test_the_wrong_length_is_refused() -> None:
@@ -151,7 +151,7 @@ def test_a_long_gap_restarts_the_grid_and_a_short_one_is_silence() -> None:
     assert out[200].all()
 
 
-def test_samples_before_the_first_picture_are_left_out() -> None:
+def test_samples_before_the_first_frame_are_left_out() -> None:
     tool = Resampler(32000)
     sound = np.arange(40000, dtype=np.float32)
     out = dict(tool.push(-8000, sound))

@@ -47,8 +47,8 @@ def test_a_drop_out_is_found_once_with_its_ends(seed: int) -> None:
     [t for t in HARD_NEGATIVES if t.sound and "audio_dropout" in t.silent],
     ids=lambda t: t.name,
 )
-def test_harmless_twins_stay_silent(twin) -> None:
-    assert findings(twin.sound(2)) == ()
+def test_hard_negatives_stay_silent(hard_negative) -> None:
+    assert findings(hard_negative.sound(2)) == ()
 
 
 def test_a_gated_clock_is_no_drop_out_but_one_gap_in_a_tone_is() -> None:

@@ -1,4 +1,4 @@
-"""The whole way from pictures and runs of sound to findings, with faces that are drawn."""
+"""The whole way from frames and runs of sound to findings, with faces that are drawn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from defectscope.detectors.av_sync.clips import mono_weights, placed, resampled
 from defectscope.detectors.av_sync.crops import mouth_on_grid
 from defectscope.detectors.av_sync.detector import AvSync, Params
 from defectscope.detectors.av_sync.faces import POINTS, Face, face_models, overlap
-from defectscope.detectors.av_sync.fragments import FRAGMENT_FRAMES, MARGIN_FRAMES, stretch
+from defectscope.detectors.av_sync.fragments import FRAGMENT_FRAMES, MARGIN_FRAMES, sound_window
 from defectscope.detectors.av_sync.tracks import (
     EYE_CORNERS,
     INNER_LIPS,
@@ -45,7 +45,7 @@ SEVERITY = {"av_sync": {"measure": "perceptibility", "major": 1.0, "critical": 2
 
 
 class DrawnEyes:
-    """Finds a face where the picture is not black; its mouth is as open as a pixel is bright."""
+    """Finds a face where the frame is not black; its mouth is as open as a pixel is bright."""
 
     def faces(self, rgb, *, min_score, min_height_px):
         if not rgb.any():
@@ -71,7 +71,7 @@ class DrawnFaces:
         return DrawnEyes()
 
 
-def picture(level: float) -> np.ndarray:
+def rgb_of(level: float) -> np.ndarray:
     rgb = np.full((SIZE, SIZE, 3), 150, np.uint8)
     y, x = np.mgrid[:SIZE, :SIZE]
     inside = ((x - 80) / 11) ** 2 + ((y - 105) / (0.5 + 12 * level)) ** 2 < 1
@@ -81,7 +81,7 @@ def picture(level: float) -> np.ndarray:
 
 
 def programme(seconds: int, delay_ms: float = 0.0, seed: int = 3, rate_hz: int = 16_000):
-    """Pictures by frame, and (samples, 2) sound."""
+    """Frames by frame, and (samples, 2) sound."""
     rng = np.random.default_rng(seed)
     frames = seconds * 25
     level = np.convolve(rng.random(frames + 6) < 0.25, np.hanning(7)[1:-1], "same")[3:-3]
@@ -90,7 +90,7 @@ def programme(seconds: int, delay_ms: float = 0.0, seed: int = 3, rate_hz: int =
     fine = np.interp(np.arange(count) / rate_hz * 25, np.arange(frames), level)
     sound = fine * rng.standard_normal(count) * 0.1 + rng.standard_normal(count) * 1e-4
     sound = np.roll(sound, round(delay_ms / 1000 * rate_hz)).astype(np.float32)
-    return [picture(v) for v in level], np.stack([sound, sound], axis=1)
+    return [rgb_of(v) for v in level], np.stack([sound, sound], axis=1)
 
 
 def stream(seconds: int, rate_hz: int = 16_000) -> StreamInfo:
@@ -98,8 +98,8 @@ def stream(seconds: int, rate_hz: int = 16_000) -> StreamInfo:
     return replace(facts, audio=audio_stream(rate_hz, 2, rate_hz).audio)
 
 
-def video_chunk(pictures, first: int) -> VideoChunk:
-    count = len(pictures)
+def video_chunk(images, first: int) -> VideoChunk:
+    count = len(images)
     return VideoChunk(
         pts=np.arange(first, first + count),
         duration=np.ones(count, np.int64),
@@ -109,20 +109,20 @@ def video_chunk(pictures, first: int) -> VideoChunk:
             "tile_luma": np.full((count, 8, 12), 100 * SIZE * SIZE // 96, np.uint32),
             "luma_histogram": np.tile(np.eye(1, 256, 100, dtype=np.uint32) * 1000, (count, 1)),
         },
-        rgb_frames=tuple(RgbFrame(first + i, Rendering.of(p)) for i, p in enumerate(pictures)),
+        rgb_frames=tuple(RgbFrame(first + i, Rendering.of(p)) for i, p in enumerate(images)),
     )
 
 
 def learned():
     pairs = []
     for seed in range(3):
-        pictures, sound = programme(4, seed=50 + seed)
+        images, sound = programme(4, seed=50 + seed)
         tracker = Tracker(DrawnEyes(), LIMITS)
-        for frame, rgb in enumerate(pictures):
+        for frame, rgb in enumerate(images):
             tracker.push(frame / 25, Rendering.of(rgb))
         mono = sound.mean(axis=1, dtype=np.float32)
         mouths = [m for t in tracker.finish() for m in mouth_on_grid(t)]
-        pairs += [(m, stretch(0, mono), MARGIN_FRAMES) for m in mouths]
+        pairs += [(m, sound_window(0, mono), MARGIN_FRAMES) for m in mouths]
     return fit(pairs)
 
 
@@ -131,14 +131,14 @@ def model():
     return learned()
 
 
-def measure(model, pictures, sound, rate_hz=16_000, step=25, per_minute=15):
-    seconds = len(pictures) // 25
+def measure(model, images, sound, rate_hz=16_000, step=25, per_minute=15):
+    seconds = len(images) // 25
     made = AvSyncAnalysis(stream(seconds, rate_hz), DrawnFaces(), model, None, LIMITS, per_minute)
-    for first in range(0, len(pictures), step):
+    for first in range(0, len(images), step):
         low, high = (round(f * rate_hz / 25) for f in (first, first + step))
         made.push(
             Chunk(
-                video=video_chunk(pictures[first : first + step], first),
+                video=video_chunk(images[first : first + step], first),
                 audio=(Samples(low, sound[low:high]),),
             )
         )
@@ -169,10 +169,10 @@ def test_a_clip_delayed_on_purpose_reads_positive(model, delay_ms):
 
 
 def test_how_it_arrives_changes_nothing(model):
-    pictures, sound = programme(9)
-    whole = measure(model, pictures, sound, step=225).to_dict()
-    assert whole == measure(model, pictures, sound, step=7).to_dict()
-    assert whole == measure(model, pictures, sound, step=1).to_dict()
+    images, sound = programme(9)
+    whole = measure(model, images, sound, step=225).to_dict()
+    assert whole == measure(model, images, sound, step=7).to_dict()
+    assert whole == measure(model, images, sound, step=1).to_dict()
 
 
 def test_sound_at_another_rate_means_the_same(model):
@@ -183,11 +183,11 @@ def test_sound_at_another_rate_means_the_same(model):
 
 
 def test_nobody_to_see_or_hear_is_inconclusive(model):
-    pictures, sound = programme(6)
-    black = [np.zeros_like(p) for p in pictures]
+    images, sound = programme(6)
+    black = [np.zeros_like(p) for p in images]
     for measured in (
         measure(model, black, sound),
-        measure(model, pictures, np.zeros_like(sound)),
+        measure(model, images, np.zeros_like(sound)),
     ):
         result = detector().decide(measured, stream(6))
         assert result.verdict == "inconclusive"
@@ -195,10 +195,10 @@ def test_nobody_to_see_or_hear_is_inconclusive(model):
 
 
 def test_a_budget_leaves_fragments_out(model):
-    pictures, sound = programme(12)
-    frames = {c.frame // FRAGMENT_FRAMES for c in cells_of(measure(model, pictures, sound))}
+    images, sound = programme(12)
+    frames = {c.frame // FRAGMENT_FRAMES for c in cells_of(measure(model, images, sound))}
     assert frames == {0, 1, 2}
-    fewer = cells_of(measure(model, pictures, sound, per_minute=5))
+    fewer = cells_of(measure(model, images, sound, per_minute=5))
     assert len({c.frame // FRAGMENT_FRAMES for c in fewer}) == 1
 
 
@@ -221,13 +221,13 @@ class Crowd(DrawnEyes):
 def test_of_two_hundred_faces_the_first_few_are_followed():
     tracker = Tracker(Crowd(), LIMITS)
     for frame in range(11):
-        tracker.push(frame / 25, Rendering.of(picture(0.5)))
+        tracker.push(frame / 25, Rendering.of(rgb_of(0.5)))
     assert len(tracker.finish()) == LIMITS.most
 
 
 def test_a_face_that_goes_ends_its_track():
     tracker = Tracker(DrawnEyes(), LIMITS)
-    shown = [picture(0.3)] * 40 + [np.zeros((SIZE, SIZE, 3), np.uint8)] * 30 + [picture(0.3)] * 30
+    shown = [rgb_of(0.3)] * 40 + [np.zeros((SIZE, SIZE, 3), np.uint8)] * 30 + [rgb_of(0.3)] * 30
     for frame, rgb in enumerate(shown):
         tracker.push(frame / 25, Rendering.of(rgb))
     first, second = tracker.finish()
@@ -240,7 +240,7 @@ def test_variable_rates_land_on_the_grid():
     times = np.cumsum(np.random.default_rng(1).choice([1 / 60, 1 / 24, 1 / 30], 90))
     for time_s in times:
         tracker.push(
-            float(time_s), Rendering.of(picture(0.5 + 0.4 * np.sin(2 * np.pi * 2 * time_s)))
+            float(time_s), Rendering.of(rgb_of(0.5 + 0.4 * np.sin(2 * np.pi * 2 * time_s)))
         )
     (mouth,) = [m for t in tracker.finish() for m in mouth_on_grid(t)]
     grid_s = (mouth.first_frame + np.arange(len(mouth))) / 25
@@ -249,7 +249,7 @@ def test_variable_rates_land_on_the_grid():
     assert np.corrcoef(height, truth)[0, 1] > 0.98
 
 
-def test_the_models_find_nobody_in_noise_and_in_tiny_pictures():
+def test_the_models_find_nobody_in_noise_and_in_tiny_frames():
     eyes = face_models().open()
     rng = np.random.default_rng(1)
     for shape in ((720, 1280, 3), (8, 8, 3), (1, 1, 3)):

@@ -14,9 +14,9 @@ from defectscope.detectors.av_sync.fragments import (
     FRAGMENT_FRAMES,
     MARGIN_FRAMES,
     Cell,
-    judge_fragment,
+    compare_fragment,
     shot_by_shot,
-    stretch,
+    sound_window,
 )
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness, cells, peak
 from defectscope.detectors.av_sync.windows import Rules
@@ -77,7 +77,7 @@ def model():
     pairs = []
     for seed in range(4):
         sound, level = speech(seed, 4)
-        pairs.append((mouth(seed, level), stretch(0, sound), MARGIN_FRAMES))
+        pairs.append((mouth(seed, level), sound_window(0, sound), MARGIN_FRAMES))
     return fit(pairs)
 
 
@@ -88,26 +88,28 @@ def measured(model, delay_ms: float, seed: int = 77, seconds: int = 12, cuts_s=(
     for number in range(seconds // 4):
         own = level[number * FRAGMENT_FRAMES : (number + 1) * FRAGMENT_FRAMES]
         mouths = [mouth(seed + number, own, number * FRAGMENT_FRAMES)]
-        heard = stretch(number, sound)
-        out += judge_fragment(number, mouths, heard, (0.0, float(seconds)), list(cuts_s), model)
+        sound_embeddings = sound_window(number, sound)
+        out += compare_fragment(
+            number, mouths, sound_embeddings, (0.0, float(seconds)), list(cuts_s), model
+        )
     return out
 
 
 @pytest.mark.parametrize("delay_ms", [-480, -240, -120, 0, 120, 240, 480])
 def test_sound_delayed_on_purpose_reads_positive(model, delay_ms):
-    judged = decide_sync(measured(model, delay_ms), RULES, 8.0)
+    decision = decide_sync(measured(model, delay_ms), RULES, 8.0)
     # BT.1359-1 accepts sound that is 120 ms late, and not sound that is 120 ms early.
-    assert judged.verdict == ("pass" if delay_ms in (0, 120) else "fail")
-    offsets = [w.peak.ms for w in judged.windows]
+    assert decision.verdict == ("pass" if delay_ms in (0, 120) else "fail")
+    offsets = [w.peak.ms for w in decision.windows]
     assert np.median(offsets) == pytest.approx(delay_ms, abs=25)
 
 
 def test_the_baseline_has_the_same_sign():
     sound, level = speech(5, 4)
-    heard = baseline.envelope(stretch(0, delayed(sound, 200)))
+    sound_embeddings = baseline.envelope(sound_window(0, delayed(sound, 200)))
     found = cells(
         baseline.opening(mouth(5, level)),
-        heard,
+        sound_embeddings,
         np.ones(1),
         first=MARGIN_FRAMES,
         frame=0,
@@ -124,15 +126,15 @@ def test_a_stranger_is_inconclusive(model):
     for number in range(3):
         _, level = speech(200 + number, 4)
         mouths = [mouth(number, level, number * FRAGMENT_FRAMES)]
-        out += judge_fragment(number, mouths, stretch(number, sound), (0.0, 12.0), [], model)
+        out += compare_fragment(number, mouths, sound_window(number, sound), (0.0, 12.0), [], model)
     assert decide_sync(out, RULES, 8.0).verdict == "inconclusive"
 
 
 def test_silence_and_no_faces_are_inconclusive(model):
     _, level = speech(1, 4)
     silence = np.zeros(6 * RATE_HZ, np.float32)
-    assert judge_fragment(0, [mouth(1, level)], silence, (0, 4), [], model) == []
-    assert judge_fragment(0, [], stretch(0, speech(1, 4)[0]), (0, 4), [], model) == []
+    assert compare_fragment(0, [mouth(1, level)], silence, (0, 4), [], model) == []
+    assert compare_fragment(0, [], sound_window(0, speech(1, 4)[0]), (0, 4), [], model) == []
     assert decide_sync([], RULES, 8.0).verdict == "inconclusive"
 
 
@@ -162,11 +164,11 @@ def cell(frame: int, offset_frames: float, height: float, track: int = 0) -> Cel
     return Cell(frame, track, 10, np.array([0.1, 0.1, 0.2, 0.3]), likeness)
 
 
-def test_a_passage_out_of_step_ends_where_it_ends():
+def test_a_interval_out_of_step_ends_where_it_ends():
     found = [cell(f, 8 if 500 <= f < 1500 else 0, 0.8) for f in range(0, 2000, 10)]
-    judged = decide_sync(found, RULES, 8.0)
-    assert judged.verdict == "fail"
-    (interval,) = judged.intervals
+    decision = decide_sync(found, RULES, 8.0)
+    assert decision.verdict == "fail"
+    (interval,) = decision.intervals
     assert interval.start_s == pytest.approx(20, abs=1.7)
     assert interval.end_s == pytest.approx(60, abs=1.7)
     assert interval.best.peak.ms == pytest.approx(320, abs=20)
@@ -174,18 +176,18 @@ def test_a_passage_out_of_step_ends_where_it_ends():
 
 def test_one_odd_window_is_not_believed():
     found = [cell(f, 8 if 500 <= f < 620 else 0, 0.8) for f in range(0, 2000, 10)]
-    judged = decide_sync(found, RULES, 8.0)
-    assert judged.verdict != "fail" or len(judged.intervals[0].windows) >= 3
+    decision = decide_sync(found, RULES, 8.0)
+    assert decision.verdict != "fail" or len(decision.intervals[0].windows) >= 3
 
 
 def test_the_speaking_face_decides_and_not_the_silent_one():
     found = []
     for frame in range(0, 600, 10):
         found += [cell(frame, -9, 0.05, track=0), cell(frame, 8, 0.8, track=1)]
-    judged = decide_sync(found, RULES, 8.0)
-    assert judged.verdict == "fail"
-    assert judged.intervals[0].best.peak.frames == pytest.approx(8, abs=0.3)
-    assert {c.track for w in judged.windows for c in w.cells} == {1}
+    decision = decide_sync(found, RULES, 8.0)
+    assert decision.verdict == "fail"
+    assert decision.intervals[0].best.peak.frames == pytest.approx(8, abs=0.3)
+    assert {c.track for w in decision.windows for c in w.cells} == {1}
 
 
 def test_a_peak_at_the_end_of_the_range_says_nothing():

@@ -17,25 +17,25 @@ WIDTH, HEIGHT = 160, 96
 
 def footage(seed: int, frames: int, sky: float = 0.4) -> list[np.ndarray]:
     made = Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=frames, look=Look(sky=sky))
-    return [np.array(f.planes[0].picture) for f in made]
+    return [np.array(f.planes[0].pixels) for f in made]
 
 
-def shots_of(pictures: list[np.ndarray]) -> list[float]:
+def shots_of(frames: list[np.ndarray]) -> list[float]:
     from defectscope.media.frames import Plane
 
-    stream = video_stream(WIDTH, HEIGHT, len(pictures))
+    stream = video_stream(WIDTH, HEIGHT, len(frames))
     assert stream.video is not None
     geometry = PlaneGeometry(WIDTH, HEIGHT, 0, 0, 8)
-    batch = Batch(open_extractor(geometry, NAMES), len(pictures))
-    for picture in pictures:
-        batch.add((Plane(np.ascontiguousarray(picture), WIDTH, HEIGHT),))
+    batch = Batch(open_extractor(geometry, NAMES), len(frames))
+    for frame in frames:
+        batch.add((Plane(np.ascontiguousarray(frame), WIDTH, HEIGHT),))
     features = batch.features()
     shots = Shots(stream.video)
-    times = np.arange(len(pictures)) / 25
-    half = len(pictures) // 2
+    times = np.arange(len(frames)) / 25
+    half = len(frames) // 2
     for part in (slice(0, half), slice(half, None)):
         shots.push(times[part], features["tile_luma"][part], features["luma_histogram"][part])
-    return shots.between(0.0, len(pictures) / 25)
+    return shots.between(0.0, len(frames) / 25)
 
 
 def test_a_cut_is_found_on_its_frame():
@@ -47,9 +47,9 @@ def test_one_shot_is_one_shot():
 
 
 def test_a_flash_is_no_cut():
-    pictures = footage(4, 60)
-    pictures[30] = np.full_like(pictures[30], 235)
-    assert shots_of(pictures) == []
+    frames = footage(4, 60)
+    frames[30] = np.full_like(frames[30], 235)
+    assert shots_of(frames) == []
 
 
 def test_a_dissolve_is_found_about_its_middle():
@@ -65,8 +65,8 @@ def test_a_dissolve_is_found_about_its_middle():
 
 
 def test_a_fade_through_black_is_a_border():
-    pictures = footage(5, 80)
+    frames = footage(5, 80)
     gain = np.clip(np.abs(np.arange(80) - 40) / 12 - 0.3, 0, 1)
-    faded = [(16 + (p - 16.0) * g).astype(np.uint8) for p, g in zip(pictures, gain, strict=True)]
+    faded = [(16 + (p - 16.0) * g).astype(np.uint8) for p, g in zip(frames, gain, strict=True)]
     found = shots_of(faded)
     assert any(1.4 < t < 2.0 for t in found)

@@ -24,7 +24,7 @@ STREAM = video_stream(320, 180, len(CLEAN))
 
 def gradient(frame: Frame, step: int) -> Frame:
     """Puts a slope into the upper half, in steps of so many codes."""
-    luma = frame.planes[0].picture.copy()
+    luma = frame.planes[0].pixels.copy()
     slope = 60 + np.arange(320) * 0.25
     noise = np.random.default_rng(frame.pts).normal(0, 0.8, (90, 320)) if step == 1 else 0.0
     luma[:90] = np.rint((slope + noise) / step) * step
@@ -35,56 +35,56 @@ def banded(step: int) -> list[Frame]:
     return [gradient(f, step if 25 <= f.pts < 50 else 1) for f in CLEAN]
 
 
-def test_banding_is_found_with_its_ends(judge_frames) -> None:
-    (found,) = judge_frames("banding", banded(6), STREAM).findings
+def test_banding_is_found_with_its_ends(analyze_frames) -> None:
+    (found,) = analyze_frames("banding", banded(6), STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((1.0, 2.0), abs=0.081)
     assert found.evidence["band_edges_permille"] > found.evidence["programme_permille"]
 
 
-def test_simulated_banding_is_found(judge_frames) -> None:
+def test_simulated_banding_is_found(analyze_frames) -> None:
     smooth = [gradient(f, 1) for f in CLEAN]
     simulator = simulators()["banding"]
     overrides = {"dark_only": False, "step_code": 6.0}
     frames, _ = impair_frames(
         simulator, smooth, STREAM, span=Interval(1.0, 2.0), seed=4, overrides=overrides
     )
-    assert judge_frames("banding", frames, STREAM).findings
+    assert analyze_frames("banding", frames, STREAM).findings
 
 
-def test_steps_of_two_codes_are_below_what_is_seen(judge_frames) -> None:
-    assert judge_frames("banding", banded(2), STREAM).verdict == "pass"
+def test_steps_of_two_codes_are_below_what_is_seen(analyze_frames) -> None:
+    assert analyze_frames("banding", banded(2), STREAM).verdict == "pass"
 
 
 def blocked(frame: Frame) -> Frame:
     """Flattens blocks of eight samples to levels six codes apart."""
-    luma = frame.planes[0].picture[:176, :320].astype(float)
+    luma = frame.planes[0].pixels[:176, :320].astype(float)
     means = luma.reshape(22, 8, 40, 8).mean(axis=(1, 3))
     levels = np.rint(means / 6) * 6
     flat = np.pad(np.kron(levels, np.ones((8, 8))), ((0, 4), (0, 0)), mode="edge")
     return replace(frame, planes=(Plane(flat.astype(np.uint8), 320, 180), *frame.planes[1:]))
 
 
-def test_flat_blocks_on_a_grid_are_no_bands(judge_frames) -> None:
+def test_flat_blocks_on_a_grid_are_no_bands(analyze_frames) -> None:
     smooth = [gradient(f, 1) for f in CLEAN]
     frames = [blocked(f) if 25 <= f.pts < 50 else f for f in smooth]
-    assert judge_frames("banding", frames, STREAM).verdict == "pass"
-    assert judge_frames("compression_blockiness", frames, STREAM).findings
+    assert analyze_frames("banding", frames, STREAM).verdict == "pass"
+    assert analyze_frames("compression_blockiness", frames, STREAM).findings
 
 
-def test_bands_over_flat_grain_are_found_by_the_contours_that_go(judge_frames) -> None:
+def test_bands_over_flat_grain_are_found_by_the_contours_that_go(analyze_frames) -> None:
     """Bands whose ground is no flatter than before: every other band keeps a faint texture."""
 
     def textured(frame: Frame, step: int) -> Frame:
-        luma = gradient(frame, step).planes[0].picture.copy()
+        luma = gradient(frame, step).planes[0].pixels.copy()
         luma[1:90:2, ::3] += 1
         return replace(frame, planes=(Plane(luma, 320, 180), *frame.planes[1:]))
 
     frames = [textured(f, 6 if 25 <= f.pts < 50 else 1) for f in CLEAN]
-    assert judge_frames("banding", frames, STREAM).findings
+    assert analyze_frames("banding", frames, STREAM).findings
 
 
-def test_a_clean_clip_passes(judge_frames) -> None:
-    assert judge_frames("banding", CLEAN, STREAM).verdict == "pass"
+def test_a_clean_clip_passes(analyze_frames) -> None:
+    assert analyze_frames("banding", CLEAN, STREAM).verdict == "pass"
 
 
 def test_a_clear_sky_stays_silent(tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_a_clear_sky_stays_silent(tmp_path: Path) -> None:
     assert not analyze(path, detectors=["banding"]).findings
 
 
-def test_severity_follows_the_number_of_edges(judge_frames) -> None:
+def test_severity_follows_the_number_of_edges(analyze_frames) -> None:
     narrow = [f if f.pts < 25 else gradient(f, 6) for f in (gradient(f, 1) for f in CLEAN)]
-    (found,) = judge_frames("banding", narrow, STREAM).findings
+    (found,) = analyze_frames("banding", narrow, STREAM).findings
     bound = {"minor": (0, 1), "major": (1, 4), "critical": (4, 1000)}[found.severity]
     assert bound[0] <= found.evidence["band_edges_permille"] < bound[1]
 
@@ -116,7 +116,7 @@ def test_a_cut_explains_a_rise_and_a_slope_is_none() -> None:
     assert rises(np.linspace(0, 2, 60), none, 8).max() < 0.5
 
 
-def test_a_passage_reaches_to_the_level_halfway_whichever_end_was_seen() -> None:
+def test_a_interval_reaches_to_the_level_halfway_whichever_end_was_seen() -> None:
     levels = np.concatenate((np.zeros(20), np.full(25, 2.0), np.zeros(20)))
     cut = np.zeros(65, bool)
     for at in (None, 20, 45):

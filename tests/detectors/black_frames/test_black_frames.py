@@ -25,32 +25,32 @@ def footage():
 @pytest.mark.parametrize(
     ("length_s", "severity"), [(0.04, "minor"), (0.4, "major"), (2.2, "critical")]
 )
-def test_black_is_found_to_the_frame(judge_frames, length_s, severity):
-    assert not judge_frames("black_frames", footage(), STREAM).findings
+def test_black_is_found_to_the_frame(analyze_frames, length_s, severity):
+    assert not analyze_frames("black_frames", footage(), STREAM).findings
     frames, (truth,) = impair_frames(
         SIMULATORS[0], footage(), STREAM, span=Interval(1.0, 1.0 + length_s), seed=2, severity=5
     )
-    (found,) = judge_frames("black_frames", frames, STREAM).findings
+    (found,) = analyze_frames("black_frames", frames, STREAM).findings
     assert found.start_s == pytest.approx(truth.start_s, abs=0.001)
     assert found.end_s == pytest.approx(truth.end_s, abs=0.001)
     assert found.severity == severity
 
 
 @pytest.mark.parametrize("severity", [3, 4])
-def test_black_with_residue_is_found(judge_frames, severity):
+def test_black_with_residue_is_found(analyze_frames, severity):
     frames, (truth,) = impair_frames(
         SIMULATORS[0], footage(), STREAM, span=Interval(1.0, 1.6), seed=2, severity=severity
     )
-    (found,) = judge_frames("black_frames", frames, STREAM).findings
+    (found,) = analyze_frames("black_frames", frames, STREAM).findings
     assert found.interval.iou(truth.interval) > 0.9
 
 
-def test_full_range_black_is_found(judge_frames):
+def test_full_range_black_is_found(analyze_frames):
     assert STREAM.video is not None
     stream = replace(STREAM, video=replace(STREAM.video, full_range=True))
     planes = [np.zeros((HEIGHT, WIDTH)), *2 * [np.full((HEIGHT // 2, WIDTH // 2), 128.0)]]
     frames = [frame_of(planes, f.pts) if 25 <= f.pts < 40 else f for f in footage()]
-    (found,) = judge_frames("black_frames", frames, stream).findings
+    (found,) = analyze_frames("black_frames", frames, stream).findings
     assert (found.start_s, found.end_s) == pytest.approx((1.0, 1.6))
 
 
@@ -58,7 +58,7 @@ def black(height=HEIGHT, width=WIDTH):
     return [np.full((height, width), 16.0), *2 * [np.full((height // 2, width // 2), 128.0)]]
 
 
-def with_black(judge_frames, changed):
+def with_black(analyze_frames, changed):
     """Decides over footage that is black from 1.0 to 1.6 s, but for what is changed in it."""
     frames = []
     for frame in footage():
@@ -67,7 +67,7 @@ def with_black(judge_frames, changed):
             changed(planes[0], frame.pts)
             frame = frame_of(planes, frame.pts)
         frames.append(frame)
-    return judge_frames("black_frames", frames, STREAM).findings
+    return analyze_frames("black_frames", frames, STREAM).findings
 
 
 def small_logo(luma, _index):
@@ -84,8 +84,8 @@ def credits_that_roll(luma, index):
 
 
 @pytest.mark.parametrize("lit", [small_logo, one_letter, credits_that_roll])
-def test_what_is_lit_on_black_is_not_black(judge_frames, lit):
-    assert with_black(judge_frames, lit) == ()
+def test_what_is_lit_on_black_is_not_black(analyze_frames, lit):
+    assert with_black(analyze_frames, lit) == ()
 
 
 def noise_of_an_old_tape(luma, index):
@@ -102,8 +102,8 @@ def captions_of_line_21(luma, _index):
 
 
 @pytest.mark.parametrize("dirt", [noise_of_an_old_tape, hot_pixels, captions_of_line_21])
-def test_black_that_is_not_clean_is_found(judge_frames, dirt):
-    (found,) = with_black(judge_frames, dirt)
+def test_black_that_is_not_clean_is_found(analyze_frames, dirt):
+    (found,) = with_black(analyze_frames, dirt)
     assert (found.start_s, found.end_s) == pytest.approx((1.0, 1.6))
 
 
@@ -111,8 +111,8 @@ def test_black_that_is_not_clean_is_found(judge_frames, dirt):
     "name",
     ["night_scene", "fade_to_near_black", "credits_roll", "title_on_black", "spinner_on_black"],
 )
-def test_look_alikes_stay_silent(judge_frames, name):
+def test_hard_negatives_stay_silent(analyze_frames, name):
     frames = list(hard_negative(name).frames(5))[:150]
-    height, width = frames[0].planes[0].picture.shape
+    height, width = frames[0].planes[0].pixels.shape
     stream = video_stream(width, height, len(frames))
-    assert not judge_frames("black_frames", frames, stream).findings
+    assert not analyze_frames("black_frames", frames, stream).findings

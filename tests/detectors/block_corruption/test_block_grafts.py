@@ -19,7 +19,7 @@ SIDE, BLOCKS = 64, 8
 
 
 def flat(code):
-    """A picture of one code everywhere, 4:2:0."""
+    """A frame of one code everywhere, 4:2:0."""
     return (
         np.full((SIDE, SIDE), code, np.uint8),
         np.full((SIDE // 2, SIDE // 2), 128, np.uint8),
@@ -28,7 +28,7 @@ def flat(code):
 
 
 def slope():
-    """A picture that brightens downwards, so that what is drawn on through it shows."""
+    """A frame that brightens downwards, so that what is drawn on through it shows."""
     luma, u, v = flat(0)
     return luma + np.arange(40, 40 + 2 * SIDE, 2, dtype=np.uint8)[:, None], u, v
 
@@ -67,7 +67,7 @@ def test_a_transplant_is_labelled_where_it_shows():
     shows = transplanted(pair(60), pair(160, mask), np.random.default_rng(1))
     assert (shows.mask[0] == DAMAGED).sum() == 4
     assert not shows.mask[1].any()
-    # The same damage in a picture that looks like it is no damage to anybody.
+    # The same damage in a frame that looks like it is no damage to anybody.
     alike = transplanted(pair(160), pair(160, mask), np.random.default_rng(1))
     assert not alike.mask.any()
 
@@ -114,8 +114,8 @@ def test_refilled_pairs_begin_end_and_keep_damage():
     luma = np.kron(texture, np.ones((4, 4), np.uint8))
     yuv = np.concatenate([luma, np.full((SIDE // 2, SIDE), 128, np.uint8)])
     raw = Raw(np.stack([yuv, yuv]), np.zeros((2, BLOCKS, BLOCKS), np.uint8))
-    courses = set()
+    runs = set()
     for seed in range(60):
         made = refilled(raw, np.random.default_rng(seed))
-        courses.add(tuple((made.mask == DAMAGED).any(axis=(1, 2)).tolist()))
-    assert {(True, False), (False, True), (True, True)} <= courses
+        runs.add(tuple((made.mask == DAMAGED).any(axis=(1, 2)).tolist()))
+    assert {(True, False), (False, True), (True, True)} <= runs

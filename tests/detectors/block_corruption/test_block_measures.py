@@ -28,7 +28,7 @@ def shifted(scene, down, across):
     return scene[top : top + SIZE[0], left : left + SIZE[1]]
 
 
-def said(now, before, after):
+def scores(now, before, after):
     """Measures by name."""
     found = measures(still(now), still(before), still(after))
     return dict(zip(NAMES, found, strict=True))
@@ -53,10 +53,10 @@ def test_motion_is_found_and_leaves_little(move):
 def test_what_moves_on_is_predicted_and_what_is_set_in_is_not():
     scene = texture(size=(SIZE[0] + 80, SIZE[1] + 80))
     before, now, after = (shifted(scene, 2 * k, 6 * k) for k in range(3))
-    clean = said(now, before, after)
+    clean = scores(now, before, after)
     broken = now.copy()
     broken[64:96, 128:192] = texture(9)[:32, :64]
-    found = said(broken, before, after)
+    found = scores(broken, before, after)
     hit = (slice(17, 23), slice(33, 47))
     for name in ("excess, before", "excess, after", "residual, before"):
         assert found[name][hit].mean() > 1.5 * clean[name][5:-5, 5:-5].mean()
@@ -67,7 +67,7 @@ def test_what_moves_on_is_predicted_and_what_is_set_in_is_not():
 
 def test_frames_that_repeat_leave_nothing():
     now = texture()
-    found = said(now, now, now)
+    found = scores(now, now, now)
     for name in NAMES:
         if name.split(",")[0] in ("change", "residual", "excess", "unlike motion"):
             assert not found[name].any()
@@ -76,12 +76,12 @@ def test_frames_that_repeat_leave_nothing():
 def test_a_border_in_one_place_is_a_seam_and_a_ramp_is_none():
     flat = np.full((*SIZE, 3), 100, np.uint8)
     flat[:, 162:] = 140
-    found = said(flat, flat, flat)["seams across, now"]
+    found = scores(flat, flat, flat)["seams across, now"]
     # Two steps beside it of nothing: all 40 codes stand out.
     assert np.expm1(found[:, 40]).mean() == pytest.approx(40, abs=1)
     ramp = np.repeat((np.arange(SIZE[1]) * 0.75).astype(np.uint8)[None], SIZE[0], 0)
     ramp = np.repeat(ramp[..., None], 3, axis=2)
-    assert np.expm1(said(ramp, ramp, ramp)["seams across, now"]).max() < 1.5
+    assert np.expm1(scores(ramp, ramp, ramp)["seams across, now"]).max() < 1.5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 90), (63, 50), (362, 204)])

@@ -33,7 +33,7 @@ def network() -> BlockNet:
     return released()
 
 
-def pictures(height: int, width: int, seed: int = 3):
+def rgb_pair(height: int, width: int, seed: int = 3):
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), dtype=np.uint8)
     now = np.kron(coarse, np.ones((8, 8, 1), np.uint8))[:height, :width]
@@ -41,7 +41,7 @@ def pictures(height: int, width: int, seed: int = 3):
 
 
 def taken(now, before):
-    """What the seams' branch takes of two pictures."""
+    """What the seams' branch takes of two frames."""
     return scaled(measures(now, before))
 
 
@@ -56,7 +56,7 @@ def test_the_map_has_a_cell_per_32_pixels(size, cells):
     assert decision.shape == (1, 2)
 
 
-def test_a_picture_that_stands_still_has_no_change_to_show():
+def test_a_frame_that_stands_still_has_no_change_to_show():
     still = torch.full((1, 3, 8, 8), 200, dtype=torch.uint8)
     x = taken(still, still)
     assert torch.count_nonzero(x[:, 3:]) == 0
@@ -100,9 +100,9 @@ def test_early_features_keep_what_imagenet_taught_them_and_later_ones_learn():
 def test_features_are_the_same_in_training_and_after_it():
     torch.manual_seed(1)
     backbone = Backbone()
-    picture = torch.rand(1, 3, 64, 64) * 255
+    frame = torch.rand(1, 3, 64, 64) * 255
     with torch.no_grad():
-        for one, other in zip(backbone.train()(picture), backbone.eval()(picture), strict=True):
+        for one, other in zip(backbone.train()(frame), backbone.eval()(frame), strict=True):
             assert torch.allclose(one, other, atol=1e-5)
 
 
@@ -111,21 +111,21 @@ def test_every_runtime_agrees_with_plain_fp32(network, engine):
     """In bfloat16 where the processor has it, as released."""
     if engine == "openvino":
         pytest.importorskip("openvino")
-    now, before = pictures(270, 480)
+    now, before = rgb_pair(270, 480)
     with torch.no_grad():
         pair = (torch.from_numpy(p)[None].permute(0, 3, 1, 2) for p in (now, before))
         logits, decision = network(*pair)
     # The stated tolerance of reduced precision; docs/detectors/block_corruption.md.
-    cells, said = Runtime(network, engine=engine)(now, before)
+    cells, scores = Runtime(network, engine=engine)(now, before)
     assert np.abs(cells - logits[0].sigmoid().numpy()).max() < 0.08
     assert np.abs(cells - logits[0].sigmoid().numpy()).mean() < 0.01
-    assert np.abs(said - decision[0].numpy()).max() < 0.25
+    assert np.abs(scores - decision[0].numpy()).max() < 0.25
 
 
-def test_small_pictures_are_judged_too(network):
+def test_small_frames_are_analyzed_too(network):
     runtime = Runtime(network)
     for size in ((1, 1), (2, 90), (63, 500)):
-        cells, decision = runtime(*pictures(*size))
+        cells, decision = runtime(*rgb_pair(*size))
         assert cells.shape[1:] == tuple(-(-n // 32) for n in size)
         assert np.isfinite(decision).all()
 

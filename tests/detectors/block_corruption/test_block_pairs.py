@@ -25,7 +25,7 @@ SIDE, BLOCKS = 64, 8
 
 
 def smooth(seed):
-    """A clean pair: a soft picture that stands still."""
+    """A clean pair: a soft frame that stands still."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(60, 190, (SIDE // 16, SIDE // 16)).astype(np.float32)
     luma = np.kron(coarse, np.ones((16, 16)))
@@ -35,7 +35,7 @@ def smooth(seed):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_drawn_damage_is_labelled_where_the_picture_changed_and_nowhere_else(seed):
+def test_drawn_damage_is_labelled_where_the_frame_changed_and_nowhere_else(seed):
     raw = smooth(seed)
     made = damaged(raw, np.random.default_rng(seed))
     for k in range(2):
@@ -48,15 +48,15 @@ def test_drawn_damage_is_labelled_where_the_picture_changed_and_nowhere_else(see
     assert not (raw.mask != CLEAN).any()
 
 
-def test_damage_is_drawn_on_this_picture_the_one_before_or_both():
-    courses = set()
+def test_damage_is_drawn_on_this_frame_the_one_before_or_both():
+    runs = set()
     for seed in range(40):
         made = damaged(smooth(seed), np.random.default_rng(seed))
-        courses.add(tuple((made.mask == DAMAGED).any(axis=(1, 2)).tolist()))
-    assert {(True, False), (False, True), (True, True)} <= courses
+        runs.add(tuple((made.mask == DAMAGED).any(axis=(1, 2)).tolist()))
+    assert {(True, False), (False, True), (True, True)} <= runs
 
 
-def test_what_is_harmless_changes_the_picture_and_is_labelled_clean():
+def test_what_is_harmless_changes_the_frame_and_is_labelled_clean():
     changed = 0
     for seed in range(20):
         raw = smooth(seed)
@@ -67,7 +67,7 @@ def test_what_is_harmless_changes_the_picture_and_is_labelled_clean():
     assert changed >= 15
 
 
-def test_labels_follow_pictures_that_are_scaled_and_cropped():
+def test_labels_follow_frames_that_are_scaled_and_cropped():
     mask = np.zeros((2, BLOCKS, BLOCKS), np.uint8)
     mask[0, 4:, 4:] = DAMAGED
     half = relabelled(mask, 2.0, 0, 0, 32)
@@ -90,13 +90,13 @@ def test_drawn_pairs_are_crops_of_the_pair_with_time_perhaps_turned_back():
         rgb, labels = drawn(Raw(bright, mask), 32, 0.75, np.random.default_rng(seed))
         assert rgb.shape == (2, 3, 32, 32)
         white = tuple(bool((rgb[k].astype(int) > 250).all()) for k in range(2))
-        # Where the picture is, its labels are.
+        # Where the frame is, its labels are.
         assert tuple(bool((labels[k] == DAMAGED).all()) for k in range(2)) == white
         seen.add(white)
     assert {(True, False), (False, True), (True, True)} <= seen
 
 
-def test_both_pictures_of_a_pair_are_varied_alike():
+def test_both_frames_of_a_pair_are_varied_alike():
     raw = smooth(3)
     rgb = to_rgb(torch.from_numpy(unpacked(raw.yuv)).float()).round().to(torch.uint8).numpy()
     for seed in range(8):

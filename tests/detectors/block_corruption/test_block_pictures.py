@@ -1,4 +1,4 @@
-"""Pictures made up of crops, for the decision to learn on."""
+"""Frames made up of crops, for the decision to learn on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.training.block_corruption.loss import joint, side_by_side
 
 
-def test_pictures_are_clean_ones_alone_or_one_damaged_crop_among_clean_ones():
+def test_frames_are_clean_ones_alone_or_one_damaged_crop_among_clean_ones():
     torch.manual_seed(1)
     hit = torch.zeros(12, 2)
     hit[[2, 5, 7], [0, 1, 0]] = 1
@@ -17,11 +17,11 @@ def test_pictures_are_clean_ones_alone_or_one_damaged_crop_among_clean_ones():
     rows = joint(12, hit, sure)
     damaged = hit.amax(dim=1)[rows].sum(dim=1)
     assert sorted(damaged.tolist()) == [0.0] * 8 + [1.0] * 3
-    # What may or may not be damaged is no part of a picture that has to be clean.
+    # What may or may not be damaged is no part of a frame that has to be clean.
     assert 9 not in rows.flatten().tolist()
 
 
-def test_without_enough_clean_crops_each_is_a_picture():
+def test_without_enough_clean_crops_each_is_a_frame():
     assert joint(3, torch.ones(3, 2), torch.ones(3, 2)).tolist() == [[0], [1], [2]]
 
 
@@ -33,12 +33,12 @@ def test_crops_stand_side_by_side():
     assert (wide[..., 5:] == 0).all()
 
 
-def test_a_picture_decides_as_its_crops_do_when_they_are_alike():
+def test_a_frame_decides_as_its_crops_do_when_they_are_alike():
     torch.manual_seed(2)
     network = BlockNet(4).eval()
     logits, features = torch.zeros(1, 2, 3, 3), torch.rand(1, 128, 1, 1).expand(1, 128, 3, 3)
     rows = torch.zeros(1, 4, dtype=torch.int64)
     with torch.no_grad():
         crop = network.decided(logits, features)
-        picture = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
-    assert torch.allclose(crop, picture, atol=1e-5)
+        frame = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
+    assert torch.allclose(crop, frame, atol=1e-5)

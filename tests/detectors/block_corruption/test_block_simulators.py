@@ -35,7 +35,7 @@ def clip(tmp_path_factory):
 def lumas(path):
     with open_media(path) as reader:
         return [
-            (float(i.pts * reader.info.video.time_base), np.array(i.planes[0].picture, int))
+            (float(i.pts * reader.info.video.time_base), np.array(i.planes[0].pixels, int))
             for i in reader.read(audio=False)
             if isinstance(i, Frame)
         ]
@@ -64,7 +64,7 @@ def test_a_broken_stream_is_damaged_where_its_truth_says(clip, tmp_path, damage,
     (truth,) = break_clip(
         clip, out, damage=damage, codec=codec, rate=rate, gop_frames=15, capture_crf=10
     )
-    # Damage begins in the span, at the earliest with pictures that refer to the first one hit,
+    # Damage begins in the span, at the earliest with frames that refer to the first one hit,
     # and is over at a random access point at the latest.
     assert SPAN.start_s - 0.2 <= truth.start_s < SPAN.end_s
     assert truth.start_s < truth.end_s <= SPAN.end_s + 1.0
@@ -124,14 +124,14 @@ def test_severity_is_area(severity):
     assert len(out) == len(frames)
 
 
-def picture(seed: int):
+def frame(seed: int):
     rng = np.random.default_rng(seed)
     y = np.kron(rng.integers(16, 236, (8, 16)), np.ones((16, 16))).astype(np.uint8)
     return y, y[::2, ::2].copy(), y[::2, ::2].copy()
 
 
 def test_the_mask_marks_what_is_out_of_place_and_nothing_else():
-    clean = [picture(1), picture(2)]
+    clean = [frame(1), frame(2)]
     kept = [reduced(p) for p in clean]
     assert (label(clean[1], kept, 1) == CLEAN).all()
     damaged = tuple(plane.copy() for plane in clean[1])
@@ -141,5 +141,5 @@ def test_the_mask_marks_what_is_out_of_place_and_nothing_else():
     outside = mask.copy()
     outside[4:6, 8:12] = CLEAN
     assert (outside == CLEAN).all()
-    # A picture that simply stayed is stillness, not corruption.
+    # A frame that simply stayed is stillness, not corruption.
     assert not (label(clean[0], kept, 1) == DAMAGED).any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectscope.detectors.block_corruption.events import Known, brief, events, stretches
+from defectscope.detectors.block_corruption.events import Known, best_runs, brief, events
 from defectscope.detectors.block_corruption.steps import Steps, bars_moved, borders
 
 STARTS_S = np.arange(100) / 25
@@ -14,7 +14,7 @@ CHANGE, USUAL, WEIGHT = 6.0, 2.0, 2.0
 
 
 def looked(rows, now, before, excused=()):
-    """The judged frames and their steps."""
+    """The evaluated frames and their steps."""
     rows, now, before = np.array(rows), np.array(now, float), np.array(before, float)
     known = Known.of(rows, now, before, np.zeros(100))
     other = np.isin(np.arange(100), excused)
@@ -22,8 +22,8 @@ def looked(rows, now, before, excused=()):
 
 
 def found(known, steps, least=3.0):
-    said = events(known, known.scores, STARTS_S, ENDS_S, steps, 0.5, 0.0, least)
-    return [(round(e.start_s * 25), round(e.end_s * 25)) for e in said]
+    scores = events(known, known.scores, STARTS_S, ENDS_S, steps, 0.5, 0.0, least)
+    return [(round(e.start_s * 25), round(e.end_s * 25)) for e in scores]
 
 
 def test_steps_stand_where_two_frames_were_looked_at_together():
@@ -78,21 +78,21 @@ def test_a_leap_wants_its_step_as_well():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_course_pays_what_each_frame_asks(seed):
+def test_the_path_pays_what_each_frame_asks(seed):
     rng = np.random.default_rng(seed)
     evidence = rng.normal(0, 4, 8)
     steps = Steps(np.zeros(8), rng.uniform(-2, 6, 8), rng.uniform(-2, 6, 8))
-    said = np.zeros(8, bool)
-    for first, stop in stretches(evidence, steps):
-        said[first:stop] = True
+    scores = np.zeros(8, bool)
+    for first, stop in best_runs(evidence, steps):
+        scores[first:stop] = True
 
-    def worth(course):
-        states = np.concatenate([[False], course])
+    def total(run):
+        states = np.concatenate([[False], run])
         begins, ends = ~states[:-1] & states[1:], states[:-1] & ~states[1:]
-        return evidence[course].sum() - steps.begin[begins].sum() - steps.end[ends].sum()
+        return evidence[run].sum() - steps.begin[begins].sum() - steps.end[ends].sum()
 
-    courses = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(bool)
-    assert worth(said) == pytest.approx(max(worth(c) for c in courses))
+    runs = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(bool)
+    assert total(scores) == pytest.approx(max(total(c) for c in runs))
 
 
 def test_bars_are_black_on_two_sides_at_once():

@@ -34,19 +34,19 @@ def soft(span: Interval | None, kind: str, radius_px: float) -> list[object]:
 @pytest.mark.parametrize(
     ("kind", "radius"), [("gaussian", 1.4), ("defocus", 2.5), ("upscaled", 2.2)]
 )
-def test_blur_is_found_with_its_ends(kind: str, radius: float, judge_frames) -> None:
+def test_blur_is_found_with_its_ends(kind: str, radius: float, analyze_frames) -> None:
     frames = soft(Interval(1.0, 2.0), kind, radius)
-    (found,) = judge_frames("blur", frames, STREAM).findings
+    (found,) = analyze_frames("blur", frames, STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((1.0, 2.0), abs=0.081)
     evidence = found.evidence
     assert evidence["softness_octaves"] > evidence["programme_softness_octaves"] + 0.5
 
 
-def test_a_clean_clip_passes(judge_frames) -> None:
-    assert judge_frames("blur", CLEAN, STREAM).verdict == "pass"
+def test_a_clean_clip_passes(analyze_frames) -> None:
+    assert analyze_frames("blur", CLEAN, STREAM).verdict == "pass"
 
 
-def test_the_programme_is_not_soft_because_its_neighbour_is_noisy(judge_frames) -> None:
+def test_the_programme_is_not_soft_because_its_neighbour_is_noisy(analyze_frames) -> None:
     overrides = {"kind": "gaussian", "sigma_code": 8.0, "dots": 0.0}
     frames, _ = impair_frames(
         simulators()["video_noise"],
@@ -56,25 +56,25 @@ def test_the_programme_is_not_soft_because_its_neighbour_is_noisy(judge_frames) 
         seed=4,
         overrides=overrides,
     )
-    assert judge_frames("video_noise", frames, STREAM).findings
-    assert judge_frames("blur", frames, STREAM).verdict == "pass"
+    assert analyze_frames("video_noise", frames, STREAM).findings
+    assert analyze_frames("blur", frames, STREAM).verdict == "pass"
 
 
-def test_a_programme_far_too_soft_for_its_raster_is_found_as_a_whole(judge_frames) -> None:
-    (found,) = judge_frames("blur", soft(None, "gaussian", 5.0), STREAM).findings
+def test_a_programme_far_too_soft_for_its_raster_is_found_as_a_whole(analyze_frames) -> None:
+    (found,) = analyze_frames("blur", soft(None, "gaussian", 5.0), STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
 
 
 @pytest.mark.parametrize("name", ["shallow_focus", "animation_on_twos", "night_scene"])
-def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+def test_hard_negatives_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
     hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["blur"]).findings
 
 
-def test_severity_follows_softness(judge_frames) -> None:
-    (mild,) = judge_frames("blur", soft(Interval(1.0, 2.0), "gaussian", 0.8), STREAM).findings
-    (strong,) = judge_frames("blur", soft(Interval(1.0, 2.0), "gaussian", 4.0), STREAM).findings
+def test_severity_follows_softness(analyze_frames) -> None:
+    (mild,) = analyze_frames("blur", soft(Interval(1.0, 2.0), "gaussian", 0.8), STREAM).findings
+    (strong,) = analyze_frames("blur", soft(Interval(1.0, 2.0), "gaussian", 4.0), STREAM).findings
     assert (mild.severity, strong.severity) == ("minor", "critical")
 
 

@@ -52,7 +52,7 @@ def programme(seed: int) -> tuple[NDArray[np.float32], Captions]:
     return sound, Captions("webvtt", tuple(cues))
 
 
-def judged(captions: Captions, sound: NDArray[np.float32] | None = None) -> DetectorResult:
+def severity_rule(captions: Captions, sound: NDArray[np.float32] | None = None) -> DetectorResult:
     stream = STREAM if sound is not None else replace(STREAM, audio=None)
     detector = load("caption_quality")
     analysis = detector.open(stream)
@@ -72,7 +72,7 @@ def impaired(name: str, seed: int, span: Interval, **settings) -> tuple[Captions
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_well_made_captions_pass(seed: int) -> None:
     sound, captions = programme(seed)
-    result = judged(captions, sound)
+    result = severity_rule(captions, sound)
     assert (result.verdict, result.findings) == ("pass", ())
 
 
@@ -88,7 +88,7 @@ def test_well_made_captions_pass(seed: int) -> None:
 )
 def test_rules_name_the_cue(name: str, settings) -> None:
     captions, truth = impaired(name, 1, Interval(10.0, 45.0), **settings)
-    found = [f for f in judged(captions).findings if f.defect == name]
+    found = [f for f in severity_rule(captions).findings if f.defect == name]
     assert truth
     for entry in truth:
         best = max((f.interval.iou(entry.interval) for f in found), default=0.0)
@@ -99,7 +99,7 @@ def test_rules_name_the_cue(name: str, settings) -> None:
 @pytest.mark.parametrize("kind", ["arrow", "time", "reversed", "encoding", "comma"])
 def test_broken_formats_are_found_with_their_lines(kind: str) -> None:
     captions, truth = impaired("caption_format", 2, Interval(10.0, 45.0), kind=kind)
-    found = [f for f in judged(captions).findings if f.defect == "caption_format"]
+    found = [f for f in severity_rule(captions).findings if f.defect == "caption_format"]
     assert len(found) == len(truth)
     assert all(f.evidence["source_line"] > 0 for f in found)
 
@@ -109,7 +109,9 @@ def test_broken_formats_are_found_with_their_lines(kind: str) -> None:
 def test_a_constant_delay_is_measured(seed: int, offset_ms: int) -> None:
     span = Interval(0.0, 60.0)
     captions, _ = impaired("caption_drift", seed, span, offset_ms=offset_ms, drift_ms_per_min=0.0)
-    (finding,) = [f for f in judged(captions, programme(seed)[0]).findings if "drift" in f.defect]
+    (finding,) = [
+        f for f in severity_rule(captions, programme(seed)[0]).findings if "drift" in f.defect
+    ]
     assert finding.evidence["offset_ms"] == pytest.approx(offset_ms, abs=120)
     assert finding.severity == "major"
 
@@ -136,7 +138,7 @@ def test_speech_without_captions_is_found() -> None:
     sound, captions = programme(3)
     gone = captions.cues[6:9]
     left = Captions("webvtt", tuple(c for c in captions.cues if c not in gone))
-    found = [f for f in judged(left, sound).findings if f.defect == "caption_missing"]
+    found = [f for f in severity_rule(left, sound).findings if f.defect == "caption_missing"]
     assert found
     assert min(f.start_s for f in found) == pytest.approx(gone[0].start_s, abs=0.5)
     lost = Interval(gone[0].start_s, gone[-1].end_s)
@@ -150,7 +152,7 @@ def test_times_that_make_no_sense_are_findings() -> None:
         Cue(4.0, 5.0, ("sooner",), 5),
         Cue(20.0, 20.0, ("never",), 7),
     )
-    found = judged(Captions("srt", cues)).findings
+    found = severity_rule(Captions("srt", cues)).findings
     problems = {f.evidence["source_line"]: f.evidence["problem"] for f in found}
     assert set(problems) == {1, 5, 7}
     assert problems[5] == "it stands after a later cue"
@@ -176,7 +178,9 @@ def moved(captions: Captions, by_s: float) -> Captions:
 @pytest.mark.parametrize(("by_s", "hours"), [(3600.0, 1), (36000.0, 10), (-3600.0, -1)])
 def test_captions_that_are_never_on_screen(by_s: float, hours: int) -> None:
     sound, captions = programme(1)
-    found = [f for f in judged(moved(captions, by_s), sound).findings if "missing" in f.defect]
+    found = [
+        f for f in severity_rule(moved(captions, by_s), sound).findings if "missing" in f.defect
+    ]
     assert [(f.start_s, f.end_s, f.severity) for f in found] == [(0.0, DURATION_S, "critical")]
     assert found[0].evidence["offset_s"] == hours * 3600
     assert found[0].confidence == 1.0
@@ -185,7 +189,7 @@ def test_captions_that_are_never_on_screen(by_s: float, hours: int) -> None:
 def test_captions_after_the_end_are_one_finding() -> None:
     late = tuple(Cue(k, k + 2.0, ("after the end",), 900 + k) for k in (70, 80, 90))
     captions = Captions("srt", programme(1)[1].cues + late)
-    (found,) = [f for f in judged(captions).findings if "problem" in f.evidence]
+    (found,) = [f for f in severity_rule(captions).findings if "problem" in f.evidence]
     assert (found.defect, found.evidence["cues"]) == ("caption_format", 3)
 
 
@@ -195,7 +199,7 @@ def test_cues_without_text_are_one_finding_a_run(text: tuple[str, ...]) -> None:
         replace(cue, lines=text) if k in (3, 4, 7) else cue
         for k, cue in enumerate(programme(1)[1].cues)
     ]
-    found = judged(Captions("srt", tuple(cues))).findings
+    found = severity_rule(Captions("srt", tuple(cues))).findings
     assert [f.evidence["cues"] for f in found] == [2, 1]
     assert {f.evidence["problem"] for f in found} == {"it has no text"}
 
@@ -207,18 +211,18 @@ def test_cues_in_different_places_do_not_cover_each_other() -> None:
         for cue in programme(1)[1].cues
         for place in ("top", "bottom")
     ]
-    assert judged(Captions("ttml", tuple(both))).findings == ()
+    assert severity_rule(Captions("ttml", tuple(both))).findings == ()
     same = tuple(replace(cue, place="top") for cue in both)
-    assert {f.defect for f in judged(Captions("ttml", same)).findings} == {"caption_overlap"}
+    assert {f.defect for f in severity_rule(Captions("ttml", same)).findings} == {"caption_overlap"}
 
 
 def test_marks_and_invisible_characters_take_no_room() -> None:
     line = "e\u0301" * 40 + "\u200b" * 30
     captions = Captions("srt", (Cue(1.0, 4.0, (line,), 2),))
-    assert judged(captions).findings == ()
+    assert severity_rule(captions).findings == ()
 
 
-def test_every_track_is_judged_and_named() -> None:
+def test_every_track_is_analyzed_and_named() -> None:
     captions = programme(1)[1]
     detector = load("caption_quality")
     analysis = detector.open(STREAM)
@@ -235,7 +239,7 @@ def test_every_track_is_judged_and_named() -> None:
     assert found[-1].evidence["duration_s"] == 55.0
 
 
-def test_no_captions_are_not_applicable_and_a_track_that_shows_none_is_not_judged() -> None:
+def test_no_captions_are_not_applicable_and_a_track_that_shows_none_is_not_analyzed() -> None:
     detector = load("caption_quality")
     bare = replace(STREAM, has_captions=False)
     assert detector.decide(detector.open(bare).close(), bare).verdict == "not_applicable"
@@ -254,7 +258,7 @@ def test_no_captions_are_not_applicable_and_a_track_that_shows_none_is_not_judge
 def test_a_file_without_a_caption_is_a_finding(name: str, text: str) -> None:
     file = io.BytesIO(text.encode())
     file.name = name
-    (found,) = judged(read_captions(file)).findings
+    (found,) = severity_rule(read_captions(file)).findings
     assert (found.defect, found.severity) == ("caption_missing", "critical")
     assert (found.start_s, found.end_s) == (0.0, DURATION_S)
     assert found.evidence["problem"] == "the file holds no caption"

@@ -1,4 +1,4 @@
-"""Colour errors: every kind found with its ends, silence on cuts, black and white, and twins."""
+"""Colour errors: every kind found with its ends, silence on cuts, black and white, and hard negatives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, Look, frame_of
 
 WIDTH, HEIGHT = 320, 180
-# A camera that hardly moves; colour that is beside its picture shows.
+# A camera that hardly moves; colour that is beside its frame shows.
 LOOK = Look(pan_px_per_s=(12.0, 2.0), objects=1, object_px_per_s=30.0, saturation_code=22.0)
 
 
@@ -60,7 +60,7 @@ def impaired(clean: Path, target: Path, start_s: float = 0.6, **overrides: objec
     "kind", ["cast", "chroma_loss", "chroma_swap", "chroma_shift", "illegal_range"]
 )
 def test_errors_are_found_with_their_ends_and_kind(kind: str, clean: Path, tmp_path: Path) -> None:
-    # Colour this smooth must be far beside its picture to be seen to jump.
+    # Colour this smooth must be far beside its frame to be seen to jump.
     size = {"shift_x_px": 24} if kind == "chroma_shift" else {}
     truth = impaired(clean, tmp_path / "error.mp4", kind=kind, **size)
     (found,) = analyze(tmp_path / "error.mp4", detectors=["color_error"]).findings
@@ -83,7 +83,7 @@ def test_a_clean_clip_with_a_cut_passes(clean: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["quick_cuts", "camera_flashes", "fade_to_near_black"])
-def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+def test_hard_negatives_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
     hard_negative(name).write(path, seed=3)
     assert not analyze(path, detectors=["color_error"]).findings
@@ -92,9 +92,7 @@ def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
 def test_a_black_and_white_programme_passes(tmp_path: Path) -> None:
     grey = np.full((HEIGHT // 2, WIDTH // 2), 128.0, np.float32)
     footage = Footage(seed=12, frames=40, cuts_s=(0.8,))
-    frames = (
-        frame_of([f.planes[0].picture.astype(np.float32), grey, grey], f.pts) for f in footage
-    )
+    frames = (frame_of([f.planes[0].pixels.astype(np.float32), grey, grey], f.pts) for f in footage)
     assert not analyze(write(tmp_path / "grey.mp4", frames), detectors=["color_error"]).findings
 
 
@@ -109,29 +107,29 @@ def test_severity_follows_the_size_of_the_change(
 
 
 @pytest.mark.parametrize("back_on_a_cut", [False, True])
-def test_a_black_passage_is_no_loss_of_colour(back_on_a_cut: bool, judge_frames) -> None:
+def test_a_black_interval_is_no_loss_of_colour(back_on_a_cut: bool, analyze_frames) -> None:
     colors = Look(pan_px_per_s=(12.0, 2.0), saturation_code=22.0)
     cuts = (1.4,) if back_on_a_cut else ()
     scene = list(Footage(seed=12, width=WIDTH, height=HEIGHT, frames=70, cuts_s=cuts, look=colors))
     black = frame_of(
-        [np.full(p.picture.shape, v) for p, v in zip(scene[0].planes, (16, 128, 128), strict=True)],
+        [np.full(p.pixels.shape, v) for p, v in zip(scene[0].planes, (16, 128, 128), strict=True)],
         0,
     )
     shown = [replace(black, pts=f.pts) if 25 <= f.pts < 35 else f for f in scene]
     stream = video_stream(WIDTH, HEIGHT, len(shown))
-    assert judge_frames("color_error", shown, stream).findings == ()
+    assert analyze_frames("color_error", shown, stream).findings == ()
 
 
-def test_colour_errors_of_grey_pictures_are_refused(tmp_path: Path) -> None:
+def test_colour_errors_of_grey_frames_are_refused(tmp_path: Path) -> None:
     grey = write(tmp_path / "grey.mp4", Footage(seed=12, frames=30, look=Look(saturation_code=0.0)))
     for kind in ("chroma_loss", "chroma_swap", "chroma_shift"):
         with pytest.raises(InvalidParameterError, match="needs colour"):
             impaired(grey, tmp_path / "error.mp4", start_s=0.2, kind=kind)
 
 
-def test_levels_are_judged_by_a_limit_where_one_is_given(tmp_path: Path) -> None:
+def test_levels_are_analyzed_by_a_limit_where_one_is_given(tmp_path: Path) -> None:
     white = np.full((HEIGHT, WIDTH), 100.0, np.float32)
-    white[:20] = 254.0  # a ninth of the picture is above what EBU R 103 tolerates
+    white[:20] = 254.0  # a ninth of the frame is above what EBU R 103 tolerates
     grey = np.full((HEIGHT // 2, WIDTH // 2), 128.0, np.float32)
     path = write(tmp_path / "high.mp4", (frame_of([white, grey, grey], n) for n in range(20)))
     assert not analyze(path, detectors=["color_error"]).findings
@@ -155,7 +153,7 @@ def test_each_transformation_is_explained_by_its_own_hypothesis() -> None:
     assert swap["as_is"][0] > 10
 
 
-def test_a_stretch_about_the_middle_leaves_the_middle_alone() -> None:
+def test_a_interval_about_the_middle_leaves_the_middle_alone() -> None:
     luma = np.random.default_rng(5).normal(110, 30, 96)
     steps = luma_steps(np.stack([luma, PIVOT_CODE + 1.15 * (luma - PIVOT_CODE)]))
     assert steps["slope"][0] == pytest.approx(1.15)
@@ -223,7 +221,7 @@ def quiet_steps(rows: int) -> dict[str, np.ndarray]:
     return steps | {name: np.ones(rows) for name in ones}
 
 
-def test_black_that_goes_below_black_in_motion_is_a_stretch() -> None:
+def test_black_that_goes_below_black_in_motion_is_a_interval() -> None:
     steps = quiet_steps(100)
     steps["luma_left"][:] = 4.0
     steps["outside_share"][30:60] = 0.2
@@ -231,7 +229,7 @@ def test_black_that_goes_below_black_in_motion_is_a_stretch() -> None:
     limit = tuned("color_error").thresholds
     (error,) = pair(find_steps(steps, limit), 100)
     assert (error.first, error.last, error.step.kind) == (30, 60, "illegal_range")
-    # A bright object in the picture stretches nothing.
+    # A bright object in the frame stretches nothing.
     steps["slope"][:] = 1.0
     assert not find_steps(steps, limit)
 

@@ -1,4 +1,4 @@
-"""A programme of which no picture could be measured."""
+"""A programme of which no video could be measured."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ import numpy as np
 from defectscope.detectors.color_error.events import around
 
 
-def test_no_picture_has_nothing_around_it() -> None:
-    usual, largest = around(np.empty(0))
-    assert len(usual) == len(largest) == 0
+def test_no_frame_has_nothing_around_it() -> None:
+    baseline, largest = around(np.empty(0))
+    assert len(baseline) == len(largest) == 0

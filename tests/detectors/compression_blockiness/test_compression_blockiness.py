@@ -39,19 +39,19 @@ def coded(quantizer: int, offset_px: int = 0, scale: float = 1.0) -> list[object
 
 
 @pytest.mark.parametrize("offset", [0, 3])
-def test_blocks_are_found_at_any_phase(offset: int, judge_frames) -> None:
-    (found,) = judge_frames("compression_blockiness", coded(24, offset), STREAM).findings
+def test_blocks_are_found_at_any_phase(offset: int, analyze_frames) -> None:
+    (found,) = analyze_frames("compression_blockiness", coded(24, offset), STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((1.0, 3.0), abs=0.21)
     assert found.evidence["block_px"] == 8.0
 
 
-def test_blocks_of_a_smaller_picture_are_found_larger(judge_frames) -> None:
-    (found,) = judge_frames("compression_blockiness", coded(24, scale=0.5), STREAM).findings
+def test_blocks_of_a_smaller_frame_are_found_larger(analyze_frames) -> None:
+    (found,) = analyze_frames("compression_blockiness", coded(24, scale=0.5), STREAM).findings
     assert found.evidence["block_px"] == 16.0
 
 
-def test_a_clean_clip_passes(judge_frames) -> None:
-    assert judge_frames("compression_blockiness", CLEAN, STREAM).verdict == "pass"
+def test_a_clean_clip_passes(analyze_frames) -> None:
+    assert analyze_frames("compression_blockiness", CLEAN, STREAM).verdict == "pass"
 
 
 def test_pixel_art_stays_silent(tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_pixel_art_stays_silent(tmp_path: Path) -> None:
     assert not analyze(path, detectors=["compression_blockiness"]).findings
 
 
-def test_severity_follows_the_strength_of_the_grid(judge_frames) -> None:
+def test_severity_follows_the_strength_of_the_grid(analyze_frames) -> None:
     order = ("minor", "major", "critical")
-    (mild,) = judge_frames("compression_blockiness", coded(14), STREAM).findings
-    (strong,) = judge_frames("compression_blockiness", coded(31), STREAM).findings
+    (mild,) = analyze_frames("compression_blockiness", coded(14), STREAM).findings
+    (strong,) = analyze_frames("compression_blockiness", coded(31), STREAM).findings
     assert mild.evidence["grid_strength"] < strong.evidence["grid_strength"]
     assert order.index(mild.severity) <= order.index(strong.severity)
     assert strong.severity != "minor"

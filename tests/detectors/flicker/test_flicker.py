@@ -35,9 +35,9 @@ def impaired(clean, severity=3.0, **overrides):
 
 @pytest.mark.parametrize("kind", ["luma", "general_flash", "red_flash"])
 @pytest.mark.parametrize("severity", [3, 5])
-def test_every_kind_is_found_with_its_ends(judge_frames, clean, kind, severity):
+def test_every_kind_is_found_with_its_ends(analyze_frames, clean, kind, severity):
     frames, (truth,) = impaired(clean, severity, kind=kind)
-    (found,) = judge_frames("flicker", frames, STREAM).findings
+    (found,) = analyze_frames("flicker", frames, STREAM).findings
     half_a_swing_s = 0.5 / truth.parameters["hz"]
     assert found.start_s == pytest.approx(truth.start_s, abs=half_a_swing_s + 0.05)
     assert found.end_s == pytest.approx(truth.end_s, abs=half_a_swing_s + 0.05)
@@ -46,29 +46,29 @@ def test_every_kind_is_found_with_its_ends(judge_frames, clean, kind, severity):
     assert kind == "luma" or found.severity == "critical"
 
 
-def test_severity_of_pumping_follows_the_swing(judge_frames, clean):
+def test_severity_of_pumping_follows_the_swing(analyze_frames, clean):
     mild, _ = impaired(clean, kind="luma", depth=0.04, hz=5.0, square=True)
-    (found,) = judge_frames("flicker", mild, STREAM).findings
+    (found,) = analyze_frames("flicker", mild, STREAM).findings
     assert found.severity == "minor"
     assert found.evidence["swing_share"] == pytest.approx(0.083, abs=0.02)
     assert found.evidence["swings_hz"] == pytest.approx(5.0, rel=0.1)
     strong, _ = impaired(clean, kind="luma", depth=0.3, hz=5.0, square=True)
-    (found,) = judge_frames("flicker", strong, STREAM).findings
+    (found,) = analyze_frames("flicker", strong, STREAM).findings
     assert found.severity == "critical"
 
 
-def test_harmless_flashes_are_not_reported(judge_frames, clean):
+def test_harmless_flashes_are_not_reported(analyze_frames, clean):
     for harmless in ({"hz": 2.0}, {"area": 0.05}):
         frames, _ = impaired(clean, 3, kind="general_flash", **harmless)
-        kinds = [f.evidence["kind"] for f in judge_frames("flicker", frames, STREAM).findings]
+        kinds = [f.evidence["kind"] for f in analyze_frames("flicker", frames, STREAM).findings]
         assert "general_flash" not in kinds, harmless
 
 
 @pytest.mark.parametrize("name", ["camera_flashes", "fade_to_near_black", "quick_cuts"])
-def test_look_alikes_stay_silent(judge_frames, name):
+def test_hard_negatives_stay_silent(analyze_frames, name):
     frames = list(hard_negative(name).frames(3))
     stream = video_stream(WIDTH, HEIGHT, len(frames))
-    assert not judge_frames("flicker", frames, stream).findings
+    assert not analyze_frames("flicker", frames, stream).findings
 
 
 def test_luminance_is_that_of_the_reference_display():

@@ -13,7 +13,7 @@ import pytest
 
 from defectscope.analysis import analyze
 from defectscope.detectors.letterbox.borders import borders, contrasts
-from defectscope.detectors.letterbox.shapes import settled, stretches, usual
+from defectscope.detectors.letterbox.shapes import normal_bars, runs, settled
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import write_clip
@@ -42,7 +42,7 @@ def boxed(frames: Iterable[Frame], rows: int, until: int = 10_000) -> Iterator[F
         if index >= until:
             yield frame
             continue
-        luma = frame.planes[0].picture.copy()
+        luma = frame.planes[0].pixels.copy()
         luma[:rows] = luma[-rows:] = 16
         yield replace(frame, planes=(Plane(luma, WIDTH, HEIGHT), *frame.planes[1:]))
 
@@ -74,7 +74,7 @@ def test_a_clean_clip_passes(clean: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["night_scene", "spotlit_stage", "credits_roll"])
-def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+def test_hard_negatives_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
     hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["letterbox"]).findings
@@ -103,7 +103,7 @@ def test_bars_that_vanish_are_a_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("share", "severity"), [(0.03, "minor"), (0.08, "major"), (0.2, "critical")]
 )
-def test_severity_follows_the_share_of_the_picture_that_is_lost(
+def test_severity_follows_the_share_of_the_frame_that_is_lost(
     share: float, severity: str, clean: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "bars.mp4"
@@ -125,7 +125,7 @@ def test_borders_end_at_the_first_lit_line() -> None:
     assert end.tolist() == [5, 20]
 
 
-def test_contrast_compares_the_border_with_the_picture_beside_it() -> None:
+def test_contrast_compares_the_border_with_the_frame_beside_it() -> None:
     mean = np.full((1, 60), 80.0)
     mean[0, :6] = 16.0
     start, end = contrasts(mean, np.array([6]), np.array([0]))
@@ -137,23 +137,23 @@ TOLERANCE = (2.0, 2.0, 2.0, 2.0)
 
 
 def shapes_of(rows: list[list[int]], edge_code: float) -> list[tuple[int, int]]:
-    """The settled stretches of rows of bars that all have such an edge, as row ranges."""
+    """The settled intervals of rows of bars that all have such an edge, as row ranges."""
     bars = np.array(rows)
     starts = np.arange(len(bars)) / 25
     ends = starts + 0.04
-    found = stretches(bars, np.full(bars.shape, edge_code), TOLERANCE, 8.0)
+    found = runs(bars, np.full(bars.shape, edge_code), TOLERANCE, 8.0)
     joined = settled(found, ends, starts, TOLERANCE, 0.2)
-    assert usual(joined, starts, ends, TOLERANCE) == tuple(rows[0])
+    assert normal_bars(joined, starts, ends, TOLERANCE) == tuple(rows[0])
     return [(s.first, s.last) for s in joined]
 
 
-def test_a_dark_moment_does_not_end_a_stretch_of_bars() -> None:
+def test_a_dark_moment_does_not_end_a_interval_of_bars() -> None:
     shape, wider = [20, 20, 0, 0], [60, 50, 0, 0]
     rows = [[0, 0, 0, 0]] * 30 + [shape] * 10 + [wider] * 8 + [shape] * 10
     assert shapes_of(rows, 80.0) == [(0, 30), (30, 58)]
 
 
-def test_wider_bars_with_straight_edges_are_a_change_and_dark_picture_is_not() -> None:
+def test_wider_bars_with_straight_edges_are_a_change_and_dark_frame_is_not() -> None:
     rows = [[0, 0, 22, 22]] * 30 + [[12, 12, 22, 22]] * 10 + [[0, 0, 22, 22]] * 10
     assert shapes_of(rows, 80.0) == [(0, 30), (30, 40), (40, 50)]
     assert shapes_of(rows, 4.0) == [(0, 50)]
@@ -184,7 +184,7 @@ def test_an_hour_of_changing_shapes_is_settled_in_seconds() -> None:
     sizes = np.repeat(rng.integers(0, 2, 4500) * rng.integers(10, 200, 4500), 20)
     bars = np.stack([sizes, sizes, 0 * sizes, 0 * sizes], axis=1)
     starts = np.arange(len(bars)) / 25
-    found = stretches(bars, np.full(bars.shape, 80.0), TOLERANCE, 8.0)
+    found = runs(bars, np.full(bars.shape, 80.0), TOLERANCE, 8.0)
     began = time.process_time()
-    assert usual(found, starts, starts + 0.04, TOLERANCE) == (0, 0, 0, 0)
+    assert normal_bars(found, starts, starts + 0.04, TOLERANCE) == (0, 0, 0, 0)
     assert time.process_time() - began < 5.0

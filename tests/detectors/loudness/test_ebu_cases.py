@@ -138,8 +138,8 @@ def test_maximum_momentary_loudness(case: int) -> None:
     ],
 )
 def test_true_peak(divisor: int, phase_deg: float, level: float, expected_dbtp: float) -> None:
-    turns = np.arange(RATE_HZ) / divisor + phase_deg / 360
-    tone = level * np.sin(2 * np.pi * turns)
+    rotations = np.arange(RATE_HZ) / divisor + phase_deg / 360
+    tone = level * np.sin(2 * np.pi * rotations)
     fade = np.minimum(1.0, np.minimum(np.arange(RATE_HZ), np.arange(RATE_HZ)[::-1]) / 480)
     sound = np.repeat((tone * fade)[:, None], 2, axis=1).astype(np.float32)
     _, true_peak = measured(sound)

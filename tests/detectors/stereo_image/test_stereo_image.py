@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from defectscope.detectors import load
 from defectscope.detectors.stereo_image.image import sharpest, steps
 from defectscope.detectors.stereo_image.meter import ImageMeter, band_sums, pairs_of
-from defectscope.detectors.stereo_image.turns import laid_out
+from defectscope.detectors.stereo_image.reversals import laid_out
 from defectscope.engine.contracts import Chunk
 from defectscope.findings import DetectorResult, Interval
 from defectscope.media.stream import AudioInfo, StreamInfo
@@ -30,7 +30,7 @@ def stream_of(sound: Sound, channels: tuple[str, ...] = ("FL", "FR")) -> StreamI
     return StreamInfo("x", "wav", len(sound) / RATE_HZ, None, audio)
 
 
-def judged(sound: Sound, channels: tuple[str, ...] = ("FL", "FR")) -> DetectorResult:
+def decided(sound: Sound, channels: tuple[str, ...] = ("FL", "FR")) -> DetectorResult:
     stream = stream_of(sound, channels)
     detector = load("stereo_image")
     analysis = detector.open(stream)
@@ -65,7 +65,7 @@ def impaired(name: str, sound: Sound, severity: float, seed: int) -> Sound:
 )
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_fault_is_found_once_with_its_ends(name: str, severity: float, seed: int) -> None:
-    (finding,) = judged(impaired(name, film_sound(seed), severity, seed)).findings
+    (finding,) = decided(impaired(name, film_sound(seed), severity, seed)).findings
     assert finding.defect == name
     assert finding.start_s == pytest.approx(2.5, abs=0.06)
     assert finding.end_s == pytest.approx(5.2, abs=0.06)
@@ -76,7 +76,7 @@ def test_a_channel_turned_down_is_named() -> None:
     shared = rng.standard_normal((8 * RATE_HZ, 1)) * 0.08
     sound = (shared + rng.standard_normal((8 * RATE_HZ, 2)) * 0.05).astype(np.float32)
     sound[3 * RATE_HZ : 5 * RATE_HZ, 1] *= 10 ** (-8 / 20)
-    (finding,) = judged(sound).findings
+    (finding,) = decided(sound).findings
     assert finding.defect == "channel_imbalance"
     assert finding.evidence["channels"] == ["FR"]
     assert finding.evidence["level_difference_db"] == pytest.approx(8.0, abs=1.0)
@@ -88,15 +88,15 @@ def test_a_channel_turned_down_is_named() -> None:
 
 
 @pytest.mark.parametrize("twin", [t for t in HARD_NEGATIVES if t.sound], ids=lambda t: t.name)
-def test_harmless_twins_stay_silent(twin) -> None:
-    assert twin.sound is not None
-    assert judged(twin.sound(3)).findings == ()
+def test_hard_negatives_stay_silent(hard_negative) -> None:
+    assert hard_negative.sound is not None
+    assert decided(hard_negative.sound(3)).findings == ()
 
 
 def test_mono_in_two_channels_is_no_defect_and_a_whole_inversion_is() -> None:
     mono = np.repeat(speech_like(6, 6.0), 2, axis=1)
-    assert judged(mono).findings == ()
-    (finding,) = judged(mono * np.array([1, -1], np.float32)).findings
+    assert decided(mono).findings == ()
+    (finding,) = decided(mono * np.array([1, -1], np.float32)).findings
     assert (finding.defect, finding.start_s) == ("phase_inversion", 0.0)
     assert finding.end_s == pytest.approx(6.0, abs=0.02)
     assert finding.severity == "critical"
@@ -106,7 +106,7 @@ def test_mono_in_two_channels_is_no_defect_and_a_whole_inversion_is() -> None:
 def test_a_channel_that_never_was_is_missing() -> None:
     sound = film_sound(1).copy()
     sound[:, 0] = 0
-    (finding,) = judged(sound).findings
+    (finding,) = decided(sound).findings
     assert (finding.defect, finding.evidence["channels"]) == ("channel_missing", ["FL"])
     assert (finding.start_s, finding.end_s) == (0.0, pytest.approx(8.0, abs=0.02))
 
@@ -117,17 +117,17 @@ def test_sources_to_one_side_are_no_defect() -> None:
     voice = speech_like(8, 8.0)[:, 0]
     sound[: 4 * RATE_HZ, 0] += voice[: 4 * RATE_HZ]
     sound[4 * RATE_HZ :, 1] += voice[4 * RATE_HZ :]
-    assert judged(sound).findings == ()
+    assert decided(sound).findings == ()
 
 
-def test_surround_pairs_are_judged_and_quiet_effects_are_not() -> None:
+def test_surround_pairs_are_analyzed_and_quiet_effects_are_not() -> None:
     sound = np.zeros((8 * RATE_HZ, 6), np.float32)
     sound[:, :2] = film_sound(1)
     sound[:, 2] = speech_like(3, 8.0)[:, 0]
     sound[:, 4:] = music_like(2, 8.0) * 0.5
-    assert judged(sound, FIVE_ONE).findings == ()
+    assert decided(sound, FIVE_ONE).findings == ()
     sound[3 * RATE_HZ : 6 * RATE_HZ, 5] = 0
-    (finding,) = judged(sound, FIVE_ONE).findings
+    (finding,) = decided(sound, FIVE_ONE).findings
     assert (finding.defect, finding.evidence["channels"]) == ("channel_missing", ["BR"])
     assert finding.start_s == pytest.approx(3.0, abs=0.04)
 
@@ -135,37 +135,37 @@ def test_surround_pairs_are_judged_and_quiet_effects_are_not() -> None:
 def test_surround_is_held_to_its_layout() -> None:
     sound = np.zeros((8 * RATE_HZ, 6), np.float32)
     sound[:, :2] = film_sound(1)
-    (finding,) = judged(sound, FIVE_ONE).findings
+    (finding,) = decided(sound, FIVE_ONE).findings
     assert (finding.defect, finding.evidence["kind"]) == ("channel_missing", "silent")
     assert finding.evidence["channels"] == ["FC"]
     # A rumble is what effects are for; a voice there stands in for the centre.
     sound[:, 2] = speech_like(3, 8.0)[:, 0]
     rumble = np.sin(2 * np.pi * 60 * np.arange(len(sound)) / RATE_HZ)
     sound[:, 3] = 0.2 * rumble
-    assert judged(sound, FIVE_ONE).findings == ()
+    assert decided(sound, FIVE_ONE).findings == ()
     sound[:, 3] = sound[:, 2]
-    (finding,) = judged(sound, FIVE_ONE).findings
+    (finding,) = decided(sound, FIVE_ONE).findings
     assert (finding.evidence["channels"], finding.evidence["kind"]) == (["LFE"], "full_band")
 
 
 def test_one_channel_has_no_image() -> None:
-    assert judged(speech_like(1, 1.0), ("FC",)).verdict == "not_applicable"
+    assert decided(speech_like(1, 1.0), ("FC",)).verdict == "not_applicable"
 
 
 def test_silence_and_wild_samples_are_measured_without_complaint() -> None:
     sound = film_sound(2)[: 2 * RATE_HZ].copy()
     sound[100:200, 0] = np.nan
     sound[300, 1] = np.inf
-    assert judged(sound).verdict in ("pass", "fail")
-    assert judged(np.zeros((RATE_HZ, 2), np.float32)).findings == ()
+    assert decided(sound).verdict in ("pass", "fail")
+    assert decided(np.zeros((RATE_HZ, 2), np.float32)).findings == ()
 
 
 def test_curves_tell_wide_from_mono_and_centre_from_sides() -> None:
     mono = np.repeat(speech_like(6, 3.0), 2, axis=1)
-    curves = judged(mono).curves
+    curves = decided(mono).curves
     assert float(np.median(curves["width_db"].max)) == -60
     assert float(np.median(curves["phantom_centre"].min)) > 0.99
-    wide = judged(room_tone(2, 3.0, level_dbfs=-20.0)).curves
+    wide = decided(room_tone(2, 3.0, level_dbfs=-20.0)).curves
     assert float(np.median(wide["coherence"].max)) < 0.4
     assert float(np.median(wide["width_db"].max)) > -6
 
@@ -208,9 +208,9 @@ def wide_sound(seed: int) -> Sound:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_wide_music_is_silent_and_its_inversion_found(seed: int) -> None:
     sound = wide_sound(seed)
-    assert judged(sound).findings == ()
+    assert decided(sound).findings == ()
     sound[3 * RATE_HZ : 6 * RATE_HZ, 1] *= -1
-    (finding,) = judged(sound).findings
+    (finding,) = decided(sound).findings
     assert finding.defect == "phase_inversion"
     assert finding.start_s == pytest.approx(3.0, abs=0.06)
     assert finding.end_s == pytest.approx(6.0, abs=0.06)
@@ -231,7 +231,7 @@ def test_an_instrument_that_opposes_itself_is_no_inversion() -> None:
         sound[:, 1] += note * (-1 if 4 <= number < 8 else 1)
     for k in range(1, 8):
         sound += 0.02 / k * np.sin(2 * np.pi * k * 98 * time_s + k)[:, None]
-    result = judged(sound.astype(np.float32))
+    result = decided(sound.astype(np.float32))
     assert float(np.min(result.curves["correlation"].min)) < -0.5
     assert "phase_inversion" not in {f.defect for f in result.findings}
 
@@ -244,7 +244,7 @@ def test_a_turn_is_measured_where_it_is_and_however_the_sound_is_cut() -> None:
         meter = ImageMeter(RATE_HZ, ("FL", "FR"))
         for run in runs_of(sound, length):
             meter.push(run.start, run.data)
-        rows.append(laid_out(meter.turns.rows, 0, 400))
+        rows.append(laid_out(meter.reversals.rows, 0, 400))
     weighted, even = rows[0]
     # The hop at 3 s or one beside it: one that is left out hides on which side it lies.
     assert int(np.argmin(weighted.astype(int) + even)) == pytest.approx(150, abs=2)
@@ -264,9 +264,9 @@ def test_another_order_of_channels_is_told_by_its_effects(
     sound[:, 2] = speech_like(3, 8.0)[:, 0]
     sound[:, 3] = 0.2 * np.sin(2 * np.pi * 60 * np.arange(len(sound)) / RATE_HZ)
     sound[:, 4:] = music_like(2, 8.0) * 0.5
-    assert judged(sound, FIVE_ONE).findings == ()
+    assert decided(sound, FIVE_ONE).findings == ()
     # Film has left, centre, right, surrounds, effects.
-    found = [f for f in judged(sound[:, order], FIVE_ONE).findings if "kind" in f.evidence]
+    found = [f for f in decided(sound[:, order], FIVE_ONE).findings if "kind" in f.evidence]
     (finding,) = found
     assert finding.evidence["kind"] == "wrong_order"
     assert finding.evidence["channels"] == ["LFE", effects_in]

@@ -62,7 +62,7 @@ def test_a_sound_file_is_silent(clean: Path) -> None:
     assert findings(clean) == ()
 
 
-def test_lost_pictures_leave_a_gap(clean: Path, tmp_path: Path) -> None:
+def test_lost_frames_leave_a_gap(clean: Path, tmp_path: Path) -> None:
     target = tmp_path / "lost.mkv"
     start_s, end_s = made(clean, target, kind="lost_video", share=1.0)
     found = findings(target)
@@ -130,7 +130,7 @@ def test_samples_that_are_no_numbers_are_one_finding(tmp_path: Path) -> None:
     assert (finding.start_s, finding.end_s) == (pytest.approx(1.0), pytest.approx(1.04, abs=0.03))
 
 
-def test_a_picture_that_changes_size_is_one_finding(tmp_path: Path) -> None:
+def test_a_frame_that_changes_size_is_one_finding(tmp_path: Path) -> None:
     parts = []
     for number, (width, height) in enumerate(((160, 96), (192, 128))):
         part = tmp_path / f"{number}.ts"
@@ -185,7 +185,7 @@ def test_a_jump_is_one_finding_though_it_changes_the_average_rate(
     assert finding.end_s == pytest.approx(end_s, abs=0.1)
 
 
-def test_lost_pictures_damage_those_that_refer_to_them(clean: Path, tmp_path: Path) -> None:
+def test_lost_frames_damage_those_that_refer_to_them(clean: Path, tmp_path: Path) -> None:
     target = tmp_path / "lost.mkv"
     start_s, end_s = made(clean, target, kind="lost_video", share=0.3)
     assert end_s == pytest.approx(3.0, abs=0.05)  # the next key frame
@@ -193,7 +193,7 @@ def test_lost_pictures_damage_those_that_refer_to_them(clean: Path, tmp_path: Pa
     assert finding.interval.iou(type(finding.interval)(start_s, end_s)) > 0.8
 
 
-def test_pictures_at_their_own_pace_have_no_gaps() -> None:
+def test_frames_at_their_own_pace_have_no_gaps() -> None:
     video = VideoInfo(
         160, 96, 80, 48, 8, "yuv420p", RATE, Fraction(1, 1000), "h264", variable_frame_rate=True
     )

@@ -35,10 +35,10 @@ def footage(seed, frames=FRAMES, rate=25):
 
 @pytest.mark.parametrize("kind", ["repeat", "drop"])
 @pytest.mark.parametrize(("severity", "seed"), [(3, 1), (5, 2)])
-def test_broken_motion_is_found_with_its_ends(judge_frames, kind, severity, seed):
+def test_broken_motion_is_found_with_its_ends(analyze_frames, kind, severity, seed):
     clean = footage(seed, 140)
     stream = video_stream(WIDTH, HEIGHT, 140)
-    assert not judge_frames("stutter", clean, stream).findings
+    assert not analyze_frames("stutter", clean, stream).findings
     frames, truths = impair_frames(
         SIMULATORS[0],
         clean,
@@ -48,7 +48,7 @@ def test_broken_motion_is_found_with_its_ends(judge_frames, kind, severity, seed
         severity=severity,
         overrides={"kind": kind},
     )
-    findings = judge_frames("stutter", frames, stream).findings
+    findings = analyze_frames("stutter", frames, stream).findings
     assert len(findings) == len(truths)
     for found, truth in zip(findings, truths, strict=True):
         assert found.start_s == pytest.approx(truth.start_s, abs=0.041)
@@ -57,7 +57,7 @@ def test_broken_motion_is_found_with_its_ends(judge_frames, kind, severity, seed
         assert len(found.evidence["events_s"]) == found.evidence["events"]
 
 
-def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(judge_frames):
+def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(analyze_frames):
     clean = footage(4, 300, 60)
     stream = video_stream(WIDTH, HEIGHT, 300, Fraction(60))
     frames, truths = impair_frames(
@@ -69,7 +69,7 @@ def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(judge_frames):
         severity=3,
         overrides={"kind": "cadence_32", "length_frames": 2, "every_frames": 30},
     )
-    (found,) = judge_frames("stutter", frames, stream).findings
+    (found,) = analyze_frames("stutter", frames, stream).findings
     assert found.evidence["kind"] == "cadence"
     assert found.interval.iou(Interval(truths[0].start_s, truths[-1].end_s)) > 0.8
 
@@ -78,23 +78,23 @@ def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(judge_frames):
     ("name", "rate"),
     [("animation_on_twos", 24), ("film_24_in_60", 60), ("still_slide", 25), ("quick_cuts", 25)],
 )
-def test_look_alikes_stay_silent(judge_frames, name, rate):
+def test_hard_negatives_stay_silent(analyze_frames, name, rate):
     frames = list(hard_negative(name).frames(3))[:150]
     stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(rate))
-    assert not judge_frames("stutter", frames, stream).findings
+    assert not analyze_frames("stutter", frames, stream).findings
 
 
-def test_one_picture_dropped_in_every_six_is_a_conversion_not_an_accident(judge_frames):
+def test_one_frame_dropped_in_every_six_is_a_conversion_not_an_accident(analyze_frames):
     kept = [f for k, f in enumerate(footage(6, 130)) if k % 6 != 5]
     frames = [type(f)(k, 1, f.planes, 8) for k, f in enumerate(kept)]
-    assert not judge_frames("stutter", frames, video_stream(WIDTH, HEIGHT, len(frames))).findings
+    assert not analyze_frames("stutter", frames, video_stream(WIDTH, HEIGHT, len(frames))).findings
 
 
-def test_severity_counts_events(judge_frames):
+def test_severity_counts_events(analyze_frames):
     frames = footage(7)
     one = [*frames[:50], *[type(f)(f.pts, 1, frames[49].planes, 8) for f in frames[50:52]]]
     one += frames[52:]
-    (found,) = judge_frames("stutter", one, STREAM).findings
+    (found,) = analyze_frames("stutter", one, STREAM).findings
     assert (found.start_s, found.end_s, found.severity) == (2.0, 2.08, "minor")
     assert found.evidence["longest_hold_frames"] == 2
 
@@ -174,7 +174,7 @@ def measured_leaps(profiles, chunk=1000):
 
 
 @pytest.mark.parametrize("missing", [1, 2, 5])
-def test_missing_pictures_show_in_curves(missing):
+def test_missing_frames_show_in_curves(missing):
     times = np.arange(40.0)
     leap, way = measured_leaps(moving_profiles(times))
     assert len(leap) == 38
@@ -215,7 +215,7 @@ def test_jerky_motion_hides_a_leap():
     assert jerky[100] < 0.8 * smooth[100]
 
 
-def test_what_has_nothing_in_common_with_the_last_picture_is_a_cut():
+def test_what_has_nothing_in_common_with_the_last_frame_is_a_cut():
     values = np.full(120, 4.0)
     values[60] = 9.0
     series = replace(still_series(values), way=np.zeros(120))
@@ -236,7 +236,7 @@ def test_a_hold_has_motion_on_both_sides():
     values[42] = 11.0
     series = still_series(values)
     assert held_runs(series, standing_of(series, _LIMITS), 3, _LIMITS) == [(40, 42)]
-    # In flicker two pictures of the same light are alike; the light of others goes up and down.
+    # In flicker two frames of the same light are alike; the light of others goes up and down.
     lit = replace(series, luma=100.0 + np.where(np.arange(80) % 2, 3.0, 0.0))
     lit.luma[40:43] = lit.luma[39]
     assert not held_runs(lit, standing_of(lit, _LIMITS), 3, _LIMITS)
@@ -288,7 +288,7 @@ def test_bands_are_means_of_neighbouring_lines():
 _LIMITS = tuned("stutter").thresholds
 
 
-def test_24_shown_at_25_is_one_disturbance_and_is_named(judge_frames):
+def test_24_shown_at_25_is_one_disturbance_and_is_named(analyze_frames):
     clean = footage(5, 193)
     rng = np.random.default_rng(1)
     shown = []
@@ -300,7 +300,7 @@ def test_24_shown_at_25_is_one_disturbance_and_is_named(judge_frames):
             planes = (np.clip(np.rint(luma), 16, 235).astype(np.uint8), *planes[1:])
         shown.append(planes)
     stream = video_stream(WIDTH, HEIGHT, 200)
-    (found,) = judge_frames("stutter", frames_from(shown), stream).findings
+    (found,) = analyze_frames("stutter", frames_from(shown), stream).findings
     assert found.start_s == pytest.approx(1.0, abs=0.041)
     assert found.end_s == pytest.approx(7.04, abs=0.041)
     assert found.evidence["pattern"] == "regular_repeats"
@@ -324,17 +324,17 @@ def events(kind, *rows, hold=1):
     ],
 )
 def test_what_is_seen_is_named(own, pattern, words):
-    said = seen(own, np.zeros(120, bool), 30.0)
-    assert said["pattern"] == pattern
-    assert words in said["seen"]
+    named = seen(own, np.zeros(120, bool), 30.0)
+    assert named["pattern"] == pattern
+    assert words in named["seen"]
 
 
 def test_a_broken_cadence_is_named_by_its_holds():
     shown = [3, 2] * 6 + [3, 3] + [2, 3] * 6
     still = np.concatenate([[False] + [True] * (n - 1) for n in shown])
-    said = seen([(32, 33, "cadence", 0.9)], still, 60.0)
-    assert said["cadence"] == "3:2"
-    assert said["seen"] == "3:2 cadence broken once"
+    named = seen([(32, 33, "cadence", 0.9)], still, 60.0)
+    assert named["cadence"] == "3:2"
+    assert named["seen"] == "3:2 cadence broken once"
 
 
 def test_one_rhythm_is_one_disturbance_and_two_places_are_two():

@@ -12,9 +12,9 @@ import pytest
 from defectscope.detectors import load
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.analysis import KEPT
+from defectscope.detectors.tearing.intervals import heaviest, in_company, tracks
 from defectscope.detectors.tearing.lags import LagWindow, lagging
 from defectscope.detectors.tearing.signs import signs_of
-from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.findings import Interval
 from defectscope.measurements import Measurements
 from defectscope.simulate.defects.tearing import SIMULATORS
@@ -33,9 +33,9 @@ def footage(seed):
 
 
 @pytest.mark.parametrize(("severity", "seed"), [(4, 1), (5, 2)])
-def test_wandering_seams_are_found_with_their_rows(judge_frames, severity, seed):
+def test_wandering_seams_are_found_with_their_rows(analyze_frames, severity, seed):
     clean = list(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=FRAMES, look=PANNING))
-    assert not judge_frames("tearing", clean, STREAM).findings
+    assert not analyze_frames("tearing", clean, STREAM).findings
     frames, (truth,) = impair_frames(
         SIMULATORS[0],
         clean,
@@ -45,7 +45,7 @@ def test_wandering_seams_are_found_with_their_rows(judge_frames, severity, seed)
         severity=severity,
         overrides={"roam": 0.06},
     )
-    (found,) = judge_frames("tearing", frames, STREAM).findings
+    (found,) = analyze_frames("tearing", frames, STREAM).findings
     assert found.interval.iou(Interval(truth.start_s, truth.end_s)) > 0.8
     rows = set(truth.parameters["seam_rows"])
     near = [any(abs(row - true) <= 2 for true in rows) for row in found.evidence["seam_rows_px"]]
@@ -54,14 +54,14 @@ def test_wandering_seams_are_found_with_their_rows(judge_frames, severity, seed)
 
 
 @pytest.mark.parametrize("name", ["pixel_art", "credits_roll", "quick_cuts", "telecine"])
-def test_look_alikes_stay_silent(judge_frames, name):
+def test_hard_negatives_stay_silent(analyze_frames, name):
     frames = list(hard_negative(name).frames(3))[:120]
     stream = video_stream(WIDTH, HEIGHT, len(frames))
-    assert not judge_frames("tearing", frames, stream).findings
+    assert not analyze_frames("tearing", frames, stream).findings
 
 
 @pytest.mark.parametrize(("every", "lag", "seed"), [(1, 3, 4), (2, 2, 7)])
-def test_a_seam_that_stays_at_one_row_is_found(judge_frames, every, lag, seed):
+def test_a_seam_that_stays_at_one_row_is_found(analyze_frames, every, lag, seed):
     clean = list(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=FRAMES, look=PANNING))
     frames, (truth,) = impair_frames(
         SIMULATORS[0],
@@ -72,7 +72,7 @@ def test_a_seam_that_stays_at_one_row_is_found(judge_frames, every, lag, seed):
         severity=4,
         overrides={"roam": 0.0, "seam": 0.4, "lag_frames": lag, "every_frames": every},
     )
-    (found,) = judge_frames("tearing", frames, STREAM).findings
+    (found,) = analyze_frames("tearing", frames, STREAM).findings
     assert found.interval.iou(Interval(truth.start_s, truth.end_s)) > 0.8
     assert abs(found.evidence["seam_row_px"] - truth.parameters["seam_rows"][0]) <= 2
 
@@ -91,19 +91,19 @@ def test_a_seam_that_nobody_can_see_is_no_truth():
     assert truth == []
 
 
-def test_a_passing_step_is_in_one_picture_only():
+def test_a_passing_step_is_in_one_frame_only():
     steps = np.full((3, 180), 12, np.uint16)
     steps[1, 90] = 6 * seams.STEPS_PER_CODE
     alone = seams.passing_steps(steps)
     assert alone.row[0] == 90
     assert alone.step[0] == pytest.approx(5.8, abs=0.1)
     assert alone.clear[0] > 50
-    # The picture before has the same step two rows on: an edge of a thing that climbs.
+    # The frame before has the same step two rows on: an edge of a thing that climbs.
     steps[0, 92] = 6 * seams.STEPS_PER_CODE
     assert seams.passing_steps(steps).step[0] == 0.0
 
 
-def test_a_part_that_falls_back_is_nearer_to_an_earlier_picture():
+def test_a_part_that_falls_back_is_nearer_to_an_earlier_frame():
     rng = np.random.default_rng(1)
     texture = np.cumsum(rng.normal(0, 3, 400)).astype(np.float32)
     luma = np.stack([texture[4 * k : 4 * k + 180] for k in range(8)])
@@ -128,7 +128,7 @@ def test_a_lasting_step_begins_and_goes_at_its_row():
     assert begun.max() == pytest.approx(2.84, abs=0.05)
 
 
-def test_the_heaviest_stretches_leave_nothing_to_gain():
+def test_the_heaviest_intervals_leave_nothing_to_gain():
     weights = np.array([-1, 2, 3, -1, 4, -20, 1, 1, -3, 0.5, -9.0])
     assert heaviest(weights) == [(1, 5), (6, 8), (9, 10)]
     assert heaviest(np.zeros(5)) == []
@@ -162,13 +162,13 @@ def test_returns_count_as_far_as_steps_bear_them_out():
     assert borne[40] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_cut_within_a_torn_stretch_ends_what_can_be_told(judge_frames):
+def test_a_cut_within_a_torn_interval_ends_what_can_be_told(analyze_frames):
     clean = footage(2)
     stream = video_stream(WIDTH, HEIGHT, 2 * FRAMES)
     other = [replace(frame, pts=FRAMES + k) for k, frame in enumerate(footage(9))]
-    assert not judge_frames("tearing", clean + other, stream).findings
+    assert not analyze_frames("tearing", clean + other, stream).findings
     cuts = [replace((clean, other)[k // 9 % 2][k], pts=k) for k in range(FRAMES)]
-    assert not judge_frames("tearing", cuts, STREAM).findings
+    assert not analyze_frames("tearing", cuts, STREAM).findings
 
 
 def test_an_hour_of_steps_is_decided_in_seconds():
@@ -189,7 +189,7 @@ def test_an_hour_of_steps_is_decided_in_seconds():
     assert process_time() - began < 5.0
 
 
-def test_a_held_picture_takes_no_seam_along():
+def test_a_held_frame_takes_no_seam_along():
     count = 40
     kept = {name: np.zeros(count, kind) for name, (_, kind) in KEPT.items()}
     kept["on"][[12, 30]] = kept["off"][[12, 30]] = 200
@@ -230,7 +230,7 @@ def test_rows_that_vary_together_lag_nowhere():
     assert lagging(rows_that_vary(), LagWindow.at(25.0)).clear.max() < 1.0
 
 
-def test_lags_need_few_pictures_where_there_are_few():
+def test_lags_need_few_frames_where_there_are_few():
     for rate in (1.0, 5.0, 10.0, 12.5, 60.0):
         window = LagWindow.at(rate)
         assert window.after <= max(6, 1.3 * rate)
@@ -253,13 +253,13 @@ def test_lags_do_not_depend_on_what_else_is_measured():
 
 def test_tracks_stay_at_a_row_and_end_after_a_while():
     starts_s = np.arange(60) / 25
-    worth = np.zeros(60)
+    weight = np.zeros(60)
     rows = np.full(60, 100.0)
-    worth[[5, 6, 9, 40, 41]] = 1.0
-    worth[7] = 1.0
+    weight[[5, 6, 9, 40, 41]] = 1.0
+    weight[7] = 1.0
     rows[7] = 140.0
     rows[6] = 102.0
-    assert tracks(worth, rows, np.ones(60, bool), starts_s, 2) == [[5, 6, 9], [7], [40, 41]]
+    assert tracks(weight, rows, np.ones(60, bool), starts_s, 2) == [[5, 6, 9], [7], [40, 41]]
     late = np.ones(60, bool)
     late[9] = False
-    assert [5, 6] in tracks(worth, rows, late, starts_s, 2)
+    assert [5, 6] in tracks(weight, rows, late, starts_s, 2)

@@ -86,7 +86,7 @@ def test_a_clean_clip_passes(clean: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["clear_sky", "camera_flashes", "still_slide", "credits_roll"])
-def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+def test_hard_negatives_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
     hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["test_pattern"]).findings

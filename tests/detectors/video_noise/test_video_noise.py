@@ -33,18 +33,18 @@ def noisy(span: Interval | None, **overrides: object) -> list[object]:
     [{"kind": "gaussian"}, {"kind": "film"}, {"kind": "salt", "dots": 0.005}],
     ids=lambda look: look["kind"],
 )
-def test_noise_is_found_with_its_ends(look: dict[str, object], judge_frames) -> None:
+def test_noise_is_found_with_its_ends(look: dict[str, object], analyze_frames) -> None:
     frames = noisy(Interval(1.0, 2.0), sigma_code=8.0, **{"dots": 0.0, **look})
-    (found,) = judge_frames("video_noise", frames, STREAM).findings
+    (found,) = analyze_frames("video_noise", frames, STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((1.0, 2.0), abs=0.081)
     assert found.evidence["power_code"] > 2 * found.evidence["programme_sigma_code"]
 
 
-def test_a_clean_clip_passes(judge_frames) -> None:
-    assert judge_frames("video_noise", CLEAN, STREAM).verdict == "pass"
+def test_a_clean_clip_passes(analyze_frames) -> None:
+    assert analyze_frames("video_noise", CLEAN, STREAM).verdict == "pass"
 
 
-def test_the_programme_is_not_noisy_because_blur_took_its_grain(judge_frames) -> None:
+def test_the_programme_is_not_noisy_because_blur_took_its_grain(analyze_frames) -> None:
     grainy = list(Footage(seed=3, frames=150, look=Look(noise_code=2.5, sky=0.4)))
     stream = video_stream(320, 180, len(grainy))
     overrides = {"kind": "gaussian", "radius_px": 4.0}
@@ -56,19 +56,19 @@ def test_the_programme_is_not_noisy_because_blur_took_its_grain(judge_frames) ->
         seed=4,
         overrides=overrides,
     )
-    assert judge_frames("blur", frames, stream).findings
-    assert judge_frames("video_noise", frames, stream).verdict == "pass"
+    assert analyze_frames("blur", frames, stream).findings
+    assert analyze_frames("video_noise", frames, stream).verdict == "pass"
 
 
-def test_strong_noise_throughout_is_found_without_anything_to_compare_with(judge_frames) -> None:
+def test_strong_noise_throughout_is_found_without_anything_to_compare_with(analyze_frames) -> None:
     frames = noisy(None, kind="gaussian", sigma_code=9.0, dots=0.0)
-    (found,) = judge_frames("video_noise", frames, STREAM).findings
+    (found,) = analyze_frames("video_noise", frames, STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
     assert found.evidence["sigma_code"] == pytest.approx(9.0, rel=0.2)
 
 
 @pytest.mark.parametrize("name", ["film_grain", "tripod_shot"])
-def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
+def test_hard_negatives_stay_silent(name: str, tmp_path: Path) -> None:
     path = tmp_path / "twin.mkv"
     hard_negative(name).write(path, seed=2)
     assert not analyze(path, detectors=["video_noise"]).findings
@@ -77,9 +77,11 @@ def test_twins_stay_silent(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sigma", "severity"), [(3.0, "minor"), (8.0, "major"), (20.0, "critical")]
 )
-def test_severity_follows_the_power_of_the_noise(sigma: float, severity: str, judge_frames) -> None:
+def test_severity_follows_the_power_of_the_noise(
+    sigma: float, severity: str, analyze_frames
+) -> None:
     frames = noisy(Interval(1.0, 2.0), kind="gaussian", sigma_code=sigma, dots=0.0)
-    (found,) = judge_frames("video_noise", frames, STREAM).findings
+    (found,) = analyze_frames("video_noise", frames, STREAM).findings
     assert found.severity == severity
 
 

@@ -7,9 +7,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.audio_artifacts.channel_pipeline import ChannelPipeline
 from defectscope.detectors.audio_artifacts.classical import corners
 from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.lane import Lane
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.engine.contracts import Chunk
 from defectscope.measurements import Measurements
@@ -36,9 +36,9 @@ class AudioArtifactsAnalysis:
     """Feeds sound to the network, a few windows at a time.
 
     Args:
-        stream: What is judged.
+        stream: What is evaluated.
         scorer: The network.
-        each_channel: Judge every channel instead of their mix; the highest logit counts.
+        each_channel: Analyze every channel instead of their mix; the highest logit counts.
     """
 
     def __init__(self, stream: StreamInfo, scorer: Scorer, *, each_channel: bool) -> None:
@@ -48,9 +48,9 @@ class AudioArtifactsAnalysis:
         # Effects rumble by design.
         self._kept = [i for i, name in enumerate(names) if not name.startswith("LFE")] or [0]
         self._rate_hz = audio.rate_hz
-        lanes = len(self._kept) if each_channel else 1
+        count = len(self._kept) if each_channel else 1
         self._each = each_channel
-        self._lanes = [Lane(audio.rate_hz, scorer) for _ in range(lanes)]
+        self._pipelines = [ChannelPipeline(audio.rate_hz, scorer) for _ in range(count)]
         self._filled: dict[int, int] = {}
         # Corners in every quarter of a second, by channel, and the samples that may begin one.
         self._corners: dict[int, NDArray[np.int64]] = {}
@@ -63,26 +63,26 @@ class AudioArtifactsAnalysis:
             self._count(run)
             self._count_corners(run)
             if self._each:
-                for place, lane in zip(self._kept, self._lanes, strict=True):
-                    lane.push(run.start, _mixed(run.data, [place]))
+                for place, pipeline in zip(self._kept, self._pipelines, strict=True):
+                    pipeline.push(run.start, _mixed(run.data, [place]))
             else:
-                self._lanes[0].push(run.start, _mixed(run.data, self._kept))
+                self._pipelines[0].push(run.start, _mixed(run.data, self._kept))
 
     def close(self) -> Measurements:
-        """Gives the logits and the level of every window."""
+        """Returns the logits and the level of every window."""
         columns = {name: np.int16 for name in COLUMNS}
         builder = TableBuilder(Fraction(WINDOWS_HZ), window=np.int64, **columns)
-        for lane in self._lanes:
-            lane.close()
-        logits = self._lanes[0].logits
-        for lane in self._lanes[1:]:
-            for number, own in lane.logits.items():
+        for pipeline in self._pipelines:
+            pipeline.close()
+        logits = self._pipelines[0].logits
+        for pipeline in self._pipelines[1:]:
+            for number, own in pipeline.logits.items():
                 logits[number] = np.maximum(logits[number], own)
-        classical = self._lanes[0].classical
-        for lane in self._lanes[1:]:
-            for number, values in lane.classical.items():
+        classical = self._pipelines[0].classical
+        for pipeline in self._pipelines[1:]:
+            for number, values in pipeline.classical.items():
                 classical[number] = np.maximum(classical[number], values)
-        numbers = [number for number in sorted(logits) if self._heard(number)]
+        numbers = [number for number in sorted(logits) if self._within(number)]
         if numbers:
             table = np.stack([logits[number] for number in numbers]) * LOGIT_SCALE
             values = {f"logit_{n}": saturate(table[:, i], np.int16) for i, n in enumerate(CLASSES)}
@@ -124,14 +124,14 @@ class AudioArtifactsAnalysis:
         cells = [self._corners[k] for k in range(number, number + WINDOWS_HZ) if k in self._corners]
         return int(np.sum(cells, axis=0).max()) if cells else 0
 
-    def _heard(self, number: int) -> bool:
+    def _within(self, number: int) -> bool:
         samples = sum(self._filled.get(number + k, 0) for k in range(WINDOWS_HZ))
         wanted = _MIN_FIRST_S if number == 0 else _MIN_SHARE
         return samples >= wanted * self._rate_hz
 
 
 def _mixed(data: Floats, kept: list[int]) -> Floats:
-    """Gives the mean of some channels; what is not a number is silence, infinities full scale."""
+    """Returns the mean of some channels; what is not a number is silence, infinities full scale."""
     # Column by column: a mean along rows of two takes five times as long.
     out = data[:, kept[0]].astype(np.float32)
     for place in kept[1:]:

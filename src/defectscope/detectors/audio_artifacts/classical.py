@@ -39,7 +39,7 @@ _LOWEST_FUNDAMENTAL_HZ, _HIGHEST_FUNDAMENTAL_HZ, _FUNDAMENTAL_STEP_HZ = 42.0, 70
 # Source: EN 50160:2010, 50 Hz +- 1 % for 99.5 % of a year.
 _STRAY_HZ = 0.5
 _MOST_DB = 40.0
-# Frames of the mel picture that are averaged before the quietest is looked for: 40 ms.
+# Frames of the mel spectrogram that are averaged before the quietest is looked for: 40 ms.
 _QUIET_FRAMES = 4
 _FLOOR_BAND_HZ = (2000.0, 12000.0)
 # A corner: steps of at least so many tolerances, then two of none.

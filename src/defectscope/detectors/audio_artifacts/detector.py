@@ -36,7 +36,7 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        each_channel: Judge every channel on its own instead of their mix; costs as many times
+        each_channel: Analyze every channel on its own instead of their mix; costs as many times
             more, and finds what one channel alone has.
         max_gap_s: Runs of one defect at most this far apart are one finding, seconds, 0 to 60.
         min_lasting_s: Hum, hiss and distortion that do not last this long are not reported,
@@ -81,7 +81,7 @@ class AudioArtifacts:
         self._rules = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])
 
     def open(self, stream: StreamInfo) -> AudioArtifactsAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return AudioArtifactsAnalysis(stream, self.scorer, each_channel=self.params.each_channel)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:

@@ -1,6 +1,6 @@
 """Brings sound of any rate onto the network's clock, on an absolute grid.
 
-Cells of half a second at 32 kHz are each resampled from their own stretch of the source, so the
+Cells of half a second at 32 kHz are each resampled from their own interval of the source, so the
 way the sound arrives in runs changes no bit of them. Gaps are silence.
 """
 
@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 
 
 class Resampler:
-    """Gives the cells of one channel, in order.
+    """Returns the cells of one channel, in order.
 
     Args:
         rate_hz: Rate of the source.
@@ -80,7 +80,7 @@ class Resampler:
         self._forget()
 
     def finish(self) -> Iterator[tuple[int, Floats]]:
-        """Gives the cells that the last samples reach into, silence following."""
+        """Returns the cells that the last samples reach into, silence following."""
         if self._next is None:
             return
         last = -(-self._end * RATE_HZ // (BLOCK * self._rate_hz))
@@ -129,22 +129,20 @@ class Resampler:
 
 
 def _by_rows(source: Floats, begin: int, up: int, down: int, half: int) -> Floats:
-    """Gives a cell, `begin` being its first instant in the source: what `upfirdn` gives, faster.
+    """Returns a cell, `begin` being its first instant in the source: what `upfirdn` gives, faster.
 
-    Stretches of the source, each long enough for a row of outputs, times one matrix.
+    Intervals of the source, each long enough for a row of outputs, times one matrix.
     """
     matrix = _rows(up, down, half)
     step, reach = _ROW * down // up, -(-half // up)
     first = source[begin - reach :]
-    stretches = as_strided(
-        first, (BLOCK // _ROW, len(matrix)), (step * first.itemsize, first.itemsize)
-    )
-    return (np.ascontiguousarray(stretches) @ matrix).ravel()
+    spans = as_strided(first, (BLOCK // _ROW, len(matrix)), (step * first.itemsize, first.itemsize))
+    return (np.ascontiguousarray(spans) @ matrix).ravel()
 
 
 @lru_cache(maxsize=8)
 def _rows(up: int, down: int, half: int) -> Floats:
-    """Gives the matrix from a stretch of the source to `_ROW` outputs."""
+    """Returns the matrix from an interval of the source to `_ROW` outputs."""
     taps, reach = _filter(up, down, half), -(-half // up)
     out = np.zeros((_ROW * down // up + 2 * reach, _ROW), np.float32)
     for column in range(_ROW):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import HEARD, Network
+from defectscope.detectors.audio_artifacts.network import EMBEDDING, Network
 from defectscope.detectors.audio_artifacts.spectra import Spectra
 from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
 
@@ -22,7 +22,7 @@ BATCH = 16
 
 
 class Scorer:
-    """Hears windows, and judges each among those around it; one instance serves many streams.
+    """Hears windows, and evaluates each among those around it; one instance serves many streams.
 
     Args:
         network: With its weights, in evaluation mode.
@@ -39,8 +39,8 @@ class Scorer:
         self._network = fused.requires_grad_(False)
         self._bf16 = _has_bf16(self._device) if bf16 is None else bf16
 
-    def hear(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
-        """Gives what at most `BATCH` windows say by themselves, (windows, HEARD)."""
+    def embed_windows(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
+        """Returns what at most `BATCH` windows say by themselves, (windows, HEARD)."""
         _check(len(windows))
         mel = np.full(
             (BATCH, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS), -10.0, np.float32
@@ -51,30 +51,30 @@ class Scorer:
         for row, window in enumerate(windows):
             mel[row], lines[row], fast[row] = window.mel, window.lines, window.fast
             levels[row] = window.levels.sum(axis=0)
-        pictures = [torch.from_numpy(x).to(self._device) for x in (mel, lines, fast, levels)]
+        tensors = [torch.from_numpy(x).to(self._device) for x in (mel, lines, fast, levels)]
         with (
             torch.inference_mode(),
             torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._bf16),
         ):
-            heard: Tensor = self._network.hear(*pictures)
-        return heard[: len(windows)].cpu().numpy()
+            embeddings: Tensor = self._network.embed_windows(*tensors)
+        return embeddings[: len(windows)].cpu().numpy()
 
-    def judge(self, near: Sequence[Sequence[NDArray[np.float32] | None]]) -> NDArray[np.float32]:
-        """Gives the logits, (windows, 4), of at most `BATCH` windows.
+    def classify(self, near: Sequence[Sequence[NDArray[np.float32] | None]]) -> NDArray[np.float32]:
+        """Returns the logits, (windows, 4), of at most `BATCH` windows.
 
         Args:
-            near: Of each window, what `hear` gave of it, in the middle, and of the two on either
+            near: Of each window, what `embed_windows` gave of it, in the middle, and of the two on either
                 side, None where there is none.
         """
         _check(len(near))
-        heard = np.zeros((BATCH, NEAR, HEARD), np.float32)
+        embeddings = np.zeros((BATCH, NEAR, EMBEDDING), np.float32)
         present = np.zeros((BATCH, NEAR), np.bool_)
         present[:, REACH] = True
         for row, windows in enumerate(near):
             for place, window in enumerate(windows):
                 if window is not None:
-                    heard[row, place], present[row, place] = window, True
-        both = [torch.from_numpy(x).to(self._device) for x in (heard, present)]
+                    embeddings[row, place], present[row, place] = window, True
+        both = [torch.from_numpy(x).to(self._device) for x in (embeddings, present)]
         with torch.inference_mode():
             logits: Tensor = self._network(*both)
         return logits[: len(near)].cpu().numpy()
@@ -86,7 +86,7 @@ def _check(count: int) -> None:
 
 
 def _fused(network: Network) -> Network:
-    """Gives a copy whose normalisations are folded into the convolutions before them."""
+    """Returns a copy whose normalisations are folded into the convolutions before them."""
     copy = Network(network.widths)
     copy.load_state_dict(network.state_dict())
     copy.eval()

@@ -1,4 +1,4 @@
-"""The network: what one second of sound says, judged within the three seconds around it.
+"""The network: what one second of sound says, evaluated within the three seconds around it.
 
 Four small convolutional branches hear each window of a second:
 
@@ -33,8 +33,8 @@ _RANGE = 8.0
 _FLAT_RANGE = 3.0
 _LN10 = 2.302585092994046
 _HIDDEN = 192
-# What `hear` gives of a window.
-HEARD = len(CLASSES) + _HIDDEN + SUMMARY
+# What `embed_windows` gives of a window.
+EMBEDDING = len(CLASSES) + _HIDDEN + SUMMARY
 
 
 def _stage(inputs: int, outputs: int, width: int = 3, step: int = 1) -> nn.Sequential:
@@ -54,7 +54,7 @@ def _strip(inputs: int, outputs: int, width: int, step: int) -> nn.Sequential:
 
 
 class Network(nn.Module):
-    """Gives the logits of the four defects for windows of one second.
+    """Returns the logits of the four defects for windows of one second.
 
     Args:
         widths: Channels of the four stages of the mel branch.
@@ -86,19 +86,21 @@ class Network(nn.Module):
         )  # fmt: skip
         self.around = Surroundings(_HIDDEN, len(CLASSES))
 
-    def forward(self, heard: Tensor, present: Tensor) -> Tensor:
-        """Gives logits, (n, 4), in the order of `CLASSES`.
+    def forward(self, embeddings: Tensor, present: Tensor) -> Tensor:
+        """Returns logits, (n, 4), in the order of `CLASSES`.
 
         Args:
-            heard: (n, 5, HEARD), what `hear` gave of a window, in the middle, and of the two on
+            embeddings: (n, 5, HEARD), what `embed_windows` gave of a window, in the middle, and of the two on
                 either side.
             present: (n, 5) which of them there are.
         """
-        logits, hidden, summaries = heard.float().split((len(CLASSES), _HIDDEN, SUMMARY), dim=2)
+        logits, hidden, summaries = embeddings.float().split(
+            (len(CLASSES), _HIDDEN, SUMMARY), dim=2
+        )
         return logits[:, logits.shape[1] // 2] + self.around(hidden, summaries, present)
 
-    def hear(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
-        """Gives what single windows say, (n, HEARD); their logits, (n, 4), come first.
+    def embed_windows(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
+        """Returns what single windows say, (n, HEARD); their logits, (n, 4), come first.
 
         Args:
             mel: (n, 97, 64, 2) log10 power and flatness.
@@ -111,12 +113,12 @@ class Network(nn.Module):
         return torch.cat(parts, dim=1)
 
     def embed(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
-        """Gives what the branches gather, (n, features)."""
+        """Returns what the branches gather, (n, features)."""
         power = torch.exp(mel[..., 0].float() * _LN10).mean(dim=(1, 2))
         reference = torch.log10(power + 1e-12).clamp_min(_REFERENCE_FLOOR)[:, None, None]
         layers = [_bounded(mel[..., 0] - reference), mel[..., 1].clamp(-_FLAT_RANGE, 0.5)]
-        picture = torch.stack(layers, dim=1).transpose(2, 3)  # (n, 2, 64, 97)
-        maps = self.mel(picture)  # (n, d, 8, 12)
+        layers_in = torch.stack(layers, dim=1).transpose(2, 3)  # (n, 2, 64, 97)
+        maps = self.mel(layers_in)  # (n, d, 8, 12)
         over_bands = maps.mean(dim=2)  # (n, d, 12)
         parts = [over_bands.mean(dim=2), over_bands.amax(dim=2)]
         parts.append(torch.relu(self.mel_bands(maps.mean(dim=3).flatten(1))))
@@ -136,7 +138,7 @@ def _bounded(logs: Tensor) -> Tensor:
 
 
 def _from_peak(levels: Tensor) -> Tensor:
-    """Gives the window's levels from its highest one down, (n, 3, 48).
+    """Returns the window's levels from its highest one down, (n, 3, 48).
 
     Log counts, and how the waveform bends at each level beside how it bends on the whole.
     """
@@ -147,9 +149,9 @@ def _from_peak(levels: Tensor) -> Tensor:
     kept = torch.gather(levels.float(), 1, chosen) * inside
     counts, inward, power = kept.unbind(dim=-1)
     samples = levels[..., 0].float().sum(dim=1, keepdim=True)
-    usual = levels[..., 2].float().sum(dim=1, keepdim=True) / samples + 1e-12
+    mean_power = levels[..., 2].float().sum(dim=1, keepdim=True) / samples + 1e-12
     # A few samples at a level say little: their mean is drawn towards nothing.
     weight = 1.0 / (counts + 2.0)
-    bent = (inward * weight / usual.sqrt()).clamp(-4, 4)
-    spread = torch.log10((power + usual * 2.0) * weight / usual)
+    bent = (inward * weight / mean_power.sqrt()).clamp(-4, 4)
+    spread = torch.log10((power + mean_power * 2.0) * weight / mean_power)
     return torch.stack([torch.log1p(counts) / 4, bent, spread], dim=1)

@@ -1,4 +1,4 @@
-"""What the network hears: four pictures of the sound, on the absolute half-second grid.
+"""What the network hears: four spectrograms of the sound, on the absolute half-second grid.
 
 Sound at 32 kHz is cut into blocks of half a second. Each block is measured on its own, from its
 samples and a fixed margin around them, so nothing depends on how the sound arrived:
@@ -58,7 +58,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Spectra:
-    """The four pictures of a stretch of sound, time first, all float32."""
+    """The four spectrograms of an interval of sound, time first, all float32."""
 
     mel: Floats
     lines: Floats
@@ -66,7 +66,7 @@ class Spectra:
     levels: Floats
 
     def window(self, at_s: float) -> Spectra:
-        """Gives the one-second window that begins there, a multiple of 50 ms."""
+        """Returns the one-second window that begins there, a multiple of 50 ms."""
         tick = round(at_s * 20)
         mel, lines, fast, levels = 5 * tick, tick, 20 * tick, tick
         return Spectra(
@@ -78,7 +78,7 @@ class Spectra:
 
     @staticmethod
     def join(first: Spectra, second: Spectra) -> Spectra:
-        """Gives two blocks as one stretch."""
+        """Returns two blocks as one interval."""
         return Spectra(
             np.concatenate([first.mel, second.mel]),
             np.concatenate([first.lines, second.lines]),
@@ -88,7 +88,7 @@ class Spectra:
 
 
 def measure(padded: Floats, blocks: int = 1) -> Spectra:
-    """Gives the pictures of some consecutive blocks.
+    """Returns the spectrograms of some consecutive blocks.
 
     Args:
         padded: (MARGIN_BEFORE + blocks * BLOCK + MARGIN_AFTER,) mono samples at 32 kHz.
@@ -134,7 +134,7 @@ def _lines(samples: Floats, blocks: int) -> Floats:
 
 
 def slow_block(padded: Floats) -> Floats:
-    """Gives one block at 2 kHz, (1000,).
+    """Returns one block at 2 kHz, (1000,).
 
     Args:
         padded: As `measure` takes it, one block.
@@ -143,7 +143,7 @@ def slow_block(padded: Floats) -> Floats:
 
 
 def _decimate(samples: Floats, count: int) -> Floats:
-    """Gives `count` samples at a sixteenth of the rate, each filtered from 385 of `samples`.
+    """Returns `count` samples at a sixteenth of the rate, each filtered from 385 of `samples`.
 
     Rows of sixteen samples times the filter's rows of sixteen taps, summed along diagonals: the
     same sums as a polyphase filter's, ten times as fast.
@@ -169,7 +169,7 @@ def _fast(samples: Floats, bend: Floats, blocks: int) -> Floats:
 
 
 def _bend(samples: Floats, blocks: int) -> Floats:
-    """Gives the second difference of the waveform."""
+    """Returns the second difference of the waveform."""
     inside = samples[MARGIN_BEFORE : MARGIN_BEFORE + blocks * BLOCK]
     before = samples[MARGIN_BEFORE - 1 : MARGIN_BEFORE - 1 + blocks * BLOCK]
     after = samples[MARGIN_BEFORE + 1 : MARGIN_BEFORE + 1 + blocks * BLOCK]
@@ -201,7 +201,7 @@ def _hann(length: int) -> Floats:
 
 @cache
 def _decimator() -> Floats:
-    """Gives the filter's taps in rows of sixteen, zeros filling up the last."""
+    """Returns the filter's taps in rows of sixteen, zeros filling up the last."""
     taps = signal.firwin(_DECIMATION_TAPS, 700.0, fs=RATE_HZ, window=("kaiser", 7.0))
     padded = np.zeros(-(-_DECIMATION_TAPS // LINE_DECIMATION) * LINE_DECIMATION, np.float32)
     padded[:_DECIMATION_TAPS] = taps
@@ -210,7 +210,7 @@ def _decimator() -> Floats:
 
 @cache
 def _mel_banks() -> tuple[Any, Any]:
-    """Gives the triangles that gather lines into mel bands, (bands, lines), as sparse matrices.
+    """Returns the triangles that gather lines into mel bands, (bands, lines), as sparse matrices.
 
     A line feeds two bands at most: sparse is faster than dense, and needs no threads. The second
     matrix takes means, the first sums.
@@ -236,6 +236,6 @@ def _mel_banks() -> tuple[Any, Any]:
 
 @cache
 def _band_log() -> Floats:
-    """Gives the logarithm of each band's sum of weights, (bands, 1)."""
+    """Returns the logarithm of each band's sum of weights, (bands, 1)."""
     bank, _ = _mel_banks()
     return np.log10(np.asarray(bank.sum(axis=1), np.float32))[:, None]

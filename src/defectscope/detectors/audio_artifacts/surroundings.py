@@ -31,19 +31,19 @@ NEAR = 2 * REACH + 1
 _LINE_STATS, _MEL_STATS = 3, 3
 # Numbers that a window's summary holds.
 SUMMARY = _LINE_STATS * LINES + _MEL_STATS * MELS + 1
-# Frames of the mel picture that are averaged before the quietest is looked for: 120 ms.
+# Frames of the mel spectrogram that are averaged before the quietest is looked for: 120 ms.
 _QUIET_FRAMES = 12
 # A line stands out beside the mean of so many around it: 50 Hz in all.
-_BESIDE = 13
+_NEIGHBOURS = 13
 # Fundamentals whose combs are looked for, and how many of their multiples.
 _LOWEST_HZ, _STEP_HZ, _MULTIPLES = 40.0, 2.0, 8
 _RANGE = 8.0
 _LN10 = 2.302585092994046
-_PICTURES = 7
+_CURVES = 7
 
 
 def summary(mel: Tensor, lines: Tensor) -> Tensor:
-    """Gives a window's summary, (n, SUMMARY): log10 powers and flatness.
+    """Returns a window's summary, (n, SUMMARY): log10 powers and flatness.
 
     Args:
         mel: (n, 97, 64, 2) log10 power and flatness.
@@ -63,7 +63,7 @@ def summary(mel: Tensor, lines: Tensor) -> Tensor:
 
 
 class Surroundings(nn.Module):
-    """Gives what the surroundings add to a window's logits; nothing, untrained.
+    """Returns what the surroundings add to a window's logits; nothing, untrained.
 
     Args:
         hidden: Numbers that the network makes of a window.
@@ -76,7 +76,7 @@ class Surroundings(nn.Module):
     def __init__(self, hidden: int, outputs: int, drop_out: float = 0.3) -> None:
         super().__init__()
         self.lines = nn.Sequential(
-            nn.Conv1d(_PICTURES, 24, 5, padding=2), nn.ReLU(),
+            nn.Conv1d(_CURVES, 24, 5, padding=2), nn.ReLU(),
             nn.Conv1d(24, 32, 5, stride=2, padding=2), nn.ReLU(),
             nn.Conv1d(32, 32, 5, stride=2, padding=2), nn.ReLU(),
         )  # fmt: skip
@@ -91,7 +91,7 @@ class Surroundings(nn.Module):
         self.register_buffer("combs", _combs(), persistent=False)
 
     def forward(self, hidden: Tensor, summaries: Tensor, present: Tensor) -> Tensor:
-        """Gives corrections to the middle window's logits, (n, outputs).
+        """Returns corrections to the middle window's logits, (n, outputs).
 
         Args:
             hidden: (n, 5, hidden).
@@ -116,23 +116,23 @@ class Surroundings(nn.Module):
     def _steady(
         self, line: Tensor, here: Tensor, share: Tensor, around: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Gives what is made of the lines: learned, and the highest of them and of the combs."""
+        """Returns what is made of the lines: learned, and the highest of them and of the combs."""
         mean, least, most = line.chunk(3, dim=2)
-        usual, floor = (mean * share).sum(dim=1), _least(least, here)
-        beside = functional.avg_pool1d(
-            usual[:, None], _BESIDE, 1, _BESIDE // 2, count_include_pad=False
+        mean_power, floor = (mean * share).sum(dim=1), _least(least, here)
+        neighbours = functional.avg_pool1d(
+            mean_power[:, None], _NEIGHBOURS, 1, _NEIGHBOURS // 2, count_include_pad=False
         )[:, 0]
         # A line that sways by its own width is still that line.
-        standing = functional.max_pool1d(floor[:, None], 3, 1, 1)[:, 0] - beside
+        standing = functional.max_pool1d(floor[:, None], 3, 1, 1)[:, 0] - neighbours
         comb = standing.clamp(-1.0, 3.0) @ self.combs
-        pictures = [
+        curves = [
             _bounded(mean[:, REACH] - around), _bounded(least[:, REACH] - around),
-            _bounded(usual - around), _bounded(floor - around),
+            _bounded(mean_power - around), _bounded(floor - around),
             _bounded(_greatest(most, here) - around), standing.clamp(-3.0, 3.0), comb,
         ]  # fmt: skip
-        heard = self.lines(torch.stack(pictures, dim=1))
+        embeddings = self.lines(torch.stack(curves, dim=1))
         best = torch.stack([standing.amax(dim=1).clamp(-3.0, 3.0), comb.amax(dim=1)], dim=1)
-        return torch.cat([heard.mean(dim=2), heard.amax(dim=2)], dim=1), best
+        return torch.cat([embeddings.mean(dim=2), embeddings.amax(dim=2)], dim=1), best
 
 
 def _least(values: Tensor, here: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ def _bounded(logs: Tensor) -> Tensor:
 
 
 def _combs() -> Tensor:
-    """Gives the weights of the lines in each comb, (lines, combs): means over the multiples."""
+    """Returns the weights of the lines in each comb, (lines, combs): means over the multiples."""
     spacing_hz = RATE_HZ / LINE_DECIMATION / LINE_FRAME
     out = torch.zeros(LINES, LINES)
     for place in range(LINES):

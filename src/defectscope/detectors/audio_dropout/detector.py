@@ -34,7 +34,7 @@ class Params:
         min_silence_s: Silence on every channel that is reported however it began, seconds.
         max_one_sided_s: A gap in one channel of a left-right pair that lasts so long while its
             partner plays is a missing channel, which `stereo_image` reports, seconds.
-        edge_window_s: Stretch beside a gap in which programme level must be found, seconds.
+        edge_window_s: Interval beside a gap in which programme level must be found, seconds.
         resume_s: After a sound that was cut off the programme must be back within this, seconds:
             the gap may end in a pause of its own.
     """
@@ -60,7 +60,7 @@ class AudioDropout:
         self.needs = Needs(media=frozenset({"audio"}), context_before_s=0.1, context_after_s=0.1)
 
     def open(self, stream: StreamInfo) -> AudioDropoutAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return AudioDropoutAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
@@ -195,7 +195,7 @@ def _is_spliced(gap: tuple[int, int], splices_s: NDArray[np.float64]) -> bool:
 
 
 def _near(gaps: dict[tuple[int, int], list[str]], gap: tuple[int, int]) -> tuple[int, int]:
-    """Gives the gap of another channel that is the same event, else the gap itself."""
+    """Returns the gap of another channel that is the same event, else the gap itself."""
     for known in gaps:
         if abs(known[0] - gap[0]) <= 2 and abs(known[1] - gap[1]) <= 2:
             return known
@@ -234,7 +234,7 @@ class AudioDropoutAnalysis:
         return Measurements("audio_dropout", tables)
 
     def close(self) -> Measurements:
-        """Gives levels and splices by hop."""
+        """Returns levels and splices by hop."""
         tables = {"levels": self._table.table(), "splices": self._spliced()}
         return Measurements("audio_dropout", tables)
 

@@ -14,7 +14,7 @@ _STEP_DB = 0.5
 
 
 def to_dbfs(codes: NDArray[Any]) -> NDArray[np.float32]:
-    """Gives levels in dBFS; digital silence reads -127."""
+    """Returns levels in dBFS; digital silence reads -127."""
     return np.float32(_FLOOR_DBFS) + codes * np.float32(_STEP_DB)
 
 

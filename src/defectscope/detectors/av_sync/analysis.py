@@ -14,9 +14,9 @@ from defectscope.detectors.av_sync.faces import FaceModels
 from defectscope.detectors.av_sync.fragments import (
     FRAGMENT_S,
     MARGIN_S,
-    STRETCH_SAMPLES,
+    SOUND_SAMPLES,
     Cell,
-    judge_fragment,
+    compare_fragment,
     shot_by_shot,
 )
 from defectscope.detectors.av_sync.network import SyncNet
@@ -29,14 +29,14 @@ from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.tables import TableBuilder, column, saturate
 
-# What a stretch must see on either side of a fragment.
+# What an interval must see on either side of a fragment.
 CONTEXT_S = FRAGMENT_S + MARGIN_S + REACH_S + 0.4
 # Fragments in a minute.
 PER_MINUTE = 60 // FRAGMENT_S
 # Likeness is kept in steps of 1 / 32 by the linear model and of 1 / 127 by the network.
 _CANONICAL_STEPS, _NETWORK_STEPS = 32.0, 127.0
 _BOX_STEPS = 255.0
-# Rows and columns of the picture that is kept of every track's mouth.
+# Rows and columns of the frame that is kept of every track's mouth.
 THUMBNAIL = (24, 32)
 
 
@@ -44,7 +44,7 @@ class AvSyncAnalysis:
     """Follows faces, listens, and compares both fragment by fragment.
 
     Args:
-        stream: What is judged.
+        stream: What is evaluated.
         models: Finds faces.
         canonical: The linear model.
         network: The network, None without one.
@@ -73,7 +73,7 @@ class AvSyncAnalysis:
         self._fragment: int | None = None
         self._waiting: list[tuple[int, list[Mouth]]] = []
         self._sound: list[tuple[int, NDArray[np.float32]]] = []
-        self._heard: tuple[int, int] | None = None
+        self._sound_span: tuple[int, int] | None = None
         self._seen_s = 0.0
         grid = Fraction(RATE_FPS)
         byte = np.uint8
@@ -89,14 +89,14 @@ class AvSyncAnalysis:
         self._thumbnails = TableBuilder(grid, frame=np.int64, track=byte, luma=byte)
 
     def push(self, chunk: Chunk) -> None:
-        """Takes the next pictures and sound."""
+        """Takes the next frames and sound."""
         for run in chunk.audio:
             # Sums by sample, so that how the sound was cut into runs changes no bit.
             mono = (run.data * self._weights).sum(axis=1, dtype=np.float32)
             self._sound.append((run.start, mono))
             end = run.start + len(mono)
-            first, last = self._heard or (run.start, end)
-            self._heard = (min(first, run.start), max(last, end))
+            first, last = self._sound_span or (run.start, end)
+            self._sound_span = (min(first, run.start), max(last, end))
         video = chunk.video
         if video is not None:
             times_s = np.asarray(video.pts * float(self._time_base), np.float64)
@@ -104,12 +104,12 @@ class AvSyncAnalysis:
                 features = video.features
                 self._shots.push(times_s, features["tile_luma"], features["luma_histogram"])
                 self._seen_s = float(times_s[-1])
-            for picture in video.rgb_frames:
-                self._take(picture)
+            for rgb_frame in video.rgb_frames:
+                self._take(rgb_frame)
         self._finish(all_of_it=False)
 
     def close(self) -> Measurements:
-        """Gives what was measured."""
+        """Returns what was measured."""
         self._end_fragment()
         self._finish(all_of_it=True)
         tables = {
@@ -119,8 +119,8 @@ class AvSyncAnalysis:
         }
         return Measurements("av_sync", tables)
 
-    def _take(self, picture: RgbFrame) -> None:
-        time = picture.pts * self._time_base
+    def _take(self, rgb_frame: RgbFrame) -> None:
+        time = rgb_frame.pts * self._time_base
         number = int(time // FRAGMENT_S)
         if number != self._fragment:
             self._end_fragment()
@@ -128,7 +128,7 @@ class AvSyncAnalysis:
         # Evenly spread over the minute, whatever their number.
         share = Fraction(self._per_minute, PER_MINUTE)
         if int((number + 1) * share) > int(number * share):
-            self._tracker.push(float(time), picture.shown)
+            self._tracker.push(float(time), rgb_frame.shown)
 
     def _end_fragment(self) -> None:
         if self._fragment is not None:
@@ -138,11 +138,11 @@ class AvSyncAnalysis:
 
     def _finish(self, *, all_of_it: bool) -> None:
         """Compares the fragments whose sound and shots are complete."""
-        heard_s = 0.0 if self._heard is None else self._heard[1] / self._rate_hz
+        sound_end_s = 0.0 if self._sound_span is None else self._sound_span[1] / self._rate_hz
         while self._waiting:
             number, mouths = self._waiting[0]
             end_s = (number + 1) * FRAGMENT_S + MARGIN_S
-            if not all_of_it and (heard_s < end_s or self._seen_s < end_s + REACH_S):
+            if not all_of_it and (sound_end_s < end_s or self._seen_s < end_s + REACH_S):
                 break
             del self._waiting[0]
             self._compare(number, mouths)
@@ -154,17 +154,17 @@ class AvSyncAnalysis:
             self._sound = [(at, run) for at, run in self._sound if at + len(run) > keep]
 
     def _compare(self, number: int, mouths: list[Mouth]) -> None:
-        if self._heard is None:
+        if self._sound_span is None:
             return
         first_s, last_s = number * FRAGMENT_S - MARGIN_S, (number + 1) * FRAGMENT_S + MARGIN_S
         rate_hz = self._rate_hz
         raw = placed(self._sound, first_s * rate_hz, last_s * rate_hz)
         cuts_s = self._shots.between(first_s, last_s)
-        found = judge_fragment(
+        found = compare_fragment(
             number,
             mouths,
-            resampled(raw, rate_hz)[:STRETCH_SAMPLES],
-            (self._heard[0] / rate_hz, self._heard[1] / rate_hz),
+            resampled(raw, rate_hz)[:SOUND_SAMPLES],
+            (self._sound_span[0] / rate_hz, self._sound_span[1] / rate_hz),
             cuts_s,
             self._canonical,
             self._network,
@@ -197,7 +197,7 @@ class AvSyncAnalysis:
 
 
 def thumbnail(mouth: Mouth) -> NDArray[np.uint8]:
-    """Gives a mouth in the middle of its track, (24, 32) luma."""
+    """Returns a mouth in the middle of its track, (24, 32) luma."""
     crop = mouth.crops[len(mouth) // 2]
     rows, columns = THUMBNAIL
     blocks = crop.reshape(rows, crop.shape[0] // rows, columns, crop.shape[1] // columns)
@@ -205,7 +205,7 @@ def thumbnail(mouth: Mouth) -> NDArray[np.uint8]:
 
 
 def thumbnails_of(measurements: Measurements) -> dict[tuple[int, int], NDArray[np.uint8]]:
-    """Gives the kept mouths by first frame and track."""
+    """Returns the kept mouths by first frame and track."""
     table = measurements.tables["thumbnails"]
     size = THUMBNAIL[0] * THUMBNAIL[1]
     frames, tracks, luma = (column(table, n) for n in ("frame", "track", "luma"))
@@ -216,7 +216,7 @@ def thumbnails_of(measurements: Measurements) -> dict[tuple[int, int], NDArray[n
 
 
 def cells_of(measurements: Measurements) -> list[Cell]:
-    """Gives the cells that an analysis has kept."""
+    """Returns the cells that an analysis has kept."""
     cells, likeness = measurements.tables["cells"], measurements.tables["likeness"]
     count = len(cells)
     shape = (count, len(OFFSETS))

@@ -23,7 +23,7 @@ _DEPTH = 9.0
 
 
 def opening(mouth: Mouth) -> Floats:
-    """Gives (T, 1) how far a mouth is open: the root of the area within the inner lips."""
+    """Returns (T, 1) how far a mouth is open: the root of the area within the inner lips."""
     inner = mouth.shapes[:, len(OUTER_LIPS) :]
     x, y = inner[..., 0], inner[..., 1]
     # Source: the shoelace formula.
@@ -32,7 +32,7 @@ def opening(mouth: Mouth) -> Floats:
 
 
 def envelope(samples: NDArray[np.float32]) -> Floats:
-    """Gives (N, 1) the level of speech in mono sound at 16 kHz, row k centred on picture k."""
+    """Returns (N, 1) the level of speech in mono sound at 16 kHz, row k centred on frame k."""
     mel = log_mel(samples).astype(np.float64)
     count = len(mel) // 4
     if not count:

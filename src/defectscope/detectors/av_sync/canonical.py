@@ -1,6 +1,6 @@
 """A linear model of what lips and sound have in common: canonical correlation analysis.
 
-Lip landmarks and a coarse picture of the mouth go in on one side, the cepstrum of the sound on the
+Lip landmarks and a coarse frame of the mouth go in on one side, the cepstrum of the sound on the
 other; out come a few signals a side that rise and fall together when both are in step. With a
 minute or two of speech to learn from, it is the most that can be learned reliably.
 
@@ -26,9 +26,9 @@ from defectscope.errors import ArtifactError
 
 Floats = NDArray[np.float64]
 
-# The mouth's picture is reduced to this many rows and columns.
+# The mouth's frame is reduced to this many rows and columns.
 COARSE_ROWS, COARSE_COLUMNS = 12, 16
-# Pictures and sound on either side that are looked at together with each frame.
+# Frames and sound on either side that are looked at together with each frame.
 _AROUND = 2
 # Slower changes belong to pose, light and loudness, not to speech: standard deviation of the
 # Gaussian that is taken away, in frames.
@@ -40,7 +40,7 @@ _SMOOTH_FRAMES = 0.7
 _DEPTH = 9.0
 _LOUDEST_PERCENT = 99.5
 
-# How many principal components of landmarks and picture, and canonical signals, are kept; and how
+# How many principal components of landmarks and frame, and canonical signals, are kept; and how
 # strongly both covariances are drawn towards the identity.
 SHAPE_COMPONENTS, PICTURE_COMPONENTS, SIGNALS = 6, 8, 6
 _RIDGE_PICTURE, _RIDGE_SOUND = 0.5, 0.1
@@ -52,7 +52,7 @@ class Canonical:
 
     Attributes:
         shapes: (80, SHAPE_COMPONENTS) of lip landmarks.
-        pictures: (192, PICTURE_COMPONENTS) of coarse pictures.
+        frames: (192, PICTURE_COMPONENTS) of coarse frames.
         lips: (5 x 14, SIGNALS) of both, over five frames.
         sound: (5 x 8, SIGNALS) of the cepstrum, over five frames.
         weights: (SIGNALS,) how much each signal counts, summing to 1.
@@ -65,15 +65,15 @@ class Canonical:
     weights: Floats
 
     def of_mouth(self, mouth: Mouth) -> Floats:
-        """Gives the (T, SIGNALS) signals of a mouth, each of variance 1."""
+        """Returns the (T, SIGNALS) signals of a mouth, each of variance 1."""
         return _scaled(_around(_moving(mouth, self.shapes, self.pictures)) @ self.lips)
 
     def of_sound(self, samples: NDArray[np.float32]) -> Floats:
-        """Gives the (N, SIGNALS) signals of mono sound at 16 kHz, 25 a second, of variance 1."""
-        return _scaled(_heard(samples) @ self.sound)
+        """Returns the (N, SIGNALS) signals of mono sound at 16 kHz, 25 a second, of variance 1."""
+        return _scaled(_sound_features(samples) @ self.sound)
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
-        """Gives what a file of weights holds."""
+        """Returns what a file of weights holds."""
         return {f.name: np.asarray(getattr(self, f.name), np.float32) for f in fields(self)}
 
 
@@ -97,13 +97,13 @@ def load_canonical(folder: Path, artifact: Mapping[str, Any]) -> Canonical:
 
 
 def cepstrum(samples: NDArray[np.float32]) -> Floats:
-    """Gives the (N, 8) cepstrum of mono sound at 16 kHz, row k centred on picture k."""
+    """Returns the (N, 8) cepstrum of mono sound at 16 kHz, row k centred on frame k."""
     mel = log_mel(samples).astype(np.float64)
     count = len(mel) // 4
     if not count:
         return np.zeros((0, _COEFFICIENTS))
     mel = np.maximum(mel, np.percentile(mel, _LOUDEST_PERCENT) - _DEPTH)
-    # Mel frame i is centred 10 i + 5 ms after the start: 4k - 2 .. 4k + 1 lie around picture k.
+    # Mel frame i is centred 10 i + 5 ms after the start: 4k - 2 .. 4k + 1 lie around frame k.
     padded = np.pad(mel, ((2, 2), (0, 0)), mode="edge")
     bands = padded[: 4 * count].reshape(count, 4, MELS).mean(axis=1)
     phase = np.outer(np.arange(_COEFFICIENTS), np.arange(MELS) + 0.5) * (np.pi / MELS)
@@ -116,20 +116,20 @@ def fit(pairs: Sequence[tuple[Mouth, NDArray[np.float32], int]]) -> Canonical:
 
     Args:
         pairs: Mouths, each with mono sound at 16 kHz and the frame of that sound, 25 a second, that
-            belongs to the mouth's first picture.
+            belongs to the mouth's first frame.
     """
     shapes = _principal([_flat_shapes(m) for m, _, _ in pairs], SHAPE_COMPONENTS)
     pictures = _principal([_coarse(m) for m, _, _ in pairs], PICTURE_COMPONENTS)
     lips: list[Floats] = []
-    heard: list[Floats] = []
+    sounds: list[Floats] = []
     for mouth, samples, first in pairs:
         ours = _around(_moving(mouth, shapes, pictures))
-        theirs = _heard(samples)
+        theirs = _sound_features(samples)
         frames = np.arange(len(ours)) + first
         there = (frames >= 0) & (frames < len(theirs))
         lips.append(ours[there])
-        heard.append(theirs[frames[there]])
-    x, y = (np.concatenate(part) for part in (lips, heard))
+        sounds.append(theirs[frames[there]])
+    x, y = (np.concatenate(part) for part in (lips, sounds))
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     xx = x.T @ x / len(x) + _RIDGE_PICTURE * np.eye(x.shape[1])
     yy = y.T @ y / len(y) + _RIDGE_SOUND * np.eye(y.shape[1])
@@ -152,7 +152,7 @@ def _flat_shapes(mouth: Mouth) -> Floats:
 
 
 def _coarse(mouth: Mouth) -> Floats:
-    """Coarse pictures, freed of the face's own look, its light and contrast."""
+    """Coarse frames, freed of the face's own look, its light and contrast."""
     rows = mouth.crops.shape[1] // COARSE_ROWS
     columns = mouth.crops.shape[2] // COARSE_COLUMNS
     blocks = mouth.crops.reshape(len(mouth), COARSE_ROWS, rows, COARSE_COLUMNS, columns)
@@ -172,8 +172,8 @@ def _moving(mouth: Mouth, shapes: Floats, pictures: Floats) -> Floats:
     return _fast(np.concatenate([_flat_shapes(mouth) @ shapes, _coarse(mouth) @ pictures], axis=1))
 
 
-def _heard(samples: NDArray[np.float32]) -> Floats:
-    """The cepstrum over five frames, every coefficient of variance 1 in its own stretch."""
+def _sound_features(samples: NDArray[np.float32]) -> Floats:
+    """The cepstrum over five frames, every coefficient of variance 1 in its own interval."""
     own = cepstrum(samples)
     return _around(own / (own.std(axis=0) + 1e-6) if len(own) else own)
 

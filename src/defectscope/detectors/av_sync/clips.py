@@ -23,7 +23,7 @@ from defectscope.media.source import MediaLike
 signal = cast("Any", scipy.signal)
 
 SOUND_HZ = 16_000
-# Pictures taller than this are scaled down before faces are looked for.
+# Frames taller than this are scaled down before faces are looked for.
 MAX_HEIGHT_PX = 720
 
 Floats = NDArray[np.float32]
@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip on the detector's grids, t = 0 at its first picture.
+    """A clip on the detector's grids, t = 0 at its first frame.
 
     Attributes:
         mouths: Every mouth, by fragment of 4 s; `first_frame` counts 25 a second from t = 0.
@@ -43,21 +43,21 @@ class Clip:
 
 
 def read_clip(media: MediaLike, limits: Limits) -> Clip:
-    """Gives the mouths and the sound of a clip.
+    """Returns the mouths and the sound of a clip.
 
     Args:
         media: A local path, the bytes themselves, or a seekable binary file object.
         limits: What faces are followed.
 
     Raises:
-        UnreadableMediaError: It lacks picture or sound.
+        UnreadableMediaError: It lacks video or sound.
         ArtifactError: The face models are not installed.
     """
     mouths: list[Mouth] = []
     with open_media(media) as reader:
         video, audio = reader.info.video, reader.info.audio
         if video is None or audio is None:
-            raise UnreadableMediaError("lip sync needs picture and sound")
+            raise UnreadableMediaError("lip sync needs video and sound")
         tracker = Tracker(face_models().open(), limits)
         weights = mono_weights(audio.channels)
         parts: list[tuple[int, Floats]] = []
@@ -67,7 +67,7 @@ def read_clip(media: MediaLike, limits: Limits) -> Clip:
                 parts.append((item.start, item.data @ weights))
             elif isinstance(item, Frame):
                 time_s = float(item.pts * video.time_base)
-                # As the engine picks them: the first picture of every 40 ms.
+                # As the engine picks them: the first frame of every 40 ms.
                 if int(item.pts * video.time_base * 25) == bucket:
                     continue
                 bucket = int(item.pts * video.time_base * 25)
@@ -80,7 +80,7 @@ def read_clip(media: MediaLike, limits: Limits) -> Clip:
 
 
 def mono_weights(channels: tuple[str, ...]) -> Floats:
-    """Gives the share of every channel in what is listened to: the centre, else all but effects."""
+    """Returns the share of every channel in what is listened to: the centre, else all but effects."""
     wanted = [name == "FC" for name in channels]
     if not any(wanted) or len(channels) < 3:
         wanted = [not name.startswith("LFE") for name in channels]
@@ -90,7 +90,7 @@ def mono_weights(channels: tuple[str, ...]) -> Floats:
 
 
 def placed(parts: list[tuple[int, Floats]], first: int, last: int | None) -> Floats:
-    """Gives the samples [first, last) of runs at their places, 0 where there are none."""
+    """Returns the samples [first, last) of runs at their places, 0 where there are none."""
     if last is None:
         last = max((start + len(run) for start, run in parts), default=first)
     out = np.zeros(max(0, last - first), np.float32)
@@ -102,7 +102,7 @@ def placed(parts: list[tuple[int, Floats]], first: int, last: int | None) -> Flo
 
 
 def resampled(sound: Floats, rate_hz: int) -> Floats:
-    """Gives sound at 16 kHz; its first sample stays where it is."""
+    """Returns sound at 16 kHz; its first sample stays where it is."""
     common = gcd(rate_hz, SOUND_HZ)
     if rate_hz == SOUND_HZ or not len(sound):
         return sound

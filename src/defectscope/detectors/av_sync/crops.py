@@ -23,7 +23,7 @@ from defectscope.detectors.av_sync.warp import cut
 
 Floats = NDArray[np.float64]
 
-# The grid of pictures that everything is compared on.
+# The grid of frames that everything is compared on.
 RATE_FPS = 25
 CROP_ROWS, CROP_COLUMNS = 48, 64
 # How far the crop is steadied, as the standard deviation of a Gaussian in frames: its place little,
@@ -31,7 +31,7 @@ CROP_ROWS, CROP_COLUMNS = 48, 64
 _PLACE_FRAMES = 2.0
 _SIZE_FRAMES = 10.0
 _TURN_FRAMES = 4.0
-# A frame of the grid is taken from the nearest picture, no further away than this.
+# A frame of the grid is taken from the nearest frame, no further away than this.
 _NEAR_S = 0.06
 
 
@@ -44,7 +44,7 @@ class Mouth:
         crops: (T, 48, 64) uint8 luma.
         shapes: (T, 40, 2) lip landmarks relative to the mouth's middle, level, in distances of the
             eyes.
-        boxes: (T, 4) left, top, right, bottom of the face as shares of the picture.
+        boxes: (T, 4) left, top, right, bottom of the face as shares of the frame.
     """
 
     first_frame: int
@@ -56,7 +56,7 @@ class Mouth:
         return len(self.crops)
 
     def between(self, first: int, last: int) -> Mouth:
-        """Gives the rows [first, last)."""
+        """Returns the rows [first, last)."""
         return replace(
             self,
             first_frame=self.first_frame + first,
@@ -67,7 +67,7 @@ class Mouth:
 
 
 def mouth_on_grid(track: Track) -> list[Mouth]:
-    """Gives a track's mouth on the grid, in as many pieces as the track has gaps and one more."""
+    """Returns a track's mouth on the grid, in as many pieces as the track has gaps and one more."""
     times_s = track.times_s
     first, last = round(times_s[0] * RATE_FPS), round(times_s[-1] * RATE_FPS)
     frames = np.arange(first, last + 1)
@@ -85,7 +85,7 @@ def mouth_on_grid(track: Track) -> list[Mouth]:
 
 
 def mouth_crops(track: Track) -> list[NDArray[np.uint8]]:
-    """Gives a track's crops, (T, 48, 64) uint8 luma, one array per piece without a gap."""
+    """Returns a track's crops, (T, 48, 64) uint8 luma, one array per piece without a gap."""
     return [mouth.crops for mouth in mouth_on_grid(track)]
 
 
@@ -116,7 +116,7 @@ def _mouth(
 
 
 def _shapes(track: Track, times_s: Floats, grid_s: Floats) -> Floats:
-    """Lip landmarks between pictures, freed of where the head is, how large and how tilted."""
+    """Lip landmarks between frames, freed of where the head is, how large and how tilted."""
     points = track.points
     eyes = points[:, LIPS : LIPS + 4]
     across = eyes[:, 2:].mean(axis=1) - eyes[:, :2].mean(axis=1)

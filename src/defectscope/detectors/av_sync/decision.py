@@ -26,7 +26,7 @@ _STEADY_FRAMES = 2.0
 
 @dataclass(frozen=True, slots=True)
 class OutOfSyncInterval:
-    """A stretch that is out of step.
+    """An interval that is out of step.
 
     Attributes:
         start_s: Where it begins, seconds.
@@ -50,7 +50,7 @@ class SyncDecision:
 
     Attributes:
         verdict: `pass`, `fail` or `inconclusive`.
-        intervals: Stretches out of step.
+        intervals: Intervals out of step.
         windows: Every window.
     """
 
@@ -77,7 +77,7 @@ def decide_sync(cells: Sequence[Cell], rules: Rules, window_s: float) -> SyncDec
 
 
 def _intervals(found: Sequence[Window]) -> tuple[list[OutOfSyncInterval], bool]:
-    """Gives the intervals out of step, and whether others were too short to be believed."""
+    """Returns the intervals out of step, and whether others were too short to be believed."""
     runs: list[list[int]] = []
     for index, window in enumerate(found):
         if window.state != "out_of_step":
@@ -86,7 +86,7 @@ def _intervals(found: Sequence[Window]) -> tuple[list[OutOfSyncInterval], bool]:
             runs[-1].append(index)
         else:
             runs.append([index])
-    # A clip so short that it has few windows is judged by those.
+    # A clip so short that it has few windows is evaluated by those.
     wanted = min(3, len(found))
     intervals = [
         OutOfSyncInterval(*_ends(found, run[0], run[-1]), tuple(found[i] for i in run))
@@ -116,7 +116,7 @@ def _ends(found: Sequence[Window], first: int, last: int) -> tuple[float, float]
 
 
 def perceptibility(offset_ms: float) -> float:
-    """Gives how bad an offset is to viewers: 1 where they notice it, 2 where they object.
+    """Returns how bad an offset is to viewers: 1 where they notice it, 2 where they object.
 
     Source: ITU-R BT.1359-1, annex 1: noticed from 45 ms early or 125 ms late on, not acceptable
     from 90 ms early or 185 ms late on.

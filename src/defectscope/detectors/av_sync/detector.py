@@ -39,7 +39,7 @@ from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Verdict
 from defectscope.measurements import Measurements
-from defectscope.media.pictures import encode_jpeg
+from defectscope.media.stills import encode_jpeg
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
 
@@ -56,7 +56,7 @@ class Params:
             15 is everything.
         window_s: What is added up for one answer, seconds. Longer is surer and coarser in time.
         max_faces: Faces followed at the same time, the largest first.
-        min_face_px: Lower faces are left out; height in the picture as looked at, which is at most
+        min_face_px: Lower faces are left out; height in the frame as looked at, which is at most
             720 px high.
         min_face_score: Faces of which the finder is less sure are left out, 0 to 1.
         tolerance: What is still in step: `bt1359` from 90 ms early to 185 ms late, what viewers
@@ -126,7 +126,7 @@ class AvSync:
         return load_network(self._folder)
 
     def open(self, stream: StreamInfo) -> AvSyncAnalysis:
-        """Gives a fresh analysis.
+        """Returns a fresh analysis.
 
         Raises:
             ArtifactError: A model is missing or not the released one.
@@ -185,7 +185,7 @@ def _score(window: Window, rules: Rules) -> float:
 
 
 def _tracks(interval: OutOfSyncInterval, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Gives whose lips were read, when and where: left, top, width and height in source pixels."""
+    """Returns whose lips were read, when and where: left, top, width and height in source pixels."""
     out: list[dict[str, Any]] = []
     cells = {(c.frame, c.track): c for w in interval.windows for c in w.cells}
     seen: list[NDArray[np.float64]] = []
@@ -212,7 +212,7 @@ def _tracks(interval: OutOfSyncInterval, size: tuple[int, int]) -> list[dict[str
 def _thumbnails(
     interval: OutOfSyncInterval, kept: Mapping[tuple[int, int], NDArray[np.uint8]]
 ) -> list[str]:
-    """Gives the mouths that were read, as JPEG files in base64, one for every track."""
+    """Returns the mouths that were read, as JPEG files in base64, one for every track."""
     read = {(c.frame, c.track) for w in interval.windows for c in w.cells}
     chosen = [kept[key] for key in sorted(read & set(kept))][:_MOST_TRACKS]
     large = [np.kron(luma, np.ones((3, 3), np.uint8)) for luma in chosen]

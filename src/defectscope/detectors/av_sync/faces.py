@@ -49,7 +49,7 @@ MOST_FACES = 32
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A face in one picture.
+    """A face in one frame.
 
     Attributes:
         box: (4,) left, top, right, bottom in pixels.
@@ -111,7 +111,7 @@ class FaceModels:
         self._finder, self._mesh = compiled(*_FINDER), compiled(*_MESH)
 
     def open(self) -> Eyes:
-        """Gives a stream's own finder and mesh."""
+        """Returns a stream's own finder and mesh."""
         return Eyes(self._finder.create_infer_request(), self._mesh.create_infer_request())
 
 
@@ -120,7 +120,7 @@ _lock = Lock()
 
 
 def face_models() -> FaceModels:
-    """Gives the models, loaded when they are first wanted.
+    """Returns the models, loaded when they are first wanted.
 
     Raises:
         ArtifactError: The package is missing or its models are not the expected ones.
@@ -132,7 +132,7 @@ def face_models() -> FaceModels:
 
 
 class Eyes:
-    """Finds faces and meshes in the pictures of one stream."""
+    """Finds faces and meshes in the frames of one stream."""
 
     def __init__(self, finder: Any, mesh: Any) -> None:
         self._finder = finder
@@ -144,7 +144,7 @@ class Eyes:
     def faces(
         self, rgb: NDArray[np.uint8], *, min_score: float, min_height_px: float
     ) -> list[Face]:
-        """Gives the faces of a picture, the largest first, at most `MOST_FACES`.
+        """Returns the faces of a frame, the largest first, at most `MOST_FACES`.
 
         Args:
             rgb: (height, width, 3).
@@ -153,7 +153,7 @@ class Eyes:
         """
         height, width = rgb.shape[:2]
         side = float(max(height, width))
-        # Every second or third pixel is enough for a picture that is reduced fourfold anyway.
+        # Every second or third pixel is enough for a frame that is reduced fourfold anyway.
         skip = max(1, int(side) // (2 * _SIDE_PX))
         square = Patch(width / 2 / skip, height / 2 / skip, side / skip, side / skip)
         thinned = rgb[::skip, ::skip]
@@ -181,14 +181,14 @@ class Eyes:
         return sorted(tall, key=lambda f: -f.height_px)[:MOST_FACES]
 
     def mesh(self, rgb: NDArray[np.uint8], patch: Patch) -> tuple[Floats, float]:
-        """Gives the landmarks of the face in a square of the picture.
+        """Returns the landmarks of the face in a square of the frame.
 
         Args:
             rgb: (height, width, 3).
             patch: From `Face.patch`, or one like it.
 
         Returns:
-            (POINTS, 2) places in pixels of the picture, and how sure it is that this is a face,
+            (POINTS, 2) places in pixels of the frame, and how sure it is that this is a face,
             0 to 1.
         """
         raw, presence = _run(self._mesh, cut(rgb, patch, _MESH_SIDE_PX, _MESH_SIDE_PX) / 255.0)
@@ -199,13 +199,13 @@ class Eyes:
         return patch.points(unit), 1 / (1 + np.exp(-logit))
 
 
-def _run(request: Any, picture: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-    request.infer([np.ascontiguousarray(picture[None], np.float32)])
+def _run(request: Any, frame: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    request.infer([np.ascontiguousarray(frame[None], np.float32)])
     return request.get_output_tensor(0).data.copy(), request.get_output_tensor(1).data.copy()
 
 
 def _letterboxed(seen: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
-    """Blackens what lies beside the picture in the square, as the finder was trained."""
+    """Blackens what lies beside the frame in the square, as the finder was trained."""
     side = max(width, height)
     across = round((side - width) / 2 / side * _SIDE_PX)
     down = round((side - height) / 2 / side * _SIDE_PX)
@@ -217,7 +217,7 @@ def _letterboxed(seen: NDArray[np.float32], width: int, height: int) -> NDArray[
 
 
 def _suppressed(boxes: Floats, scores: Floats) -> list[int]:
-    """Gives the surest of every group of boxes that overlap, the surest group first."""
+    """Returns the surest of every group of boxes that overlap, the surest group first."""
     kept: list[int] = []
     for index in np.argsort(-scores, kind="stable").tolist():
         if len(kept) >= 4 * MOST_FACES:
@@ -228,7 +228,7 @@ def _suppressed(boxes: Floats, scores: Floats) -> list[int]:
 
 
 def overlap(one: Floats, other: Floats) -> float:
-    """Gives intersection over union of two boxes."""
+    """Returns intersection over union of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:

@@ -1,6 +1,6 @@
 """One fragment of programme, four seconds on an absolute grid: faces, sound, and their likeness.
 
-Everything about a fragment is decided from pictures within it, from sound up to a second beyond it
+Everything about a fragment is decided from frames within it, from sound up to a second beyond it
 on either side, and from the shots in both; so a programme may be cut into segments anywhere.
 """
 
@@ -16,7 +16,7 @@ from defectscope.detectors.av_sync.canonical import Canonical
 from defectscope.detectors.av_sync.crops import RATE_FPS, Mouth
 from defectscope.detectors.av_sync.network import EMBEDDING, SyncNet
 from defectscope.detectors.av_sync.offsets import CELL_FRAMES, Likeness, cells
-from defectscope.detectors.av_sync.sound import RATE_HZ, WINDOW_PICTURES, log_mel
+from defectscope.detectors.av_sync.sound import RATE_HZ, WINDOW_VIDEO_FRAMES, log_mel
 
 Floats32 = NDArray[np.float32]
 
@@ -26,13 +26,13 @@ FRAGMENT_FRAMES = FRAGMENT_S * RATE_FPS
 # Sound on either side: the reach of the offsets and of the filters.
 MARGIN_S = 1
 MARGIN_FRAMES = MARGIN_S * RATE_FPS
-STRETCH_SAMPLES = (FRAGMENT_S + 2 * MARGIN_S) * RATE_HZ
+SOUND_SAMPLES = (FRAGMENT_S + 2 * MARGIN_S) * RATE_HZ
 # Mouths that are seen for a shorter time tell nothing, frames.
 MIN_FRAMES = 25
 # Sound that never exceeds this is silence: -60 dB below full scale.
 SILENCE = 1e-3
-# The network's windows are named after the picture in their middle.
-_MIDDLE = WINDOW_PICTURES // 2
+# The network's windows are named after the frame in their middle.
+_MIDDLE = WINDOW_VIDEO_FRAMES // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Cell:
         frame: First frame, 25 a second from t = 0.
         track: Which of the fragment's mouths.
         frames: How many frames of it there are.
-        box: (4,) the face as shares of the picture.
+        box: (4,) the face as shares of the frame.
         canonical: Likeness by the linear model.
         network: Likeness by the network, None where there is none.
     """
@@ -56,22 +56,22 @@ class Cell:
     network: Likeness | None = None
 
 
-def judge_fragment(
+def compare_fragment(
     number: int,
     mouths: list[Mouth],
     sound: Floats32,
-    heard_s: tuple[float, float],
+    sound_s: tuple[float, float],
     cuts_s: list[float],
     canonical: Canonical,
     network: SyncNet | None = None,
 ) -> list[Cell]:
-    """Gives the cells of a fragment, in order.
+    """Returns the cells of a fragment, in order.
 
     Args:
         number: The fragment; it begins at `number` x 4 s.
         mouths: Its mouths, on the grid.
         sound: (STRETCH_SAMPLES,) mono at 16 kHz from a second before the fragment on.
-        heard_s: From when to when the programme has sound.
+        sound_s: From when to when the programme has sound.
         cuts_s: When shots begin, from a second before to a second after the fragment.
         canonical: The linear model.
         network: The network, where there is one.
@@ -83,9 +83,9 @@ def judge_fragment(
     theirs = canonical.of_sound(sound)
     vectors = None if network is None else network.embed_sound(log_mel(sound))
     bounds = [
-        int(np.ceil(heard_s[0] * RATE_FPS - 1e-6)) - origin,
+        int(np.ceil(sound_s[0] * RATE_FPS - 1e-6)) - origin,
         *(int(np.ceil(cut * RATE_FPS - 1e-6)) - origin for cut in cuts_s),
-        int(heard_s[1] * RATE_FPS + 1e-6) - origin,
+        int(sound_s[1] * RATE_FPS + 1e-6) - origin,
     ]
     out: list[Cell] = []
     for track, mouth in enumerate(pieces):
@@ -114,8 +114,8 @@ def judge_fragment(
 def _by_network(
     network: SyncNet, mouth: Mouth, vectors: Floats32, first: int, shot: tuple[int, int]
 ) -> dict[int, Likeness]:
-    """Gives the network's likeness by cell: the cosine of picture and sound."""
-    ours = network.embed_picture(mouth.crops).astype(np.float64)
+    """Returns the network's likeness by cell: the cosine of video and sound."""
+    ours = network.embed_mouth(mouth.crops).astype(np.float64)
     theirs = np.pad(vectors.astype(np.float64), ((_MIDDLE, 0), (0, 0)))
     inner = (max(shot[0] + _MIDDLE, _MIDDLE), shot[1] - _MIDDLE)
     frame = mouth.first_frame + _MIDDLE
@@ -141,16 +141,16 @@ def _shot_around(bounds: list[int], row: int) -> tuple[int, int]:
     return max(before, default=bounds[0]), min(after, default=bounds[-1])
 
 
-def stretch(number: int, sound: Floats32) -> Floats32:
-    """Gives the sound around a fragment from that of a whole clip, silence beyond its ends.
+def sound_window(number: int, sound: Floats32) -> Floats32:
+    """Returns the sound around a fragment from that of a whole clip, silence beyond its ends.
 
     Args:
         number: The fragment.
         sound: (n,) mono at 16 kHz from t = 0.
     """
     first = (number * FRAGMENT_S - MARGIN_S) * RATE_HZ
-    out = np.zeros(STRETCH_SAMPLES, np.float32)
-    low, high = max(0, first), min(len(sound), first + STRETCH_SAMPLES)
+    out = np.zeros(SOUND_SAMPLES, np.float32)
+    low, high = max(0, first), min(len(sound), first + SOUND_SAMPLES)
     if high > low:
         out[low - first : high - first] = sound[low:high]
     return out

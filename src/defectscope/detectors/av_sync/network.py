@@ -1,6 +1,6 @@
 """The network: two streams that give lips and speech of the same moment the same vector.
 
-    picture  (T, 48, 64)  each frame on its own -> 96, then five frames together -> 128
+    frame  (T, 48, 64)  each frame on its own -> 96, then five frames together -> 128
     sound    (M, 40)      twenty log-mel frames together                         -> 128
 
 Both are normalised over the fragment they are given (light, skin and voice fall out), so a fragment
@@ -10,7 +10,7 @@ head): the longer a vector is there, the less its window says at any offset, sin
 keep it in different places. So plain means over windows are weighted means.
 
 Source: Chung and Zisserman 2016, "Out of time: automated lip sync in the wild", for the two
-streams of five pictures and a fifth of a second of sound; sizes, normalisation and the reserved
+streams of five frames and a fifth of a second of sound; sizes, normalisation and the reserved
 numbers are ours, see docs/results/av_sync.md.
 """
 
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from defectscope.detectors.av_sync.sound import FRAMES_PER_PICTURE, WINDOW_FRAMES
+from defectscope.detectors.av_sync.sound import FRAMES_PER_VIDEO_FRAME, WINDOW_FRAMES
 from defectscope.detectors.weights import load_weights
 
 HEIGHT, WIDTH = 48, 64
@@ -35,16 +35,16 @@ _FRAME_FEATURES = 96
 # Natural-log power: what lies further than this under the fragment's loud frames is its floor.
 _RANGE = 10.0
 _LOUD_SHARE = 0.95
-# Frames that go through the picture stream at once: keeps what is held under 20 MB.
+# Frames that go through the frame stream at once: keeps what is held under 20 MB.
 _ROWS = 64
 Floats = NDArray[np.float32]
 
 
 class SyncNet(nn.Module):
-    """Gives the vectors of mouth pictures and of sound.
+    """Returns the vectors of mouth frames and of sound.
 
     Args:
-        widths: Channels of the four stages of the picture stream.
+        widths: Channels of the four stages of the frame stream.
         drop_out: Before the last layer of each stream.
     """
 
@@ -64,29 +64,29 @@ class SyncNet(nn.Module):
         self.picture_head = nn.Conv1d(160, EMBEDDING, 1)
         self.bands = nn.Sequential(_plane(1, 16, 5, (2, 1)), _plane(16, 32, 3, (2, 1)))
         self.speech = nn.Sequential(
-            _strip(32 * 10, 128, 1), _strip(128, 128, 4, FRAMES_PER_PICTURE),
+            _strip(32 * 10, 128, 1), _strip(128, 128, 4, FRAMES_PER_VIDEO_FRAME),
             _strip(128, 160, 3), _strip(160, 160, 3), nn.Dropout(drop_out),
         )  # fmt: skip
         self.sound_head = nn.Conv1d(160, EMBEDDING, 1)
 
-    def picture(self, crops: Tensor) -> Tensor:
-        """Gives the vectors of mouth pictures, (n, T - 4, 128), each of length one.
+    def mouth(self, crops: Tensor) -> Tensor:
+        """Returns the vectors of mouth frames, (n, T - 4, 128), each of length one.
 
         Args:
             crops: (n, T, 48, 64) luma, 0 to 255.
         """
-        return unit(self.picture_raw(crops), 0)
+        return unit(self.mouth_raw(crops), 0)
 
-    def picture_raw(self, crops: Tensor) -> Tensor:
-        """Gives the vectors before `unit`; training reads the gestures off them."""
+    def mouth_raw(self, crops: Tensor) -> Tensor:
+        """Returns the vectors before `unit`; training reads the gestures off them."""
         n, count = crops.shape[:2]
-        planes = _picture_planes(crops).reshape(n * count, 3, HEIGHT, WIDTH)
+        planes = _mouth_planes(crops).reshape(n * count, 3, HEIGHT, WIDTH)
         maps = self.frames(planes.to(memory_format=torch.channels_last))
         flat = self.frame_features(maps.flatten(1)).reshape(n, count, -1).transpose(1, 2)
         return self.picture_head(self.motion(flat)).transpose(1, 2).float()
 
     def sound(self, mel: Tensor) -> Tensor:
-        """Gives the vectors of sound, (n, (M - 20) // 4 + 1, 128), each of length one.
+        """Returns the vectors of sound, (n, (M - 20) // 4 + 1, 128), each of length one.
 
         Args:
             mel: (n, M, 40) log-mel power, see `sound.log_mel`.
@@ -94,31 +94,31 @@ class SyncNet(nn.Module):
         return unit(self.sound_raw(mel), 1)
 
     def sound_raw(self, mel: Tensor) -> Tensor:
-        """Gives the vectors before `unit`."""
+        """Returns the vectors before `unit`."""
         level = _level(mel)[:, None].transpose(2, 3)  # (n, 1, 40, M)
         maps = self.bands(level)  # (n, 32, 10, M)
         return self.sound_head(self.speech(maps.flatten(1, 2))).transpose(1, 2).float()
 
     def forward(self, crops: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives the vectors of both."""
-        return self.picture(crops), self.sound(mel)
+        """Returns the vectors of both."""
+        return self.mouth(crops), self.sound(mel)
 
-    def embed_picture(self, crops: NDArray[np.uint8]) -> Floats:
-        """Gives the vectors of one track's mouth pictures.
+    def embed_mouth(self, crops: NDArray[np.uint8]) -> Floats:
+        """Returns the vectors of one track's mouth frames.
 
         Args:
             crops: (T, 48, 64) luma at 25 fps.
 
         Returns:
-            (T - 4, 128); vector t belongs to the pictures t .. t + 4. Empty under five pictures.
+            (T - 4, 128); vector t belongs to the frames t .. t + 4. Empty under five frames.
         """
-        if len(crops) < WINDOW_FRAMES // FRAMES_PER_PICTURE:
+        if len(crops) < WINDOW_FRAMES // FRAMES_PER_VIDEO_FRAME:
             return np.zeros((0, EMBEDDING), np.float32)
         with torch.inference_mode():
-            return self.picture(torch.tensor(crops)[None])[0].numpy()
+            return self.mouth(torch.tensor(crops)[None])[0].numpy()
 
     def embed_sound(self, mel: Floats) -> Floats:
-        """Gives the vectors of a stretch of sound.
+        """Returns the vectors of an interval of sound.
 
         Args:
             mel: (M, 40) log-mel power.
@@ -134,7 +134,7 @@ class SyncNet(nn.Module):
 
 
 def load_network(folder: Path) -> SyncNet:
-    """Gives the released network of an artifact folder, ready to judge.
+    """Returns the released network of an artifact folder, ready to analyze.
 
     Args:
         folder: Holds detector.json and the weights it names.
@@ -146,8 +146,8 @@ def load_network(folder: Path) -> SyncNet:
     return cast("SyncNet", load_weights(SyncNet(), folder, artifact))
 
 
-def _picture_planes(crops: Tensor) -> Tensor:
-    """Gives what the picture stream sees: the mouth, how it differs from its mean, how it moves.
+def _mouth_planes(crops: Tensor) -> Tensor:
+    """Returns what the frame stream sees: the mouth, how it differs from its mean, how it moves.
 
     The mean over the fragment is the speaker; what is left is mostly speech.
     """
@@ -161,7 +161,7 @@ def _picture_planes(crops: Tensor) -> Tensor:
 
 
 def _level(mel: Tensor) -> Tensor:
-    """Gives band levels relative to the fragment's own: loudness and the room's colour fall out."""
+    """Returns band levels relative to the fragment's own: loudness and the room's colour fall out."""
     mel = mel.float()
     loud = torch.quantile(mel.amax(dim=2), _LOUD_SHARE, dim=1)[:, None, None]
     level = torch.maximum(mel - loud, torch.full_like(loud, -_RANGE)).clamp_max(2.0)
@@ -169,11 +169,11 @@ def _level(mel: Tensor) -> Tensor:
 
 
 def unit(rows: Tensor, stream: int) -> Tensor:
-    """Gives vectors of length one whose other stream's reserved number is zero.
+    """Returns vectors of length one whose other stream's reserved number is zero.
 
     Args:
-        rows: (n, T, 128); the last two say, for picture and sound, how little there is to tell.
-        stream: 0 for pictures, 1 for sound.
+        rows: (n, T, 128); the last two say, for video and sound, how little there is to tell.
+        stream: 0 for frames, 1 for sound.
     """
     shared, reserved = rows[..., :-2], functional.softplus(rows[..., -2 + stream :][..., :1])
     # Measured against vectors of the shared numbers' usual length.

@@ -1,4 +1,4 @@
-"""How alike picture and sound are at every offset, and where they are most alike.
+"""How alike video and sound are at every offset, and where they are most alike.
 
 Positive offsets mean that the sound is late: what the lips do at frame t is heard at t + offset.
 """
@@ -31,7 +31,7 @@ class Likeness:
     """Likeness added up over a cell or a window.
 
     Attributes:
-        total: (31,) sum over the pairs of picture and sound at every offset.
+        total: (31,) sum over the pairs of video and sound at every offset.
         pairs: (31,) how many pairs there were.
     """
 
@@ -99,9 +99,9 @@ def cells(
         rows = np.arange(start, end)
         total, pairs = np.zeros(len(OFFSETS)), np.zeros(len(OFFSETS))
         for place, offset in enumerate(OFFSETS):
-            heard = rows + first + offset
-            there = (heard >= low) & (heard < high)
-            total[place] = np.sum(weighted[rows[there]] * sound[heard[there]])
+            sound_rows = rows + first + offset
+            there = (sound_rows >= low) & (sound_rows < high)
+            total[place] = np.sum(weighted[rows[there]] * sound[sound_rows[there]])
             pairs[place] = np.count_nonzero(there)
         out.append((start, Likeness(total, pairs)))
     return out

@@ -17,7 +17,7 @@ FEATURES = frozenset({"tile_luma", "luma_histogram"})
 
 # The histogram is compared in this many bins, so that grain and small changes of light pass.
 _BINS = 32
-# A cut changes this share of the histogram, or this many codes in the mean tile, from one picture
+# A cut changes this share of the histogram, or this many codes in the mean tile, from one frame
 # to the next, and stands this far out of the changes around it. docs/results/av_sync.md has the
 # comparison that fixed them.
 _CUT_SHARE = 0.30
@@ -32,7 +32,7 @@ _LASTS = 3
 _SLOW_S = 0.8
 _SLOW_SHARE = 0.55
 _SLOW_CODE = 24.0
-# A picture this dark and even is the black between two shots, codes.
+# A frame this dark and even is the black between two shots, codes.
 _BLACK_CODE = 20.0
 _BLACK_SPREAD = 3.0
 # Rows that are looked at around each instant, in seconds: more never changes what is found there.
@@ -41,7 +41,7 @@ REACH_S = 1.6
 
 @dataclass(slots=True)
 class Shots:
-    """Collects what the pictures look like and tells where shots begin.
+    """Collects what the frames look like and tells where shots begin.
 
     Attributes:
         video: Facts of the stream.
@@ -55,11 +55,11 @@ class Shots:
     def push(
         self, times_s: Floats, tile_luma: NDArray[np.generic], histogram: NDArray[np.generic]
     ) -> None:
-        """Takes the features of the next pictures."""
+        """Takes the features of the next frames."""
         if not len(times_s):
             return
         sizes = tile_samples(self.video.width, self.video.height, every=True)
-        # Small pictures leave some tiles empty.
+        # Small frames leave some tiles empty.
         full = sizes > 0
         codes = sizes[full] * float(1 << (self.video.bit_depth - 8))
         tiles = tile_luma[:, full].astype(np.float64) / codes
@@ -69,12 +69,12 @@ class Shots:
         self._histograms.append(bins / np.maximum(bins.sum(axis=1, keepdims=True), 1))
 
     def forget(self, before_s: float) -> None:
-        """Drops pictures presented before an instant."""
+        """Drops frames presented before an instant."""
         while self._times and self._times[0][-1] < before_s:
             del self._times[0], self._tiles[0], self._histograms[0]
 
     def between(self, start_s: float, end_s: float) -> list[float]:
-        """Gives when shots begin in [start_s, end_s), seconds; a dissolve by its middle."""
+        """Returns when shots begin in [start_s, end_s), seconds; a dissolve by its middle."""
         if not self._times:
             return []
         times = np.concatenate(self._times)
@@ -89,7 +89,7 @@ class Shots:
 
 
 def hard_cuts(tiles: Floats, histograms: Floats) -> NDArray[np.intp]:
-    """Gives the rows that begin a new shot at once.
+    """Returns the rows that begin a new shot at once.
 
     Args:
         tiles: (n, 96) mean luma by tile, codes.
@@ -100,13 +100,13 @@ def hard_cuts(tiles: Floats, histograms: Floats) -> NDArray[np.intp]:
     code[1:] = np.abs(np.diff(tiles, axis=0)).mean(axis=1)
     measure = np.maximum(share / _CUT_SHARE, code / _CUT_CODE)
     both = np.minimum(share / _CUT_SHARE, code / _CUT_CODE)
-    usual = ndimage.median_filter(measure, _AROUND, mode="nearest")
+    baseline = ndimage.median_filter(measure, _AROUND, mode="nearest")
     # A flash changes everything twice; a shot lasts.
     lasting = np.zeros(len(tiles), bool)
     for row in np.flatnonzero((measure >= 1) & (both >= _BOTH)):
         ahead, behind = min(row + _LASTS, len(tiles) - 1), max(row - 1 - _LASTS, 0)
         back = np.abs(tiles[ahead] - tiles[behind]).mean()
-        lasting[row] = back > 0.4 * code[row] and measure[row] > _CUT_RATIO * usual[row]
+        lasting[row] = back > 0.4 * code[row] and measure[row] > _CUT_RATIO * baseline[row]
     return np.flatnonzero(lasting)
 
 

@@ -1,7 +1,7 @@
 """What the network hears: log-mel power of speech, a hundred frames a second.
 
-Frame k is centred 10 k + 5 ms after the first sample, so four frames lie exactly under one picture
-at 25 fps and the twenty frames 4t .. 4t + 19 under the five pictures t .. t + 4.
+Frame k is centred 10 k + 5 ms after the first sample, so four frames lie exactly under one frame
+at 25 fps and the twenty frames 4t .. 4t + 19 under the five frames t .. t + 4.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ RATE_HZ = 16000
 HOP = 160
 FRAME = 400
 MELS = 40
-FRAMES_PER_PICTURE = 4
-WINDOW_PICTURES = 5
-WINDOW_FRAMES = WINDOW_PICTURES * FRAMES_PER_PICTURE
+FRAMES_PER_VIDEO_FRAME = 4
+WINDOW_VIDEO_FRAMES = 5
+WINDOW_FRAMES = WINDOW_VIDEO_FRAMES * FRAMES_PER_VIDEO_FRAME
 
 _TRANSFORM = 512
 # Below the lowest voices and above what 16 kHz material reliably holds there is nothing to read.
@@ -30,7 +30,7 @@ Floats = NDArray[np.float32]
 
 
 def log_mel(samples: Floats) -> Floats:
-    """Gives the log-mel picture of mono sound.
+    """Returns the log-mel frame of mono sound.
 
     Args:
         samples: (n,) mono samples at 16 kHz, full scale 1.

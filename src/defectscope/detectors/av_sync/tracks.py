@@ -1,7 +1,7 @@
-"""Follows every face of a fragment from picture to picture.
+"""Follows every face of a fragment from frame to frame.
 
-Faces are looked for in every fifth picture and linked by overlap; in between their places are
-interpolated and the mesh is laid on every picture. Only a few numbers and a small piece of luma
+Faces are looked for in every fifth frame and linked by overlap; in between their places are
+interpolated and the mesh is laid on every frame. Only a few numbers and a small piece of luma
 around the mouth are kept of each.
 """
 
@@ -24,14 +24,14 @@ OUTER_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375,
               291, 409, 270, 269, 267, 0, 37, 39, 40, 185)  # fmt: skip
 INNER_LIPS = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324,
               308, 415, 310, 311, 312, 13, 82, 81, 80, 191)  # fmt: skip
-# Outer and inner corner of the eye further left in the picture, then of the other.
+# Outer and inner corner of the eye further left in the frame, then of the other.
 EYE_CORNERS = (33, 133, 362, 263)
 NOSE_AND_CHIN = (1, 168, 152)
 KEPT = (*OUTER_LIPS, *INNER_LIPS, *EYE_CORNERS, *NOSE_AND_CHIN)
 LIPS = len(OUTER_LIPS) + len(INNER_LIPS)
 CORNERS = (KEPT.index(61), KEPT.index(291))
 
-# Pictures from one search for faces to the next: 0.2 s at 25 fps.
+# Frames from one search for faces to the next: 0.2 s at 25 fps.
 SEARCH_EVERY = 5
 # Two faces are one when their boxes overlap this much from one search to the next.
 _SAME = 0.3
@@ -58,16 +58,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A face in one picture of its track.
+    """A face in one frame of its track.
 
     Attributes:
-        time_s: When the picture is presented.
-        box: (4,) left, top, right, bottom as shares of the picture.
+        time_s: When the frame is presented.
+        box: (4,) left, top, right, bottom as shares of the frame.
         points: (len(KEPT), 2) landmarks in pixels.
         piece: Luma around the mouth.
         left_px: Where the piece begins.
         top_px: Where the piece begins.
-        shrink: Pixels of the picture per pixel of the piece.
+        shrink: Pixels of the frame per pixel of the piece.
     """
 
     time_s: float
@@ -81,13 +81,13 @@ class Sight:
 
 @dataclass(slots=True)
 class Track:
-    """One face over consecutive pictures."""
+    """One face over consecutive frames."""
 
     sights: list[Sight] = field(default_factory=list[Sight])
 
     @property
     def times_s(self) -> Floats:
-        """(n,) when its pictures are presented."""
+        """(n,) when its frames are presented."""
         return np.array([s.time_s for s in self.sights])
 
     @property
@@ -107,7 +107,7 @@ class _Followed:
 
 
 class Tracker:
-    """Takes the pictures of one fragment and gives its tracks.
+    """Takes the frames of one fragment and gives its tracks.
 
     Args:
         eyes: The stream's models.
@@ -122,14 +122,14 @@ class Tracker:
         self._done: list[Track] = []
         self._started = False
 
-    def push(self, time_s: float, picture: Rendering) -> None:
-        """Takes the next picture; it is looked at only where a face is near."""
-        self._held.append((time_s, picture))
+    def push(self, time_s: float, frame: Rendering) -> None:
+        """Takes the next frame; it is looked at only where a face is near."""
+        self._held.append((time_s, frame))
         if not self._started or len(self._held) == SEARCH_EVERY:
             self._search()
 
     def finish(self) -> list[Track]:
-        """Gives the tracks of the fragment, in order of their first picture."""
+        """Returns the tracks of the fragment, in order of their first frame."""
         if self._held:
             self._search()
         self._done += [f.track for f in self._growing]
@@ -138,18 +138,18 @@ class Tracker:
         return sorted(done, key=lambda t: (t.sights[0].time_s, -float(t.sights[0].box[3])))
 
     def _search(self) -> None:
-        """Looks for faces in the last held picture and follows them through those before it."""
+        """Looks for faces in the last held frame and follows them through those before it."""
         _, last = self._held[-1]
         found = self._eyes.faces(
             last.rgb, min_score=self._limits.min_score, min_height_px=self._limits.min_height_px
         )
         self._link(found)
         count = len(self._held)
-        for position, (at_s, picture) in enumerate(self._held):
+        for position, (at_s, frame) in enumerate(self._held):
             share = (position + 1) / count
             for followed in self._growing:
                 if followed.track.sights or position == count - 1:
-                    self._look(followed, at_s, picture.rgb, share)
+                    self._look(followed, at_s, frame.rgb, share)
         for followed in self._growing:
             if followed.latest is not None:
                 followed.face = followed.latest
@@ -159,7 +159,7 @@ class Tracker:
         self._started = True
 
     def _link(self, found: list[Face]) -> None:
-        """Gives every growing track the found face that it overlaps most; the rest begin anew."""
+        """Returns every growing track the found face that it overlaps most; the rest begin anew."""
         free = list(range(len(found)))
         pairs = sorted(
             (
@@ -184,7 +184,7 @@ class Tracker:
     def _look(
         self, followed: _Followed, time_s: float, rgb: NDArray[np.uint8], share: float
     ) -> None:
-        """Lays the mesh on a face of one picture."""
+        """Lays the mesh on a face of one frame."""
         if not followed.alive:
             return
         face = followed.face if followed.latest is None else _between(followed, share)
@@ -204,7 +204,7 @@ class Tracker:
 
 
 def _between(followed: _Followed, share: float) -> Face:
-    """Gives a face's place between two searches."""
+    """Returns a face's place between two searches."""
     before, after = followed.face, followed.latest
     assert after is not None
     return Face(
@@ -215,7 +215,7 @@ def _between(followed: _Followed, share: float) -> Face:
 
 
 def _face_of(mesh: Floats, like: Face) -> Face:
-    """Gives the box and eyes of a face that only the mesh still sees."""
+    """Returns the box and eyes of a face that only the mesh still sees."""
     eyes = np.stack([mesh[[33, 133]].mean(axis=0), mesh[[362, 263]].mean(axis=0)])
     middle = (mesh.min(axis=0) + mesh.max(axis=0)) / 2
     half = (like.box[2:] - like.box[:2]) / 2
@@ -223,14 +223,14 @@ def _face_of(mesh: Floats, like: Face) -> Face:
 
 
 def eye_distance_px(points: Floats) -> NDArray[Any]:
-    """Gives (...) the distance of the eyes' middles from kept landmarks (..., len(KEPT), 2)."""
+    """Returns (...) the distance of the eyes' middles from kept landmarks (..., len(KEPT), 2)."""
     eyes = points[..., LIPS : LIPS + 4, :]
     between = eyes[..., 2:, :].mean(axis=-2) - eyes[..., :2, :].mean(axis=-2)
     return np.hypot(between[..., 0], between[..., 1])
 
 
 def crop_width_px(points: Floats) -> NDArray[Any]:
-    """Gives (...) the width of the mouth crop that a face wants by its landmarks alone.
+    """Returns (...) the width of the mouth crop that a face wants by its landmarks alone.
 
     1.6 times the mouth's width; of faces seen from the side, whose mouth is foreshortened, at
     least 1.1 times the distance of the eyes.
@@ -263,7 +263,7 @@ def _piece(rgb: NDArray[np.uint8], points: Floats) -> tuple[NDArray[np.uint8], i
 
 
 def mouth_patch(sight: Sight, x_px: float, y_px: float, width_px: float, angle: float) -> Patch:
-    """Gives a place of the picture as a place of the sight's piece of luma."""
+    """Returns a place of the frame as a place of the sight's piece of luma."""
     return Patch(
         (x_px - sight.left_px) / sight.shrink,
         (y_px - sight.top_px) / sight.shrink,

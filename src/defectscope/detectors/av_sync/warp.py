@@ -1,4 +1,4 @@
-"""Cuts turned and scaled rectangles out of pictures."""
+"""Cuts turned and scaled rectangles out of frames."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Pictures are reduced by whole factors before they are sampled, so that nothing aliases.
+# Frames are reduced by whole factors before they are sampled, so that nothing aliases.
 _MAX_SHRINK = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A rectangle of a picture, possibly turned.
+    """A rectangle of a frame, possibly turned.
 
     Attributes:
-        x_px: Its centre, in pixels from the picture's left edge.
+        x_px: Its centre, in pixels from the frame's left edge.
         y_px: Its centre, in pixels from the top.
         width_px: Length along its own horizontal axis.
         height_px: Length along its own vertical axis.
@@ -30,7 +30,7 @@ class Patch:
     angle_rad: float = 0.0
 
     def points(self, unit: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Gives the place in the picture of (n, 2) points, 0 to 1 across and down the patch."""
+        """Returns the place in the frame of (n, 2) points, 0 to 1 across and down the patch."""
         across = (unit[:, 0] - 0.5) * self.width_px
         down = (unit[:, 1] - 0.5) * self.height_px
         cos, sin = np.cos(self.angle_rad), np.sin(self.angle_rad)
@@ -39,11 +39,11 @@ class Patch:
         )
 
 
-def cut(picture: NDArray[np.uint8], patch: Patch, width: int, height: int) -> NDArray[np.float32]:
-    """Gives a patch of a picture at another size; what lies outside repeats the border.
+def cut(frame: NDArray[np.uint8], patch: Patch, width: int, height: int) -> NDArray[np.float32]:
+    """Returns a patch of a frame at another size; what lies outside repeats the border.
 
     Args:
-        picture: (rows, columns) or (rows, columns, channels).
+        frame: (rows, columns) or (rows, columns, channels).
         patch: What to cut out.
         width: Columns of the result.
         height: Rows of the result.
@@ -52,21 +52,21 @@ def cut(picture: NDArray[np.uint8], patch: Patch, width: int, height: int) -> ND
         (height, width) or (height, width, channels), codes 0 to 255.
     """
     corners = patch.points(np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
-    rows, columns = picture.shape[:2]
+    rows, columns = frame.shape[:2]
     shrink = int(np.clip(min(patch.width_px / width, patch.height_px / height), 1, _MAX_SHRINK))
     left, top = np.floor(corners.min(axis=0)).astype(int) - shrink - 1
     right, bottom = np.ceil(corners.max(axis=0)).astype(int) + shrink + 1
     left, right = (int(v) for v in np.clip([left, right], 0, columns))
     top, bottom = (int(v) for v in np.clip([top, bottom], 0, rows))
-    # Nothing of the patch is in the picture: its nearest corner stands for it.
+    # Nothing of the patch is in the frame: its nearest corner stands for it.
     left, top = min(left, columns - 1), min(top, rows - 1)
     right, bottom = max(right, left + 1), max(bottom, top + 1)
-    part = _shrunk(picture[top:bottom, left:right], shrink)
+    part = _shrunk(frame[top:bottom, left:right], shrink)
     unit = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     where = patch.points(np.stack([g.ravel() for g in unit], axis=1))
     # Pixels are squares: the first one's middle is half a pixel from the edge.
     where = (where - [left, top]) / shrink - 0.5
-    return _bilinear(part, where).reshape(height, width, *picture.shape[2:])
+    return _bilinear(part, where).reshape(height, width, *frame.shape[2:])
 
 
 def _shrunk(part: NDArray[np.uint8], shrink: int) -> NDArray[np.float32]:
@@ -88,7 +88,7 @@ def _shrunk(part: NDArray[np.uint8], shrink: int) -> NDArray[np.float32]:
 
 
 def _bilinear(part: NDArray[np.float32], where: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Gives the picture at (n, 2) places, x before y."""
+    """Returns the frame at (n, 2) places, x before y."""
     rows, columns = part.shape[:2]
     x = np.clip(where[:, 0], 0, columns - 1)
     y = np.clip(where[:, 1], 0, rows - 1)
@@ -97,19 +97,19 @@ def _bilinear(part: NDArray[np.float32], where: NDArray[np.float64]) -> NDArray[
     down = (y - row).astype(np.float32)
     flat = part.reshape(rows * columns, -1)
     corner = row * columns + column
-    aside = np.minimum(column + 1, columns - 1) - column
+    step_x = np.minimum(column + 1, columns - 1) - column
     below = (np.minimum(row + 1, rows - 1) - row) * columns
     right, down = right[:, None], down[:, None]
     upper = np.take(flat, corner, axis=0)
-    upper += (np.take(flat, corner + aside, axis=0) - upper) * right
+    upper += (np.take(flat, corner + step_x, axis=0) - upper) * right
     lower = np.take(flat, corner + below, axis=0)
-    lower += (np.take(flat, corner + below + aside, axis=0) - lower) * right
+    lower += (np.take(flat, corner + below + step_x, axis=0) - lower) * right
     upper += (lower - upper) * down
     return upper
 
 
 def luma(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gives the luma of an RGB picture.
+    """Returns the luma of an RGB frame.
 
     Source: ITU-R BT.601-7, 2.5.1.
     """

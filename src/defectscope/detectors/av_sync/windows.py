@@ -27,7 +27,7 @@ _VOTE_CELLS = 4
 _AGREE_FRAMES = 1.5
 # One large window begins every so many cells.
 _HOP_CELLS = 2
-# Offsets of one passage differ by no more than this from one window to the next, frames.
+# Offsets of one interval differ by no more than this from one window to the next, frames.
 _STEADY_FRAMES = 2.0
 
 # What counts as in step, by name: the earliest and the latest sound, milliseconds, negative where
@@ -51,7 +51,7 @@ class Rules:
         late_ms: Sound this late is still in step.
         margin_ms: This close to either limit nothing is said.
         min_votes: Small windows that must agree.
-        min_pairs: Pairs of picture and sound that a window needs.
+        min_pairs: Pairs of video and sound that a window needs.
     """
 
     slope: float
@@ -100,7 +100,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a stretch of a few seconds says.
+    """What an interval of a few seconds says.
 
     Attributes:
         start_frame: First frame, 25 a second.
@@ -151,7 +151,7 @@ def speaking(cells: Sequence[Cell], rules: Rules) -> list[Cell]:
 
 
 def windows(cells: Sequence[Cell], rules: Rules, window_s: float) -> list[Window]:
-    """Gives the windows of a programme: as long as asked for, or as long as it is."""
+    """Returns the windows of a programme: as long as asked for, or as long as it is."""
     if not cells:
         return []
     length = round(window_s * RATE_FPS)
@@ -174,7 +174,7 @@ def windows(cells: Sequence[Cell], rules: Rules, window_s: float) -> list[Window
 
 
 def likeness(cells: Sequence[Cell], rules: Rules) -> tuple[Floats, float]:
-    """Gives the curve of some cells, and how many pairs stand behind it."""
+    """Returns the curve of some cells, and how many pairs stand behind it."""
     canonical = joined([c.canonical for c in cells])
     curve = canonical.mean
     own = [c.network for c in cells if c.network is not None]
@@ -218,11 +218,11 @@ def _window(cells: Sequence[Cell], rules: Rules) -> Window | None:
 
 
 def spread_ms(window: Window) -> float:
-    """Gives the standard deviation of the agreeing votes, milliseconds."""
+    """Returns the standard deviation of the agreeing votes, milliseconds."""
     near = [v for v in window.votes if abs(v - window.peak.frames) <= _AGREE_FRAMES]
     return float(np.std(near)) * MS_PER_FRAME if near else 0.0
 
 
 def as_distances(curve: Floats) -> list[float]:
-    """Gives likeness as distance: 0 where picture and sound are most alike."""
+    """Returns likeness as distance: 0 where video and sound are most alike."""
     return [round(float(v), 4) for v in curve.max() - curve]

@@ -1,6 +1,6 @@
 """Banding: smooth gradients break into visible steps.
 
-A step is a band's edge when the picture is flat on both sides of it. Steps of one or two codes are
+A step is a band's edge when the frame is flat on both sides of it. Steps of one or two codes are
 what eight bits look like; larger ones are seen. Banding has both: edges of bands, and between them
 flat bands, or fewer of the faint contours, where there were gradients and grain before. Flat blocks
 of a coarse codec have such edges too, but on a grid, and nothing else of banding is.
@@ -54,10 +54,10 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        window_s: Stretch before and after a change that is compared, seconds.
+        window_s: Interval before and after a change that is compared, seconds.
         min_duration_s: Shorter banding is not reported, seconds.
-        bridge_s: Banding that pauses for less is one occurrence, seconds.
-        beside_s: Stretch before and after banding whose block grid is compared with its own,
+        bridge_s: Banding that pauses for less is one event, seconds.
+        beside_s: Interval before and after banding whose block grid is compared with its own,
             seconds.
     """
 
@@ -87,11 +87,11 @@ class Banding:
         )
 
     def open(self, stream: StreamInfo) -> BandingAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return BandingAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns edges of bands and flats over time into banded passages."""
+        """Turns edges of bands and flats over time into banded intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -115,7 +115,7 @@ class Banding:
             )
         )
         rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
-        usual = float(np.median(edges)) if len(edges) else 0.0
+        baseline = float(np.median(edges)) if len(edges) else 0.0
 
         blocks = strength_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
         reach = round(rate_hz * self.params.beside_s)
@@ -125,7 +125,7 @@ class Banding:
             if grid_rose(blocks, rows, reach):
                 return True
             within = float(np.median(edges[slice(*rows)]))
-            faintly = bounds["usual_ratio"] * usual + bounds["edges_permille"]
+            faintly = bounds["usual_ratio"] * baseline + bounds["edges_permille"]
             return within <= min(faintly, bounds["usual_permille"])
 
         looks = measurements.tables["looks"]
@@ -142,7 +142,7 @@ class Banding:
             return {
                 "band_edges_permille": round(float(np.mean(edges[slice(*rows)])), 3),
                 "flats_permille": round(float(np.mean(flats[slice(*rows)])), 1),
-                "programme_permille": round(usual, 3),
+                "programme_permille": round(baseline, 3),
                 "grade": round(float(np.mean(grade[slice(*rows)])), 2),
             }
 
@@ -151,7 +151,7 @@ class Banding:
 
 
 class BandingAnalysis:
-    """Measures how many visible band edges every picture has, and how flat it is."""
+    """Measures how many visible band edges every frame has, and how flat it is."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -201,7 +201,7 @@ class BandingAnalysis:
         return Measurements("banding", tables)
 
     def close(self) -> Measurements:
-        """Gives edges of bands and flats by frame, the block grid by fifths of a second, looks."""
+        """Returns edges of bands and flats by frame, the block grid by fifths of a second, looks."""
         tables = {
             "frames": self._table.table(),
             "grids": self._grids.close(),
@@ -211,7 +211,7 @@ class BandingAnalysis:
 
 
 def band_edges(counts: NDArray[Any], over: int) -> NDArray[np.float64]:
-    """Gives (frames,) flat-flanked steps over a threshold, both directions.
+    """Returns (frames,) flat-flanked steps over a threshold, both directions.
 
     Args:
         counts: (frames, 2, 6) by direction and threshold.

@@ -1,6 +1,6 @@
-"""Black frames: the picture goes to black where it was not meant to.
+"""Black frames: the frame goes to black where it was not meant to.
 
-Editors fade to black and cut on it; that is no defect. A black stretch counts when it begins or
+Editors fade to black and cut on it; that is no defect. A black interval counts when it begins or
 ends abruptly, or when it lasts longer than any edit would. A frame that holds a title, a logo,
 credits or a spinner is not black, however small the lit part is.
 """
@@ -25,7 +25,7 @@ from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 # Mean luma is kept in 1/128 of an 8-bit-equivalent code, shares in 1/65535.
 _STEPS_PER_CODE = 128
 _STEPS_PER_SHARE = 65535
-# Lettering shows against black from here on; noise and what compression leaves of a picture do not.
+# Lettering shows against black from here on; noise and what compression leaves of a frame do not.
 _LIT_CODE = 48
 
 
@@ -34,7 +34,7 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        edge_window_s: How far from a black stretch to look for the picture it cuts off, seconds.
+        edge_window_s: How far from a black interval to look for the frame it cuts off, seconds.
             A fade of this length or more is editorial.
         max_editorial_s: Black that lasts longer is reported however it began, seconds. Longer
             than the pauses between acts; Source: EBU R 103's practice leaves it to the operator.
@@ -45,7 +45,7 @@ class Params:
 
 
 class BlackFrames:
-    """Finds black pictures."""
+    """Finds black frames."""
 
     name: ClassVar[str] = "black_frames"
     defects: ClassVar[tuple[str, ...]] = ("black_frames",)
@@ -60,11 +60,11 @@ class BlackFrames:
         )
 
     def open(self, stream: StreamInfo) -> BlackFramesAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return BlackFramesAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns luma and the share of dark samples into black stretches."""
+        """Turns luma and the share of dark samples into black intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -115,7 +115,7 @@ class BlackFrames:
         window_s = self.params.edge_window_s
         steps = [0.0]
         if first > 0:
-            # The picture just before, unless the fade has been under way for the whole window.
+            # The frame just before, unless the fade has been under way for the whole window.
             since = int(np.searchsorted(starts_s, starts_s[first] - window_s))
             steps.append(_step(luma[since:first][::-1], inside))
         if last < len(luma):
@@ -128,7 +128,7 @@ def _step(outward: NDArray[np.float64], inside: float) -> float:
     """How far luma jumps across the edge, given the rows from the edge outward.
 
     In a fade the first row outside is nearly as dark as the black and further rows go on rising;
-    at a cut the first row is already the picture.
+    at a cut the first row is already the frame.
     """
     if not len(outward):
         return 0.0
@@ -143,7 +143,7 @@ def _longest_run(lit: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 class BlackFramesAnalysis:
-    """Measures mean luma, how much of the picture is dark, and how high its lit part is."""
+    """Measures mean luma, how much of the frame is dark, and how high its lit part is."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -181,5 +181,5 @@ class BlackFramesAnalysis:
         return Measurements("black_frames", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives luma and dark shares."""
+        """Returns luma and dark shares."""
         return Measurements("black_frames", {"frames": self._table.table()})

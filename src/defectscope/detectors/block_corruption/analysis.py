@@ -22,7 +22,7 @@ from defectscope.temporal.tables import TableBuilder, saturate
 
 # A report's map: coarse enough to keep, fine enough to point at the damage.
 MAP_ROWS, MAP_COLUMNS = 9, 16
-# Decision logits are kept in 1/256, areas in 1/65535 of the picture, jumps in 1/64 code.
+# Decision logits are kept in 1/256, areas in 1/65535 of the frame, jumps in 1/64 code.
 LOGIT_STEPS = 256
 AREA_STEPS = 65535
 JUMP_STEPS = 64
@@ -39,30 +39,30 @@ class Looking:
 
     Attributes:
         cell: Probability from which on a cell of the map counts as damaged.
-        glances: Suspects of every bucket that are looked at in any case, the most sudden first.
-        wake: Decision logit of a glance from which on the bucket's other suspects are looked at,
+        first_looks: Suspects of every bucket that are looked at in any case, the most sudden first.
+        closer_logit: Decision logit of a first look from which on the bucket's other suspects are looked at,
             too, and those of the next bucket.
-        stir: Likewise where it has also risen by `rise` since the bucket before.
-        rise: Log-odds.
+        closer_rising_logit: Likewise where it has also risen by `rise_logit` since the bucket before.
+        rise_logit: Log-odds.
     """
 
     cell: float
-    glances: int
-    wake: float
-    stir: float
-    rise: float
+    first_looks: int
+    closer_logit: float
+    closer_rising_logit: float
+    rise_logit: float
 
-    def wakes(self, logit: float, before: float | None) -> bool:
-        """Whether a glance of this logit is worth a closer look, after one of another."""
-        risen = before is None or logit - before >= self.rise
-        return logit >= self.wake or (logit >= self.stir and risen)
+    def looks_closer(self, logit: float, before: float | None) -> bool:
+        """Whether a first look of this logit is worth a closer look, after one of another."""
+        risen = before is None or logit - before >= self.rise_logit
+        return logit >= self.closer_logit or (logit >= self.closer_rising_logit and risen)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What the network said of a suspect and of the picture before it."""
+    """What the network said of a suspect and of the frame before it."""
 
-    picture: RgbFrame
+    suspect: RgbFrame
     cells: NDArray[np.float32]
     logits: NDArray[np.float32]
 
@@ -70,7 +70,7 @@ class _Seen:
 class BlockCorruptionAnalysis:
     """Runs the network on selected frames, one at a time, so that no grouping can change a bit.
 
-    Where a glance at the most sudden suspect of a half second shows nothing, the others are not
+    Where a first look at the most sudden suspect of a half second shows nothing, the others are not
     looked at: what is whole costs little. The choice hangs on its own half second and the two
     before it alone, so that a segment makes the same as the whole programme does.
     """
@@ -110,7 +110,7 @@ class BlockCorruptionAnalysis:
         # Instants and jumps of the latest frames, at least those of the bucket under way.
         self._recent: dict[int, float] = {}
         # The last bucket that was glanced at and its highest logit; the last one that woke.
-        self._glanced: tuple[int, float] | None = None
+        self._last_looked: tuple[int, float] | None = None
         self._woken: int | None = None
         self._strongest: tuple[int, float, int, NDArray[Any]] | None = None
 
@@ -129,10 +129,10 @@ class BlockCorruptionAnalysis:
             )
             self._flagged.update(self._bucket(pts) for pts in video.pts[video.corrupt].tolist())
             self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
-        for bucket, pictures in groupby(
-            video.rgb_frames, lambda picture: self._bucket(picture.pts)
+        for bucket, suspects in groupby(
+            video.rgb_frames, lambda suspect: self._bucket(suspect.pts)
         ):
-            self._look(bucket, list(pictures))
+            self._look(bucket, list(suspects))
             kept = (bucket - 1) * self._bucket_ticks
             self._recent = {pts: jump for pts, jump in self._recent.items() if pts >= kept}
 
@@ -149,50 +149,50 @@ class BlockCorruptionAnalysis:
     def _bucket(self, pts: int) -> int:
         return int(pts // self._bucket_ticks)
 
-    def _look(self, bucket: int, pictures: Sequence[RgbFrame]) -> None:
+    def _look(self, bucket: int, suspects: Sequence[RgbFrame]) -> None:
         """Looks at the most sudden suspects of a bucket, and at the others where that is worth it.
 
         Args:
             bucket: Which.
-            pictures: All of its suspects: the engine hands them on together.
+            suspects: All of its suspects: the engine hands them on together.
         """
         instants = sorted(self._recent)
         jumps = np.array([self._recent[pts] for pts in instants])
         sudden = jumps - np.minimum(np.append(jumps[:1], jumps[:-1]), np.append(jumps[1:], 0.0))
         rank = dict(zip(instants, sudden.tolist(), strict=True))
-        order = sorted(pictures, key=lambda picture: (-rank.get(picture.pts, 0.0), picture.pts))
-        glances = [self._seen(picture) for picture in order[: self._looking.glances]]
+        order = sorted(suspects, key=lambda suspect: (-rank.get(suspect.pts, 0.0), suspect.pts))
+        first_looks = [self._seen(suspect) for suspect in order[: self._looking.first_looks]]
         # What the decoder flags is looked at closely in any case.
         alarmed = self._woken == bucket - 1 or bucket in self._flagged
         self._flagged = {each for each in self._flagged if each > bucket}
-        highest = max(float(seen.logits.max()) for seen in glances)
-        before = self._glanced
+        highest = max(float(seen.logits.max()) for seen in first_looks)
+        before = self._last_looked
         latest = before[1] if before is not None and before[0] == bucket - 1 else None
-        self._glanced = (bucket, highest)
-        if self._looking.wakes(highest, latest):
+        self._last_looked = (bucket, highest)
+        if self._looking.looks_closer(highest, latest):
             self._woken = bucket
             alarmed = True
         if alarmed:
-            glances += [self._seen(picture) for picture in order[self._looking.glances :]]
-        for seen in sorted(glances, key=lambda seen: seen.picture.pts):
+            first_looks += [self._seen(suspect) for suspect in order[self._looking.first_looks :]]
+        for seen in sorted(first_looks, key=lambda seen: seen.suspect.pts):
             self._note(bucket, seen)
 
-    def _seen(self, picture: RgbFrame) -> _Seen:
-        before = picture.rgb if picture.previous_rgb is None else picture.previous_rgb
-        return _Seen(picture, *self._runtime(picture.rgb, before))
+    def _seen(self, suspect: RgbFrame) -> _Seen:
+        before = suspect.rgb if suspect.previous_rgb is None else suspect.previous_rgb
+        return _Seen(suspect, *self._runtime(suspect.rgb, before))
 
     def _note(self, bucket: int, seen: _Seen) -> None:
-        picture, cells, logits = seen.picture, seen.cells, seen.logits
-        areas = [covered(each, self._looking.cell, picture.rgb.shape) for each in cells]
+        suspect, cells, logits = seen.suspect, seen.cells, seen.logits
+        areas = [covered(each, self._looking.cell, suspect.rgb.shape) for each in cells]
         row, column = np.unravel_index(int(cells[0].argmax()), cells[0].shape)
-        scale_y = self._video.height / picture.rgb.shape[0]
-        scale_x = self._video.width / picture.rgb.shape[1]
+        scale_y = self._video.height / suspect.rgb.shape[0]
+        scale_x = self._video.width / suspect.rgb.shape[1]
         y_px = min(self._video.height - 1, (int(row) + 0.5) * CELL_PX * scale_y)
         x_px = min(self._video.width - 1, (int(column) + 0.5) * CELL_PX * scale_x)
         steps = saturate(logits * LOGIT_STEPS, np.int16)
         shares = saturate(np.array(areas) * AREA_STEPS, np.uint16)
         self._samples.add(
-            pts=[picture.pts],
+            pts=[suspect.pts],
             logit=steps[:1],
             previous_logit=steps[1:],
             area=shares[:1],
@@ -204,7 +204,7 @@ class BlockCorruptionAnalysis:
         if self._strongest is not None and self._strongest[0] != bucket:
             self._keep_map()
         if self._strongest is None or float(logits[0]) > self._strongest[1]:
-            self._strongest = (bucket, float(logits[0]), picture.pts, cells[0])
+            self._strongest = (bucket, float(logits[0]), suspect.pts, cells[0])
 
     def _keep_map(self) -> None:
         """Keeps the map of a bucket's strongest suspect."""
@@ -218,7 +218,7 @@ class BlockCorruptionAnalysis:
         self._maps.add(pts=np.full(len(places), pts, np.int64), place=places, probability=levels)
 
     def close(self) -> Measurements:
-        """Gives what was measured."""
+        """Returns what was measured."""
         if self._strongest is not None:
             self._keep_map()
         tables = {
@@ -230,7 +230,7 @@ class BlockCorruptionAnalysis:
 
 
 def covered(cells: NDArray[Any], threshold: float, shape: tuple[int, ...]) -> float:
-    """Gives the damaged share of a picture, its last row and column of cells cut to its size."""
+    """Returns the damaged share of a frame, its last row and column of cells cut to its size."""
     height, width = shape[:2]
     rows = np.minimum(CELL_PX, height - np.arange(cells.shape[0]) * CELL_PX)
     columns = np.minimum(CELL_PX, width - np.arange(cells.shape[1]) * CELL_PX)
@@ -239,7 +239,7 @@ def covered(cells: NDArray[Any], threshold: float, shape: tuple[int, ...]) -> fl
 
 
 def coarse_map(cells: NDArray[Any]) -> NDArray[np.float32]:
-    """Gives a map as MAP_ROWS x MAP_COLUMNS maxima."""
+    """Returns a map as MAP_ROWS x MAP_COLUMNS maxima."""
     out = np.zeros((MAP_ROWS, MAP_COLUMNS), np.float32)
     rows = _place(cells.shape[0], MAP_ROWS)
     columns = _place(cells.shape[1], MAP_COLUMNS)

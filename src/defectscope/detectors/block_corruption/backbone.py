@@ -1,7 +1,7 @@
-"""What pictures show, by a network that has seen many: the first stages of EfficientNet-Lite0.
+"""What frames show, by a network that has seen many: the first stages of EfficientNet-Lite0.
 
 Source: Tan and Le 2019, EfficientNet (the scaling), and TensorFlow's EfficientNet-Lite0 (no squeeze
-and excitation, ReLU6; the table of stages). The stages that reduce pictures further, and the
+and excitation, ReLU6; the table of stages). The stages that reduce frames further, and the
 classifier, are left out: damage is a matter of texture and edges.
 """
 
@@ -23,7 +23,7 @@ _STEM = 32
 # The stage whose features are given beside the last one's, at half its coarseness.
 _MIDDLE = 2
 MIDDLE_OUTPUTS, OUTPUTS = _STAGES[_MIDDLE][1], _STAGES[-1][1]
-# Pictures are halved first: what they show is told at 180 lines as well, for a quarter of the time.
+# Frames are halved first: what they show is told at 180 lines as well, for a quarter of the time.
 _HALVED = 2
 # Source: EfficientNet-Lite's preprocessing, codes about 127 in units of 128.
 _MEAN_CODE, _SPAN_CODE = 127.0, 128.0
@@ -62,7 +62,7 @@ class _Inverted(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Gives features of single pictures, one set for every 32 x 32 pixels, and finer ones.
+    """Returns features of single frames, one set for every 32 x 32 pixels, and finer ones.
 
     Its normalisation always is what ImageNet taught it: a crop's or a small batch's own would be
     noise. So a network in training sees what a released one sees.
@@ -93,7 +93,7 @@ class Backbone(nn.Module):
         return self
 
     def forward(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives features.
+        """Returns features.
 
         Args:
             rgb: (n, 3, height, width), codes 0 to 255.

@@ -1,8 +1,8 @@
-"""Block corruption: parts of the picture are displaced, repeated or filled with nonsense.
+"""Block corruption: parts of the frame are displaced, repeated or filled with nonsense.
 
-Cheap features single out suspects, a network maps the damage in each and in the picture before it,
-and says how likely each is damaged. The most plausible course of clean and damaged stretches gives
-the occurrences; where one picture is clean and its neighbour damaged, that is an end.
+Cheap features single out suspects, a network maps the damage in each and in the frame before it,
+and says how likely each is damaged. The most plausible path of clean and damaged intervals gives
+the events; where one frame is clean and its neighbour damaged, that is an end.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from defectscope.detectors.block_corruption.analysis import (
     BlockCorruptionAnalysis,
     Looking,
 )
-from defectscope.detectors.block_corruption.clues import clues
-from defectscope.detectors.block_corruption.events import Event, Known, beside, brief, events
+from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
@@ -52,10 +52,10 @@ class Params:
             before it; even. More finds the ends of damage more exactly.
         glances_per_s: Frames of every second that it looks at in any case; even. Only where one of
             them looks damaged it looks at the others. More finds shorter damage between cuts.
-        max_height_px: Taller pictures are scaled down to this height for the network.
+        max_height_px: Taller frames are scaled down to this height for the network.
         decision: `learned` decides with the network's own decision, `area` with the share of the
-            picture that its map calls damaged.
-        bridge_s: Occurrences that are no further apart are one, seconds.
+            frame that its map calls damaged.
+        bridge_s: Events that are no further apart are one, seconds.
         sensitivity: `high` reports fainter damage and more false alarms, `low` the reverse.
     """
 
@@ -119,7 +119,7 @@ class BlockCorruption:
         return Runtime(load_weights(network, folder, self.tuned.artifact))
 
     def open(self, stream: StreamInfo) -> BlockCorruptionAnalysis:
-        """Gives a fresh analysis.
+        """Returns a fresh analysis.
 
         Raises:
             ArtifactError: The weights are missing or not the released ones.
@@ -130,7 +130,7 @@ class BlockCorruption:
         return BlockCorruptionAnalysis(stream, self.runtime, self._selection, looking)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns what the network saw into occurrences."""
+        """Turns what the network saw into events."""
         video = stream.video
         assert video is not None
         samples = measurements.tables["samples"]
@@ -157,7 +157,7 @@ class BlockCorruption:
             steps, least = self.steps(measurements, known, t["change"]), t["least_step"]
             found = events(known, moved, starts_s, ends_s, steps, enter, bridge_s, least)
             leaps = brief(known, starts_s, ends_s, t["brief"], t["leap"], steps, least)
-            found = beside(found, leaps)
+            found = with_brief(found, leaps)
         flags = column(frames, "corrupt").astype(bool)
         shares = _known(measurements, "area", AREA_STEPS)
         flagged = confirmed(flags, shares, starts_s, ends_s, t["confirming_area"], t["confirmed"])
@@ -175,20 +175,20 @@ class BlockCorruption:
         )
 
     def log_odds(self, measurements: Measurements) -> tuple[Known, NDArray[np.float64]]:
-        """Gives the frames that were judged, and calibrated log-odds of damage in each.
+        """Returns the frames that were evaluated, and calibrated log-odds of damage in each.
 
         The network's decision, how far it rises above the usual, and what was said around it.
         """
-        known, said = judged(measurements)
+        known, context = evidence_of(measurements)
         fit = self.tuned.artifact["calibration"]
-        return known, fit["offset"] + sum(fit[name] * said[name] for name in said)
+        return known, fit["offset"] + sum(fit[name] * context[name] for name in context)
 
     def steps(self, measurements: Measurements, known: Known, change: float) -> Steps:
         """Returns how the decision leaps between frames that were looked at together.
 
         Args:
             measurements: Of the programme.
-            known: The judged frames.
+            known: The evaluated frames.
             change: What a beginning or an end costs where nothing tells of it, log-odds.
         """
         samples, frames = measurements.tables["samples"], measurements.tables["frames"]
@@ -218,7 +218,7 @@ class BlockCorruption:
             best = int(inside[np.argmax(confidence[inside])])
             widest = float(area[inside].max())
         else:
-            # Damage that was only seen as the picture before a sample.
+            # Damage that was only seen as the frame before a sample.
             best = int(np.clip(np.searchsorted(at_s, event.end_s - 1e-9), 0, len(at_s) - 1))
             widest = float(column(samples, "previous_area")[best] / AREA_STEPS)
         evidence: dict[str, Any] = {
@@ -243,12 +243,12 @@ class BlockCorruption:
         )
 
 
-def judged(measurements: Measurements) -> tuple[Known, dict[str, NDArray[np.float64]]]:
-    """Gives the frames that were judged, the decision as scores, and what tells damage in them."""
+def evidence_of(measurements: Measurements) -> tuple[Known, dict[str, NDArray[np.float64]]]:
+    """Returns the frames that were evaluated, the decision as scores, and what tells damage in them."""
     known = _known(measurements, "logit", LOGIT_STEPS)
     shares = _known(measurements, "area", AREA_STEPS)
     starts_s = times_s(measurements.tables["frames"])
-    return known, clues(known.scores, shares.scores, starts_s[known.rows])
+    return known, context_features(known.scores, shares.scores, starts_s[known.rows])
 
 
 def _known(measurements: Measurements, name: str, steps: float) -> Known:
@@ -262,7 +262,7 @@ def _known(measurements: Measurements, name: str, steps: float) -> Known:
 
 
 def _map(maps: Table, first: int | None, last: int | None) -> dict[str, Any] | None:
-    """The fullest map kept within an occurrence."""
+    """The fullest map kept within an event."""
     if first is None or last is None or not len(maps):
         return None
     pts = column(maps, "pts")

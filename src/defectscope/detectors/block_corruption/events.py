@@ -1,4 +1,4 @@
-"""From judged frames to occurrences with ends: judged frames are few, ends should be exact."""
+"""From evaluated frames to events with ends: evaluated frames are few, ends should be exact."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _ROUNDING_S = 1e-6
 # Brief is at most so long; it is held against so much on both sides, but for the nearest frames.
 _BRIEF_S = 0.4
 _SIDE_S, _APART_S = 1.5, 0.1
-# Evidence listens to frames up to a second away, so a stretch may reach so much too far.
+# Evidence listens to frames up to a second away, so an interval may reach so much too far.
 _SMEARED_S = 1.0
-# What a stretch scores inside: not the median, for it may reach too far on both sides.
+# What an interval scores inside: not the median, for it may reach too far on both sides.
 _INSIDE_PERCENT = 75
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One occurrence.
+    """One event.
 
     Attributes:
         start_s: First damaged instant.
@@ -38,7 +38,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The frames that were judged.
+    """The frames that were evaluated.
 
     Attributes:
         rows: Their rows in the table of frames, rising.
@@ -76,27 +76,27 @@ def events(
     bridge_s: float,
     least_step: float = 0.0,
 ) -> list[Event]:
-    """Gives occurrences: the most plausible course of clean and damaged stretches.
+    """Returns events: the most plausible path of clean and damaged intervals.
 
-    Every stretch must pay for its beginning and its end, so one frame of weak evidence begins
+    Every interval must pay for its beginning and its end, so one frame of weak evidence begins
     nothing and one clean-looking frame ends nothing, while several, or one that is beyond doubt,
     do. Its ends are drawn in to the frames that look damaged by themselves; between a clean and a
-    damaged judged frame the end lies where the picture changed most.
+    damaged evaluated frame the end lies where the frame changed most.
 
-    Source: A. J. Viterbi 1967, Error bounds for convolutional codes (the search for the course).
+    Source: A. J. Viterbi 1967, Error bounds for convolutional codes (the search for the path).
 
     Args:
-        known: The judged frames.
+        known: The evaluated frames.
         evidence: For damage in each of them (positive) or against it, log-odds.
         starts_s: When each frame is presented.
         ends_s: When it is replaced.
         steps: What a beginning or an end costs where, and how the decision leaps there.
-        enter: Probability that one frame of an occurrence must reach.
-        bridge_s: Occurrences no further apart than this are joined.
-        least_step: Step that an occurrence must show at its beginning, within it or at its end.
+        enter: Probability that one frame of an event must reach.
+        bridge_s: Events no further apart than this are joined.
+        least_step: Step that an event must show at its beginning, within it or at its end.
     """
     out: list[Event] = []
-    for first, stop in stretches(evidence, steps):
+    for first, stop in best_runs(evidence, steps):
         if steps.largest(first, stop) < least_step:
             continue
         peak = 1 / (1 + np.exp(-float(evidence[first:stop].max())))
@@ -121,19 +121,19 @@ def brief(
     steps: Steps,
     least_step: float = 0.0,
 ) -> list[Event]:
-    """Gives occurrences of a few frames: what leaps out of the frames on both sides of it.
+    """Returns events of a few frames: what leaps out of the frames on both sides of it.
 
-    The course of stretches wants several frames to agree. Damage that is gone after one to ten is
-    judged once or twice, but then it stands out like nothing else does.
+    The path of intervals wants several frames to agree. Damage that is gone after one to ten is
+    evaluated once or twice, but then it stands out like nothing else does.
 
     Args:
-        known: The judged frames, their decision logits as scores.
+        known: The evaluated frames, their decision logits as scores.
         starts_s: When each frame is presented.
         ends_s: When it is replaced.
         logit: What the decision says of a frame at least.
         rise: By how much that exceeds what it says on either side, at the median.
         steps: How the decision leaps.
-        least_step: Step that an occurrence must show, as for `events`.
+        least_step: Step that an event must show, as for `events`.
     """
     at_s, scores = starts_s[known.rows], known.scores
     out: list[Event] = []
@@ -145,10 +145,10 @@ def brief(
             scores[np.searchsorted(at_s, at_s[k] + low) : np.searchsorted(at_s, at_s[k] + high)]
             for low, high in ((-_SIDE_S, -_APART_S), (_APART_S, _SIDE_S))
         ]
-        usual = max((float(np.median(side)) for side in sides if len(side)), default=np.inf)
-        if scores[k] - usual < rise:
+        baseline = max((float(np.median(side)) for side in sides if len(side)), default=np.inf)
+        if scores[k] - baseline < rise:
             continue
-        like = (usual + scores[k]) / 2
+        like = (baseline + scores[k]) / 2
         first = last = k
         while first > 0 and scores[first - 1] >= like:
             first -= 1
@@ -163,14 +163,14 @@ def brief(
     return out
 
 
-def beside(events: list[Event], more: list[Event]) -> list[Event]:
-    """Gives the events in order, with those of the others that touch none of them."""
+def with_brief(events: list[Event], more: list[Event]) -> list[Event]:
+    """Returns the events in order, with those of the others that touch none of them."""
     free = [m for m in more if all(m.end_s < e.start_s or m.start_s > e.end_s for e in events)]
     return sorted([*events, *free], key=lambda event: event.start_s)
 
 
-def stretches(evidence: NDArray[np.float64], steps: Steps) -> list[tuple[int, int]]:
-    """Half-open stretches of damage that maximise the evidence in them less the cost of ends."""
+def best_runs(evidence: NDArray[np.float64], steps: Steps) -> list[tuple[int, int]]:
+    """Half-open intervals of damage that maximise the evidence in them less the cost of ends."""
     begins, ends = steps.begin.tolist(), steps.end.tolist()
     # Best sums so far that leave the last frame clean or damaged, and where each came from.
     clean, damaged = 0.0, -np.inf
@@ -201,7 +201,7 @@ def stretches(evidence: NDArray[np.float64], steps: Steps) -> list[tuple[int, in
 def _drawn_in(
     known: Known, starts_s: NDArray[np.float64], first: int, stop: int
 ) -> tuple[int, int]:
-    """Gives a stretch without the frames at its ends that score rather as the frames outside do.
+    """Returns an interval without the frames at its ends that score rather as the frames outside do.
 
     Where none within reach looks damaged by itself, the end stays where it is.
     """
@@ -222,9 +222,9 @@ def _drawn_in(
 
 
 def _turn(known: Known, before: int, after: int) -> int:
-    """The first row of the state that begins between two neighbouring judged frames."""
+    """The first row of the state that begins between two neighbouring evaluated frames."""
     if after >= len(known.rows):
-        # Nothing was judged after it: the damage lasts as long as anything is known.
+        # Nothing was evaluated after it: the damage lasts as long as anything is known.
         return int(known.rows[before]) + 1
     if before < 0:
         return int(known.rows[after])

@@ -1,7 +1,7 @@
-"""The network: maps damage in two consecutive pictures and decides about each.
+"""The network: maps damage in two consecutive frames and decides about each.
 
-Two branches look at a picture and at the one before it. One sees measured seams and sudden changes
-(`seams`), the other what the pictures show (`backbone`, begun from what ImageNet taught it). Both
+Two branches look at a frame and at the one before it. One sees measured seams and sudden changes
+(`seams`), the other what the frames show (`backbone`, begun from what ImageNet taught it). Both
 are fully convolutional, so that any size goes in and a map with one cell per 32 x 32 pixels comes
 out: 224 x 224 gives 7 x 7, 1080 x 1920 gives 34 x 60.
 """
@@ -20,13 +20,13 @@ CELL_PX = 32
 # Channels of the first stage of the seams' branch; the released network's is in its detector.json.
 DEFAULT_WIDTH = 24
 _MIDDLE, _SHOWN, _JOINT = 48, 96, 128
-_CLUES = 32
+_CONTEXT_FEATURES = 32
 _HIDDEN = 32
 _TOP_CELLS = 4
 
 
 class BlockNet(nn.Module):
-    """Maps damage in a picture and in the one before it, and decides about each.
+    """Maps damage in a frame and in the one before it, and decides about each.
 
     Args:
         width: Channels of the first stage of the seams' branch.
@@ -39,28 +39,28 @@ class BlockNet(nn.Module):
         self.middle = _layer(2 * backbone.MIDDLE_OUTPUTS, _MIDDLE, 3, 2)
         self.shown = _layer(2 * backbone.OUTPUTS, _SHOWN, 1, 1)
         self.joint = _layer(_MIDDLE + _SHOWN + self.seams.outputs, _JOINT, 3, 1)
-        # Two maps: this picture's damage, and the one before's.
+        # Two maps: this frame's damage, and the one before's.
         self.to_map = nn.Conv2d(_JOINT, 2, 1)
-        self.to_clues = nn.Conv2d(_JOINT, _CLUES, 1)
-        self.hidden = nn.Linear(2 * _CLUES + 6, _HIDDEN)
+        self.to_clues = nn.Conv2d(_JOINT, _CONTEXT_FEATURES, 1)
+        self.hidden = nn.Linear(2 * _CONTEXT_FEATURES + 6, _HIDDEN)
         self.to_decision = nn.Linear(_HIDDEN, 2)
 
     def forward(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives logits.
+        """Returns logits.
 
         Args:
             now: (n, 3, height, width), codes 0 to 255, any type.
-            before: Likewise, the picture presented before.
+            before: Likewise, the frame presented before.
 
         Returns:
             Map logits (n, 2, ceil(height / 32), ceil(width / 32)) and decision logits (n, 2), the
-            picture first, the one before it second.
+            frame first, the one before it second.
         """
         logits, features, _ = self.mapped(now, before)
         return logits, self.decided(logits, features)
 
     def mapped(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gives map logits, what they were read from, and logits by block of 8 pixels."""
+        """Returns map logits, what they were read from, and logits by block of 8 pixels."""
         now, before = now.float(), before.float()
         seams, blocks = self.seams(measures(now, before))
         middle, shown = (
@@ -75,21 +75,21 @@ class BlockNet(nn.Module):
         return self.to_map(features), features, blocks
 
     def decided(self, logits: Tensor, features: Tensor) -> Tensor:
-        """Gives decision logits (n, 2) of what `mapped` gives: whole pictures, or parts of any.
+        """Returns decision logits (n, 2) of what `mapped` gives: whole frames, or parts of any.
 
-        The strongest cells decide, held against what the rest of the picture looks like.
+        The strongest cells decide, held against what the rest of the frame looks like.
         """
         clues = functional.relu(self.to_clues(features))
         flat = logits.flatten(2)
         top = flat.topk(min(_TOP_CELLS, flat.shape[2]), dim=2).values
-        said = [
+        joined = [
             clues.amax(dim=(2, 3)),
             clues.mean(dim=(2, 3)),
             top.amax(dim=2),
             top.mean(dim=2),
             flat.sigmoid().mean(dim=2),
         ]
-        return self.to_decision(functional.relu(self.hidden(torch.cat(said, dim=1))))
+        return self.to_decision(functional.relu(self.hidden(torch.cat(joined, dim=1))))
 
 
 def _layer(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:

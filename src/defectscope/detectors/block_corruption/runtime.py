@@ -19,7 +19,7 @@ from torch import nn
 Engine = Literal["openvino", "torch"]
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-# Side of the picture that is traced; smaller ones are left to PyTorch, which they do not keep busy.
+# Side of the frame that is traced; smaller ones are left to PyTorch, which they do not keep busy.
 _TRACED_PX = 64
 # Compiled shapes that are kept: an asset has one, a busy worker sees a handful.
 _KEPT_SHAPES = 4
@@ -33,14 +33,14 @@ class _Pair(nn.Module):
         self.network = network
 
     def forward(self, rgb: torch.Tensor, previous: torch.Tensor) -> Any:
-        """Takes (1, height, width, 3) uint8 pictures."""
+        """Takes (1, height, width, 3) uint8 frames."""
         now, before = rgb.permute(0, 3, 1, 2), previous.permute(0, 3, 1, 2)
         logits, decision = self.network(now, before)
         return logits.sigmoid(), decision
 
 
 class Runtime:
-    """One network, ready for pictures of any size; safe to share between threads.
+    """One network, ready for frames of any size; safe to share between threads.
 
     Args:
         network: In evaluation mode, fp32.
@@ -66,14 +66,14 @@ class Runtime:
             cast("Any", self._pair).to(memory_format=torch.channels_last)
 
     def __call__(self, rgb: NDArray[np.uint8], previous: NDArray[np.uint8]) -> Outputs:
-        """Gives the maps of damage and the decision logits.
+        """Returns the maps of damage and the decision logits.
 
         Args:
-            rgb: (height, width, 3) picture.
+            rgb: (height, width, 3) frame.
             previous: The one presented before it.
 
         Returns:
-            Probabilities (2, rows, columns) and logits (2,): the picture first, then the one
+            Probabilities (2, rows, columns) and logits (2,): the frame first, then the one
             before it.
         """
         if self.engine == "torch" or min(rgb.shape[:2]) < _TRACED_PX:
@@ -116,12 +116,12 @@ class Runtime:
         return cast("Callable[..., Any]", ov.Core().compile_model(model, "CPU", settings))
 
     def _converted(self, ov: Any) -> Any:
-        """The network as OpenVINO has it, for any size; traced once on a small picture."""
+        """The network as OpenVINO has it, for any size; traced once on a small frame."""
         example = torch.zeros((1, _TRACED_PX, _TRACED_PX, 3), dtype=torch.uint8)
         free = [1, -1, -1, 3]
         with torch.no_grad(), warnings.catch_warnings():
             # Tracing warns that the number of strongest cells becomes a constant, which it is for
-            # every picture that comes this way; and OpenVINO traces as PyTorch would rather not.
+            # every frame that comes this way; and OpenVINO traces as PyTorch would rather not.
             warnings.simplefilter("ignore", cast("Any", torch.jit).TracerWarning)
             warnings.simplefilter("ignore", DeprecationWarning)
             # Left to OpenVINO, tracing would check itself with further runs, at twice the time.

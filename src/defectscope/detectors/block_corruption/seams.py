@@ -1,10 +1,10 @@
-"""Measures seams and sudden change in two consecutive pictures, and what little convolutions see.
+"""Measures seams and sudden change in two consecutive frames, and what little convolutions see.
 
 What the first layers of a network would have to learn, seams between pixels and sudden change, is
 measured at every pixel and pooled by 4 x 4 before the first convolution.
 
 Source: He et al. 2016, Deep Residual Learning for Image Recognition (the 18-layer network: four
-stages of two residual blocks, here from a quarter of the picture's size on).
+stages of two residual blocks, here from a quarter of the frame's size on).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch.nn import functional
 
 # What is measured is pooled over squares of so many pixels a side.
 POOL_PX = 4
-# Colours, their change, how much changed, seams across and down in the picture, in the one before
-# and in the change, and texture in both pictures.
+# Colours, their change, how much changed, seams across and down in the frame, in the one before
+# and in the change, and texture in both frames.
 INPUTS = 3 + 3 + 1 + 6 + 2
-# Channels as multiples of the width, and by how much each stage reduces the picture.
+# Channels as multiples of the width, and by how much each stage reduces the frame.
 _STAGES = ((1, 1), (2, 2), (4, 2), (4, 1))
 _BLOCKS = 2
 # Blocks of 8 pixels in a cell of 32, along a side.
@@ -71,25 +71,27 @@ class SeamNet(nn.Module):
         self.outputs = inputs + 4
 
     def forward(self, measured: Tensor) -> tuple[Tensor, Tensor]:
-        """Gives features.
+        """Returns features.
 
         Args:
             measured: (n, INPUTS, rows, columns) from `measures`.
 
         Returns:
             Features (n, `outputs`, ceil(rows / 8), ceil(columns / 8)) and logits by block of 8
-            pixels (n, 2, ceil(rows / 2), ceil(columns / 2)), the picture first.
+            pixels (n, 2, ceil(rows / 2), ceil(columns / 2)), the frame first.
         """
         fine = self.stages[:_BLOCKS](functional.relu(self.norm(self.stem(scaled(measured)))))
         blocks = self.to_blocks(fine)
         features = self.stages[_BLOCKS:](fine)
         strongest = functional.max_pool2d(blocks, _FINE, _FINE, ceil_mode=True)
-        usual = functional.avg_pool2d(blocks, _FINE, _FINE, ceil_mode=True, count_include_pad=False)
-        return torch.cat([features, strongest, usual], dim=1), blocks
+        mean_seam = functional.avg_pool2d(
+            blocks, _FINE, _FINE, ceil_mode=True, count_include_pad=False
+        )
+        return torch.cat([features, strongest, mean_seam], dim=1), blocks
 
 
 def measures(rgb: Tensor, previous: Tensor) -> Tensor:
-    """Measures two consecutive pictures at every pixel and pools by 4 x 4.
+    """Measures two consecutive frames at every pixel and pools by 4 x 4.
 
     A seam is a step between two pixels beyond the steps on both of its sides: what the border of a
     block that does not belong looks like. It is averaged along its direction and the strongest is
@@ -97,12 +99,12 @@ def measures(rgb: Tensor, previous: Tensor) -> Tensor:
 
     Args:
         rgb: (n, 3, height, width), codes 0 to 255, any type.
-        previous: Likewise, the picture presented before.
+        previous: Likewise, the frame presented before.
 
     Returns:
-        (n, INPUTS, ceil(height / 4), ceil(width / 4)) in codes: RGB of the picture and of the one
-        before, how much of luma changed, seams across and down in the picture, in the one before
-        and in the change, texture in the picture and in the one before.
+        (n, INPUTS, ceil(height / 4), ceil(width / 4)) in codes: RGB of the frame and of the one
+        before, how much of luma changed, seams across and down in the frame, in the one before
+        and in the change, texture in the frame and in the one before.
     """
     now, before = rgb.float(), previous.float()
     luma, luma_before = _luma(now), _luma(before)
@@ -117,7 +119,7 @@ def measures(rgb: Tensor, previous: Tensor) -> Tensor:
 
 
 def scaled(measured: Tensor) -> Tensor:
-    """Gives the network's input from `measures`: about one wide, earlier colours as changes."""
+    """Returns the network's input from `measures`: about one wide, earlier colours as changes."""
     now, before, rest = measured[:, :3], measured[:, 3:6], measured[:, 6:]
     return torch.cat([now / 64.0 - 2.0, (now - before) / 16.0, rest / 16.0], dim=1)
 
@@ -139,7 +141,7 @@ def _edges(seams: Tensor, along: int) -> Tensor:
 
 
 def _steps(plane: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps across and down between neighbouring pixels, 0 at the borders of the picture."""
+    """Steps across and down between neighbouring pixels, 0 at the borders of the frame."""
     across = functional.pad((plane[..., 1:] - plane[..., :-1]).abs(), (1, 0, 0, 0))
     down = functional.pad((plane[..., 1:, :] - plane[..., :-1, :]).abs(), (0, 0, 1, 0))
     return across, down

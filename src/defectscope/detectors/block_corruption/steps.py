@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Steps into the judged frames, and what a beginning or an end costs there.
+    """Steps into the evaluated frames, and what a beginning or an end costs there.
 
     Attributes:
-        size: For every judged frame, by how much its decision exceeds that of the frame before it,
+        size: For every evaluated frame, by how much its decision exceeds that of the frame before it,
             in log-odds; NaN where the two were not looked at together, or where the step has
             another cause.
         begin: What a beginning costs there, log-odds.
@@ -44,7 +44,7 @@ class Steps:
         """Returns the steps of a programme.
 
         Args:
-            known_rows: Rows of the judged frames, rising.
+            known_rows: Rows of the evaluated frames, rising.
             rows: Rows of the frames that were looked at, each with the one before it.
             rises: Decision about each less that about the one before it.
             excused: For every row, whether what changes there has another cause.
@@ -69,10 +69,10 @@ class Steps:
         return Steps(np.full(count, np.nan), same, same)
 
     def largest(self, first: int, stop: int) -> float:
-        """Returns the largest step into a stretch, within it, or out of it; 0 where none is known.
+        """Returns the largest step into an interval, within it, or out of it; 0 where none is known.
 
         Args:
-            first: First judged frame of the stretch.
+            first: First evaluated frame of the interval.
             stop: First one after it.
         """
         into = self.size[first : first + 1]

@@ -1,8 +1,8 @@
-"""Blur: programmes that are soft for their raster, and passages softer than their context.
+"""Blur: programmes that are soft for their raster, and intervals softer than their context.
 
-What counts is the sharpest textured part of a picture. With a shallow depth of field something is
-always in focus, so it stays silent; when everything is soft, nothing is. Beside noise every picture
-is soft, so a passage as soft as the programme that only lacks its neighbour's noise is none. What
+What counts is the sharpest textured part of a frame. With a shallow depth of field something is
+always in focus, so it stays silent; when everything is soft, nothing is. Beside noise every frame
+is soft, so an interval as soft as the programme that only lacks its neighbour's noise is none. What
 loses its detail as a block grid comes is blocky.
 """
 
@@ -41,7 +41,7 @@ from defectscope.temporal.trees import TreeSum
 _SOFTEST = 1 / 16
 _LEAST_SHARPNESS = 1 / 256
 _ROUNDING_SQUARES = 1 / 6  # of the difference of two samples, each off by 1/12
-_LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat picture
+_LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat frame
 _STEPS = 1000  # per octave
 _NOISE_STEPS = 16  # per code
 
@@ -51,14 +51,14 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        min_texture_code: Root mean square difference at 4 px that a tile must have to be judged:
+        min_texture_code: Root mean square difference at 4 px that a tile must have to be evaluated:
             a clear sky is not soft, it is empty. 8-bit-equivalent codes.
-        sharp_quantile: Which of the judged tiles speaks for the picture, 1 being the sharpest:
-            one sharp logo must not hide a soft picture.
-        window_s: Stretch before and after a change of softness that is compared, seconds.
+        sharp_quantile: Which of the evaluated tiles speaks for the frame, 1 being the sharpest:
+            one sharp logo must not hide a soft frame.
+        window_s: Interval before and after a change of softness that is compared, seconds.
         min_duration_s: Shorter softness is not reported, seconds. Whip pans are shorter.
-        bridge_s: Softness that pauses for less is one occurrence, seconds.
-        beside_s: Stretch before and after a passage whose noise is compared with its own, seconds.
+        bridge_s: Softness that pauses for less is one event, seconds.
+        beside_s: Interval before and after an interval whose noise is compared with its own, seconds.
     """
 
     min_texture_code: float = 2.0
@@ -70,7 +70,7 @@ class Params:
 
 
 class Blur:
-    """Finds soft pictures."""
+    """Finds soft frames."""
 
     name: ClassVar[str] = "blur"
     defects: ClassVar[tuple[str, ...]] = ("blur",)
@@ -95,11 +95,11 @@ class Blur:
         )
 
     def open(self, stream: StreamInfo) -> BlurAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return BlurAnalysis(stream, self.params)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns softness over time into soft passages."""
+        """Turns softness over time into soft intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -119,7 +119,7 @@ class Blur:
         looks = measurements.tables["looks"]
         grade = grade_at(looks, grades(looks, self._scale, NAMES), starts_s)
         rule = RunRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
-        usual = float(np.median(octaves)) if len(octaves) else 0.0
+        baseline = float(np.median(octaves)) if len(octaves) else 0.0
 
         noise = column(table, "noise") / _NOISE_STEPS
         rate_hz = float(video.frame_rate)
@@ -134,7 +134,7 @@ class Blur:
             if loud < bounds["noise_ratio"] * calm + bounds["noise_code"]:
                 return False
             soft, sharp = float(np.median(octaves[slice(*rows)])), min(sides(octaves, rows, reach))
-            return soft - usual < (soft - sharp) / 2
+            return soft - baseline < (soft - sharp) / 2
 
         measure = np.maximum(
             suppress_confounded(measure, rule, other_cause), grade / bounds["plain_grade"]
@@ -143,7 +143,7 @@ class Blur:
         def evidence(rows: Rows) -> dict[str, Any]:
             return {
                 "softness_octaves": round(float(np.mean(octaves[slice(*rows)])), 3),
-                "programme_softness_octaves": round(usual, 3),
+                "programme_softness_octaves": round(baseline, 3),
                 "grade": round(float(np.mean(grade[slice(*rows)])), 2),
             }
 
@@ -152,7 +152,7 @@ class Blur:
 
 
 class BlurAnalysis:
-    """Measures how soft the sharpest textured tiles of every picture are."""
+    """Measures how soft the sharpest textured tiles of every frame are."""
 
     def __init__(self, stream: StreamInfo, params: Params) -> None:
         video = stream.video
@@ -214,7 +214,7 @@ class BlurAnalysis:
         return Measurements("blur", tables)
 
     def close(self) -> Measurements:
-        """Gives sharpness by frame, the block grid by fifths of a second, and looks."""
+        """Returns sharpness by frame, the block grid by fifths of a second, and looks."""
         tables = {
             "frames": self._table.table(),
             "grids": self._grids.close(),
@@ -226,19 +226,19 @@ class BlurAnalysis:
 def softness(
     near: NDArray[np.float64],
     far: NDArray[np.float64],
-    judged: NDArray[np.bool_],
+    textured: NDArray[np.bool_],
     quantile: float,
 ) -> NDArray[np.float64]:
-    """Gives (frames,) octaves below pixel sharpness of the tile at a quantile of sharpness.
+    """Returns (frames,) octaves below pixel sharpness of the tile at a quantile of sharpness.
 
     Args:
         near: (frames, 8, 12) squared differences at 1 px.
         far: The same at 4 px.
-        judged: Tiles with texture; a frame with fewer than four is not judged and gets 0.
+        textured: Tiles with texture; a frame with fewer than four is not analyzed and gets 0.
         quantile: 1 is the sharpest tile.
     """
-    ratio = np.where(judged, near / np.maximum(far, 1.0), np.inf).reshape(len(near), -1)
-    count = judged.reshape(len(near), -1).sum(axis=1)
+    ratio = np.where(textured, near / np.maximum(far, 1.0), np.inf).reshape(len(near), -1)
+    count = textured.reshape(len(near), -1).sum(axis=1)
     at = np.rint(quantile * np.maximum(count - 1, 0)).astype(np.intp)
     sharp = np.take_along_axis(np.sort(ratio, axis=1), at[:, None], axis=1)[:, 0]
     share = np.clip((sharp - _SOFTEST) / (1 - _SOFTEST), _LEAST_SHARPNESS, 1.0)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from defectscope.detectors.caption_quality import rules
-from defectscope.detectors.caption_quality.picture import bytes_table, picture_tracks
+from defectscope.detectors.caption_quality.embedded import bytes_table, embedded_tracks
 from defectscope.detectors.caption_quality.speech import shown
 from defectscope.detectors.caption_quality.timing import timing_breaks
 from defectscope.detectors.caption_quality.track import (
@@ -24,7 +24,7 @@ from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import Curve, DetectorResult, Finding
 from defectscope.measurements import Measurements, Table
-from defectscope.media.captions.picture_data import CaptionBytes, track_name
+from defectscope.media.captions.caption_bytes import CaptionBytes, track_name
 from defectscope.media.cues import Captions, Cue
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
@@ -61,7 +61,7 @@ class Params:
 
 
 class CaptionQuality:
-    """Judges a caption track by itself, and against the sound where there is some."""
+    """Evaluates a caption track by itself, and against the sound where there is some."""
 
     name: ClassVar[str] = "caption_quality"
     defects: ClassVar[tuple[str, ...]] = (
@@ -82,14 +82,14 @@ class CaptionQuality:
         self.needs = Needs(media=frozenset(), context_before_s=0.2, context_after_s=0.2)
 
     def open(self, stream: StreamInfo) -> CaptionQualityAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return CaptionQualityAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Holds every cue of every track against the rules, and its track against the speech."""
         tables = measurements.tables
         tracks = tracks_from(tables["cues"], stream.duration_s)
-        tracks |= picture_tracks(tables["bytes"], stream.duration_s)
+        tracks |= embedded_tracks(tables["bytes"], stream.duration_s)
         if not stream.has_captions and not tracks:
             return DetectorResult("not_applicable")
         if not tracks and not len(tables["faults"]) and not len(tables["extent"]):
@@ -154,9 +154,9 @@ class CaptionQuality:
             broken.defect in ("caption_missing", "caption_drift") and "problem" not in evidence
         )
         agreement = float(evidence.get("agreement", 0.5))
-        judged = rule
+        severity_rule = rule
         if "measure" in rule and rule["measure"] not in evidence:
-            judged = {"always": "minor"}
+            severity_rule = {"always": "minor"}
         return Finding(
             detector=self.name,
             defect=broken.defect,
@@ -164,7 +164,7 @@ class CaptionQuality:
             end_s=broken.end_s,
             # A rule is broken or it is not; only what is heard is an estimate.
             confidence=round(0.5 + agreement / 2, 4) if estimated else 1.0,
-            severity=severity_of(judged, evidence),
+            severity=severity_of(severity_rule, evidence),
             evidence=evidence,
         )
 
@@ -175,7 +175,7 @@ def _on_screen(track: Track, blocks: int) -> Series:
 
 
 def _levels(table: Table) -> tuple[Series, Series]:
-    """Gives levels by block from t = 0 on; blocks that were not measured are silent."""
+    """Returns levels by block from t = 0 on; blocks that were not measured are silent."""
     block = column(table, "block")
     if not len(block):
         return np.empty(0), np.empty(0)
@@ -194,7 +194,7 @@ class CaptionQualityAnalysis:
         audio = stream.audio
         self._meter = None
         # Without captions there is nothing to hold the sound against.
-        if audio is not None and (stream.has_captions or stream.has_picture_captions):
+        if audio is not None and (stream.has_captions or stream.has_bitmap_captions):
             self._meter = SpeechMeter(audio.rate_hz, audio.channels)
         self._duration_s = stream.duration_s
         self._captions: Captions | None = None
@@ -223,7 +223,7 @@ class CaptionQualityAnalysis:
         return taken
 
     def close(self) -> Measurements:
-        """Gives the cues and bytes of all tracks, faults, and levels by block."""
+        """Returns the cues and bytes of all tracks, faults, and levels by block."""
         side = () if self._captions is None else self._captions.cues
         cues, left_out = cue_table((*side, *self._cues), self._latest)
         meter = self._meter or SpeechMeter(BLOCKS_HZ, ("FC",))  # one that heard nothing

@@ -113,13 +113,13 @@ def outside_breaks(extent: Extent, duration_s: float) -> Iterator[Break]:
 
 
 def _line(track: Track, row: Any) -> dict[str, int]:
-    """Gives where a cue stands in its file; embedded cues have no line."""
+    """Returns where a cue stands in its file; embedded cues have no line."""
     number = int(track.source_line[row])
     return {"source_line": number} if number else {}
 
 
 def reading_breaks(track: Track, limits: Limits) -> Iterator[Break]:
-    """Gives cues that cannot be read: too fast, too long, too short or on screen for too long."""
+    """Returns cues that cannot be read: too fast, too long, too short or on screen for too long."""
     length = track.end_s - track.start_s
     good = length > 0
     speed = track.characters / np.where(good, length, 1.0)

@@ -32,7 +32,7 @@ class Fit:
 
 
 def shown(start_s: Series, end_s: Series, blocks: int) -> Series:
-    """Gives, for every block, whether a caption is on screen, 0 or 1."""
+    """Returns, for every block, whether a caption is on screen, 0 or 1."""
     change = np.zeros(blocks + 1)
     first = np.clip(np.rint(start_s * BLOCKS_HZ).astype(np.int64), 0, blocks)
     last = np.clip(np.rint(end_s * BLOCKS_HZ).astype(np.int64), 0, blocks)
@@ -43,7 +43,7 @@ def shown(start_s: Series, end_s: Series, blocks: int) -> Series:
 
 
 def activity(level: Series) -> Series | None:
-    """Gives the level as 0 (the programme's pauses) to 1 (its speech), None where it is even."""
+    """Returns the level as 0 (the programme's pauses) to 1 (its speech), None where it is even."""
     low, top = np.percentile(level, (10, 85))
     if top - low < 8.0 or top < -65.0:
         return None
@@ -56,7 +56,7 @@ def activity(level: Series) -> Series | None:
 
 
 def delay(mask: Series, active: Series, most_s: float) -> tuple[float, float]:
-    """Gives the delay at which captions and speech agree best, and how well they agree there."""
+    """Returns the delay at which captions and speech agree best, and how well they agree there."""
     reach = min(round(most_s * BLOCKS_HZ), len(mask) // 3)
     best = np.zeros(2 * reach + 1)
     for lag in range(-reach, reach + 1):
@@ -75,7 +75,7 @@ def delay(mask: Series, active: Series, most_s: float) -> tuple[float, float]:
 
 
 def delays(mask: Series, active: Series, window_s: float, most_s: float) -> list[Fit]:
-    """Gives the delay in windows that overlap by two thirds; short programmes are one window."""
+    """Returns the delay in windows that overlap by two thirds; short programmes are one window."""
     size = round(window_s * BLOCKS_HZ)
     step = max(1, size // 3)
     starts = [0] if len(mask) <= size else range(0, len(mask) - size + 1, step)

@@ -16,14 +16,14 @@ from defectscope.temporal.speech_levels import BLOCKS_HZ, Series
 # Fewer cues can agree with anything.
 _MIN_CUES = 5
 # Captions may be held after the last word; the mean of well-timed ones is this late.
-_USUAL_LATE_S = 0.1
+_TYPICAL_LATE_S = 0.1
 _PAUSE_S = 2.5
 
 
 def timing_breaks(
     track: Track, level: Series, softest: Series, tuned: Mapping[str, float], most_s: float
 ) -> Iterator[Break]:
-    """Gives stretches of late or early captions, and of speech without any.
+    """Returns intervals of late or early captions, and of speech without any.
 
     Args:
         track: The cues.
@@ -56,7 +56,7 @@ def _drifts(
 ) -> Iterator[Break]:
     if not fits:
         return
-    late = np.array([fit.late_s - _USUAL_LATE_S for fit in fits])
+    late = np.array([fit.late_s - _TYPICAL_LATE_S for fit in fits])
     centre = np.array([fit.centre_s for fit in fits])
     reach = tuned["window_s"] / 2
     for first, last in runs(np.abs(late) >= tuned["late_s"]):
@@ -81,7 +81,7 @@ def _drifts(
 
 
 def _slope(x: Series, y: Series) -> float:
-    """Gives the median slope over all pairs: outliers do not move it. 0 for fewer than three."""
+    """Returns the median slope over all pairs: outliers do not move it. 0 for fewer than three."""
     if len(x) < 3:
         return 0.0
     chosen = np.unique(np.linspace(0, len(x) - 1, min(len(x), 200)).astype(int))
@@ -91,14 +91,14 @@ def _slope(x: Series, y: Series) -> float:
 def _missing(
     mask: Series, level: Series, softest: Series, tuned: Mapping[str, float]
 ) -> Iterator[Break]:
-    """Gives stretches without captions that sound as the captioned ones do."""
+    """Returns intervals without captions that sound as the captioned ones do."""
     covered = mask > 0
     if not covered.any():
         return
     # Speech is loud and broken up; music and noise are one or the other.
     loud = float(np.percentile(level[covered], 50)) - tuned["speech_margin_db"]
     ripple = level - softest
-    usual = float(np.mean(ripple[covered]))
+    baseline = float(np.mean(ripple[covered]))
     talking = level >= loud
     share = float(np.mean(talking[covered]))
     blocks = np.arange(len(mask), dtype=np.float64) / BLOCKS_HZ
@@ -111,7 +111,7 @@ def _missing(
                 continue
             if float(np.mean(talking[part])) < 0.5 * share:
                 continue
-            if not 0.6 <= float(np.mean(ripple[part])) / max(usual, 0.1) <= 1.7:
+            if not 0.6 <= float(np.mean(ripple[part])) / max(baseline, 0.1) <= 1.7:
                 continue
             evidence = {
                 "duration_s": round((last - first) / BLOCKS_HZ, 2),

@@ -125,7 +125,7 @@ def _tick(time_s: float) -> int:
 def cue_table(
     cues: Iterable[Cue], latest: dict[int, int] | None = None
 ) -> tuple[Table, int | None]:
-    """Gives the cues as a table ordered by start, and the tick from which some were left out.
+    """Returns the cues as a table ordered by start, and the tick from which some were left out.
 
     Args:
         cues: Of all tracks, in the order in which they came.
@@ -214,7 +214,7 @@ def extent_from(table: Table) -> Extent | None:
 
 
 def fault_table(captions: Captions | None, left_out: int | None) -> Table:
-    """Gives format faults, each at the start of the last cue that stands before its line."""
+    """Returns format faults, each at the start of the last cue that stands before its line."""
     rows: list[tuple[int, int, int]] = []
     if captions is not None:
         lines = np.array([cue.source_line or 0 for cue in captions.cues], np.int64)

@@ -1,8 +1,8 @@
-"""Colour errors: a cast, lost or exchanged colour, colour beside its picture, illegal levels.
+"""Colour errors: a cast, lost or exchanged colour, colour beside its frame, illegal levels.
 
-Whether a picture is too blue is a matter of taste; that a shot turns blue from one picture to the
+Whether a frame is too blue is a matter of taste; that a shot turns blue from one frame to the
 next while nothing else changes is not. So what is looked for are abrupt transformations of colour
-that the picture's content does not share, and their undoing. A programme that is black and white,
+that the frame's content does not share, and their undoing. A programme that is black and white,
 tinted or high in level throughout has none.
 """
 
@@ -48,10 +48,10 @@ _KEPT: dict[str, tuple[int, Any]] = {
 }
 # Those kept as shares of `as_is`: more than all of it explains nothing.
 _SHARES = ("as_cast", "as_gain", "as_gain_back")
-# What a picture that follows none is like.
+# What a frame that follows none is like.
 _NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0, "shift_left": 1.0}
 # Luma outside these codes is out of tolerance. Source: EBU R 103 (8-bit, 5 to 246, and 1 % of the
-# picture may lie outside).
+# frame may lie outside).
 _LEGAL_CODES = (5, 246)
 
 
@@ -61,8 +61,8 @@ class Params:
 
     Attributes:
         min_duration_s: Shorter errors are not reported, seconds. Flashes of coloured light last for
-            a few pictures.
-        max_outside_share: Share of a picture's luma samples, 0 to 1, that may lie outside codes
+            a few frames.
+        max_outside_share: Share of a frame's luma samples, 0 to 1, that may lie outside codes
             5 to 246 for `min_outside_s` before it is reported whatever the context. EBU R 103
             allows 0.01; 1 leaves it to the context, because recordings from phones and consumer
             cameras use the codes above nominal white all the time.
@@ -91,7 +91,7 @@ class ColorError:
         )
 
     def open(self, stream: StreamInfo) -> ColorErrorAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return ColorErrorAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
@@ -199,7 +199,7 @@ class ColorError:
 
 
 def known_tiles(video: VideoInfo) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Gives the rows and columns of tiles in which there are samples of colour, or of luma."""
+    """Returns the rows and columns of tiles in which there are samples of colour, or of luma."""
     width, height = video.chroma_width or video.width, video.chroma_height or video.height
     there = tile_samples(width, height) > 0
     return np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
@@ -211,7 +211,7 @@ def _steps_of(table: Table) -> Steps:
 
 
 class ColorErrorAnalysis:
-    """Measures how the colour and luma of tiles change from picture to picture."""
+    """Measures how the colour and luma of tiles change from frame to frame."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -220,7 +220,7 @@ class ColorErrorAnalysis:
         self._full_range = video.full_range
         self._luma = np.maximum(tile_samples(video.width, video.height, every=True), 1)
         self._has_color = video.chroma_width > 0
-        # Tiles without a sample, in small pictures, say nothing about colour.
+        # Tiles without a sample, in small frames, say nothing about colour.
         self._kept = np.ix_(*known_tiles(video))
         self._color = np.maximum(tile_samples(video.chroma_width, video.chroma_height), 1)
         self._last: NDArray[np.float64] | None = None
@@ -276,5 +276,5 @@ class ColorErrorAnalysis:
         return Measurements("color_error", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the steps."""
+        """Returns the steps."""
         return Measurements("color_error", {"frames": self._table.table()})

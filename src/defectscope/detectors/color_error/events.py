@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.color_error.steps import Steps
 
-# What is usual about a picture is judged over so many pictures on either side of it.
+# What is usual about a frame is evaluated over so many frames on either side of it.
 _REACH = 12
 # What is abrupt is so many times as large as what is large around it.
 _ABRUPT_RATIO = 1.3
-# Levels count as steady over so many pictures.
+# Levels count as steady over so many frames.
 _STEADY = 4
 # What may be left of a step by the one that undoes it: a share of its size, and so much more in the
 # kind's own unit. Motion carries colour along, and a shift is measured less well than the others.
 _UNDONE = {"cast": (0.3, 1.0), "illegal_range": (0.3, 0.0), "chroma_shift": (0.6, 0.01)}
-# A step that motion may pass for must be undone so much more exactly, and within so many pictures:
+# A step that motion may pass for must be undone so much more exactly, and within so many frames:
 # far away one or the other fits by chance.
 _EXACTLY = 0.5
 _NEAR = 250
@@ -32,7 +32,7 @@ class Step:
     """One abrupt change of colour.
 
     Attributes:
-        row: The first picture after it.
+        row: The first frame after it.
         kind: `cast`, `chroma_loss`, `chroma_swap`, `illegal_range` or `chroma_shift`.
         onset: Whether it must begin an error (True), end one (False), or may do either (None).
         vector: What it does, in the kind's own unit: the cast in codes, the shift in tiles, the
@@ -61,7 +61,7 @@ class Error:
 
 
 def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gives what is usual and what is large around each row, without the row itself.
+    """Returns what is usual and what is large around each row, without the row itself.
 
     Usual is the median; large is the third largest, so that a cut or the other end of an error
     near by does not hide a step.
@@ -80,14 +80,14 @@ def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
-    """Gives the abrupt changes of colour, in order, each with the explanation that fits it."""
-    usual, largest = around(steps["as_is"])
-    luma_usual, luma_largest = around(steps["luma_left"])
+    """Returns the abrupt changes of colour, in order, each with the explanation that fits it."""
+    baseline, largest = around(steps["as_is"])
+    luma_baseline, luma_largest = around(steps["luma_left"])
     calm = steps["luma_left"] <= np.maximum(
-        luma_usual * limit["cut_ratio"] + limit["cut_code"], luma_largest * _ABRUPT_RATIO
+        luma_baseline * limit["cut_ratio"] + limit["cut_code"], luma_largest * _ABRUPT_RATIO
     )
     jump = steps["as_is"]
-    floor = np.maximum(limit["jump_code"], limit["jump_ratio"] * usual)
+    floor = np.maximum(limit["jump_code"], limit["jump_ratio"] * baseline)
     explained = limit["explained_share"] * jump + 0.1
     found: list[Step] = []
     # Errors of colour leave luma's contrast alone; what goes black or comes back takes both.
@@ -99,22 +99,22 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     for row in np.flatnonzero(calm & kept & once & (jump >= floor)).tolist():
         found += _explained(row, steps, float(explained[row]), float(floor[row]), limit)
     taken = {step.row for step in found}
-    alone = calm & kept & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * usual))
+    alone = calm & kept & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * baseline))
     alone &= jump >= limit["shift_peak_ratio"] * largest
     # One displacement must explain it: a key frame colours every block a little differently.
     alone &= steps["shift_left"] <= limit["shift_left_share"]
-    # Where luma jumps as well, it is the picture that moved, or a lamp that went on or off.
+    # Where luma jumps as well, it is the frame that moved, or a lamp that went on or off.
     lit = around(steps["luma_change"])[1]
     alone &= steps["luma_left"] <= luma_largest * limit["shift_luma_ratio"] + 0.1
     alone &= steps["luma_change"] <= lit * limit["shift_luma_ratio"] + 0.1
     slopes = np.abs(steps["slope"] - 1)
-    # A still picture shows a stretch purely; in motion it must stand above what motion does.
+    # A still frame shows a stretch purely; in motion it must stand above what motion does.
     pure = steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]
-    usual_slope, largest_slope = around(slopes)
+    baseline_slope, largest_slope = around(slopes)
     standing_out = (
-        (slopes >= np.maximum(limit["slope_ratio"] * usual_slope, _ABRUPT_RATIO * largest_slope))
-        & (steps["luma_left"] <= luma_usual * limit["cut_ratio"] + limit["cut_code"])
-        & (steps["luma_change"] >= luma_usual + limit["stretch_code"])
+        (slopes >= np.maximum(limit["slope_ratio"] * baseline_slope, _ABRUPT_RATIO * largest_slope))
+        & (steps["luma_left"] <= luma_baseline * limit["cut_ratio"] + limit["cut_code"])
+        & (steps["luma_change"] >= luma_baseline + limit["stretch_code"])
     )
     like_stretch = (
         (slopes >= limit["slope"])
@@ -133,7 +133,7 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
                 taken.add(row)
     for row in np.flatnonzero(alone).tolist():
         if row not in taken:
-            strength = float(jump[row] / max(limit["shift_ratio"] * usual[row], 0.1))
+            strength = float(jump[row] / max(limit["shift_ratio"] * baseline[row], 0.1))
             vector = (float(steps["shift_x"][row]), float(steps["shift_y"][row]))
             found.append(Step(row, "chroma_shift", None, vector, strength))
     return sorted(found, key=lambda step: step.row)
@@ -145,7 +145,7 @@ def _explained(
     """The transformation that best explains a jump, where one does."""
     at = {name: float(values[row]) for name, values in steps.items()}
     options: dict[str, float] = {}
-    # Nobody sees that a picture which is nearly grey has become grey.
+    # Nobody sees that a frame which is nearly grey has become grey.
     if at["as_is"] >= limit["colorful_code"]:
         options["chroma_swap"] = at["as_swap"]
         if 0 <= at["gain"] <= limit["loss_gain"]:
@@ -226,7 +226,7 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
 
 
 def _paired(steps: Sequence[Step]) -> tuple[list[Error], list[Step]]:
-    """Gives the errors of one kind that two steps bound, and the sure steps that are left."""
+    """Returns the errors of one kind that two steps bound, and the sure steps that are left."""
     sure = [step for step in steps if step.sure]
     free = np.array([step.onset is not True for step in sure])
     used = np.zeros(len(sure), np.bool_)

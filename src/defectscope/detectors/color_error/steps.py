@@ -1,4 +1,4 @@
-"""How colour changes from one picture to the next: pure functions over the means of tiles.
+"""How colour changes from one frame to the next: pure functions over the means of tiles.
 
 Motion moves colour about; a colour error transforms it. So each step is explained in five ways, by
 nothing, by an added cast, by a gain, by an exchange of U and V and by one displacement of all
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 # Full-range conversion stretches luma about the middle of 16 and 235.
 # Source: ITU-R BT.709-6, table 4 (nominal range of luma).
 PIVOT_CODE = 125.5
-# Mean squared slope of colour, in codes per tile, that is added to what is there, so that a picture
+# Mean squared slope of colour, in codes per tile, that is added to what is there, so that a frame
 # without slopes of colour has no displacement.
 _FLAT_SLOPE = 1e-3
 # Rows and columns of tiles that a displacement can be told by.
@@ -27,10 +27,10 @@ Steps = dict[str, NDArray[np.float64]]
 
 
 def color_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
-    """Gives how each picture's colour differs from the picture before it.
+    """Returns how each frame's colour differs from the frame before it.
 
     Args:
-        u: (frames + 1, tiles) mean U less grey, in codes; the first row is the picture before.
+        u: (frames + 1, tiles) mean U less grey, in codes; the first row is the frame before.
         v: Likewise V.
 
     Returns:
@@ -61,14 +61,14 @@ def color_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
 
 
 def luma_steps(luma: NDArray[np.float64]) -> Steps:
-    """Gives how each picture's luma differs from the picture before it.
+    """Returns how each frame's luma differs from the frame before it.
 
     Args:
-        luma: (frames + 1, tiles) mean luma in codes; the first row is the picture before.
+        luma: (frames + 1, tiles) mean luma in codes; the first row is the frame before.
 
     Returns:
         Each (frames,): `luma_change`, the mean difference of tiles in codes; `slope`, the stretch
-        that most nearly takes the last picture to this one; `pivot_change`, what that stretch does
+        that most nearly takes the last frame to this one; `pivot_change`, what that stretch does
         to the middle of the range, in codes; `luma_left`, the difference that it leaves.
     """
     before, after = luma[:-1] - PIVOT_CODE, luma[1:] - PIVOT_CODE
@@ -85,13 +85,13 @@ def luma_steps(luma: NDArray[np.float64]) -> Steps:
 
 
 def shift_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
-    """Gives the displacement that most nearly takes each picture's last colours to these.
+    """Returns the displacement that most nearly takes each frame's last colours to these.
 
     Where colour moves by a small part of a tile, a tile's mean changes by that part of the slope
     from the tile before it to the one after it.
 
     Args:
-        u: (frames + 1, rows, columns) mean U less grey, in codes; the first is the picture before.
+        u: (frames + 1, rows, columns) mean U less grey, in codes; the first is the frame before.
         v: Likewise V.
 
     Returns:

@@ -102,8 +102,8 @@ def profiles(lines: Codes) -> Floats:
         return out
     for kind, reach in enumerate((1, _WIDE_PX)):
         step = np.abs(lines[:, reach:] - lines[:, :-reach])
-        beside = np.maximum(step[:, : -2 * reach], step[:, 2 * reach :])
-        stands = step[:, reach:-reach] >= beside + _LEAST_STEP_CODE
+        neighbours = np.maximum(step[:, : -2 * reach], step[:, 2 * reach :])
+        stands = step[:, reach:-reach] >= neighbours + _LEAST_STEP_CODE
         first = reach + (reach + 1) // 2
         out[kind, first : first + stands.shape[1]] = np.count_nonzero(stands, axis=0)
     return out / len(lines)

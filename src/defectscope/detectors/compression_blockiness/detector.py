@@ -1,7 +1,7 @@
 """Compression blockiness: the grid of the codec's blocks shows.
 
 Luma steps between columns and between rows are summed over a fifth of a second; a block grid puts
-a comb into both profiles, whatever its phase. Straight lines in the picture make steps in one
+a comb into both profiles, whatever its phase. Straight lines in the frame make steps in one
 direction only, or at no regular distance. What was compressed before has a faint grid throughout,
 and drawings may have a strong one: what counts is a grid that comes or goes within a shot.
 """
@@ -33,7 +33,7 @@ from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 from defectscope.temporal.trees import TreeSum
 
 _STEPS = 256
-# Thresholds of clarity hold from pictures of 800 x 450 on; smaller ones show a grid less clearly,
+# Thresholds of clarity hold from frames of 800 x 450 on; smaller ones show a grid less clearly,
 # and below a fifth of that side nothing is clear.
 _FULL_PX = 600.0
 _LEAST_SIZE = 0.2
@@ -46,9 +46,9 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        window_s: Stretch before and after a change that is compared, seconds.
+        window_s: Interval before and after a change that is compared, seconds.
         min_duration_s: Shorter blockiness is not reported, seconds.
-        bridge_s: Blockiness that pauses for less is one occurrence, seconds.
+        bridge_s: Blockiness that pauses for less is one event, seconds.
     """
 
     window_s: float = 0.8
@@ -77,11 +77,11 @@ class CompressionBlockiness:
         )
 
     def open(self, stream: StreamInfo) -> CompressionBlockinessAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return CompressionBlockinessAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns the strength of the grid over time into blocky passages."""
+        """Turns the strength of the grid over time into blocky intervals."""
         table = measurements.tables["buckets"]
         starts_s = times_s(table)
         ends_s = starts_s + 1 / BUCKETS_HZ
@@ -93,7 +93,7 @@ class CompressionBlockiness:
         bounds = self.tuned.thresholds
         video = stream.video
         height = column(table, "height") / _STEPS
-        # A comb that hardly stands out of the picture's own steps is none, and the lower its steps
+        # A comb that hardly stands out of the frame's own steps is none, and the lower its steps
         # are, the clearer it must be to be seen.
         seen = clarity * np.sqrt(
             np.clip(height / bounds["plain_code"], _LEAST_HEIGHT, _MOST_HEIGHT)
@@ -138,7 +138,7 @@ class CompressionBlockiness:
 
 
 class CompressionBlockinessAnalysis:
-    """Keeps the strongest grid of every stretch."""
+    """Keeps the strongest grid of every interval."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -185,7 +185,7 @@ class CompressionBlockinessAnalysis:
         return Measurements("compression_blockiness", tables)
 
     def close(self) -> Measurements:
-        """Gives the grid by bucket, and looks."""
+        """Returns the grid by bucket, and looks."""
         self._keep(self._meter.close())
         tables = {"buckets": self._table.table(), "looks": self._looks.close()}
         return Measurements("compression_blockiness", tables)

@@ -23,7 +23,7 @@ _LINES = np.concatenate([np.arange(1, n + 1) / p for n, p in zip(_COUNTS, PERIOD
 _FIRST_LINES = np.concatenate(([0], np.cumsum(_COUNTS)[:-1]))
 # A step profile is compared with its own surroundings, this many samples wide.
 _SURROUND = 17
-# What stands out is bounded, so that one edge in the picture is not a grid.
+# What stands out is bounded, so that one edge in the frame is not a grid.
 _MAX_RELATIVE = 4.0
 # The spectrum is looked at in halves of a bin, up to one of them from where a line should be.
 _FINE = 2
@@ -33,7 +33,7 @@ _FLOOR = 1.5
 
 
 def comb(profiles: Floats) -> tuple[Floats, Floats]:
-    """Gives, per profile and period, how strong a comb is and how far it stands out.
+    """Returns, per profile and period, how strong a comb is and how far it stands out.
 
     Args:
         profiles: (n, length) sums of steps.
@@ -56,7 +56,7 @@ def comb(profiles: Floats) -> tuple[Floats, Floats]:
     # Neighbouring halves of a bin tell the same.
     typical = np.maximum(np.median(spectra[:, _FINE::_FINE], axis=1), 1e-9)[:, None]
     lines = spectra[:, near].max(axis=1)
-    # The weakest lines count too: a regular pattern in the picture has but one or two.
+    # The weakest lines count too: a regular pattern in the frame has but one or two.
     logs = np.add.reduceat(np.log(np.maximum(lines, 1e-9)), _FIRST_LINES, axis=1) / _COUNTS
     amplitude = np.exp(logs) * profiles.any(axis=1, keepdims=True)
     strength = np.maximum(0.0, amplitude - _FLOOR * typical) * PERIODS_PX
@@ -77,7 +77,7 @@ def _plan(length: int) -> tuple[Floats, NDArray[np.intp]]:
 
 
 def grid(columns: Floats, rows: Floats) -> tuple[Floats, Floats, Floats]:
-    """Gives strength, clarity and period of the strongest grid that both profiles share.
+    """Returns strength, clarity and period of the strongest grid that both profiles share.
 
     Args:
         columns: (n, width) sums of steps between columns.

@@ -1,6 +1,6 @@
-"""Measures a block grid over stretches of a fifth of a second on the absolute time grid.
+"""Measures a block grid over intervals of a fifth of a second on the absolute time grid.
 
-Steps are summed over the pictures of a stretch as integers, so that chunks do not matter; what a
+Steps are summed over the frames of an interval as integers, so that chunks do not matter; what a
 segment cuts is measured whole by the segment that holds its start.
 """
 
@@ -25,15 +25,15 @@ GRID_FEATURES = frozenset({"column_step", "row_step", "tile_luma"})
 
 @dataclass(frozen=True, slots=True)
 class Grids:
-    """The strongest grid of some stretches, (n,) each.
+    """The strongest grid of some intervals, (n,) each.
 
     Attributes:
-        bucket: Number of the stretch on the grid of `BUCKETS_HZ`.
+        bucket: Number of the interval on the grid of `BUCKETS_HZ`.
         strength: Height of the comb beside the steps around it, 0 without one.
         clarity: Its lines' amplitude over the spectrum's typical one.
         period_px: Its period.
         height_code: Mean height of its steps, 8-bit-equivalent codes.
-        tile_luma: (n, 8, 12) sums of luma, mean over the pictures.
+        tile_luma: (n, 8, 12) sums of luma, mean over the frames.
     """
 
     bucket: NDArray[np.int64]
@@ -45,7 +45,7 @@ class Grids:
 
 
 class GridMeter:
-    """Sums step profiles and looks for a grid in every stretch that is over."""
+    """Sums step profiles and looks for a grid in every interval that is over."""
 
     def __init__(self, video: VideoInfo) -> None:
         self._ticks = Fraction(1, BUCKETS_HZ) / video.time_base
@@ -56,7 +56,7 @@ class GridMeter:
         self._open: _Bucket | None = None
 
     def push(self, video: VideoChunk) -> Grids | None:
-        """Takes the next pictures; gives the stretches that are over."""
+        """Takes the next frames; returns the intervals that are over."""
         buckets = video.pts * self._ticks.denominator // self._ticks.numerator
         edges: list[int] = (np.flatnonzero(np.diff(buckets)) + 1).tolist()
         finished: list[_Bucket] = []
@@ -76,14 +76,14 @@ class GridMeter:
         return self._measured(finished)
 
     def close(self) -> Grids | None:
-        """Gives the last stretch."""
+        """Returns the last interval."""
         last, self._open = self._open, None
         return self._measured([] if last is None else [last])
 
     def _measured(self, done: list[_Bucket]) -> Grids | None:
         if not done:
             return None
-        pictures = np.array([each.pictures for each in done])
+        frames = np.array([each.frames for each in done])
         columns = np.stack([each.columns for each in done]).astype(np.float64)
         rows = np.stack([each.rows for each in done]).astype(np.float64)
         strength, clarity, period = grid(columns, rows)
@@ -93,26 +93,26 @@ class GridMeter:
             strength=strength,
             clarity=clarity,
             period_px=period,
-            height_code=strength * np.sqrt(sums) / (self._samples * pictures),
-            tile_luma=np.stack([each.luma for each in done]) / pictures[:, None, None],
+            height_code=strength * np.sqrt(sums) / (self._samples * frames),
+            tile_luma=np.stack([each.luma for each in done]) / frames[:, None, None],
         )
 
 
 class _Bucket:
-    """Sums over the pictures of a stretch."""
+    """Sums over the frames of an interval."""
 
     def __init__(self, bucket: int) -> None:
         self.bucket = bucket
-        self.pictures = 0
+        self.frames = 0
         self.luma: NDArray[np.uint64] = np.zeros(1, np.uint64)
         self.columns: NDArray[np.uint64] = np.zeros(1, np.uint64)
         self.rows: NDArray[np.uint64] = np.zeros(1, np.uint64)
 
     def add(
-        self, pictures: int, luma: NDArray[Any], columns: NDArray[Any], rows: NDArray[Any]
+        self, frames: int, luma: NDArray[Any], columns: NDArray[Any], rows: NDArray[Any]
     ) -> None:
-        """Takes (pictures, ...) integers of consecutive pictures."""
-        self.pictures += pictures
+        """Takes (frames, ...) integers of consecutive frames."""
+        self.frames += frames
         self.luma = self.luma + luma.sum(axis=0, dtype=np.uint64)
         self.columns = self.columns + columns.sum(axis=0, dtype=np.uint64)
         self.rows = self.rows + rows.sum(axis=0, dtype=np.uint64)

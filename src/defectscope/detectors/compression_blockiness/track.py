@@ -18,7 +18,7 @@ from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 # What a detector that keeps a track must ask for before and after its segment, seconds.
 TRACK_CONTEXT_S = 0.25
 _STEPS = 256
-# A grid has risen where it is so many times as strong as beside a passage, and by so much more.
+# A grid has risen where it is so many times as strong as beside an interval, and by so much more.
 # Source: docs/results/picture.md.
 _RISEN_RATIO = 1.5
 _RISEN_BY = 0.5
@@ -32,7 +32,7 @@ class GridTrack:
         self._table = TableBuilder(Fraction(BUCKETS_HZ), bucket=np.int64, strength=np.uint16)
 
     def push(self, video: VideoChunk) -> None:
-        """Takes the next pictures."""
+        """Takes the next frames."""
         self._keep(self._meter.push(video))
 
     def take(self) -> Table:
@@ -40,7 +40,7 @@ class GridTrack:
         return self._table.take()
 
     def close(self) -> Table:
-        """Gives the track."""
+        """Returns the track."""
         self._keep(self._meter.close())
         return self._table.table()
 
@@ -51,7 +51,7 @@ class GridTrack:
 
 
 def strength_at(track: Table, instants_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives (n,) the strength of the grid at some instants, 0 where nothing was measured."""
+    """Returns (n,) the strength of the grid at some instants, 0 where nothing was measured."""
     strength = column(track, "strength") / _STEPS
     if not len(strength):
         return np.zeros(len(instants_s))
@@ -60,11 +60,11 @@ def strength_at(track: Table, instants_s: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def grid_rose(strength: NDArray[np.float64], rows: Rows, window: int) -> bool:
-    """Tells whether a passage has a block grid that one of its neighbours has not.
+    """Tells whether an interval has a block grid that one of its neighbours has not.
 
     Args:
         strength: (rows,) of the grid.
-        rows: The passage.
+        rows: The interval.
         window: How many rows on either side are its neighbours.
     """
     without = min(sides(strength, rows, window))

@@ -1,4 +1,4 @@
-"""Measures, picture by picture, how the light changed over the whole and over how large an area."""
+"""Measures, frame by frame, how the light changed over the whole and over how large an area."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FLOOR = 0.02
 
 
 class FlickerAnalysis:
-    """Measures gain, its spread over the picture, and the areas that brighten and darken."""
+    """Measures gain, its spread over the frame, and the areas that brighten and darken."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class FlickerAnalysis:
         self._colour = video.chroma_width > 0
         chroma = tile_samples(video.chroma_width, video.chroma_height).ravel()
         self._chroma_scale = scale * np.maximum(chroma, 1)
-        # Tiles of a picture too small to fill all of them have no samples: they never change.
+        # Tiles of a frame too small to fill all of them have no samples: they never change.
         self._has_chroma = chroma > 0
         self._memory = max(1, round(_CHANGE_S * float(video.frame_rate)))
         self._past: NDArray[np.float64] | None = None
@@ -113,7 +113,7 @@ class FlickerAnalysis:
         return Measurements("flicker", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives gains and areas."""
+        """Returns gains and areas."""
         return Measurements("flicker", {"frames": self._table.table()})
 
 

@@ -37,7 +37,7 @@ class Params:
         flash_cd_m2: Least change of luminance that makes a flash, 1 to 1000 cd/m².
         dark_cd_m2: Changes whose darker image is as bright as this are harmless, cd/m².
         red_change: Least change of the saturated red, 0 to 320, that makes a red flash.
-        area_share: Flashes on no more of the picture are harmless, 0 to 1.
+        area_share: Flashes on no more of the frame are harmless, 0 to 1.
         flashes_per_s: So many flashes in a second are still allowed.
         longest_swing_s: Slower swings of the brightness are no flicker, 0.05 to 1 seconds.
         least_swings: Fewer in a row are no flicker.
@@ -81,7 +81,7 @@ class Flicker:
         )
 
     def open(self, stream: StreamInfo) -> FlickerAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         params = self.params
         return FlickerAnalysis(
             stream,
@@ -92,7 +92,7 @@ class Flicker:
         )
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns changes of brightness into flickering stretches."""
+        """Turns changes of brightness into flickering intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -101,8 +101,8 @@ class Flicker:
         gain = column(table, "gain") / STEPS_PER_GAIN
         spread = column(table, "spread") / STEPS_PER_GAIN
         # A cut changes places by different amounts; a change of light changes all of them alike.
-        alike = spread <= self.tuned.thresholds["spread"] + np.abs(gain) / 2
-        brightness = np.cumsum(np.where(alike, gain, 0.0))
+        uniform = spread <= self.tuned.thresholds["spread"] + np.abs(gain) / 2
+        brightness = np.cumsum(np.where(uniform, gain, 0.0))
         found = self._pumping(brightness, starts_s)
         share = self.params.area_share * TILES
         for kind in ("general", "red"):
@@ -133,7 +133,7 @@ class Flicker:
                 "swing_share": round(float(np.expm1(np.median(sizes))), 4),
                 "swings_hz": round(swings / 2 / max(span_s, 1e-6), 2),
             }
-            # The first swing leaves from the last picture as it should be.
+            # The first swing leaves from the last frame as it should be.
             begin = last_before(brightness, inside[0], inside[1]) + 1
             end = first_after(brightness, inside[-2], inside[-1])
             found.append(_Found(begin, max(begin, end), "luma", evidence))

@@ -24,19 +24,19 @@ _RED_SCALE = 320.0
 
 
 def levels(codes: Values, video: VideoInfo) -> Values:
-    """Gives luma codes as signal levels, 0 for black to 1 for nominal white; excursions clipped."""
+    """Returns luma codes as signal levels, 0 for black to 1 for nominal white; excursions clipped."""
     if video.full_range:
         return np.clip(codes / 255.0, 0.0, 1.0)
     return np.clip((codes - 16.0) / 219.0, 0.0, 1.0)
 
 
 def screen_cd_m2(luma_codes: Values, video: VideoInfo, white_cd_m2: float) -> Values:
-    """Gives the luminance of grey of these codes on a screen of that peak, cd/m²."""
+    """Returns the luminance of grey of these codes on a screen of that peak, cd/m²."""
     return white_cd_m2 * levels(luma_codes, video) ** _GAMMA
 
 
 def redness(luma: Values, u: Values, v: Values, video: VideoInfo) -> Values:
-    """Gives how strongly saturated red each place is, 0 to 320; 0 where it is not saturated.
+    """Returns how strongly saturated red each place is, 0 to 320; 0 where it is not saturated.
 
     Args:
         luma: Codes, any shape.

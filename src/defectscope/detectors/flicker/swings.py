@@ -13,7 +13,7 @@ _MOST = 0.8
 
 
 def turning_points(values: Series, least: float) -> list[int]:
-    """Gives the rows at which a series turns by `least` or more, ends of swings in turn.
+    """Returns the rows at which a series turns by `least` or more, ends of swings in turn.
 
     Each is the extreme between two opposing swings; the first and the last are where the first
     swing came from and where the last one led.
@@ -43,14 +43,14 @@ def turning_points(values: Series, least: float) -> list[int]:
 
 
 def last_before(values: Series, first: int, second: int) -> int:
-    """Gives the last row before `second` from which most of the swing is still to come."""
+    """Returns the last row before `second` from which most of the swing is still to come."""
     swing = abs(values[second] - values[first])
     left = np.abs(values[second] - values[first:second])
     return first + int(np.flatnonzero(left >= _MOST * swing)[-1])
 
 
 def first_after(values: Series, first: int, second: int) -> int:
-    """Gives the first row after `first` at which most of the swing to `second` has happened."""
+    """Returns the first row after `first` at which most of the swing to `second` has happened."""
     swing = abs(values[second] - values[first])
     done = np.abs(values[first + 1 : second + 1] - values[first])
     return first + 1 + int(np.flatnonzero(done >= _MOST * swing)[0])
@@ -59,7 +59,7 @@ def first_after(values: Series, first: int, second: int) -> int:
 def swing_sequences(
     points: list[int], times_s: Series, longest_swing_s: float, least_swings: int
 ) -> list[Sequence]:
-    """Gives stretches of swings that follow each other without a pause.
+    """Returns intervals of swings that follow each other without a pause.
 
     Args:
         points: Rows of the turning points.
@@ -82,7 +82,7 @@ def swing_sequences(
 
 
 def opposing_changes(rising: NDArray[np.bool_], falling: NDArray[np.bool_]) -> list[int]:
-    """Gives the rows at which a large area changes to the other direction.
+    """Returns the rows at which a large area changes to the other direction.
 
     A change counts where it sets in; where as large an area rises as falls, something only moved.
     """
@@ -103,7 +103,7 @@ def _setting_in(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def too_frequent(changes: list[int], times_s: Series, most: int, within_s: float) -> list[Sequence]:
-    """Gives stretches in which more than `most` changes lie within `within_s` seconds."""
+    """Returns intervals in which more than `most` changes lie within `within_s` seconds."""
     found: list[Sequence] = []
     for index in range(most, len(changes)):
         first, last = changes[index - most], changes[index]

@@ -1,4 +1,4 @@
-"""Freeze: moving pictures stop on one frame, and are not meant to.
+"""Freeze: moving video stops on one frame, and are not meant to.
 
 A still slide, a title or a tripod shot is not a freeze. What tells them apart is how the stillness
 begins: a slide is still from its first frame after a cut, a freeze holds a frame in the middle of
@@ -39,10 +39,10 @@ class Params:
         min_duration_s: Shorter stillness is a stutter, seconds. Animation holds a drawing for
             up to three frames at 24 fps.
         min_frames: Nor is stillness of fewer frames, however slow they come.
-        motion_window_s: Stretch before the stillness that must have moved, seconds.
+        motion_window_s: Interval before the stillness that must have moved, seconds.
         min_noiseless_s: Where nothing moved, shorter stillness below the noise is not told; nor
             are frames that stand in part, or with their noise going on.
-        noise_window_s: Stretch on either side whose noise counts, seconds.
+        noise_window_s: Interval on either side whose noise counts, seconds.
     """
 
     min_duration_s: float = 0.3
@@ -53,7 +53,7 @@ class Params:
 
 
 class Freeze:
-    """Finds frozen pictures."""
+    """Finds frozen frames."""
 
     name: ClassVar[str] = "freeze"
     defects: ClassVar[tuple[str, ...]] = ("freeze",)
@@ -69,11 +69,11 @@ class Freeze:
         )
 
     def open(self, stream: StreamInfo) -> FreezeAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return FreezeAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns differences into frozen stretches."""
+        """Turns differences into frozen intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -98,7 +98,7 @@ class Freeze:
             if duration_s < self.params.min_duration_s or last - held < self.params.min_frames:
                 continue
             if luma[held] < self.tuned.thresholds["black_luma_code"]:
-                continue  # a black picture that stays black is not a frozen one
+                continue  # a black frame that stays black is not a frozen one
             if self._cut_into(held, starts_s, mean):
                 continue  # a slide
             moved = self._moved_before(held, starts_s, peak)
@@ -169,7 +169,7 @@ class Freeze:
     ) -> tuple[int, int]:
         """Carries a run over what an encoder still refines, and over its key frames.
 
-        How much that is depends on the picture; it stays far below the movement that stopped.
+        How much that is depends on the frame; it stays far below the movement that stopped.
         """
         since = int(np.searchsorted(starts_s, starts_s[first] - self.params.motion_window_s))
         before = peak[max(since, 1) : first]
@@ -183,7 +183,7 @@ class Freeze:
         return first, last
 
     def _before(self, held: int, starts_s: NDArray[np.float64]) -> slice:
-        """Rows of the stretch that leads to a frame, itself included."""
+        """Rows of the interval that leads to a frame, itself included."""
         since = np.searchsorted(starts_s, starts_s[held] - self.params.motion_window_s)
         return slice(max(int(since), 1), held + 1)
 
@@ -201,7 +201,7 @@ class Freeze:
     def _moved_before(
         self, held: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
     ) -> bool:
-        """Tells whether the picture moved up to the frame that then stayed."""
+        """Tells whether the frame moved up to the frame that then stayed."""
         moving = peak[self._before(held, starts_s)] >= self.tuned.thresholds["motion_code"]
         share = self.tuned.thresholds["moving_share"]
         return bool(moving[-1]) and float(np.mean(moving)) >= share
@@ -209,16 +209,16 @@ class Freeze:
     def _below_noise(
         self, held: int, last: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]
     ) -> bool:
-        """Tells whether a stretch is stiller than its camera ever is, right before and after it.
+        """Tells whether an interval is stiller than its camera ever is, right before and after it.
 
-        In front of a fixed camera nothing may move for long; but a living picture has noise.
+        In front of a fixed camera nothing may move for long; but a living frame has noise.
         """
         window_s, limits = self.params.noise_window_s, self.tuned.thresholds
         if starts_s[last - 1] - starts_s[held] < self.params.min_noiseless_s:
             return False
         since = int(np.searchsorted(starts_s, starts_s[held] - window_s))
         until = int(np.searchsorted(starts_s, starts_s[last - 1] + window_s))
-        # The picture that ends a freeze is further away than noise.
+        # The frame that ends a freeze is further away than noise.
         sides = peak[max(since, 1) : held + 1], peak[last + 1 : until]
         if min(len(side) for side in sides) < self.params.min_frames:
             return False
@@ -250,5 +250,5 @@ class FreezeAnalysis:
         return Measurements("freeze", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the differences."""
+        """Returns the differences."""
         return Measurements("freeze", {"frames": self._table.table()})

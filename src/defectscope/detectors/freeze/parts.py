@@ -23,15 +23,15 @@ from defectscope.temporal.tables import column, saturate
 
 Series = NDArray[np.float64]
 
-_STEPS_PER_CODE, _STEPS_PER_ALIKE = 256, 250
+_STEPS_PER_CODE, _STEPS_PER_CORRELATION = 256, 250
 # A tile goes on by itself where it changes by this, and by so much more than the typical one.
 _BUSY_CODE, _BUSY_RATIO = 0.5, 3.0
 _ALL_TILES = TILE_ROWS * TILE_COLUMNS
-# A few frames in a stretch may be key frames.
+# A few frames in an interval may be key frames.
 _MOST_OF_RUN = 0.9
 _SETTLED_FRAMES = 3
 # How long motion is followed beyond the window, in windows; and how fast it must be at the edge of
-# a stretch, beside how fast it usually is there.
+# an interval, beside how fast it usually is there.
 _LONG, _AS_FAST = 2.5, 0.4
 # What stops moved so many times more in its last frame than nearly all frames do that stand.
 _EDGE_RATIO = 3.0
@@ -49,7 +49,7 @@ class Parts:
 
     `most` is the mean absolute difference of luma of the tile that changed most once 15 of 96 are
     left out; `drift` likewise the change of a tile's mean luma, which noise hardly moves; both in
-    8-bit-equivalent codes. `alike` is the correlation of the tiles' luma with the frame before, 0
+    8-bit-equivalent codes. `similarity` is the correlation of the tiles' luma with the frame before, 0
     to 1. `first_tile` and `last_tile` are the corners of what changed more than the rest, as
     row x 12 + column; 255 where nothing did.
     """
@@ -72,7 +72,7 @@ class Parts:
             "drift": saturate(
                 all_but_free(np.abs(np.diff(both, axis=0))) * _STEPS_PER_CODE, np.uint16
             ),
-            "alike": saturate(_correlations(both) * _STEPS_PER_ALIKE, np.uint8),
+            "alike": saturate(_correlations(both) * _STEPS_PER_CORRELATION, np.uint8),
             "first_tile": corners[0],
             "last_tile": corners[1],
         }
@@ -104,7 +104,7 @@ def _corners(changed: Series) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A stretch in which nearly all of the frame stands.
+    """An interval in which nearly all of the frame stands.
 
     Attributes:
         first: First row that repeats what the row before shows.
@@ -126,11 +126,11 @@ def held_parts(
         table: With the columns named in `KINDS`.
         starts_s: When each row begins, seconds.
         thresholds: those of the artifact.
-        window_s: Stretch on either side that says how much motion there is, seconds.
-        least_s: Shorter stretches tell nothing, seconds.
+        window_s: Interval on either side that says how much motion there is, seconds.
+        least_s: Shorter intervals tell nothing, seconds.
     """
     most, drift = (column(table, name) / _STEPS_PER_CODE for name in ("most", "drift"))
-    alike = column(table, "alike") / _STEPS_PER_ALIKE
+    similarity = column(table, "alike") / _STEPS_PER_CORRELATION
     found: list[Held] = []
     reached = 0
     # Slow motion lies below what much noise leaves: what is calm is tried at both.
@@ -161,7 +161,7 @@ def held_parts(
         sudden &= min(moved, before[-1], after[0]) >= edge
         sudden &= float(np.median(most[first - len(before) : first])) >= thresholds["least_code"]
         # Another scene begins where the tiles have nothing in common with the frame before.
-        ends = (alike[first - 1], alike[last])
+        ends = (similarity[first - 1], similarity[last])
         if sudden and min(ends) >= thresholds["least_alike"]:
             noisy = float(np.median(most[first:last])) > thresholds["still_code"]
             found.append(Held(first, last, noisy))

@@ -1,11 +1,11 @@
-"""Tells film by 3:2 pulldown from interlaced video: of five pictures, always the same two comb."""
+"""Tells film by 3:2 pulldown from interlaced video: of five frames, always the same two comb."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Source: SMPTE RP 202 and common practice: four film pictures give five frames, two of them woven.
+# Source: SMPTE RP 202 and common practice: four film frames give five frames, two of them woven.
 _PERIOD = 5
 _CYCLES = 4
 # Share of the comb's variance that the place in the cycle must explain. Four cycles of unrelated
@@ -15,10 +15,10 @@ _LEAST_CONTRAST = 0.002
 
 
 def telecined(within: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tells which pictures belong to an unbroken 3:2 pulldown.
+    """Tells which frames belong to an unbroken 3:2 pulldown.
 
     Args:
-        within: (n,) share of each picture's samples that stand out between the rows around them.
+        within: (n,) share of each frame's samples that stand out between the rows around them.
 
     Returns:
         (n,) bool.
@@ -36,7 +36,7 @@ def telecined(within: NDArray[np.float64]) -> NDArray[np.bool_]:
     neighbours = (apart == 1) | (apart == _PERIOD - 1)
     rows = np.arange(len(by_place))
     second, third = by_place[rows, order[:, -2]], by_place[rows, order[:, -3]]
-    # The two woven pictures stand apart from the other three.
+    # The two woven frames stand apart from the other three.
     contrast = second - third
     two = contrast > np.maximum(by_place[rows, order[:, -1]] - second, _LEAST_CONTRAST)
     for start in np.flatnonzero((explained >= _EXPLAINED) & neighbours & two):

@@ -1,9 +1,9 @@
-"""Interlacing: a picture whose two fields belong to different instants, shown as one.
+"""Interlacing: a frame whose two fields belong to different instants, shown as one.
 
-What gives it away is not the comb itself, since fine texture looks the same. A progressive picture
-fits neither field of the picture before better than the other. A woven one does: one of its fields
-was taken right next to one field of the picture before, the other far from it. So the detector
-compares how badly fields of neighbouring pictures fit into each other, in both orders.
+What gives it away is not the comb itself, since fine texture looks the same. A progressive frame
+fits neither field of the frame before better than the other. A woven one does: one of its fields
+was taken right next to one field of the frame before, the other far from it. So the detector
+compares how badly fields of neighbouring frames fit into each other, in both orders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.interlacing.cadence import telecined
-from defectscope.detectors.interlacing.fields import Fields, judge_fields
+from defectscope.detectors.interlacing.fields import Fields, evaluate_fields
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_rows
@@ -33,10 +33,10 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        bridge_s: Woven stretches this close are one finding, 0 to 60 seconds: where nothing moves,
+        bridge_s: Woven intervals this close are one finding, 0 to 60 seconds: where nothing moves,
             nothing combs.
-        min_duration_s: Shorter stretches are not reported, 0 to 60 seconds.
-        report_flagged: Also report pictures that the stream declares as interlaced and that show
+        min_duration_s: Shorter intervals are not reported, 0 to 60 seconds.
+        report_flagged: Also report frames that the stream declares as interlaced and that show
             no combing: players deinterlace them for nothing.
         report_telecine: Also report film by 3:2 pulldown, which is told apart and silent otherwise.
     """
@@ -48,7 +48,7 @@ class Params:
 
 
 class Interlacing:
-    """Finds interlaced pictures shown as progressive ones."""
+    """Finds interlaced frames shown as progressive ones."""
 
     name: ClassVar[str] = "interlacing"
     defects: ClassVar[tuple[str, ...]] = ("interlacing",)
@@ -64,11 +64,11 @@ class Interlacing:
         )
 
     def open(self, stream: StreamInfo) -> InterlacingAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return InterlacingAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns the fits of the fields into woven stretches."""
+        """Turns the fits of the fields into woven intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -81,9 +81,9 @@ class Interlacing:
             )
         )
         flagged = column(table, "flagged") > 0
-        judged = judge_fields(fields, self.tuned.thresholds)
+        scored = evaluate_fields(fields, self.tuned.thresholds)
         pulldown = telecined(fields.within)
-        shown = judged.woven | flagged if self.params.report_flagged else judged.woven
+        shown = scored.woven | flagged if self.params.report_flagged else scored.woven
         counted = shown | pulldown if self.params.report_telecine else shown & ~pulldown
         findings: list[Finding] = []
         for first, last in bridge(runs(counted), starts_s, ends_s, self.params.bridge_s):
@@ -91,10 +91,10 @@ class Interlacing:
             if end_s - start_s < self.params.min_duration_s:
                 continue
             inside = slice(first, last)
-            combed = judged.woven[inside] | pulldown[inside]
+            combed = scored.woven[inside] | pulldown[inside]
             evidence = _evidence(fields, flagged, combed, pulldown, inside)
             evidence["woven_s"] = round(float(np.sum((ends_s - starts_s)[inside][combed])), 4)
-            score = float(np.median(judged.score[inside][combed])) if combed.any() else 0.5
+            score = float(np.median(scored.score[inside][combed])) if combed.any() else 0.5
             findings.append(
                 Finding(
                     detector=self.name,
@@ -106,7 +106,7 @@ class Interlacing:
                     evidence=evidence,
                 )
             )
-        score = np.where(pulldown, 0.0, judged.score)
+        score = np.where(pulldown, 0.0, scored.score)
         return DetectorResult(
             verdict="fail" if findings else "pass",
             findings=tuple(findings),
@@ -176,5 +176,5 @@ class InterlacingAnalysis:
         return Measurements("interlacing", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the shares."""
+        """Returns the shares."""
         return Measurements("interlacing", {"frames": self._table.table()})

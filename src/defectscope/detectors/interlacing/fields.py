@@ -1,4 +1,4 @@
-"""How the fields of neighbouring pictures fit into each other, and what follows from it."""
+"""How the fields of neighbouring frames fit into each other, and what follows from it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
 
-# One picture alone can be a counting accident: the median of five decides, and of nine the fields'
-# order must be the same. Letters that roll by three rows in two pictures fit one order, then the
-# other, every few pictures.
+# One frame alone can be a counting accident: the median of five decides, and of nine the fields'
+# order must be the same. Letters that roll by three rows in two frames fit one order, then the
+# other, every few frames.
 _MEDIAN_REACH = 2
 _ORDER_REACH = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Shares of samples that stand out between the rows above and below, one per picture.
+    """Shares of samples that stand out between the rows above and below, one per frame.
 
     Attributes:
-        within: Rows of a picture between rows of the same picture: the comb.
+        within: Rows of a frame between rows of the same frame: the comb.
         control: Rows between the rows two above and two below, of the same field.
-        top_first: Bottom rows of the picture before between top rows of this one, and top rows of
+        top_first: Bottom rows of the frame before between top rows of this one, and top rows of
             this one between bottom rows of the one before: small when the top field is the older.
         bottom_first: The same with top and bottom exchanged.
     """
@@ -36,30 +36,30 @@ class Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class FieldScores:
     """What the fields say.
 
     Attributes:
-        score: 0 to 1 per picture; 0.5 is as far from progressive as the threshold.
-        woven: (n,) bool, the picture shows two instants.
+        score: 0 to 1 per frame; 0.5 is as far from progressive as the threshold.
+        woven: (n,) bool, the frame shows two instants.
     """
 
     score: Series
     woven: NDArray[np.bool_]
 
 
-def judge_fields(fields: Fields, thresholds: Mapping[str, float]) -> Judged:
-    """Tells which pictures are woven from fields of two instants.
+def evaluate_fields(fields: Fields, thresholds: Mapping[str, float]) -> FieldScores:
+    """Tells which frames are woven from fields of two instants.
 
-    In a progressive picture both orders fit alike, whatever moves and whatever the texture: the
+    In a progressive frame both orders fit alike, whatever moves and whatever the texture: the
     difference of the two is the noise of counting. In a woven one they differ by as much as the
-    picture moves in a field's time or more.
+    frame moves in a field's time or more.
 
     Args:
         fields: (n,) shares.
         thresholds: `order_share` (absolute difference that counts), `order_ratio` (the same
             relative to their sum) and `order_agreement` (how much of the differences around a
-            picture must have one sign).
+            frame must have one sign).
     """
     difference = fields.top_first - fields.bottom_first
     total = _median(fields.top_first + fields.bottom_first)
@@ -68,11 +68,11 @@ def judge_fields(fields: Fields, thresholds: Mapping[str, float]) -> Judged:
     either = np.abs(_around(difference, _ORDER_REACH)).sum(axis=1)
     agreed = lasting >= thresholds["order_agreement"] * either
     ratio = np.where(agreed, np.abs(_median(difference)) / np.maximum(bar, 1e-9), 0.0)
-    return Judged(score=ratio / (1.0 + ratio), woven=ratio >= 1.0)
+    return FieldScores(score=ratio / (1.0 + ratio), woven=ratio >= 1.0)
 
 
 def _around(values: Series, reach: int) -> Series:
-    """Gives each picture's value and its neighbours', (n, 2 reach + 1); ends repeat."""
+    """Returns each frame's value and its neighbours', (n, 2 reach + 1); ends repeat."""
     if not len(values):
         return np.empty((0, 2 * reach + 1))
     padded = np.pad(values, reach, mode="edge")

@@ -1,4 +1,4 @@
-"""Where the dark borders of a picture end: pure functions over profiles of rows and columns."""
+"""Where the dark borders of a frame end: pure functions over profiles of rows and columns."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 # A line belongs to a bar while it stays this close to black, in codes. Bars are drawn at black;
-# what lifts them is a wrong set-up level (2 codes or so), noise, and ringing next to the picture.
+# what lifts them is a wrong set-up level (2 codes or so), noise, and ringing next to the frame.
 BAR_MEAN_CODES = 10.0
 BAR_PEAK_CODES = 24.0
-# Lines inside the edge whose mean is the picture's, as a share of the side: wide enough to see
+# Lines inside the edge whose mean is the frame's, as a share of the side: wide enough to see
 # past the coder's ringing, narrow enough to be about the edge.
 _INSIDE_SHARE = 1 / 60
 
 
 def leading(flags: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Gives how many flags of each row are true before the first false one."""
+    """Returns how many flags of each row are true before the first false one."""
     return np.where(flags.all(axis=1), flags.shape[1], np.argmin(flags, axis=1))
 
 
 def borders(
     mean_code: NDArray[Any], peak_code: NDArray[Any], black_code: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Gives how many dark lines each picture has at the start and at the end of an axis.
+    """Returns how many dark lines each frame has at the start and at the end of an axis.
 
     Args:
         mean_code: (frames, lines) mean luma of each row or column, in codes.
@@ -40,7 +40,7 @@ def borders(
 
 
 def dim_lines(mean_code: NDArray[Any], black_code: float) -> NDArray[np.intp]:
-    """Gives over how many lines, at either end, each picture is dark on average.
+    """Returns over how many lines, at either end, each frame is dark on average.
 
     Noise and smear lift the highest luma of a bar, and hardly its mean.
 
@@ -55,7 +55,7 @@ def dim_lines(mean_code: NDArray[Any], black_code: float) -> NDArray[np.intp]:
 def contrasts(
     mean_code: NDArray[Any], start: NDArray[np.intp], end: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gives how much brighter the picture next to each border is than the border, in codes.
+    """Returns how much brighter the frame next to each border is than the border, in codes.
 
     0 where there is no border, or nothing but border.
     """

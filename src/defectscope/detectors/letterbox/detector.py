@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.letterbox.borders import asymmetry_px, borders, contrasts, dim_lines
-from defectscope.detectors.letterbox.shapes import Stretch, alike, settled, stretches, usual
+from defectscope.detectors.letterbox.shapes import Bars, normal_bars, runs, same, settled
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
@@ -41,7 +41,7 @@ class Params:
         min_bar_share: Thinner bars do not count, share of the height or width, 0 to 0.5. A few
             blank lines at the edge are usual: players and sets hide them.
         max_inactive_share: A programme that has bars throughout is reported where they cover more
-            than this of the picture, 0 to 1. 2.39:1 in 16:9 covers 0.26, 4:3 in 16:9 covers 0.25;
+            than this of the frame, 0 to 1. 2.39:1 in 16:9 covers 0.26, 4:3 in 16:9 covers 0.25;
             both at once, a window-box, 0.44.
     """
 
@@ -51,7 +51,7 @@ class Params:
 
 
 class Letterbox:
-    """Finds bars round the picture that come up, change or go away."""
+    """Finds bars round the frame that come up, change or go away."""
 
     name: ClassVar[str] = "letterbox"
     defects: ClassVar[tuple[str, ...]] = ("letterbox",)
@@ -66,11 +66,11 @@ class Letterbox:
         )
 
     def open(self, stream: StreamInfo) -> LetterboxAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return LetterboxAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns borders into stretches whose shape is not the programme's own."""
+        """Turns borders into intervals whose shape is not the programme's own."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -84,13 +84,13 @@ class Letterbox:
         share = self.tuned.thresholds["tolerance_share"]
         tolerance = tuple(max(2.0, share * size) for size in sizes)
         found = settled(
-            stretches(bars, edges, tolerance, self.tuned.thresholds["edge_code"]),
+            runs(bars, edges, tolerance, self.tuned.thresholds["edge_code"]),
             ends_s,
             starts_s,
             tolerance,
             self.params.min_duration_s,
         )
-        normal = usual(found, starts_s, ends_s, tolerance)
+        normal = normal_bars(found, starts_s, ends_s, tolerance)
         dim = np.stack([column(table, name).astype(np.int64) for name in _DIM], axis=1)
         findings = [
             self._finding(each, normal, starts_s, ends_s, edges, video)
@@ -116,7 +116,7 @@ class Letterbox:
         dark: NDArray[np.float64],
         video: VideoInfo,
     ) -> NDArray[np.int64]:
-        """Keeps the borders that are bars: in pairs, with an edge, round a picture that is lit.
+        """Keeps the borders that are bars: in pairs, with an edge, round a frame that is lit.
 
         Rows without a verdict (all black) take the one of the row before.
         """
@@ -140,7 +140,7 @@ class Letterbox:
 
     def _counts(
         self,
-        each: Stretch,
+        each: Bars,
         normal: tuple[int, ...],
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
@@ -149,13 +149,13 @@ class Letterbox:
     ) -> bool:
         if float(ends_s[each.last - 1] - starts_s[each.first]) < self.params.min_duration_s:
             return False
-        if alike(each.bars_px, normal, tolerance):
+        if same(each.bars_px, normal, tolerance):
             return 1 - _active_share(each.bars_px, video) > self.params.max_inactive_share
         return True
 
     def _finding(
         self,
-        each: Stretch,
+        each: Bars,
         normal: tuple[int, ...],
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
@@ -200,7 +200,7 @@ class Letterbox:
 
 
 def _veiled(
-    each: Stretch,
+    each: Bars,
     dim_px: NDArray[np.int64],
     normal: tuple[int, ...],
     tolerance_px: tuple[float, ...],
@@ -208,8 +208,8 @@ def _veiled(
     """Tells whether the usual bars are still there, dark on average under noise, not black."""
     lines = np.median(dim_px[each.first : each.last], axis=0).tolist()
     return all(
-        not usual_px or usual_px / 2 <= px <= usual_px + tolerance
-        for px, usual_px, tolerance in zip(
+        not normal_px or normal_px / 2 <= px <= normal_px + tolerance
+        for px, normal_px, tolerance in zip(
             lines,
             (min(normal[:2]), min(normal[2:])),
             (tolerance_px[0], tolerance_px[2]),
@@ -219,8 +219,8 @@ def _veiled(
 
 
 def _kind(bars_px: tuple[int, ...]) -> str:
-    across, beside = bars_px[0] + bars_px[1] > 0, bars_px[2] + bars_px[3] > 0
-    if across and beside:
+    across, at_sides = bars_px[0] + bars_px[1] > 0, bars_px[2] + bars_px[3] > 0
+    if across and at_sides:
         return "window"
     return "letter" if across else "pillar"
 
@@ -236,7 +236,7 @@ def _active(bars_px: NDArray[np.int64], video: VideoInfo) -> NDArray[np.float64]
 
 
 class LetterboxAnalysis:
-    """Measures the dark borders of every picture."""
+    """Measures the dark borders of every frame."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -294,5 +294,5 @@ class LetterboxAnalysis:
         return Measurements("letterbox", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the borders."""
+        """Returns the borders."""
         return Measurements("letterbox", {"frames": self._table.table()})

@@ -1,4 +1,4 @@
-"""The shape of the active picture over time: stretches of one shape, and the usual one."""
+"""The shape of the active frame over time: intervals of one shape, and the usual one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-# Drawn bars stand on the same line, or the next, in so many of the pictures.
+# Drawn bars stand on the same line, or the next, in so many of the frames.
 _STEADY_SHARE = 0.9
 # And are as wide at one end as at the other: an odd number of lines is shared out unevenly, and
-# halves of the picture's lines are rounded.
+# halves of the frame's lines are rounded.
 _UNEVEN_PX = 2
 # From such a share without bars on, bars may not be what is usual.
 _BARE_SHARE = 1 / 3
@@ -21,7 +21,7 @@ _MOST_SHAPES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Bars:
     """Consecutive rows [first, last) with bars of one shape.
 
     Attributes:
@@ -29,7 +29,7 @@ class Stretch:
         last: First row after it.
         bars_px: Lines that the bars cover: top, bottom, left, right.
         firm: Whether each axis (down, across) has bars that look drawn: equally wide at both ends,
-            with an edge to the picture at both, and the same from picture to picture.
+            with an edge to the frame at both, and the same from frame to frame.
     """
 
     first: int
@@ -38,7 +38,7 @@ class Stretch:
     firm: tuple[bool, bool]
 
 
-def alike(one: Sequence[int], other: Sequence[int], tolerance_px: Sequence[float]) -> bool:
+def same(one: Sequence[int], other: Sequence[int], tolerance_px: Sequence[float]) -> bool:
     """Tells whether two shapes are the same but for a few lines."""
     return all(abs(a - b) <= t for a, b, t in zip(one, other, tolerance_px, strict=True))
 
@@ -48,57 +48,57 @@ def within(one: Sequence[int], other: Sequence[int], tolerance_px: Sequence[floa
     return all(a <= b + t for a, b, t in zip(one, other, tolerance_px, strict=True))
 
 
-def stretches(
+def runs(
     bars_px: NDArray[np.int64],
     edges_code: NDArray[np.float64],
     tolerance_px: Sequence[float],
     edge_code: float,
-) -> list[Stretch]:
+) -> list[Bars]:
     """Cuts rows of (top, bottom, left, right) wherever the shape changes.
 
     Args:
         bars_px: (rows, 4) lines that the bars cover.
-        edges_code: (rows, 4) how much brighter the picture is next to each.
-        tolerance_px: By how many lines each may move within a stretch.
+        edges_code: (rows, 4) how much brighter the frame is next to each.
+        tolerance_px: By how many lines each may move within an interval.
         edge_code: How strong an edge at both ends makes bars firm.
     """
     if not len(bars_px):
         return []
     changed = np.any(np.abs(np.diff(bars_px, axis=0)) > np.asarray(tolerance_px), axis=1)
     bounds = [0, *(np.flatnonzero(changed) + 1).tolist(), len(bars_px)]
-    return [_stretch(bars_px, edges_code, a, b, edge_code) for a, b in pairwise(bounds)]
+    return [_run(bars_px, edges_code, a, b, edge_code) for a, b in pairwise(bounds)]
 
 
-def _stretch(
+def _run(
     bars_px: NDArray[np.int64],
     edges_code: NDArray[np.float64],
     first: int,
     last: int,
     edge_code: float,
-) -> Stretch:
+) -> Bars:
     inside = bars_px[first:last]
     top, bottom, left, right = np.median(inside, axis=0).astype(int).tolist()
     steady = np.mean(np.abs(inside - (top, bottom, left, right)) <= 1, axis=0) >= _STEADY_SHARE
     firm = steady & (np.median(edges_code[first:last], axis=0) >= edge_code)
     down = bool(firm[:2].all()) and top > 0 and abs(top - bottom) <= _UNEVEN_PX
     across = bool(firm[2:].all()) and left > 0 and abs(left - right) <= _UNEVEN_PX
-    return Stretch(first, last, (top, bottom, left, right), (down, across))
+    return Bars(first, last, (top, bottom, left, right), (down, across))
 
 
 def settled(
-    found: Sequence[Stretch],
+    found: Sequence[Bars],
     ends_s: NDArray[np.float64],
     starts_s: NDArray[np.float64],
     tolerance_px: Sequence[float],
     shortest_s: float,
-) -> list[Stretch]:
-    """Joins stretches of one shape across shorter ones in between.
+) -> list[Bars]:
+    """Joins intervals of one shape across shorter ones in between.
 
-    A dark picture makes bars look wider for a moment; a bar that was there stays there.
+    A dark frame makes bars look wider for a moment; a bar that was there stays there.
     """
-    kept: list[Stretch] = []
+    kept: list[Bars] = []
     for each in found:
-        if len(kept) >= 2 and alike(kept[-2].bars_px, each.bars_px, tolerance_px):
+        if len(kept) >= 2 and same(kept[-2].bars_px, each.bars_px, tolerance_px):
             between = float(ends_s[kept[-1].last - 1] - starts_s[kept[-1].first])
             if between < shortest_s or _hidden(kept[-1], each, tolerance_px):
                 kept[-2:] = [replace(kept[-2], last=each.last)]
@@ -107,10 +107,10 @@ def settled(
     return kept
 
 
-def _hidden(between: Stretch, around: Stretch, tolerance_px: Sequence[float]) -> bool:
-    """Tells whether bars stay, with dark picture next to them, between two stretches of a shape.
+def _hidden(between: Bars, around: Bars, tolerance_px: Sequence[float]) -> bool:
+    """Tells whether bars stay, with dark frame next to them, between two intervals of a shape.
 
-    Dark picture has no straight edge at the same distance on both sides; wider bars have.
+    Dark frame has no straight edge at the same distance on both sides; wider bars have.
     """
     if not any(around.bars_px) or not within(around.bars_px, between.bars_px, tolerance_px):
         return False
@@ -121,8 +121,8 @@ def _hidden(between: Stretch, around: Stretch, tolerance_px: Sequence[float]) ->
     return not any(w and f for w, f in zip(wider, between.firm, strict=True))
 
 
-def usual(
-    found: Sequence[Stretch],
+def normal_bars(
+    found: Sequence[Bars],
     starts_s: NDArray[np.float64],
     ends_s: NDArray[np.float64],
     tolerance_px: Sequence[float],

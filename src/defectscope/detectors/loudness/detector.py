@@ -32,7 +32,7 @@ class Params:
         max_true_peak_dbtp: Highest true peak allowed. Source: EBU R 128, -1 dBTP.
         min_programme_s: Programme loudness of shorter sound is measured; where it is off the
             target the verdict is `inconclusive`, seconds. A profile sets it to 0.
-        join_peaks_s: Overs closer than this are one occurrence, seconds.
+        join_peaks_s: Overs closer than this are one event, seconds.
     """
 
     target_lufs: float = -23.0
@@ -43,7 +43,7 @@ class Params:
 
 
 class Loudness:
-    """Measures loudness and true peak, and judges them against the target."""
+    """Measures loudness and true peak, and evaluates them against the target."""
 
     name: ClassVar[str] = "loudness"
     defects: ClassVar[tuple[str, ...]] = ("loudness", "true_peak")
@@ -57,7 +57,7 @@ class Loudness:
         self.needs = Needs(media=frozenset({"audio"}), context_before_s=1.0, context_after_s=0.2)
 
     def open(self, stream: StreamInfo) -> LoudnessAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return LoudnessAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
@@ -173,7 +173,7 @@ class LoudnessAnalysis:
         )
 
     def close(self) -> Measurements:
-        """Gives energies, peaks and levels of speech by block."""
+        """Returns energies, peaks and levels of speech by block."""
         return Measurements(
             "loudness", {"blocks": self._table.table(), "speech": self._speech.table()}
         )

@@ -19,29 +19,29 @@ SILENCE_LUFS = -120.0  # what is reported where there is no energy at all
 
 
 def lufs(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives loudness of mean square energies; silence reads -120."""
+    """Returns loudness of mean square energies; silence reads -120."""
     return np.maximum(_OFFSET_LU + 10 * np.log10(np.maximum(energy, 1e-13)), SILENCE_LUFS)
 
 
 def sliding(energy: NDArray[np.float64], blocks: int) -> NDArray[np.float64]:
-    """Gives the mean energy of every window of so many consecutive blocks."""
+    """Returns the mean energy of every window of so many consecutive blocks."""
     if len(energy) < blocks:
         return np.empty(0)
     return np.lib.stride_tricks.sliding_window_view(energy, blocks).mean(axis=1)
 
 
 def momentary(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives the mean energy of every 400 ms window, 75 % overlap."""
+    """Returns the mean energy of every 400 ms window, 75 % overlap."""
     return sliding(energy, _MOMENTARY_BLOCKS)
 
 
 def short_term(energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gives the mean energy of every 3 s window, one each 100 ms."""
+    """Returns the mean energy of every 3 s window, one each 100 ms."""
     return sliding(energy, _SHORT_TERM_BLOCKS)
 
 
 def integrated(windows: NDArray[np.float64]) -> float:
-    """Gives gated programme loudness in LUFS from 400 ms windows' energies."""
+    """Returns gated programme loudness in LUFS from 400 ms windows' energies."""
     loud = windows[lufs(windows) > _ABSOLUTE_GATE_LUFS]
     if not len(loud):
         return SILENCE_LUFS
@@ -51,7 +51,7 @@ def integrated(windows: NDArray[np.float64]) -> float:
 
 
 def loudness_range(windows: NDArray[np.float64]) -> float:
-    """Gives loudness range in LU from 3 s windows' energies."""
+    """Returns loudness range in LU from 3 s windows' energies."""
     loud = windows[lufs(windows) >= _ABSOLUTE_GATE_LUFS]
     if not len(loud):
         return 0.0

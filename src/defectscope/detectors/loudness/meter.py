@@ -30,7 +30,7 @@ _TAPS_PER_PHASE = 12
 
 
 def weights(channels: Sequence[str]) -> NDArray[np.float64]:
-    """Gives every channel's weight in the loudness sum."""
+    """Returns every channel's weight in the loudness sum."""
     return np.array(
         [
             0.0 if c in _LFE else _SURROUND_WEIGHT if c in _SURROUND and len(channels) > 4 else 1.0
@@ -40,7 +40,7 @@ def weights(channels: Sequence[str]) -> NDArray[np.float64]:
 
 
 def k_weighting(rate_hz: int) -> NDArray[np.float64]:
-    """Gives the K filter as second-order sections, (2, 6), for any rate.
+    """Returns the K filter as second-order sections, (2, 6), for any rate.
 
     Source: ITU-R BS.1770-5, annex 1, tables 1 and 2 give the coefficients at 48 kHz; the analogue
     prototypes that yield them through the bilinear transform (a high shelf of +3.9998 dB at
@@ -143,7 +143,7 @@ class Meter:
         self._pending_from, self._pending_samples = at, len(run)
 
     def _momentary(self, power: NDArray[np.float64]) -> float:
-        """Gives the highest mean over 400 ms that ends in this block, in steps of 20 ms."""
+        """Returns the highest mean over 400 ms that ends in this block, in steps of 20 ms."""
         first = self._block * _FINE_PER_BLOCK
         fine_hz = BLOCKS_HZ * _FINE_PER_BLOCK
         edges = [

@@ -21,12 +21,12 @@ from defectscope.detectors.stereo_image.meter import (
     pairs_of,
 )
 from defectscope.detectors.stereo_image.phase import inverted
+from defectscope.detectors.stereo_image.reversals import laid_out
 from defectscope.detectors.stereo_image.surround import (
     centre_missing,
     effects_elsewhere,
     effects_full_band,
 )
-from defectscope.detectors.stereo_image.turns import laid_out
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import Curve, DetectorResult, Finding
@@ -42,11 +42,11 @@ class Params:
 
     Attributes:
         min_missing_s: A channel that is gone for less is a drop-out, seconds.
-        min_inverted_s: Shortest stretch of inverted phase, seconds.
+        min_inverted_s: Shortest interval of inverted phase, seconds.
         min_mono_s: Shortest collapse to mono, seconds.
         min_imbalance_s: Shortest imbalance, seconds.
         min_surround_s: Sound that a surround layout must hold before its centre and effects are
-            judged, seconds.
+            evaluated, seconds.
     """
 
     min_missing_s: float = 0.4
@@ -57,7 +57,7 @@ class Params:
 
 
 class StereoImage:
-    """Judges what the channels of a pair have in common."""
+    """Evaluates what the channels of a pair have in common."""
 
     name: ClassVar[str] = "stereo_image"
     defects: ClassVar[tuple[str, ...]] = (
@@ -75,11 +75,11 @@ class StereoImage:
         self.needs = Needs(media=frozenset({"audio"}), context_before_s=0.2, context_after_s=0.2)
 
     def open(self, stream: StreamInfo) -> StereoImageAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return StereoImageAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Finds the faults of every pair, the gravest first: what is missing is not judged on."""
+        """Finds the faults of every pair, the gravest first: what is missing is not analyzed on."""
         audio = stream.audio
         assert audio is not None
         pairs = pairs_of(audio.channels)
@@ -93,7 +93,7 @@ class StereoImage:
         for index, (left, right) in enumerate(pairs):
             names = (audio.channels[left], audio.channels[right])
             pair = pair_from(table, index, (left, right), names)
-            findings += self._judge(pair, measurements if index == 0 else None)
+            findings += self._decide(pair, measurements if index == 0 else None)
             if index == 0:
                 curves = _curves(pair)
                 looks = measurements.tables["looks"]
@@ -108,8 +108,8 @@ class StereoImage:
             curves=curves,
         )
 
-    def _judge(self, pair: Pair, measurements: Measurements | None) -> list[Finding]:
-        """Gives the findings of one pair; bands are measured for the front pair alone."""
+    def _decide(self, pair: Pair, measurements: Measurements | None) -> list[Finding]:
+        """Returns the findings of one pair; bands are measured for the front pair alone."""
         tuned, params = self.tuned.thresholds, self.params
         blocks = None if measurements is None else measurements.tables["blocks"]
         bands = bands_from(blocks) if blocks is not None and len(blocks) else None
@@ -133,7 +133,7 @@ class StereoImage:
     def _surround(
         self, table: Table, looks: Table, front: Pair, channels: Sequence[str]
     ) -> list[Finding]:
-        """Gives what is wrong with centre and effects, and with the order of all channels."""
+        """Returns what is wrong with centre and effects, and with the order of all channels."""
         tuned, least_s = self.tuned.thresholds, self.params.min_surround_s
         found: list[tuple[str, list[str], faults.Fault]] = []
         silent = centre_missing(table, front, channels, tuned, least_s)
@@ -183,15 +183,15 @@ _CERTAIN_DB = {"channel_missing": 60.0, "mono_collapse": 40.0, "channel_imbalanc
 
 
 def _curves(pair: Pair) -> dict[str, Curve]:
-    """Gives width (side against total, dB), depth as coherence, and the phantom centre's share."""
+    """Returns width (side against total, dB), depth as coherence, and the phantom centre's share."""
     left, right = (10 ** (level / 10) for level in pair.levels)
     cross = pair.correlation * np.sqrt(left * right)
     centre = np.clip(2 * cross / np.maximum(left + right, 1e-15), 0, 1)
     width = np.clip(pair.side - pair.total, -60, 6)
-    heard = pair.total > -100
+    audible = pair.total > -100
     return {
         "correlation": curve(pair.starts_s, pair.correlation),
-        "width_db": curve(pair.starts_s, np.where(heard, width, -60)),
+        "width_db": curve(pair.starts_s, np.where(audible, width, -60)),
         "coherence": curve(pair.starts_s, np.abs(pair.correlation)),
         "phantom_centre": curve(pair.starts_s, centre),
     }
@@ -218,7 +218,7 @@ class StereoImageAnalysis:
         return self._given(self._meter.taken())
 
     def close(self) -> Measurements:
-        """Gives levels, correlations and side by hop, and the front pair's bands by block."""
+        """Returns levels, correlations and side by hop, and the front pair's bands by block."""
         return self._given(self._meter.rows())
 
     def _given(self, measured: Measured) -> Measurements:
@@ -235,7 +235,7 @@ class StereoImageAnalysis:
         # Laid out once: run by run an hour of them would take minutes.
         origin = measured.hops[0][0] if measured.hops else 0
         last = max((f + len(c["level_0"]) for f, c in measured.hops), default=origin)
-        turns = laid_out(measured.turns, origin, last - origin)
+        reversals = laid_out(measured.reversals, origin, last - origin)
         tables = {}
         for name, rate, types, rows in (
             ("hops", HOPS_HZ, hop_types, measured.hops),
@@ -246,7 +246,7 @@ class StereoImageAnalysis:
                 length = len(next(iter(columns.values())))
                 if name == "hops" and pairs:
                     own = slice(first - origin, first - origin + length)
-                    columns = {**columns, "turn": turns[0][own], "turn_even": turns[1][own]}
+                    columns = {**columns, "turn": reversals[0][own], "turn_even": reversals[1][own]}
                 builder.add(row=np.arange(first, first + length), **columns)
             tables[name] = builder.table()
         edge_types = {f"edge_{k}": np.uint8 for k in range(self._channels)}

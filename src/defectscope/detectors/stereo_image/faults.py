@@ -15,7 +15,7 @@ import numpy as np
 from defectscope.detectors.stereo_image.image import (
     Pair,
     Series,
-    beside,
+    neighbours,
     steps,
 )
 from defectscope.detectors.stereo_image.meter import HOPS_HZ
@@ -56,7 +56,7 @@ def at_edge(row: int, count: int) -> bool:
 
 
 def missing(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where one channel is silent while its partner plays."""
+    """Returns where one channel is silent while its partner plays."""
     found: list[Fault] = []
     count = len(pair.starts_s)
     for channel in (0, 1):
@@ -91,8 +91,8 @@ def missing(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
 
 def _switches(own: Series, partner: Series, row: int, drop_db: float) -> bool:
     """Tells whether one channel changes by so much at a row while its partner goes on."""
-    before, after = beside(own, row, 0.1)
-    beyond = [float(np.median(part)) for part in beside(partner, row, 0.1) if len(part)]
+    before, after = neighbours(own, row, 0.1)
+    beyond = [float(np.median(part)) for part in neighbours(partner, row, 0.1) if len(part)]
     if not len(before) or not len(after) or len(beyond) < 2:
         return False
     sign = float(np.sign(drop_db))
@@ -102,7 +102,7 @@ def _switches(own: Series, partner: Series, row: int, drop_db: float) -> bool:
 
 
 def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where the difference between the channels vanishes while their sum goes on."""
+    """Returns where the difference between the channels vanishes while their sum goes on."""
     count = len(pair.starts_s)
     side, mid = np.maximum(pair.side, _FLOOR_DBFS), np.maximum(pair.mid, _FLOOR_DBFS)
     # The sum must not go with it: that would be a scene that ends or begins.
@@ -121,15 +121,15 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
         # A programme that is mono throughout has not collapsed.
         if first < reached or last - first < min_s * HOPS_HZ or (first == 0 and last == count):
             continue
-        beside_it = np.concatenate(
+        neighbours_of_it = np.concatenate(
             (side[max(0, first - HOPS_HZ) : max(0, first - 1)], side[last + 1 : last + HOPS_HZ])
         )
         inner = slice(first + 2, last - 2)
-        heard = mid[inner] >= AUDIBLE_DBFS
-        if not len(beside_it) or heard.sum() < min_s * HOPS_HZ / 2:
+        audible = mid[inner] >= AUDIBLE_DBFS
+        if not len(neighbours_of_it) or audible.sum() < min_s * HOPS_HZ / 2:
             continue
-        width = float(np.median((side - mid)[inner][heard]))
-        fall = float(np.percentile(beside_it, 25) - np.percentile(side[inner], 90))
+        width = float(np.median((side - mid)[inner][audible]))
+        fall = float(np.percentile(neighbours_of_it, 25) - np.percentile(side[inner], 90))
         if width <= tuned["mono_width_db"] and fall >= tuned["mono_fall_db"]:
             found.append(Fault((first, last), fall))
             reached = last
@@ -137,7 +137,7 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
 
 
 def _peaks(values: Series, least: float) -> list[int]:
-    """Gives the rows of local maxima that reach a bound."""
+    """Returns the rows of local maxima that reach a bound."""
     top = np.zeros(len(values), bool)
     for k in np.flatnonzero(values >= least):
         top[k] = values[k] == values[max(0, k - 4) : k + 5].max()

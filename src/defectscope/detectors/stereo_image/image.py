@@ -14,7 +14,7 @@ from defectscope.detectors.stereo_image.meter import (
     HOPS_HZ,
     to_dbfs,
 )
-from defectscope.detectors.stereo_image.turns import as_ratio
+from defectscope.detectors.stereo_image.reversals import as_ratio
 from defectscope.measurements import Table
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import column, times_s
@@ -33,7 +33,7 @@ class Pair:
         levels: Both channels' levels in dBFS, (n,) each.
         correlation: (n,) -1 to 1, 0 where a channel is silent.
         side: (n,) level of half their difference, dBFS.
-        turns: (n,) how the cross-spectrum after a hop's start continues that before it, -1 to 1:
+        reversals: (n,) how the cross-spectrum after a hop's start continues that before it, -1 to 1:
             loud frequencies weighing more, and all alike. None but for the front pair.
     """
 
@@ -42,7 +42,7 @@ class Pair:
     levels: tuple[Series, Series]
     correlation: Series
     side: Series
-    turns: tuple[Series, Series] | None = None
+    reversals: tuple[Series, Series] | None = None
 
     @property
     def total(self) -> Series:
@@ -103,21 +103,21 @@ def bands_from(table: Table) -> Bands:
 
 
 def smoothed(values: Series, width: int) -> Series:
-    """Gives the median of `width` (odd) values around each; ends repeat."""
+    """Returns the median of `width` (odd) values around each; ends repeat."""
     if len(values) == 0:
         return values
     padded = np.pad(values, width // 2, mode="edge")
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
 
 
-def beside(values: Series, at: int, reach_s: float, hz: int = HOPS_HZ) -> tuple[Series, Series]:
-    """Gives the values just before and just after a row's start, the hop at the edge left out."""
+def neighbours(values: Series, at: int, reach_s: float, hz: int = HOPS_HZ) -> tuple[Series, Series]:
+    """Returns the values just before and just after a row's start, the hop at the edge left out."""
     reach = max(2, round(reach_s * hz))
     return values[max(0, at - 1 - reach) : max(0, at - 1)], values[at + 1 : at + 1 + reach]
 
 
 def steps(values: Series) -> Series:
-    """Gives by how much the level changes at every row, between medians of 80 ms, edges left out.
+    """Returns by how much the level changes at every row, between medians of 80 ms, edges left out.
 
     0 where the programme's ends are nearer.
     """
@@ -133,15 +133,15 @@ def steps(values: Series) -> Series:
 
 
 def step(values: Series, at: int, reach_s: float, hz: int = HOPS_HZ) -> float:
-    """Gives by how much the median changes at a row; 0 at the programme's ends."""
-    before, after = beside(values, at, reach_s, hz)
+    """Returns by how much the median changes at a row; 0 at the programme's ends."""
+    before, after = neighbours(values, at, reach_s, hz)
     if not len(before) or not len(after):
         return 0.0
     return float(np.median(after) - np.median(before))
 
 
 def sharpest(values: Series, near: int, reach: int) -> int:
-    """Gives the row near another at which two constants fit the values best.
+    """Returns the row near another at which two constants fit the values best.
 
     Args:
         values: What changes from one level to another.

@@ -40,13 +40,13 @@ _ONE_SIDE_DB = 12.0
 
 
 def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where one channel is softer by the same amount in every band.
+    """Returns where one channel is softer by the same amount in every band.
 
     Args:
         pair: The front pair by hop, which says when.
         bands: The front pair in bands, which says that.
         tuned: Thresholds.
-        min_s: Shortest occurrence, seconds.
+        min_s: Shortest event, seconds.
     """
     count = len(bands.left)
     if count < 2 * _REACH_BLOCKS:
@@ -98,16 +98,16 @@ class BandSteps:
         windows = np.lib.stride_tricks.sliding_window_view(padded, _REACH_BLOCKS, axis=0)
         before, after = windows[:count], windows[_REACH_BLOCKS : _REACH_BLOCKS + count]
         steps = _median(after) - _median(before)
-        heard = np.isfinite(steps).sum(axis=1) >= _LEAST_BANDS
-        self.size = np.where(heard, _median(steps, least=1), 0.0)
-        self.apart = np.where(heard, _median(np.abs(steps - self.size[:, None]), least=1), np.inf)
+        audible = np.isfinite(steps).sum(axis=1) >= _LEAST_BANDS
+        self.size = np.where(audible, _median(steps, least=1), 0.0)
+        self.apart = np.where(audible, _median(np.abs(steps - self.size[:, None]), least=1), np.inf)
 
     def edges(self, least_db: float) -> list[int]:
-        """Gives the blocks at which all bands change by at least so much, and alike."""
+        """Returns the blocks at which all bands change by at least so much, and alike."""
         size = np.abs(self.size)
-        alike = self.apart <= np.maximum(_SPREAD_DB, _SPREAD * size)
+        consistent = self.apart <= np.maximum(_SPREAD_DB, _SPREAD * size)
         found: list[int] = []
-        for k in np.flatnonzero((size >= least_db) & alike):
+        for k in np.flatnonzero((size >= least_db) & consistent):
             top = size[max(0, k - 6) : k + 7].max()
             if size[k] == top and (not found or k - found[-1] > 3):
                 found.append(int(k))
@@ -115,7 +115,7 @@ class BandSteps:
 
 
 def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:
-    """Gives medians along the last axis, NaN where fewer than `least` values are known."""
+    """Returns medians along the last axis, NaN where fewer than `least` values are known."""
     known = np.isfinite(values).sum(axis=-1)
     ordered = np.sort(values, axis=-1)  # NaN goes to the end
     low, high = np.maximum(known - 1, 0) // 2, known // 2
@@ -129,7 +129,7 @@ def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:
 def _closing(
     size: Series, own: list[Series], later: list[int], first: int, channel: int, min_s: float
 ) -> list[tuple[int, float]]:
-    """Gives the next edges that undo a fall of one channel, with the size of both together."""
+    """Returns the next edges that undo a fall of one channel, with the size of both together."""
     found: list[tuple[int, float]] = []
     for last in later:
         ratio = -size[last] / size[first]
@@ -153,7 +153,7 @@ def _open_end(
     channel: int,
     tuned: Thresholds,
 ) -> Fault | None:
-    """Gives an imbalance that lasts to the programme's end, which takes more to believe."""
+    """Returns an imbalance that lasts to the programme's end, which takes more to believe."""
     fall = abs(float(size[first]))
     alone = -float(own[channel][first]) / fall
     span = (first, len(balance))
@@ -168,7 +168,7 @@ def _open_end(
 
 
 def _at_hop(pair: Pair, block: int) -> int:
-    """Gives the hop near a block at which the balance changes most."""
+    """Returns the hop near a block at which the balance changes most."""
     balance = pair.levels[0] - pair.levels[1]
     return sharpest(balance, block * HOPS_PER_BLOCK, 2 * HOPS_PER_BLOCK)
 

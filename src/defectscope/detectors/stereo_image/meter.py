@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.stereo_image.turns import Halves, TurnMeter
+from defectscope.detectors.stereo_image.reversals import Halves, ReversalMeter
 
 HOPS_HZ = 50
 HOPS_PER_BLOCK = 5
@@ -32,18 +32,18 @@ _PAIRS = (("FL", "FR"), ("BL", "BR"), ("SL", "SR"), ("FLC", "FRC"), ("TFL", "TFR
 
 
 def pairs_of(channels: Sequence[str]) -> list[tuple[int, int]]:
-    """Gives the left and right channels that belong together, the front pair first."""
+    """Returns the left and right channels that belong together, the front pair first."""
     at = {name: index for index, name in enumerate(channels)}
     return [(at[a], at[b]) for a, b in _PAIRS if a in at and b in at]
 
 
 def to_dbfs(codes: NDArray[Any]) -> NDArray[np.float64]:
-    """Gives levels in dBFS; digital silence reads -127."""
+    """Returns levels in dBFS; digital silence reads -127."""
     return _FLOOR_DBFS + codes * _STEP_DB
 
 
 def to_codes(power: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Gives mean squares as codes of half a decibel."""
+    """Returns mean squares as codes of half a decibel."""
     with np.errstate(divide="ignore"):
         level = np.rint((10 * np.log10(power) - _FLOOR_DBFS) / _STEP_DB)
     return np.where(power > 0, np.clip(level, 1, 255), 0).astype(np.uint8)
@@ -52,7 +52,7 @@ def to_codes(power: NDArray[np.float64]) -> NDArray[np.uint8]:
 def _correlation(
     cross: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64]
 ) -> NDArray[np.int8]:
-    """Gives the correlation coefficient as codes; 0 where a channel is silent."""
+    """Returns the correlation coefficient as codes; 0 where a channel is silent."""
     scale = np.sqrt(a * b)
     ratio = np.divide(cross, scale, out=np.zeros_like(cross), where=scale > 0)
     return np.rint(np.clip(ratio, -1, 1) * CORRELATION_STEPS).astype(np.int8)
@@ -61,7 +61,7 @@ def _correlation(
 def band_sums(
     a: NDArray[np.float32], b: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Gives energies of two signals and their products in octave bands, by a Haar pyramid.
+    """Returns energies of two signals and their products in octave bands, by a Haar pyramid.
 
     A pyramid of sums and differences costs two additions a sample and keeps every energy. Its
     bands overlap widely, which does not matter to a question asked of all of them.
@@ -104,13 +104,13 @@ class Measured:
     Attributes:
         hops: (first hop, columns).
         blocks: (first block, columns).
-        turns: (first hop, how the front pair's cross-spectrum goes on).
+        reversals: (first hop, how the front pair's cross-spectrum goes on).
         looks: (hop numbers, columns).
     """
 
     hops: Sequence[tuple[int, Columns]]
     blocks: Sequence[tuple[int, Columns]]
-    turns: Sequence[tuple[int, Halves]]
+    reversals: Sequence[tuple[int, Halves]]
     looks: Sequence[tuple[NDArray[np.int64], Columns]]
 
 
@@ -120,7 +120,7 @@ class ImageMeter:
     Attributes:
         hops: (first hop, columns) by run; columns as in `hop_columns`.
         blocks: (first block, columns) by run; columns as in `block_columns`.
-        turns: How the front pair's cross-spectrum goes on.
+        reversals: How the front pair's cross-spectrum goes on.
         looks: (hop numbers, columns) of layouts with effects: what is high in every channel.
     """
 
@@ -130,7 +130,7 @@ class ImageMeter:
         self.looks: list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]] = []
         self.hops: list[tuple[int, dict[str, NDArray[Any]]]] = []
         self.blocks: list[tuple[int, dict[str, NDArray[Any]]]] = []
-        self.turns = TurnMeter()
+        self.reversals = ReversalMeter()
         self._rate_hz = rate_hz
         self._rest = np.empty((0, len(channels)), np.float32)
         self._at = 0
@@ -156,11 +156,11 @@ class ImageMeter:
 
     def rows(self) -> Measured:
         """Returns all that was measured and not taken."""
-        return Measured(self.hops, self.blocks, self.turns.rows, self.looks)
+        return Measured(self.hops, self.blocks, self.reversals.rows, self.looks)
 
     def taken(self) -> Measured:
         """Returns what is final, and forgets it: hops whose turn is known, and all blocks."""
-        until = self.turns.reached if self.pairs else 0
+        until = self.reversals.reached if self.pairs else 0
         final: list[tuple[int, Columns]] = []
         waiting: list[tuple[int, Columns]] = []
         for first, columns in self.hops:
@@ -170,8 +170,8 @@ class ImageMeter:
                 final.append((first, {name: c[:cut] for name, c in columns.items()}))
             if cut < count:
                 waiting.append((first + cut, {name: c[cut:] for name, c in columns.items()}))
-        taken = Measured(final, self.blocks, self.turns.rows, self.looks)
-        self.hops, self.blocks, self.looks, self.turns.rows = waiting, [], [], []
+        taken = Measured(final, self.blocks, self.reversals.rows, self.looks)
+        self.hops, self.blocks, self.looks, self.reversals.rows = waiting, [], [], []
         return taken
 
     def _measure(self, first: int, run: NDArray[np.float32], edges: NDArray[np.int64]) -> None:
@@ -199,7 +199,7 @@ class ImageMeter:
             length = self._rate_hz // HOPS_HZ
             rows = edges[:-1, None] + np.arange(length)
             left, right = signals[a][rows], signals[b][rows]
-            self.turns.push(first, left, right)
+            self.reversals.push(first, left, right)
             sums = band_sums(left, right)
             self._collect(first, np.stack(sums, axis=1))
 

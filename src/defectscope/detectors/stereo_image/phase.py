@@ -18,12 +18,12 @@ from defectscope.detectors.stereo_image.image import (
     step,
 )
 from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_HZ, HOPS_PER_BLOCK
-from defectscope.detectors.stereo_image.turns import BESIDE_HOPS
+from defectscope.detectors.stereo_image.reversals import NEIGHBOUR_HOPS
 from defectscope.temporal.spans import Rows, runs
 
 Thresholds = Mapping[str, float]
 
-# How far beside a stretch the bands are compared with those in it, blocks.
+# How far beside an interval the bands are compared with those in it, blocks.
 _REACH_BLOCKS = 4 * BLOCKS_HZ
 # A turn is there within so many hops, and two of them are further apart.
 _NEAR_HOPS = 2
@@ -31,40 +31,40 @@ _NEAR_HOPS = 2
 _MOST_ENDS = 40
 _LONG_S = 20.0
 # Turns whose sums differ by less are equally good.
-_ALIKE = 0.1
-# Bands that say something of a stretch are heard in so much of it; and how many must be.
-_HEARD = 0.3
+_EQUAL_SUM = 0.1
+# Bands that say something of an interval are heard in so much of it; and how many must be.
+_LEAST_AUDIBLE_SHARE = 0.3
 _LEAST_BANDS = 3
 
 
 def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -> list[Fault]:
-    """Gives where the channels oppose each other.
+    """Returns where the channels oppose each other.
 
     Args:
         pair: Two channels.
-        bands: The same in bands, for the pair in front; the others are judged by their overall
+        bands: The same in bands, for the pair in front; the others are evaluated by their overall
             correlation alone.
         tuned: Thresholds.
-        min_s: Shortest occurrence, seconds.
+        min_s: Shortest event, seconds.
     """
     quieter = np.minimum(*pair.levels)
-    heard = quieter >= max(AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
-    if heard.sum() < min_s * HOPS_HZ / 2:
+    audible = quieter >= max(AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
+    if audible.sum() < min_s * HOPS_HZ / 2:
         return []
-    if bands is None or pair.turns is None:
-        return _by_correlation(pair, heard, tuned, min_s)
-    whole = _throughout(pair, bands, heard, tuned)
+    if bands is None or pair.reversals is None:
+        return _by_correlation(pair, audible, tuned, min_s)
+    whole = _throughout(pair, bands, audible, tuned)
     if whole is not None:
         return [whole]
-    return _between_turns(pair, bands, heard, tuned, min_s)
+    return _between_reversals(pair, bands, audible, tuned, min_s)
 
 
 def _throughout(
-    pair: Pair, bands: Bands, heard: NDArray[np.bool_], tuned: Thresholds
+    pair: Pair, bands: Bands, audible: NDArray[np.bool_], tuned: Thresholds
 ) -> Fault | None:
-    """Gives a programme that is inverted from end to end."""
-    slow = smoothed(pair.correlation[heard], 15)
-    mean = float(np.mean(pair.correlation[heard]))
+    """Returns a programme that is inverted from end to end."""
+    slow = smoothed(pair.correlation[audible], 15)
+    mean = float(np.mean(pair.correlation[audible]))
     if mean > tuned["inverted_whole"] or np.mean(slow <= tuned["inverted_leave"]) < 0.9:
         return None
     used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
@@ -75,16 +75,16 @@ def _throughout(
     return Fault((0, len(pair.starts_s)), mean)
 
 
-def _between_turns(
-    pair: Pair, bands: Bands, heard: NDArray[np.bool_], tuned: Thresholds, min_s: float
+def _between_reversals(
+    pair: Pair, bands: Bands, audible: NDArray[np.bool_], tuned: Thresholds, min_s: float
 ) -> list[Fault]:
-    """Gives stretches between two turns whose bands are the negative of those beside them."""
-    assert pair.turns is not None
+    """Returns intervals between two turns whose bands are the negative of those beside them."""
+    assert pair.reversals is not None
     count = len(pair.starts_s)
-    weighted, even = (ndimage.minimum_filter1d(t, 2 * _NEAR_HOPS + 1) for t in pair.turns)
+    weighted, even = (ndimage.minimum_filter1d(t, 2 * _NEAR_HOPS + 1) for t in pair.reversals)
     both = weighted + even
     # A turn is measured over hops on either side; what a codec leaves of silence turns at will.
-    sound = ndimage.uniform_filter1d(heard.astype(float), 2 * BESIDE_HOPS + 1, mode="nearest")
+    sound = ndimage.uniform_filter1d(audible.astype(float), 2 * NEIGHBOUR_HOPS + 1, mode="nearest")
     able = (sound >= 0.5) & (even <= tuned["turned_even"]) & (both <= tuned["turned"])
     edges = [_sharpest(pair, first, last) for first, last in runs(able)]
     found: list[Fault] = []
@@ -107,7 +107,7 @@ def _between_turns(
             if likeness is not None and (best is None or sure < best[0]):
                 best = (sure, last)
         if best is not None:
-            inside = heard[first : best[1]]
+            inside = audible[first : best[1]]
             mean = float(np.mean(pair.correlation[first : best[1]][inside]))
             found.append(Fault((first, best[1]), mean))
             reached = best[1] + 1
@@ -115,17 +115,17 @@ def _between_turns(
 
 
 def _sharpest(pair: Pair, first: int, last: int) -> int:
-    """Gives the hop at which the spectrum turns."""
-    assert pair.turns is not None
+    """Returns the hop at which the spectrum turns."""
+    assert pair.reversals is not None
     low, top = max(2, first - _NEAR_HOPS), min(len(pair.starts_s), last + _NEAR_HOPS)
-    both = (pair.turns[0] + pair.turns[1])[low:top]
+    both = (pair.reversals[0] + pair.reversals[1])[low:top]
     # Steady sound turns over as well for some hops on either side: then the correlation tells.
-    alike = low + np.flatnonzero(both <= both.min() + _ALIKE)
-    return int(alike[np.argmax(np.abs(pair.correlation[alike] - pair.correlation[alike - 2]))])
+    equal = low + np.flatnonzero(both <= both.min() + _EQUAL_SUM)
+    return int(equal[np.argmax(np.abs(pair.correlation[equal] - pair.correlation[equal - 2]))])
 
 
 def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> float | None:
-    """Gives how exactly a stretch's bands oppose those beside it, None where they do not.
+    """Returns how exactly an interval's bands oppose those beside it, None where they do not.
 
     Sampled instruments and wide effects oppose each other of themselves, in some bands, and
     differently before and after. An inversion turns every band's correlation into its negative.
@@ -133,18 +133,18 @@ def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> fl
     Args:
         bands: The front pair.
         span: Rows of the hops' table.
-        open_end: The stretch begins or ends with the programme.
+        open_end: The interval begins or ends with the programme.
         tuned: Thresholds.
     """
     first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
     blocks = np.arange(len(bands.left))
     within = (blocks > first) & (blocks < last - 1)
-    beside = ((blocks < first) & (blocks >= first - _REACH_BLOCKS)) | (
+    neighbours = ((blocks < first) & (blocks >= first - _REACH_BLOCKS)) | (
         (blocks >= last) & (blocks < last + _REACH_BLOCKS)
     )
     used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
     inside, outside = (
-        _band_means(bands.correlation[part], used[part]) for part in (within, beside)
+        _band_means(bands.correlation[part], used[part]) for part in (within, neighbours)
     )
     known = np.isfinite(inside) & np.isfinite(outside)
     if known.sum() < _LEAST_BANDS:
@@ -162,18 +162,18 @@ def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> fl
 
 
 def _band_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> Series:
-    """Gives each band's mean over the blocks in which it is heard; NaN where those are few."""
+    """Returns each band's mean over the blocks in which it is heard; NaN where those are few."""
     count = used.sum(axis=0)
     total = np.where(used, values, 0.0).sum(axis=0)
-    return np.where(count >= _HEARD * len(used), total / np.maximum(count, 1), np.nan)
+    return np.where(count >= _LEAST_AUDIBLE_SHARE * len(used), total / np.maximum(count, 1), np.nan)
 
 
 def _by_correlation(
-    pair: Pair, heard: NDArray[np.bool_], tuned: Thresholds, min_s: float
+    pair: Pair, audible: NDArray[np.bool_], tuned: Thresholds, min_s: float
 ) -> list[Fault]:
-    """Gives where the overall correlation turns over and stays below nought."""
+    """Returns where the overall correlation turns over and stays below nought."""
     count = len(pair.starts_s)
-    known = np.flatnonzero(heard)
+    known = np.flatnonzero(audible)
     correlation = pair.correlation
     slow = smoothed(correlation[known], 15)
     found: list[Fault] = []
@@ -192,7 +192,7 @@ def _by_correlation(
             flips = step(correlation[known], at, 0.4) * (1 if side else -1)
             ends.append(flips >= tuned["inverted_step"])
         span = (int(rows[0]), int(rows[1]))
-        inside = heard[span[0] : span[1]]
+        inside = audible[span[0] : span[1]]
         if not all(ends) or span[1] - span[0] < min_s * HOPS_HZ or not inside.any():
             continue
         mean = float(np.mean(correlation[span[0] : span[1]][inside]))

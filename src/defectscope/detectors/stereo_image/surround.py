@@ -26,7 +26,7 @@ _NOTHING_DBFS = -100.0
 def centre_missing(
     table: Table, front: Pair, channels: Sequence[str], tuned: Mapping[str, float], min_s: float
 ) -> Fault | None:
-    """Gives the whole programme where its centre never sounds and its front does."""
+    """Returns the whole programme where its centre never sounds and its front does."""
     if "FC" not in channels:
         return None
     centre = to_dbfs(column(table, f"level_{channels.index('FC')}"))
@@ -43,7 +43,7 @@ def effects_full_band(
     tuned: Mapping[str, float],
     min_s: float,
 ) -> Fault | None:
-    """Gives where the effects channel carries more than low frequencies.
+    """Returns where the effects channel carries more than low frequencies.
 
     Source: ITU-R BS.775, which ends the effects channel at 120 Hz. At 48 kHz a tone of 120 Hz
     changes from sample to sample by 36 dB less than its level, one of 240 Hz by 30 dB less.
@@ -63,7 +63,7 @@ def effects_elsewhere(
     tuned: Mapping[str, float],
     min_s: float,
 ) -> list[str]:
-    """Gives the one channel that holds low frequencies alone, as effects do.
+    """Returns the one channel that holds low frequencies alone, as effects do.
 
     Film's order (L C R Ls Rs LFE) and that of MPEG (C L R Ls Rs LFE) end with the effects, those of
     files (L R C LFE Ls Rs) do not: read as the other they put a surround into the effects, and the
@@ -72,8 +72,8 @@ def effects_elsewhere(
     low: list[str] = []
     for index, name in enumerate(channels):
         rows, under = _under(table, looks, index, tuned)
-        heard = len(rows) >= min_s * _LOOKS_HZ
-        if name != "LFE" and heard and np.mean(under >= tuned["effects_edge_db"]) >= 0.9:
+        audible = len(rows) >= min_s * _LOOKS_HZ
+        if name != "LFE" and audible and np.mean(under >= tuned["effects_edge_db"]) >= 0.9:
             low.append(name)
     return low if len(low) == 1 else []
 
@@ -81,7 +81,7 @@ def effects_elsewhere(
 def _under(
     table: Table, looks: Table, index: int, tuned: Mapping[str, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Gives the hops at which a channel sounds, and how far its high part lies under its level."""
+    """Returns the hops at which a channel sounds, and how far its high part lies under its level."""
     rows = np.searchsorted(column(table, "row"), column(looks, "row"))
     level = to_dbfs(column(table, f"level_{index}"))[rows]
     loud = level >= tuned["active_dbfs"]

@@ -24,7 +24,7 @@ from defectscope.temporal.tables import TableBuilder, column, times_s
 # Longer than anything that is ever played; damaged time stamps reach beyond.
 _FARTHEST_S = 1e9
 _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it without harm
-# Samples that are no numbers are reported by stretches of 20 ms of the programme.
+# Samples that are no numbers are reported by intervals of 20 ms of the programme.
 _HOPS_HZ = 50
 # Streams of key frames alone give one in each half second: who waits for one waits no longer.
 _KEYS_HZ = 2
@@ -37,11 +37,11 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        join_s: Complaints closer than this are one occurrence, seconds.
+        join_s: Complaints closer than this are one event, seconds.
         max_frame_gap: A step between frames above this many usual ones is a gap.
-        max_start_offset_s: Sound may start this much before or after the picture, seconds.
+        max_start_offset_s: Sound may start this much before or after the frame, seconds.
             Encoder priming and coarse interleaving stay below.
-        max_length_difference_s: Sound and picture may differ in length by this, seconds.
+        max_length_difference_s: Sound and video may differ in length by this, seconds.
         max_missing_s: A track may end this much before the end that the file declares, seconds.
     """
 
@@ -65,11 +65,11 @@ class StreamIntegrity:
         self.needs = Needs(media=frozenset(), context_before_s=0.5)
 
     def open(self, stream: StreamInfo) -> StreamIntegrityAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return StreamIntegrityAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Joins complaints into occurrences, and compares the streams' clocks."""
+        """Joins complaints into events, and compares the streams' clocks."""
         tables, video = measurements.tables, stream.video
         frame_s = 0.04 if video is None else float(1 / video.frame_rate)
         found = complaints(tables["events"], frame_s)
@@ -118,14 +118,14 @@ class StreamIntegrity:
         return not known or self._outlasts(stream, missing_s)
 
     def _outlasts(self, stream: StreamInfo, missing_s: float) -> bool:
-        """Tells whether the picture outlasts its sound by what is missing from it."""
+        """Tells whether the frame outlasts its sound by what is missing from it."""
         if stream.video_duration_s is None or stream.audio_duration_s is None:
             return False
         longer_s = stream.video_duration_s - stream.audio_duration_s - stream.audio_start_s
         return longer_s > missing_s / 2
 
     def _cut_short(self, stream: StreamInfo, ends: Table) -> Finding | None:
-        """Gives the finding of a file of which less was there to decode than it declares."""
+        """Returns the finding of a file of which less was there to decode than it declares."""
         if not stream.declares_length or not len(ends):
             return None
         reached = dict(zip(column(ends, "track").tolist(), times_s(ends).tolist(), strict=True))
@@ -153,7 +153,7 @@ class StreamIntegrity:
     def _clock_faults(
         self, stream: StreamInfo, moved_s: tuple[float, ...], *, late: bool
     ) -> list[Finding]:
-        """Gives starts and lengths that differ, but for what faults that were found explain."""
+        """Returns starts and lengths that differ, but for what faults that were found explain."""
         if stream.video is None or stream.audio is None:
             return []
         found: list[Finding] = []
@@ -195,7 +195,7 @@ def _tick(time_s: float) -> int:
 
 
 def _with_ends(stream: StreamInfo, ends: Table) -> StreamInfo:
-    """Gives lengths as they were found, where the file states none: estimates can err."""
+    """Returns lengths as they were found, where the file states none: estimates can err."""
     if stream.declares_length:
         return stream
     reached = dict(zip(column(ends, "track").tolist(), times_s(ends).tolist(), strict=True))
@@ -264,7 +264,7 @@ class StreamIntegrityAnalysis:
         taken = self._given(None if self._steps is None else self._steps.take())
         self._events.clear()
         self._ends.clear()
-        # The latest stretch of each may go on: it is not told twice.
+        # The latest interval of each may go on: it is not told twice.
         self._told_key = max(self._keys, default=self._told_key)
         self._told_hop = max(self._bad_hops, default=self._told_hop)
         self._keys.clear()
@@ -272,7 +272,7 @@ class StreamIntegrityAnalysis:
         return taken
 
     def close(self) -> Measurements:
-        """Gives the complaints, the key frames and the steps, ordered by time."""
+        """Returns the complaints, the key frames and the steps, ordered by time."""
         return self._given(None if self._steps is None else self._steps.table())
 
     def _given(self, steps: Table | None) -> Measurements:

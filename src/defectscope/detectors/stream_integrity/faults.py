@@ -1,4 +1,4 @@
-"""Complaints joined into faults, each with the stretch that it spoils."""
+"""Complaints joined into faults, each with the interval that it spoils."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = (
     "rate_change",
     "late_start",
 )
-# Complaints after which pictures that refer to this one are damaged too.
+# Complaints after which frames that refer to this one are damaged too.
 _REFERRED_TO = ("decode_error", "corrupt_frame", "corrupt_packet")
 # Kinds that are several reports of one fault when they follow closely.
 _RUNNING = (
@@ -54,7 +54,7 @@ _SPLICED = (
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong with the stream, over a stretch of it.
+    """Something wrong with the stream, over an interval of it.
 
     Attributes:
         kind: One of `KINDS`.
@@ -62,7 +62,7 @@ class Fault:
         end_s: When it ends.
         amount_s: Size of a jump in time, seconds.
         events: How many complaints it is made of.
-        video: It concerns the picture.
+        video: It concerns the frame.
         kinds: All kinds that were joined.
         track: Number of the track in the container; -1 where that is not known.
     """
@@ -78,11 +78,11 @@ class Fault:
 
     @property
     def refers(self) -> bool:
-        """Other pictures refer to what is damaged."""
+        """Other frames refer to what is damaged."""
         return self.video and self.kind in _REFERRED_TO
 
     def evidence(self) -> dict[str, Any]:
-        """Gives what a finding says of it."""
+        """Returns what a finding says of it."""
         out: dict[str, Any] = {"kind": self.kind, "events": self.events}
         name = {"layout_change": "channels", "rate_change": "rate_hz"}.get(self.kind, "jump_s")
         out[name] = round(self.amount_s, 4)
@@ -90,7 +90,7 @@ class Fault:
 
 
 def complaints(table: Table, frame_s: float) -> list[Fault]:
-    """Gives the events' table as faults of a frame each; a gap is noticed where it ends."""
+    """Returns the events' table as faults of a frame each; a gap is noticed where it ends."""
     rows = zip(
         times_s(table).tolist(),
         column(table, "kind").tolist(),
@@ -110,7 +110,7 @@ def complaints(table: Table, frame_s: float) -> list[Fault]:
 
 
 def until(fault: Fault, keys: Table, end_s: float) -> Fault:
-    """Gives a fault up to where pictures begin afresh: the next key frame, or the end."""
+    """Returns a fault up to where frames begin afresh: the next key frame, or the end."""
     later = times_s(keys)
     at = int(np.searchsorted(later, fault.end_s - 1e-6))
     recovered_s = float(later[at]) if at < len(later) else end_s
@@ -145,7 +145,7 @@ def at_changes(found: list[Fault], near_s: float) -> list[Fault]:
 
 
 def joined(found: list[Fault], join_s: float) -> list[Fault]:
-    """Joins faults of one kind that follow closely, and damage of the picture that overlaps."""
+    """Joins faults of one kind that follow closely, and damage of the frame that overlaps."""
     found = at_changes(found, join_s)
     out: list[Fault] = [f for f in found if f.kind in _CHANGES]
     found = [f for f in found if f.kind not in _CHANGES]
@@ -153,19 +153,19 @@ def joined(found: list[Fault], join_s: float) -> list[Fault]:
         for fault in sorted((f for f in found if f.kind == kind), key=lambda f: f.start_s):
             last = out[-1] if out and out[-1].kind == kind else None
             close = last is not None and fault.start_s - last.end_s <= join_s
-            alike = last is not None and (last.track, last.video) == (fault.track, fault.video)
-            if last is not None and close and alike and kind in _RUNNING:
+            equal = last is not None and (last.track, last.video) == (fault.track, fault.video)
+            if last is not None and close and equal and kind in _RUNNING:
                 out[-1] = _both(last, fault)
             else:
                 out.append(replace(fault, kinds=(kind,)))
-    pictures = [f for f in out if f.video and f.kind in (*_REFERRED_TO, "video_gap")]
+    frames = [f for f in out if f.video and f.kind in (*_REFERRED_TO, "video_gap")]
     one: list[Fault] = []
-    for fault in sorted(pictures, key=lambda f: f.start_s):
+    for fault in sorted(frames, key=lambda f: f.start_s):
         if one and fault.start_s <= one[-1].end_s:
             one[-1] = _both(one[-1], fault)
         else:
             one.append(fault)
-    return [f for f in out if f not in pictures] + one
+    return [f for f in out if f not in frames] + one
 
 
 def _both(a: Fault, b: Fault) -> Fault:

@@ -1,4 +1,4 @@
-"""How the pictures' time stamps step: evenly, with jumps, or at the pictures' own pace.
+"""How the frames' time stamps step: evenly, with jumps, or at the frames' own pace.
 
 A container's nominal rate cannot say which: a single jump changes the average that it is guessed
 from. The steps themselves can.
@@ -18,17 +18,17 @@ from defectscope.temporal.tables import TableBuilder, column, times_s
 
 # Steps that differ by less are one step, rounded: 33 and 34 ms, say.
 _ROUNDING = 0.15
-# Pictures at their own pace change their step all the time: more of it tells nothing new.
+# Frames at their own pace change their step all the time: more of it tells nothing new.
 _MAX_ROWS_PER_S = 20
 # Share of equal steps from which on a stream is even.
 _EVEN = 0.8
 _LEAST_STEPS = 10
-# Pictures at their own pace may stay for so many of the nominal ones.
+# Frames at their own pace may stay for so many of the nominal ones.
 _OWN_PACE = 10.0
 
 
 class StepMeter:
-    """Keeps each step between two pictures that is not the step before it."""
+    """Keeps each step between two frames that is not the step before it."""
 
     def __init__(self, video: VideoInfo) -> None:
         self._base = video.time_base
@@ -40,7 +40,7 @@ class StepMeter:
         )
 
     def push(self, pts: NDArray[np.int64], duration: NDArray[np.int64]) -> None:
-        """Takes pictures: when each is shown, and how long it says that it stays; ticks."""
+        """Takes frames: when each is shown, and how long it says that it stays; ticks."""
         if not len(pts):
             return
         first = pts[0] if self._last_pts is None else self._last_pts
@@ -56,7 +56,7 @@ class StepMeter:
         self._last_stated = int(duration[-1])
 
     def table(self) -> Table:
-        """Gives the changes: when, the step that led there, and what was stated of it."""
+        """Returns the changes: when, the step that led there, and what was stated of it."""
         return self._builder.table()
 
     def take(self) -> Table:
@@ -66,7 +66,7 @@ class StepMeter:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Time between two pictures that no picture fills.
+    """Time between two frames that no frame fills.
 
     Attributes:
         at_s: When it ends.
@@ -80,15 +80,15 @@ class Gap:
 def gaps(
     table: Table, video: VideoInfo, most_steps: float, end_s: float, *, stating: bool = False
 ) -> list[Gap]:
-    """Gives the steps that are too long for this stream.
+    """Returns the steps that are too long for this stream.
 
     Args:
         table: What a `StepMeter` measured.
         stating: The container states how long each frame stays, and a long one is meant: a screen
             at rest.
-        video: The stream's own word, which counts where there are few pictures.
+        video: The stream's own word, which counts where there are few frames.
         most_steps: A step of more usual ones is a gap.
-        end_s: When the last picture is shown.
+        end_s: When the last frame is shown.
     """
     at_s, nominal_s = times_s(table), float(1 / video.frame_rate)
     step_s = column(table, "step") * float(video.time_base)
@@ -98,17 +98,17 @@ def gaps(
     ends = np.append(at_s[1:] - step_s[1:], end_s)
     count = 1 + np.maximum(0, np.rint((ends - at_s) / step_s))
     order = np.argsort(step_s)
-    usual_s = float(step_s[order][np.searchsorted(np.cumsum(count[order]), count.sum() / 2)])
-    alike = np.abs(step_s - usual_s) <= _ROUNDING * usual_s
-    even = count.sum() >= _LEAST_STEPS and count[alike].sum() >= _EVEN * count.sum()
+    baseline_s = float(step_s[order][np.searchsorted(np.cumsum(count[order]), count.sum() / 2)])
+    equal = np.abs(step_s - baseline_s) <= _ROUNDING * baseline_s
+    even = count.sum() >= _LEAST_STEPS and count[equal].sum() >= _EVEN * count.sum()
     if even:
-        long = step_s > most_steps * usual_s
+        long = step_s > most_steps * baseline_s
     else:
-        usual_s = nominal_s
+        baseline_s = nominal_s
         own = np.maximum(stated_s, _OWN_PACE * nominal_s) if video.variable_frame_rate else 0.0
         long = (step_s > most_steps * nominal_s) & (step_s > own)
     if stating and video.variable_frame_rate:
         # What a container states of frames out of order is the time between decoding them.
         long &= stated_s > 0
         long &= np.abs(step_s - stated_s) > _ROUNDING * step_s
-    return [Gap(float(at_s[k]), float(step_s[k] - usual_s)) for k in np.flatnonzero(long)]
+    return [Gap(float(at_s[k]), float(step_s[k] - baseline_s)) for k in np.flatnonzero(long)]

@@ -1,6 +1,6 @@
 """Stutter: motion stands for a moment, jumps, or loses its cadence.
 
-Repeated pictures are no defect by themselves. Drawn animation stands on twos, film in 60 pictures a
+Repeated frames are no defect by themselves. Drawn animation stands on twos, film in 60 frames a
 second stands 3:2, and both are meant: what repeats in a rhythm is a cadence, and only its breaks
 are reported.
 """
@@ -33,10 +33,10 @@ from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 _STEPS_PER_MOVED_CODE = 256
 _STEPS_PER_WAY = 100
 _STEPS_PER_LEAP = 32
-# Bands across and down the picture, as many at most.
+# Bands across and down the frame, as many at most.
 _ROW_BANDS, _COLUMN_BANDS = 72, 96
 _MAX_LISTED = 1000
-# No cadence in use shows a picture for longer: animation on threes at 24 pictures a second.
+# No cadence in use shows a frame for longer: animation on threes at 24 frames a second.
 _CADENCE_HOLD_S = 0.13
 
 
@@ -46,7 +46,7 @@ class Params:
 
     Attributes:
         group_gap_s: Events this close are one disturbance to a viewer, 0 to 10 seconds.
-        max_hold_s: A picture that stands longer is a freeze, not a stutter, 0.05 to 2 seconds.
+        max_hold_s: A frame that stands longer is a freeze, not a stutter, 0.05 to 2 seconds.
     """
 
     group_gap_s: float = 1.0
@@ -54,7 +54,7 @@ class Params:
 
 
 class Stutter:
-    """Finds repeated and dropped pictures and broken cadences."""
+    """Finds repeated and dropped frames and broken cadences."""
 
     name: ClassVar[str] = "stutter"
     defects: ClassVar[tuple[str, ...]] = ("stutter",)
@@ -71,7 +71,7 @@ class Stutter:
         )
 
     def open(self, stream: StreamInfo) -> StutterAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return StutterAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
@@ -127,7 +127,7 @@ class Stutter:
         for first, last in held_runs(motion, still, longest, thresholds):
             if rhythm[first:last].any():
                 continue
-            # The picture before the run is the one that stands: its own time is no fault.
+            # The frame before the run is the one that stands: its own time is no fault.
             if ends_s[last - 1] - starts_s[first] <= self.params.max_hold_s:
                 events.append((first, last, "repeat", 0.97))
         told = np.zeros(len(still), bool)
@@ -145,7 +145,7 @@ class Stutter:
         return sorted(events)
 
     def _convincing(self, group: list[Event]) -> list[Event]:
-        """Gives the drops of a disturbance, none where motion may be like that by nature."""
+        """Returns the drops of a disturbance, none where motion may be like that by nature."""
         thresholds = self.tuned.thresholds
         clearest = max(strength for *_, strength in group)
         # Weak ones between clear ones bear them out; at the ends they tell nothing.
@@ -204,7 +204,7 @@ class Stutter:
 
 
 class StutterAnalysis:
-    """Measures how far each picture is from the one before, over all and by tiles."""
+    """Measures how far each frame is from the one before, over all and by tiles."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -226,7 +226,7 @@ class StutterAnalysis:
             leap=np.int8,
         )
         self._leaps = LeapMeter()
-        # Columns of pictures whose leaps are not known yet.
+        # Columns of frames whose leaps are not known yet.
         self._waiting: dict[str, NDArray[Any]] = {}
 
     def push(self, chunk: Chunk) -> None:
@@ -250,7 +250,7 @@ class StutterAnalysis:
         )
 
     def _add(self, leaps: Leaps, **columns: NDArray[Any]) -> None:
-        """Adds the pictures whose leaps are known, and keeps the others for later."""
+        """Adds the frames whose leaps are known, and keeps the others for later."""
         if self._waiting:
             columns = {n: np.concatenate([self._waiting[n], v]) for n, v in columns.items()}
         ready = len(leaps.leap)
@@ -266,9 +266,9 @@ class StutterAnalysis:
         return Measurements("stutter", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the differences."""
+        """Returns the differences."""
         if self._waiting:
-            # Nothing follows the last pictures: of their leaps nothing is known.
+            # Nothing follows the last frames: of their leaps nothing is known.
             nothing = np.zeros(len(self._waiting["pts"]))
             rest, self._waiting = self._waiting, {}
             self._add(Leaps(nothing, nothing), **rest)
@@ -276,7 +276,7 @@ class StutterAnalysis:
 
 
 def bands(sums: NDArray[Any], count: int, samples: float) -> NDArray[np.float64]:
-    """Gives (frames, bands) mean luma of bands of equal width, codes.
+    """Returns (frames, bands) mean luma of bands of equal width, codes.
 
     Args:
         sums: (frames, lines) sums of luma; lines that fill no band are left out.
@@ -286,6 +286,6 @@ def bands(sums: NDArray[Any], count: int, samples: float) -> NDArray[np.float64]
     width = max(1, sums.shape[1] // count)
     starts = np.arange(0, sums.shape[1] - width + 1, width)
     used = sums[:, : len(starts) * width]
-    # 64 bits: a band of a large picture of 12 bits is more than 32 hold.
+    # 64 bits: a band of a large frame of 12 bits is more than 32 hold.
     summed = np.add.reduceat(used, starts, axis=1, dtype=np.uint64)
     return summed / (width * samples)

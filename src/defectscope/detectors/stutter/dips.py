@@ -40,9 +40,9 @@ def dips(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
         (motion.mean, thresholds["least_code"]),
         (motion.peak, thresholds["motion_code"]),
     ):
-        sides, beside = _around(values)
+        sides, neighbours = _around(values)
         # Neither neighbour is a dip itself: a hold is something else.
-        low &= (values <= ratio * sides) & (values <= 1.5 * ratio * beside) & (sides >= least)
+        low &= (values <= ratio * sides) & (values <= 1.5 * ratio * neighbours) & (sides >= least)
     sides, _ = _around(motion.drift)
     low &= (motion.drift <= ratio * sides) | (sides < thresholds["dip_tiles_code"])
     low[:1] = False

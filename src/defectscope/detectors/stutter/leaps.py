@@ -1,4 +1,4 @@
-"""How much better motion goes on if pictures are missing between two that follow each other."""
+"""How much better motion goes on if frames are missing between two that follow each other."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
 
-# Pictures before the one in question, and after it, that are looked at.
+# Frames before the one in question, and after it, that are looked at.
 BEFORE, AFTER = 3, 2
 _WINDOW = BEFORE + 1 + AFTER
-# Places in time that a step may span: 1 for no picture missing. Longer gaps are found by these too.
+# Places in time that a step may span: 1 for no frame missing. Longer gaps are found by these too.
 _SPANS = (1, 2, 3, 4)
-# Pictures on either side, degree of the curve that things follow through them, and what it counts.
+# Frames on either side, degree of the curve that things follow through them, and what it counts.
 # A line through two and two sees the step of the moment, a cubic bears with motion that turns.
 _CURVES = ((2, 1, 0.5), (3, 3, 0.5))
 # What means of tiles and bands hold beside motion: coding and noise.
 _NOISE_CODE = 0.1
-# Pictures with less contrast between their parts are not stretched to have more.
+# Frames with less contrast between their parts are not stretched to have more.
 _LEAST_CONTRAST_CODE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Leaps:
-    """What is known of some pictures, (n,) each.
+    """What is known of some frames, (n,) each.
 
     Attributes:
-        leap: How much less a curve leaves if pictures are missing before this one, a natural
+        leap: How much less a curve leaves if frames are missing before this one, a natural
             logarithm; negative if it leaves more.
-        way: How much the step to this picture goes the way of the two before and the two after, a
+        way: How much the step to this frame goes the way of the two before and the two after, a
             cosine.
     """
 
@@ -40,9 +40,9 @@ class Leaps:
 
 
 class LeapMeter:
-    """Compares, picture by picture, a step in time with one that left pictures out.
+    """Compares, frame by frame, a step in time with one that left frames out.
 
-    Content follows smooth curves. Where pictures are missing, values on both sides lie on one
+    Content follows smooth curves. Where frames are missing, values on both sides lie on one
     curve only if more time has passed between them.
     """
 
@@ -52,12 +52,12 @@ class LeapMeter:
         self._seen = 0
 
     def push(self, kinds: Sequence[Series]) -> Leaps:
-        """Takes the next pictures and tells of those that have their neighbours.
+        """Takes the next frames and tells of those that have their neighbours.
 
-        The last `AFTER` pictures wait for others. Of the first `BEFORE` nothing is known: 0.
+        The last `AFTER` frames wait for others. Of the first `BEFORE` nothing is known: 0.
 
         Args:
-            kinds: (n, values) each: means over parts of the picture, codes, in several ways.
+            kinds: (n, values) each: means over parts of the frame, codes, in several ways.
         """
         # A lamp that is turned up or down moves everything, and goes no way.
         even = [each - each.mean(axis=1, keepdims=True) for each in kinds]
@@ -81,7 +81,7 @@ class LeapMeter:
 
 
 def residual_form(side: int, degree: int, span: int) -> Series:
-    """Gives the quadratic form of what a curve leaves of values on either side of a step.
+    """Returns the quadratic form of what a curve leaves of values on either side of a step.
 
     Args:
         side: Values before the step, and after it.
@@ -99,7 +99,7 @@ def residual_form(side: int, degree: int, span: int) -> Series:
 
 
 def _in_window(form: Series) -> Series:
-    """Gives a form over the whole window from one over its middle."""
+    """Returns a form over the whole window from one over its middle."""
     return np.pad(form, (_WINDOW - len(form)) // 2)
 
 
@@ -109,13 +109,13 @@ _FORMS = tuple(
 )
 _STEP = np.array([0.0, 0.0, -1.0, 1.0, 0.0, 0.0])
 # Two steps before and two after, their mean.
-_BESIDE = np.array([-1.0, 0.0, 1.0, -1.0, 0.0, 1.0]) / 4
+_NOISE_FLOOR = np.array([-1.0, 0.0, 1.0, -1.0, 0.0, 1.0]) / 4
 
 
 def _measured(
     kinds: Sequence[Series], contrasts: Sequence[Series], count: int
 ) -> tuple[Series, Series]:
-    """Gives leaps and ways of the pictures that have a whole window."""
+    """Returns leaps and ways of the frames that have a whole window."""
     logs = [np.zeros((len(_SPANS), count)) for _ in _FORMS]
     way = np.zeros(count)
     for values, contrast in zip(kinds, contrasts, strict=True):
@@ -131,9 +131,10 @@ def _measured(
                 left = np.maximum(_form_of(lags, form, count), 0.0) + left_over * noise
                 into[number] += np.log(left * scale) / len(kinds)
         lengths = [
-            _form_of(lags, np.outer(each, each), count) + noise / 4 for each in (_STEP, _BESIDE)
+            _form_of(lags, np.outer(each, each), count) + noise / 4
+            for each in (_STEP, _NOISE_FLOOR)
         ]
-        along = _form_of(lags, np.outer(_STEP, _BESIDE), count)
+        along = _form_of(lags, np.outer(_STEP, _NOISE_FLOOR), count)
         way += along / np.sqrt(np.maximum(lengths[0] * lengths[1], 1e-12)) / len(kinds)
     leap = np.zeros(count)
     for (_, weight, _), each in zip(_FORMS, logs, strict=True):
@@ -142,7 +143,7 @@ def _measured(
 
 
 def _form_of(lags: Sequence[Series], form: Series, count: int) -> Series:
-    """Gives a quadratic form of the pictures of each window from their inner products."""
+    """Returns a quadratic form of the frames of each window from their inner products."""
     total = np.zeros(count)
     for row in range(_WINDOW):
         for other in range(_WINDOW):

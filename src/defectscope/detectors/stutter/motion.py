@@ -17,10 +17,10 @@ Series = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Rows = tuple[int, int]
 
-# Pictures on either side that say how much motion there is.
+# Frames on either side that say how much motion there is.
 _REACH = 8
 _MOVING_QUANTILE = 0.85
-# Pictures on either side of a hold that say how fast things usually move.
+# Frames on either side of a hold that say how fast things usually move.
 _NEAR = 30
 _JUMP_REACH = 3
 _PEAK_NOISE_CODE = 0.2
@@ -31,17 +31,17 @@ _JERK_QUANTILE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How far each picture is from the one before, 8-bit-equivalent codes, (n,) each.
+    """How far each frame is from the one before, 8-bit-equivalent codes, (n,) each.
 
     Attributes:
         mean: Mean absolute difference.
         peak: That of the tile that changed most.
-        luma: Mean luma of the picture itself.
+        luma: Mean luma of the frame itself.
         tiles: How far the mean luma of tiles moved, mean over all of them.
         drift: How far the mean luma of the tile moved that moved most, but for 15 of 96.
-        apart: Mean difference as a share of what two pictures of these tones have that share
+        apart: Mean difference as a share of what two frames of these tones have that share
             nothing else: about 1 at a cut.
-        leap: How much better motion goes on if pictures are missing before this one, a logarithm.
+        leap: How much better motion goes on if frames are missing before this one, a logarithm.
         way: How much the step goes the way of its neighbours, a cosine.
     """
 
@@ -56,9 +56,9 @@ class Motion:
 
 
 def standing(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
-    """Tells which pictures repeat the one before although there is motion around.
+    """Tells which frames repeat the one before although there is motion around.
 
-    A repeated picture is not always equal: an encoder refines it, a key frame changes it a little.
+    A repeated frame is not always equal: an encoder refines it, a key frame changes it a little.
     """
     (level,) = window_quantiles(around(motion.peak, _REACH), [0.85])
     bar = np.minimum(thresholds["still_code"], level * thresholds["still_ratio"])
@@ -71,9 +71,9 @@ def standing(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
 def held_runs(
     motion: Motion, still: Flags, longest_hold_frames: int, thresholds: Mapping[str, float]
 ) -> list[Rows]:
-    """Gives the runs of repeated pictures that interrupt motion by accident.
+    """Returns the runs of repeated frames that interrupt motion by accident.
 
-    The programme goes on under an accident: the picture that ends it is further away than others.
+    The programme goes on under an accident: the frame that ends it is further away than others.
     Where things just come to rest, or a drawing is held, it is not. Rhythms are not looked at.
     """
     found: list[Rows] = []
@@ -87,14 +87,14 @@ def held_runs(
         if not _moves_on_both_sides(motion.peak, first, last, thresholds):
             continue
         near = slice(max(0, first - _NEAR), last + _NEAR)
-        # Pictures that end a hold do not say how fast things usually move.
+        # Frames that end a hold do not say how fast things usually move.
         free = ~still[near]
         free[1:] &= ~still[near][:-1]
         if free.sum() < 3:
             free = ~still[near]
         usual = float(np.median(motion.mean[near][free]))
         if np.median(light[near][free]) > thresholds["flicker_share"]:
-            # Where lamps flicker, two pictures in the same light look like one that stands.
+            # Where lamps flicker, two frames in the same light look like one that stands.
             continue
         step = float(motion.mean[last])
         # What ends a hold comes from further on: it may be far away, though not another scene.
@@ -103,7 +103,7 @@ def held_runs(
         cut |= step > 3 * usual and motion.apart[last] > thresholds["new_apart"]
         if cut or light[last] > thresholds["light_share"]:
             continue
-        # Nothing at all has changed amid a picture full of motion and noise: that is a copy.
+        # Nothing at all has changed amid a frame full of motion and noise: that is a copy.
         copied = (
             usual >= thresholds["copy_code"]
             and float(np.max(motion.mean[first:last])) <= thresholds["copy_ratio"] * usual
@@ -126,17 +126,17 @@ def _moves_on_both_sides(
 
 
 def light_share(motion: Motion) -> Series:
-    """Gives how much of each picture's difference is a change of its mean luma, 0 to 1."""
+    """Returns how much of each frame's difference is a change of its mean luma, 0 to 1."""
     step = np.abs(np.diff(motion.luma, prepend=motion.luma[:1]))
     return step / np.maximum(motion.mean, 1e-6)
 
 
 def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str, float]) -> Series:
-    """Gives how clearly pictures are missing before each picture; 0 where none seem to be.
+    """Returns how clearly frames are missing before each frame; 0 where none seem to be.
 
-    Motion on both sides of such a picture goes on in one curve if more time has passed between.
-    Hands and heads that move in fits and starts look like that at times, too, so a picture counts
-    by what it exceeds the longest tenth around; and a conversion drops pictures in a rhythm. Cuts,
+    Motion on both sides of such a frame goes on in one curve if more time has passed between.
+    Hands and heads that move in fits and starts look like that at times, too, so a frame counts
+    by what it exceeds the longest tenth around; and a conversion drops frames in a rhythm. Cuts,
     changes of light and what is next to a hold are told apart before.
     """
     cut = cuts(motion, thresholds)
@@ -160,7 +160,7 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
 
 
 def cuts(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
-    """Tells which pictures begin another scene."""
+    """Tells which frames begin another scene."""
     mean = motion.mean
     by_itself = alone(mean, _PEAK_NOISE_CODE)
     cut = mean > thresholds["cut_code"]

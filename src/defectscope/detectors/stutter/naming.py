@@ -76,11 +76,11 @@ def cadence_name(still: Flags, at: int) -> str:
     for unit in range(1, _LONGEST_UNIT + 1):
         if len(lengths) < 2 * unit + 1:
             break
-        alike = lengths[unit:] == lengths[:-unit]
-        if np.mean(alike) >= _UNIT_SHARE:
-            holds = np.flatnonzero(alike)
+        repeated = lengths[unit:] == lengths[:-unit]
+        if np.mean(repeated) >= _UNIT_SHARE:
+            holds = np.flatnonzero(repeated)
             # From the first place on at which the rhythm holds for a whole unit.
-            lead = next((k for k in holds if alike[k : k + unit].all()), int(holds[0]))
+            lead = next((k for k in holds if repeated[k : k + unit].all()), int(holds[0]))
             shown = lengths[lead : lead + unit].tolist()
             turn = max(range(len(shown)), key=lambda k: shown[k:] + shown[:k])
             turned = shown[turn:] + shown[:turn]

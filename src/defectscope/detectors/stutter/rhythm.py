@@ -13,15 +13,15 @@ Flags = NDArray[np.bool_]
 
 # Longest rhythm that is taken for a cadence: film on twos to sixes, 3:2, 25 in 30, 30 in 25, ...
 _LONGEST_CADENCE = 12
-# A rhythm holds where so many of the pictures around agree with the one a period earlier.
+# A rhythm holds where so many of the frames around agree with the one a period earlier.
 _CADENCE_REACH = 30
 _CADENCE_AGREEMENT = 0.75
 _LONG_SHARE = 0.2
 # What keeps company with a step is at least so large beside it.
 _COMPANY_SHARE = 0.75
-# From this share of standing pictures on, standing may be a rhythm.
+# From this share of standing frames on, standing may be a rhythm.
 _HELD_SHARE = 0.3
-# A conversion that drops pictures drops one in three at most. Steps so many periods before and
+# A conversion that drops frames drops one in three at most. Steps so many periods before and
 # after are compared with all between: by how many standard errors, and how much, they are longer.
 _SHORTEST_CONVERSION = 3
 _CONVERSION_PERIODS = 6
@@ -37,14 +37,14 @@ _CATCH_UP_RATIO = 1.4
 
 
 def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
-    """Finds rhythms of standing pictures that repeat, and where they break.
+    """Finds rhythms of standing frames that repeat, and where they break.
 
     Args:
         still: (n,) bool.
-        longest_hold_frames: Pictures that repeat for longer belong to no cadence.
+        longest_hold_frames: Frames that repeat for longer belong to no cadence.
 
     Returns:
-        (n,) bool: pictures inside a rhythm; and of these, those that break it.
+        (n,) bool: frames inside a rhythm; and of these, those that break it.
     """
     count = len(still)
     inside, broken = np.zeros(count, bool), np.zeros(count, bool)
@@ -69,13 +69,13 @@ def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
 
 
 def catching_up(still: Flags, steps: Series) -> Flags:
-    """Tells where the steps that end holds are longer than those between pictures that move.
+    """Tells where the steps that end holds are longer than those between frames that move.
 
     What is meant to stand goes on from there; under an accident the programme ran on.
 
     Args:
-        still: (n,) pictures that repeat the one before.
-        steps: (n,) how far each picture moved.
+        still: (n,) frames that repeat the one before.
+        steps: (n,) how far each frame moved.
     """
     if not len(still):
         return still
@@ -116,9 +116,9 @@ def in_rhythm(values: Series, least: int) -> Flags:
 
 
 def conversion(steps: Series) -> Series:
-    """Gives how many times longer each step is for a conversion that drops pictures in a rhythm.
+    """Returns how many times longer each step is for a conversion that drops frames in a rhythm.
 
-    Film of 30 pictures a second shown at 25 lacks every sixth: every fifth step is twice as long,
+    Film of 30 frames a second shown at 25 lacks every sixth: every fifth step is twice as long,
     which is meant.
 
     Args:
@@ -130,7 +130,7 @@ def conversion(steps: Series) -> Series:
     count = len(steps)
     logs = np.log(np.maximum(steps, _LEAST_STEP))
     known = np.ones(count)
-    known[:1] = 0.0  # nothing came before the first picture
+    known[:1] = 0.0  # nothing came before the first frame
     best, longer = np.full(count, _CONVERSION_CLEAR), np.ones(count)
     for period in range(_SHORTEST_CONVERSION, _LONGEST_CADENCE + 1):
         reach = _CONVERSION_PERIODS * period

@@ -1,4 +1,4 @@
-"""Statistics of each picture's neighbourhood, in memory that does not grow with the programme."""
+"""Statistics of each frame's neighbourhood, in memory that does not grow with the programme."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS = 4096
 
 
 def around(values: Series, reach: int) -> Series:
-    """Gives each value with its neighbours, (n, 2 reach + 1), a view; mirrored at the ends."""
+    """Returns each value with its neighbours, (n, 2 reach + 1), a view; mirrored at the ends."""
     if not len(values):
         return np.empty((0, 2 * reach + 1))
     padded = np.pad(values, reach, mode="symmetric")
@@ -22,7 +22,7 @@ def around(values: Series, reach: int) -> Series:
 
 
 def window_means(values: Series, reach: int) -> Series:
-    """Gives the mean of each value and its neighbours, (n,); mirrored at the ends."""
+    """Returns the mean of each value and its neighbours, (n,); mirrored at the ends."""
     if not len(values):
         return np.empty(0)
     sums = np.cumsum(np.pad(values, reach, mode="symmetric"))
@@ -31,7 +31,7 @@ def window_means(values: Series, reach: int) -> Series:
 
 
 def window_quantiles(windows: Series, shares: Sequence[float]) -> list[Series]:
-    """Gives quantiles of each row of a view of windows, one (n,) array for each share."""
+    """Returns quantiles of each row of a view of windows, one (n,) array for each share."""
     out = np.empty((len(shares), len(windows)))
     for first in range(0, len(windows), _ROWS):
         block = windows[first : first + _ROWS]

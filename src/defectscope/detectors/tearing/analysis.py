@@ -1,4 +1,4 @@
-"""Measures, picture by picture, the signs of a seam: compact enough to decide on later."""
+"""Measures, frame by frame, the signs of a seam: compact enough to decide on later."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ KEPT: dict[str, tuple[int, Any]] = {
     "lagging": (32, np.uint8),
 }
 # How far back a part may fall, and over how long a lasting step is looked for, in seconds and
-# pictures.
+# frames.
 _BACK_S, _BACK_FRAMES = 0.25, (2, 6)
 _LASTING_S, _LASTING_FRAMES = 0.3, (2, 20)
-# Motion is compared with the median of so many pictures before.
-_USUAL_FRAMES = 3
+# Motion is compared with the median of so many frames before.
+_BASELINE_FRAMES = 3
 # Rows that are told apart where no single one must be named.
 _COARSE_ROWS = 360
 # What is compared lies on both sides of a row; smaller frames count as if their last row went on.
@@ -48,12 +48,12 @@ _FEWEST_ROWS = 32
 
 
 def coarse_group(height: int) -> int:
-    """Gives how many rows are taken together where no single one must be named."""
+    """Returns how many rows are taken together where no single one must be named."""
     return max(1, height // _COARSE_ROWS)
 
 
 class TearingAnalysis:
-    """Compares each picture with those before it and those to come, row by row."""
+    """Compares each frame with those before it and those to come, row by row."""
 
     def __init__(self, stream: StreamInfo) -> None:
         video = stream.video
@@ -66,8 +66,8 @@ class TearingAnalysis:
         self._lags = int(np.clip(round(_BACK_S * rate), *_BACK_FRAMES))
         self._reach = int(np.clip(round(_LASTING_S * rate), *_LASTING_FRAMES))
         self._window = LagWindow.at(rate)
-        # Pictures remembered before those that are measured next, and that must be there after.
-        self._before = max(self._lags + _USUAL_FRAMES, self._reach, self._window.before)
+        # Frames remembered before those that are measured next, and that must be there after.
+        self._before = max(self._lags + _BASELINE_FRAMES, self._reach, self._window.before)
         self._after = max(self._reach, self._window.after)
         self._lacking = max(0, _FEWEST_ROWS - video.height)
         coarse = (video.height + self._lacking) // self._group
@@ -96,7 +96,7 @@ class TearingAnalysis:
         luma = seams.coarse(row_luma, self._group, self._samples)
         changes = seams.log_changes(seams.coarse(row_sad, self._group, self._samples))
         if not len(self._steps):
-            # Before the first picture there were others like it.
+            # Before the first frame there were others like it.
             self._steps = np.repeat(steps[:1], self._before, axis=0)
             self._luma = np.repeat(luma[:1], self._before, axis=0)
             self._changes = np.repeat(changes[:1], self._before, axis=0)
@@ -128,7 +128,7 @@ class TearingAnalysis:
         changes: seams.Values,
         pts: NDArray[np.int64],
     ) -> None:
-        """Measures pictures that have all their neighbours: `before` of them, and `reach`."""
+        """Measures frames that have all their neighbours: `before` of them, and `reach`."""
         count, first, reach, most = len(pts), self._before, self._reach, self._lags
         every = np.arange(count)
         passing = seams.passing_steps(steps[first - 1 : first + count + 1])
@@ -138,16 +138,16 @@ class TearingAnalysis:
         contrast = np.maximum(
             seams.contrast_at(faster[:-1], row), seams.contrast_at(faster[1:], row)
         )
-        usual = _USUAL_FRAMES
-        distances = seams.differences(luma[first - most - usual : first + count], most)
-        back, above, below = seams.parted(seams.returns(distances[:, usual:]))
+        baseline = _BASELINE_FRAMES
+        distances = seams.differences(luma[first - most - baseline : first + count], most)
+        back, above, below = seams.parted(seams.returns(distances[:, baseline:]))
         contrast = np.maximum(contrast, np.abs(back[every, np.minimum(row, back.shape[1] - 1)]))
         place = np.argmax(np.abs(back), axis=1)
         falls_below = back[every, place] > 0
         late = np.where(falls_below, below[every, place], above[every, place])
         near = seams.log_distances(distances[0])
-        before = seams.median_of_three(*(near[k : k + count] for k in range(usual)))
-        jumped = np.abs(seams.bounded(seams.parted(near[usual:] - before)[0]))
+        before = seams.median_of_three(*(near[k : k + count] for k in range(baseline)))
+        jumped = np.abs(seams.bounded(seams.parted(near[baseline:] - before)[0]))
         excess = seams.lasting(steps[first - reach : first + count + reach])
         begun = seams.onsets(excess, reach)
         gone = -begun
@@ -176,8 +176,8 @@ class TearingAnalysis:
             "lag": lags.lag,
             "lagging": lags.clear,
         }
-        # The first pictures of all have nothing to be compared with.
-        unknown = max(0, min(count, _USUAL_FRAMES - self._measured))
+        # The first frames of all have nothing to be compared with.
+        unknown = max(0, min(count, _BASELINE_FRAMES - self._measured))
         for name in ("step", "back", "on", "off"):
             measured[name][:unknown] = 0
         self._measured += count
@@ -209,9 +209,9 @@ class TearingAnalysis:
         return Measurements("tearing", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the signs of seams."""
+        """Returns the signs of seams."""
         if len(self._pts):
-            # After the last picture come others like it.
+            # After the last frame come others like it.
             last = self._after
             self._add(
                 np.repeat(self._steps[-1:], last, axis=0),

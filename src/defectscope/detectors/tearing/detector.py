@@ -1,10 +1,10 @@
-"""Tearing: the upper part of a picture belongs to one instant, the lower part to another.
+"""Tearing: the upper part of a frame belongs to one instant, the lower part to another.
 
-Five signs tell it. Rows stop continuing each other across the whole width in one picture and in
+Five signs tell it. Rows stop continuing each other across the whole width in one frame and in
 neither of its neighbours, and what is above and below that row moves differently. A part of the
-picture falls back to an earlier instant while the other goes on. A seam that stays at one row
+frame falls back to an earlier instant while the other goes on. A seam that stays at one row
 comes with such a fall back and goes with a leap; and while it stays, what is below it brightens and
-darkens some pictures after what is above. Edges of things have none of this together.
+darkens some frames after what is above. Edges of things have none of this together.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.tearing.analysis import TearingAnalysis, coarse_group
+from defectscope.detectors.tearing.intervals import heaviest, in_company, tracks
 from defectscope.detectors.tearing.signs import Signs, signs_of
-from defectscope.detectors.tearing.stretches import heaviest, in_company, tracks
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -31,10 +31,10 @@ from defectscope.temporal.tables import times_s
 _SAME_ROW_PX = 1
 _MAX_LISTED = 1000
 # A single sign is worth so many times what it must be, at most.
-_MOST_WORTH = 3.0
+_MAX_WEIGHT = 3.0
 # Steps within so long on either side bear a return out.
 _COMPANY_S = 0.5
-# Fewer rows than these tell less: one in them is more of the picture.
+# Fewer rows than these tell less: one in them is more of the frame.
 _PLENTY_ROWS = 180
 
 
@@ -43,7 +43,7 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        bridge_s: Torn pictures this close belong to one finding, 0 to 5 seconds.
+        bridge_s: Torn frames this close belong to one finding, 0 to 5 seconds.
         longest_seam_s: A seam that stays at one row for longer is taken for a thing, 0.1 to 60
             seconds.
     """
@@ -54,17 +54,17 @@ class Params:
 
 @dataclass(frozen=True, slots=True)
 class _Torn:
-    """Rows [first, last) of the table that are torn, and the row of the picture of each seam."""
+    """Rows [first, last) of the table that are torn, and the row of the frame of each seam."""
 
     first: int
     last: int
     seams: list[int]
-    pictures: int
+    frames: int
     sure: float
 
 
 class Tearing:
-    """Finds torn pictures."""
+    """Finds torn frames."""
 
     name: ClassVar[str] = "tearing"
     defects: ClassVar[tuple[str, ...]] = ("tearing",)
@@ -81,22 +81,22 @@ class Tearing:
         )
 
     def open(self, stream: StreamInfo) -> TearingAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return TearingAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns signs of seams into torn stretches."""
+        """Turns signs of seams into torn intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         signs = signs_of(table, self.tuned.thresholds)
-        by_step, by_return = self._worth(signs)
+        by_step, by_return = self._weights_of(signs)
         reach = max(1, round(_COMPANY_S * float(video.frame_rate)))
-        worth = by_step + in_company(by_return, by_step, reach)
+        weight = by_step + in_company(by_return, by_step, reach)
         few = max(1.0, _PLENTY_ROWS / video.height)
-        torn = self._gatherings(worth, signs, starts_s, ends_s, few)
+        torn = self._gatherings(weight, signs, starts_s, ends_s, few)
         torn += self._standing(signs, starts_s, few)
         rows_px = max(_SAME_ROW_PX, coarse_group(video.height))
         torn += self._lagging(signs, starts_s, ends_s, rows_px)
@@ -106,7 +106,7 @@ class Tearing:
         for first, last in self._joined(torn, starts_s, ends_s):
             inside = torn[bisect_left(begins, first) : bisect_left(begins, last)]
             findings.append(self._finding((first, last), inside, starts_s, ends_s))
-        score = worth / (worth + 1.0)
+        score = weight / (weight + 1.0)
         for each in torn:
             score[each.first : each.last] = np.maximum(
                 score[each.first : each.last], min(each.sure, 0.99)
@@ -118,29 +118,29 @@ class Tearing:
             curves={"tearing": curve(starts_s, score)},
         )
 
-    def _worth(self, signs: Signs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What each picture's step, and its return, say for being torn; 1 for a plain sign."""
+    def _weights_of(self, signs: Signs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What each frame's step, and its return, say for being torn; 1 for a plain sign."""
         limits = self.tuned.thresholds
         seen = (signs["step"] >= limits["step_code"]) & (signs["clear"] >= limits["clear"])
         seen &= signs["contrast"] >= limits["contrast"]
         steady = signs["light"] <= limits["light_share"]
-        step = np.where(seen, np.minimum(signs["clear"] / limits["clear"], _MOST_WORTH), 0.0)
+        step = np.where(seen, np.minimum(signs["clear"] / limits["clear"], _MAX_WEIGHT), 0.0)
         fallen = np.abs(signs["back"]) / limits["back"]
         back = np.where((fallen >= 1) & (signs["late"] >= limits["late"]), fallen, 0.0)
         return step * steady, limits["back_worth"] * back * steady
 
     def _gatherings(
         self,
-        worth: NDArray[np.float64],
+        weight: NDArray[np.float64],
         signs: Signs,
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
         few: float,
     ) -> list[_Torn]:
-        """Stretches in which signs come often enough, more so the fewer rows there are."""
+        """Intervals in which signs come often enough, more so the fewer rows there are."""
         limits = self.tuned.thresholds
-        # What a stretch is worth, less what clean programme of its length may be.
-        net = worth - limits["usual_worth_hz"] * (ends_s - starts_s)
+        # What an interval is worth, less what clean programme of its length may be.
+        net = weight - limits["usual_worth_hz"] * (ends_s - starts_s)
         clear = [
             (first, last)
             for first, last in heaviest(net)
@@ -150,7 +150,7 @@ class Tearing:
         gained = np.concatenate([[0.0], np.cumsum([np.sum(net[a:b]) for a, b in clear])])
         found: list[_Torn] = []
         for first, last in bridge(clear, starts_s, ends_s, self.params.bridge_s):
-            rows = first + np.flatnonzero(worth[first:last])
+            rows = first + np.flatnonzero(weight[first:last])
             part = np.searchsorted(begins, (first, last))
             left = float(gained[part[1]] - gained[part[0]])
             if len(rows) < limits["least_pictures"] or left < few * limits["least_worth"]:
@@ -197,13 +197,15 @@ class Tearing:
         ends_s: NDArray[np.float64],
         rows_px: int,
     ) -> list[_Torn]:
-        """Stretches in which what is below one row goes on later than what is above it."""
+        """Intervals in which what is below one row goes on later than what is above it."""
         limits = self.tuned.thresholds
         steady = signs["light"] <= limits["light_share"]
-        worth = np.maximum(signs["lagging"] - limits["lagging"], 0.0) * (ends_s - starts_s) * steady
+        weight = (
+            np.maximum(signs["lagging"] - limits["lagging"], 0.0) * (ends_s - starts_s) * steady
+        )
         found: list[_Torn] = []
-        for rows in tracks(worth, signs["lag_row"], signs["lag"] > 0, starts_s, rows_px):
-            total = float(np.sum(worth[rows]))
+        for rows in tracks(weight, signs["lag_row"], signs["lag"] > 0, starts_s, rows_px):
+            total = float(np.sum(weight[rows]))
             if total < limits["least_lagging_s"]:
                 continue
             row = int(np.median(signs["lag_row"][rows]))
@@ -221,7 +223,7 @@ class Tearing:
         starts_s: NDArray[np.float64],
         rows_px: int,
     ) -> Rows:
-        """Gives where a seam that lags came and went, if its row shows that."""
+        """Returns where a seam that lags came and went, if its row shows that."""
         limits = self.tuned.thresholds
         begun = (signs["on"] >= limits["on"]) & (signs["on_back"] >= limits["on_back"])
         begun &= np.abs(signs["on_row"] - row) <= 2 * rows_px
@@ -262,7 +264,7 @@ class Tearing:
         evidence: dict[str, Any] = {
             "seam_row_px": int(np.median(seams)),
             "seam_rows_px": seams[:_MAX_LISTED],
-            "torn_frames": max(each.pictures for each in torn),
+            "torn_frames": max(each.frames for each in torn),
             "duration_s": round(float(ends_s[last - 1] - starts_s[first]), 4),
         }
         return Finding(

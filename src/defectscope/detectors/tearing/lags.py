@@ -1,4 +1,4 @@
-"""Rows below which a picture runs late, or early, for a while: pure functions over row means."""
+"""Rows below which a frame runs late, or early, for a while: pure functions over row means."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.tearing.seams import Values, margin_rows
 
-# Pictures over which two rows are held against each other, and by how many one may be late. A lag
+# Frames over which two rows are held against each other, and by how many one may be late. A lag
 # of one is what things that climb row by row look like.
 _WINDOW_FRAMES, _LEAST_LAG, _MOST_LAG = 14, 2, 6
-# Pictures that a window and a lag may take on either side, in seconds.
+# Frames that a window and a lag may take on either side, in seconds.
 _REACH_S = 1.2
 # Of the difference of two steps in time, codes.
 _NOISE_CODE = 0.03
 # Rows this far away on either side must not lag, too: there, things move up or down.
-_BESIDE_ROWS = (3, 4, 5)
+_NEIGHBOUR_ROWS = (3, 4, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Lags:
-    """Where each picture lags most clearly, (n,) each.
+    """Where each frame lags most clearly, (n,) each.
 
     Attributes:
         row: First row below the seam.
-        lag: Pictures by which what is below is late; negative if early.
+        lag: Frames by which what is below is late; negative if early.
         clear: Natural logarithm of a ratio: how much better rows on both sides agree with the lag
             than without, less what rows near them have of that.
     """
@@ -38,46 +38,46 @@ class Lags:
 
 @dataclass(frozen=True, slots=True)
 class LagWindow:
-    """Over how many pictures lags are looked for at a frame rate."""
+    """Over how many frames lags are looked for at a frame rate."""
 
     frames: int
     most: int
 
     @classmethod
     def at(cls, rate_fps: float) -> LagWindow:
-        """Gives the window for a frame rate."""
+        """Returns the window for a frame rate."""
         within = int(_REACH_S * rate_fps)
         return cls(min(_WINDOW_FRAMES, max(4, within)), min(_MOST_LAG, max(2, within // 2)))
 
     @property
     def before(self) -> int:
-        """Pictures needed before the one that is measured."""
+        """Frames needed before the one that is measured."""
         return self.frames // 2 + self.most + 1
 
     @property
     def after(self) -> int:
-        """Pictures needed after it."""
+        """Frames needed after it."""
         return self.frames - self.frames // 2 - 1 + self.most
 
 
 def lagging(luma: Values, window: LagWindow) -> Lags:
-    """Finds the row at which the two parts of each picture are most clearly apart in time.
+    """Finds the row at which the two parts of each frame are most clearly apart in time.
 
     What lies on both sides of a row brightens and darkens together. At a seam that stays, it does
-    so some pictures apart, all the time, and rows a little above and below know nothing of it.
+    so some frames apart, all the time, and rows a little above and below know nothing of it.
 
     Args:
         luma: (before + n + after, rows) mean luma of rows, codes.
-        window: Over how many pictures.
+        window: Over how many frames.
     """
     count = len(luma) - window.before - window.after
-    if luma.shape[1] < 2 * _BESIDE_ROWS[-1]:
+    if luma.shape[1] < 2 * _NEIGHBOUR_ROWS[-1]:
         nowhere = np.zeros(count, np.intp)
         return Lags(nowhere, nowhere, np.zeros(count, np.float32))
     steps = np.diff(luma, axis=0)
     over, under = steps[:, :-2], steps[:, 2:]
     noise = np.float32(window.frames * _NOISE_CODE**2)
-    # Picture t of the result has its own step at `before - 1 + t`.
+    # Frame t of the result has its own step at `before - 1 + t`.
     begin = window.most
     together = _sums((over - under) ** 2, window.frames)[begin : begin + count]
     together = np.log(together + noise)
@@ -87,7 +87,7 @@ def lagging(luma: Values, window: LagWindow) -> Lags:
         for sign in (1, -1):
             early, late = (over, under) if sign > 0 else (under, over)
             apart = _sums((early[:-lag] - late[lag:]) ** 2, window.frames)
-            # Windows that begin with this picture's, and those that end a lag later: what happens
+            # Windows that begin with this frame's, and those that end a lag later: what happens
             # in one part alone must not drop out.
             first = begin - lag
             worst = apart[first : first + count].copy()
@@ -97,12 +97,12 @@ def lagging(luma: Values, window: LagWindow) -> Lags:
             better = clear > best
             best = np.where(better, clear, best)
             lags = np.where(better, sign * lag, lags)
-    beside = np.zeros_like(best)
-    for away in _BESIDE_ROWS:
-        np.maximum(beside[:, away:], best[:, :-away], out=beside[:, away:])
-        np.maximum(beside[:, :-away], best[:, away:], out=beside[:, :-away])
-    alone = best - beside
-    margin = max(_BESIDE_ROWS[-1], margin_rows(luma.shape[1]))
+    neighbours = np.zeros_like(best)
+    for away in _NEIGHBOUR_ROWS:
+        np.maximum(neighbours[:, away:], best[:, :-away], out=neighbours[:, away:])
+        np.maximum(neighbours[:, :-away], best[:, away:], out=neighbours[:, :-away])
+    alone = best - neighbours
+    margin = max(_NEIGHBOUR_ROWS[-1], margin_rows(luma.shape[1]))
     alone[:, :margin] = alone[:, max(0, alone.shape[1] - margin) :] = -np.inf
     every = np.arange(count)
     place = np.argmax(alone, axis=1)
@@ -111,7 +111,7 @@ def lagging(luma: Values, window: LagWindow) -> Lags:
 
 
 def _sums(values: Values, frames: int) -> Values:
-    """Gives sums of so many rows from each on; the same ones whatever else is there."""
+    """Returns sums of so many rows from each on; the same ones whatever else is there."""
     # Running totals would round by where they began.
     total = np.zeros((len(values) - frames + 1, values.shape[1]), np.float32)
     doubled, width, at = values, 1, 0

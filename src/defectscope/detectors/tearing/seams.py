@@ -1,4 +1,4 @@
-"""Rows at which one picture is put together from two: pure functions over profiles of rows."""
+"""Rows at which one frame is put together from two: pure functions over profiles of rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Steps = NDArray[np.uint16]
 
 # Steps between rows are kept in 1/64 code.
 STEPS_PER_CODE = 64
-# Rows by which content may climb from picture to picture, as a share of the height; at least so
-# many, since things in small pictures are no slower.
+# Rows by which content may climb from frame to frame, as a share of the height; at least so
+# many, since things in small frames are no slower.
 _CLIMB_SHARE, _CLIMB_ROWS = 1 / 60, 4
 # Seams this close to the upper or lower edge are invisible, and edges of bars live there.
 _MARGIN_SHARE = 0.03
@@ -32,18 +32,18 @@ _MOST_CONTRAST = 2.0
 
 
 def margin_rows(height: int) -> int:
-    """Gives how many rows at the upper and lower edge are not looked at."""
+    """Returns how many rows at the upper and lower edge are not looked at."""
     return max(1, int(height * _MARGIN_SHARE))
 
 
 def quantised(row_step: NDArray[Any], samples: float) -> Steps:
-    """Gives mean steps across rows in 1/64 code, at most 1,023 codes."""
+    """Returns mean steps across rows in 1/64 code, at most 1,023 codes."""
     scaled = row_step * np.float32(STEPS_PER_CODE / samples)
     return np.minimum(scaled, np.float32(65535)).astype(np.uint16)
 
 
 def widened(steps: Steps, reach: int) -> Steps:
-    """Gives the largest step within `reach` rows of each row, (n, height)."""
+    """Returns the largest step within `reach` rows of each row, (n, height)."""
     out = steps
     done = 0
     while done < reach:
@@ -57,12 +57,12 @@ def widened(steps: Steps, reach: int) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Flashes:
-    """The clearest step between rows that only one picture has, (n,) each.
+    """The clearest step between rows that only one frame has, (n,) each.
 
     Attributes:
         row: Where it is.
-        step: How much larger it is than anything near that row in the pictures around, codes.
-        clear: That beside the next best in the picture.
+        step: How much larger it is than anything near that row in the frames around, codes.
+        clear: That beside the next best in the frame.
     """
 
     row: NDArray[np.intp]
@@ -71,7 +71,7 @@ class Flashes:
 
 
 def passing_steps(steps: Steps) -> Flashes:
-    """Finds the step across a row that each picture has and neither of its neighbours.
+    """Finds the step across a row that each frame has and neither of its neighbours.
 
     Args:
         steps: (n + 2, height) steps in 1/64 code, neighbours included.
@@ -93,23 +93,23 @@ def passing_steps(steps: Steps) -> Flashes:
 
 
 def lasting(steps: Steps) -> NDArray[np.uint8]:
-    """Gives by how much each step exceeds those of the rows beside it, in 1/64 code up to 3."""
-    beside = np.zeros_like(steps)
+    """Returns by how much each step exceeds those of the rows beside it, in 1/64 code up to 3."""
+    neighbours = np.zeros_like(steps)
     for away in range(1, _LASTING_ROWS + 1):
-        np.maximum(beside[:, away:], steps[:, :-away], out=beside[:, away:])
-        np.maximum(beside[:, :-away], steps[:, away:], out=beside[:, :-away])
-    excess = np.maximum(steps, beside) - beside
+        np.maximum(neighbours[:, away:], steps[:, :-away], out=neighbours[:, away:])
+        np.maximum(neighbours[:, :-away], steps[:, away:], out=neighbours[:, :-away])
+    excess = np.maximum(steps, neighbours) - neighbours
     margin = margin_rows(steps.shape[1])
     excess[:, :margin] = excess[:, steps.shape[1] - margin :] = 0
     return np.minimum(excess, _LASTING_MOST_CODE * STEPS_PER_CODE).astype(np.uint8)
 
 
 def onsets(excess: NDArray[np.uint8], reach: int) -> Values:
-    """Gives by how much a row's step stands out more in the next pictures than in the last ones.
+    """Returns by how much a row's step stands out more in the next frames than in the last ones.
 
     Args:
         excess: (n + 2 reach, height) as `lasting` gives it.
-        reach: Pictures compared, from each one on and before it.
+        reach: Frames compared, from each one on and before it.
 
     Returns:
         (n, height) codes; negative where a lasting step goes.
@@ -123,7 +123,7 @@ def onsets(excess: NDArray[np.uint8], reach: int) -> Values:
 
 
 def coarse(rows: NDArray[Any], group: int, samples: float) -> Values:
-    """Gives means of `group` rows each of per-row sums over so many samples."""
+    """Returns means of `group` rows each of per-row sums over so many samples."""
     used = rows.shape[1] // group * group
     # Strided additions: reducing an axis of two or three is many times slower.
     summed = rows[:, 0:used:group].astype(np.float32)
@@ -133,26 +133,26 @@ def coarse(rows: NDArray[Any], group: int, samples: float) -> Values:
 
 
 def log_changes(row_sad: Values) -> Values:
-    """Gives the logarithm of rows' mean differences, noise added so that 0 is finite."""
+    """Returns the logarithm of rows' mean differences, noise added so that 0 is finite."""
     return np.log(row_sad + np.float32(_CHANGE_NOISE_CODE))
 
 
 def changes_of(logs: Values) -> Values:
-    """Gives the mean differences that `log_changes` was given."""
+    """Returns the mean differences that `log_changes` was given."""
     return np.exp(logs) - np.float32(_CHANGE_NOISE_CODE)
 
 
 def differences(luma: Values, lags: int) -> Values:
-    """Gives how far each picture is from each of the last ones, band by band.
+    """Returns how far each frame is from each of the last ones, band by band.
 
     Means of rows hardly know noise, and differ wherever something moved up, down, in or out.
 
     Args:
         luma: (n + lags, rows) mean luma of rows, codes.
-        lags: How many pictures back.
+        lags: How many frames back.
 
     Returns:
-        (lags, n, rows) mean difference around each row to the picture 1, 2, ... before.
+        (lags, n, rows) mean difference around each row to the frame 1, 2, ... before.
     """
     count, rows = len(luma) - lags, luma.shape[1]
     side = max(3, rows // _BANDS) // 2
@@ -164,10 +164,10 @@ def differences(luma: Values, lags: int) -> Values:
 
 
 def returns(distances: Values) -> Values:
-    """Gives by how much each row is nearer to an earlier picture than to the last one.
+    """Returns by how much each row is nearer to an earlier frame than to the last one.
 
-    Motion leads away: the last picture is the nearest, and the logarithm is negative. Where a part
-    of the picture falls back to an earlier instant, it is positive.
+    Motion leads away: the last frame is the nearest, and the logarithm is negative. Where a part
+    of the frame falls back to an earlier instant, it is positive.
 
     Args:
         distances: As `differences` gives them, two lags at least.
@@ -179,12 +179,12 @@ def returns(distances: Values) -> Values:
 
 
 def log_distances(distances: Values) -> Values:
-    """Gives the logarithm of distances of rows' means, noise added so that 0 is finite."""
+    """Returns the logarithm of distances of rows' means, noise added so that 0 is finite."""
     return np.log(distances + np.float32(_NOISE_CODE))
 
 
 def parted(profile: Values) -> tuple[Values, Values, Values]:
-    """Gives how differently the rows above and below each row are, all of them on either side.
+    """Returns how differently the rows above and below each row are, all of them on either side.
 
     Args:
         profile: (n, rows).
@@ -211,20 +211,20 @@ def parted(profile: Values) -> tuple[Values, Values, Values]:
 
 
 def bounded(contrast: Values) -> Values:
-    """Gives contrasts limited, so that where nothing moved before does not count for more."""
+    """Returns contrasts limited, so that where nothing moved before does not count for more."""
     return np.clip(contrast, -np.float32(_MOST_CONTRAST), np.float32(_MOST_CONTRAST))
 
 
 def median_of_three(a: Values, b: Values, c: Values) -> Values:
-    """Gives the middle one of three values, element by element."""
+    """Returns the middle one of three values, element by element."""
     return np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
 
 
 def contrast_at(changes: Values, row: NDArray[np.intp]) -> Values:
-    """Gives how differently the rows right above and below a row changed, (n,) magnitudes.
+    """Returns how differently the rows right above and below a row changed, (n,) magnitudes.
 
     Args:
-        changes: (n, rows) logarithm of how much more each row changed than one picture earlier.
+        changes: (n, rows) logarithm of how much more each row changed than one frame earlier.
         row: (n,) first row below.
     """
     count, rows = changes.shape

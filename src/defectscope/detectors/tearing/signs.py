@@ -1,4 +1,4 @@
-"""What the measures of a table say for seams, once cuts, lamps and held pictures are left out."""
+"""What the measures of a table say for seams, once cuts, lamps and held frames are left out."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from defectscope.temporal.tables import column
 
 Signs = dict[str, NDArray[np.float64]]
 
-# Pictures on either side of a cut that tell nothing.
+# Frames on either side of a cut that tell nothing.
 _CUT_REACH = 2
 _APART_NOISE = 0.01
-# Pictures on either side that say how far apart two usually are, and from where on that is known.
+# Frames on either side that say how far apart two usually are, and from where on that is known.
 _STAND_REACH, _STAND_APART = 4, 0.02
 
 
 def signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
-    """Gives each measure by name, 0 where a picture is no evidence; and `scene`, a number."""
+    """Returns each measure by name, 0 where a frame is no evidence; and `scene`, a number."""
     signs = {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
     # A lamp behind a straight edge comes and goes like a late part: next to a change of light there
     # is nothing to be told.
@@ -36,11 +36,11 @@ def signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
     near = ndimage.maximum_filter1d(cut, 2 * _CUT_REACH + 1, mode="constant")
     for name in ("step", "back", "on", "off", "lagging"):
         signs[name] = np.where(near, 0.0, signs[name])
-    # What a picture that stands takes along, and the leap that ends it, come from no seam.
-    usual = ndimage.percentile_filter(apart, 75, 2 * _STAND_REACH + 1, mode="nearest")
-    held = (usual >= _STAND_APART) & (apart <= thresholds["still_share"] * usual)
-    beside = ndimage.maximum_filter1d(held, 3, mode="constant")
+    # What a frame that stands takes along, and the leap that ends it, come from no seam.
+    baseline = ndimage.percentile_filter(apart, 75, 2 * _STAND_REACH + 1, mode="nearest")
+    held = (baseline >= _STAND_APART) & (apart <= thresholds["still_share"] * baseline)
+    neighbours = ndimage.maximum_filter1d(held, 3, mode="constant")
     for name in ("on", "off"):
-        signs[name] = np.where(beside, 0.0, signs[name])
+        signs[name] = np.where(neighbours, 0.0, signs[name])
     signs["scene"] = np.cumsum(cut, dtype=np.float64)
     return signs

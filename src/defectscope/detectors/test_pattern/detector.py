@@ -75,11 +75,11 @@ class TestPattern:
         )
 
     def open(self, stream: StreamInfo) -> TestPatternAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return TestPatternAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns looks into stretches of pattern."""
+        """Turns looks into intervals of pattern."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -100,7 +100,7 @@ class TestPattern:
                 duration_s = float(ends_s[last - 1] - starts_s[first])
                 if duration_s < shortest[kind]:
                     continue
-                # The first picture differs from the programme before it, whatever it shows.
+                # The first frame differs from the programme before it, whatever it shows.
                 moved = float(np.median(still[first + 1 : last])) if last - first > 1 else 0.0
                 if moved > self.tuned.thresholds["still_code"]:
                     continue
@@ -180,7 +180,7 @@ def _mean(table: Any, name: str, first: int, last: int) -> float:
 
 
 class TestPatternAnalysis:
-    """Measures what every picture is made of."""
+    """Measures what every frame is made of."""
 
     __test__ = False
 
@@ -254,12 +254,12 @@ class TestPatternAnalysis:
         return Measurements("test_pattern", {"frames": self._table.take()})
 
     def close(self) -> Measurements:
-        """Gives the looks."""
+        """Returns the looks."""
         return Measurements("test_pattern", {"frames": self._table.table()})
 
 
 def _median(lines: NDArray[Any]) -> NDArray[Any]:
-    """The middle of every fourth of each picture's lines; the first has none before it."""
+    """The middle of every fourth of each frame's lines; the first has none before it."""
     few = lines[:, 1::4] if lines.shape[1] > 1 else lines
     middle = few.shape[1] // 2
     return np.partition(few, middle, axis=1)[:, middle]

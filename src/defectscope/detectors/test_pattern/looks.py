@@ -36,7 +36,7 @@ def _hue_bins() -> NDArray[np.float64]:
 
 
 def hue_shares(chroma_histogram: NDArray[Any]) -> NDArray[np.float64]:
-    """Gives the share of each picture that has each of the six bar colours.
+    """Returns the share of each frame that has each of the six bar colours.
 
     Args:
         chroma_histogram: (frames, 32, 32) counts, U by V.
@@ -50,7 +50,7 @@ def hue_shares(chroma_histogram: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def level_range(histogram: NDArray[Any], share: float = 0.01) -> NDArray[np.intp]:
-    """Gives how many codes lie between the darkest and the brightest `share` of each picture."""
+    """Returns how many codes lie between the darkest and the brightest `share` of each frame."""
     running = np.cumsum(histogram.astype(np.float64), axis=1)
     total = running[:, -1:]
     low = np.argmax(running > share * total, axis=1)
@@ -59,7 +59,7 @@ def level_range(histogram: NDArray[Any], share: float = 0.01) -> NDArray[np.intp
 
 
 def ground(histogram: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Gives the commonest level of each picture, in codes, and the share that lies about it."""
+    """Returns the commonest level of each frame, in codes, and the share that lies about it."""
     counts = histogram.astype(np.float64)
     reach = _GROUND_REACH
     running = np.concatenate([np.zeros((len(counts), 1)), np.cumsum(counts, axis=1)], axis=1)
@@ -72,7 +72,7 @@ def ground(histogram: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.float6
 def ruled_ends(
     mean_code: NDArray[Any], ground_code: NDArray[Any], peak_code: NDArray[Any]
 ) -> NDArray[np.intp]:
-    """Gives at how many ends of an axis, 0 to 2, a thin bright line crosses the picture.
+    """Returns at how many ends of an axis, 0 to 2, a thin bright line crosses the frame.
 
     Args:
         mean_code: (frames, lines) mean luma of each row or column, in codes.
@@ -90,7 +90,7 @@ def ruled_ends(
 
 
 def text_lines(mean_code: NDArray[Any], contrast_code: NDArray[Any]) -> NDArray[np.intp]:
-    """Gives how many groups of rows stand out from the rows between them, as lines of text do.
+    """Returns how many groups of rows stand out from the rows between them, as lines of text do.
 
     Args:
         mean_code: (frames, rows) mean luma of each row, in codes.

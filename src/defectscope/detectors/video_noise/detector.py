@@ -1,6 +1,6 @@
-"""Video noise: grain, sensor noise or impulses over the picture.
+"""Video noise: grain, sensor noise or impulses over the frame.
 
-Noise is measured where nothing else is: in the flattest tiles of each picture, by a filter that
+Noise is measured where nothing else is: in the flattest tiles of each frame, by a filter that
 cancels edges and slopes. Moderate grain that lasts is a look, not a defect; what counts is strong
 noise, or noise that comes or goes within a shot. Stray dots hardly change the mean magnitude of the
 filter's answer, but its power.
@@ -35,14 +35,14 @@ class Params:
     """Physical parameters.
 
     Attributes:
-        flat_quantile: Which tile speaks for the picture's noise, 0 the calmest and 1 the busiest:
+        flat_quantile: Which tile speaks for the frame's noise, 0 the calmest and 1 the busiest:
             low enough to be flat, high enough not to be one dead tile.
         dots_quantile: Likewise for stray dots, which fall on every tile.
-        busy_quantile: Which tile speaks for the picture's detail.
-        window_s: Stretch before and after a change of noise that is compared, seconds.
+        busy_quantile: Which tile speaks for the frame's detail.
+        window_s: Interval before and after a change of noise that is compared, seconds.
         min_duration_s: Shorter noise is not reported, seconds.
-        bridge_s: Noise that pauses for less is one occurrence, seconds.
-        beside_s: Stretch before and after a passage whose detail is compared with its own, seconds.
+        bridge_s: Noise that pauses for less is one event, seconds.
+        beside_s: Interval before and after an interval whose detail is compared with its own, seconds.
     """
 
     flat_quantile: float = FLAT_QUANTILE
@@ -55,7 +55,7 @@ class Params:
 
 
 class VideoNoise:
-    """Finds noisy pictures."""
+    """Finds noisy frames."""
 
     name: ClassVar[str] = "video_noise"
     defects: ClassVar[tuple[str, ...]] = ("video_noise",)
@@ -72,11 +72,11 @@ class VideoNoise:
         )
 
     def open(self, stream: StreamInfo) -> VideoNoiseAnalysis:
-        """Gives a fresh analysis."""
+        """Returns a fresh analysis."""
         return VideoNoiseAnalysis(stream, self.params)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns noise over time into noisy passages."""
+        """Turns noise over time into noisy intervals."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None
@@ -89,8 +89,8 @@ class VideoNoise:
         grain = np.log2(sigma + bounds["look_code"])
         dots = np.log2(power + 2 * bounds["look_code"])
         # Strong noise is one wherever it is; texture has few strong lines, noise is alike all over.
-        alike = power < bounds["peaky_ratio"] * sigma
-        lasting = np.where(alike, sigma / bounds["strong_code"], 0.0)
+        uniform = power < bounds["peaky_ratio"] * sigma
+        lasting = np.where(uniform, sigma / bounds["strong_code"], 0.0)
         standing = np.maximum(
             stands_out([grain], [bounds["rise_octaves"]], begins, window),
             stands_out([dots], [bounds["dots_rise_octaves"]], begins, window),
@@ -98,20 +98,20 @@ class VideoNoise:
         rule = RunRule(1.0, 0.9, self.params.min_duration_s, self.params.bridge_s)
         busy = column(table, "busy") / _STEPS_PER_CODE
         reach = max(2, round(float(video.frame_rate) * self.params.beside_s))
-        usual = [float(np.median(level)) if len(level) else 0.0 for level in (grain, dots)]
+        baseline = [float(np.median(level)) if len(level) else 0.0 for level in (grain, dots)]
 
-        def beside_blur(rows: Rows) -> bool:
-            """Whether the passage is as noisy as the programme, and its neighbours lack detail."""
+        def near_blur(rows: Rows) -> bool:
+            """Whether the interval is as noisy as the programme, and its neighbours lack detail."""
             detail = float(np.median(busy[slice(*rows)]))
             if detail < bounds["detail_ratio"] * min(sides(busy, rows, reach)):
                 return False
             return all(
                 within - typical < max((within - min(sides(level, rows, reach))) / 2, 0.05)
-                for level, typical in zip((grain, dots), usual, strict=True)
+                for level, typical in zip((grain, dots), baseline, strict=True)
                 for within in [float(np.median(level[slice(*rows)]))]
             )
 
-        measure = np.maximum(suppress_confounded(standing, rule, beside_blur), lasting)
+        measure = np.maximum(suppress_confounded(standing, rule, near_blur), lasting)
         looks = measurements.tables["looks"]
         grade = grade_at(looks, self._grades(looks, starts_s, sigma), starts_s)
 
@@ -147,7 +147,7 @@ class VideoNoise:
 
 
 class VideoNoiseAnalysis:
-    """Measures the noise of every picture's flat parts, by magnitude and by power."""
+    """Measures the noise of every frame's flat parts, by magnitude and by power."""
 
     def __init__(self, stream: StreamInfo, params: Params) -> None:
         video = stream.video
@@ -192,6 +192,6 @@ class VideoNoiseAnalysis:
         )
 
     def close(self) -> Measurements:
-        """Gives noise by frame, and looks."""
+        """Returns noise by frame, and looks."""
         tables = {"frames": self._table.table(), "looks": self._looks.close()}
         return Measurements("video_noise", tables)

@@ -1,4 +1,4 @@
-"""The noise of a picture, measured where nothing else is: in its flattest tiles."""
+"""The noise of a frame, measured where nothing else is: in its flattest tiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IMMERKAER = math.sqrt(math.pi / 2) / 6
 _LAPLACIAN_POWER = 20
 # Tiles nearer to black or white than this clip noise and read as clean, 8-bit-equivalent codes.
 _CLIPPED_CODES = (24, 228)
-# Which tile speaks for the picture's noise, 0 the calmest and 1 the busiest: low enough to be flat,
+# Which tile speaks for the frame's noise, 0 the calmest and 1 the busiest: low enough to be flat,
 # high enough not to be one dead tile.
 FLAT_QUANTILE = 0.1
 # Likewise for stray dots, which fall on every tile.
@@ -27,7 +27,7 @@ DOTS_QUANTILE = 0.2
 
 
 class FlatTiles:
-    """Turns the sums of tiles into the noise of pictures of one geometry."""
+    """Turns the sums of tiles into the noise of frames of one geometry."""
 
     def __init__(self, video: VideoInfo) -> None:
         # The filters' samples are first shifted down to 10 bits.
@@ -40,14 +40,14 @@ class FlatTiles:
     def sigma_code(
         self, features: Mapping[str, NDArray[Any]], quantile: float = FLAT_QUANTILE
     ) -> NDArray[np.float64]:
-        """Gives (frames,) sigma of the noise, from `tile_noise` and `tile_luma`."""
+        """Returns (frames,) sigma of the noise, from `tile_noise` and `tile_luma`."""
         magnitude = features["tile_noise"] / np.maximum(self._samples, 1) * _IMMERKAER
         return lowest(magnitude, self._usable(features), quantile) / self._noise_scale
 
     def power_code(
         self, features: Mapping[str, NDArray[Any]], quantile: float = DOTS_QUANTILE
     ) -> NDArray[np.float64]:
-        """Gives (frames,) the same by power, from `tile_laplacian_squares` and `tile_luma`."""
+        """Returns (frames,) the same by power, from `tile_laplacian_squares` and `tile_luma`."""
         squares = features["tile_laplacian_squares"] / np.maximum(self._samples, 1)
         power = np.sqrt(squares / _LAPLACIAN_POWER)
         return lowest(power, self._usable(features), quantile) / self._noise_scale
@@ -61,7 +61,7 @@ class FlatTiles:
 def lowest(
     tiles: NDArray[np.float64], usable: NDArray[np.bool_], quantile: float
 ) -> NDArray[np.float64]:
-    """Gives the value of the usable tile at a quantile from below, 0 where there is none."""
+    """Returns the value of the usable tile at a quantile from below, 0 where there is none."""
     flat = np.sort(np.where(usable, tiles, np.inf).reshape(len(tiles), -1), axis=1)
     count = usable.reshape(len(tiles), -1).sum(axis=1)
     at = np.rint(quantile * np.maximum(count - 1, 0)).astype(np.intp)

@@ -98,7 +98,7 @@ class AudioClicks(WholeSpanSimulator[Params]):
     def render(
         self, programme: Sound, rate_hz: int, params: Params, rng: np.random.Generator
     ) -> tuple[Sound, Events]:
-        """Gives the programme with clicks, and one span for each."""
+        """Returns the programme with clicks, and one span for each."""
         if params.family in _BUFFERS:
             return _buffers(programme, rate_hz, params, rng)
         out = programme.astype(np.float64)
@@ -118,7 +118,7 @@ class AudioClicks(WholeSpanSimulator[Params]):
 
 
 def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
-    """Gives drawn parameters as one of the `RARER` families has them."""
+    """Returns drawn parameters as one of the `RARER` families has them."""
     level_db = ladder(severity, (17.0, 21.0, 26.0, 32.0, 40.0)) + float(rng.uniform(-2, 2))
     if family == "pop":
         return Params(family, level_db + 4.0, _log(rng, 0.7, 4), _log(rng, 3.0, 25.0))
@@ -135,13 +135,13 @@ def _log(rng: np.random.Generator, low: float, high: float) -> float:
 def _places(
     length: int, rate_hz: int, clicks_hz: float, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Gives Poisson arrivals, at least one."""
+    """Returns Poisson arrivals, at least one."""
     count = max(1, int(rng.poisson(clicks_hz * length / rate_hz)))
     return np.sort(rng.integers(0, max(1, length - 8), count))
 
 
 def _click(rate_hz: int, params: Params, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Gives one click with peak 1."""
+    """Returns one click with peak 1."""
     samples = max(1, round(params.length_ms / 1000 * rate_hz * float(rng.uniform(0.6, 1.4))))
     sign = 1.0 if float(rng.uniform()) < 0.5 else -1.0
     if params.family == "pop":

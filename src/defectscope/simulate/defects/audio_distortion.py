@@ -39,7 +39,7 @@ _LADDERS: dict[str, tuple[float, float, float, float, float]] = {
     "held": (24.0, 20.0, 16.0, 12.0, 8.0),
 }
 _MDCT = 512
-# The drive is found on a stretch of this many seconds at most.
+# The drive is found on an interval of this many seconds at most.
 _PROBE_S = 4.0
 _BISECTIONS = 9
 # A drive so low that nothing is bent, rounded or dropped.
@@ -95,7 +95,7 @@ class AudioDistortion(WholeSpanSimulator[Params]):
     def render(
         self, programme: Sound, rate_hz: int, params: Params, rng: np.random.Generator
     ) -> tuple[Sound, Events]:
-        """Gives the distorted programme; silence cannot be distorted and is left out of truth."""
+        """Returns the distorted programme; silence cannot be distorted and is left out of truth."""
         length = len(programme)
         peak = float(np.max(np.abs(programme))) if length else 0.0
         if peak < 1e-4:
@@ -111,7 +111,7 @@ Shaper = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 
 
 def _shaper(params: Params, rate_hz: int) -> Shaper:
-    """Gives x, drive -> distorted x; x is (n, channels) with peak 1, drive 0 (least) to 1."""
+    """Returns x, drive -> distorted x; x is (n, channels) with peak 1, drive 0 (least) to 1."""
     if params.family == "hard_clip":
         return lambda x, drive: np.clip(x, -_threshold(drive), _threshold(drive))
     if params.family == "soft_clip":
@@ -151,7 +151,7 @@ def _overdrive(
 
 
 def _lowering(rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Gives the inverse of `1 + 1.5 * highpass(900 Hz)`."""
+    """Returns the inverse of `1 + 1.5 * highpass(900 Hz)`."""
     b, a = signal.butter(1, 900.0, "highpass", fs=rate_hz)
     return np.asarray(a), np.asarray(a) + 1.5 * np.asarray(b)
 
@@ -166,7 +166,7 @@ def _held(x: NDArray[np.float64], drive: float) -> NDArray[np.float64]:
 
 
 def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
-    """Gives drawn parameters as one of the `RARER` families has them."""
+    """Returns drawn parameters as one of the `RARER` families has them."""
     sdr_db = ladder(severity, _LADDERS[family]) + float(rng.uniform(-1, 1))
     return replace(params, family=family, sdr_db=sdr_db)
 
@@ -195,12 +195,12 @@ class _Starved:
         self._edges = np.unique(np.round(np.geomspace(2, _MDCT, 18)).astype(int))
         rise = np.sin(np.pi * (np.arange(2 * _MDCT) + 0.5) / (2 * _MDCT))
         self._window = rise[:, None]
-        self._heard: NDArray[np.float64] | None = None
+        self._last_input: NDArray[np.float64] | None = None
         self._lines = np.zeros((0, 0, 0))
 
     def __call__(self, x: NDArray[np.float64], drive: float) -> NDArray[np.float64]:
-        if self._heard is not x:
-            self._heard, self._lines = x, self._forward(x)
+        if self._last_input is not x:
+            self._last_input, self._lines = x, self._forward(x)
         lines = self._lines.copy()
         coarse = 10.0 ** (2.0 * drive - 1.1)
         for low, high in zip(np.r_[0, self._edges[:-1]], self._edges, strict=True):
@@ -233,7 +233,7 @@ class _Starved:
 
 
 def _find_drive(shape: Shaper, probe: NDArray[np.float64], sdr_db: float) -> float:
-    """Gives the drive at which the distortion lies `sdr_db` below the signal."""
+    """Returns the drive at which the distortion lies `sdr_db` below the signal."""
     # Against what the same stage does when nothing is bent: its filters turn phases, which
     # nobody hears and which must not pass for distortion.
     linear = shape(probe, _LINEAR)
@@ -248,7 +248,7 @@ def _find_drive(shape: Shaper, probe: NDArray[np.float64], sdr_db: float) -> flo
 
 
 def _sdr_db(clean: NDArray[np.float64], dirty: NDArray[np.float64]) -> float:
-    """Gives the ratio of what is still the signal to what is not, any gain allowed."""
+    """Returns the ratio of what is still the signal to what is not, any gain allowed."""
     power = float(np.sum(clean * clean)) + 1e-12
     gain = float(np.sum(clean * dirty)) / power
     kept = gain * gain * power

@@ -70,7 +70,7 @@ class AudioDropout(SpanSimulator[Params]):
         )
 
     def open(self, plan: Plan[Params], length: int) -> SpanEffect:
-        """Gives the fade."""
+        """Returns the fade."""
         params = plan.params
         if params.channel >= len(plan.audio.channels):
             raise InvalidParameterError(
@@ -80,7 +80,7 @@ class AudioDropout(SpanSimulator[Params]):
         return partial(_fade, params=params, length=length, edge=min(edge, length // 2))
 
     def truths(self, plan: Plan[Params], start_s: float, end_s: float) -> list[Truth]:
-        """Gives the truth, with the channel by name.
+        """Returns the truth, with the channel by name.
 
         Half of a ramp is still heard: the ends lie where the level has fallen to half.
         """

@@ -103,7 +103,7 @@ class AudioHiss(WholeSpanSimulator[Params]):
     def render(
         self, programme: Sound, rate_hz: int, params: Params, rng: np.random.Generator
     ) -> tuple[Sound, Events]:
-        """Gives the programme with hiss in every channel."""
+        """Returns the programme with hiss in every channel."""
         length, channels = programme.shape
         shared = _noise(length, rate_hz, params, rng)
         columns = [shared]
@@ -113,8 +113,8 @@ class AudioHiss(WholeSpanSimulator[Params]):
         noise = np.stack(columns, axis=1)
         high = min(_BAND_HZ[1], 0.45 * rate_hz)
         sos = signal.butter(2, [_BAND_HZ[0], high], "bandpass", fs=rate_hz, output="sos")
-        heard = max(rms(signal.sosfilt(sos, shared)), 1e-9)
-        noise *= band_level(programme, rate_hz, *_BAND_HZ) * from_db(params.level_db) / heard
+        level = max(rms(signal.sosfilt(sos, shared)), 1e-9)
+        noise *= band_level(programme, rate_hz, *_BAND_HZ) * from_db(params.level_db) / level
         if params.family == "tape":
             noise *= 1.0 + 1.5 * _envelope(programme, rate_hz)[:, None]
         events: Events = [(0, length)]
@@ -125,7 +125,7 @@ class AudioHiss(WholeSpanSimulator[Params]):
 
 
 def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
-    """Gives drawn parameters as one of the `RARER` families has them."""
+    """Returns drawn parameters as one of the `RARER` families has them."""
     if family in ("air", "blue"):
         # Their colour is what tells them: no corner cuts it off.
         return replace(params, family=family, low_hz=20.0, high_hz=24000.0)
@@ -133,7 +133,7 @@ def rarer(params: Params, family: str, severity: float, rng: np.random.Generator
 
 
 def _envelope(programme: Sound, rate_hz: int) -> NDArray[np.float64]:
-    """Gives how loud the programme is, 0 to about 1, smoothed over 20 ms."""
+    """Returns how loud the programme is, 0 to about 1, smoothed over 20 ms."""
     b, a = signal.butter(1, 8.0, fs=rate_hz)
     size = np.asarray(signal.lfilter(b, a, np.abs(programme).mean(axis=1, dtype=np.float64)))
     return size / max(float(np.max(size)), 1e-9)

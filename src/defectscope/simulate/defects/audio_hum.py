@@ -107,7 +107,7 @@ class AudioHum(WholeSpanSimulator[Params]):
     def render(
         self, programme: Sound, rate_hz: int, params: Params, rng: np.random.Generator
     ) -> tuple[Sound, Events]:
-        """Gives the programme with hum in all channels."""
+        """Returns the programme with hum in all channels."""
         length = len(programme)
         hum = _tone(length, rate_hz, params, rng)
         level = band_level(programme, rate_hz, *_BAND_HZ) * from_db(params.level_db)
@@ -120,7 +120,7 @@ class AudioHum(WholeSpanSimulator[Params]):
 
 
 def rarer(params: Params, family: str, severity: float, rng: np.random.Generator) -> Params:
-    """Gives drawn parameters as one of the `RARER` families has them."""
+    """Returns drawn parameters as one of the `RARER` families has them."""
     harmonics, tilt = {
         "loop": ((10, 45), (3.0, 9.0)),
         "transformer": ((2, 12), (4.0, 12.0)),

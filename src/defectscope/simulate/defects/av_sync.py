@@ -1,4 +1,4 @@
-"""Sound that is early or late: the samples of a stretch are moved, start and length stay."""
+"""Sound that is early or late: the samples of an interval are moved, start and length stay."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Params:
 
 
 class LipSyncError(AudioSimulator[Params]):
-    """Moves the samples of the span against the picture.
+    """Moves the samples of the span against the frame.
 
     Neither time stamps nor lengths tell of it. What would come from before the beginning or after
     the end of the programme is silence.
@@ -67,7 +67,7 @@ class LipSyncError(AudioSimulator[Params]):
     def apply(
         self, runs: Iterable[Samples], plan: Plan[Params], truth: list[Truth]
     ) -> Iterator[Samples]:
-        """Gives the runs, the samples inside the span moved."""
+        """Returns the runs, the samples inside the span moved."""
         rate_hz = plan.audio.rate_hz
         first, last = sample_span(plan.span, rate_hz)
         shift = round(plan.params.offset_ms / 1000 * rate_hz)
@@ -116,7 +116,7 @@ class _Past:
         self._runs = [run for run in self._runs if _stop(run) > before]
 
     def read(self, first: int, last: int, channels: int) -> NDArray[np.float32]:
-        """Gives the samples [first, last), silence where there are none."""
+        """Returns the samples [first, last), silence where there are none."""
         out = np.zeros((last - first, channels), np.float32)
         for run in self._runs:
             low, high = max(first, run.start), min(last, _stop(run))

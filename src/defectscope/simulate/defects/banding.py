@@ -23,10 +23,10 @@ from defectscope.simulate.effects.frames import (
 )
 from defectscope.simulate.parameters import ladder
 
-# A step shows where it is at least so high, in codes, in the picture that comes out, between sides
+# A step shows where it is at least so high, in codes, in the frame that comes out, between sides
 # that are flat for three samples to within one code, and was at most half as high before.
 _VISIBLE_CODE, _FLAT_CODE, _FLAT_SAMPLES = 2, 1, 3
-# Pictures with fewer such samples than this many times the side of a square of their size look
+# Frames with fewer such samples than this many times the side of a square of their size look
 # whole. Found by looking at panels of other recordings than accuracy is measured on, sorted by this
 # number: in none below 2.1, and in all from 2.4 on, steps were to be seen.
 _LEAST_CONTOURS = 2.25
@@ -61,7 +61,7 @@ class Params:
 class Banding(FrameSimulator[Params]):
     """Cleans smooth areas of their noise, which would hide the steps, and quantises them.
 
-    Truth is silent where steps show in none of the pictures, for want of a smooth gradient.
+    Truth is silent where steps show in none of the frames, for want of a smooth gradient.
     """
 
     name = "banding"
@@ -80,7 +80,7 @@ class Banding(FrameSimulator[Params]):
         )
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture with its smooth areas in steps."""
+        """Returns the frame with its smooth areas in steps."""
         params = plan.params
         luma = to_codes(planes[0], frame.bit_depth)
         # Averages over about a hundredth of the height: noise goes, gradients stay.
@@ -109,13 +109,13 @@ class Banding(FrameSimulator[Params]):
         return out
 
     def shows(self, before: Frame, after: Frame) -> bool:
-        """Tells whether the picture has enough steps that it had not before."""
+        """Tells whether the frame has enough steps that it had not before."""
         was, now = (to_codes(planes_of(f)[0], f.bit_depth) for f in (before, after))
         return contours(was, now) >= _LEAST_CONTOURS
 
 
 def contours(before: NDArray[Any], after: NDArray[Any]) -> float:
-    """Gives how long the steps are that show, in sides of a square of the picture's size.
+    """Returns how long the steps are that show, in sides of a square of the frame's size.
 
     Args:
         before: (rows, columns) luma in 8-bit codes.

@@ -1,4 +1,4 @@
-"""Black frames: the picture drops to black, at once or through a short dip."""
+"""Black frames: the frame drops to black, at once or through a short dip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Params:
 
     Attributes:
         lift_code: Codes above black that the luma stays at, 0 to 16.
-        residue: Share of the picture's contrast that still shines through, 0 to 0.2.
+        residue: Share of the frame's contrast that still shines through, 0 to 0.2.
         noise_code: Standard deviation of noise left on the luma, in codes, 0 to 4.
     """
 
@@ -42,11 +42,11 @@ class Params:
 
 
 class BlackFrames(FrameSimulator[Params]):
-    """Replaces pictures by black; the mildest steps keep a little noise and a faint residue."""
+    """Replaces frames by black; the mildest steps keep a little noise and a faint residue."""
 
     name = "black_frames"
     defects = ("black_frames",)
-    summary = "the picture drops to black"
+    summary = "the frame drops to black"
     params = Params
 
     def draw(
@@ -61,7 +61,7 @@ class BlackFrames(FrameSimulator[Params]):
         )
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture as black."""
+        """Returns the frame as black."""
         params, video = plan.params, plan.video
         black = black_code(video)
         rng = plan.rng(frame.pts)

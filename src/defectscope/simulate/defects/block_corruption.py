@@ -1,4 +1,4 @@
-"""Block corruption: drawn on pictures, or made by breaking a coded stream and decoding it."""
+"""Block corruption: drawn on frames, or made by breaking a coded stream and decoding it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
-from defectscope.media.concealment import CONCEALMENTS, Concealment, YuvPicture, decode_as_shown
+from defectscope.media.concealment import CONCEALMENTS, Concealment, YuvFrame, decode_as_shown
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.limits import Limits
@@ -37,7 +37,7 @@ from defectscope.simulate.effects.drawn_blocks import LOOKS, Look, Patch, draw_p
 from defectscope.simulate.effects.frames import Extent, planes_of, time_of, with_planes, within
 from defectscope.simulate.parameters import jitter, ladder
 
-# A picture counts as damaged from this share of its area on: four macroblocks of 1080p.
+# A frame counts as damaged from this share of its area on: four macroblocks of 1080p.
 _LEAST_AREA = 1 / 2000
 _STREAM_CODECS = ("libx264", "mpeg2video", "libx265")
 
@@ -49,9 +49,9 @@ class DrawnParams:
     Attributes:
         look: `displaced` contents from elsewhere or earlier, `repeated` along the row, or
             `uniform` colour.
-        area: Share of the picture that is covered, 0 to 1.
+        area: Share of the frame that is covered, 0 to 1.
         block_px: Side of a block in luma pixels, even.
-        hold_frames: Pictures for which the blocks stay where they are.
+        hold_frames: Frames for which the blocks stay where they are.
     """
 
     look: str = "displaced"
@@ -71,17 +71,17 @@ class DrawnParams:
 
 
 class BlockCorruption(VideoSimulator[DrawnParams]):
-    """Draws displaced, repeated or uniform blocks on every picture of the span."""
+    """Draws displaced, repeated or uniform blocks on every frame of the span."""
 
     name: ClassVar[str] = "block_corruption"
     defects: ClassVar[tuple[str, ...]] = ("block_corruption",)
-    summary: ClassVar[str] = "displaced, repeated or uniform blocks drawn on the pictures"
+    summary: ClassVar[str] = "displaced, repeated or uniform blocks drawn on the frames"
     params: ClassVar[type[Any]] = DrawnParams
 
     def draw(
         self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
     ) -> DrawnParams:
-        """Draws parameters; from 0.4 % to 40 % of the picture."""
+        """Draws parameters; from 0.4 % to 40 % of the frame."""
         area = jitter(rng, ladder(severity, (0.004, 0.02, 0.07, 0.18, 0.4)))
         height = stream.video.height if stream.video is not None else 720
         # Macroblocks of the source raster, or what scaling made of them.
@@ -92,7 +92,7 @@ class BlockCorruption(VideoSimulator[DrawnParams]):
     def apply(
         self, frames: Iterable[Frame], plan: Plan[DrawnParams], truth: list[Truth]
     ) -> Iterator[Frame]:
-        """Gives the pictures, those inside the span with blocks drawn on them."""
+        """Returns the frames, those inside the span with blocks drawn on them."""
         params, video = plan.params, plan.video
         extent = Extent()
         patches: list[Patch] = []
@@ -130,7 +130,7 @@ class StreamParams:
         concealment: Setting of the decoder: `motion`, `inter` or `none`.
         crf: Quality at which the stream is coded before it is broken (x264 and x265).
         gop_frames: Distance between its random access points; damage ends at one.
-        slices: Slices a picture (x264).
+        slices: Slices a frame (x264).
         capture_crf: Quality of the H.264 recording of what the decoder shows.
     """
 
@@ -157,9 +157,9 @@ class StreamParams:
 
 
 class BrokenStream(ContainerSimulator[StreamParams]):
-    """Codes the picture, breaks the stream, and records what a decoder makes of it.
+    """Codes the frame, breaks the stream, and records what a decoder makes of it.
 
-    Truth is measured: it spans the pictures that visibly differ from the intact stream's.
+    Truth is measured: it spans the frames that visibly differ from the intact stream's.
     """
 
     name: ClassVar[str] = "block_corruption_stream"
@@ -223,18 +223,18 @@ class BrokenStream(ContainerSimulator[StreamParams]):
         plan: Plan[StreamParams],
         times: list[int],
     ) -> list[bool]:
-        """Records what is shown; tells which pictures are damaged."""
+        """Records what is shown; tells which frames are damaged."""
         params, video = plan.params, plan.video
         encoding = VideoEncoding.like(
             video, pixel_format="yuv420p", crf=params.capture_crf, gop_frames=None
         )
         shown = decode_as_shown(damaged, cast("Concealment", params.concealment))
         upcoming = next(shown, None)
-        held: YuvPicture | None = None
+        held: YuvFrame | None = None
         hit: list[bool] = []
         # A frame is labelled once those after it are known as well.
         known: deque[Reduced] = deque(maxlen=EARLIEST_FRAMES + LATEST_FRAMES + 1)
-        waiting: deque[YuvPicture] = deque()
+        waiting: deque[YuvFrame] = deque()
 
         def labelled(ahead: int) -> None:
             mask = label(waiting.popleft(), list(known), len(known) - 1 - ahead)
@@ -245,22 +245,22 @@ class BrokenStream(ContainerSimulator[StreamParams]):
                 writer.copy_from(source, "audio")
             for pts, (time_s, clean) in zip(times, decode_as_shown(intact), strict=False):
                 known.append(reduced(clean))
-                # Whatever came out up to now; a picture that never came leaves the last one.
+                # Whatever came out up to now; a frame that never came leaves the last one.
                 while upcoming is not None and upcoming[0] <= time_s + 1e-4:
                     held = upcoming[1]
                     upcoming = next(shown, None)
-                picture = held if held is not None else clean
-                waiting.append(picture)
+                frame = held if held is not None else clean
+                waiting.append(frame)
                 if len(waiting) > LATEST_FRAMES:
                     labelled(LATEST_FRAMES)
-                writer.write_frame(_frame(pts, picture))
+                writer.write_frame(_frame(pts, frame))
         while waiting:
             labelled(len(waiting) - 1)
         return hit
 
 
 def _encode(source: Path, target: Path, plan: Plan[StreamParams]) -> list[int]:
-    """Codes the stream that is to be broken; gives the time stamps of its pictures."""
+    """Codes the stream that is to be broken; returns the time stamps of its frames."""
     params, video = plan.params, plan.video
     mpeg2 = params.codec == "mpeg2video"
     encoding = VideoEncoding(
@@ -283,16 +283,16 @@ def _encode(source: Path, target: Path, plan: Plan[StreamParams]) -> list[int]:
                 continue
             native = convert(item.native, "yuv420p", video.width, video.height)
             pts = len(times) if mpeg2 else item.pts
-            y, u, v = (plane.picture for plane in views_of(native, 8))
+            y, u, v = (plane.pixels for plane in views_of(native, 8))
             writer.write_frame(_frame(pts, (y, u, v)))  # pyright: ignore[reportArgumentType]
             times.append(item.pts)
     if not times:
-        raise InvalidParameterError("there is no picture to break")
+        raise InvalidParameterError("there is no frame to break")
     return times
 
 
-def _frame(pts: int, picture: YuvPicture) -> Frame:
-    planes = tuple(Plane(np.ascontiguousarray(p), p.shape[1], p.shape[0]) for p in picture)
+def _frame(pts: int, frame: YuvFrame) -> Frame:
+    planes = tuple(Plane(np.ascontiguousarray(p), p.shape[1], p.shape[0]) for p in frame)
     return Frame(pts, 0, planes, 8)
 
 

@@ -1,4 +1,4 @@
-"""Blur: soft focus, a defocused lens, or a picture scaled up from a smaller one."""
+"""Blur: soft focus, a defocused lens, or a frame scaled up from a smaller one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS = ("gaussian", "defocus", "upscaled")
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How the picture is blurred.
+    """How the frame is blurred.
 
     Attributes:
         kind: `gaussian`, `defocus` (a disc) or `upscaled` (from a smaller raster).
@@ -46,13 +46,13 @@ class Blur(FrameSimulator[Params]):
 
     name = "blur"
     defects = ("blur",)
-    summary = "the picture is soft, out of focus or scaled up"
+    summary = "the frame is soft, out of focus or scaled up"
     params = Params
 
     def draw(
         self, rng: np.random.Generator, severity: float, span: Interval, stream: StreamInfo
     ) -> Params:
-        """Draws a kind, and a radius that looks alike at every picture height."""
+        """Draws a kind, and a radius that looks alike at every frame height."""
         kind = _KINDS[int(rng.integers(3))]
         # Steps for 1080 rows; small rasters need whole pixels all the same.
         rows = stream.video.height if stream.video else 1080
@@ -66,7 +66,7 @@ class Blur(FrameSimulator[Params]):
         return Params(kind=kind, radius_px=jitter(rng, radius, 0.08))
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture blurred, colour by half as many pixels."""
+        """Returns the frame blurred, colour by half as many pixels."""
         out: Arrays = []
         for number, plane in enumerate(planes):
             codes = to_codes(plane, frame.bit_depth)

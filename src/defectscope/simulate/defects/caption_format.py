@@ -57,7 +57,7 @@ class CaptionFormat(CaptionSimulator[FormatParams]):
         return FormatParams(kind=kind, share=ladder(severity, (0.05, 0.1, 0.2, 0.4, 0.8)))
 
     def apply(self, captions: Captions, plan: Plan[FormatParams], truth: list[Truth]) -> bytes:
-        """Gives the damaged side-car file."""
+        """Returns the damaged side-car file."""
         blocks = [b.encode("utf-8") for b in caption_blocks(captions.cues, captions.format)]
         for i in hit_cues(captions.cues, plan.params.share, plan):
             cue = captions.cues[i]

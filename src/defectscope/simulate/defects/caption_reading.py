@@ -51,7 +51,7 @@ class CaptionSpeed(CueSimulator[SpeedParams]):
         )
 
     def change(self, cues: Sequence[Cue], plan: Plan[SpeedParams], truth: list[Truth]) -> list[Cue]:
-        """Gives the cues, some of them shortened."""
+        """Returns the cues, some of them shortened."""
         out = list(cues)
         for i in hit_cues(cues, plan.params.share, plan):
             characters = sum(len(line) for line in cues[i].lines)
@@ -100,7 +100,7 @@ class CaptionLength(CueSimulator[LengthParams]):
     def change(
         self, cues: Sequence[Cue], plan: Plan[LengthParams], truth: list[Truth]
     ) -> list[Cue]:
-        """Gives the cues, some of them with one long line."""
+        """Returns the cues, some of them with one long line."""
         out = list(cues)
         for i in hit_cues(cues, plan.params.share, plan):
             words = " ".join(cues[i].lines).split() or ["and"]

@@ -54,7 +54,7 @@ class CaptionOverlap(CueSimulator[OverlapParams]):
     def change(
         self, cues: Sequence[Cue], plan: Plan[OverlapParams], truth: list[Truth]
     ) -> list[Cue]:
-        """Gives the cues, some of them too long."""
+        """Returns the cues, some of them too long."""
         out = list(cues)
         for i in hit_cues(cues[:-1], plan.params.share, plan):
             following = out[i + 1]
@@ -107,7 +107,7 @@ class CaptionGap(CueSimulator[GapParams]):
         return GapParams("duration", ladder(severity, (550.0, 420.0, 300.0, 180.0, 80.0)), share)
 
     def change(self, cues: Sequence[Cue], plan: Plan[GapParams], truth: list[Truth]) -> list[Cue]:
-        """Gives the cues, some of them too close or too short."""
+        """Returns the cues, some of them too close or too short."""
         out = list(cues)
         length_s = plan.params.length_ms / 1000
         if plan.params.kind == "duration":

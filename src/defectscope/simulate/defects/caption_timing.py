@@ -45,7 +45,7 @@ class CaptionMissing(CueSimulator[ShareParams]):
         return ShareParams(share=ladder(severity, (0.15, 0.3, 0.5, 0.75, 1.0)))
 
     def change(self, cues: Sequence[Cue], plan: Plan[ShareParams], truth: list[Truth]) -> list[Cue]:
-        """Gives the cues that are left."""
+        """Returns the cues that are left."""
         within = [i for i, cue in enumerate(cues) if shown_in(cue, plan.span)]
         if not within:
             return list(cues)
@@ -98,7 +98,7 @@ class CaptionDrift(CueSimulator[DriftParams]):
         return DriftParams(offset_ms=size_ms)
 
     def change(self, cues: Sequence[Cue], plan: Plan[DriftParams], truth: list[Truth]) -> list[Cue]:
-        """Gives the cues, moved."""
+        """Returns the cues, moved."""
         out: list[Cue] = []
         moved: list[Cue] = []
         for cue in cues:
@@ -117,7 +117,7 @@ class CaptionDrift(CueSimulator[DriftParams]):
 
     @staticmethod
     def delay_s(plan: Plan[DriftParams], at_s: float) -> float:
-        """Gives how late a cue is that belongs at an instant."""
+        """Returns how late a cue is that belongs at an instant."""
         minutes = (at_s - plan.span.start_s) / 60
         return (plan.params.offset_ms + plan.params.drift_ms_per_min * minutes) / 1000
 

@@ -16,7 +16,7 @@ from defectscope.simulate.effects.resample import shift
 from defectscope.simulate.parameters import jitter, ladder
 
 _KINDS = ("illegal_range", "cast", "chroma_shift", "chroma_swap", "chroma_loss")
-# What these do to a grey picture nobody sees.
+# What these do to a grey frame nobody sees.
 _OF_COLOR = ("chroma_shift", "chroma_swap", "chroma_loss")
 _LEAST_SATURATION_CODE = 1.5
 
@@ -55,9 +55,9 @@ class Params:
 
 
 class ColorError(FrameSimulator[Params]):
-    """Damages levels or colours of every picture of the span.
+    """Damages levels or colours of every frame of the span.
 
-    Shifting, exchanging or losing the colour of a picture that has none is refused.
+    Shifting, exchanging or losing the colour of a frame that has none is refused.
     """
 
     name = "color_error"
@@ -91,15 +91,15 @@ class ColorError(FrameSimulator[Params]):
         return Params(kind=kind)
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture with wrong colours."""
+        """Returns the frame with wrong colours."""
         params, depth = plan.params, frame.bit_depth
         if len(planes) < 3:
-            raise InvalidParameterError("colour errors need colour, and the picture is grey")
+            raise InvalidParameterError("colour errors need colour, and the frame is grey")
         luma, u, v = planes
         if index == 0 and params.kind in _OF_COLOR:
             away = [np.abs(to_codes(p, depth) - 128) for p in (u, v)]
             if float(np.maximum(*away).mean()) < _LEAST_SATURATION_CODE:
-                raise InvalidParameterError(f"{params.kind} needs colour, and the picture is grey")
+                raise InvalidParameterError(f"{params.kind} needs colour, and the frame is grey")
         if params.kind == "chroma_swap":
             return [luma, v, u]
         if params.kind == "chroma_shift":

@@ -31,7 +31,7 @@ _CODECS = {"mpeg2video": 31, "mpeg4": 31, "libx264": 51}
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """How the picture is compressed.
+    """How the frame is compressed.
 
     Attributes:
         codec: `mpeg2video`, `mpeg4` or `libx264` (without deblocking).
@@ -65,7 +65,7 @@ class Params:
 
 
 class CompressionBlockiness(VideoSimulator[Params]):
-    """Compresses the pictures of the span and decodes them again."""
+    """Compresses the frames of the span and decodes them again."""
 
     name = "compression_blockiness"
     defects = ("compression_blockiness",)
@@ -95,10 +95,10 @@ class CompressionBlockiness(VideoSimulator[Params]):
     def apply(
         self, frames: Iterable[Frame], plan: Plan[Params], truth: list[Truth]
     ) -> Iterator[Frame]:
-        """Gives the pictures, those of the span compressed."""
+        """Returns the frames, those of the span compressed."""
         video = plan.video
         if video.chroma_width == 0 or video.chroma_height != (video.height + 1) // 2:
-            raise InvalidParameterError("compression is simulated on 4:2:0 pictures only")
+            raise InvalidParameterError("compression is simulated on 4:2:0 frames only")
         extent = Extent()
         codec: _Scaled | None = None
         for frame in frames:
@@ -122,7 +122,7 @@ class _Scaled:
     def __init__(self, plan: Plan[Params]) -> None:
         params, video = plan.params, plan.video
         self._params = params
-        # The picture is grown at the top and the left, so that the grid lies elsewhere in it.
+        # The frame is grown at the top and the left, so that the grid lies elsewhere in it.
         width = video.width + params.offset_x_px
         height = video.height + params.offset_y_px
         # Whole macroblocks keep the grid regular up to the edges.
@@ -146,7 +146,7 @@ class _Scaled:
         self._waiting.append(frame)
         planes: list[Plane] = []
         for index, plane in enumerate(frame.planes):
-            codes = to_codes(plane.picture, frame.bit_depth)
+            codes = to_codes(plane.pixels, frame.bit_depth)
             grown = np.pad(codes, [(before, 0) for before in self._offset(index)], mode="edge")
             small = resize(grown, *self._scaled(grown.shape))
             height, width = self._size(index)
@@ -177,7 +177,7 @@ class _Scaled:
             rows, columns = self._offset(index)
             grown = (plane.height + rows, plane.width + columns)
             height, width = self._scaled(grown)
-            codes = coded.planes[index].picture[:height, :width].astype(np.float32)
+            codes = coded.planes[index].pixels[:height, :width].astype(np.float32)
             full = resize(codes, *grown)[rows:, columns:]
             out.append(to_native(full, original.bit_depth))
         return with_planes(original, out)

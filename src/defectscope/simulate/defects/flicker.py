@@ -40,7 +40,7 @@ class Params:
             `red_flash` (an area flashes in saturated red).
         hz: Swings or flashes a second, 0.5 to 30.
         depth: Swing of the luma as a share of it, or strength of the flash; 0.01 to 1.
-        area: Share of the picture that is hit, 0.05 to 1, a centred rectangle.
+        area: Share of the frame that is hit, 0.05 to 1, a centred rectangle.
         square: The luma swings between two levels instead of along a sine.
     """
 
@@ -80,7 +80,7 @@ class Flicker(FrameSimulator[Params]):
         """Draws a kind; severity sets depth and, for flashes, the area."""
         rate = float(stream.video.frame_rate) if stream.video else 25.0
         kind = _KINDS[int(rng.choice(3, p=(0.5, 0.3, 0.2)))]
-        # Each state of a swing takes a picture at least; few pictures a second swing slowly.
+        # Each state of a swing takes a frame at least; few frames a second swing slowly.
         fastest_hz = float(np.clip(rate * 0.4, 0.5, 10.0))
         if kind == "luma" or fastest_hz <= _HARMLESS_HZ:
             return Params(
@@ -97,14 +97,14 @@ class Flicker(FrameSimulator[Params]):
         )
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture at its phase of the flicker."""
+        """Returns the frame at its phase of the flicker."""
         params, video = plan.params, plan.video
         since_s = float(time_of(frame, video)) - plan.span.start_s
         phase = (since_s * params.hz) % 1.0
         luma = to_codes(planes[0], frame.bit_depth)
         black = black_code(video)
         if params.kind == "luma":
-            # Starts with a swing upwards: the first picture of the span is hit.
+            # Starts with a swing upwards: the first frame of the span is hit.
             swing = np.cos(2 * np.pi * phase)
             if params.square:
                 swing = 1.0 if phase < 0.5 else -1.0
@@ -139,7 +139,7 @@ def _red(video: VideoInfo) -> tuple[float, float, float]:
 
 
 def _inside(outer: NDArray[np.float32], inner: NDArray[Any], area: float) -> NDArray[np.float32]:
-    """Replaces a centred rectangle that covers a share of the picture."""
+    """Replaces a centred rectangle that covers a share of the frame."""
     if area >= 1:
         return np.asarray(inner, dtype=np.float32)
     height, width = outer.shape

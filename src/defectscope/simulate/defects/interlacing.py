@@ -1,4 +1,4 @@
-"""Interlacing: pictures whose two fields belong to different instants, shown as one."""
+"""Interlacing: frames whose two fields belong to different instants, shown as one."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Params:
     """How the fields are woven.
 
     Attributes:
-        late_field: `top` or `bottom`: the field that belongs to the picture before.
-        strength: How much of the late field is the earlier picture, 0.05 to 1: 1 is a plain weave,
+        late_field: `top` or `bottom`: the field that belongs to the frame before.
+        strength: How much of the late field is the earlier frame, 0.05 to 1: 1 is a plain weave,
             less is what a poor deinterlacer leaves.
         chroma: The colour is woven too.
     """
@@ -47,7 +47,7 @@ class Params:
 
 
 class Interlacing(VideoSimulator[Params]):
-    """Weaves every other row of the picture before into each picture of the span."""
+    """Weaves every other row of the frame before into each frame of the span."""
 
     name = "interlacing"
     defects = ("interlacing",)
@@ -67,7 +67,7 @@ class Interlacing(VideoSimulator[Params]):
     def apply(
         self, frames: Iterable[Frame], plan: Plan[Params], truth: list[Truth]
     ) -> Iterator[Frame]:
-        """Gives the pictures, those of the span woven."""
+        """Returns the frames, those of the span woven."""
         params, video = plan.params, plan.video
         parity = 0 if params.late_field == "top" else 1
         extent = Extent()

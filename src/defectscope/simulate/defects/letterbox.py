@@ -32,7 +32,7 @@ class Params:
     Attributes:
         kind: `letter` (above and below), `pillar` (at the sides) or `window` (all round).
         share: Share of the height or width that one bar covers, 0.01 to 0.4.
-        scaled: The picture is scaled into what is left; otherwise the bars cover it.
+        scaled: The frame is scaled into what is left; otherwise the bars cover it.
         lift_code: Codes above black that the bars have, 0 to 8.
         noise_code: Standard deviation of noise on the bars, in codes, 0 to 3.
     """
@@ -56,11 +56,11 @@ class Params:
 
 
 class Letterbox(FrameSimulator[Params]):
-    """Puts bars round the pictures of the span."""
+    """Puts bars round the frames of the span."""
 
     name = "letterbox"
     defects = ("letterbox",)
-    summary = "bars round the picture"
+    summary = "bars round the frame"
     params = Params
 
     def draw(
@@ -76,7 +76,7 @@ class Letterbox(FrameSimulator[Params]):
         )
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture between bars."""
+        """Returns the frame between bars."""
         params, depth = plan.params, frame.bit_depth
         full = planes[0].shape
         top, left = _bars(full, params)
@@ -99,7 +99,7 @@ class Letterbox(FrameSimulator[Params]):
         return out
 
     def facts(self, plan: Plan[Params]) -> dict[str, Any]:
-        """Gives the active picture: left, top, width and height in pixels."""
+        """Returns the active frame: left, top, width and height in pixels."""
         height, width = plan.video.height, plan.video.width
         top, left = _bars((height, width), plan.params)
         return {"active_px": [left, top, width - 2 * left, height - 2 * top]}

@@ -1,4 +1,4 @@
-"""Loudness faults: a stretch too loud or too soft, and true peaks over full scale."""
+"""Loudness faults: an interval too loud or too soft, and true peaks over full scale."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class LoudnessChange(SpanSimulator[GainParams]):
 
     name = "loudness"
     defects = ("loudness",)
-    summary = "a stretch is too loud or too soft"
+    summary = "an interval is too loud or too soft"
     params = GainParams
 
     def draw(
@@ -56,7 +56,7 @@ class LoudnessChange(SpanSimulator[GainParams]):
         return GainParams(gain_db=sign * size_db)
 
     def open(self, plan: Plan[GainParams], length: int) -> SpanEffect:
-        """Gives the change of level."""
+        """Returns the change of level."""
         edge = min(round(plan.params.ramp_ms / 1000 * plan.audio.rate_hz), length // 2)
         return partial(_change, params=plan.params, length=length, edge=edge)
 
@@ -125,7 +125,7 @@ class TruePeak(SpanSimulator[PeakParams]):
         )
 
     def open(self, plan: Plan[PeakParams], length: int) -> SpanEffect:
-        """Gives the bursts."""
+        """Returns the bursts."""
         if plan.params.channel >= len(plan.audio.channels):
             raise InvalidParameterError(
                 f"channel {plan.params.channel} of {len(plan.audio.channels)} channels"
@@ -134,7 +134,7 @@ class TruePeak(SpanSimulator[PeakParams]):
         return partial(_burst, params=plan.params, length=length, every=every)
 
     def truths(self, plan: Plan[PeakParams], start_s: float, end_s: float) -> list[Truth]:
-        """Gives the truth: from the first burst's crest to the last one's."""
+        """Returns the truth: from the first burst's crest to the last one's."""
         rate_hz = plan.audio.rate_hz
         every = max(64, round(plan.params.every_ms / 1000 * rate_hz))
         length = round((end_s - start_s) * rate_hz)

@@ -104,7 +104,7 @@ class _StereoSimulator(SpanSimulator[P]):
     """Changes blocks, faded in and out over a few milliseconds."""
 
     def open(self, plan: Plan[P], length: int) -> SpanEffect:
-        """Gives the effect.
+        """Returns the effect.
 
         Raises:
             InvalidParameterError: The sound lacks the channels that this needs.
@@ -119,7 +119,7 @@ class _StereoSimulator(SpanSimulator[P]):
 
     @abstractmethod
     def change(self, params: P, block: Block) -> NDArray[Any]:
-        """Gives a block, changed."""
+        """Returns a block, changed."""
 
 
 def _faded(
@@ -146,7 +146,7 @@ class PhaseInversion(_StereoSimulator[PhaseParams]):
         return PhaseParams(channel=int(rng.integers(2)), level=level)
 
     def change(self, params: PhaseParams, block: Block) -> NDArray[Any]:
-        """Gives the block with one channel inverted."""
+        """Returns the block with one channel inverted."""
         out = block.copy()
         out[:, params.channel] *= np.float32(-params.level)
         return out
@@ -167,7 +167,7 @@ class MonoCollapse(_StereoSimulator[MonoParams]):
         return MonoParams(depth=ladder(severity, (0.7, 0.85, 0.95, 1.0, 1.0)))
 
     def change(self, params: MonoParams, block: Block) -> NDArray[Any]:
-        """Gives the block with its first two channels alike."""
+        """Returns the block with its first two channels alike."""
         out = block.copy()
         middle = (block[:, 0] + block[:, 1]) / 2
         for channel in (0, 1):
@@ -191,7 +191,7 @@ class ChannelImbalance(_StereoSimulator[ImbalanceParams]):
         return ImbalanceParams(channel=int(rng.integers(2)), gain_db=gain_db)
 
     def change(self, params: ImbalanceParams, block: Block) -> NDArray[Any]:
-        """Gives the block with one channel softer."""
+        """Returns the block with one channel softer."""
         out = block.copy()
         out[:, params.channel] *= np.float32(from_db(params.gain_db))
         return out
@@ -216,7 +216,7 @@ class ChannelMissing(_StereoSimulator[MissingParams]):
         )
 
     def change(self, params: MissingParams, block: Block) -> NDArray[Any]:
-        """Gives the block without one channel."""
+        """Returns the block without one channel."""
         out = block.copy()
         kept = 0.0 if params.residue_db <= -200 else from_db(params.residue_db)
         out[:, params.channel] *= np.float32(kept)

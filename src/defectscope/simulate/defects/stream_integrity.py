@@ -115,12 +115,12 @@ class _Surgery:
         self._count += 1
         at_s = time_s - self._zero_s
         if self._hit and record.key and at_s >= self._hit[-1][1] and self._medium == "video":
-            # Pictures refer back: the damage ends at the first key frame behind the last hit.
+            # Frames refer back: the damage ends at the first key frame behind the last hit.
             self._recovered_s = self._recovered_s or at_s
         if self._kind == "av_offset":
             yield self._delayed(record)
         elif self._kind.endswith("_gap"):
-            # Once begun the jump holds for every packet, in decoding order: a B picture that comes
+            # Once begun the jump holds for every packet, in decoding order: a B frame that comes
             # after its reference, but is shown before it, must not fall back in decoding time.
             if self._jumped_s is None and at_s < self._plan.span.start_s:
                 yield record

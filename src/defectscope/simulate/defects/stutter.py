@@ -1,4 +1,4 @@
-"""Stutter: repeated pictures, dropped pictures, broken 2:2 and 3:2 cadences."""
+"""Stutter: repeated frames, dropped frames, broken 2:2 and 3:2 cadences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from defectscope.simulate.parameters import ladder
 _KINDS = ("repeat", "drop", "cadence_22", "cadence_32")
 _GROUP_GAP_S = 1.0
 _VISIBLE_SHARE = 0.0005
-# A picture that stands for longer is a freeze.
+# A frame that stands for longer is a freeze.
 _LONGEST_S = 0.4
 _PATTERNS = {"cadence_22": (2, 2), "cadence_32": (3, 2)}
 
@@ -30,11 +30,11 @@ class Params:
     """What breaks the motion, how long and how often.
 
     Attributes:
-        kind: `repeat` (a picture stays while others are due, then motion jumps ahead), `drop`
-            (pictures are missing and all that follows comes early), `cadence_22` and `cadence_32`
-            (the programme shows each picture 2:2 or 3:2 times, and inside the span the rhythm
+        kind: `repeat` (a frame stays while others are due, then motion jumps ahead), `drop`
+            (frames are missing and all that follows comes early), `cadence_22` and `cadence_32`
+            (the programme shows each frame 2:2 or 3:2 times, and inside the span the rhythm
             breaks).
-        length_frames: Pictures repeated or dropped at a time, 1 to 12.
+        length_frames: Frames repeated or dropped at a time, 1 to 12.
         every_frames: Mean distance between two such events, in frames, 3 to 250.
         irregular: Events come at uneven distances.
     """
@@ -58,9 +58,9 @@ class Params:
 class Stutter(VideoSimulator[Params]):
     """Breaks the motion at several instants of the span.
 
-    Truth has one entry for each bad stretch, from its first event to the end of its last, with the
-    instants of all of them; events more than a second apart are stretches of their own. An event
-    begins with the first picture that is not the one due, and ends with the first that moves on;
+    Truth has one entry for each bad interval, from its first event to the end of its last, with the
+    instants of all of them; events more than a second apart are intervals of their own. An event
+    begins with the first frame that is not the one due, and ends with the first that moves on;
     a drop is the instant of the jump, one frame long. Events that cannot be seen are made but not
     told: where at most one in 2,000 blocks of 4 x 4 samples are within eight codes of what was
     due, or of what was dropped.
@@ -68,7 +68,7 @@ class Stutter(VideoSimulator[Params]):
 
     name = "stutter"
     defects = ("stutter",)
-    summary = "repeated or dropped pictures, or a broken cadence"
+    summary = "repeated or dropped frames, or a broken cadence"
     params = Params
 
     def draw(
@@ -83,9 +83,9 @@ class Stutter(VideoSimulator[Params]):
         length = round(ladder(severity, (1.0, 1.0, 2.0, 3.0, 5.0)) * max(1.0, rate / 30))
         length = max(1, min(length, int(_LONGEST_S * rate)))
         every_s = ladder(severity, (1.0, 0.6, 0.4, 0.35, 0.3)) * float(rng.uniform(0.85, 1.15))
-        # Each dropped picture shortens the programme for good.
+        # Each dropped frame shortens the programme for good.
         every_s *= 2 if kind == "drop" else 1
-        # Where fewer pictures stay than are lost, the programme does not jump: it runs faster.
+        # Where fewer frames stay than are lost, the programme does not jump: it runs faster.
         least = 4 * length if kind == "drop" else length + 2
         return Params(
             kind=kind,
@@ -96,7 +96,7 @@ class Stutter(VideoSimulator[Params]):
     def apply(
         self, frames: Iterable[Frame], plan: Plan[Params], truth: list[Truth]
     ) -> Iterator[Frame]:
-        """Gives the pictures with broken motion."""
+        """Returns the frames with broken motion."""
         events: list[tuple[float, float]] = []
         if plan.params.kind == "drop":
             yield from _drop(frames, plan, events)
@@ -171,7 +171,7 @@ def _repeat(
 def _drop(
     frames: Iterable[Frame], plan: Plan[Params], events: list[tuple[float, float]]
 ) -> Iterator[Frame]:
-    """Later pictures move up into the places of the dropped ones; the clip ends early."""
+    """Later frames move up into the places of the dropped ones; the clip ends early."""
     video, length = plan.video, plan.params.length_frames
     dropped = {at + k for at in _schedule(plan, _frames_in(plan)) for k in range(length)}
     places: deque[Frame] = deque()
@@ -180,7 +180,7 @@ def _drop(
     for frame in frames:
         places.append(replace(frame, planes=(), native=None))
         inside = within(plan.span, time_of(frame, video))
-        # The very first picture stays: t = 0 must not move.
+        # The very first frame stays: t = 0 must not move.
         gone = inside and index in dropped and not first
         index += inside
         first = False
@@ -197,15 +197,15 @@ def _drop(
 
 
 def _shows(shown: Frame, due: Frame) -> bool:
-    """Tells whether anybody could see that one picture stands for another."""
-    one, other = shown.planes[0].picture, due.planes[0].picture
+    """Tells whether anybody could see that one frame stands for another."""
+    one, other = shown.planes[0].pixels, due.planes[0].pixels
     return visible_share(one, other, due.bit_depth) > _VISIBLE_SHARE
 
 
 def _cadence(
     frames: Iterable[Frame], plan: Plan[Params], events: list[tuple[float, float]]
 ) -> Iterator[Frame]:
-    """Each picture stands for its number of frames; breaks make runs of one too many or few."""
+    """Each frame stands for its number of frames; breaks make runs of one too many or few."""
     video = plan.video
     runs = _PATTERNS[plan.params.kind]
     rng = plan.rng(2)
@@ -220,7 +220,7 @@ def _cadence(
             left = runs[turn % len(runs)]
             turn += 1
             if last is not None:
-                # A broken run ends where the next picture appears.
+                # A broken run ends where the next frame appears.
                 events.append((last[0], float(time_of(frame, video))))
                 last = None
             if inside and index >= next_break:

@@ -1,4 +1,4 @@
-"""Tearing: the upper part of a picture belongs to one instant, the lower part to another."""
+"""Tearing: the upper part of a frame belongs to one instant, the lower part to another."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Params:
 
     Attributes:
         seam: Seam's row as a share of the height, 0.05 to 0.95.
-        roam: How far the seam moves on with every torn picture, as a share of the height, -0.5 to
+        roam: How far the seam moves on with every torn frame, as a share of the height, -0.5 to
             0.5; it wraps round.
         lag_frames: How many frames the part under the seam is late, 1 to 8.
-        every_frames: One picture in so many is torn, 1 to 12.
+        every_frames: One frame in so many is torn, 1 to 12.
     """
 
     seam: float = 0.5
@@ -60,18 +60,18 @@ class Params:
 
 
 class Tearing(VideoSimulator[Params]):
-    """Composes torn pictures from a picture and an earlier one.
+    """Composes torn frames from a frame and an earlier one.
 
-    Every picture that is due is torn, but truth tells only what can be seen. A torn picture shows
+    Every frame that is due is torn, but truth tells only what can be seen. A torn frame shows
     where, just below its seam, at least one in a hundred blocks of 4 x 4 samples belongs elsewhere
-    by eight codes or more; where nothing moves, both instants look alike. Torn pictures that show
-    and are up to a second apart are one stretch, from the first of them to the end of the last;
-    fewer than three in a stretch are over before anybody notices.
+    by eight codes or more; where nothing moves, both instants look alike. Torn frames that show
+    and are up to a second apart are one interval, from the first of them to the end of the last;
+    fewer than three in an interval are over before anybody notices.
     """
 
     name = "tearing"
     defects = ("tearing",)
-    summary = "pictures torn between two instants"
+    summary = "frames torn between two instants"
     params = Params
 
     def draw(
@@ -89,9 +89,9 @@ class Tearing(VideoSimulator[Params]):
     def apply(
         self, frames: Iterable[Frame], plan: Plan[Params], truth: list[Truth]
     ) -> Iterator[Frame]:
-        """Gives the pictures, those of the span torn."""
+        """Returns the frames, those of the span torn."""
         params, video = plan.params, plan.video
-        stretches: list[_Stretch] = []
+        intervals: list[_TornInterval] = []
         past: deque[Arrays] = deque(maxlen=params.lag_frames)
         seams: list[int] = []
         index = 0
@@ -111,25 +111,25 @@ class Tearing(VideoSimulator[Params]):
             seams.append(row)
             if is_visible(own[0], past[0][0], row, frame.bit_depth):
                 at_s = float(time_of(frame, video))
-                if not stretches or at_s - stretches[-1].end_s > _GROUP_GAP_S:
-                    stretches.append(_Stretch(at_s))
-                stretches[-1].end_s = float(end_of(frame, video))
-                stretches[-1].rows.append(row)
+                if not intervals or at_s - intervals[-1].end_s > _GROUP_GAP_S:
+                    intervals.append(_TornInterval(at_s))
+                intervals[-1].end_s = float(end_of(frame, video))
+                intervals[-1].rows.append(row)
             mixed: Arrays = []
             for plane, late in zip(own, past[0], strict=True):
                 cut = row * plane.shape[0] // own[0].shape[0]
                 mixed.append(np.concatenate([plane[:cut], late[cut:]]))
             past.append(own)
             yield with_planes(frame, mixed)
-        for each in stretches:
+        for each in intervals:
             if len(each.rows) >= _LEAST_VISIBLE:
                 rows = each.rows[:1000]
                 truth.append(plan.truth(self.name, each.start_s, each.end_s, seam_rows=rows))
 
 
 @dataclass(slots=True)
-class _Stretch:
-    """Torn pictures that show, close to each other."""
+class _TornInterval:
+    """Torn frames that show, close to each other."""
 
     start_s: float
     end_s: float = 0.0
@@ -140,8 +140,8 @@ def is_visible(own: NDArray[Any], late: NDArray[Any], row: int, bit_depth: int) 
     """Tells whether a seam shows: whether what meets at it does not belong together.
 
     Args:
-        own: Luma of the picture, native samples.
-        late: Luma of the picture that shows below the seam.
+        own: Luma of the frame, native samples.
+        late: Luma of the frame that shows below the seam.
         row: First row of the late part.
         bit_depth: Bits of a sample.
     """

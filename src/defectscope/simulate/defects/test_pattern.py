@@ -99,7 +99,7 @@ class TestPattern(FrameSimulator[Params]):
         )
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the pattern in the picture's size."""
+        """Returns the pattern in the frame's size."""
         params, depth = plan.params, frame.bit_depth
         pattern = pattern_planes(params, plan.video, len(planes))
         rng = plan.rng(frame.pts)
@@ -115,7 +115,7 @@ class TestPattern(FrameSimulator[Params]):
 
 
 def pattern_planes(params: Params, video: VideoInfo, planes: int) -> list[NDArray[np.float32]]:
-    """Gives a pattern as planes of codes, in the stream's size and sampling."""
+    """Returns a pattern as planes of codes, in the stream's size and sampling."""
     height, width = video.height, video.width
     full = np.empty((3, height, width), np.float32)
     if params.kind == "smpte_bars":

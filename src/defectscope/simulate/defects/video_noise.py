@@ -45,11 +45,11 @@ class Params:
 
 
 class VideoNoise(FrameSimulator[Params]):
-    """Adds fresh noise to every picture of the span."""
+    """Adds fresh noise to every frame of the span."""
 
     name = "video_noise"
     defects = ("video_noise",)
-    summary = "noise over the picture"
+    summary = "noise over the frame"
     params = Params
 
     def draw(
@@ -67,7 +67,7 @@ class VideoNoise(FrameSimulator[Params]):
         )
 
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
-        """Gives the picture with noise."""
+        """Returns the frame with noise."""
         params = plan.params
         rng = plan.rng(frame.pts)
         out: Arrays = []

@@ -25,7 +25,7 @@ _LAYOUTS: dict[int, tuple[str, tuple[str, ...]]] = {
 
 
 def channel_layout(channels: int) -> tuple[str, tuple[str, ...]]:
-    """Gives FFmpeg's default layout for a number of channels: its name and its channels'."""
+    """Returns FFmpeg's default layout for a number of channels: its name and its channels'."""
     if channels in _LAYOUTS:
         return _LAYOUTS[channels]
     return f"{channels} channels", tuple(f"C{i}" for i in range(channels))
@@ -40,7 +40,7 @@ def video_stream(
     bit_depth: int = 8,
     full_range: bool = False,
 ) -> StreamInfo:
-    """Gives the facts of a silent 4:2:0 clip in memory, one tick a frame."""
+    """Returns the facts of a silent 4:2:0 clip in memory, one tick a frame."""
     video = VideoInfo(
         width=width,
         height=height,
@@ -58,15 +58,15 @@ def video_stream(
 
 
 def audio_stream(samples: int, channels: int, rate_hz: int) -> StreamInfo:
-    """Gives the facts of a sound in memory."""
+    """Returns the facts of a sound in memory."""
     layout, names = channel_layout(channels)
     audio = AudioInfo(rate_hz, names, layout, "pcm_f32le")
     length_s = samples / rate_hz
     return StreamInfo("memory", "memory", length_s, None, audio, audio_duration_s=length_s)
 
 
-def frames_from(pictures: Sequence[Sequence[NDArray[Any]]], bit_depth: int = 8) -> list[Frame]:
-    """Gives planes as frames, one tick apart."""
+def frames_from(frames: Sequence[Sequence[NDArray[Any]]], bit_depth: int = 8) -> list[Frame]:
+    """Returns planes as frames, one tick apart."""
     return [
         Frame(
             pts=index,
@@ -74,7 +74,7 @@ def frames_from(pictures: Sequence[Sequence[NDArray[Any]]], bit_depth: int = 8) 
             planes=tuple(Plane(p, p.shape[1], p.shape[0]) for p in planes),
             bit_depth=bit_depth,
         )
-        for index, planes in enumerate(pictures)
+        for index, planes in enumerate(frames)
     ]
 
 
@@ -92,7 +92,7 @@ def impair_frames(
 
     Args:
         simulator: What to make.
-        frames: Pictures in order.
+        frames: Frames in order.
         stream: Their facts, for example from `video_stream`.
         span: Where; None is everywhere.
         seed: Seeds drawing and applying.

@@ -37,7 +37,7 @@ class WholeSpanSimulator(AudioSimulator[P]):
     def apply(
         self, runs: Iterable[Samples], plan: Plan[P], truth: list[Truth]
     ) -> Iterator[Samples]:
-        """Gives the runs, those inside the span impaired and kept at their loudness."""
+        """Returns the runs, those inside the span impaired and kept at their loudness."""
         rate_hz = plan.audio.rate_hz
         if plan.span.duration_s > MAX_SPAN_S:
             raise InvalidParameterError(f"{self.name} takes spans of up to {MAX_SPAN_S:g} s")
@@ -78,7 +78,7 @@ class WholeSpanSimulator(AudioSimulator[P]):
     def render(
         self, programme: Sound, rate_hz: int, params: P, rng: np.random.Generator
     ) -> tuple[Sound, Events]:
-        """Gives the impaired sound and where it is impaired.
+        """Returns the impaired sound and where it is impaired.
 
         Args:
             programme: (n, channels) float32, the clean span.
@@ -92,7 +92,7 @@ class WholeSpanSimulator(AudioSimulator[P]):
 
 
 def match_level(programme: Sound, impaired: Sound) -> Sound:
-    """Gives the impaired sound at the programme's RMS, so that loudness tells nothing."""
+    """Returns the impaired sound at the programme's RMS, so that loudness tells nothing."""
     clean, dirty = rms(programme), rms(impaired)
     if clean < 1e-6 or dirty < 1e-9:
         return impaired.astype(np.float32)
@@ -101,7 +101,7 @@ def match_level(programme: Sound, impaired: Sound) -> Sound:
 
 
 def seam(programme: Sound, impaired: Sound, rate_hz: int) -> Sound:
-    """Gives the impaired sound with short cross-fades to the programme at both ends."""
+    """Returns the impaired sound with short cross-fades to the programme at both ends."""
     length = len(programme)
     edge = min(round(_SEAM_MS / 1000 * rate_hz), length // 4)
     if edge == 0:
@@ -113,12 +113,12 @@ def seam(programme: Sound, impaired: Sound, rate_hz: int) -> Sound:
 
 
 def rms(sound: NDArray[np.floating]) -> float:
-    """Gives the root mean square over all samples and channels."""
+    """Returns the root mean square over all samples and channels."""
     return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))) if sound.size else 0.0
 
 
 def band_level(programme: Sound, rate_hz: int, low_hz: float, high_hz: float) -> float:
-    """Gives the programme's usual level in a band, as an amplitude (RMS).
+    """Returns the programme's usual level in a band, as an amplitude (RMS).
 
     The median over tenths of a second, so that neither pauses nor bursts decide, and at least 42 dB
     below the overall level.
@@ -137,9 +137,9 @@ def band_level(programme: Sound, rate_hz: int, low_hz: float, high_hz: float) ->
 def gates(
     length: int, rate_hz: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], Events]:
-    """Gives an on-off envelope with ramps of some milliseconds, and where it is on.
+    """Returns an on-off envelope with ramps of some milliseconds, and where it is on.
 
-    Stretches of 0.6 to 2.5 s on and 0.3 to 1.5 s off.
+    Intervals of 0.6 to 2.5 s on and 0.3 to 1.5 s off.
     """
     envelope = np.zeros(length, np.float32)
     events: Events = []

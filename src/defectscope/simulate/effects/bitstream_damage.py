@@ -1,7 +1,7 @@
 """Breaks coded video where transmission and storage break it: bytes, slices, transport packets.
 
-Pictures are coded into a transport stream, damaged inside a span, and left for a decoder to make
-the best of. Headers of the first picture stay whole, so that there is something to decode.
+Frames are coded into a transport stream, damaged inside a span, and left for a decoder to make
+the best of. Headers of the first frame stay whole, so that there is something to decode.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from defectscope.media.transport import TsPacket, ts_packets
 Damage = Literal["byte_noise", "slice_loss", "packet_loss"]
 DAMAGES: tuple[Damage, ...] = ("byte_noise", "slice_loss", "packet_loss")
 
-# A muxer looks for a start code at the head of a packet, and a picture header follows it.
+# A muxer looks for a start code at the head of a packet, and a frame header follows it.
 _KEPT_BYTES = 12
 # Source: ISO/IEC 13818-2, table 6-1 (slice start codes).
 _MPEG2_SLICES = range(0x01, 0xB0)

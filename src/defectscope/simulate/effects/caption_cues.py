@@ -34,16 +34,16 @@ class CueSimulator(CaptionSimulator[P]):
     """Changes cues and writes them in the format they came in."""
 
     def apply(self, captions: Captions, plan: Plan[P], truth: list[Truth]) -> bytes:
-        """Gives the side-car file with changed cues."""
+        """Returns the side-car file with changed cues."""
         return caption_bytes(self.change(captions.cues, plan, truth), captions.format)
 
     @abstractmethod
     def change(self, cues: Sequence[Cue], plan: Plan[P], truth: list[Truth]) -> list[Cue]:
-        """Gives the changed cues and notes the truth."""
+        """Returns the changed cues and notes the truth."""
 
 
 def hit_cues(cues: Sequence[Cue], share: float, plan: Plan[Any]) -> list[int]:
-    """Gives which cues of the span are hit, in order, by a plan's chance."""
+    """Returns which cues of the span are hit, in order, by a plan's chance."""
     within = [i for i, cue in enumerate(cues) if shown_in(cue, plan.span)]
     if not within:
         return []

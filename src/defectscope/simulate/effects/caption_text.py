@@ -18,7 +18,7 @@ _TTML_TAIL = "</div></body>\n</tt>\n"
 
 
 def caption_blocks(cues: Sequence[Cue], style: str) -> list[str]:
-    """Gives a header, one block per cue and an end, which joined make a file.
+    """Returns a header, one block per cue and an end, which joined make a file.
 
     Args:
         cues: In order.
@@ -52,7 +52,7 @@ def caption_blocks(cues: Sequence[Cue], style: str) -> list[str]:
 
 
 def caption_bytes(cues: Sequence[Cue], style: str) -> bytes:
-    """Gives a whole side-car file.
+    """Returns a whole side-car file.
 
     Raises:
         InvalidParameterError: There is no such format.

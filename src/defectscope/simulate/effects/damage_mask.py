@@ -1,4 +1,4 @@
-"""Tells, block by block, what is visibly damaged in a picture, from what should have been seen."""
+"""Tells, block by block, what is visibly damaged in a frame, from what should have been seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.media.concealment import YuvPicture
+from defectscope.media.concealment import YuvFrame
 
 # Labels are given per block of so many pixels; four of them a side make a cell of the network.
 LABEL_PX = 8
@@ -31,43 +31,43 @@ Mask = NDArray[np.uint8]
 
 
 def blocks_of(size_px: tuple[int, ...]) -> tuple[int, int]:
-    """Gives rows and columns of the whole blocks in a picture."""
+    """Returns rows and columns of the whole blocks in a frame."""
     return size_px[0] // LABEL_PX, size_px[1] // LABEL_PX
 
 
 Reduced = NDArray[np.float32]
 
 
-def reduced(picture: YuvPicture) -> Reduced:
-    """Gives luma and chroma by samples of _SAMPLE_PX, (3, rows, columns), whole blocks only."""
-    rows, columns = (n * LABEL_PX // _SAMPLE_PX for n in blocks_of(picture[0].shape))
+def reduced(frame: YuvFrame) -> Reduced:
+    """Returns luma and chroma by samples of _SAMPLE_PX, (3, rows, columns), whole blocks only."""
+    rows, columns = (n * LABEL_PX // _SAMPLE_PX for n in blocks_of(frame[0].shape))
     out = np.empty((3, rows, columns), np.float32)
-    for k, plane in enumerate(picture):
+    for k, plane in enumerate(frame):
         step = _SAMPLE_PX if k == 0 else _SAMPLE_PX // 2
         out[k] = _means(plane[: rows * step, : columns * step].astype(np.uint16), step)
     return out
 
 
 def _means(plane: NDArray[Any], step: int) -> NDArray[np.float32]:
-    """Gives means over squares of a side; sums of strided parts are faster than a reduction."""
+    """Returns means over squares of a side; sums of strided parts are faster than a reduction."""
     rows = sum(plane[..., k::step, :] for k in range(step))
     total = sum(rows[..., k::step] for k in range(step))  # pyright: ignore[reportIndexIssue]
     return np.asarray(total, np.float32) / np.float32(step * step)
 
 
 def _apart(seen: Reduced, other: Reduced) -> NDArray[np.float32]:
-    """How far two pictures are apart, per block: the largest mean difference of the planes."""
+    """How far two frames are apart, per block: the largest mean difference of the planes."""
     step = LABEL_PX // _SAMPLE_PX
     return _means(np.abs(seen - other), step).max(axis=0)
 
 
-def label(seen: YuvPicture, clean: Sequence[Reduced], index: int) -> Mask:
-    """Gives what is damaged in a picture, block by block.
+def label(seen: YuvFrame, clean: Sequence[Reduced], index: int) -> Mask:
+    """Returns what is damaged in a frame, block by block.
 
     Args:
-        seen: The picture shown.
+        seen: The frame shown.
         clean: The intact clip, or a part of it around the frame, reduced.
-        index: Which of its pictures should have been shown.
+        index: Which of its frames should have been shown.
     """
     mine = reduced(seen)
     least = _apart(mine, clean[index])
@@ -90,7 +90,7 @@ def label(seen: YuvPicture, clean: Sequence[Reduced], index: int) -> Mask:
 
 
 def _texture(luma: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gives the standard deviation of samples in and around each block."""
+    """Returns the standard deviation of samples in and around each block."""
     step = LABEL_PX // _SAMPLE_PX
     rows, columns = (n // step for n in luma.shape)
     spread = np.zeros((rows, columns), np.float32)

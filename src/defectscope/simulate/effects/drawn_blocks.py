@@ -26,7 +26,7 @@ class Patch:
         look: How it is filled.
         shift_px: Displacement (down, right) of what is copied.
         codes: Native luma and chroma codes of a uniform fill.
-        stale: Displaced contents come from the picture before instead of this one.
+        stale: Displaced contents come from the frame before instead of this one.
     """
 
     row_px: int
@@ -47,15 +47,15 @@ def draw_patches(
     look: Look,
     bit_depth: int = 8,
 ) -> list[Patch]:
-    """Draws runs of blocks until they cover a share of the picture.
+    """Draws runs of blocks until they cover a share of the frame.
 
     Runs follow the coding order, left to right, as lost slices do; some are single blocks.
 
     Args:
         rng: Where chance comes from.
-        size_px: Height and width of the picture.
+        size_px: Height and width of the frame.
         block_px: Side of a block, even.
-        area: Share of the picture to cover, 0 to 1.
+        area: Share of the frame to cover, 0 to 1.
         look: How blocks are filled.
         bit_depth: Of the samples.
     """
@@ -92,11 +92,11 @@ def draw_patches(
 
 
 def paint(planes: Planes, before: Planes, patches: list[Patch], block_px: int) -> Planes:
-    """Gives the planes with patches drawn on them.
+    """Returns the planes with patches drawn on them.
 
     Args:
         planes: Luma and, where there is colour, two chroma planes, 4:2:0 or 4:2:2.
-        before: The planes of an earlier picture, for stale contents.
+        before: The planes of an earlier frame, for stale contents.
         patches: What to draw.
         block_px: Side of a block in luma pixels.
     """
@@ -118,7 +118,7 @@ def paint(planes: Planes, before: Planes, patches: list[Patch], block_px: int) -
                 tile = plane[top:bottom, left : left + step]
                 times = -(-(right - left) // max(1, tile.shape[1]))
                 target[:] = np.tile(tile, (1, times))[:, : right - left]
-                # A block that repeats itself over one block only is the picture itself.
+                # A block that repeats itself over one block only is the frame itself.
                 if right - left <= step:
                     target[:] = target[:1, :]
             else:

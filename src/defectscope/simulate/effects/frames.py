@@ -1,4 +1,4 @@
-"""Pictures as writable planes, and the frame-by-frame frame of most video simulators."""
+"""Frames as writable planes, and the frame-by-frame frame of most video simulators."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _EPSILON_S = Fraction(1, 2_000_000)
 
 
 def planes_of(frame: Frame) -> Arrays:
-    """Gives writable copies of a frame's planes, (height, width) each."""
-    return [np.array(plane.picture) for plane in frame.planes]
+    """Returns writable copies of a frame's planes, (height, width) each."""
+    return [np.array(plane.pixels) for plane in frame.planes]
 
 
 def with_planes(frame: Frame, planes: Sequence[NDArray[Any]]) -> Frame:
-    """Gives the frame with other samples; shape and type of each plane stay the frame's own."""
+    """Returns the frame with other samples; shape and type of each plane stay the frame's own."""
     out: list[Plane] = []
     for old, new in zip(frame.planes, planes, strict=True):
         data = cast("Pixels", np.ascontiguousarray(new, dtype=old.data.dtype))
@@ -39,7 +39,7 @@ def with_planes(frame: Frame, planes: Sequence[NDArray[Any]]) -> Frame:
 
 
 def code_scale(bit_depth: int) -> int:
-    """Gives how many native steps make one 8-bit code."""
+    """Returns how many native steps make one 8-bit code."""
     return 1 << (bit_depth - 8)
 
 
@@ -51,27 +51,27 @@ def to_native(values: NDArray[Any], bit_depth: int) -> NDArray[Any]:
 
 
 def to_codes(plane: NDArray[Any], bit_depth: int) -> NDArray[np.float32]:
-    """Gives samples as 8-bit-equivalent codes."""
+    """Returns samples as 8-bit-equivalent codes."""
     return plane.astype(np.float32) / np.float32(code_scale(bit_depth))
 
 
 def black_code(video: VideoInfo) -> float:
-    """Gives the code of black: 16 in limited range, 0 in full (ITU-R BT.709, 4.6)."""
+    """Returns the code of black: 16 in limited range, 0 in full (ITU-R BT.709, 4.6)."""
     return 0.0 if video.full_range else 16.0
 
 
 def white_code(video: VideoInfo) -> float:
-    """Gives the code of nominal white: 235 in limited range, 255 in full (ITU-R BT.709, 4.6)."""
+    """Returns the code of nominal white: 235 in limited range, 255 in full (ITU-R BT.709, 4.6)."""
     return 255.0 if video.full_range else 235.0
 
 
 def time_of(frame: Frame, video: VideoInfo) -> Fraction:
-    """Gives when a frame is presented, seconds from t = 0."""
+    """Returns when a frame is presented, seconds from t = 0."""
     return frame.pts * video.time_base
 
 
 def end_of(frame: Frame, video: VideoInfo) -> Fraction:
-    """Gives when a frame's time is over, by its duration or the nominal rate."""
+    """Returns when a frame's time is over, by its duration or the nominal rate."""
     if frame.duration > 0:
         return (frame.pts + frame.duration) * video.time_base
     return frame.pts * video.time_base + 1 / video.frame_rate
@@ -96,17 +96,17 @@ class Extent:
         self.end_s = end_of(frame, video)
 
     def truths(self, plan: Plan[Any], defect: str, **more: Any) -> list[Truth]:
-        """Gives the truth entry, or none when no frame was damaged."""
+        """Returns the truth entry, or none when no frame was damaged."""
         if self.start_s is None:
             return []
         return [plan.truth(defect, float(self.start_s), float(self.end_s), **more)]
 
 
 class FrameSimulator(VideoSimulator[P]):
-    """Damages each picture of the span by itself: `impair` is all that a subclass writes."""
+    """Damages each frame of the span by itself: `impair` is all that a subclass writes."""
 
     def apply(self, frames: Iterable[Frame], plan: Plan[P], truth: list[Truth]) -> Iterator[Frame]:
-        """Gives the pictures, those inside the span impaired."""
+        """Returns the frames, those inside the span impaired."""
         video = plan.video
         extent = Extent()
         index = 0
@@ -128,21 +128,21 @@ class FrameSimulator(VideoSimulator[P]):
             truth.extend(extent.truths(plan, self.defects[0], **self.facts(plan)))
 
     def shows(self, before: Frame, after: Frame) -> bool:
-        """Tells whether the damage of one picture can be seen; truth is silent if none of it can.
+        """Tells whether the damage of one frame can be seen; truth is silent if none of it can.
 
         Args:
-            before: The picture as it was.
-            after: The picture, damaged.
+            before: The frame as it was.
+            after: The frame, damaged.
         """
         return True
 
     def facts(self, plan: Plan[P]) -> dict[str, Any]:
-        """Gives what truth says beside the parameters."""
+        """Returns what truth says beside the parameters."""
         return {}
 
     @abstractmethod
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[P]) -> Arrays | None:
-        """Gives the damaged planes of one picture, or None to leave it as it is.
+        """Returns the damaged planes of one frame, or None to leave it as it is.
 
         Args:
             planes: Writable copies, native samples.

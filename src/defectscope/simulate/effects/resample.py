@@ -13,7 +13,7 @@ Codes = NDArray[np.float32]
 
 
 def resize(plane: NDArray[Any], height: int, width: int) -> Codes:
-    """Gives a plane at another size; triangular weights, widened where it shrinks.
+    """Returns a plane at another size; triangular weights, widened where it shrinks.
 
     Args:
         plane: (rows, columns) samples.
@@ -50,7 +50,7 @@ def _weights(size_from: int, size_to: int) -> Any:
 
 
 def shift(plane: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
-    """Gives a plane moved down and right by whole samples; edges are repeated."""
+    """Returns a plane moved down and right by whole samples; edges are repeated."""
     at_y = np.clip(np.arange(plane.shape[0]) - rows, 0, plane.shape[0] - 1)
     at_x = np.clip(np.arange(plane.shape[1]) - columns, 0, plane.shape[1] - 1)
     return plane[at_y][:, at_x]

@@ -1,4 +1,4 @@
-"""Runs of samples, and the frame of simulators that change a stretch of sound."""
+"""Runs of samples, and the frame of simulators that change an interval of sound."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SpanEffect(Protocol):
     """Changes the samples of one span, block after block; state lives here."""
 
     def __call__(self, block: Block, position: int) -> NDArray[np.floating[Any]]:
-        """Gives the changed samples.
+        """Returns the changed samples.
 
         Args:
             block: (n, channels) samples inside the span; not to be written to.
@@ -31,7 +31,7 @@ class SpanEffect(Protocol):
 
 
 def sample_span(span: Interval, rate_hz: int) -> tuple[int, int]:
-    """Gives a span as first sample and first sample after it."""
+    """Returns a span as first sample and first sample after it."""
     return round(span.start_s * rate_hz), round(span.end_s * rate_hz)
 
 
@@ -41,7 +41,7 @@ class SpanSimulator(AudioSimulator[P]):
     def apply(
         self, runs: Iterable[Samples], plan: Plan[P], truth: list[Truth]
     ) -> Iterator[Samples]:
-        """Gives the runs, the samples inside the span changed."""
+        """Returns the runs, the samples inside the span changed."""
         rate_hz = plan.audio.rate_hz
         first, last = sample_span(plan.span, rate_hz)
         effect = self.open(plan, last - first)
@@ -62,17 +62,17 @@ class SpanSimulator(AudioSimulator[P]):
 
     @abstractmethod
     def open(self, plan: Plan[P], length: int) -> SpanEffect:
-        """Gives the effect for a span of `length` samples."""
+        """Returns the effect for a span of `length` samples."""
 
     def truths(self, plan: Plan[P], start_s: float, end_s: float) -> list[Truth]:
-        """Gives the truth of a span that was changed."""
+        """Returns the truth of a span that was changed."""
         return [plan.truth(self.defects[0], start_s, end_s)]
 
 
 def ramp(
     position: int, count: int, length: int, ramp_in: int, ramp_out: int
 ) -> NDArray[np.float32]:
-    """Gives how strongly an effect is on, 0 to 1, with raised-cosine edges inside the span.
+    """Returns how strongly an effect is on, 0 to 1, with raised-cosine edges inside the span.
 
     Args:
         position: Samples since the start of the span.
@@ -95,5 +95,5 @@ def ramp(
 
 
 def from_db(level_db: float) -> float:
-    """Gives a level in decibels as an amplitude ratio."""
+    """Returns a level in decibels as an amplitude ratio."""
     return 10.0 ** (level_db / 20.0)

@@ -1,4 +1,4 @@
-"""What of a change of the picture can be seen: truth must not name what nobody could notice."""
+"""What of a change of the frame can be seen: truth must not name what nobody could notice."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from defectscope.simulate.effects.frames import to_codes
 
-# Means of small blocks are deaf to grain, which differs between any two pictures.
+# Means of small blocks are deaf to grain, which differs between any two frames.
 BLOCK_PX = 4
 VISIBLE_CODE = 8.0
 
 
 def visible_share(one: NDArray[Any], other: NDArray[Any], bit_depth: int) -> float:
-    """Gives the share of blocks of 4 x 4 samples whose means differ by eight codes or more.
+    """Returns the share of blocks of 4 x 4 samples whose means differ by eight codes or more.
 
     Args:
         one: (height, width) native samples.
-        other: As many of another picture; rows and columns that fill no block are left out.
+        other: As many of another frame; rows and columns that fill no block are left out.
         bit_depth: Bits of a sample.
     """
     height, width = (size // BLOCK_PX * BLOCK_PX for size in one.shape)

@@ -13,7 +13,7 @@ from defectscope.simulate.effects.frames import to_codes, to_native
 def weave(
     plane: NDArray[Any], late: NDArray[Any], parity: int, strength: float, bit_depth: int
 ) -> NDArray[Any]:
-    """Gives a plane whose rows of one parity (0 for the top field) come from another picture."""
+    """Returns a plane whose rows of one parity (0 for the top field) come from another frame."""
     out = plane.copy()
     if strength >= 1:
         out[parity::2] = late[parity::2]

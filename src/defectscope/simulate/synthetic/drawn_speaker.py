@@ -92,7 +92,7 @@ def _vowel(times_s: Floats, formants_hz: tuple[int, int], pitch_hz: float) -> Fl
 
 
 def talking_frames(phones: Sequence[Phone], seed: int, frames: int) -> Iterator[Frame]:
-    """Gives frames of 256 x 256 px at 25 a second of a face that says the phones."""
+    """Returns frames of 256 x 256 px at 25 a second of a face that says the phones."""
     rng = np.random.default_rng([seed, 23])
     still, skin_code = drawn_still(rng)
     # The middle of the exposure is what a frame shows.

@@ -1,4 +1,4 @@
-"""The pictures of the harmless twins: six seconds each unless the twin needs more."""
+"""The frames of the hard negatives: six seconds each unless the hard negative needs more."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _frames(
 
 
 def night_scene(seed: int) -> Iterator[Frame]:
-    """Gives a dark street with lamps."""
+    """Returns a dark street with lamps."""
     scene = _scene(seed, _NIGHT)
     rng = np.random.default_rng([seed, 21])
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -46,20 +46,20 @@ def night_scene(seed: int) -> Iterator[Frame]:
         lamps += 190 * np.exp(-((distance / 5) ** 2)) + 18 * np.exp(-((distance / 30) ** 2))
 
     def make(index: int) -> list[NDArray[Any]]:
-        luma, u, v = scene.picture(index / 25, index)
+        luma, u, v = scene.frame(index / 25, index)
         return [np.minimum(luma + lamps, 235).astype(np.float32), u, v]
 
     return _frames(make)
 
 
 def fade_to_near_black(seed: int) -> Iterator[Frame]:
-    """Gives a scene that fades to 8 % of its contrast, stays there, and comes back."""
+    """Returns a scene that fades to 8 % of its contrast, stays there, and comes back."""
     scene = _scene(seed)
 
     def make(index: int) -> list[NDArray[Any]]:
         at_s = index / 25
         gain = float(np.interp(at_s, (1.5, 2.5, 3.5, 4.5), (1.0, 0.08, 0.08, 1.0)))
-        luma, u, v = scene.picture(at_s, index)
+        luma, u, v = scene.frame(at_s, index)
         faded = [16 + (luma - 16) * gain, 128 + (u - 128) * gain, 128 + (v - 128) * gain]
         return [np.asarray(plane, np.float32) for plane in faded]
 
@@ -67,13 +67,13 @@ def fade_to_near_black(seed: int) -> Iterator[Frame]:
 
 
 def spotlit_stage(seed: int) -> Iterator[Frame]:
-    """Gives a lit centre; the hall round it is dark and grainy."""
+    """Returns a lit centre; the hall round it is dark and grainy."""
     scene = _scene(seed)
     y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j]
     light = np.clip(1.3 - np.hypot(y, x * 1.1) * 1.2, 0.06, 1).astype(np.float32)
 
     def make(index: int) -> list[NDArray[Any]]:
-        luma, u, v = scene.picture(index / 25)
+        luma, u, v = scene.frame(index / 25)
         lit = 18 + (luma - 16) * light + 1.2 * scene.noise(index)
         half = light[::2, ::2]
         return [np.clip(lit, 16, 235), 128 + (u - 128) * half, 128 + (v - 128) * half]
@@ -82,13 +82,13 @@ def spotlit_stage(seed: int) -> Iterator[Frame]:
 
 
 def tripod_shot(seed: int) -> Iterator[Frame]:
-    """Gives a scene in which only the sensor noise changes."""
+    """Returns a scene in which only the sensor noise changes."""
     scene = _scene(seed, _STILL)
-    return _frames(lambda index: scene.picture(0.0, index))
+    return _frames(lambda index: scene.frame(0.0, index))
 
 
 def film_grain(seed: int) -> Iterator[Frame]:
-    """Gives a moving scene with fine grain of two codes."""
+    """Returns a moving scene with fine grain of two codes."""
     scene = _scene(seed, Look(noise_code=0.0))
     rng = np.random.default_rng([seed, 22])
     bank = np.asarray(
@@ -97,7 +97,7 @@ def film_grain(seed: int) -> Iterator[Frame]:
     bank /= bank.std()
 
     def make(index: int) -> list[NDArray[Any]]:
-        luma, u, v = scene.picture(index / 25)
+        luma, u, v = scene.frame(index / 25)
         top, left = np.random.default_rng([seed, 23, index]).integers(0, 64, 2)
         grain = bank[top : top + HEIGHT, left : left + WIDTH]
         return [np.clip(luma + 2.0 * grain, 16, 235), u, v]
@@ -106,17 +106,17 @@ def film_grain(seed: int) -> Iterator[Frame]:
 
 
 def still_slide(seed: int) -> Iterator[Frame]:
-    """Gives a moving scene, a still photograph with a title, and the scene again."""
+    """Returns a moving scene, a still photograph with a title, and the scene again."""
     scene, photograph = _scene(seed), _scene(seed + 500, _STILL)
-    slide = photograph.picture(0.0)
+    slide = photograph.frame(0.0)
     slide[0][130:165] *= 0.45
     write_text(slide[0], "THE HARBOUR 1962", top=140, left=24, scale=2, code=225.0)
     np.clip(slide[0], 16, 235, out=slide[0])
-    return _frames(lambda i: slide if 50 <= i < 125 else scene.picture(i / 25, i))
+    return _frames(lambda i: slide if 50 <= i < 125 else scene.frame(i / 25, i))
 
 
 def pixel_art(seed: int) -> Iterator[Frame]:
-    """Gives pictures of 8 by 8 pixel squares of few colours that scroll by whole squares."""
+    """Returns frames of 8 by 8 pixel squares of few colours that scroll by whole squares."""
     rng = np.random.default_rng([seed, 24])
     rows, columns = HEIGHT // 8 + 1, WIDTH // 8 * 3
     palette = np.stack([rng.uniform(30, 220, 12), *rng.uniform(60, 196, (2, 12))])
@@ -137,11 +137,11 @@ def pixel_art(seed: int) -> Iterator[Frame]:
 
 
 def animation_on_twos(seed: int) -> Iterator[Frame]:
-    """Gives flat drawings, a new one every second frame."""
+    """Returns flat drawings, a new one every second frame."""
     scene = _scene(seed, _DRAWN)
 
     def make(index: int) -> list[NDArray[Any]]:
-        luma, u, v = scene.picture((index // 2) / 12)
+        luma, u, v = scene.frame((index // 2) / 12)
         # Few tones with hard edges, as paint has.
         flat = np.asarray(ndimage.gaussian_filter(luma, 1.2), np.float32)
         return [16 + np.round((flat - 16) / 18) * 18, u, v]
@@ -150,23 +150,23 @@ def animation_on_twos(seed: int) -> Iterator[Frame]:
 
 
 def film_24_in_60(seed: int) -> Iterator[Frame]:
-    """Gives film whose pictures stand for three and two frames in turn."""
+    """Returns film whose frames stand for three and two frames in turn."""
     scene = _scene(seed)
-    # Frame k of 60 shows film picture floor(k * 24 / 60): runs of 3, 2, 3, 2.
-    return _frames(lambda i: scene.picture((i * 2 // 5) / 24, i * 2 // 5), 60 * _SECONDS)
+    # Frame k of 60 shows film frame floor(k * 24 / 60): runs of 3, 2, 3, 2.
+    return _frames(lambda i: scene.frame((i * 2 // 5) / 24, i * 2 // 5), 60 * _SECONDS)
 
 
 def telecine(seed: int) -> Iterator[Frame]:
-    """Gives film by 3:2 pulldown: of five frames, two are woven from two pictures."""
+    """Returns film by 3:2 pulldown: of five frames, two are woven from two frames."""
     scene = _scene(seed)
-    # Which picture of four the top and the bottom field of each of five frames come from.
+    # Which frame of four the top and the bottom field of each of five frames come from.
     fields = ((0, 0), (1, 1), (1, 2), (2, 3), (3, 3))
     made: dict[int, Frame] = {}
     for index in range(_SECONDS * 30):
         top, bottom = (index // 5 * 4 + part for part in fields[index % 5])
         for number in (top, bottom):
             if number not in made:
-                made[number] = frame_of(scene.picture(number / 23.976, number), 0)
+                made[number] = frame_of(scene.frame(number / 23.976, number), 0)
         made = {number: frame for number, frame in made.items() if number >= top}
         woven = [
             weave(upper, lower, 1, 1.0, 8)
@@ -177,7 +177,7 @@ def telecine(seed: int) -> Iterator[Frame]:
 
 
 def credits_roll(seed: int) -> Iterator[Frame]:
-    """Gives names rolling up over black, a pixel and a half a frame."""
+    """Returns names rolling up over black, a pixel and a half a frame."""
     rng = np.random.default_rng([seed, 25])
     letters = np.array(list("ABCDEFGHIJKLMNOPRSTUVWY"))
     names = [
@@ -202,12 +202,12 @@ def credits_roll(seed: int) -> Iterator[Frame]:
 
 
 def camera_flashes(seed: int) -> Iterator[Frame]:
-    """Gives a scene with single bright frames, never three within a second."""
+    """Returns a scene with single bright frames, never three within a second."""
     scene = _scene(seed)
     lit = {20, 38, 71, 90, 121}
 
     def make(index: int) -> list[NDArray[Any]]:
-        luma, u, v = scene.picture(index / 25, index)
+        luma, u, v = scene.frame(index / 25, index)
         if index in lit:
             luma = luma + (225 - luma) * np.float32(0.7)
         return [luma, u, v]
@@ -216,7 +216,7 @@ def camera_flashes(seed: int) -> Iterator[Frame]:
 
 
 def shallow_focus(seed: int) -> Iterator[Frame]:
-    """Gives a blurred, slowly panning background and a sharp subject that moves before it."""
+    """Returns a blurred, slowly panning background and a sharp subject that moves before it."""
     behind = _scene(seed, Look(objects=0, pan_px_per_s=(15.0, 0.0), noise_code=0.0))
     before = _scene(seed + 500, Look(objects=0, pan_px_per_s=(4.0, 2.0), noise_code=0.0))
     y, x = np.mgrid[:HEIGHT, :WIDTH]
@@ -226,7 +226,7 @@ def shallow_focus(seed: int) -> Iterator[Frame]:
         centre = WIDTH * (0.5 + 0.12 * np.sin(at_s * 0.9))
         inside = np.hypot((y - HEIGHT * 0.55) / 75, (x - centre) / 60)
         mask = np.clip((1 - inside) * 30, 0, 1).astype(np.float32)
-        far, near = behind.picture(at_s), before.picture(at_s)
+        far, near = behind.frame(at_s), before.frame(at_s)
         small = resize(far[0], HEIGHT // 8, WIDTH // 8)
         soft = np.asarray(ndimage.gaussian_filter(resize(small, HEIGHT, WIDTH), 2), np.float32)
         half = mask[::2, ::2]
@@ -238,12 +238,12 @@ def shallow_focus(seed: int) -> Iterator[Frame]:
 
 
 def clear_sky(seed: int) -> Iterator[Frame]:
-    """Gives a landscape under a smooth sky."""
+    """Returns a landscape under a smooth sky."""
     scene = _scene(seed, Look(sky=0.55, noise_code=1.0, objects=1))
-    return _frames(lambda index: scene.picture(index / 25, index))
+    return _frames(lambda index: scene.frame(index / 25, index))
 
 
 def quick_cuts(seed: int) -> Iterator[Frame]:
-    """Gives a new shot every second."""
+    """Returns a new shot every second."""
     scenes = [_scene(seed + 100 * shot) for shot in range(_SECONDS)]
-    return _frames(lambda index: scenes[index // 25].picture(index / 25, index))
+    return _frames(lambda index: scenes[index // 25].frame(index / 25, index))

@@ -1,4 +1,4 @@
-"""The sound of the harmless twins: eight seconds each, 48 kHz."""
+"""The sound of the hard negatives: eight seconds each, 48 kHz."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _RATE_HZ = 48000
 
 
 def quiet_room(seed: int) -> Sound:
-    """Gives room tone at -62 dBFS and nothing else."""
+    """Returns room tone at -62 dBFS and nothing else."""
     return room_tone(seed, _SECONDS, _RATE_HZ)
 
 
 def pause_between_words(seed: int) -> Sound:
-    """Gives a voice with pauses of up to 0.7 s, in two channels with their own room."""
+    """Returns a voice with pauses of up to 0.7 s, in two channels with their own room."""
     return centred_voice(seed + 7)
 
 
 def drum_hit(seed: int) -> Sound:
-    """Gives eight drum hits, a second apart."""
+    """Returns eight drum hits, a second apart."""
     rng = np.random.default_rng([seed, 31])
     out = room_tone(seed, _SECONDS, _RATE_HZ, level_dbfs=-64.0)
     for second in range(int(_SECONDS)):
@@ -39,7 +39,7 @@ def drum_hit(seed: int) -> Sound:
 
 
 def applause(seed: int) -> Sound:
-    """Gives claps of many hands, each a short band-limited burst at its own place."""
+    """Returns claps of many hands, each a short band-limited burst at its own place."""
     rng = np.random.default_rng([seed, 32])
     total = round(_SECONDS * _RATE_HZ)
     out = np.zeros((total, 2))
@@ -59,13 +59,13 @@ def applause(seed: int) -> Sound:
 
 
 def centred_voice(seed: int) -> Sound:
-    """Gives a voice equally in both channels, each with a room of its own 50 dB down."""
+    """Returns a voice equally in both channels, each with a room of its own 50 dB down."""
     voice = speech_like(seed, _SECONDS, _RATE_HZ)
     return np.repeat(voice, 2, axis=1) + room_tone(seed, _SECONDS, _RATE_HZ, level_dbfs=-66.0)
 
 
 def wide_music(seed: int) -> Sound:
-    """Gives music whose channels share little: two takes, one to each side, and a common bass."""
+    """Returns music whose channels share little: two takes, one to each side, and a common bass."""
     left = music_like(seed, _SECONDS, _RATE_HZ, channels=1)
     right = music_like(seed + 900, _SECONDS, _RATE_HZ, channels=1)
     shared = music_like(seed + 1800, _SECONDS, _RATE_HZ, channels=1)

@@ -28,7 +28,7 @@ def title_on_black(seed: int) -> Iterator[Frame]:
     card = _black()
     write_text(card[0], "TEN YEARS LATER", top=86, left=115, scale=1, code=200.0)
     for index in range(_FRAMES):
-        planes = card if index in _CARD else scene.picture(index / 25, index)
+        planes = card if index in _CARD else scene.frame(index / 25, index)
         yield frame_of(planes, index)
 
 
@@ -41,7 +41,7 @@ def spinner_on_black(seed: int) -> Iterator[Frame]:
     angle = np.arctan2(down, right)
     for index in range(_FRAMES):
         if index not in _CARD:
-            yield frame_of(scene.picture(index / 25, index), index)
+            yield frame_of(scene.frame(index / 25, index), index)
             continue
         planes = _black()
         # One turn a second, with a tail that fades over three quarters of it.

@@ -52,7 +52,7 @@ _ROWS, _COLUMNS = 7, 5
 
 
 def lettering(text: str, scale: int) -> NDArray[np.float32]:
-    """Gives a line of text as coverage, 0 or 1.
+    """Returns a line of text as coverage, 0 or 1.
 
     Args:
         text: Letters, digits and `:.-/`; anything else is a space.

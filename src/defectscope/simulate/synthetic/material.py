@@ -1,8 +1,8 @@
-"""Moving pictures made from a seed that look natural to a detector, so that tests need no media.
+"""Moving frames made from a seed that look natural to a detector, so that tests need no media.
 
 A scene is a world of overlapping leaves with 1/f texture, seen by a drifting camera, with textured
 objects moving through it, light that breathes, and sensor noise: edges, gradients, detail and
-motion have the statistics that detectors rely on. A picture is a function of time, so any frame
+motion have the statistics that detectors rely on. A frame is a function of time, so any frame
 rate, field or repeated frame can be taken from the same scene.
 """
 
@@ -52,15 +52,15 @@ class Look:
 
 
 class Scene:
-    """A world and its camera; `picture` looks at it."""
+    """A world and its camera; `frame` looks at it."""
 
     def __init__(self, seed: int, width: int, height: int, look: Look | None = None) -> None:
         """Builds the world.
 
         Args:
             seed: Everything follows from it.
-            width: Picture width in pixels, even.
-            height: Picture height in pixels, even.
+            width: Frame width in pixels, even.
+            height: Frame height in pixels, even.
             look: What it looks like.
         """
         self.look = look or Look()
@@ -79,8 +79,8 @@ class Scene:
         if self.look.sky > 0:
             self._sky = _sky(rng, width, height, self.look.sky)
 
-    def picture(self, time_s: float, noise_key: int | None = None) -> list[Codes]:
-        """Gives what the camera sees at an instant.
+    def frame(self, time_s: float, noise_key: int | None = None) -> list[Codes]:
+        """Returns what the camera sees at an instant.
 
         Args:
             time_s: When.
@@ -114,7 +114,7 @@ class Scene:
         return [luma, *(np.clip(plane + 128, 16, 240) for plane in chroma)]
 
     def noise(self, key: int) -> Codes:
-        """Gives one picture of sensor noise with standard deviation 1, from a bank."""
+        """Returns one frame of sensor noise with standard deviation 1, from a bank."""
         rng = np.random.default_rng([self._seed, 2, key])
         y, x = rng.integers(0, 64, 2)
         sign = np.float32(1 if rng.integers(2) else -1)
@@ -141,7 +141,7 @@ class _Thing:
 
     def paint(self, luma: Codes, chroma: Sequence[Codes], time_s: float) -> None:
         height, width = luma.shape
-        # Leaves the picture on one side and comes back on the other; even pixels for the chroma.
+        # Leaves the frame on one side and comes back on the other; even pixels for the chroma.
         x = int((self._x + self._speed[0] * time_s) % (width + self._w)) // 2 * 2 - self._w
         y = int((self._y + self._speed[1] * time_s) % (height + self._h)) // 2 * 2 - self._h
         top, left = max(0, y), max(0, x)
@@ -160,7 +160,7 @@ class _Thing:
 
 
 def pink_field(rng: np.random.Generator, height: int, width: int, exponent: float) -> Codes:
-    """Gives a random field with a 1/f^exponent amplitude spectrum, mean 0, deviation 1, periodic.
+    """Returns a random field with a 1/f^exponent amplitude spectrum, mean 0, deviation 1, periodic.
 
     Source: D. J. Field, "Relations between the statistics of natural images and the response
     properties of cortical cells", J. Opt. Soc. Am. A 4 (1987): natural amplitude falls as 1/f.
@@ -242,7 +242,7 @@ def _window(world: Codes, x: float, y: float, width: int, height: int) -> Codes:
 
 
 def frame_of(codes: Sequence[NDArray[Any]], pts: int, bit_depth: int = 8) -> Frame:
-    """Gives planes of codes as a frame of one tick."""
+    """Returns planes of codes as a frame of one tick."""
     native = [to_native(plane, bit_depth) for plane in codes]
     planes = tuple(Plane(plane, plane.shape[1], plane.shape[0]) for plane in native)
     return Frame(pts=pts, duration=1, planes=planes, bit_depth=bit_depth)
@@ -254,8 +254,8 @@ class Footage:
 
     Attributes:
         seed: Everything follows from it.
-        width: Picture width in pixels, even.
-        height: Picture height in pixels, even.
+        width: Frame width in pixels, even.
+        height: Frame height in pixels, even.
         frames: How many.
         rate: Frames per second.
         cuts_s: Instants at which a new scene begins.
@@ -273,7 +273,7 @@ class Footage:
     look: Look = field(default_factory=Look)
 
     def __iter__(self) -> Iterator[Frame]:
-        """Gives the frames, one tick of 1/rate apart."""
+        """Returns the frames, one tick of 1/rate apart."""
         shot = -1
         scene: Scene | None = None
         for index in range(self.frames):
@@ -282,4 +282,4 @@ class Footage:
             if scene is None or wanted != shot:
                 shot = wanted
                 scene = Scene(self.seed * 1000 + shot, self.width, self.height, self.look)
-            yield frame_of(scene.picture(time_s, index), index, self.bit_depth)
+            yield frame_of(scene.frame(time_s, index), index, self.bit_depth)

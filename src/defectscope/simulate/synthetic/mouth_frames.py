@@ -1,6 +1,6 @@
-"""Pictures of a moving mouth: a still one, drawn or photographed, warped open.
+"""Frames of a moving mouth: a still one, drawn or photographed, warped open.
 
-A still picture of closed lips is the speaker. For every frame its rows are parted along the line
+A still frame of closed lips is the speaker. For every frame its rows are parted along the line
 of the lips, the chin goes down with the jaw, the corners move in and out, and the gap is filled
 with a dark cavity, teeth and tongue. Coordinates are in widths of the resting mouth, the middle of
 its line at (0, 0), y down.
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 ndimage = cast("Any", scipy.ndimage)
 
 HEIGHT, WIDTH = 48, 64
-# The still picture is twice as fine as the crops, and reaches further.
+# The still frame is twice as fine as the crops, and reaches further.
 STILL_HEIGHT, STILL_WIDTH = 144, 160
 STILL_PER_UNIT = 80.0
 Floats = NDArray[np.float32]
@@ -156,7 +156,7 @@ class Pose:
         x: Shift to the right, in widths of the mouth.
         y: Shift down.
         turn_rad: Roll that stabilisation has left, clockwise.
-        scale: Crop widths per picture: above 1 the mouth looks larger.
+        scale: Crop widths per frame: above 1 the mouth looks larger.
         yaw: Foreshortening: the right half wider than the left when positive.
     """
 
@@ -168,7 +168,7 @@ class Pose:
 
 
 def render(still: Floats, inside: Inside, gestures: NDArray[np.float64], pose: Pose) -> Floats:
-    """Gives crops of the moving mouth.
+    """Returns crops of the moving mouth.
 
     Args:
         still: (144, 160) the closed mouth.
@@ -247,7 +247,7 @@ def _render(still: Floats, inside: Inside, gestures: NDArray[np.float64], pose: 
 
 
 def _sampled(still: Floats, x: Floats, y: Floats) -> Floats:
-    """Bilinear samples of the still picture; its border repeats."""
+    """Bilinear samples of the still frame; its border repeats."""
     column = np.clip(x * STILL_PER_UNIT + (STILL_WIDTH - 1) / 2, 0, STILL_WIDTH - 1.001)
     row = np.clip(y * STILL_PER_UNIT + (STILL_HEIGHT - 1) / 2, 0, STILL_HEIGHT - 1.001)
     left, top = column.astype(np.int32), row.astype(np.int32)

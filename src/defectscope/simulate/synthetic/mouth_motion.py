@@ -121,7 +121,7 @@ _LIPS = np.array([False, True, True, False, True, True])
 def motion(
     phones: Sequence[Phone], times_s: Floats, manner: Manner, rng: np.random.Generator
 ) -> Floats:
-    """Gives where the mouth is at some times.
+    """Returns where the mouth is at some times.
 
     Args:
         phones: In order; what lies between two counts as silence.
@@ -181,7 +181,7 @@ def _pulls(
 
 
 def read_phones(text: str) -> list[Phone]:
-    """Gives the phones of a timing file: a phone and its end in seconds on every line.
+    """Returns the phones of a timing file: a phone and its end in seconds on every line.
 
     Args:
         text: `hh 0.255`, one a line, in order; ARPAbet in any case, stress digits allowed.

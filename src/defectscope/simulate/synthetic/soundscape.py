@@ -18,7 +18,7 @@ _VOWELS_HZ = ((270, 2290), (530, 1840), (730, 1090), (570, 840), (300, 870))
 
 
 def pink_noise(rng: np.random.Generator, samples: int) -> NDArray[np.float64]:
-    """Gives noise whose power falls 3 dB an octave, deviation 1."""
+    """Returns noise whose power falls 3 dB an octave, deviation 1."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     frequency = np.maximum(np.arange(len(spectrum)), 1)
     pink = np.fft.irfft(spectrum / np.sqrt(frequency), samples)
@@ -35,7 +35,7 @@ def _to_level(sound: NDArray[np.float64], level_dbfs: float) -> Sound:
 def speech_like(
     seed: int, duration_s: float, rate_hz: int = 48000, *, level_dbfs: float = -26.0
 ) -> Sound:
-    """Gives a voice: syllables of voiced vowels and fricatives, and pauses with room tone.
+    """Returns a voice: syllables of voiced vowels and fricatives, and pauses with room tone.
 
     Args:
         seed: Everything follows from it.
@@ -104,7 +104,7 @@ def music_like(
     channels: int = 2,
     level_dbfs: float = -20.0,
 ) -> Sound:
-    """Gives music: chords of plucked harmonic tones placed across the channels, bass and drums.
+    """Returns music: chords of plucked harmonic tones placed across the channels, bass and drums.
 
     Args:
         seed: Everything follows from it.
@@ -155,7 +155,7 @@ def _pluck(
 
 
 def drum(rng: np.random.Generator, rate_hz: int) -> NDArray[np.float64]:
-    """Gives one drum hit: a falling tone and a burst of noise, 0.25 s."""
+    """Returns one drum hit: a falling tone and a burst of noise, 0.25 s."""
     time_s = np.arange(round(0.25 * rate_hz)) / rate_hz
     sweep_hz = 60 + 120 * np.exp(-time_s * 30)
     body = np.sin(2 * np.pi * np.cumsum(sweep_hz) / rate_hz) * np.exp(-time_s * 14)
@@ -183,7 +183,7 @@ def room_tone(
     channels: int = 2,
     level_dbfs: float = -62.0,
 ) -> Sound:
-    """Gives a quiet room: pink noise, different in each channel, (samples, channels) float32."""
+    """Returns a quiet room: pink noise, different in each channel, (samples, channels) float32."""
     rng = np.random.default_rng([seed, 13])
     total = round(duration_s * rate_hz)
     noise = np.stack([pink_noise(rng, total) for _ in range(channels)], axis=1)
@@ -191,6 +191,6 @@ def room_tone(
 
 
 def runs_of(sound: Sound, run_samples: int = 4800, start: int = 0) -> Iterator[Samples]:
-    """Gives sound as consecutive runs."""
+    """Returns sound as consecutive runs."""
     for first in range(0, len(sound), run_samples):
         yield Samples(start + first, sound[first : first + run_samples])

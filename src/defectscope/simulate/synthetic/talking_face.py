@@ -57,7 +57,7 @@ class Take:
 
     Attributes:
         crops: (T, 48, 64) luma at 25 fps.
-        samples: (T * 640,) mono at 16 kHz; sample 640 t belongs to the start of picture t.
+        samples: (T * 640,) mono at 16 kHz; sample 640 t belongs to the start of frame t.
         gestures: (T, 6) where the mouth truly was, see `_mouth_motion.GESTURES`.
     """
 
@@ -68,21 +68,21 @@ class Take:
 
 def take(
     utterances: Sequence[Utterance],
-    pictures: int,
+    frames: int,
     rng: np.random.Generator,
     still: tuple[Floats, float] | None = None,
 ) -> Take:
-    """Gives a mouth that says some of the utterances.
+    """Returns a mouth that says some of the utterances.
 
     Args:
         utterances: To choose from, one voice.
-        pictures: Length at 25 fps.
+        frames: Length at 25 fps.
         rng: Draws the words, the face, the camera and the codec.
         still: A photograph of closed lips, (144, 160) codes, and the skin's mean; None draws one.
     """
-    samples, phones = _speech(utterances, pictures / GRID_FPS, rng)
-    times_s = _shown(pictures, float(rng.choice(_SOURCES_FPS)), rng)
-    # What is visible of a picture is the middle of its exposure.
+    samples, phones = _speech(utterances, frames / GRID_FPS, rng)
+    times_s = _shown(frames, float(rng.choice(_SOURCES_FPS)), rng)
+    # What is visible of a frame is the middle of its exposure.
     gestures = motion(phones, times_s + rng.uniform(0.0, 0.01), Manner.draw(rng), rng)
     face, skin = drawn_still(rng) if still is None else still
     crops = render(face, Inside.draw(rng, skin), gestures, _pose(times_s, rng))
@@ -122,18 +122,18 @@ def _speech(
     return out, phones or [Phone("pau", 0.0, length_s)]
 
 
-def _shown(pictures: int, source_fps: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Gives when the pictures on the grid were taken: those of the source that are nearest."""
-    grid_s = np.arange(pictures) / GRID_FPS
+def _shown(frames: int, source_fps: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Returns when the frames on the grid were taken: those of the source that are nearest."""
+    grid_s = np.arange(frames) / GRID_FPS
     if source_fps == GRID_FPS:
         times_s = grid_s
     else:
         start_s = float(rng.uniform(0.0, 1 / source_fps))
         times_s = np.rint((grid_s - start_s) * source_fps) / source_fps + start_s
     if rng.uniform() < 0.12:
-        # Some pictures stick: the one before is shown again.
-        stuck = rng.uniform(size=pictures) < rng.uniform(0.02, 0.15)
-        kept = np.maximum.accumulate(np.where(stuck, 0, np.arange(pictures)))
+        # Some frames stick: the one before is shown again.
+        stuck = rng.uniform(size=frames) < rng.uniform(0.02, 0.15)
+        kept = np.maximum.accumulate(np.where(stuck, 0, np.arange(frames)))
         times_s = times_s[kept]
     return times_s
 
@@ -181,7 +181,7 @@ def _through_camera(crops: Floats, rng: np.random.Generator) -> Floats:
 
 
 def _through_codec(crops: Floats, rng: np.random.Generator) -> Floats:
-    """Coarse quantisation in blocks, coarser for details, with some pictures better than others."""
+    """Coarse quantisation in blocks, coarser for details, with some frames better than others."""
     if rng.uniform() < 0.3:
         return crops
     step = float(np.exp(rng.uniform(np.log(1.5), np.log(14))))

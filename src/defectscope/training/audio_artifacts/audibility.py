@@ -8,7 +8,7 @@ to (the masker), fifty milliseconds at a time, in the ear's own bands:
     distortion  third best band of all, against the masker at that very moment
     clicks      the treble of 2.5 ms, over the strongest treble the masker itself has near by
 
-Everything in decibels. What counts as heard is `HEARD_DB`.
+Everything in decibels. What counts as heard is `AUDIBLE_DB`.
 
 Source: Zwicker 1961, JASA 33, for the critical bands; the slopes of spread are the usual 25 dB per
 band downwards and 10 dB upwards (Zwicker and Fastl, "Psychoacoustics", at moderate levels).
@@ -36,7 +36,7 @@ ndimage = cast("Any", scipy.ndimage)
 Mono = NDArray[np.float64]
 # Level from which a defect counts as heard, by defect. Hum is a few steady lines: it is heard below
 # the level of what surrounds it. Noise in noise is not.
-HEARD_DB = {"audio_hum": -3.0, "audio_hiss": 3.0, "audio_distortion": -8.0, "audio_clicks": 0.0}
+AUDIBLE_DB = {"audio_hum": -3.0, "audio_hiss": 3.0, "audio_distortion": -8.0, "audio_clicks": 0.0}
 # Where a defect is not, its level says this.
 ABSENT = -128
 TICKS_HZ = 20
@@ -70,7 +70,7 @@ _GAP_DB = 12.0
 def of_clip(
     damages: Sequence[Damage], sound: Mono, residuals: NDArray[Any], inside: slice
 ) -> NDArray[np.int8]:
-    """Gives for every tick and defect how far it stands out, dB; `ABSENT` where it is not.
+    """Returns for every tick and defect how far it stands out, dB; `ABSENT` where it is not.
 
     Args:
         damages: Of the clip.
@@ -100,7 +100,7 @@ def of_clip(
 
 
 def lasting(defect: str, masker: Mono, residual: Mono, rate_hz: int) -> NDArray[np.float64]:
-    """Gives how far hum, hiss or distortion stands out, dB, for every tick of 50 ms.
+    """Returns how far hum, hiss or distortion stands out, dB, for every tick of 50 ms.
 
     Args:
         defect: Which.
@@ -124,7 +124,7 @@ def lasting(defect: str, masker: Mono, residual: Mono, rate_hz: int) -> NDArray[
 def clicks(
     before: Mono, after: Mono, spans: list[tuple[int, int]], family: str, rate_hz: int
 ) -> NDArray[np.float64]:
-    """Gives how far each click stands out, dB.
+    """Returns how far each click stands out, dB.
 
     Args:
         before: The clip without clicks.
@@ -162,7 +162,7 @@ def _chosen(defect: str) -> slice:
 
 
 def _bands(sound: Mono, rate_hz: int) -> Mono:
-    """Gives the power in each critical band around each tick, (ticks, 24)."""
+    """Returns the power in each critical band around each tick, (ticks, 24)."""
     step, frame = rate_hz // TICKS_HZ, round(_FRAME_S * rate_hz)
     ticks = len(sound) // step
     edge = (frame - step) // 2

@@ -25,7 +25,7 @@ from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.writer import Writer
 from defectscope.simulate.contract import AudioSimulator
 from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_hiss, audio_hum
-from defectscope.training.audio_artifacts.hard_negatives import alike
+from defectscope.training.audio_artifacts.hard_negatives import hard_negative
 
 # SciPy annotates its results with arrays of other libraries as well.
 signal = cast("Any", scipy.signal)
@@ -79,7 +79,7 @@ class Damage:
 
 
 def read_mono(path: Path, rate_hz: int) -> NDArray[np.int16]:
-    """Gives a recording as 16-bit mono at a rate; kept in memory for the next call.
+    """Returns a recording as 16-bit mono at a rate; kept in memory for the next call.
 
     Raises:
         UnreadableMediaError: It cannot be decoded.
@@ -100,14 +100,14 @@ def _read(path: str, rate_hz: int) -> NDArray[np.int16]:
 
 
 def resample(sound: NDArray[Any], from_hz: int, to_hz: int) -> Mono:
-    """Gives a sound at another rate."""
+    """Returns a sound at another rate."""
     if from_hz == to_hz or not len(sound):
         return np.asarray(sound, np.float32)
     return np.asarray(signal.resample_poly(sound, to_hz, from_hz), np.float32)
 
 
 def excerpt(recording: NDArray[np.int16], length: int, rng: np.random.Generator) -> Mono:
-    """Gives a stretch of a recording; a short one stands somewhere in silence, perhaps twice."""
+    """Returns an interval of a recording; a short one stands somewhere in silence, perhaps twice."""
     if len(recording) >= length:
         start = int(rng.integers(0, len(recording) - length + 1))
         return (recording[start : start + length] / 32768).astype(np.float32)
@@ -121,14 +121,14 @@ def excerpt(recording: NDArray[np.int16], length: int, rng: np.random.Generator)
 
 
 def dress(base: Mono, other: Mono | None, rate_hz: int, rng: np.random.Generator) -> Mono:
-    """Gives the clean programme: mixed, coloured and band-limited as programmes are."""
+    """Returns the clean programme: mixed, coloured and band-limited as programmes are."""
     out = base.astype(np.float64)
     level = max(float(np.sqrt(np.mean(out**2))), 1e-5)
     if other is not None:
         theirs = max(float(np.sqrt(np.mean(other.astype(np.float64) ** 2))), 1e-5)
         out = out + other * (level / theirs * 10 ** (float(rng.uniform(-18, 3)) / 20))
     if rng.uniform() < 0.3:
-        _, sound = alike(len(out), rate_hz, rng)
+        _, sound = hard_negative(len(out), rate_hz, rng)
         out = out + sound * level * 10 ** (float(rng.uniform(-20, 6)) / 20)
     if rng.uniform() < 0.4:
         out = _tilted(out, rate_hz, rng)
@@ -138,7 +138,7 @@ def dress(base: Mono, other: Mono | None, rate_hz: int, rng: np.random.Generator
 
 
 def low_passed(sound: NDArray[Any], rate_hz: int, rng: np.random.Generator) -> NDArray[Any]:
-    """Gives the sound with its treble cut off, as narrow channels do."""
+    """Returns the sound with its treble cut off, as narrow channels do."""
     corner = float(rng.choice([3600.0, 7500.0, 11000.0, 13500.0, 15000.0]))
     sos = signal.cheby2(8, 60, min(corner * 1.1, 0.49 * rate_hz), fs=rate_hz, output="sos")
     return np.asarray(signal.sosfilt(sos, sound))
@@ -159,7 +159,7 @@ def impair(
     *,
     varied: bool = False,
 ) -> tuple[Mono, list[Damage], list[NDArray[Any]]]:
-    """Gives a clip with defects, the truth of each, and what each has added to the sound.
+    """Returns a clip with defects, the truth of each, and what each has added to the sound.
 
     Args:
         programme: The clean clip.
@@ -205,7 +205,7 @@ def impair(
 
 
 def level_gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArray[Any]:
-    """Gives what a simulator multiplied the programme by to keep its loudness, sample by sample."""
+    """Returns what a simulator multiplied the programme by to keep its loudness, sample by sample."""
     first, last = round(span.start_s * rate_hz), round(span.end_s * rate_hz)
     own = before[first:last].astype(np.float64)
     power = float(np.sum(own * own))
@@ -216,7 +216,7 @@ def level_gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArr
 
 
 def at_level(sound: NDArray[Any], rng: np.random.Generator) -> Mono:
-    """Gives the sound at a random level, never clipped."""
+    """Returns the sound at a random level, never clipped."""
     level = max(float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))), 1e-7)
     gain = 10 ** (float(rng.uniform(-36, -14)) / 20) / level
     peak = float(np.max(np.abs(sound))) * gain
@@ -224,7 +224,7 @@ def at_level(sound: NDArray[Any], rng: np.random.Generator) -> Mono:
 
 
 def through_codec(sound: Mono, rate_hz: int, codec: str, bit_rate: int | None) -> Mono:
-    """Gives the sound after coding and decoding, of the same length and in step."""
+    """Returns the sound after coding and decoding, of the same length and in step."""
     if codec == "none":
         return sound
     coded_hz = _RATE_HZ.get(codec, rate_hz)

@@ -19,7 +19,7 @@ from defectscope.detectors.audio_artifacts.decision import Layer, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.findings import Interval
-from defectscope.training.audio_artifacts.audibility import ABSENT, HEARD_DB, TICKS_HZ
+from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB, TICKS_HZ
 from defectscope.training.audio_artifacts.measured import HEARD_SHARE, MAX_GAP_S, Piece
 from defectscope.training.scores import Platt, fit_platt
 
@@ -61,10 +61,10 @@ def truth(piece: Piece) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Returns target and weight of every step, (n, 4) each; of weight 0 nobody can say."""
     count = len(piece.starts_s)
     target, weight = np.zeros((count, 4), np.float32), np.ones((count, 4), np.float32)
-    if piece.heard is None:
+    if piece.audibility_db is None:
         return target, weight
-    place, levels = CLASSES.index(piece.defect), piece.heard
-    there, loud = levels > ABSENT, levels >= HEARD_DB[piece.defect]
+    place, levels = CLASSES.index(piece.defect), piece.audibility_db
+    there, loud = levels > ABSENT, levels >= AUDIBLE_DB[piece.defect]
     for row, start_s in enumerate(piece.starts_s):
         first = round(start_s * TICKS_HZ)
         if piece.defect == CLICKS:
@@ -125,7 +125,7 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
 
 
 def best_over(own: Sequence[tuple[float, Interval]], occurrence: Interval) -> float:
-    """Returns the evidence of the surest run that overlaps an occurrence, 0 without one."""
+    """Returns the evidence of the surest run that overlaps an event, 0 without one."""
     over = (e for e, interval in own if interval.intersection_s(occurrence) > 0)
     return max(over, default=0.0)
 
@@ -175,7 +175,7 @@ _Evidence = tuple[list[float], list[float]]
 
 
 def _evidence_of(unseen: Sequence[tuple[Piece, Doubles]], place: int, drift: float) -> _Evidence:
-    """Returns the evidence of runs in clean pieces, and that over occurrences that are heard."""
+    """Returns the evidence of runs in clean pieces, and that over events that are heard."""
     clean: list[float] = []
     hits: list[float] = []
     for piece, log_odds in unseen:
@@ -183,7 +183,7 @@ def _evidence_of(unseen: Sequence[tuple[Piece, Doubles]], place: int, drift: flo
         if not piece.defect:
             clean += [evidence for evidence, _ in own]
         elif piece.defect == CLASSES[place]:
-            hits += [best_over(own, o) for o in piece.occurrences() if piece.is_heard(o)]
+            hits += [best_over(own, o) for o in piece.events() if piece.is_heard(o)]
     return clean, hits
 
 

@@ -21,15 +21,15 @@ Mono = NDArray[np.float64]
 _Rng = np.random.Generator
 
 
-def alike(length: int, rate_hz: int, rng: np.random.Generator) -> tuple[str, Mono]:
-    """Gives the name of a look-alike and its sound, RMS 1, of `length` samples."""
-    name = str(rng.choice(list(ALIKES)))
-    sound = ALIKES[name](length, rate_hz, rng)
+def hard_negative(length: int, rate_hz: int, rng: np.random.Generator) -> tuple[str, Mono]:
+    """Returns the name of a hard negative and its sound, RMS 1, of `length` samples."""
+    name = str(rng.choice(list(HARD_NEGATIVES)))
+    sound = HARD_NEGATIVES[name](length, rate_hz, rng)
     return name, sound / max(float(np.sqrt(np.mean(sound**2))), 1e-9)
 
 
 def _onsets(length: int, rate_hz: int, rng: _Rng, slow_s: float, fast_s: float) -> list[int]:
-    """Gives a tempo's beats, some left out."""
+    """Returns a tempo's beats, some left out."""
     step = float(np.exp(rng.uniform(np.log(fast_s), np.log(slow_s)))) * rate_hz
     start = float(rng.uniform(0, step))
     places = np.arange(start, length, step)
@@ -177,7 +177,7 @@ def _ticks(length: int, rate_hz: int, rng: _Rng) -> Mono:
     return out
 
 
-ALIKES: dict[str, Callable[[int, int, np.random.Generator], Mono]] = {
+HARD_NEGATIVES: dict[str, Callable[[int, int, np.random.Generator], Mono]] = {
     "bass": _bass,
     "hats": _hats,
     "snares": _snares,

@@ -1,4 +1,4 @@
-"""Sound as the detector measures it, with its truth: what a decision is chosen and judged on."""
+"""Sound as the detector measures it, with its truth: what a decision is chosen and evaluated on."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.temporal.tables import column, times_s
-from defectscope.training.audio_artifacts.audibility import HEARD_DB, TICKS_HZ
+from defectscope.training.audio_artifacts.audibility import AUDIBLE_DB, TICKS_HZ
 from defectscope.training.contract import CacheView, Split
 
 Doubles = NDArray[np.float64]
-# Events at most this far apart are one occurrence: the detector's own default.
+# Events at most this far apart are one event: the detector's own default.
 MAX_GAP_S = 1.0
-# Share of an occurrence that must be heard for it to count as heard.
+# Share of an event that must be heard for it to count as heard.
 HEARD_SHARE = 0.3
 _PUSH_S = 10
 
@@ -34,7 +34,7 @@ class Piece:
     """A measured piece of sound with its truth.
 
     Attributes:
-        name: Of its recording: pieces of one recording are never fitted and judged at once.
+        name: Of its recording: pieces of one recording are never fitted and evaluated at once.
         corpus: Of the recording.
         seconds: Its length.
         columns: What the analysis measured, by name, one value a step.
@@ -43,7 +43,7 @@ class Piece:
         family: Which way of making it.
         level: 1 to 5, 0 for a clean piece.
         events: Where the defect is.
-        heard: (ticks,) how far it stands out, dB, every 50 ms.
+        audibility_db: (ticks,) how far it stands out, dB, every 50 ms.
     """
 
     name: str
@@ -55,9 +55,9 @@ class Piece:
     family: str = ""
     level: int = 0
     events: tuple[Interval, ...] = ()
-    heard: NDArray[np.int8] | None = None
+    audibility_db: NDArray[np.int8] | None = None
 
-    def occurrences(self) -> list[Interval]:
+    def events(self) -> list[Interval]:
         """Returns the events, those that lie close together as one."""
         out: list[Interval] = []
         for event in sorted(self.events, key=lambda e: e.start_s):
@@ -68,12 +68,12 @@ class Piece:
         return out
 
     def is_heard(self, occurrence: Interval) -> bool:
-        """Returns whether enough of an occurrence stands out, of clicks whether one does."""
-        if self.heard is None:
+        """Returns whether enough of an event stands out, of clicks whether one does."""
+        if self.audibility_db is None:
             return True
         first, last = int(occurrence.start_s * TICKS_HZ), int(np.ceil(occurrence.end_s * TICKS_HZ))
-        levels = self.heard[first:last]
-        loud = levels >= HEARD_DB[self.defect]
+        levels = self.audibility_db[first:last]
+        loud = levels >= AUDIBLE_DB[self.defect]
         if self.defect == CLICKS:
             return bool(loud.any())
         return bool(len(loud)) and bool(loud.mean() >= HEARD_SHARE)

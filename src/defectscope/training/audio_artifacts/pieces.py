@@ -43,14 +43,14 @@ class Drawn:
         recording: What it was made of.
         sound: (n,) int16 at 32 kHz.
         damage: What was done to it.
-        heard: (ticks,) how far it stands out, dB, every 50 ms.
+        audibility_db: (ticks,) how far it stands out, dB, every 50 ms.
         codec: What it went through, `none` for nothing.
     """
 
     recording: Recording
     sound: NDArray[np.int16]
     damage: Damage
-    heard: NDArray[np.int8]
+    audibility_db: NDArray[np.int8]
     codec: str
 
 
@@ -76,11 +76,11 @@ def draw(
         if damage.spans_s:
             break
     whole = len(damaged) // _TICK * _TICK
-    heard = audibility.of_clip([damage], damaged[:whole], residual[None, :whole], slice(0, whole))[
-        :, CLASSES.index(defect)
-    ]
+    audibility_db = audibility.of_clip(
+        [damage], damaged[:whole], residual[None, :whole], slice(0, whole)
+    )[:, CLASSES.index(defect)]
     coded, codec = passed_on(damaged, rng)
-    return Drawn(recording, coded, damage, heard, codec)
+    return Drawn(recording, coded, damage, audibility_db, codec)
 
 
 def passed_on(sound: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[np.int16], str]:
@@ -94,15 +94,15 @@ def passed_on(sound: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[np
 
 
 def excerpt(recordings: Sequence[Recording], rng: np.random.Generator) -> tuple[Recording, Mono]:
-    """Returns a stretch of programme and the recording that it begins with."""
+    """Returns an interval of programme and the recording that it begins with."""
     by_corpus: dict[str, list[Recording]] = {}
     for recording in recordings:
         by_corpus.setdefault(recording.corpus, []).append(recording)
     names = sorted(by_corpus)
     # Corpora differ in size a thousandfold: a large one is drawn more often, not as much more.
-    worth = np.array([len(by_corpus[name]) ** 0.5 for name in names])
+    weights = np.array([len(by_corpus[name]) ** 0.5 for name in names])
     while True:
-        own = by_corpus[names[int(rng.choice(len(names), p=worth / worth.sum()))]]
+        own = by_corpus[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
         recording = own[int(rng.integers(len(own)))]
         sound = clips.read_mono(recording.path, RATE_HZ)
         length = round(float(np.exp(rng.uniform(*np.log((SHORTEST_S, LONGEST_S))))) * RATE_HZ)

@@ -23,10 +23,10 @@ from torch.nn import functional
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.errors import InvalidParameterError
-from defectscope.training.audio_artifacts import clips as sound_clips
+from defectscope.training.audio_artifacts import clips as clips
 from defectscope.training.audio_artifacts.recipe import AudioArtifacts
 from defectscope.training.audio_artifacts.units import first_of, render_unit
-from defectscope.training.audio_artifacts.windows import TICKS, Judged, truth_of, windows
+from defectscope.training.audio_artifacts.windows import TICKS, Evaluated, truth_of, windows
 from defectscope.training.cache import Cache
 from defectscope.training.contract import Recording, Split
 from defectscope.training.corpora import Corpus, recordings
@@ -38,7 +38,7 @@ from defectscope.training.scores import auc
 _TEMPERATURE = 0.1
 _PROJECTION = 64
 _BATCH = 96
-# Clips whose sound is made again for the embedding, which hears samples and not pictures.
+# Clips whose sound is made again for the embedding, which hears samples and not spectrograms.
 _EMBEDDING_UNITS: dict[Split, int] = {"train": 60, "test": 25}
 _EMBEDDING_HZ = 16000
 _HEAD_EPOCHS = 60
@@ -47,7 +47,7 @@ _HEAD_EPOCHS = 60
 def compare(
     cache: Cache, corpora: Sequence[Corpus], work: Path, steps: int, embedding: Path | None
 ) -> dict[str, dict[str, float]]:
-    """Gives the test scores of each start after the same number of steps.
+    """Returns the test scores of each start after the same number of steps.
 
     Args:
         cache: Prepared clips.
@@ -73,7 +73,7 @@ def compare(
 
 
 def self_supervised(cache: Cache, steps: int, seed: int) -> dict[str, torch.Tensor]:
-    """Gives weights that tell windows of one clean clip from those of others."""
+    """Returns weights that tell windows of one clean clip from those of others."""
     torch.manual_seed(seed)
     network = cast("Network", AudioArtifacts().build()).train()
     probe = torch.zeros(2, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS)
@@ -101,11 +101,11 @@ def self_supervised(cache: Cache, steps: int, seed: int) -> dict[str, torch.Tens
         with torch.autocast("cpu", torch.bfloat16):
             seen = network.embed(both["mel"], both["lines"], both["fast"], both["levels"])
             codes = functional.normalize(projection(seen).float(), dim=1)
-        alike = codes @ codes.T / _TEMPERATURE
-        alike.fill_diagonal_(-1e9)
+        hard_negative = codes @ codes.T / _TEMPERATURE
+        hard_negative.fill_diagonal_(-1e9)
         half = _BATCH // 2
         partner = torch.cat([torch.arange(half, 2 * half), torch.arange(half)])
-        loss = functional.cross_entropy(alike, partner)
+        loss = functional.cross_entropy(hard_negative, partner)
         optimiser.zero_grad(set_to_none=True)
         cast("Any", loss).backward()
         optimiser.step()
@@ -113,7 +113,7 @@ def self_supervised(cache: Cache, steps: int, seed: int) -> dict[str, torch.Tens
 
 
 def embedded(corpora: Sequence[Corpus], wheel: Path, seed: int = 1) -> dict[str, float]:
-    """Gives the test scores of a head on the frozen speech embedding."""
+    """Returns the test scores of a head on the frozen speech embedding."""
     embed = _embedding(wheel)
     found = recordings(corpora, AudioArtifacts.suffixes, seed=seed)
     sets = {split: _embedded_set(found, split, embed, seed) for split in _EMBEDDING_UNITS}
@@ -144,7 +144,7 @@ def embedded(corpora: Sequence[Corpus], wheel: Path, seed: int = 1) -> dict[str,
     with torch.inference_mode():
         logits = head.eval()(torch.from_numpy(((features - mean) / spread).astype(np.float32)))
     count = len(features)
-    judged = Judged(
+    evaluated = Evaluated(
         np.arange(count) // 3,
         np.arange(count) % 3 * 20,
         logits.numpy().astype(np.float64),
@@ -153,12 +153,12 @@ def embedded(corpora: Sequence[Corpus], wheel: Path, seed: int = 1) -> dict[str,
         facts,
     )
     aucs = [
-        auc(judged.logits[weight[:, i] > 0, i], target[weight[:, i] > 0, i] > 0.5)
+        auc(evaluated.logits[weight[:, i] > 0, i], target[weight[:, i] > 0, i] > 0.5)
         for i in range(len(CLASSES))
     ]
     return {
         "steps": _HEAD_EPOCHS * max(1, len(inputs) // 128),
-        "balanced_accuracy": judged.balanced_accuracy(),
+        "balanced_accuracy": evaluated.balanced_accuracy(),
         "objective": float(np.mean(aucs)),
     }
 
@@ -175,21 +175,23 @@ def _embedded_set(
     features, target, weight = [], [], []
     facts: list[Mapping[str, Any]] = []
     for unit in range(_EMBEDDING_UNITS[split]):
-        for fact, sound, heard in render_unit(own, [seed, number, unit], varied=split == "train"):
+        for fact, sound, audibility_db in render_unit(
+            own, [seed, number, unit], varied=split == "train"
+        ):
             inside = sound[spectra.MARGIN_BEFORE :][: TICKS * spectra.RATE_HZ // 20]
-            slow = sound_clips.resample(inside, spectra.RATE_HZ, _EMBEDDING_HZ)
+            slow = clips.resample(inside, spectra.RATE_HZ, _EMBEDDING_HZ)
             facts.append(fact)
             for tick in (0, 20, 40):
                 start = tick * _EMBEDDING_HZ // 20
                 features.append(embed(slow[start : start + _EMBEDDING_HZ]))
-                there, known = truth_of(heard[tick : tick + 20])
+                there, known = truth_of(audibility_db[tick : tick + 20])
                 target.append(there)
                 weight.append(known)
     return np.stack(features), np.stack(target), np.stack(weight), facts
 
 
 def _embedding(wheel: Path) -> Embedding:
-    """Gives one second of 16 kHz sound -> mean and maximum of its embeddings, (192,)."""
+    """Returns one second of 16 kHz sound -> mean and maximum of its embeddings, (192,)."""
     try:
         import openvino
     except ImportError:
@@ -205,9 +207,9 @@ def _embedding(wheel: Path) -> Embedding:
 
     def embed(sound: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = np.ascontiguousarray(sound[None] * 32767, np.float32)
-        picture = np.asarray(mels(scaled)[0]).reshape(-1, 32) / 10 + 2
-        starts = range(0, max(1, len(picture) - 75), 8)
-        frames = np.stack([picture[s : s + 76] for s in starts])[..., None]
+        frame = np.asarray(mels(scaled)[0]).reshape(-1, 32) / 10 + 2
+        starts = range(0, max(1, len(frame) - 75), 8)
+        frames = np.stack([frame[s : s + 76] for s in starts])[..., None]
         codes = np.asarray(encoder(frames.astype(np.float32))[0]).reshape(len(frames), -1)
         return np.concatenate([codes.mean(axis=0), codes.max(axis=0)])
 

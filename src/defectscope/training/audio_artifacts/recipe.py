@@ -22,7 +22,7 @@ from defectscope.training.audio_artifacts.units import (
     programme,
 )
 from defectscope.training.audio_artifacts.windows import (
-    PICTURES,
+    SPECTRA,
     around,
     families_of,
     score_windows,
@@ -39,7 +39,7 @@ from defectscope.training.contract import (
 )
 from defectscope.training.scores import auc
 
-# Share of training windows that are judged with half of their surroundings, and how much what
+# Share of training windows that are evaluated with half of their surroundings, and how much what
 # windows say by themselves counts in the loss.
 _ALONE = 0.3
 _ALONE_WEIGHT = 0.33
@@ -57,7 +57,7 @@ class AudioArtifactsSettings:
             decision is chosen and measured on.
         left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
         widths: Channels of the four stages of the mel branch, comma-separated.
-        masking: Share of training windows with a band or a stretch of the mel picture blanked.
+        masking: Share of training windows with a band or an interval of the mel spectrogram blanked.
     """
 
     train_clips: int = 14400
@@ -82,13 +82,13 @@ class AudioArtifacts:
         self._drawable: NDArray[np.int64] | None = None
 
     def schedule(self) -> Schedule:
-        """Gives the schedule of the released weights."""
+        """Returns the schedule of the released weights."""
         return Schedule(
             steps=8000, batch=120, peak_rate=3e-3, weight_decay=0.05, score_every=500, patience=0
         )
 
     def preparation(self) -> Mapping[str, Any]:
-        """Gives what decides the clips."""
+        """Returns what decides the clips."""
         s = self.settings
         return {
             "train": s.train_clips,
@@ -98,7 +98,7 @@ class AudioArtifacts:
         }
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Gives units of 24 clips, one codec each."""
+        """Returns units of 24 clips, one codec each."""
         by_split: dict[Split, list[Recording]] = {"train": [], "validation": [], "test": []}
         for recording in recordings:
             if "vinyl_hiss" not in recording.key:
@@ -128,7 +128,7 @@ class AudioArtifacts:
         ]
 
     def build(self) -> torch.nn.Module:
-        """Gives a fresh network."""
+        """Returns a fresh network."""
         a, b, c, d = (int(w) for w in self.settings.widths.split(","))
         network: Any = Network((a, b, c, d))
         return network.to(memory_format=torch.channels_last)
@@ -160,16 +160,16 @@ class AudioArtifacts:
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
-        """Gives binary cross-entropy per defect; windows that only touch one do not count.
+        """Returns binary cross-entropy per defect; windows that only touch one do not count.
 
-        What single windows say is judged as well, at a third of the weight.
+        What single windows say is evaluated as well, at a third of the weight.
         """
         network = cast("Network", model)
-        heard = network.hear(*(batch[k] for k in PICTURES)).unflatten(0, (-1, NEAR))
+        embeddings = network.embed_windows(*(batch[k] for k in SPECTRA)).unflatten(0, (-1, NEAR))
         target, weight = batch["target"], batch["weight"]
-        near, present = around(heard, batch["present"])
+        near, present = around(embeddings, batch["present"])
         logits = network(near, present & ~batch["lost"]).float()
-        alone = heard.flatten(0, 1)[:, : len(CLASSES)]
+        alone = embeddings.flatten(0, 1)[:, : len(CLASSES)]
         loss = _cross_entropy(logits, target, weight)
         loss = loss + _ALONE_WEIGHT * _cross_entropy(alone, target, weight)
         right = ((logits > 0) == (target > 0.5)).float()
@@ -180,12 +180,14 @@ class AudioArtifacts:
 
         Families that are left out of training do not help to choose weights either.
         """
-        judged = without(score_windows(model, cache, split), self.settings.left_out)
+        evaluated = without(score_windows(model, cache, split), self.settings.left_out)
         out: dict[str, float] = {}
         for place, name in enumerate(CLASSES):
-            known = judged.weight[:, place] > 0
-            out[f"auc_{name}"] = auc(judged.logits[known, place], judged.target[known, place] > 0.5)
-        out["balanced_accuracy"] = judged.balanced_accuracy()
+            known = evaluated.weight[:, place] > 0
+            out[f"auc_{name}"] = auc(
+                evaluated.logits[known, place], evaluated.target[known, place] > 0.5
+            )
+        out["balanced_accuracy"] = evaluated.balanced_accuracy()
         # A handful of recordings may lack a defect: the others tell.
         known = [value for name in CLASSES if not math.isnan(value := out[f"auc_{name}"])]
         out["objective"] = float(np.mean(known)) if known else 0.5
@@ -207,7 +209,7 @@ def _cross_entropy(
 
 
 def _mask(mel: torch.Tensor, share: float, rng: np.random.Generator) -> None:
-    """Blanks a band or a stretch of some pictures, in place."""
+    """Blanks a band or an interval of some spectrograms, in place."""
     for row in np.flatnonzero(rng.uniform(size=len(mel)) < share):
         floor = mel[row].mean(dim=(0, 1))
         if rng.uniform() < 0.5:

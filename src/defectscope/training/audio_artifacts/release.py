@@ -10,10 +10,10 @@ import torch
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.training.audio_artifacts import decision
-from defectscope.training.audio_artifacts import task as sound_task
+from defectscope.training.audio_artifacts import task as task
 from defectscope.training.audio_artifacts.decision import Rules
 from defectscope.training.audio_artifacts.measured import Piece, of_cache
-from defectscope.training.audio_artifacts.windows import Judged, score_windows
+from defectscope.training.audio_artifacts.windows import Evaluated, score_windows
 from defectscope.training.contract import CacheView, Release
 from defectscope.training.scores import (
     Platt,
@@ -33,16 +33,16 @@ SEVERITY = {name: {"measure": "duration_s", "major": 2.0, "critical": 10.0} for 
 
 
 def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, Any]) -> Release:
-    """Gives the release of a network: chosen on validation, measured on test."""
+    """Returns the release of a network: chosen on validation, measured on test."""
     validation = score_windows(model, cache, "validation", starts=(0, 10, 20, 30, 40))
     fits = {name: _fit(validation, place) for place, name in enumerate(CLASSES)}
     scorer = Scorer(cast("Network", model))
     rules = decision.choose(of_cache(scorer, cache, "validation"), _SEED)
-    calls = sound_task.choose_calls(validation, fits)
+    calls = task.choose_calls(validation, fits)
     test = score_windows(model, cache, "test")
-    metrics = sound_task.measure(test, fits, calls)
+    metrics = task.measure(test, fits, calls)
     drawn = score_windows(model, cache, "test", drawn=True)
-    metrics["as_drawn"] = sound_task.measure(drawn, fits, calls)
+    metrics["as_drawn"] = task.measure(drawn, fits, calls)
     unseen = of_cache(scorer, cache, "test")
     metrics["clean_programmes"] = false_alarms([p for p in unseen if not p.defect], rules)
     metrics["occurrences"] = recall([p for p in unseen if p.defect], rules)
@@ -73,7 +73,7 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
 
 
 def false_alarms(clean: Sequence[Piece], rules: Rules) -> dict[str, Any]:
-    """Gives the findings on clean programmes at normal sensitivity, by corpus, with bounds."""
+    """Returns the findings on clean programmes at normal sensitivity, by corpus, with bounds."""
     found: dict[str, list[Piece]] = {name: [] for name in CLASSES}
     for piece in clean:
         for name, own in decision.found(piece, rules).items():
@@ -97,7 +97,7 @@ def false_alarms(clean: Sequence[Piece], rules: Rules) -> dict[str, Any]:
 
 
 def recall(impaired: Sequence[Piece], rules: Rules) -> dict[str, Any]:
-    """Gives the share of heard occurrences from level 3 on that are found, by defect."""
+    """Returns the share of heard events from level 3 on that are found, by defect."""
     out: dict[str, Any] = {}
     for name in CLASSES:
         hits: list[bool] = []
@@ -106,7 +106,7 @@ def recall(impaired: Sequence[Piece], rules: Rules) -> dict[str, Any]:
                 continue
             own = decision.found(piece, rules)[name]
             least = rules.thresholds[f"{name}_normal"]
-            for occurrence in filter(piece.is_heard, piece.occurrences()):
+            for occurrence in filter(piece.is_heard, piece.events()):
                 hits.append(decision.best_over(own, occurrence) >= least)
         low, high = wilson(sum(hits), len(hits))
         value = round(sum(hits) / len(hits), 4) if hits else None
@@ -114,13 +114,13 @@ def recall(impaired: Sequence[Piece], rules: Rules) -> dict[str, Any]:
     return out
 
 
-def _fit(judged: Judged, place: int) -> Platt:
-    known = judged.weight[:, place] > 0
-    return fit_platt(judged.logits[known, place], judged.target[known, place] > 0.5)
+def _fit(evaluated: Evaluated, place: int) -> Platt:
+    known = evaluated.weight[:, place] > 0
+    return fit_platt(evaluated.logits[known, place], evaluated.target[known, place] > 0.5)
 
 
 def clean_table(metrics: Mapping[str, Any]) -> str:
-    """Gives the false findings on clean recordings as Markdown."""
+    """Returns the false findings on clean recordings as Markdown."""
     rows = [
         "False findings on whole clean recordings that were never seen, at the shipped thresholds:",
         "",
@@ -141,23 +141,23 @@ def _rate(value: float | None) -> str:
 
 
 def _found(metrics: Mapping[str, Any]) -> str:
-    """Gives recall of occurrences as a sentence."""
+    """Returns recall of events as a sentence."""
     parts = [
         f"{name.removeprefix('audio_')} {_rate(e['value'])} of {e['n']}"
         for name, e in metrics["occurrences"].items()
     ]
-    return f"Occurrences from level {_MODERATE} on that are heard and found: {', '.join(parts)}."
+    return f"Events from level {_MODERATE} on that are heard and found: {', '.join(parts)}."
 
 
 def how_well(metrics: Mapping[str, Any]) -> str:
-    """Gives the measured figures as Markdown, for the card and for docs/results."""
+    """Returns the measured figures as Markdown, for the card and for docs/results."""
     return (
         "Simulated defects on held-out recordings, five classes, windows of one second, clean and "
         "impaired through the same codecs and band limits. Where the defect can be heard beside "
-        f"the programme (see docs/results/audio_artifacts.md): {sound_task.headline(metrics)}. "
+        f"the programme (see docs/results/audio_artifacts.md): {task.headline(metrics)}. "
         "Wherever it was put, heard or not: "
-        f"{sound_task.headline(metrics['as_drawn'])}.\n\n"
-        f"{sound_task.tables(metrics)}\n\n{_found(metrics)}\n\n{clean_table(metrics)}"
+        f"{task.headline(metrics['as_drawn'])}.\n\n"
+        f"{task.tables(metrics)}\n\n{_found(metrics)}\n\n{clean_table(metrics)}"
     )
 
 
@@ -180,6 +180,6 @@ def _card(metrics: Mapping[str, Any]) -> dict[str, str]:
             "Defects were simulated, and most programmes were music, ambience and telephone "
             "prompts. A drone that hums by intent, rain, or a distorted guitar alone can be "
             "mistaken for a defect. Defects of one channel are weaker in the mix: `each_channel` "
-            "judges channels apart."
+            "evaluates channels apart."
         ),
     }

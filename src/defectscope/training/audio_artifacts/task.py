@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.training.audio_artifacts.windows import Judged
+from defectscope.training.audio_artifacts.windows import Evaluated
 from defectscope.training.scores import Platt, auc, balanced_accuracy, confusion, wilson
 
 NAMES = ("none", *CLASSES)
@@ -18,15 +18,17 @@ _CALLS = np.arange(-4.0, 4.01, 0.2)
 _PASSES = 3
 
 
-def say(judged: Judged, fits: Mapping[str, Platt], calls: Mapping[str, float]) -> NDArray[np.int64]:
-    """Gives the class said of each window: the defect furthest over its call, else none."""
-    return _furthest(_log_odds(judged, fits), np.array([calls[name] for name in CLASSES]))
+def say(
+    evaluated: Evaluated, fits: Mapping[str, Platt], calls: Mapping[str, float]
+) -> NDArray[np.int64]:
+    """Returns the class said of each window: the defect furthest over its call, else none."""
+    return _furthest(_log_odds(evaluated, fits), np.array([calls[name] for name in CLASSES]))
 
 
-def choose_calls(judged: Judged, fits: Mapping[str, Platt]) -> dict[str, float]:
-    """Gives the log odds at which a window is called by a defect: best balanced accuracy."""
-    kept, truth = judged.task()
-    odds, truth = _log_odds(judged, fits)[kept], truth[kept]
+def choose_calls(evaluated: Evaluated, fits: Mapping[str, Platt]) -> dict[str, float]:
+    """Returns the log odds at which a window is called by a defect: best balanced accuracy."""
+    kept, truth = evaluated.task()
+    odds, truth = _log_odds(evaluated, fits)[kept], truth[kept]
     calls = np.zeros(len(CLASSES))
 
     def score(trial: NDArray[np.float64]) -> float:
@@ -43,46 +45,48 @@ def choose_calls(judged: Judged, fits: Mapping[str, Platt]) -> dict[str, float]:
 
 
 def measure(
-    judged: Judged,
+    evaluated: Evaluated,
     fits: Mapping[str, Platt],
     calls: Mapping[str, float],
     chosen: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
-    """Gives balanced accuracy, recall per class, level and family, and AUC.
+    """Returns balanced accuracy, recall per class, level and family, and AUC.
 
     Args:
-        judged: Windows with truth and judgement.
+        evaluated: Windows with truth and evaluation.
         fits: Calibration of each defect.
         calls: Of `choose_calls`.
         chosen: Windows to count; all of the task if left out.
     """
-    said = say(judged, fits, calls)
-    kept, truth = judged.task()
+    predicted = say(evaluated, fits, calls)
+    kept, truth = evaluated.task()
     if chosen is not None:
         kept = kept & chosen
-    counts = confusion(truth[kept], said[kept], len(NAMES))
-    levels, families = facts_of(judged, "severity", 0), facts_of(judged, "family", "")
+    counts = confusion(truth[kept], predicted[kept], len(NAMES))
+    levels, families = facts_of(evaluated, "severity", 0), facts_of(evaluated, "family", "")
     by_level: dict[str, dict[str, Any]] = {}
     by_family: dict[str, Any] = {}
     for i, name in enumerate(CLASSES, start=1):
-        own, right = kept & (truth == i), said == i
+        own, right = kept & (truth == i), predicted == i
         by_level[name] = {str(k): _recall(own & (levels == k), right) for k in range(1, 6)}
         for family in sorted(set(families[own])):
             by_family[f"{name}:{family}"] = _recall(own & (families == family), right)
     aucs: dict[str, float] = {}
     for i, name in enumerate(CLASSES):
-        known = judged.weight[:, i] > 0
-        aucs[name] = round(auc(judged.logits[known, i], judged.target[known, i] > 0.5), 4)
+        known = evaluated.weight[:, i] > 0
+        aucs[name] = round(auc(evaluated.logits[known, i], evaluated.target[known, i] > 0.5), 4)
     at_least: dict[str, float] = {}
     for least in (2, 3):
         rows = kept & ((truth == 0) | (levels >= least))
-        found = balanced_accuracy(confusion(truth[rows], said[rows], len(NAMES)))
+        found = balanced_accuracy(confusion(truth[rows], predicted[rows], len(NAMES)))
         at_least[f"balanced_accuracy_from_level_{least}"] = round(found, 4)
     return {
         "balanced_accuracy": round(balanced_accuracy(counts), 4),
         **at_least,
         "windows": int(kept.sum()),
-        "recall": {name: _recall(kept & (truth == i), said == i) for i, name in enumerate(NAMES)},
+        "recall": {
+            name: _recall(kept & (truth == i), predicted == i) for i, name in enumerate(NAMES)
+        },
         "recall_by_level": by_level,
         "recall_by_family": by_family,
         "auc": aucs,
@@ -91,7 +95,7 @@ def measure(
 
 
 def tables(metrics: Mapping[str, Any]) -> str:
-    """Gives what `measure` gives as Markdown: by class, by level and by family."""
+    """Returns what `measure` gives as Markdown: by class, by level and by family."""
     rows = ["| class | recall | 95 % | windows |", "|---|---|---|---|"]
     rows += _rows(metrics["recall"])
     levels = ["| defect | 1 | 2 | 3 | 4 | 5 |", "|---|---|---|---|---|---|"]
@@ -113,7 +117,7 @@ def tables(metrics: Mapping[str, Any]) -> str:
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
-    """Gives the balanced accuracies as half a sentence."""
+    """Returns the balanced accuracies as half a sentence."""
     return (
         f"balanced accuracy {metrics['balanced_accuracy']:.4f} over all five levels, "
         f"{metrics['balanced_accuracy_from_level_2']:.4f} from level 2 on, "
@@ -122,15 +126,15 @@ def headline(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def facts_of(judged: Judged, name: str, otherwise: Any) -> NDArray[Any]:
-    """Gives, for each window, what is known of its clip's first defect."""
-    own = [f["damages"][0][name] if f.get("damages") else otherwise for f in judged.facts]
-    return np.array(own)[judged.clips]
+def facts_of(evaluated: Evaluated, name: str, otherwise: Any) -> NDArray[Any]:
+    """Returns, for each window, what is known of its clip's first defect."""
+    own = [f["damages"][0][name] if f.get("damages") else otherwise for f in evaluated.facts]
+    return np.array(own)[evaluated.clips]
 
 
-def _log_odds(judged: Judged, fits: Mapping[str, Platt]) -> NDArray[np.float64]:
+def _log_odds(evaluated: Evaluated, fits: Mapping[str, Platt]) -> NDArray[np.float64]:
     slopes = np.array([fits[name].slope for name in CLASSES])
-    return judged.logits * slopes + np.array([fits[name].offset for name in CLASSES])
+    return evaluated.logits * slopes + np.array([fits[name].offset for name in CLASSES])
 
 
 def _furthest(odds: NDArray[np.float64], calls: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES
-from defectscope.training.audio_artifacts import audibility as sound_heard
-from defectscope.training.audio_artifacts import clips as sound_clips
+from defectscope.training.audio_artifacts import audibility as audibility
+from defectscope.training.audio_artifacts import clips as clips
 from defectscope.training.audio_artifacts import pieces
 from defectscope.training.audio_artifacts.windows import TICKS
 from defectscope.training.contract import Item, Recording, Split
 
-CLIP_S = TICKS // sound_heard.TICKS_HZ
+CLIP_S = TICKS // audibility.TICKS_HZ
 CLIPS_PER_UNIT = 24
 # Of a whole recording no more is kept.
 _LONGEST = 240 * spectra.RATE_HZ
@@ -25,7 +25,7 @@ _CLIP = CLIP_S * spectra.RATE_HZ
 _PADDED = spectra.MARGIN_BEFORE + _CLIP + spectra.MARGIN_AFTER
 _INSIDE = slice(spectra.MARGIN_BEFORE, spectra.MARGIN_BEFORE + _CLIP)
 # Corpora differ in size a thousandfold; each is drawn by its worth instead.
-_WORTH = {
+_WEIGHTS = {
     "wesnoth-1.16-music": 4.0,
     "librosa": 2.0,
     "esc10": 3.0,
@@ -53,68 +53,66 @@ _LATER_CORPORA = frozenset(
 
 
 def first_of(recordings: Sequence[Recording]) -> Sequence[Recording]:
-    """Gives what the held-out clips are made of, own content included."""
+    """Returns what the held-out clips are made of, own content included."""
     return [r for r in recordings if r.corpus not in _LATER_CORPORA]
 
 
 def make_unit(
     recordings: Sequence[Recording], split: Split, unit: int, seed: Sequence[int]
 ) -> Iterator[Item]:
-    """Gives the items of a unit; those of training are varied, see `sound_clips.impair`."""
+    """Returns the items of a unit; those of training are varied, see `clips.impair`."""
     rendered = render_unit(recordings, seed, varied=split == "train")
-    for place, (fact, sound, heard) in enumerate(rendered):
-        pictures = spectra.measure(sound, 2 * CLIP_S)
-        arrays = {**_stored(pictures), "heard": heard}
+    for place, (fact, sound, audibility_db) in enumerate(rendered):
+        features = spectra.measure(sound, 2 * CLIP_S)
+        arrays = {**_stored(features), "heard": audibility_db}
         yield Item(f"{unit:05d}/{place:02d}", split, arrays, fact)
 
 
 def render_unit(
     recordings: Sequence[Recording], seed: Sequence[int], *, varied: bool = False
 ) -> list[tuple[dict[str, Any], NDArray[np.float32], NDArray[np.int8]]]:
-    """Gives a unit's clips.
+    """Returns a unit's clips.
 
     Args:
         recordings: What they are made of.
         seed: Where chance comes from.
-        varied: See `sound_clips.impair`.
+        varied: See `clips.impair`.
 
     Returns:
         Of each what is known of it, its samples with the margins around it, and how far its
         defects can be heard.
     """
     rng = np.random.default_rng(seed)
-    codec, bit_rate = sound_clips.CODECS[int(rng.integers(len(sound_clips.CODECS)))]
+    codec, bit_rate = clips.CODECS[int(rng.integers(len(clips.CODECS)))]
     by_corpus: dict[str, list[Recording]] = {}
     for recording in recordings:
         by_corpus.setdefault(recording.corpus, []).append(recording)
     corpora = sorted(by_corpus)
-    worth = np.array([_WORTH.get(name, 2.0) for name in corpora])
+    weights = np.array([_WEIGHTS.get(name, 2.0) for name in corpora])
     sounds: list[NDArray[np.float32]] = []
     facts: list[dict[str, Any]] = []
-    heard: list[NDArray[np.int8]] = []
+    audibility_db: list[NDArray[np.int8]] = []
 
     def draw() -> tuple[Recording, NDArray[np.float32]]:
         while True:
-            corpus = str(rng.choice(corpora, p=worth / worth.sum()))
+            corpus = str(rng.choice(corpora, p=weights / weights.sum()))
             recording = by_corpus[corpus][int(rng.integers(len(by_corpus[corpus])))]
-            whole = sound_clips.read_mono(recording.path, spectra.RATE_HZ)
-            sound = sound_clips.excerpt(whole, _PADDED, rng)
+            whole = clips.read_mono(recording.path, spectra.RATE_HZ)
+            sound = clips.excerpt(whole, _PADDED, rng)
             if float(np.sqrt(np.mean(sound**2))) > 1e-3:
                 return recording, sound
 
     for _ in range(CLIPS_PER_UNIT):
         recording, base = draw()
         other = draw()[1] if rng.uniform() < 0.3 else None
-        clean = sound_clips.dress(base, other, spectra.RATE_HZ, rng)
+        clean = clips.dress(base, other, spectra.RATE_HZ, rng)
         wanted = _draw_defects(rng)
-        sound, damages, residuals = sound_clips.impair(
-            clean, spectra.RATE_HZ, wanted, rng, varied=varied
-        )
+        sound, damages, residuals = clips.impair(clean, spectra.RATE_HZ, wanted, rng, varied=varied)
         layers = np.stack([sound, *residuals]).astype(np.float64)
         if rng.uniform() < 0.3:
-            layers = sound_clips.low_passed(layers, spectra.RATE_HZ, rng)
-        heard.append(sound_heard.of_clip(damages, layers[0], layers[1:], _INSIDE))
-        sounds.append(sound_clips.at_level(layers[0], rng))
+            layers = clips.low_passed(layers, spectra.RATE_HZ, rng)
+        audibility_db.append(audibility.of_clip(damages, layers[0], layers[1:], _INSIDE))
+        sounds.append(clips.at_level(layers[0], rng))
         facts.append(
             {
                 "recording": recording.name,
@@ -122,16 +120,16 @@ def render_unit(
                 "damages": [asdict(d) for d in damages],
             }
         )
-    coded = sound_clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
+    coded = clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
     # Sixteen bits, as files hold them.
     whole = np.round(np.clip(coded, -1, 1) * 32767).astype(np.int16)
     parts = (whole.astype(np.float32) / 32767).astype(np.float32).reshape(len(facts), _PADDED)
-    return list(zip(facts, parts, heard, strict=True))
+    return list(zip(facts, parts, audibility_db, strict=True))
 
 
 def programme(recording: Recording) -> Iterator[Item]:
-    """Gives a whole recording as it is, up to four minutes: what false alarms are counted on."""
-    sound = sound_clips.read_mono(recording.path, spectra.RATE_HZ)[:_LONGEST]
+    """Returns a whole recording as it is, up to four minutes: what false alarms are counted on."""
+    sound = clips.read_mono(recording.path, spectra.RATE_HZ)[:_LONGEST]
     if len(sound) < spectra.BLOCK:
         return
     facts = {"programme": recording.name, "corpus": recording.corpus}
@@ -141,7 +139,7 @@ def programme(recording: Recording) -> Iterator[Item]:
 def piece(
     recordings: Sequence[Recording], split: Split, number: int, seed: Sequence[int]
 ) -> Iterator[Item]:
-    """Gives pieces of programmes with a defect, one of each: what the decision is chosen on."""
+    """Returns pieces of programmes with a defect, one of each: what the decision is chosen on."""
     for place, defect in enumerate(CLASSES):
         rng = np.random.default_rng([*seed, place])
         one = pieces.draw(recordings, defect, pieces.by_simulator, rng)
@@ -154,16 +152,16 @@ def piece(
             "events": [list(span) for span in one.damage.spans_s],
             "codec": one.codec,
         }
-        arrays = {"sound": one.sound, "heard": one.heard}
+        arrays = {"sound": one.sound, "heard": one.audibility_db}
         yield Item(f"piece/{split}/{number:05d}/{place}", split, arrays, facts)
 
 
-def _stored(pictures: spectra.Spectra) -> dict[str, NDArray[Any]]:
+def _stored(features: spectra.Spectra) -> dict[str, NDArray[Any]]:
     return {
-        "mel": pictures.mel.astype(np.float16),
-        "lines": pictures.lines.astype(np.float16),
-        "fast": pictures.fast.astype(np.float16),
-        "levels": pictures.levels,
+        "mel": features.mel.astype(np.float16),
+        "lines": features.lines.astype(np.float16),
+        "fast": features.fast.astype(np.float16),
+        "levels": features.levels,
     }
 
 

@@ -1,4 +1,4 @@
-"""Windows of one second out of cached clips, and the network's judgement of them."""
+"""Windows of one second out of cached clips, and the network's evaluation of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
 from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
-from defectscope.training.audio_artifacts.audibility import ABSENT, HEARD_DB
+from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB
 from defectscope.training.contract import CacheView, Split
 from defectscope.training.scores import balanced_accuracy, confusion
 
@@ -21,8 +21,8 @@ from defectscope.training.scores import balanced_accuracy, confusion
 # of a window hide a click.
 TICKS, _WINDOW, _HOP = 60, 20, 10
 _CLICKS = CLASSES.index("audio_clicks")
-_HEARD = np.array([HEARD_DB[name] for name in CLASSES])
-# Down to here a defect counts as there where it is judged as it was drawn, heard or not: what lies
+_AUDIBLE_DB = np.array([AUDIBLE_DB[name] for name in CLASSES])
+# Down to here a defect counts as there where it is evaluated as it was drawn, heard or not: what lies
 # lower, such as the clipping of a pause, has left nothing behind.
 _DRAWN_DB = -30.0
 # A window shows a lasting defect when it can be heard for this share of its time, and is free of it
@@ -30,7 +30,7 @@ _DRAWN_DB = -30.0
 _SHOWS = np.array([0.5, 0.5, 0.3, 0.5])
 _FREE = 0.1
 BATCH = 240
-PICTURES = ("mel", "lines", "fast", "levels")
+SPECTRA = ("mel", "lines", "fast", "levels")
 
 
 def windows(
@@ -42,7 +42,7 @@ def windows(
     *,
     drawn: bool = False,
 ) -> dict[str, torch.Tensor]:
-    """Gives windows as a batch, with targets and weights.
+    """Returns windows as a batch, with targets and weights.
 
     Args:
         cache: Where the clips are.
@@ -56,23 +56,23 @@ def windows(
         k: [] for k in ("mel", "lines", "fast", "levels", "target", "weight")
     }
     for row, place in enumerate(places):
-        heard = cache.array(split, place, "heard")
+        audibility_db = cache.array(split, place, "heard")
         if starts is not None:
             tick = starts[row]
         else:
             assert rng is not None
-            tick = int(rng.integers(0, len(heard) - _WINDOW + 1))
-        pictures = spectra.Spectra(
+            tick = int(rng.integers(0, len(audibility_db) - _WINDOW + 1))
+        window = spectra.Spectra(
             cache.array(split, place, "mel"),
             cache.array(split, place, "lines"),
             cache.array(split, place, "fast"),
             cache.array(split, place, "levels"),
         ).window(tick / 20)
-        columns["mel"].append(pictures.mel)
-        columns["lines"].append(pictures.lines)
-        columns["fast"].append(pictures.fast)
-        columns["levels"].append(pictures.levels.sum(axis=0, dtype=np.float32))
-        target, weight = truth_of(heard[tick : tick + _WINDOW], drawn=drawn)
+        columns["mel"].append(window.mel)
+        columns["lines"].append(window.lines)
+        columns["fast"].append(window.fast)
+        columns["levels"].append(window.levels.sum(axis=0, dtype=np.float32))
+        target, weight = truth_of(audibility_db[tick : tick + _WINDOW], drawn=drawn)
         columns["target"].append(target)
         columns["weight"].append(weight)
     return {k: torch.from_numpy(np.stack(v).astype(np.float32)) for k, v in columns.items()}
@@ -81,7 +81,7 @@ def windows(
 def sequences(
     cache: CacheView, split: Split, places: Sequence[int], firsts: Sequence[int]
 ) -> dict[str, torch.Tensor]:
-    """Gives the windows of whole clips, half a second apart, each with those around it.
+    """Returns the windows of whole clips, half a second apart, each with those around it.
 
     Args:
         cache: Where the clips are.
@@ -101,36 +101,36 @@ def sequences(
     return {**batch, "present": torch.from_numpy(room.reshape(-1, NEAR))}
 
 
-def around(heard: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Gives every window with its surroundings, as `Network` judges them.
+def around(audibility_db: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns every window with its surroundings, as `Network` evaluates them.
 
     Args:
-        heard: (clips, windows, HEARD) of consecutive windows.
+        audibility_db: (clips, windows, HEARD) of consecutive windows.
         present: (clips, windows) which of them there are.
 
     Returns:
         (clips * windows, 5, HEARD) and (clips * windows, 5).
     """
-    padded = torch.nn.functional.pad(heard, (0, 0, REACH, REACH))
+    padded = torch.nn.functional.pad(audibility_db, (0, 0, REACH, REACH))
     there = torch.nn.functional.pad(present, (REACH, REACH))
     near = padded.unfold(1, NEAR, 1).transpose(2, 3).flatten(0, 1)
     mask = there.unfold(1, NEAR, 1).flatten(0, 1).clone()
-    # A window that is not there is judged as if it were: nothing is read off it.
+    # A window that is not there is evaluated as if it were: nothing is read off it.
     mask[:, REACH] = True
     return near, mask
 
 
 def truth_of(
-    heard: NDArray[np.int8], *, drawn: bool = False
+    audibility_db: NDArray[np.int8], *, drawn: bool = False
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Gives target and weight of a window, (4,) each.
+    """Returns target and weight of a window, (4,) each.
 
     Args:
-        heard: (20, 4), how far each defect stands out in each tick, dB.
+        audibility_db: (20, 4), how far each defect stands out in each tick, dB.
         drawn: Call a defect there wherever it was put and left anything, heard or not.
     """
-    present = heard > ABSENT
-    told = present & (heard >= (_DRAWN_DB if drawn else _HEARD))
+    present = audibility_db > ABSENT
+    told = present & (audibility_db >= (_DRAWN_DB if drawn else _AUDIBLE_DB))
     shows = told.mean(axis=0) >= _SHOWS
     free = present.mean(axis=0) <= _FREE
     # A click at the very edge belongs to the neighbouring window as much as to this one.
@@ -140,8 +140,8 @@ def truth_of(
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """Windows with truth and judgement.
+class Evaluated:
+    """Windows with truth and evaluation.
 
     Attributes:
         clips: (n,) place of each window's clip in the split.
@@ -160,7 +160,7 @@ class Judged:
     facts: Sequence[Mapping[str, Any]]
 
     def task(self) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-        """Gives which windows belong to the five-class task, and their class.
+        """Returns which windows belong to the five-class task, and their class.
 
         Windows of clips with one defect or none, whose truth is beyond doubt: 0 none, then
         `CLASSES` in order.
@@ -170,34 +170,34 @@ class Judged:
         # A window of an impaired clip outside its defect is a clean one.
         return kept, np.where(self.target.max(axis=1) > 0, self.target.argmax(axis=1) + 1, 0)
 
-    def said(self, thresholds: Sequence[float] | None = None) -> NDArray[np.int64]:
-        """Gives the class said: the defect furthest over its threshold, else none."""
+    def predicted(self, thresholds: Sequence[float] | None = None) -> NDArray[np.int64]:
+        """Returns the class said: the defect furthest over its threshold, else none."""
         margin = self.logits - np.zeros(4) if thresholds is None else self.logits - thresholds
         return np.where(margin.max(axis=1) > 0, margin.argmax(axis=1) + 1, 0)
 
     def balanced_accuracy(self, thresholds: Sequence[float] | None = None) -> float:
-        """Gives balanced accuracy at the five-class task."""
+        """Returns balanced accuracy at the five-class task."""
         kept, truth = self.task()
-        return balanced_accuracy(confusion(truth[kept], self.said(thresholds)[kept], 5))
+        return balanced_accuracy(confusion(truth[kept], self.predicted(thresholds)[kept], 5))
 
 
 def families_of(facts: Mapping[str, Any]) -> list[str]:
-    """Gives a clip's families as `hum:buzz`."""
+    """Returns a clip's families as `hum:buzz`."""
     damages = facts.get("damages", ())
     return [f"{d['defect'].removeprefix('audio_')}:{d['family']}" for d in damages]
 
 
-def holding(judged: Judged, families: Collection[str]) -> NDArray[np.bool_]:
-    """Gives which windows are of clips that hold some of these families."""
-    each = [bool(set(families) & set(families_of(f))) for f in judged.facts]
-    return np.array(each)[judged.clips]
+def holding(evaluated: Evaluated, families: Collection[str]) -> NDArray[np.bool_]:
+    """Returns which windows are of clips that hold some of these families."""
+    each = [bool(set(families) & set(families_of(f))) for f in evaluated.facts]
+    return np.array(each)[evaluated.clips]
 
 
-def without(judged: Judged, families: Collection[str]) -> Judged:
-    """Gives the windows of clips that hold none of these families."""
-    kept = ~holding(judged, families)
+def without(evaluated: Evaluated, families: Collection[str]) -> Evaluated:
+    """Returns the windows of clips that hold none of these families."""
+    kept = ~holding(evaluated, families)
     columns = ("clips", "starts", "logits", "target", "weight")
-    return replace(judged, **{name: getattr(judged, name)[kept] for name in columns})
+    return replace(evaluated, **{name: getattr(evaluated, name)[kept] for name in columns})
 
 
 def score_windows(
@@ -207,10 +207,10 @@ def score_windows(
     starts: Sequence[int] = (0, 20, 40),
     *,
     drawn: bool = False,
-) -> Judged:
-    """Gives the judgement of fixed windows of every clip of a split.
+) -> Evaluated:
+    """Returns the evaluation of fixed windows of every clip of a split.
 
-    Each is judged within the clip, whichever windows are asked for.
+    Each is evaluated within the clip, whichever windows are asked for.
 
     Args:
         model: The network.
@@ -230,15 +230,17 @@ def score_windows(
         for first in range(0, len(clips), BATCH // NEAR):
             part = clips[first : first + BATCH // NEAR]
             batch = sequences(cache, split, part, [0] * len(part))
-            heard = network.hear(*(batch[k].to(device) for k in PICTURES)).unflatten(0, (-1, NEAR))
-            near = around(heard, batch["present"].to(device))
-            judged = network(*near).float().cpu().numpy().reshape(len(part), NEAR, -1)
-            logits.append(judged[:, asked].reshape(-1, len(CLASSES)))
+            audibility_db = network.embed_windows(
+                *(batch[k].to(device) for k in SPECTRA)
+            ).unflatten(0, (-1, NEAR))
+            near = around(audibility_db, batch["present"].to(device))
+            evaluated = network(*near).float().cpu().numpy().reshape(len(part), NEAR, -1)
+            logits.append(evaluated[:, asked].reshape(-1, len(CLASSES)))
             for place in part:
                 own = cache.array(split, place, "heard")
                 truths += [truth_of(own[t : t + _WINDOW], drawn=drawn) for t in starts]
     pairs = [(clip, tick) for clip in clips for tick in starts]
-    return Judged(
+    return Evaluated(
         np.array([p[0] for p in pairs]),
         np.array([p[1] for p in pairs]),
         np.concatenate(logits).astype(np.float64),

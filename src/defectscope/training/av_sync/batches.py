@@ -1,7 +1,7 @@
 """Windows of mouths and sound, in step, each disturbed in its own way.
 
-A window is 48 pictures and the sound under them, with 15 pictures' worth of sound more on either
-side: every offset that training compares. What is done to it is done to picture and sound alike in
+A window is 48 frames and the sound under them, with 15 frames' worth of sound more on either
+side: every offset that training compares. What is done to it is done to video and sound alike in
 time, and apart in everything else.
 """
 
@@ -20,16 +20,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from defectscope.detectors.av_sync.network import HEIGHT, WIDTH
-from defectscope.detectors.av_sync.sound import FRAMES_PER_PICTURE, HOP, log_mel
+from defectscope.detectors.av_sync.sound import FRAMES_PER_VIDEO_FRAME, HOP, log_mel
 
 ndimage, signal = cast("Any", scipy.ndimage), cast("Any", scipy.signal)
 
-PICTURES = 48
+FRAMES = 48
 OFFSETS = 15
-SAMPLES_PER_PICTURE = FRAMES_PER_PICTURE * HOP
-_SOUND_PICTURES = PICTURES + 2 * OFFSETS
+SAMPLES_PER_FRAME = FRAMES_PER_VIDEO_FRAME * HOP
+_SOUND_FRAMES = FRAMES + 2 * OFFSETS
 # Mean and standard deviation of gestures over many takes, in the order of `GESTURES`.
-_USUAL = np.array([0.22, 0.02, 0.3, 0.12, 0.1, 0.1], np.float32)
+_MEAN = np.array([0.22, 0.02, 0.3, 0.12, 0.1, 0.1], np.float32)
 _SPREAD = np.array([0.17, 0.27, 0.25, 0.13, 0.15, 0.16], np.float32)
 Floats = NDArray[np.float32]
 
@@ -40,8 +40,8 @@ class Window:
 
     Attributes:
         crops: (48, 48, 64) uint8.
-        sound: (49920,) mono at 16 kHz, from 15 pictures before the first.
-        there: (78,) whether there is sound under a picture.
+        sound: (49920,) mono at 16 kHz, from 15 frames before the first.
+        there: (78,) whether there is sound under a frame.
         gestures: (48, 6), None where nobody knows.
     """
 
@@ -57,8 +57,8 @@ class Example:
     Attributes:
         crops: (T, 48, 64) uint8.
         sound: int16 mono at 16 kHz.
-        first: Picture of the 25 fps grid that row 0 is; sample 640 * first lies under it.
-        late: By how many pictures the sound comes late.
+        first: Frame of the 25 fps grid that row 0 is; sample 640 * first lies under it.
+        late: By how many frames the sound comes late.
         gestures: (T, 6) where the mouth truly is; None where nobody knows.
     """
 
@@ -74,30 +74,30 @@ class Example:
         self.gestures = gestures
 
     def window(self, rng: np.random.Generator) -> Window:
-        """Gives a window anywhere, at a tempo of its own."""
+        """Returns a window anywhere, at a tempo of its own."""
         tempo = float(rng.uniform(0.9, 1.1))
-        tempo = min(tempo, (len(self.crops) - 1) / PICTURES)
-        span = PICTURES * tempo
+        tempo = min(tempo, (len(self.crops) - 1) / FRAMES)
+        span = FRAMES * tempo
         begin = float(rng.uniform(0.0, max(0.0, len(self.crops) - 1 - span)))
-        rows = np.clip(np.rint(begin + np.arange(PICTURES) * tempo), 0, len(self.crops) - 1)
+        rows = np.clip(np.rint(begin + np.arange(FRAMES) * tempo), 0, len(self.crops) - 1)
         crops = self.crops[rows.astype(int)]
         # The first sample wanted, in samples of the recording.
-        start = (self.first + begin + self.late - OFFSETS * tempo) * SAMPLES_PER_PICTURE
-        places = start + np.arange(_SOUND_PICTURES * SAMPLES_PER_PICTURE) * tempo
+        start = (self.first + begin + self.late - OFFSETS * tempo) * SAMPLES_PER_FRAME
+        places = start + np.arange(_SOUND_FRAMES * SAMPLES_PER_FRAME) * tempo
         inside = (places >= 0) & (places <= len(self.sound) - 1)
         low = max(0, int(places[0]) - 1)
         part = self.sound[low : max(low + 2, int(places[-1]) + 3)].astype(np.float32) / 32768
         if len(part) < 2:
             part = np.zeros(2, np.float32)
-        heard = np.interp(places, low + np.arange(len(part)), part).astype(np.float32)
-        heard[~inside] = 0.0
-        there = inside.reshape(_SOUND_PICTURES, -1).mean(axis=1) > 0.99
+        sound_embeddings = np.interp(places, low + np.arange(len(part)), part).astype(np.float32)
+        sound_embeddings[~inside] = 0.0
+        there = inside.reshape(_SOUND_FRAMES, -1).mean(axis=1) > 0.99
         truth = None if self.gestures is None else self.gestures[rows.astype(int)]
-        return Window(crops, heard, there, truth)
+        return Window(crops, sound_embeddings, there, truth)
 
 
 def batch(windows: Sequence[Window], rng: np.random.Generator) -> Mapping[str, Tensor]:
-    """Gives windows as tensors, disturbed.
+    """Returns windows as tensors, disturbed.
 
     Returns:
         `crops` (n, 48, 48, 64) float 0 to 255, `mel` (n, 312, 40), `there` (n, 78), `gestures`
@@ -108,19 +108,19 @@ def batch(windows: Sequence[Window], rng: np.random.Generator) -> Mapping[str, T
         log_mel(_disturbed(w.sound, others[(i + 1) % len(windows)], rng))
         for i, w in enumerate(windows)
     ]
-    none = np.zeros((PICTURES, len(_USUAL)), np.float32)
+    none = np.zeros((FRAMES, len(_MEAN)), np.float32)
     gestures = np.stack([none if w.gestures is None else w.gestures for w in windows])
     return {
         "crops": _seen_otherwise(torch.from_numpy(np.stack([w.crops for w in windows])), rng),
         "mel": torch.from_numpy(_masked(np.stack(mel), rng)),
         "there": torch.from_numpy(np.stack([w.there for w in windows])),
-        "gestures": torch.from_numpy(((gestures - _USUAL) / _SPREAD).astype(np.float32)),
+        "gestures": torch.from_numpy(((gestures - _MEAN) / _SPREAD).astype(np.float32)),
         "known": torch.from_numpy(np.array([w.gestures is not None for w in windows])),
     }
 
 
 def _seen_otherwise(crops: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirrors, turns, moves, zooms, blurs and relights every window, the same in all pictures."""
+    """Mirrors, turns, moves, zooms, blurs and relights every window, the same in all frames."""
     count = len(crops)
     mirror = np.where(rng.uniform(size=count) < 0.5, -1.0, 1.0)
     turn = rng.normal(0, 0.06, count)

@@ -2,7 +2,7 @@
 
 A recording of sound is speech for simulated mouths. Beside `NAME.flac` may lie `NAME.phones`, a
 phone and its end in seconds on every line, as `flite -psdur` prints them; without it the phones are
-recognised with PocketSphinx. A recording with pictures is a talking face, in step as it is.
+recognised with PocketSphinx. A recording with frames is a talking face, in step as it is.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from defectscope.training.contract import Item, PreparationJob, Recording, Split
 
 SOUND_SUFFIXES = frozenset({".flac", ".wav", ".ogg"})
 CLIP_SUFFIXES = frozenset({".mp4", ".mov", ".mkv", ".webm", ".mpg"})
-# Pictures of a take: one fragment of the detector.
-TAKE_PICTURES = 100
+# Frames of a take: one fragment of the detector.
+TAKE_FRAMES = 100
 _TAKES_PER_UNIT = 20
 _UTTERANCES_PER_TAKE = 6
 # Shorter pieces of a track hold less than one training window and its shifts.
@@ -48,7 +48,7 @@ class _Speech:
 def jobs(
     recordings: Sequence[Recording], takes: Mapping[Split, int], seed: int
 ) -> Sequence[PreparationJob]:
-    """Gives the units of preparation: one for twenty takes, one for each talking clip.
+    """Returns the units of preparation: one for twenty takes, one for each talking clip.
 
     Raises:
         InvalidParameterError: Takes are wanted and no recording of speech is there.
@@ -82,12 +82,12 @@ def _takes(
 ) -> Iterator[Item]:
     rng = np.random.default_rng(seed)
     # A voice is drawn by the square root of how much there is of it.
-    worth = np.sqrt([len(s.recordings) for s in speech])
+    weights = np.sqrt([len(s.recordings) for s in speech])
     for place in range(_TAKES_PER_UNIT):
-        voice = speech[int(rng.choice(len(speech), p=worth / worth.sum()))]
+        voice = speech[int(rng.choice(len(speech), p=weights / weights.sum()))]
         chosen = rng.choice(len(voice.recordings), _UTTERANCES_PER_TAKE)
-        said = [_utterance(voice.recordings[int(i)], voice.voice) for i in chosen]
-        made = take(said, TAKE_PICTURES, rng)
+        spoken = [_utterance(voice.recordings[int(i)], voice.voice) for i in chosen]
+        made = take(spoken, TAKE_FRAMES, rng)
         yield Item(
             f"take/{split}/{unit:05d}/{place:02d}",
             split,
@@ -102,15 +102,17 @@ def _takes(
 
 def _utterance(recording: Recording, voice: str) -> Utterance:
     sound = read_mono(recording.path, RATE_HZ) / 32768
-    beside = recording.path.with_suffix(".phones")
-    phones = read_phones(beside.read_text("utf-8")) if beside.exists() else recognised(sound)
+    phones_path = recording.path.with_suffix(".phones")
+    phones = (
+        read_phones(phones_path.read_text("utf-8")) if phones_path.exists() else recognised(sound)
+    )
     if not phones:
         phones = [Phone("pau", 0.0, len(sound) / RATE_HZ)]
     return Utterance(sound.astype(np.float32), tuple(phones), voice)
 
 
 def recognised(sound: NDArray[Any]) -> list[Phone]:
-    """Gives the phones of English speech as PocketSphinx hears them.
+    """Returns the phones of English speech as PocketSphinx hears them.
 
     Args:
         sound: Mono at 16 kHz, full scale 1.

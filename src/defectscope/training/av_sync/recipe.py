@@ -1,8 +1,8 @@
 """How av_sync's network is trained: lips and speech in step against the same out of step.
 
 First on simulated mouths alone (`clip_share=0`), then, with `--start`, on real clips among them.
-Both times every window of five pictures has to find its own sound among all offsets of up to 15
-pictures and among other speakers' sound, and means over many windows have to find it, too: that
+Both times every window of five frames has to find its own sound among all offsets of up to 15
+frames and among other speakers' sound, and means over many windows have to find it, too: that
 is what the detector does.
 """
 
@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from defectscope.detectors.av_sync.network import SyncNet, unit
 from defectscope.errors import InvalidParameterError
-from defectscope.training.av_sync import examples as lip_examples
-from defectscope.training.av_sync.batches import OFFSETS, PICTURES, Example, batch
+from defectscope.training.av_sync import examples as examples
+from defectscope.training.av_sync.batches import FRAMES, OFFSETS, Example, batch
 from defectscope.training.av_sync.scores import score_examples
 from defectscope.training.contract import (
     CacheView,
@@ -31,10 +31,10 @@ from defectscope.training.contract import (
     Split,
 )
 
-WINDOWS = PICTURES - 4
+WINDOWS = FRAMES - 4
 # Windows that are averaged before they are compared, and how sharply.
 _SPANS = ((1, 14.0, 0.5), (9, 24.0, 0.7), (WINDOWS, 36.0, 1.0))
-# One picture beside the true offset is hardly wrong; two are.
+# One frame beside the true offset is hardly wrong; two are.
 _NEAR = {-1: 0.15, 0: 0.7, 1: 0.15}
 
 
@@ -47,9 +47,9 @@ class AvSyncSettings:
         validation_takes: Likewise for validation.
         clip_share: Share of a batch that is taken from real clips.
         held_out: Names of clips that are never trained on, without suffix, comma-separated.
-        late: Clips whose sound is not in step, as `name:2` for two pictures late.
+        late: Clips whose sound is not in step, as `name:2` for two frames late.
         reading: Weight of reading the simulated mouth's gestures off either vector.
-        widths: Channels of the four stages of the picture stream, comma-separated.
+        widths: Channels of the four stages of the frame stream, comma-separated.
     """
 
     train_takes: int = 1200
@@ -65,32 +65,32 @@ class AvSync:
     """The recipe of av_sync."""
 
     name: ClassVar[str] = "av_sync"
-    suffixes: ClassVar[frozenset[str]] = lip_examples.SOUND_SUFFIXES | lip_examples.CLIP_SUFFIXES
+    suffixes: ClassVar[frozenset[str]] = examples.SOUND_SUFFIXES | examples.CLIP_SUFFIXES
 
     def __init__(self, settings: AvSyncSettings | None = None) -> None:
         self.settings = settings or AvSyncSettings()
 
     def schedule(self) -> Schedule:
-        """Gives the schedule of the first stage."""
+        """Returns the schedule of the first stage."""
         return Schedule(
             steps=700, batch=10, peak_rate=2e-3, weight_decay=0.02, score_every=100, patience=0,
             averaging=0.98,
         )  # fmt: skip
 
     def preparation(self) -> Mapping[str, Any]:
-        """Gives what decides the takes."""
+        """Returns what decides the takes."""
         return {"train": self.settings.train_takes, "validation": self.settings.validation_takes}
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Gives a unit for every twenty takes and for every clip."""
+        """Returns a unit for every twenty takes and for every clip."""
         wanted: dict[Split, int] = {
             "train": self.settings.train_takes,
             "validation": self.settings.validation_takes,
         }
-        return lip_examples.jobs(recordings, wanted, seed)
+        return examples.jobs(recordings, wanted, seed)
 
     def build(self) -> torch.nn.Module:
-        """Gives a fresh network."""
+        """Returns a fresh network."""
         a, b, c, d = (int(w) for w in self.settings.widths.split(","))
         network: Any = SyncNet((a, b, c, d))
         return network.to(memory_format=torch.channels_last)
@@ -108,7 +108,7 @@ class AvSync:
         for row in range(size):
             if row < real:
                 pieces = clips[names[int(rng.integers(len(names)))]]
-                # Pieces of a clip by their length, so that every picture is as likely.
+                # Pieces of a clip by their length, so that every frame is as likely.
                 lengths = np.array([length for _, length in pieces], np.float64)
                 place = pieces[int(rng.choice(len(pieces), p=lengths / lengths.sum()))][0]
             else:
@@ -117,7 +117,7 @@ class AvSync:
         return batch(windows, rng)
 
     def places(self, cache: CacheView) -> tuple[list[int], dict[str, list[tuple[int, int]]]]:
-        """Gives the takes' places in the training split, and the clips' with their lengths.
+        """Returns the takes' places in the training split, and the clips' with their lengths.
 
         Raises:
             InvalidParameterError: There is nothing to train on.
@@ -135,7 +135,7 @@ class AvSync:
         return takes, clips
 
     def example(self, cache: CacheView, split: Split, place: int) -> Example:
-        """Gives a prepared item as training sees it."""
+        """Returns a prepared item as training sees it."""
         facts = cache.facts(split)[place]
         late = dict(entry.split(":") for entry in self.settings.late)
         return Example(
@@ -149,15 +149,15 @@ class AvSync:
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
-        """Gives the cross-entropy of the true offset, by single windows and by means over them."""
+        """Returns the cross-entropy of the true offset, by single windows and by means over them."""
         network = cast("SyncNet", model)
-        seen, heard = network.picture_raw(batch["crops"]), network.sound_raw(batch["mel"])
-        loss, figures = contrast(unit(seen, 0), unit(heard, 1), batch["there"])
-        read = _reading(seen, heard[:, OFFSETS : OFFSETS + WINDOWS], batch)
+        seen, sound_embeddings = network.mouth_raw(batch["crops"]), network.sound_raw(batch["mel"])
+        loss, figures = contrast(unit(seen, 0), unit(sound_embeddings, 1), batch["there"])
+        read = _reading(seen, sound_embeddings[:, OFFSETS : OFFSETS + WINDOWS], batch)
         return loss + self.settings.reading * read, {**figures, "reading": float(read.detach())}
 
     def score(self, model: torch.nn.Module, cache: CacheView, split: Split) -> Mapping[str, float]:
-        """Finds the offsets of a split's takes; the objective is the share within one picture."""
+        """Finds the offsets of a split's takes; the objective is the share within one frame."""
         examples = [self.example(cache, split, i) for i in range(len(cache.facts(split)))]
         return score_examples(cast("SyncNet", model), examples)
 
@@ -168,39 +168,41 @@ class AvSync:
         return describe(self, cast("SyncNet", model), cache)
 
 
-def _reading(seen: Tensor, heard: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
-    """Gives how far the first numbers of both vectors are from the gestures in their middle."""
+def _reading(seen: Tensor, sound_embeddings: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Returns how far the first numbers of both vectors are from the gestures in their middle."""
     gestures = batch["gestures"][:, 2:-2]
     count = gestures.shape[2]
     weight = batch["known"].float()[:, None, None]
     seen_off = functional.smooth_l1_loss(seen[..., :count], gestures, reduction="none")
-    heard_off = functional.smooth_l1_loss(heard[..., :count], gestures, reduction="none")
-    return ((seen_off + heard_off) * weight).sum() / (weight.sum() * WINDOWS * count).clamp_min(1)
+    sound_loss = functional.smooth_l1_loss(
+        sound_embeddings[..., :count], gestures, reduction="none"
+    )
+    return ((seen_off + sound_loss) * weight).sum() / (weight.sum() * WINDOWS * count).clamp_min(1)
 
 
-def contrast(picture: Tensor, sound: Tensor, there: Tensor) -> tuple[Tensor, Mapping[str, float]]:
-    """Gives the loss of vectors in step.
+def contrast(mouth: Tensor, sound: Tensor, there: Tensor) -> tuple[Tensor, Mapping[str, float]]:
+    """Returns the loss of vectors in step.
 
     Args:
-        picture: (n, 44, 128).
-        sound: (n, 74, 128); vector 15 + i belongs to picture vector i.
-        there: (n, 78) whether there is sound under a picture.
+        mouth: (n, 44, 128).
+        sound: (n, 74, 128); vector 15 + i belongs to frame vector i.
+        there: (n, 78) whether there is sound under a frame.
     """
-    n = len(picture)
-    every = torch.einsum("nid,njd->nij", picture, sound)  # (n, 44, 74)
-    steps = torch.arange(2 * OFFSETS + 1, device=picture.device)
-    index = torch.arange(WINDOWS, device=picture.device)[:, None] + steps
+    n = len(mouth)
+    every = torch.einsum("nid,njd->nij", mouth, sound)  # (n, 44, 74)
+    steps = torch.arange(2 * OFFSETS + 1, device=mouth.device)
+    index = torch.arange(WINDOWS, device=mouth.device)[:, None] + steps
     likeness = torch.gather(every, 2, index.expand(n, -1, -1))  # (n, 44, 31)
-    heard = there.unfold(1, 5, 1).all(dim=2)  # (n, 74)
-    valid = heard[:, index].float()  # (n, 44, 31)
-    target = torch.zeros(2 * OFFSETS + 1, device=picture.device)
+    sound_embeddings = there.unfold(1, 5, 1).all(dim=2)  # (n, 74)
+    valid = sound_embeddings[:, index].float()  # (n, 44, 31)
+    target = torch.zeros(2 * OFFSETS + 1, device=mouth.device)
     for offset, share in _NEAR.items():
         target[OFFSETS + offset] = share
-    total = picture.new_zeros(())
+    total = mouth.new_zeros(())
     right = 0.0
     for span, scale, weight in _SPANS:
         shape = (1, 1, span)
-        kernel = torch.ones(shape, device=picture.device)
+        kernel = torch.ones(shape, device=mouth.device)
         flat, known = ((likeness * valid).transpose(1, 2), valid.transpose(1, 2))
         summed = functional.conv1d(flat.reshape(-1, 1, WINDOWS), kernel)
         counted = functional.conv1d(known.reshape(-1, 1, WINDOWS), kernel)
@@ -215,10 +217,10 @@ def contrast(picture: Tensor, sound: Tensor, there: Tensor) -> tuple[Tensor, Map
     # Other speakers' sound: the same places of the other rows.
     own = sound[:, OFFSETS : OFFSETS + WINDOWS].reshape(-1, sound.shape[2])
     chosen = torch.arange(0, len(own), 7, device=own.device)
-    across = 14.0 * picture.reshape(-1, picture.shape[2]) @ own[chosen].T
+    across = 14.0 * mouth.reshape(-1, mouth.shape[2]) @ own[chosen].T
     rows = torch.arange(len(own), device=own.device)
     same = rows[:, None] // WINDOWS == chosen[None] // WINDOWS
-    aligned = 14.0 * (picture.reshape(-1, picture.shape[2]) * own).sum(dim=1, keepdim=True)
+    aligned = 14.0 * (mouth.reshape(-1, mouth.shape[2]) * own).sum(dim=1, keepdim=True)
     joint = torch.cat([aligned, across.masked_fill(same, -1e4)], dim=1)
     others = -functional.log_softmax(joint, dim=1)[:, 0].mean()
     return total + 0.2 * others, {"within_one": right, "others": float(others.detach())}

@@ -28,13 +28,13 @@ _OWN = {
 
 _CARD = {
     "What it is": """
-Two streams after SyncNet (Chung and Zisserman 2016), small enough for a processor: five pictures of
+Two streams after SyncNet (Chung and Zisserman 2016), small enough for a processor: five frames of
 a mouth, 48 x 64 px at 25 fps, and a fifth of a second of log-mel sound become vectors of 128
 numbers; their mean inner product over a fragment is highest at the offset of the sound.
 """,
     "Limits": """
 Learned from simulated mouths and from the few speakers named under Data, in English. Faces seen
-from the side, covered mouths, singing and speech that belongs to nobody in the picture have no
+from the side, covered mouths, singing and speech that belongs to nobody in the frame have no
 offset to find: the decision around the network has to call them inconclusive.
 """,
 }

@@ -1,6 +1,6 @@
 """Damaged clips for training: coded, broken, decoded with concealment, and captured again.
 
-Damaged and clean pictures go through the same codecs and the same capture chain, so that nothing
+Damaged and clean frames go through the same codecs and the same capture chain, so that nothing
 but the damage tells the two apart.
 """
 
@@ -37,7 +37,7 @@ class Coding:
         crf: Constant quality of x264 and x265.
         bits_per_px: Bit rate of the others, per pixel and frame.
         gop_frames: Distance between random access points.
-        slices: Slices a picture, for x264.
+        slices: Slices a frame, for x264.
     """
 
     codec: str
@@ -47,7 +47,7 @@ class Coding:
     slices: int = 1
 
     def encoding(self, size_px: tuple[int, int]) -> VideoEncoding:
-        """Gives the writer's form of it."""
+        """Returns the writer's form of it."""
         height, width = size_px
         options = {"slices": str(self.slices)} if self.codec == "libx264" else {}
         if self.codec == "libvpx":
@@ -92,11 +92,11 @@ def write(path: Path, frames: Sequence[Yuv], coding: Coding) -> None:
 
 
 def through(frames: Sequence[Yuv], coding: Coding) -> list[Yuv]:
-    """Gives a clip after coding and decoding."""
+    """Returns a clip after coding and decoding."""
     with tempfile.TemporaryDirectory(prefix="defectscope-clip-") as folder:
         path = Path(folder) / "clip.ts"
         write(path, frames, coding)
-        shown = [picture for _, picture in decode_as_shown(path)]
+        shown = [intact_frame for _, intact_frame in decode_as_shown(path)]
     return shown
 
 
@@ -108,7 +108,7 @@ def broken(
     span: tuple[int, int],
     rng: np.random.Generator,
 ) -> Made:
-    """Gives a clip as a receiver shows it whose stream was damaged in a span of frames."""
+    """Returns a clip as a receiver shows it whose stream was damaged in a span of frames."""
     with tempfile.TemporaryDirectory(prefix="defectscope-clip-") as folder:
         intact, damaged = Path(folder) / "intact.ts", Path(folder) / "damaged.ts"
         write(intact, frames, coding)
@@ -116,21 +116,23 @@ def broken(
         first_s = clean[0][0]
         at = Interval(first_s + span[0] / float(RATE), first_s + span[1] / float(RATE))
         break_stream(intact, damaged, at, harm, rng)
-        shown = {round(t, 4): picture for t, picture in decode_as_shown(damaged, concealment)}
-    pictures = [reduced(picture) for _, picture in clean]
+        shown = {
+            round(t, 4): intact_frame for t, intact_frame in decode_as_shown(damaged, concealment)
+        }
+    reduced_frames = [reduced(intact_frame) for _, intact_frame in clean]
     seen: list[Yuv] = []
     masks: list[Mask] = []
-    for index, (time_s, picture) in enumerate(clean):
+    for index, (time_s, intact_frame) in enumerate(clean):
         fresh = shown.get(round(time_s, 4))
         if fresh is None:
             # Nothing came out for this instant: the player holds what it has.
-            seen.append(seen[-1] if seen else picture)
-            masks.append(masks[-1] if masks else label(picture, pictures, 0))
+            seen.append(seen[-1] if seen else intact_frame)
+            masks.append(masks[-1] if masks else label(intact_frame, reduced_frames, 0))
             continue
-        if fresh[0].shape != picture[0].shape:
-            fresh = resize(fresh, picture[0].shape)
+        if fresh[0].shape != intact_frame[0].shape:
+            fresh = resize(fresh, intact_frame[0].shape)
         seen.append(fresh)
-        masks.append(label(fresh, pictures, index))
+        masks.append(label(fresh, reduced_frames, index))
     facts = {
         "generator": harm.damage,
         "codec": coding.codec,
@@ -144,7 +146,7 @@ def broken(
 def drawn(
     frames: Sequence[Yuv], look: Look, span: tuple[int, int], area: float, rng: np.random.Generator
 ) -> Made:
-    """Gives a clip with blocks drawn on it, standing still or drawn anew now and then."""
+    """Returns a clip with blocks drawn on it, standing still or drawn anew now and then."""
     size = frames[0][0].shape
     block = (
         int(rng.choice([8, 16, 16, 32, 64])) if rng.random() < 0.7 else int(rng.integers(4, 41)) * 2
@@ -155,14 +157,14 @@ def drawn(
     seen: list[Yuv] = []
     masks: list[Mask] = []
     clean = [reduced(frame) for frame in frames]
-    for index, picture in enumerate(frames):
+    for index, intact_frame in enumerate(frames):
         if not span[0] <= index < span[1]:
-            seen.append(picture)
+            seen.append(intact_frame)
             masks.append(np.zeros(blocks_of(size), np.uint8))
             continue
         if index > span[0] and rng.random() > keep:
             patches = _patches(rng, size, block, area, look)
-        y, u, v = paint(list(picture), list(before), patches, block)
+        y, u, v = paint(list(intact_frame), list(before), patches, block)
         seen.append((y, u, v))
         masks.append(label((y, u, v), clean, index))
     facts = {"generator": look, "codec": "", "concealment": "", "rate": area, "block_px": block}
@@ -178,30 +180,30 @@ def _patches(
     height, width = size
     tall = max(block, round(float(rng.uniform(0.05, 0.35)) * height) // block * block)
     share = float(rng.uniform(0.4, 1.0))
-    # At the bottom two times in five: what comes last in a picture is lost most.
+    # At the bottom two times in five: what comes last in a frame is lost most.
     top = height - tall if rng.random() < 0.4 else int(rng.integers(0, height - tall + 1))
     drawn_on = draw_patches(rng, (tall, width), block, share, look)
     return [replace(p, row_px=p.row_px + top // 2 * 2) for p in drawn_on]
 
 
 def captured(made: Made, coding: Coding | None, scale: float) -> Made:
-    """Gives a clip as a capture chain records it: scaled, then coded once more."""
+    """Returns a clip as a capture chain records it: scaled, then coded once more."""
     frames, masks = made.frames, made.masks
     height, width = frames[0][0].shape
     size = (_side(height, scale), _side(width, scale))
     if size != (height, width):
         frames = [resize(frame, size) for frame in frames]
-        masks = [_stretched(mask, blocks_of(size)) for mask in masks]
+        masks = [_resized(mask, blocks_of(size)) for mask in masks]
     if coding is not None:
         coded = through(frames, coding)
-        # A coder keeps every picture; were one missing, labels would slip against pictures.
+        # A coder keeps every frame; were one missing, labels would slip against frames.
         if len(coded) == len(frames):
             frames = coded
     facts = {**made.facts, "capture": None if coding is None else asdict(coding), "scale": scale}
     return Made(frames, masks, facts)
 
 
-def _stretched(mask: Mask, shape: tuple[int, int]) -> Mask:
+def _resized(mask: Mask, shape: tuple[int, int]) -> Mask:
     rows = (np.arange(shape[0]) + 0.5) * mask.shape[0] / shape[0]
     columns = (np.arange(shape[1]) + 0.5) * mask.shape[1] / shape[1]
     return mask[rows.astype(int)][:, columns.astype(int)]

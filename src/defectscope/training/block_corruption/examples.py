@@ -1,4 +1,4 @@
-"""Examples of block corruption for the cache: pairs of consecutive pictures with their labels."""
+"""Examples of block corruption for the cache: pairs of consecutive frames with their labels."""
 
 from __future__ import annotations
 
@@ -20,12 +20,16 @@ from defectscope.training.block_corruption.clips import (
     captured,
     drawn,
 )
-from defectscope.training.block_corruption.hard_negatives import ALIKES, JOINED, alike
-from defectscope.training.block_corruption.sources import Yuv, stretch
+from defectscope.training.block_corruption.hard_negatives import (
+    HARD_NEGATIVES,
+    JOINED,
+    hard_negative,
+)
+from defectscope.training.block_corruption.sources import Yuv, excerpt
 from defectscope.training.contract import Item, Recording, Split
 
 CODECS = ("libx264", "mpeg2video", "libx265")
-# Heights of the pictures that are broken; widths are 16:9.
+# Heights of the frames that are broken; widths are 16:9.
 _HEIGHTS_PX = (288, 360, 360, 432, 540, 720)
 
 
@@ -55,7 +59,7 @@ class ClipPlan:
         generator: A way of damaging, or one of ALIKES for a clean one.
         codec: Encoder of the damaged stream.
         concealment: Setting of the decoder.
-        frames: Pictures.
+        frames: Frames.
         pairs: Pairs taken from it.
         crop_px: Side of a crop.
         seed: Of everything that is drawn.
@@ -78,7 +82,7 @@ class ClipPlan:
         return f"{self.recording.name}#{self.number}"
 
     def rng(self) -> np.random.Generator:
-        """Gives the generator of the clip."""
+        """Returns the generator of the clip."""
         digest = hashlib.sha256(f"{self.seed}\0{self.key}".encode()).digest()
         return np.random.default_rng(list(digest[:16]))
 
@@ -89,7 +93,7 @@ def choose(
     """Draws generator, codec and concealment; the left-out ones only for the test split."""
     clean_share = 0.35
     if rng.random() < clean_share:
-        return str(rng.choice(ALIKES, p=_ALIKE_SHARES)), "", CONCEALMENTS[0]
+        return str(rng.choice(HARD_NEGATIVES, p=_HARD_NEGATIVE_SHARES)), "", CONCEALMENTS[0]
     held = split == "test"
     damages = [d for d in DAMAGES if held or d != left_out.generator]
     looks = [look for look in LOOKS if held or look != left_out.generator]
@@ -101,7 +105,9 @@ def choose(
 
 # Share of the clips that are damaged from end to end.
 _LASTING_SHARE = 0.2
-_ALIKE_SHARES = np.array([5.0, *[1.0] * (len(ALIKES) - 1)]) / (len(ALIKES) + 4)
+_HARD_NEGATIVE_SHARES = np.array([5.0, *[1.0] * (len(HARD_NEGATIVES) - 1)]) / (
+    len(HARD_NEGATIVES) + 4
+)
 
 
 def make(plan: ClipPlan) -> Made:
@@ -109,19 +115,19 @@ def make(plan: ClipPlan) -> Made:
     rng = plan.rng()
     height = int(rng.choice(_HEIGHTS_PX))
     size = (height, height * 16 // 9 // 16 * 16)
-    frames = stretch(plan.recording.path, plan.frames, size, rng)
+    frames = excerpt(plan.recording.path, plan.frames, size, rng)
     start = int(rng.integers(4, plan.frames // 2))
     long = int(rng.integers(1, 4)) if rng.random() < 0.3 else int(rng.integers(4, plan.frames))
     span = (start, min(plan.frames, start + long))
     # Damage that was there before the clip began and goes on after it: nothing tells it but its
-    # looks. (A stream needs a whole first picture.)
+    # looks. (A stream needs a whole first frame.)
     if rng.random() < _LASTING_SHARE:
         span = (0 if plan.generator in LOOKS else 1, plan.frames)
-    if plan.generator in ALIKES:
+    if plan.generator in HARD_NEGATIVES:
         other = frames
         if plan.generator in JOINED:
-            other = stretch(plan.other.path, plan.frames, size, rng)
-        seen = alike(plan.generator, frames, other, rng)
+            other = excerpt(plan.other.path, plan.frames, size, rng)
+        seen = hard_negative(plan.generator, frames, other, rng)
         shape = (size[0] // LABEL_PX, size[1] // LABEL_PX)
         blank = [np.zeros(shape, np.uint8) for _ in seen]
         made = Made(seen, blank, {"generator": plan.generator, "codec": "", "concealment": ""})
@@ -129,8 +135,8 @@ def make(plan: ClipPlan) -> Made:
         area = float(np.exp(rng.uniform(np.log(0.004), np.log(0.6))))
         # A second of cuts makes damage harder to tell from sudden changes.
         if rng.random() < 0.15:
-            other = stretch(plan.other.path, plan.frames, size, rng)
-            frames = alike("cut", frames, other, rng)
+            other = excerpt(plan.other.path, plan.frames, size, rng)
+            frames = hard_negative("cut", frames, other, rng)
         made = drawn(frames, plan.generator, span, area, rng)
     else:
         made = broken(
@@ -244,12 +250,12 @@ def _place(masks: Sequence[Any], side_px: int, rng: np.random.Generator) -> tupl
     return top, int(np.clip(column, 0, columns - blocks)) * LABEL_PX
 
 
-def crop(picture: Yuv, top: int, left: int, side_px: int) -> Any:
-    """Gives a square of a picture as one array: luma, then U and V side by side below it."""
+def crop(frame: Yuv, top: int, left: int, side_px: int) -> Any:
+    """Returns a square of a frame as one array: luma, then U and V side by side below it."""
     half = side_px // 2
     out = np.empty((side_px + half, side_px), np.uint8)
-    out[:side_px] = picture[0][top : top + side_px, left : left + side_px]
-    for k, plane in enumerate(picture[1:]):
+    out[:side_px] = frame[0][top : top + side_px, left : left + side_px]
+    for k, plane in enumerate(frame[1:]):
         part = plane[top // 2 : top // 2 + half, left // 2 : left // 2 + half]
         out[side_px:, k * half : (k + 1) * half] = part
     return out

@@ -1,4 +1,4 @@
-"""Harmless pictures as films have them: dissolves, smoke, and displays drawn over the picture."""
+"""Harmless frames as films have them: dissolves, smoke, and displays drawn over the frame."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from defectscope.training.block_corruption.sources import Yuv
 _Plane = NDArray[np.float32]
 
 
-def mixed(picture: Yuv, fresh: Yuv, share: float | _Plane) -> Yuv:
-    """Gives a picture with another mixed in.
+def mixed(frame: Yuv, fresh: Yuv, share: float | _Plane) -> Yuv:
+    """Returns a frame with another mixed in.
 
     Args:
-        picture: What is there.
+        frame: What is there.
         fresh: What comes, same size.
         share: How much of it, 0 to 1: one number, or a luma-sized plane.
     """
@@ -24,7 +24,7 @@ def mixed(picture: Yuv, fresh: Yuv, share: float | _Plane) -> Yuv:
         shares = [share, share[::2, ::2], share[::2, ::2]]
     y, u, v = (
         (a + (b.astype(np.float32) - a) * s).astype(np.uint8)
-        for a, b, s in zip(picture, fresh, shares, strict=True)
+        for a, b, s in zip(frame, fresh, shares, strict=True)
     )
     return y, u, v
 
@@ -40,7 +40,7 @@ def dissolve(frames: list[Yuv], other: list[Yuv], rng: np.random.Generator) -> l
 
 
 def smoke(frames: list[Yuv], _other: list[Yuv], rng: np.random.Generator) -> list[Yuv]:
-    """Smoke, fire or spray: soft clouds that grow, drift and cover parts of the picture."""
+    """Smoke, fire or spray: soft clouds that grow, drift and cover parts of the frame."""
     height, width = frames[0][0].shape
     cell = int(rng.integers(16, 97))
     rows, columns = height // cell + 3, width // cell + 3
@@ -63,7 +63,7 @@ def smoke(frames: list[Yuv], _other: list[Yuv], rng: np.random.Generator) -> lis
 
 
 def display(frames: list[Yuv], _other: list[Yuv], rng: np.random.Generator) -> list[Yuv]:
-    """A display drawn over the picture: bars, frames and grids of light that jump about."""
+    """A display drawn over the frame: bars, frames and grids of light that jump about."""
     height, width = frames[0][0].shape
     hold, opaque = int(rng.integers(1, 9)), float(rng.uniform(0.4, 1.0))
     start = 0 if rng.random() < 0.4 else int(rng.integers(0, len(frames)))

@@ -23,7 +23,7 @@ FILLS = ("smeared", "coefficients", "colour")
 
 
 def damaged_blocks(mask: NDArray[np.uint8], rng: np.random.Generator) -> Blocks:
-    """Gives which blocks of a damaged picture to take: the damaged and most of what adjoins them.
+    """Returns which blocks of a damaged frame to take: the damaged and most of what adjoins them.
 
     Args:
         mask: (rows, columns) labels by block of LABEL_PX.
@@ -40,7 +40,7 @@ def damaged_blocks(mask: NDArray[np.uint8], rng: np.random.Generator) -> Blocks:
 
 
 def grafted(host: Yuv, donor: Yuv, blocks: Blocks, *, mirrored: bool) -> Yuv:
-    """Gives the host with blocks of the donor in it.
+    """Returns the host with blocks of the donor in it.
 
     Args:
         host: Planes, 4:2:0.
@@ -59,12 +59,12 @@ def grafted(host: Yuv, donor: Yuv, blocks: Blocks, *, mirrored: bool) -> Yuv:
 
 
 def lost(size_px: int, block_px: int, share: float, rng: np.random.Generator) -> Blocks:
-    """Gives blocks that a decoder lost: runs in coding order, (rows, columns) of LABEL_PX.
+    """Returns blocks that a decoder lost: runs in coding order, (rows, columns) of LABEL_PX.
 
     Args:
-        size_px: Side of the picture.
+        size_px: Side of the frame.
         block_px: Side of a coding block, a multiple of LABEL_PX.
-        share: About how much of the picture.
+        share: About how much of the frame.
         rng: Where chance comes from.
     """
     side = size_px // block_px
@@ -78,11 +78,11 @@ def lost(size_px: int, block_px: int, share: float, rng: np.random.Generator) ->
     return hit.reshape(side, side).repeat(step, 0).repeat(step, 1)
 
 
-def filled(picture: Yuv, blocks: Blocks, fill: str, block_px: int, rng: np.random.Generator) -> Yuv:
-    """Gives a picture whose lost blocks are filled one of FILLS' ways.
+def filled(frame: Yuv, blocks: Blocks, fill: str, block_px: int, rng: np.random.Generator) -> Yuv:
+    """Returns a frame whose lost blocks are filled one of FILLS' ways.
 
     Args:
-        picture: Planes, 4:2:0.
+        frame: Planes, 4:2:0.
         blocks: (rows, columns) of LABEL_PX.
         fill: One of FILLS.
         block_px: Side of a coding block.
@@ -92,7 +92,7 @@ def filled(picture: Yuv, blocks: Blocks, fill: str, block_px: int, rng: np.rando
     share, strength = float(rng.uniform(0.02, 0.3)), float(np.exp(rng.uniform(2.5, 5.0)))
     tint = rng.uniform(20, 100, 2) * rng.choice([-1, 1], 2)
     out: list[NDArray[np.uint8]] = []
-    for index, plane in enumerate(picture):
+    for index, plane in enumerate(frame):
         where = _samples(blocks, index)
         side = block_px if index == 0 else block_px // 2
         if fill == "smeared":
@@ -107,13 +107,13 @@ def filled(picture: Yuv, blocks: Blocks, fill: str, block_px: int, rng: np.rando
 
 
 def _samples(blocks: Blocks, index: int) -> Blocks:
-    """Gives which samples of a plane belong to blocks: 0 is luma, the others half as wide."""
+    """Returns which samples of a plane belong to blocks: 0 is luma, the others half as wide."""
     step = LABEL_PX if index == 0 else LABEL_PX // 2
     return blocks.repeat(step, 0).repeat(step, 1)
 
 
 def _smeared(plane: NDArray[np.uint8], lost: Blocks, across: bool) -> NDArray[np.uint8]:
-    """Draws the last samples before a lost stretch on through it, down or across."""
+    """Draws the last samples before a lost interval on through it, down or across."""
     if across:
         return _smeared(plane.T, lost.T, False).T
     rows = np.arange(len(plane))[:, None]

@@ -1,4 +1,4 @@
-"""Harmless pictures that look like block corruption, or change as suddenly as it does."""
+"""Harmless frames that look like block corruption, or change as suddenly as it does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from defectscope.training.block_corruption.film import display, dissolve, smoke
 from defectscope.training.block_corruption.sources import Yuv, from_rgb, resize
 
-ALIKES = (
+HARD_NEGATIVES = (
     "plain",
     "cut",
     "flash",
@@ -32,8 +32,10 @@ ALIKES = (
 JOINED = ("cut", "window", "dissolve")
 
 
-def alike(kind: str, frames: list[Yuv], other: list[Yuv], rng: np.random.Generator) -> list[Yuv]:
-    """Gives a clean clip dressed as one of ALIKES.
+def hard_negative(
+    kind: str, frames: list[Yuv], other: list[Yuv], rng: np.random.Generator
+) -> list[Yuv]:
+    """Returns a clean clip dressed as one of ALIKES.
 
     Args:
         kind: One of ALIKES.
@@ -60,10 +62,10 @@ def alike(kind: str, frames: list[Yuv], other: list[Yuv], rng: np.random.Generat
     return makers[kind](frames, other, rng) if kind in makers else frames
 
 
-def _levels(picture: Yuv, gain: float, lift: float) -> Yuv:
-    y = np.clip((picture[0].astype(np.float32) - 16) * gain + 16 + lift, 16, 235)
+def _levels(frame: Yuv, gain: float, lift: float) -> Yuv:
+    y = np.clip((frame[0].astype(np.float32) - 16) * gain + 16 + lift, 16, 235)
     out = [y.astype(np.uint8)]
-    for plane in picture[1:]:
+    for plane in frame[1:]:
         out.append(np.clip((plane.astype(np.float32) - 128) * gain + 128, 16, 240).astype(np.uint8))
     return out[0], out[1], out[2]
 
@@ -94,10 +96,10 @@ def _fade(frames: list[Yuv], _other: list[Yuv], rng: np.random.Generator) -> lis
     return [_levels(frame, gains[k], 0.0) for k, frame in enumerate(frames)]
 
 
-def _pixelate(picture: Yuv, box: tuple[int, int, int, int], block_px: int) -> Yuv:
+def _pixelate(frame: Yuv, box: tuple[int, int, int, int], block_px: int) -> Yuv:
     """Averages blocks inside a box (top, left, bottom, right), as censors do."""
     out: list[NDArray[np.uint8]] = []
-    for index, plane in enumerate(picture):
+    for index, plane in enumerate(frame):
         scale = 1 if index == 0 else 2
         top, left, bottom, right = (v // scale for v in box)
         block = max(1, block_px // scale)
@@ -144,12 +146,12 @@ def _words(rng: np.random.Generator, count: int) -> str:
 
 
 def _overlay(
-    picture: Yuv, image: Image.Image, alpha: NDArray[np.float32], at: tuple[int, int]
+    frame: Yuv, image: Image.Image, alpha: NDArray[np.float32], at: tuple[int, int]
 ) -> Yuv:
-    """Lays a picture of even size over another at an even place."""
+    """Lays a frame of even size over another at an even place."""
     drawn = from_rgb(image)
     out: list[NDArray[np.uint8]] = []
-    for index, (plane, own) in enumerate(zip(picture, drawn, strict=True)):
+    for index, (plane, own) in enumerate(zip(frame, drawn, strict=True)):
         scale = 1 if index == 0 else 2
         top, left = at[0] // scale, at[1] // scale
         part_alpha = alpha if index == 0 else alpha[::2, ::2]
@@ -242,7 +244,7 @@ def _grain(frames: list[Yuv], _other: list[Yuv], rng: np.random.Generator) -> li
 
 
 def _judder(frames: list[Yuv], _other: list[Yuv], rng: np.random.Generator) -> list[Yuv]:
-    """Pictures held and skipped, as a stuttering player shows them."""
+    """Frames held and skipped, as a stuttering player shows them."""
     out: list[Yuv] = []
     while len(out) < len(frames):
         out += [frames[len(out)]] * int(rng.integers(1, 6))

@@ -30,7 +30,7 @@ _UNWIDENED = 3
 
 
 def renamed(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Gives a checkpoint of EfficientNet-Lite0 under the names of `Backbone`.
+    """Returns a checkpoint of EfficientNet-Lite0 under the names of `Backbone`.
 
     Raises:
         KeyError: It holds another network.

@@ -9,30 +9,30 @@ from torch.nn import functional
 
 from defectscope.detectors.block_corruption.network import BlockNet
 
-# Crops that make up a picture for the decision to learn on: an eighth to a half of 360 lines.
+# Crops that make up a frame for the decision to learn on: an eighth to a half of 360 lines.
 _JOINED = 4
 
 
 def loss(
     network: BlockNet,
-    pictures: tuple[torch.Tensor, torch.Tensor],
+    inputs: tuple[torch.Tensor, torch.Tensor],
     truth: Mapping[str, torch.Tensor],
 ) -> tuple[torch.Tensor, Mapping[str, float]]:
-    """Gives the sum of what the map and the decision get wrong, and its parts.
+    """Returns the sum of what the map and the decision get wrong, and its parts.
 
     Args:
         network: What is trained.
-        pictures: (n, 3, height, width) each: the picture, and the one before.
+        inputs: (n, 3, height, width) each: the frame, and the one before.
         truth: As `block_targets.targets` gives it, with `block` and `block_weight` by block.
     """
-    logits, features, blocks = network.mapped(*pictures)
+    logits, features, blocks = network.mapped(*inputs)
     decision = network.decided(logits, features)
     cells = _cross_entropy(logits, truth["cell"], truth["cell_weight"] * (1 + truth["cell"]))
     fine = _cross_entropy(blocks, truth["block"], truth["block_weight"] * (1 + truth["block"]))
     crops = _cross_entropy(decision, truth["hit"], truth["hit_weight"])
     rows = joint(len(logits), truth["hit"], truth["hit_weight"])
     wide = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
-    # A picture is as damaged as the most damaged of its parts.
+    # A frame is as damaged as the most damaged of its parts.
     hit, weight = truth["hit"][rows].amax(dim=1), truth["hit_weight"][rows]
     weight = torch.where(hit > 0, (weight * truth["hit"][rows]).amax(dim=1), weight.amin(dim=1))
     frames = (crops + _cross_entropy(wide, hit, weight)) / 2
@@ -44,11 +44,11 @@ def loss(
 
 
 def joint(count: int, hit: torch.Tensor, sure: torch.Tensor) -> torch.Tensor:
-    """Gives which crops make up a picture each: (pictures, _JOINED) rows of the batch.
+    """Returns which crops make up a frame each: (frames, _JOINED) rows of the batch.
 
-    A detector decides about whole pictures, which have many times the cells of a crop, so the
+    A detector decides about whole frames, which have many times the cells of a crop, so the
     strongest of them are stronger. Each damaged crop is set beside clean ones, and of clean ones
-    alone as many pictures are made as there are.
+    alone as many frames are made as there are.
 
     Args:
         count: Crops in the batch.
@@ -61,19 +61,19 @@ def joint(count: int, hit: torch.Tensor, sure: torch.Tensor) -> torch.Tensor:
     if len(clean) < _JOINED:
         return torch.arange(count)[:, None]
     whole = torch.stack([clean[torch.randperm(len(clean))] for _ in range(_JOINED)], dim=1)
-    turns = torch.arange(len(damaged))[:, None] + torch.arange(_JOINED - 1)
-    mixed = torch.cat([damaged[:, None], clean[turns % len(clean)]], dim=1)
+    order = torch.arange(len(damaged))[:, None] + torch.arange(_JOINED - 1)
+    mixed = torch.cat([damaged[:, None], clean[order % len(clean)]], dim=1)
     return torch.cat([whole, mixed])
 
 
 def side_by_side(maps: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Gives maps (n, channels, rows, columns) of crops as pictures that many times as wide."""
-    chosen = maps[rows]  # shape (pictures, parts, channels, rows, columns)
+    """Returns maps (n, channels, rows, columns) of crops as frames that many times as wide."""
+    chosen = maps[rows]  # shape (frames, parts, channels, rows, columns)
     return chosen.permute(0, 2, 3, 1, 4).flatten(3)
 
 
 def _cross_entropy(logits: torch.Tensor, truth: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Gives the weighted mean of the cross entropy."""
+    """Returns the weighted mean of the cross entropy."""
     total = functional.binary_cross_entropy_with_logits(
         logits.float(), truth, weight, reduction="sum"
     )

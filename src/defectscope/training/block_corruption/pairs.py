@@ -1,4 +1,4 @@
-"""Pairs of pictures for training: cached ones, cropped, scaled and varied anew at every draw.
+"""Pairs of frames for training: cached ones, cropped, scaled and varied anew at every draw.
 
 Some cached pairs without damage are dressed up: blocks are drawn on them, labelled as the simulator
 labels its own, or something harmless appears that is as sudden. Either is coded again afterwards,
@@ -33,12 +33,12 @@ from defectscope.training.block_corruption.grafts import (
     grafted,
     lost,
 )
-from defectscope.training.block_corruption.hard_negatives import ALIKES, alike
+from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES, hard_negative
 from defectscope.training.block_corruption.sources import Yuv
 
-# A harmless thing that shows from the first picture of a pair on needs no drawing at every draw:
+# A harmless thing that shows from the first frame of a pair on needs no drawing at every draw:
 # the cache has those. These appear, jump or change.
-_SUDDEN = tuple(kind for kind in ALIKES if kind not in ("plain", "judder"))
+_SUDDEN = tuple(kind for kind in HARD_NEGATIVES if kind not in ("plain", "judder"))
 # Sides of the blocks that are drawn, in pixels of the cached crops.
 _BLOCKS_PX = (8, 16, 16, 16, 24, 32, 64)
 _FINE = 4
@@ -48,7 +48,7 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Two pictures as they are cached: the picture, then the one before it.
+    """Two frames as they are cached: the frame, then the one before it.
 
     Attributes:
         yuv: (2, 3/2 side, side), luma above U and V side by side.
@@ -59,32 +59,32 @@ class Raw:
     mask: NDArray[np.uint8]
 
     def planes(self, index: int) -> Yuv:
-        """Gives one of the pictures as planes."""
+        """Returns one of the frames as planes."""
         side = self.yuv.shape[2]
         own = self.yuv[index]
         return own[:side], own[side:, : side // 2], own[side:, side // 2 :]
 
     def with_planes(self, now: Yuv, before: Yuv, mask: NDArray[np.uint8]) -> Raw:
-        """Gives other pictures of the same size."""
+        """Returns other frames of the same size."""
         both = [np.concatenate([y, np.concatenate([u, v], axis=1)]) for y, u, v in (now, before)]
         return Raw(np.stack(both), mask)
 
 
 def damaged(raw: Raw, rng: np.random.Generator) -> Raw:
-    """Gives a pair with blocks drawn on one picture or both, and their labels."""
+    """Returns a pair with blocks drawn on one frame or both, and their labels."""
     now, before = raw.planes(0), raw.planes(1)
     size = (raw.yuv.shape[2], raw.yuv.shape[2])
     block = int(rng.choice(_BLOCKS_PX))
     area = float(np.exp(rng.uniform(np.log(0.01), np.log(0.5))))
     look = LOOKS[int(rng.integers(len(LOOKS)))]
     patches = draw_patches(rng, size, block, area, look)
-    course = rng.random()  # begins: 0.4, ends: 0.2, stays: 0.25, is drawn anew: 0.15
-    on_now, on_before = course < 0.4 or course >= 0.6, course >= 0.4
+    path = rng.random()  # begins: 0.4, ends: 0.2, stays: 0.25, is drawn anew: 0.15
+    on_now, on_before = path < 0.4 or path >= 0.6, path >= 0.4
     out_now, out_before = now, before
     if on_before:
         first, second, third = paint(list(before), list(now), patches, block)
         out_before = (first, second, third)
-    if course >= 0.85:
+    if path >= 0.85:
         patches = draw_patches(rng, size, block, area, look)
     if on_now:
         first, second, third = paint(list(now), list(before), patches, block)
@@ -93,25 +93,25 @@ def damaged(raw: Raw, rng: np.random.Generator) -> Raw:
 
 
 def refilled(raw: Raw, rng: np.random.Generator) -> Raw:
-    """Gives a clean pair of which blocks were lost and filled, and their labels."""
+    """Returns a clean pair of which blocks were lost and filled, and their labels."""
     side = raw.yuv.shape[2]
     block = int(rng.choice((8, 16, 16, 16, 32)))
     fill = str(rng.choice(FILLS))
     area = float(np.exp(rng.uniform(np.log(0.01), np.log(0.6))))
-    course = rng.random()
-    on_now, on_before = course < 0.45 or course >= 0.65, course >= 0.45
+    path = rng.random()
+    on_now, on_before = path < 0.45 or path >= 0.65, path >= 0.45
     blocks, seed = lost(side, block, area, rng), int(rng.integers(2**63))
     out: list[Yuv] = []
     for index, damaged_too in ((1, on_before), (0, on_now)):
         own = raw.planes(index)
-        # What stays stays as it is: prediction hands it on from picture to picture.
+        # What stays stays as it is: prediction hands it on from frame to frame.
         own_rng = np.random.default_rng(seed)
         out.append(filled(own, blocks, fill, block, own_rng) if damaged_too else own)
     return _labelled(raw, out[1], out[0])
 
 
 def transplanted(raw: Raw, donor: Raw, rng: np.random.Generator) -> Raw:
-    """Gives a clean pair with the damage of another pair in it, and its labels."""
+    """Returns a clean pair with the damage of another pair in it, and its labels."""
     mirrored = bool(rng.random() < 0.5)
     now, before = (
         grafted(
@@ -123,24 +123,24 @@ def transplanted(raw: Raw, donor: Raw, rng: np.random.Generator) -> Raw:
 
 
 def _labelled(raw: Raw, now: Yuv, before: Yuv) -> Raw:
-    """Gives a clean pair with other pictures, labelled by what can be seen of the difference."""
+    """Returns a clean pair with other frames, labelled by what can be seen of the difference."""
     clean = [reduced(raw.planes(1)), reduced(raw.planes(0))]
     return raw.with_planes(now, before, np.stack([label(now, clean, 1), label(before, clean, 0)]))
 
 
 def dressed(raw: Raw, other: Raw, rng: np.random.Generator) -> Raw:
-    """Gives a clean pair in which something harmless appears, jumps or changes."""
+    """Returns a clean pair in which something harmless appears, jumps or changes."""
     kind = str(rng.choice(_SUDDEN))
     pair = [raw.planes(1), raw.planes(0)]
     mates = [other.planes(1), other.planes(0)]
     if kind == "cut" or (kind == "dissolve" and rng.random() < 0.5):
         return raw.with_planes(pair[1], mates[0], np.zeros_like(raw.mask))
-    before, now = alike(kind, pair, mates, rng)
+    before, now = hard_negative(kind, pair, mates, rng)
     return raw.with_planes(now, before, np.zeros_like(raw.mask))
 
 
 def drawn(raw: Raw, side_px: int, smallest: float, rng: np.random.Generator) -> Pair:
-    """Gives a pair scaled, cropped, mirrored, with time turned back or standing still, at random.
+    """Returns a pair scaled, cropped, mirrored, with time turned back or standing still, at random.
 
     Args:
         raw: The cached pair.
@@ -166,7 +166,7 @@ def drawn(raw: Raw, side_px: int, smallest: float, rng: np.random.Generator) -> 
     chance = rng.random()
     if chance < 0.15:  # damage looks the same backwards
         out, mask = out[::-1], mask[::-1]
-    elif chance < 0.19:  # nothing came before, or the picture stood still
+    elif chance < 0.19:  # nothing came before, or the frame stood still
         out, mask = out[[0, 0]], mask[[0, 0]]
     return out, mask
 
@@ -174,10 +174,10 @@ def drawn(raw: Raw, side_px: int, smallest: float, rng: np.random.Generator) -> 
 def relabelled(
     mask: NDArray[np.uint8], per_px: float, top: int, left: int, side_px: int
 ) -> NDArray[np.uint8]:
-    """Gives labels by block of a crop of a scaled picture: damaged from half of a block on.
+    """Returns labels by block of a crop of a scaled frame: damaged from half of a block on.
 
     Args:
-        mask: (2, rows, columns) labels by block of the picture as it was.
+        mask: (2, rows, columns) labels by block of the frame as it was.
         per_px: Pixels it had for each it has now.
         top: First row of the crop.
         left: First column of the crop.
@@ -201,7 +201,7 @@ def relabelled(
 
 
 def varied(rgb: NDArray[np.uint8], rng: np.random.Generator, *, coded: bool) -> NDArray[np.uint8]:
-    """Gives pictures after a change of contrast, brightness and colour, perhaps coded again.
+    """Returns frames after a change of contrast, brightness and colour, perhaps coded again.
 
     Args:
         rgb: (2, 3, height, width).
@@ -215,22 +215,22 @@ def varied(rgb: NDArray[np.uint8], rng: np.random.Generator, *, coded: bool) -> 
     out = np.clip((luma + colour * (out - luma)) * gain + lift, 0, 255).astype(np.uint8)
     if rng.random() < (0.7 if coded else 0.1):
         quality = int(rng.integers(35, 96))
-        return np.stack([_coded(picture, quality) for picture in out])
+        return np.stack([_coded(frame, quality) for frame in out])
     return out
 
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def _coded(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+def _coded(frame: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     file = io.BytesIO()
-    image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+    image = Image.fromarray(np.ascontiguousarray(frame.transpose(1, 2, 0)))
     image.save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file)).transpose(2, 0, 1)
 
 
 def unpacked(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gives stored pairs as (2, 3, side, side), chroma at luma's resolution."""
+    """Returns stored pairs as (2, 3, side, side), chroma at luma's resolution."""
     side = yuv.shape[2]
     half = side // 2
     out = np.empty((2, 3, side, side), np.uint8)
@@ -242,7 +242,7 @@ def unpacked(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def to_rgb(yuv: torch.Tensor) -> torch.Tensor:
-    """Gives RGB codes of limited-range YUV (..., 3, height, width).
+    """Returns RGB codes of limited-range YUV (..., 3, height, width).
 
     Source: ITU-R BT.601-7, 2.5 (the equations, and the ranges of the codes).
     """
@@ -254,7 +254,7 @@ def to_rgb(yuv: torch.Tensor) -> torch.Tensor:
 
 
 def cached(cache: Any, split: str, index: int) -> Raw:
-    """Gives a pair as it lies in the cache."""
+    """Returns a pair as it lies in the cache."""
     return Raw(
         cast("NDArray[np.uint8]", cache.array(split, index, "yuv")),
         cast("NDArray[np.uint8]", cache.array(split, index, "mask")),

@@ -47,9 +47,9 @@ _FAINT_SHARE = 0.01
 # and harmless things; the others are clean as they are.
 _CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED = 0.3, 0.08, 0.06, 0.1, 0.18
 _PLACES = np.cumsum([_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED])
-# Batches of smaller crops show pictures further reduced, as a detector sees high definition.
+# Batches of smaller crops show frames further reduced, as a detector sees high definition.
 _REDUCED_SHARE = 0.3
-_REDUCED, _USUAL = 0.5, 0.75
+_REDUCED, _FULL_SHARE = 0.5, 0.75
 # Validation is scored on whole cached crops at this scale.
 _SCORED = 0.75
 
@@ -63,14 +63,14 @@ class BlockCorruptionSettings:
         still_clips: Clips made of every still.
         clips_per_s: Clips made of every second of a recording.
         most_clips: Clips of one recording, at most.
-        frames: Pictures in a clip.
-        pairs: Pairs of pictures taken from a clip.
+        frames: Frames in a clip.
+        pairs: Pairs of frames taken from a clip.
         stored_px: Side of the crops in the cache.
         crop_px: Side of the crops that are trained on.
         left_out_generator: Way of damaging that only the test split sees.
         left_out_codec: Encoder likewise.
         left_out_concealment: Decoder setting likewise.
-        with_previous: The network sees what changed since the picture before.
+        with_previous: The network sees what changed since the frame before.
     """
 
     width: int = DEFAULT_WIDTH
@@ -97,16 +97,16 @@ class BlockCorruptionRecipe:
         self.settings = settings or BlockCorruptionSettings()
 
     def preparation(self) -> Mapping[str, Any]:
-        """Gives the settings that decide what is in the cache."""
+        """Returns the settings that decide what is in the cache."""
         trained = ("width", "crop_px", "with_previous")
         return {k: v for k, v in asdict(self.settings).items() if k not in trained}
 
     def schedule(self) -> Schedule:
-        """Gives the default schedule."""
+        """Returns the default schedule."""
         return Schedule(steps=3000, batch=24, peak_rate=8e-4, score_every=500, patience=0)
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Gives one job a clip, ordered so that the first of them hold every recording already."""
+        """Returns one job a clip, ordered so that the first of them hold every recording already."""
         plans: list[tuple[float, ClipPlan]] = []
         for recording in recordings:
             count = self._clips(recording)
@@ -142,7 +142,7 @@ class BlockCorruptionRecipe:
         )  # fmt: skip
 
     def build(self) -> torch.nn.Module:
-        """Gives a fresh network, laid out as CPUs like it."""
+        """Returns a fresh network, laid out as CPUs like it."""
         network = BlockNet(self.settings.width)
         return cast("torch.nn.Module", cast("Any", network).to(memory_format=torch.channels_last))
 
@@ -159,7 +159,7 @@ class BlockCorruptionRecipe:
         pairs: list[Pair] = []
         for part in (np.arange(count) + rng.random(count)) / count:
             raw, fresh = self._raw(cache, part, hit, whole, rng)
-            rgb, mask = drawn(raw, side, _REDUCED if reduced else _USUAL, rng)
+            rgb, mask = drawn(raw, side, _REDUCED if reduced else _FULL_SHARE, rng)
             pairs.append((varied(rgb, rng, coded=fresh), mask))
         return _tensors(pairs)
 
@@ -171,7 +171,7 @@ class BlockCorruptionRecipe:
         whole: NDArray[np.int64],
         rng: np.random.Generator,
     ) -> tuple[Raw, bool]:
-        """Gives the pair for one place in a batch, and whether anything was drawn on it.
+        """Returns the pair for one place in a batch, and whether anything was drawn on it.
 
         Args:
             cache: Where pairs are.
@@ -201,11 +201,11 @@ class BlockCorruptionRecipe:
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
-        """Gives the sum of what the map and the decision get wrong."""
-        return loss(cast("BlockNet", model), self.pictures(batch["rgb"]), batch)
+        """Returns the sum of what the map and the decision get wrong."""
+        return loss(cast("BlockNet", model), self.frames(batch["rgb"]), batch)
 
-    def pictures(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gives what the network takes of (n, 2, 3, height, width): pictures, and those before."""
+    def frames(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns what the network takes of (n, 2, 3, height, width): frames, and those before."""
         now, before = (
             rgb[:, k].float().contiguous(memory_format=torch.channels_last) for k in range(2)
         )
@@ -214,7 +214,7 @@ class BlockCorruptionRecipe:
     def predict(
         self, model: torch.nn.Module, cache: CacheView, split: Split
     ) -> dict[str, NDArray[Any]]:
-        """Gives logits and targets of every pair of a split, whole crops."""
+        """Returns logits and targets of every pair of a split, whole crops."""
         parts: list[dict[str, NDArray[Any]]] = []
         count = len(cache.facts(split))
         device = next(model.parameters()).device
@@ -222,7 +222,7 @@ class BlockCorruptionRecipe:
             rows = range(first, min(count, first + 32))
             made = _tensors([self._whole(cached(cache, split, k)) for k in rows])
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                logits, decision = model(*self.pictures(made["rgb"].to(device)))
+                logits, decision = model(*self.frames(made["rgb"].to(device)))
             parts.append(
                 {k: made[k].numpy() for k in ("cell", "cell_weight", "hit", "hit_weight")}
                 | {"map": logits.float().cpu().numpy(), "decision": decision.float().cpu().numpy()}
@@ -250,7 +250,7 @@ class BlockCorruptionRecipe:
 
 
 def _tensors(pairs: Sequence[Pair]) -> dict[str, torch.Tensor]:
-    """Gives a batch: pictures, and what is to be said of them."""
+    """Returns a batch: frames, and what is to be said of them."""
     masks = np.stack([mask for _, mask in pairs])
     return {
         "rgb": torch.from_numpy(np.stack([rgb for rgb, _ in pairs])),

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.block_corruption.clues import clues
+from defectscope.detectors.block_corruption.context_features import context_features
 from defectscope.simulate.effects.bitstream_damage import DAMAGES
 from defectscope.simulate.effects.drawn_blocks import LOOKS
-from defectscope.training.block_corruption.hard_negatives import ALIKES
+from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.targets import figures
 from defectscope.training.contract import CacheView, Release, Split
 from defectscope.training.scores import (
@@ -24,24 +24,24 @@ from defectscope.training.scores import (
 )
 
 VERSION = "0.4.2"
-# The published first decision: more of the picture than this is damaged.
+# The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
 # What stands until `benchmarks/block_corruption.py --tune` has chosen on whole programmes: the cost
 # of a beginning or an end and the most that one frame can say, log-odds; and what a frame of every
-# occurrence must reach.
+# event must reach.
 _CHANGE, _CERTAIN, _DECISION = 8.0, 8.0, 0.5
 # Thresholds of cells among which the one with the best IoU on validation is taken.
 _CELLS = np.arange(0.2, 0.91, 0.05)
-# What the decision says of a brief occurrence at least, and by how much it leaps there; and when a
-# glance wakes the network for the rest of its half second and for the next from the first of
+# What the decision says of a brief event at least, and by how much it leaps there; and when a
+# first look wakes the network for the rest of its half second and for the next from the first of
 # these decision logits on, or from the second on where it has risen by the third, docs/results/.
 _BRIEF, _LEAP = 3.0, 2.5
-_WAKE, _STIR, _RISE = 2.0, -0.5, 0.5
+_CLOSER_LOGIT, _CLOSER_RISING_LOGIT, _RISE = 2.0, -0.5, 0.5
 
 # Share of the frame on the map that confirms what the decoder flags; and the confidence that two
 # witnesses deserve.
 _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
-# Step between the two frames of a look that an occurrence must show; the one at which a beginning
+# Step between the two frames of a look that an event must show; the one at which a beginning
 # or an end costs what it does elsewhere; and by how much less it costs by each unit more, log-odds.
 _LEAST_STEP, _USUAL_STEP, _STEP_WEIGHT = 2.0, 2.0, 1.5
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
@@ -53,16 +53,16 @@ _SEVERITY = {
 
 _CARD = {
     "What it is": """
-Two branches under one head, which take a picture and the one before it. One, a small residual
+Two branches under one head, which take a frame and the one before it. One, a small residual
 network {width} channels wide at its first stage (He et al. 2016), sees seams between pixels and
-sudden changes, measured at every pixel and pooled by 4 x 4. The other sees what both pictures show,
+sudden changes, measured at every pixel and pooled by 4 x 4. The other sees what both frames show,
 at half their size: the stem and the first five stages of EfficientNet-Lite0 (Tan and Le 2019),
 begun from the weights that TensorFlow's authors trained on ImageNet, of which the first stages and
-all normalisation were left as they were. The head gives for both pictures a map with a cell for
-every 32 x 32 pixels and a decision, learned on crops and on pictures made up of four.
+all normalisation were left as they were. The head gives for both frames a map with a cell for
+every 32 x 32 pixels and a decision, learned on crops and on frames made up of four.
 Findings follow the decision, weighed together with those of the frames around it, and must show a
 step between the two frames of a look, in whose difference the content cancels (since 0.4.2);
-`decision=area` applies the older rule instead: more than {area:.0%} of the picture.
+`decision=area` applies the older rule instead: more than {area:.0%} of the frame.
 """,
     "What it began from": """
 EfficientNet-Lite0 of `tensorflow/tpu` (Apache-2.0), as the PyPI package
@@ -72,8 +72,8 @@ of earlier runs of this recipe, trained from scratch on the corpora below.
     "Limits": """
 Damage that concealment hides well, or that lasts for a single frame in the middle of fast motion,
 is missed. Fine natural texture without much motion (rocks, foliage) and bold stripes raise the
-decision, so there only what rises above it is found. Pictures taller than the detector's
-`max_height_px` are scaled down before they are judged. Trained on 8-bit 4:2:0 content.
+decision, so there only what rises above it is found. Frames taller than the detector's
+`max_height_px` are scaled down before they are evaluated. Trained on 8-bit 4:2:0 content.
 """,
 }
 
@@ -95,10 +95,10 @@ class Trained(Protocol):
 
 def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Release:
     """Chooses thresholds and calibration on validation, measures on test, and describes."""
-    said = recipe.predict(model, cache, "validation")
-    sure = said["hit_weight"][:, 0] > 0
-    logits = said["decision"][sure, 0].astype(np.float64)
-    hit = said["hit"][sure, 0] > 0
+    predicted = recipe.predict(model, cache, "validation")
+    sure = predicted["hit_weight"][:, 0] > 0
+    logits = predicted["decision"][sure, 0].astype(np.float64)
+    hit = predicted["hit"][sure, 0] > 0
     platt = fit_platt(logits, hit)
     test = recipe.predict(model, cache, "test")
     bins = {"validation": reliability(platt(logits), hit)}
@@ -108,7 +108,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
     )
     settings = recipe.settings
     metrics = {
-        "validation": _rounded(figures(said)),
+        "validation": _rounded(figures(predicted)),
         "test": _rounded(figures(test)),
         "test_pairs": len(test["hit"]),
         "transfer_auc": transfer(test, cache, "test"),
@@ -122,13 +122,13 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
     return Release(
         version=VERSION,
         thresholds={
-            "cell": best_cell(said),
+            "cell": best_cell(predicted),
             "area": AREA_RULE,
             "decision": _DECISION,
             "change": _CHANGE,
             "certain": _CERTAIN,
-            "wake": _WAKE,
-            "stir": _STIR,
+            "wake": _CLOSER_LOGIT,
+            "stir": _CLOSER_RISING_LOGIT,
             "rise": _RISE,
             "brief": _BRIEF,
             "leap": _LEAP,
@@ -140,7 +140,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             **{f"{name}_sensitivity": value for name, value in _SENSITIVITY.items()},
         },
         severity=_SEVERITY,
-        calibration=dict.fromkeys(clues(*np.zeros((3, 1))), 0.0)
+        calibration=dict.fromkeys(context_features(*np.zeros((3, 1))), 0.0)
         | {"logit": platt.slope, "offset": platt.offset},
         metrics=metrics,
         card={
@@ -153,10 +153,10 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
     )
 
 
-def best_cell(said: Mapping[str, NDArray[Any]]) -> float:
-    """Gives the threshold of cells with the best mean IoU on damaged pictures."""
-    sure, cell = said["cell_weight"][:, 0] > 0, said["cell"][:, 0] > 0
-    shown = 1 / (1 + np.exp(-said["map"][:, 0].astype(np.float64)))
+def best_cell(predicted: Mapping[str, NDArray[Any]]) -> float:
+    """Returns the threshold of cells with the best mean IoU on damaged frames."""
+    sure, cell = predicted["cell_weight"][:, 0] > 0, predicted["cell"][:, 0] > 0
+    shown = 1 / (1 + np.exp(-predicted["map"][:, 0].astype(np.float64)))
     damaged = cell.any(axis=(1, 2))
     scores: list[float] = []
     for threshold in _CELLS:
@@ -171,22 +171,22 @@ _PLOT = """
 ![What was said against what was so](reliability.png)
 
 The plot is of crops of pairs, after Platt scaling on the validation split. The calibration that
-ships was fitted again on whole frames, of clips of the validation split; occurrences in whole
+ships was fitted again on whole frames, of clips of the validation split; events in whole
 programmes are measured in docs/results/block_corruption.md.
 """
 
 
 def transfer(
-    said: Mapping[str, NDArray[Any]], cache: CacheView, split: Split
+    predicted: Mapping[str, NDArray[Any]], cache: CacheView, split: Split
 ) -> dict[str, dict[str, float]]:
-    """Gives the decision's AUC for each way of damaging, codec and decoder setting.
+    """Returns the decision's AUC for each way of damaging, codec and decoder setting.
 
-    Every kind of damage is ranked against all clean pictures of the split.
+    Every kind of damage is ranked against all clean frames of the split.
     """
     facts = cache.facts(split)
-    sure = said["hit_weight"][:, 0] > 0
-    hit = said["hit"][:, 0] > 0
-    logits = said["decision"][:, 0].astype(np.float64)
+    sure = predicted["hit_weight"][:, 0] > 0
+    hit = predicted["hit"][:, 0] > 0
+    logits = predicted["decision"][:, 0].astype(np.float64)
     out: dict[str, dict[str, float]] = {}
     for fact, values in (
         ("generator", (*DAMAGES, *LOOKS)),
@@ -201,18 +201,18 @@ def transfer(
             if (chosen & hit).any() and (chosen & ~hit).any():
                 rows[value] = round(auc(logits[chosen], hit[chosen]), 4)
         out[fact] = rows
-    return out | {"clean_above_half": _alarms(said, facts)}
+    return out | {"clean_above_half": _alarms(predicted, facts)}
 
 
 def _alarms(
-    said: Mapping[str, NDArray[Any]], facts: Sequence[Mapping[str, Any]]
+    predicted: Mapping[str, NDArray[Any]], facts: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
-    """Share of clean pictures, by what they show, that the raw decision calls damaged."""
+    """Share of clean frames, by what they show, that the raw decision calls damaged."""
     out: dict[str, float] = {}
-    for kind in ALIKES:
+    for kind in HARD_NEGATIVES:
         own = np.array([f["generator"] == kind for f in facts])
         if own.any():
-            out[kind] = round(float((said["decision"][own, 0] > 0).mean()), 4)
+            out[kind] = round(float((predicted["decision"][own, 0] > 0).mean()), 4)
     return out
 
 

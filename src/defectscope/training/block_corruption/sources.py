@@ -1,4 +1,4 @@
-"""Pictures to be damaged: stretches of recordings, and stills that a camera pans over."""
+"""Frames to be damaged: intervals of recordings, and stills that a camera pans over."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ VIDEO_SUFFIXES = frozenset(
 _STILL_SIDE_PX = 2560
 
 
-def stretch(
+def excerpt(
     path: Path, frames: int, size_px: tuple[int, int], rng: np.random.Generator
 ) -> list[Yuv]:
-    """Gives consecutive pictures of a recording, cropped to the shape and scaled to the size.
+    """Returns consecutive frames of a recording, cropped to the shape and scaled to the size.
 
     Args:
         path: A video, or a still that is panned over.
@@ -65,33 +65,33 @@ def _scaled(frame: Frame, size_px: tuple[int, int]) -> Yuv:
 
 def _yuv(native: Any, height: int, width: int) -> Yuv:
     planes = planes_of(convert(native, "yuv420p", width, height), 8)
-    y, u, v = (np.array(plane.picture, np.uint8) for plane in planes)
+    y, u, v = (np.array(plane.pixels, np.uint8) for plane in planes)
     return y, u, v
 
 
-def reframe(picture: Yuv, size_px: tuple[int, int]) -> Yuv:
-    """Gives the middle of a picture at another shape and size."""
-    height, width = picture[0].shape
+def reframe(frame: Yuv, size_px: tuple[int, int]) -> Yuv:
+    """Returns the middle of a frame at another shape and size."""
+    height, width = frame[0].shape
     keep_h = min(height, int(width * size_px[0] / size_px[1])) // 2 * 2
     keep_w = min(width, int(height * size_px[1] / size_px[0])) // 2 * 2
     top, left = (height - keep_h) // 4 * 2, (width - keep_w) // 4 * 2
     cut = (
-        picture[0][top : top + keep_h, left : left + keep_w],
-        picture[1][top // 2 : (top + keep_h) // 2, left // 2 : (left + keep_w) // 2],
-        picture[2][top // 2 : (top + keep_h) // 2, left // 2 : (left + keep_w) // 2],
+        frame[0][top : top + keep_h, left : left + keep_w],
+        frame[1][top // 2 : (top + keep_h) // 2, left // 2 : (left + keep_w) // 2],
+        frame[2][top // 2 : (top + keep_h) // 2, left // 2 : (left + keep_w) // 2],
     )
     return resize(cut, size_px)
 
 
-def resize(picture: Yuv, size_px: tuple[int, int]) -> Yuv:
-    """Gives a picture at another size, as a player's or a capture card's scaler does."""
-    if picture[0].shape == size_px:
-        return picture
+def resize(frame: Yuv, size_px: tuple[int, int]) -> Yuv:
+    """Returns a frame at another size, as a player's or a capture card's scaler does."""
+    if frame[0].shape == size_px:
+        return frame
     height, width = size_px
     sizes = ((width, height), (width // 2, height // 2), (width // 2, height // 2))
     y, u, v = (
         np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
-        for plane, size in zip(picture, sizes, strict=True)
+        for plane, size in zip(frame, sizes, strict=True)
     )
     return y, u, v
 
@@ -129,7 +129,7 @@ def _pan(path: Path, frames: int, size_px: tuple[int, int], rng: np.random.Gener
 
 
 def from_rgb(image: Any) -> Yuv:
-    """Gives a PIL image of even size as limited-range 4:2:0 (BT.601)."""
+    """Returns a PIL image of even size as limited-range 4:2:0 (BT.601)."""
     full = np.asarray(image.convert("YCbCr"))
     y = (16 + full[..., 0].astype(np.float32) * (219 / 255)).round().astype(np.uint8)
     chroma = full[..., 1:].astype(np.float32)

@@ -21,7 +21,7 @@ _VISIBLE_BLOCKS, _FEW = 16, 0.25
 
 
 def targets(masks: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
-    """Gives what map and decision shall say, with weight 0 where the truth is unsure.
+    """Returns what map and decision shall say, with weight 0 where the truth is unsure.
 
     Args:
         masks: (n, 2, rows, columns) labels by block.
@@ -33,9 +33,9 @@ def targets(masks: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
     cell = damaged >= _DAMAGED_SHARE
     sure = cell | ((damaged == 0) & (touched <= 0.25))
     hit = cell.any(axis=(2, 3))  # shape (n, 2)
-    # Few blocks are hard to see and no occurrence by themselves: they count less.
+    # Few blocks are hard to see and no event by themselves: they count less.
     few = (masks == DAMAGED).sum(axis=(2, 3)) < _VISIBLE_BLOCKS
-    # A picture is surely clean when nothing in it is damaged and next to nothing differs.
+    # A frame is surely clean when nothing in it is damaged and next to nothing differs.
     hit_sure = hit | ((damaged.sum(axis=(2, 3)) == 0) & (touched.mean(axis=(2, 3)) < 0.02))
     return {
         "cell": torch.from_numpy(cell.astype(np.float32)),
@@ -45,19 +45,22 @@ def targets(masks: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
     }
 
 
-def figures(said: Mapping[str, NDArray[Any]]) -> dict[str, float]:
-    """Gives scores of predictions; `objective` is what training maximises.
+def figures(predicted: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """Returns scores of predictions; `objective` is what training maximises.
 
     It asks for order alone: where the map says yes is chosen afterwards.
     """
-    sure = said["hit_weight"][:, 0] > 0
-    frame_auc = auc(said["decision"][sure, 0].astype(np.float64), said["hit"][sure, 0].astype(bool))
-    before = said["hit_weight"][:, 1] > 0
-    before_auc = auc(
-        said["decision"][before, 1].astype(np.float64), said["hit"][before, 1].astype(bool)
+    sure = predicted["hit_weight"][:, 0] > 0
+    frame_auc = auc(
+        predicted["decision"][sure, 0].astype(np.float64), predicted["hit"][sure, 0].astype(bool)
     )
-    cell_sure = said["cell_weight"][:, 0] > 0
-    cell, logit = said["cell"][:, 0][cell_sure] > 0, said["map"][:, 0][cell_sure]
+    before = predicted["hit_weight"][:, 1] > 0
+    before_auc = auc(
+        predicted["decision"][before, 1].astype(np.float64),
+        predicted["hit"][before, 1].astype(bool),
+    )
+    cell_sure = predicted["cell_weight"][:, 0] > 0
+    cell, logit = predicted["cell"][:, 0][cell_sure] > 0, predicted["map"][:, 0][cell_sure]
     shown = logit > 0
     iou = float((cell & shown).sum() / max(1, (cell | shown).sum()))
     scores = {

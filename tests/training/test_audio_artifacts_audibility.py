@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectscope.training.audio_artifacts.audibility import HEARD_DB, LEAST_DB, clicks, lasting
+from defectscope.training.audio_artifacts.audibility import AUDIBLE_DB, LEAST_DB, clicks, lasting
 
 RATE_HZ = 32_000
 AT = np.arange(2 * RATE_HZ) / RATE_HZ
@@ -16,29 +16,29 @@ def _hum(level: float, hz: float = 50.0) -> np.ndarray:
     return level * np.sin(2 * np.pi * hz * AT)
 
 
-def _heard(defect: str, masker: np.ndarray, residual: np.ndarray) -> float:
-    return float(np.median(lasting(defect, masker, residual, RATE_HZ))) - HEARD_DB[defect]
+def _margin_db(defect: str, masker: np.ndarray, residual: np.ndarray) -> float:
+    return float(np.median(lasting(defect, masker, residual, RATE_HZ))) - AUDIBLE_DB[defect]
 
 
 def test_hum_is_hidden_by_bass_and_not_by_treble() -> None:
-    assert _heard("audio_hum", _hum(0.3, 60.0), _hum(0.02)) < 0
-    assert _heard("audio_hum", _hum(0.3, 6000.0), _hum(0.02)) > 20
-    assert _heard("audio_hum", np.zeros(len(AT)), _hum(0.02)) > 20
+    assert _margin_db("audio_hum", _hum(0.3, 60.0), _hum(0.02)) < 0
+    assert _margin_db("audio_hum", _hum(0.3, 6000.0), _hum(0.02)) > 20
+    assert _margin_db("audio_hum", np.zeros(len(AT)), _hum(0.02)) > 20
 
 
 def test_hiss_is_hidden_by_noise_and_heard_in_its_pauses() -> None:
     hiss = 0.01 * np.random.default_rng(2).standard_normal(len(AT))
     rain = 0.01 * NOISE
-    assert _heard("audio_hiss", rain, hiss) < 0
-    assert _heard("audio_hiss", rain, 4 * hiss) > 3
+    assert _margin_db("audio_hiss", rain, hiss) < 0
+    assert _margin_db("audio_hiss", rain, 4 * hiss) > 3
     beats = 0.3 * NOISE * (AT % 0.5 < 0.25)
-    assert _heard("audio_hiss", beats, hiss) > 10
+    assert _margin_db("audio_hiss", beats, hiss) > 10
 
 
 def test_distortion_is_weighed_against_the_moment() -> None:
     voice = _hum(0.3, 200.0)
-    assert _heard("audio_distortion", voice, 0.001 * NOISE) > 10
-    assert _heard("audio_distortion", voice + 0.1 * NOISE, 0.001 * NOISE[::-1]) < -10
+    assert _margin_db("audio_distortion", voice, 0.001 * NOISE) > 10
+    assert _margin_db("audio_distortion", voice + 0.1 * NOISE, 0.001 * NOISE[::-1]) < -10
     silence = lasting("audio_distortion", np.zeros(len(AT)), np.zeros(len(AT)), RATE_HZ)
     assert np.all(silence <= LEAST_DB + 20)
 
@@ -50,7 +50,7 @@ def test_a_click_must_top_the_drums(size: float, told: bool) -> None:
     dirty = drums.copy()
     dirty[place : place + 40] += size * NOISE[:40]
     (level,) = clicks(drums, dirty, [(place, place + 40)], "impulse", RATE_HZ)
-    assert (level >= HEARD_DB["audio_clicks"]) == told
+    assert (level >= AUDIBLE_DB["audio_clicks"]) == told
 
 
 def test_a_gap_in_noise_is_heard_when_long() -> None:
@@ -59,5 +59,5 @@ def test_a_gap_in_noise_is_heard_when_long() -> None:
         end = 5000 + round(length * RATE_HZ)
         dirty[5000:end] = 0
         (level,) = clicks(NOISE, dirty, [(5000, end)], "gap", RATE_HZ)
-        assert (level >= HEARD_DB["audio_clicks"]) == told
+        assert (level >= AUDIBLE_DB["audio_clicks"]) == told
     assert len(clicks(NOISE, NOISE, [], "gap", RATE_HZ)) == 0

@@ -1,4 +1,4 @@
-"""Captions inside the picture's user data: EIA-608 pairs and EIA-708 packets.
+"""Captions inside the frame's user data: EIA-608 pairs and EIA-708 packets.
 
 Source: ATSC A/53 part 4, section 6.2.3 (cc_data); SCTE 128.
 """
@@ -17,7 +17,7 @@ from defectscope.media.cues import Cue
 
 _VALID = 0x04
 _PADDING = (0x00, 0x80)
-# Tracks of captions in the picture are numbered above those of the container.
+# Tracks of captions in the frame are numbered above those of the container.
 _LINE21_TRACK = 1000
 _SERVICE_TRACK = 2000
 
@@ -30,7 +30,7 @@ class CaptionBytes:
         at_s: When the frame is presented, seconds from t = 0.
         data: Groups of three: kind (0 and 1 are the fields of EIA-608, 2 and 3 packets of
             EIA-708) and two bytes.
-        track: 0 for the picture's user data, the stream's index plus one for a track.
+        track: 0 for the frame's user data, the stream's index plus one for a track.
     """
 
     at_s: float
@@ -72,8 +72,8 @@ def captions_in(raw: bytes) -> bytes:
     return bytes(out)
 
 
-def picture_cues(groups: Sequence[tuple[float, int, int, int]]) -> dict[int, list[Cue]]:
-    """Returns the cues in the picture's user data, by the number of their track.
+def caption_byte_cues(groups: Sequence[tuple[float, int, int, int]]) -> dict[int, list[Cue]]:
+    """Returns the cues in the frame's user data, by the number of their track.
 
     Args:
         groups: (time in seconds, kind, first byte, second byte), in order of time.

@@ -1,4 +1,4 @@
-"""Caption bytes of the picture's user data as a table, and the tracks decoded from it."""
+"""Caption bytes of the frame's user data as a table, and the tracks decoded from it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from defectscope.detectors.caption_quality.track import TICKS_HZ, Track, cue_table, tracks_from
 from defectscope.measurements import Table
-from defectscope.media.captions.picture_data import CaptionBytes, picture_cues
+from defectscope.media.captions.caption_bytes import CaptionBytes, caption_byte_cues
 from defectscope.temporal.tables import TableBuilder, column
 
 # Captions need a tenth of it; streams made to fill the memory stop here.
@@ -48,7 +48,7 @@ def bytes_table(items: Iterable[CaptionBytes]) -> Table:
     return builder.table()
 
 
-def picture_tracks(table: Table, duration_s: float) -> dict[int, Track]:
+def embedded_tracks(table: Table, duration_s: float) -> dict[int, Track]:
     """Returns the tracks in caption bytes, by their number.
 
     Args:
@@ -66,7 +66,7 @@ def picture_tracks(table: Table, duration_s: float) -> dict[int, Track]:
         groups = list(
             zip(at_s.tolist(), kind.tolist(), first.tolist(), second.tolist(), strict=True)
         )
-        for track, cues in picture_cues(groups).items():
+        for track, cues in caption_byte_cues(groups).items():
             shown = [replace(c, end_s=max(c.start_s, min(c.end_s, duration_s))) for c in cues]
             made = tracks_from(cue_table(shown)[0])
             # A stream of such bytes keeps its own number for the first channel in it.

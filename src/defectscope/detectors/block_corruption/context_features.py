@@ -1,4 +1,4 @@
-"""What tells damage in a judged frame: what the network says of it and of the frames around it.
+"""What tells damage in an evaluated frame: what the network says of it and of the frames around it.
 
 The network sees a fiftieth of a second. What lasts a little, begins suddenly or stands out from
 what the programme always looks like is the surer sign.
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 # Added to shares before their logarithm: about a cell of 360 lines in four.
 _LEAST_SHARE = 0.001
 # What is usual is the lower tenth of the scores of 21 seconds; docs/results/block_corruption.md.
-_USUAL_REACH_S = 10
-_USUAL_PERCENT = 10
+_BASELINE_REACH_S = 10
+_BASELINE_PERCENTILE = 10
 # Frames this near tell about each other: means of a second on either side, extremes of a little
-# more than a half second, so that the next half second's glance is among them.
+# more than a half second, so that the next half second's first look is among them.
 _MEAN_REACH_S = 1.0
 _NEAR_REACH_S = 0.6
 _ROUNDING_S = 1e-6
@@ -25,12 +25,12 @@ _ROUNDING_S = 1e-6
 Floats = NDArray[np.float64]
 
 
-def clues(logits: Floats, shares: Floats, at_s: Floats) -> dict[str, Floats]:
-    """Gives what tells damage in judged frames.
+def context_features(logits: Floats, shares: Floats, at_s: Floats) -> dict[str, Floats]:
+    """Returns what tells damage in evaluated frames.
 
     Args:
         logits: The network's decision.
-        shares: Share of the picture that its map calls damaged.
+        shares: Share of the frame that its map calls damaged.
         at_s: Instants, rising.
 
     Returns:
@@ -42,9 +42,9 @@ def clues(logits: Floats, shares: Floats, at_s: Floats) -> dict[str, Floats]:
     highest, lowest = _extremes(logits, at_s)
     return {
         "logit": logits,
-        "logit_rise": logits - usual(logits, at_s),
+        "logit_rise": logits - baseline(logits, at_s),
         "area": spread,
-        "area_rise": spread - usual(spread, at_s),
+        "area_rise": spread - baseline(spread, at_s),
         "before": _mean(logits, at_s, -_MEAN_REACH_S - _ROUNDING_S, -_ROUNDING_S),
         "after": _mean(logits, at_s, _ROUNDING_S, _MEAN_REACH_S + _ROUNDING_S),
         "highest": highest,
@@ -52,24 +52,24 @@ def clues(logits: Floats, shares: Floats, at_s: Floats) -> dict[str, Floats]:
     }
 
 
-def usual(scores: Floats, times_s: Floats) -> Floats:
-    """Gives for each judged frame what is usual around it: a low percentile of the scores.
+def baseline(scores: Floats, times_s: Floats) -> Floats:
+    """Returns for each evaluated frame what is usual around it: a low percentile of the scores.
 
     Some content looks more like damage than other content does, all the time. What rises above
     that is the surer sign.
 
     Args:
-        scores: Of judged frames.
+        scores: Of evaluated frames.
         times_s: Their instants, rising.
     """
     seconds = np.floor(times_s).astype(np.int64)
-    first = np.searchsorted(seconds, seconds - _USUAL_REACH_S, side="left")
-    stop = np.searchsorted(seconds, seconds + _USUAL_REACH_S, side="right")
+    first = np.searchsorted(seconds, seconds - _BASELINE_REACH_S, side="left")
+    stop = np.searchsorted(seconds, seconds + _BASELINE_REACH_S, side="right")
     out = np.empty(len(scores))
     # One search for all frames of a second: their surroundings are the same.
     for k in np.unique(seconds, return_index=True)[1].tolist():
         own = slice(k, int(np.searchsorted(seconds, seconds[k], side="right")))
-        out[own] = np.percentile(scores[first[k] : stop[k]], _USUAL_PERCENT)
+        out[own] = np.percentile(scores[first[k] : stop[k]], _BASELINE_PERCENTILE)
     return out
 
 

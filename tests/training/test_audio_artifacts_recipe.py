@@ -16,10 +16,10 @@ from defectscope.media.frames import Samples
 from defectscope.media.writer import write_clip
 from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.simulate.synthetic.soundscape import music_like
-from defectscope.training.audio_artifacts import clips as sound_clips
-from defectscope.training.audio_artifacts import units as sound_units
-from defectscope.training.audio_artifacts.audibility import ABSENT, HEARD_DB
-from defectscope.training.audio_artifacts.hard_negatives import ALIKES
+from defectscope.training.audio_artifacts import clips as clips
+from defectscope.training.audio_artifacts import units as drawn_units
+from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB
+from defectscope.training.audio_artifacts.hard_negatives import HARD_NEGATIVES
 from defectscope.training.audio_artifacts.measured import of_cache
 from defectscope.training.audio_artifacts.units import CLIP_S
 from defectscope.training.audio_artifacts.windows import (
@@ -125,7 +125,7 @@ def test_rarer_families_are_for_training_alone(recordings: list[Recording]) -> N
     rarer = {name: set(module.RARER) for name, module in MODULES.items()}
     drawn: dict[bool, list[str]] = {}
     for varied in (False, True):
-        clips = [sound_units.render_unit(recordings, [5, unit], varied=varied) for unit in range(3)]
+        clips = [drawn_units.render_unit(recordings, [5, unit], varied=varied) for unit in range(3)]
         drawn[varied] = [
             d["family"]
             for clip in clips
@@ -146,9 +146,9 @@ def test_sequences_hold_the_windows_of_a_clip(cache: Cache) -> None:
 
 
 def test_around_gives_every_window_its_neighbours() -> None:
-    heard = torch.arange(6.0)[None, :, None].repeat(2, 1, 3)
+    levels = torch.arange(6.0)[None, :, None].repeat(2, 1, 3)
     present = torch.ones(2, 6, dtype=torch.bool)
-    near, mask = around(heard, present)
+    near, mask = around(levels, present)
     assert near.shape == (12, 5, 3)
     assert near[2, :, 0].tolist() == [0, 1, 2, 3, 4]
     assert mask[0].tolist() == [False, False, True, True, True]
@@ -167,7 +167,7 @@ def test_left_out_families_are_never_drawn(cache: Cache) -> None:
 def test_a_cached_window_is_what_the_detector_sees(
     units: dict[str, list[Item]], cache: Cache
 ) -> None:
-    """Pictures of a whole clip cut to a window equal those of the window's own samples."""
+    """Frames of a whole clip cut to a window equal those of the window's own samples."""
     rng = np.random.default_rng(4)
     length = spectra.MARGIN_BEFORE + 3 * spectra.RATE_HZ + spectra.MARGIN_AFTER
     sound = (rng.standard_normal(length) * 0.1).astype(np.float32)
@@ -180,39 +180,39 @@ def test_a_cached_window_is_what_the_detector_sees(
 
 
 def test_truth_of_a_window() -> None:
-    heard = np.full((20, 4), ABSENT, np.int8)
-    assert truth_of(heard)[0].tolist() == [0, 0, 0, 0]
-    assert truth_of(heard)[1].tolist() == [1, 1, 1, 1]
-    heard[:5, 0] = 20  # a quarter of the window: nobody can say
-    heard[:10, 1] = 20  # half of it
-    heard[:2, 2] = 20  # a tenth: free
-    heard[0, 3] = 20  # a click at the very edge
-    target, weight = truth_of(heard)
+    levels = np.full((20, 4), ABSENT, np.int8)
+    assert truth_of(levels)[0].tolist() == [0, 0, 0, 0]
+    assert truth_of(levels)[1].tolist() == [1, 1, 1, 1]
+    levels[:5, 0] = 20  # a quarter of the window: nobody can say
+    levels[:10, 1] = 20  # half of it
+    levels[:2, 2] = 20  # a tenth: free
+    levels[0, 3] = 20  # a click at the very edge
+    target, weight = truth_of(levels)
     assert target.tolist() == [0, 1, 0, 0]
     assert weight.tolist() == [0, 1, 1, 0]
-    heard[10, 3] = 20
-    assert truth_of(heard)[0][3] == 1
+    levels[10, 3] = 20
+    assert truth_of(levels)[0][3] == 1
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_what_nobody_hears_is_neither_there_nor_not(name: str) -> None:
     place = CLASSES.index(name)
-    heard = np.full((20, 4), ABSENT, np.int8)
-    heard[:, place] = round(HEARD_DB[name]) - 1
-    target, weight = truth_of(heard)
+    levels = np.full((20, 4), ABSENT, np.int8)
+    levels[:, place] = round(AUDIBLE_DB[name]) - 1
+    target, weight = truth_of(levels)
     assert (target[place], weight[place]) == (0, 0)
     assert weight.sum() == 3
-    target, weight = truth_of(heard, drawn=True)
+    target, weight = truth_of(levels, drawn=True)
     assert (target[place], weight[place]) == (1, 1)
-    heard[:, place] += 1
-    assert truth_of(heard)[0][place] == 1
+    levels[:, place] += 1
+    assert truth_of(levels)[0][place] == 1
 
 
-@pytest.mark.parametrize(("codec", "bit_rate"), [c for c in sound_clips.CODECS if c[1]][::3])
+@pytest.mark.parametrize(("codec", "bit_rate"), [c for c in clips.CODECS if c[1]][::3])
 def test_codecs_stay_in_step(codec: str, bit_rate: int) -> None:
     rate_hz = spectra.RATE_HZ
     sound = np.ascontiguousarray(music_like(3, 3.0, rate_hz), np.float32)[:, 0]
-    out = sound_clips.through_codec(sound, rate_hz, codec, bit_rate)
+    out = clips.through_codec(sound, rate_hz, codec, bit_rate)
     assert out.shape == sound.shape
     middle = slice(rate_hz // 2, 2 * rate_hz)
     lags = range(-40, 41)
@@ -221,11 +221,11 @@ def test_codecs_stay_in_step(codec: str, bit_rate: int) -> None:
     assert min(errors) < 0.1 * float(np.mean(sound[middle] ** 2))
 
 
-@pytest.mark.parametrize("name", sorted(ALIKES))
+@pytest.mark.parametrize("name", sorted(HARD_NEGATIVES))
 def test_alikes_sound(name: str) -> None:
     rng = np.random.default_rng(6)
     for _ in range(3):
-        sound = ALIKES[name](40_000, 32_000, rng)
+        sound = HARD_NEGATIVES[name](40_000, 32_000, rng)
         assert sound.shape == (40_000,)
         assert np.isfinite(sound).all()
         assert sound.any()
@@ -234,8 +234,8 @@ def test_alikes_sound(name: str) -> None:
 def test_levels_do_not_depend_on_the_class() -> None:
     rng = np.random.default_rng(7)
     quiet, loud = (rng.standard_normal(32_000) * g for g in (1e-3, 2.0))
-    one = sound_clips.at_level(quiet, np.random.default_rng(1))
-    two = sound_clips.at_level(loud, np.random.default_rng(1))
+    one = clips.at_level(quiet, np.random.default_rng(1))
+    two = clips.at_level(loud, np.random.default_rng(1))
     assert np.sqrt(np.mean(one**2)) == pytest.approx(np.sqrt(np.mean(two**2)), rel=0.02)
     assert np.abs(two).max() <= 0.9001
 

@@ -26,14 +26,14 @@ def _piece(number: int, defect: str = "", *, seconds: int = 20) -> Piece:
         columns[f"logit_{name}"] -= 400
     columns["corners"] = np.zeros(count, np.int16)
     events: tuple[Interval, ...] = ()
-    heard = None
+    levels = None
     if defect:
         columns[f"logit_{defect}"][18:39] += 700
-        events, heard = (Interval(5.0, 10.0),), np.full(seconds * 20, ABSENT, np.int8)
-        heard[100:200] = 20
+        events, levels = (Interval(5.0, 10.0),), np.full(seconds * 20, ABSENT, np.int8)
+        levels[100:200] = 20
     starts_s = np.arange(count) / 4
     return Piece(f"mine/{number}", "mine", float(seconds), columns, starts_s,
-                 defect, "made", 4 if defect else 0, events, heard)  # fmt: skip
+                 defect, "made", 4 if defect else 0, events, levels)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_truth_of_a_step() -> None:
     assert weight[:16].all()
     assert weight[44:].all()
     assert not target[:, 1:].any()
-    faint = dataclasses.replace(piece, heard=np.where(piece.heard == ABSENT, ABSENT, -40))
+    faint = dataclasses.replace(piece, levels=np.where(piece.levels == ABSENT, ABSENT, -40))
     target, weight = truth(faint)
     assert not target.any()
     assert not weight[20:36, 0].any()

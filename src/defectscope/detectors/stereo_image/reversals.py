@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 # Hops that are compared on either side of one that is left out: 160 ms and 20 ms.
-BESIDE_HOPS = 8
+NEIGHBOUR_HOPS = 8
 _LEFT_OUT = 1
 _STEPS = 127
 # Halvings of the sample rate: what lies above 6 kHz at 48 kHz is phase noise after a codec.
@@ -24,7 +24,7 @@ _HALVINGS = 2
 Halves = tuple[NDArray[np.int8], NDArray[np.int8]]
 
 
-class TurnMeter:
+class ReversalMeter:
     """Measures how the cross-spectrum goes on, hop by hop.
 
     Attributes:
@@ -41,7 +41,7 @@ class TurnMeter:
     @property
     def reached(self) -> int:
         """The hop whose turn is told next; of those before it nothing more is learnt."""
-        return self._first + BESIDE_HOPS + _LEFT_OUT
+        return self._first + NEIGHBOUR_HOPS + _LEFT_OUT
 
     def push(self, first: int, a: NDArray[np.float32], b: NDArray[np.float32]) -> None:
         """Takes hops of both channels, (hops, samples) each, the first of them by its number."""
@@ -55,16 +55,16 @@ class TurnMeter:
             self._first, self._held = first, cross
         else:
             self._held = np.concatenate((self._held, cross))
-        reach = 2 * BESIDE_HOPS + _LEFT_OUT
+        reach = 2 * NEIGHBOUR_HOPS + _LEFT_OUT
         count = len(self._held) - reach + 1
         if count <= 0:
             return
         # Summed in one order, however the sound was cut: sums that run on would round otherwise.
-        sums = self._held[: len(self._held) - BESIDE_HOPS + 1].copy()
-        for k in range(1, BESIDE_HOPS):
+        sums = self._held[: len(self._held) - NEIGHBOUR_HOPS + 1].copy()
+        for k in range(1, NEIGHBOUR_HOPS):
             sums += self._held[k : k + len(sums)]
-        before, after = sums[:count], sums[BESIDE_HOPS + _LEFT_OUT :]
-        at = self._first + BESIDE_HOPS + _LEFT_OUT
+        before, after = sums[:count], sums[NEIGHBOUR_HOPS + _LEFT_OUT :]
+        at = self._first + NEIGHBOUR_HOPS + _LEFT_OUT
         self.rows.append((at, _continuity(before, after)))
         self._held = self._held[count:].copy()
         self._first += count
@@ -88,7 +88,7 @@ def _codes(values: NDArray[np.float32]) -> NDArray[np.int8]:
 
 
 def laid_out(rows: Sequence[tuple[int, Halves]], first: int, length: int) -> Halves:
-    """Gives both measures for consecutive hops; 127 (nothing turns) where they are not known."""
+    """Returns both measures for consecutive hops; 127 (nothing turns) where they are not known."""
     out = (np.full(length, _STEPS, np.int8), np.full(length, _STEPS, np.int8))
     for at, measured in rows:
         low, top = max(at, first), min(at + len(measured[0]), first + length)
@@ -99,5 +99,5 @@ def laid_out(rows: Sequence[tuple[int, Halves]], first: int, length: int) -> Hal
 
 
 def as_ratio(codes: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Gives -1 to 1 from codes."""
+    """Returns -1 to 1 from codes."""
     return codes / _STEPS

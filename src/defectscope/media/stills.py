@@ -1,4 +1,4 @@
-"""Single pictures at chosen instants, and JPEG of them: what a report needs to show a finding."""
+"""Single frames at chosen instants, and JPEG of them: what a report needs to show a finding."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from defectscope.media.source import MediaLike, open_container
 _DECODE_ON_S = 2
 # A seek lands before the instant, or is tried again from further back, seconds.
 _SEEK_MARGINS_S = (0, 2, 8, 32)
-# Most frames decoded in search of one picture: ten seconds at 60 fps, a long group of pictures.
-_MAX_FRAMES_PER_PICTURE = 600
+# Most frames decoded in search of one frame: ten seconds at 60 fps, a long group of pictures.
+_MAX_FRAMES_PER_STILL = 600
 # 4:2:0 is what every JPEG reader takes; the `j` means the full range that JPEG implies.
 _JPEG_FORMAT = "yuvj420p"
 
 
-def read_pictures(
+def read_stills(
     media: MediaLike, times_s: Sequence[float], max_height_px: int
 ) -> list[RgbFrame | None]:
-    """Gives the picture on screen at each of some instants.
+    """Returns the frame on screen at each of some instants.
 
     Args:
         media: A local path, the bytes themselves, or a seekable binary file object.
         times_s: Instants in seconds from the first presented frame, in any order.
-        max_height_px: Taller pictures are scaled down to this.
+        max_height_px: Taller frames are scaled down to this.
 
     Returns:
-        One picture per instant; None where nothing could be decoded.
+        One frame per instant; None where nothing could be decoded.
 
     Raises:
         MediaError: The media cannot be opened, or exceeds a limit.
@@ -63,22 +63,22 @@ def read_pictures(
 
 
 def encode_jpeg(rgb: NDArray[np.uint8], quantiser: int = 5) -> bytes:
-    """Gives a picture as a baseline JPEG file.
+    """Returns a frame as a baseline JPEG file.
 
     Args:
         rgb: (height, width, 3) uint8.
         quantiser: 2 (best) to 31 (smallest).
     """
     height, width = (max(2, side - side % 2) for side in rgb.shape[:2])
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-    picture = picture.reformat(width=width, height=height, format=_JPEG_FORMAT)
-    picture.pts = 0
+    image = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+    image = image.reformat(width=width, height=height, format=_JPEG_FORMAT)
+    image.pts = 0
     codec: Any = av.CodecContext.create("mjpeg", "w")
     codec.width, codec.height = width, height
     codec.pix_fmt = _JPEG_FORMAT
     codec.time_base = Fraction(1, 25)
     codec.options = {"qmin": str(quantiser), "qmax": str(quantiser)}
-    packets = [*codec.encode(picture), *codec.encode(None)]
+    packets = [*codec.encode(image), *codec.encode(None)]
     return b"".join(bytes(packet) for packet in packets)
 
 
@@ -106,7 +106,7 @@ class _Seeker:
             # Random access points that lie far apart make walking on as cheap as jumping.
             if self._current is not None:
                 self._walk = max(self._walk, target - self._current.pts)
-        for _ in range(_MAX_FRAMES_PER_PICTURE):
+        for _ in range(_MAX_FRAMES_PER_STILL):
             if self._ahead is None or self._ahead.pts > target:
                 break
             self._current, self._ahead = self._ahead, next(self._frames, None)

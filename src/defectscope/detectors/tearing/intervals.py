@@ -1,4 +1,4 @@
-"""Stretches of pictures whose signs belong together: pure functions over series."""
+"""Intervals of frames whose signs belong together: pure functions over series."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _TRACK_GAP_S = 0.5
 
 
 def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
-    """Gives the stretches that no other rows would make heavier, disjoint and in order.
+    """Returns the intervals that no other rows would make heavier, disjoint and in order.
 
     Source: W. L. Ruzzo and M. Tompa, "A linear time algorithm for finding all maximal scoring
     subsequences", ISMB 1999.
@@ -42,7 +42,7 @@ def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
 def in_company(
     returns: NDArray[np.float64], steps: NDArray[np.float64], reach: int
 ) -> NDArray[np.float64]:
-    """Gives what returns are worth: no more than the steps around them.
+    """Returns what returns are worth: no more than the steps around them.
 
     Lights that flash and things that swing bring what was before back too; they leave no seam.
     """
@@ -53,16 +53,16 @@ def in_company(
 
 
 def tracks(
-    worth: NDArray[np.float64],
+    weight: NDArray[np.float64],
     rows: NDArray[np.float64],
     late: NDArray[np.bool_],
     starts_s: NDArray[np.float64],
     same_px: int,
 ) -> list[list[int]]:
-    """Gives the pictures that have something at one row, in one direction, soon after each other.
+    """Returns the frames that have something at one row, in one direction, soon after each other.
 
     Args:
-        worth: (n,) what each picture has, 0 for nothing.
+        weight: (n,) what each frame has, 0 for nothing.
         rows: (n,) at which row.
         late: (n,) in which of two directions.
         starts_s: (n,) when.
@@ -70,7 +70,7 @@ def tracks(
     """
     found: list[list[int]] = []
     open_at: dict[tuple[int, bool], list[int]] = {}
-    for at in np.flatnonzero(worth > 0).tolist():
+    for at in np.flatnonzero(weight > 0).tolist():
         place = round(float(rows[at]) / same_px)
         going = bool(late[at])
         for near in (place, place - 1, place + 1):

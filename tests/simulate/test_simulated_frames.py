@@ -1,4 +1,4 @@
-"""Each simulator of pictures makes the defect it says, as strong as it says."""
+"""Each simulator of frames makes the defect it says, as strong as it says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def clip():
 
 
 def luma(frame):
-    return frame.planes[0].picture.astype(np.float64)
+    return frame.planes[0].pixels.astype(np.float64)
 
 
 def impair(name, clip, severity=3.0, seed=1, span=SPAN, stream=STREAM, **settings):
@@ -40,7 +40,7 @@ def impair(name, clip, severity=3.0, seed=1, span=SPAN, stream=STREAM, **setting
 def test_black_is_black_and_mild_black_is_dirty(clip):
     out, _ = impair("black_frames", clip, severity=5)
     assert all((luma(out[i]) == 16).all() for i in INSIDE)
-    assert all((out[i].planes[1].picture == 128).all() for i in INSIDE)
+    assert all((out[i].planes[1].pixels == 128).all() for i in INSIDE)
     dirty, _ = impair("black_frames", clip, severity=1)
     means = [luma(dirty[i]).mean() for i in INSIDE]
     assert 17 < np.mean(means) < 22
@@ -53,7 +53,7 @@ def test_black_of_full_range_is_zero(clip):
     assert luma(out[15]).max() == 0
 
 
-def test_freeze_holds_the_first_picture_of_the_span(clip):
+def test_freeze_holds_the_first_frame_of_the_span(clip):
     out, [entry] = impair("freeze", clip, severity=5)
     assert (entry.start_s, entry.end_s) == (0.4, 1.2)
     for index in INSIDE:
@@ -76,7 +76,7 @@ def test_freeze_waits_until_something_moves(clip):
     assert all(np.array_equal(luma(frame), luma(clip[0])) for frame in nothing)
 
 
-def test_repeated_pictures_repeat_and_jump(clip):
+def test_repeated_frames_repeat_and_jump(clip):
     out, truths = impair(
         "stutter", clip, kind="repeat", length_frames=2, every_frames=8, irregular="false"
     )
@@ -85,7 +85,7 @@ def test_repeated_pictures_repeat_and_jump(clip):
     assert truths[0].start_s == pytest.approx(0.4)
     assert truths[0].end_s == pytest.approx(28 / 25)
     assert truths[0].parameters["events_s"] == [0.4, 0.72, 1.04]
-    # The picture after a repeat is the one that was due, not the one that was missed.
+    # The frame after a repeat is the one that was due, not the one that was missed.
     np.testing.assert_array_equal(luma(out[12]), luma(clip[12]))
 
 
@@ -99,7 +99,7 @@ def test_events_far_apart_are_truths_of_their_own():
     assert all(entry.end_s - entry.start_s == pytest.approx(0.04) for entry in truths)
 
 
-def test_dropped_pictures_are_gone_and_time_stamps_stay_even(clip):
+def test_dropped_frames_are_gone_and_time_stamps_stay_even(clip):
     out, [entry] = impair(
         "stutter", clip, kind="drop", length_frames=3, every_frames=20, irregular="false"
     )
@@ -128,25 +128,25 @@ def test_cadence_is_regular_outside_the_span_and_broken_inside():
     assert span.start_s - 0.05 <= truths[0].start_s
 
 
-def test_a_torn_picture_is_two_instants(clip):
+def test_a_torn_frame_is_two_instants(clip):
     out, [entry] = impair("tearing", clip, seam=0.5, roam=0, lag_frames=2, every_frames=1)
     row = entry.parameters["seam_rows"][0]
     assert row == 56
     for index in INSIDE:
         np.testing.assert_array_equal(luma(out[index])[:row], luma(clip[index])[:row])
         np.testing.assert_array_equal(luma(out[index])[row:], luma(clip[index - 2])[row:])
-        chroma = out[index].planes[1].picture
-        np.testing.assert_array_equal(chroma[row // 2 :], clip[index - 2].planes[1].picture[28:])
+        chroma = out[index].planes[1].pixels
+        np.testing.assert_array_equal(chroma[row // 2 :], clip[index - 2].planes[1].pixels[28:])
 
 
-def test_woven_rows_come_from_the_picture_before(clip):
+def test_woven_rows_come_from_the_frame_before(clip):
     out, _ = impair("interlacing", clip, late_field="top", strength=1)
     np.testing.assert_array_equal(luma(out[15])[0::2], luma(clip[14])[0::2])
     np.testing.assert_array_equal(luma(out[15])[1::2], luma(clip[15])[1::2])
     half, _ = impair("interlacing", clip, late_field="bottom", strength=0.5, chroma="false")
     middle = (luma(clip[14])[1::2] + luma(clip[15])[1::2]) / 2
     assert np.abs(luma(half[15])[1::2] - middle).max() <= 0.5
-    np.testing.assert_array_equal(half[15].planes[1].picture, clip[15].planes[1].picture)
+    np.testing.assert_array_equal(half[15].planes[1].pixels, clip[15].planes[1].pixels)
 
 
 def test_luma_flicker_has_its_frequency_and_depth():
@@ -173,7 +173,7 @@ def test_flashes_cover_their_area(kind, clip):
     changed = luma(out[10]) != luma(clip[10])
     assert changed.mean() == pytest.approx(0.5, abs=0.05)
     if kind == "red_flash":
-        v = out[10].planes[2].picture
+        v = out[10].planes[2].pixels
         assert v[v.shape[0] // 2, v.shape[1] // 2] > 200
 
 
@@ -184,13 +184,13 @@ def test_bars_are_where_the_truth_says(kind, scaled, clip):
         "letterbox", clip, kind=kind, share=0.1, scaled=scaled, lift_code=0, noise_code=0
     )
     left, top, width, height = entry.parameters["active_px"]
-    picture = luma(out[15])
-    outside = np.ones_like(picture, bool)
+    clip_frame = luma(out[15])
+    outside = np.ones_like(clip_frame, bool)
     outside[top : top + height, left : left + width] = False
-    assert (picture[outside] == 16).all()
-    assert (picture[~outside] > 20).mean() > 0.95
+    assert (clip_frame[outside] == 16).all()
+    assert (clip_frame[~outside] > 20).mean() > 0.95
     assert (left > 0, top > 0) == (kind != "letter", kind != "pillar")
-    inner = picture[top : top + height, left : left + width]
+    inner = clip_frame[top : top + height, left : left + width]
     whole = luma(clip[15])
     if scaled == "false":
         np.testing.assert_array_equal(inner, whole[top : top + height, left : left + width])
@@ -219,7 +219,7 @@ def test_smpte_bars_have_the_standard_colours():
         (65, 100, 212),
         (35, 212, 114),
     ]
-    y, u, v = (plane.picture for plane in out[0].planes)
+    y, u, v = (plane.pixels for plane in out[0].planes)
     for index, codes in enumerate(expected):
         column = int((index + 0.5) * 704 / 7)
         found = (y[100, column], u[50, column // 2], v[50, column // 2])
@@ -230,7 +230,7 @@ def test_smpte_bars_have_the_standard_colours():
 
 
 @pytest.mark.parametrize("kind", ["smpte_bars", "ebu_bars", "solid", "slate"])
-def test_patterns_stand_still_and_fill_the_picture(kind, clip):
+def test_patterns_stand_still_and_fill_the_frame(kind, clip):
     out, _ = impair("test_pattern", clip, severity=5, kind=kind)
     np.testing.assert_array_equal(luma(out[12]), luma(out[25]))
     levels = len(np.unique(luma(out[12])))
@@ -260,7 +260,7 @@ def test_the_grid_moves_with_its_offset(clip):
     assert int(np.argmax(phases)) == (7 - 3) % 8
 
 
-def test_compression_needs_even_colour_planes():
+def test_compression_needs_even_colour_prows():
     grey = frames_from([[np.full((48, 64), 99, np.uint8)]] * 4)
     stream = video_stream(64, 48, 4)
     video = type(stream.video)(64, 48, 0, 0, 8, "gray", Fraction(25), Fraction(1, 25), "ffv1")
@@ -270,8 +270,8 @@ def test_compression_needs_even_colour_planes():
 
 
 def detail(frame):
-    picture = luma(frame)[H // 2 :]
-    return float(np.square(np.diff(picture, axis=1)).mean())
+    clip_frame = luma(frame)[H // 2 :]
+    return float(np.square(np.diff(clip_frame, axis=1)).mean())
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "defocus", "upscaled"])
@@ -284,12 +284,12 @@ def test_blur_takes_detail_and_keeps_brightness(kind, clip):
     assert detail(clip[15]) > energies[0] > energies[1] > energies[2]
 
 
-def test_noise_has_its_deviation_and_changes_with_every_picture(clip):
+def test_noise_has_its_deviation_and_changes_with_every_frame(clip):
     out, _ = impair("video_noise", clip, kind="gaussian", sigma_code=6, chroma=0.5)
     noise = [luma(out[i]) - luma(clip[i]) for i in (12, 13)]
     assert noise[0].std() == pytest.approx(6, rel=0.1)
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
-    chroma = out[12].planes[1].picture.astype(float) - clip[12].planes[1].picture
+    chroma = out[12].planes[1].pixels.astype(float) - clip[12].planes[1].pixels
     assert chroma.std() == pytest.approx(3, rel=0.15)
 
 
@@ -332,23 +332,23 @@ def test_banding_is_told_where_steps_show_and_nowhere_else(clip):
     assert contours(steps, steps) == 0
     grain = np.random.default_rng(1).normal(0, 6, slope.shape)
     assert contours(slope, steps + grain) < 0.5
-    # In a small picture without a smooth expanse nothing shows, and truth is silent.
+    # In a small frame without a smooth expanse nothing shows, and truth is silent.
     _, truth = impair("banding", clip, severity=1, dark_only="false", smooth_code="5")
     assert not truth
 
 
 def test_colours_go_wrong_as_asked(clip):
-    y, u, v = (plane.picture.astype(int) for plane in clip[12].planes)
+    y, u, v = (plane.pixels.astype(int) for plane in clip[12].planes)
     swapped, _ = impair("color_error", clip, kind="chroma_swap")
-    np.testing.assert_array_equal(swapped[12].planes[1].picture, v)
+    np.testing.assert_array_equal(swapped[12].planes[1].pixels, v)
     lost, _ = impair("color_error", clip, kind="chroma_loss", amount=1)
-    assert (lost[12].planes[1].picture == 128).all()
+    assert (lost[12].planes[1].pixels == 128).all()
     cast, _ = impair("color_error", clip, kind="cast", cast_u_code=12, cast_v_code=-7)
-    assert np.median(cast[12].planes[1].picture.astype(int) - u) == 12
-    assert np.median(cast[12].planes[2].picture.astype(int) - v) == -7
+    assert np.median(cast[12].planes[1].pixels.astype(int) - u) == 12
+    assert np.median(cast[12].planes[2].pixels.astype(int) - v) == -7
     moved, _ = impair("color_error", clip, kind="chroma_shift", shift_x_px=8, shift_y_px=-4)
-    np.testing.assert_array_equal(moved[12].planes[1].picture[:-2, 4:], u[2:, :-4])
-    np.testing.assert_array_equal(moved[12].planes[0].picture, y)
+    np.testing.assert_array_equal(moved[12].planes[1].pixels[:-2, 4:], u[2:, :-4])
+    np.testing.assert_array_equal(moved[12].planes[0].pixels, y)
     illegal, _ = impair("color_error", clip, kind="illegal_range", amount=1)
     assert luma(illegal[12]).min() < 16 or luma(illegal[12]).max() > 235
 

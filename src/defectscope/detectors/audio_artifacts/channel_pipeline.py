@@ -25,7 +25,7 @@ _LINES_BEFORE, _LINES_AFTER = 2, 3
 Floats = NDArray[np.float32]
 
 
-class Lane:
+class ChannelPipeline:
     """Turns sound, as it comes, into logits of windows a quarter of a second apart.
 
     Args:
@@ -46,9 +46,9 @@ class Lane:
         self._blocks: dict[int, Spectra] = {}
         self._waiting: list[tuple[int, Spectra]] = []
         # What windows say, those of the last seconds; those that outlast the sound of a run.
-        self._heard: dict[int, Floats] = {}
+        self._embeddings: dict[int, Floats] = {}
         self._last: set[int] = set()
-        self._next_judged: list[int] = []
+        self._next_classified: list[int] = []
 
     def push(self, start: int, data: Floats) -> None:
         """Takes a run of sound."""
@@ -56,21 +56,21 @@ class Lane:
             self._take(number, cell)
 
     def close(self) -> None:
-        """Judges what is left."""
+        """Evaluates what is left."""
         for number, cell in self._resampler.finish():
             self._take(number, cell)
-        self._end_stretch()
-        self._hear()
+        self._end_run()
+        self._embed()
 
     def _take(self, number: int, cell: Floats) -> None:
         if self._cells and number != max(self._cells) + 1:
-            self._end_stretch()
+            self._end_run()
         self._cells[number] = cell
         if number - 1 in self._cells:
             self._measure(number - 1)
         self._cells.pop(number - 2, None)
 
-    def _end_stretch(self) -> None:
+    def _end_run(self) -> None:
         """The sound stops here: silence completes the last windows."""
         if not self._cells:
             return
@@ -120,37 +120,41 @@ class Lane:
         for number in [k for k in self._slow if k < self._next_lines - _LINES_BEFORE]:
             del self._slow[number]
 
-    def _wait(self, number: int, pictures: Spectra) -> None:
-        self.classical.setdefault(number, np.zeros(4))[2:] = floor_and_level(pictures)
-        self._waiting.append((number, pictures))
+    def _wait(self, number: int, spectra: Spectra) -> None:
+        self.classical.setdefault(number, np.zeros(4))[2:] = floor_and_level(spectra)
+        self._waiting.append((number, spectra))
         if len(self._waiting) == BATCH:
-            self._hear()
+            self._embed()
 
-    def _hear(self) -> None:
+    def _embed(self) -> None:
         if not self._waiting:
             return
-        heard = self._scorer.hear([pictures for _, pictures in self._waiting])
-        for (number, _), own in zip(self._waiting, heard, strict=True):
-            self._heard[number] = own
-            self._next_judged.append(number)
+        embedded = self._scorer.embed_windows([spectra for _, spectra in self._waiting])
+        for (number, _), own in zip(self._waiting, embedded, strict=True):
+            self._embeddings[number] = own
+            self._next_classified.append(number)
         self._waiting.clear()
-        ready = [number for number in self._next_judged if self._ready(number)]
-        self._next_judged = [number for number in self._next_judged if number not in set(ready)]
+        ready = [number for number in self._next_classified if self._ready(number)]
+        self._next_classified = [
+            number for number in self._next_classified if number not in set(ready)
+        ]
         for first in range(0, len(ready), BATCH):
             part = ready[first : first + BATCH]
-            logits = self._scorer.judge([self._near(number) for number in part])
+            logits = self._scorer.classify([self._near(number) for number in part])
             self.logits.update(zip(part, logits, strict=True))
-        reached = min(self._next_judged, default=max(self._heard) + 1) - REACH * APART
-        self._heard = {k: v for k, v in self._heard.items() if k >= reached}
+        reached = min(self._next_classified, default=max(self._embeddings) + 1) - REACH * APART
+        self._embeddings = {k: v for k, v in self._embeddings.items() if k >= reached}
 
     def _ready(self, number: int) -> bool:
         """Whether everything that will ever follow closely has been heard."""
         after = range(number, number + REACH * APART + 1, APART)
-        return after[-1] in self._heard or any(k in self._heard and k in self._last for k in after)
+        return after[-1] in self._embeddings or any(
+            k in self._embeddings and k in self._last for k in after
+        )
 
     def _near(self, number: int) -> list[Floats | None]:
-        # The last window of a stretch is half silence that never was: nobody's surroundings.
+        # The last window of an interval is half silence that never was: nobody's surroundings.
         return [
-            self._heard.get(k) if k == number or k not in self._last else None
+            self._embeddings.get(k) if k == number or k not in self._last else None
             for k in range(number - REACH * APART, number + REACH * APART + 1, APART)
         ]

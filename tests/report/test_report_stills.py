@@ -12,7 +12,7 @@ from sample_reports import finding, full_report, huge_report
 
 from defectscope.errors import MediaNotFoundError
 from defectscope.findings import Report
-from defectscope.media.pictures import encode_jpeg, read_pictures
+from defectscope.media.stills import encode_jpeg, read_stills
 from defectscope.report.html import MAX_HEAVY_BYTES, render, write
 from defectscope.report.thumbnails import choose, instant_s, thumbnails
 
@@ -26,7 +26,7 @@ def level_of(frame: int) -> int:
 
 @pytest.fixture(scope="module", params=[25, 500], ids=["short-gop", "one-gop"])
 def ramp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Grey frames that brighten by one step each, so that a picture says which frame it is."""
+    """Grey frames that brighten by one step each, so that a frame says which frame it is."""
     path = tmp_path_factory.mktemp("ramp") / "ramp.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
@@ -41,19 +41,19 @@ def ramp(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return path
 
 
-def test_pictures_are_those_on_screen_in_any_order(ramp: Path) -> None:
+def test_frames_are_those_on_screen_in_any_order(ramp: Path) -> None:
     wanted = [149, 0, 75, 74, 76, 10, 100]
     # Half a frame in: the frame presented last before the instant is the one on screen.
-    pictures = read_pictures(ramp, [(frame + 0.5) / FPS for frame in wanted], 32)
-    for frame, picture in zip(wanted, pictures, strict=True):
-        assert picture is not None
-        assert picture.rgb.shape == (32, 48, 3)
-        assert picture.pts == frame * TICKS
-        assert abs(float(picture.rgb.mean()) - level_of(frame)) <= 2.0
+    stills = read_stills(ramp, [(frame + 0.5) / FPS for frame in wanted], 32)
+    for frame, still in zip(wanted, stills, strict=True):
+        assert still is not None
+        assert still.rgb.shape == (32, 48, 3)
+        assert still.pts == frame * TICKS
+        assert abs(float(still.rgb.mean()) - level_of(frame)) <= 2.0
 
 
-def test_instants_outside_give_the_nearest_picture(ramp: Path) -> None:
-    before, after = read_pictures(ramp, [-3.0, 1e6], 64)
+def test_instants_outside_give_the_nearest_frame(ramp: Path) -> None:
+    before, after = read_stills(ramp, [-3.0, 1e6], 64)
     assert before is not None
     assert after is not None
     assert abs(float(before.rgb.mean()) - level_of(0)) <= 2.0
@@ -74,14 +74,14 @@ def test_jpeg_keeps_colours_and_takes_odd_sizes() -> None:
     assert np.abs(back[4:-4, 32:-4].astype(int).mean((0, 1)) - (20, 60, 210)).max() < 12
 
 
-def test_a_page_with_its_media_has_a_picture_per_finding(ramp: Path) -> None:
+def test_a_page_with_its_media_has_a_frame_per_finding(ramp: Path) -> None:
     report = full_report()
     page = render(report, ramp)
     start = page.index('"pictures":{')
     assert page[start : page.index("}", start)].count('":"/9j/') == len(report.findings)
 
 
-def test_media_that_is_gone_costs_the_pictures_only(tmp_path: Path) -> None:
+def test_media_that_is_gone_costs_the_frames_only(tmp_path: Path) -> None:
     with pytest.raises(MediaNotFoundError):
         thumbnails(tmp_path / "gone.mp4", [1.0])
     assert '"pictures":{}' in render(full_report(), tmp_path / "gone.mp4")

@@ -1,4 +1,4 @@
-"""Captions in the picture's user data: EIA-608 and EIA-708, from bytes made here."""
+"""Captions in the frame's user data: EIA-608 and EIA-708, from bytes made here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from defectscope.analysis import analyze
 from defectscope.media import open_media
-from defectscope.media.captions.picture_data import CaptionBytes, picture_cues, track_name
+from defectscope.media.captions.caption_bytes import CaptionBytes, caption_byte_cues, track_name
 from defectscope.media.cues import Cue
 
 Groups = list[tuple[int, int, int]]
@@ -108,7 +108,7 @@ def cues_of(groups: list[tuple[float, Groups]]) -> dict[str, list[tuple]]:
     flat = [(at_s + step * k, *group) for at_s, part in groups for k, group in enumerate(part)]
     return {
         track_name(number): [(round(c.start_s, 2), round(c.end_s, 2), c.lines) for c in cues]
-        for number, cues in picture_cues(flat).items()
+        for number, cues in caption_byte_cues(flat).items()
     }
 
 
@@ -157,7 +157,7 @@ def test_noise_gives_no_error() -> None:
     rng = np.random.default_rng(3)
     rows = rng.integers(0, 256, (20_000, 2)).tolist()
     groups = [(k / 30, k % 4, first, second) for k, (first, second) in enumerate(rows)]
-    for cues in picture_cues(groups).values():
+    for cues in caption_byte_cues(groups).values():
         assert all(cue.end_s >= cue.start_s for cue in cues)
 
 
@@ -215,7 +215,7 @@ def test_empty_user_data_is_no_caption_track(tmp_path: Path) -> None:
     path = tmp_path / "empty.ts"
     path.write_bytes(captioned_film({}, 30))
     with open_media(path) as reader:
-        assert reader.info.has_picture_captions
+        assert reader.info.has_bitmap_captions
         assert not any(isinstance(item, Cue | CaptionBytes) for item in reader.read())
     report = analyze(path, detectors=["caption_quality"])
     assert report.verdicts["caption_quality"]["verdict"] == "not_applicable"

@@ -1,4 +1,4 @@
-"""Which suspects the network looks at: a glance a half second, and all where it shows something."""
+"""Which suspects the network looks at: a first look a half second, and all where it shows something."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ SUSPECTS = [k for k in range(FRAMES) if k % 5 in (1, 3)]
 
 
 def runtime(rgb, previous):
-    """Says what the picture's colour says: its code less 100 is the decision's logit."""
+    """Says what the frame's colour says: its code less 100 is the decision's logit."""
     logit = float(rgb[0, 0, 0]) - 100
     cells = np.full((2, 2, 2), 0.5, np.float32)
     return cells, np.array([logit, -9.0], np.float32)
 
 
-def picture(pts, logit):
+def suspect(pts, logit):
     """A suspect of which the runtime will say so much."""
     rendering = Rendering.of(np.full((64, 64, 3), 100 + logit, np.uint8))
     return RgbFrame(pts, rendering, rendering)
 
 
-def looked_at(logits, cuts=(), glances=1, flagged=()):
+def looked_at(logits, cuts=(), first_looks=1, flagged=()):
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
     selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
     analysis = BlockCorruptionAnalysis(
-        STREAM, runtime, selection, Looking(0.45, glances, 2.0, 0.0, 2.0)
+        STREAM, runtime, selection, Looking(0.45, first_looks, 2.0, 0.0, 2.0)
     )
     sizes = tile_samples(64, 64, every=True)
     tiles = np.zeros((FRAMES, *sizes.shape))
@@ -50,7 +50,7 @@ def looked_at(logits, cuts=(), glances=1, flagged=()):
     for first, stop in pairwise(edges):
         # A half second's suspects come with the frame that ends it, the last ones with the end.
         ended = [k for k in range(first, stop) if k % 5 == 0 and k] + [FRAMES] * (stop == FRAMES)
-        pictures = [
+        suspects = [
             RgbFrame(
                 k, *[Rendering.of(np.full((64, 64, 3), 100 + logits.get(k, -5), np.uint8))] * 2
             )
@@ -70,7 +70,7 @@ def looked_at(logits, cuts=(), glances=1, flagged=()):
                         "row_max": np.full((len(rows), 64), 200),
                         "column_max": np.full((len(rows), 64), 200),
                     },
-                    tuple(pictures),
+                    tuple(suspects),
                 )
             )
         )  # fmt: skip
@@ -81,7 +81,7 @@ def test_where_nothing_shows_the_most_sudden_suspect_is_all_that_is_looked_at():
     assert looked_at({}) == [3, 8, 13, 18, 23, 28]
 
 
-def test_a_glance_that_shows_something_wakes_its_half_second_and_the_next():
+def test_a_first_look_that_shows_something_wakes_its_half_second_and_the_next():
     assert looked_at({13: 4}) == [3, 8, 11, 13, 16, 18, 23, 28]
 
 
@@ -97,9 +97,9 @@ def test_what_only_a_second_look_shows_does_not_spread():
     assert looked_at({13: 4, 16: 9}) == [3, 8, 11, 13, 16, 18, 23, 28]
 
 
-def test_more_glances_see_what_is_less_sudden():
+def test_more_first_looks_see_what_is_less_sudden():
     assert looked_at({11: 4}) == [3, 8, 13, 18, 23, 28]
-    assert 11 in looked_at({11: 4}, glances=2)
+    assert 11 in looked_at({11: 4}, first_looks=2)
 
 
 @pytest.mark.parametrize("cuts", [(1,), (5,), (6, 14, 15), tuple(range(1, FRAMES))])
