@@ -87,7 +87,7 @@ bench-serving: $(DEV_STAMP) ## Measures what serving adds to a call, and 32 call
 # where they stopped.
 MEDIA ?= media
 MEDIA_FOLDERS = $(foreach folder,$(MEDIA),--media $(folder))
-# Networks are judged by benchmarks of their own, on recordings that they were not trained on.
+# Networks are evaluated by benchmarks of their own, on recordings that they were not trained on.
 NETWORKS := audio_artifacts,block_corruption,av_sync
 
 accuracy: $(DEV_STAMP) ## Measures F1, ends and AUC on held-out recordings (MEDIA="folder ...")
@@ -165,7 +165,7 @@ deploy-staging: $(DEV_STAMP) ## Deploys the newest registered version to staging
 	$(BIN)/python sagemaker/create_endpoint.py $(ENDPOINT)-staging --role-arn $(ROLE_ARN) \
 	    --registered $(GROUP) --unapproved --or-update
 
-call-staging: $(DEV_STAMP) ## Proves that staging judges media
+call-staging: $(DEV_STAMP) ## Proves that staging analyzes media
 	$(BIN)/python sagemaker/call_endpoint.py $(ENDPOINT)-staging
 
 promote: $(DEV_STAMP) ## Approves what staging proved, and deploys it

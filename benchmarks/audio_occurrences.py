@@ -195,11 +195,11 @@ def _recall(name: str, decided: _Judged, out: dict[str, Any]) -> list[str]:
         for piece, what in decided:
             if piece.defect != defect:
                 continue
-            for occurrence in piece.occurrences():
+            for occurrence in piece.joined_events():
                 over = [(e, i.iou(occurrence)) for e, i in what[defect]
                         if i.intersection_s(occurrence) > 0]  # fmt: skip
                 evidence, iou = max(over, default=(0.0, 0.0))
-                rows.append((piece, piece.is_heard(occurrence), evidence, iou))
+                rows.append((piece, piece.is_audible(occurrence), evidence, iou))
         strong = [r for r in rows if r[0].level >= MODERATE]
         for sensitivity in SENSITIVITIES:
             least = detector.tuned.thresholds[f"{defect}_{sensitivity}"]

@@ -4,9 +4,9 @@
 
 A minute with defects, one of them where segments are cut, is repeated packet by packet and put
 behind S3's protocol on this machine. The film is analyzed once in one pass, and once as batch
-transform does it: planned into segments, each analyzed from its s3:// address as the handlers do, the
-answers merged. Every range that is asked of S3 is recorded. A segment's own bytes are those of its
-packets; bytes of the index (the moov box) are counted apart.
+transform does it: planned into segments, each analyzed from its s3:// address as the handlers do,
+the answers merged. Every range that is asked of S3 is recorded. A segment's own bytes are those of
+its packets; bytes of the index (the moov box) are counted apart.
 """
 
 from __future__ import annotations

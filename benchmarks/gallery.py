@@ -233,7 +233,7 @@ def page() -> str:
             out.append(f"| `{parameter.name}` | {parameter.default} | {text} |")
         out.append("")
     out += [
-        "## hard negatives",
+        "## Hard negatives",
         "",
         "Material that looks or sounds like a defect and is none. The detectors named must find",
         "nothing in it.",
@@ -247,9 +247,9 @@ def page() -> str:
 
 def main() -> None:
     """Draws, unless only the page is asked for, and writes the page."""
-    parser = argparse.ArgumentParser(description="Makes docs/gallery.md and its frames.")
+    parser = argparse.ArgumentParser(description="Makes docs/gallery.md and its images.")
     parser.add_argument("--page", action="store_true", help="write the page alone")
-    parser.add_argument("--only", metavar="NAME", help="draw the frame of this simulator alone")
+    parser.add_argument("--only", metavar="NAME", help="draw the image of this simulator alone")
     arguments = parser.parse_args()
     if not arguments.page:
         draw(arguments.only)

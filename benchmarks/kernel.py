@@ -122,7 +122,7 @@ def names_of(groups: Group) -> list[str]:
 
 
 def least_times_ms(contenders: dict[str, Callable[[int], object]], rounds: int) -> dict[str, float]:
-    """Runs the contenders in turns, each with the number of the frame; returns their least times."""
+    """Runs the contenders in turn on every frame; returns their least times."""
     least = dict.fromkeys(contenders, float("inf"))
     for index in range(rounds):
         for name, contender in contenders.items():

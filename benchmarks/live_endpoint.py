@@ -103,7 +103,7 @@ def megabyte_clip(path: Path) -> bytes:
 
 
 def small_clip(path: Path) -> bytes:
-    """Writes half a second of 160x96 H.264, about 20 kB: little to analyze, so calls are frequent."""
+    """Writes half a second of 160x96 H.264, about 20 kB: quick to analyze, many calls."""
     rate = Fraction(25)
     write_clip(
         path,

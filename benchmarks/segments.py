@@ -2,8 +2,8 @@
 
     python benchmarks/segments.py [--minutes 60] [--workers 2] [--detectors a,b]
 
-Loops a minute with defects packet by packet, evaluates it once in one pass and once in segments, and
-writes docs/results/segments.md.
+Loops a minute with defects packet by packet, evaluates it once in one pass and once in segments,
+and writes docs/results/segments.md.
 """
 
 from __future__ import annotations

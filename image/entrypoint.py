@@ -3,10 +3,10 @@
     /opt/ml/model/<name>.mar  ->  checked, tried  ->  TorchServe, behind /ping and /invocations
 
 TorchServe answers `/ping` before its model works and while its workers crash, so an archive that
-cannot predict must not get that far: the built-in sample is analyzed before the port is opened. Where
-that fails, the unpacked archive is tried in an interpreter of its own, which says why, and this
-ends with that reason and exit code 1; SageMaker then shows the endpoint as failed. From then on
-`/ping` tells what predictions tell. On SIGTERM no request is taken any more, and those in flight
+cannot predict must not get that far: the built-in sample is analyzed before the port is opened.
+Where that fails, the unpacked archive is tried in an interpreter of its own, which says why, and
+this ends with that reason and exit code 1; SageMaker then shows the endpoint as failed. From then
+on `/ping` tells what predictions tell. On SIGTERM no request is taken any more, and those in flight
 are answered before TorchServe is ended.
 
 Settings, all from the environment:

@@ -1,4 +1,4 @@
-"""Clips of stutter, tearing and freezes in ways that no simulator knows: made, analyzed, counted."""
+"""Clips of stutter, tearing and freezes in ways that no simulator knows: made, counted."""
 
 from __future__ import annotations
 

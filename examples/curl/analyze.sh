@@ -1,5 +1,5 @@
 #!/bin/sh
-# Judges a file with an endpoint, with nothing but curl: analyze.sh ENDPOINT_NAME MEDIA [TYPE]
+# Analyzes a file with an endpoint, with nothing but curl: analyze.sh ENDPOINT_NAME MEDIA [TYPE]
 #
 # Takes credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary ones,
 # AWS_SESSION_TOKEN; the region from AWS_REGION. They go through a private file, never through the

@@ -36,7 +36,8 @@ class FreezeHandler(DetectorHandler):
     def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
         """Returns the report of what was measured, led by the caller's `id`.
 
-        Joins frames that do not change into runs of at least `min_duration_s`, one finding each.
+        Joins frames that do not change into runs of at least `min_duration_s`, of the whole frame
+        or of a part, one finding each.
         """
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -6,8 +6,8 @@ DefectscopeError
     │   ├── ProfileError                a delivery profile or waiver file is broken
     │   ├── MalformedRequestError       a body, header or JSON record is broken
     │   └── UnsupportedContentTypeError                                            HTTP 415
-    ├── MediaError                      the media cannot be analyzed                 exit 3, HTTP 422
-    │   ├── MediaNotFoundError                                                     HTTP 404
+    ├── MediaError                      the media cannot be analyzed                 exit 3, HTTP
+    422 │   ├── MediaNotFoundError                                                     HTTP 404
     │   ├── MediaRefusedError           the address is not allowed                 HTTP 400
     │   ├── MediaUnavailableError       its place does not answer; ask again       HTTP 503
     │   ├── MediaTooLargeError          too many bytes                             HTTP 413

@@ -87,8 +87,8 @@ def test_small_file_travels_in_the_call(tmp_path) -> None:
     assert got.findings == report().findings
     (call,) = fake.calls
     assert (call.operation, call.body, call.content_type) == ("invoke", b"media", "video/mp4")
-    beside = json.loads(call.request["CustomAttributes"])
-    assert beside == {"detectors": ["freeze"], "start_s": 1.0, **chosen}
+    attributes = json.loads(call.request["CustomAttributes"])
+    assert attributes == {"detectors": ["freeze"], "start_s": 1.0, **chosen}
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def columns_of(player: Path) -> dict[str, list[str]]:
 
 
 def without_rest(measured: Measurements) -> Measurements:
-    """Returns measurements in which what the player does not measure is as if nothing were there."""
+    """Returns measurements in which what the player does not measure is empty."""
     name = TABLES.get(measured.detector, "frames")
     table = measured.tables[name]
     columns = dict(table.columns)

@@ -218,7 +218,7 @@ def test_evidence_is_drawn_and_named_with_units(open_page: Open) -> None:
     text = page.inner_text("#detail")
     assert "probability map" in text
     assert re.search(r"corrupted area\s+0\.113", text)
-    painted = """() => { const c = document.querySelector('.frame canvas');
+    painted = """() => { const c = document.querySelector('.picture canvas');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
       let n = 0; for (let k = 3; k < d.length; k += 4) if (d[k] > 60) n++;
       return n / (d.length / 4); }"""

@@ -1,4 +1,4 @@
-"""The material behind other tests: seeded, natural in its statistics, and what hard negatives promise."""
+"""The material behind other tests: seeded, natural in its statistics, hard negatives silent."""
 
 from __future__ import annotations
 

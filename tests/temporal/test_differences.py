@@ -60,9 +60,9 @@ def test_frames_are_as_far_apart_as_their_tones_allow(depth):
 
 def test_what_stands_alone_exceeds_three_on_either_side():
     values = np.array([1.0, 1, 1, 1, 8, 2, 1, 1, 1, 1])
-    beside = alone(values, 0.0)
-    assert beside[4] == pytest.approx(4.0)
-    assert beside[5] == pytest.approx(0.25)
-    assert beside[0] == pytest.approx(1.0)
+    apart = alone(values, 0.0)
+    assert apart[4] == pytest.approx(4.0)
+    assert apart[5] == pytest.approx(0.25)
+    assert apart[0] == pytest.approx(1.0)
     assert alone(np.zeros(4), 0.1).tolist() == [0.0] * 4
     assert not len(alone(np.zeros(0), 0.1))

@@ -95,9 +95,11 @@ def test_truth_of_a_step() -> None:
     assert weight[:16].all()
     assert weight[44:].all()
     assert not target[:, 1:].any()
-    faint = dataclasses.replace(piece, levels=np.where(piece.levels == ABSENT, ABSENT, -40))
+    faint = dataclasses.replace(
+        piece, audibility_db=np.where(piece.audibility_db == ABSENT, ABSENT, -40)
+    )
     target, weight = truth(faint)
     assert not target.any()
     assert not weight[20:36, 0].any()
     assert weight[:, 1:].all()
-    assert not faint.is_heard(Interval(5.0, 10.0))
+    assert not faint.is_audible(Interval(5.0, 10.0))

@@ -82,7 +82,7 @@ def named(report: Report, label: str) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An interval of programme that one request analyzes, [start_s, end_s); end_s None is the end."""
+    """The programme that one request analyzes, [start_s, end_s); end_s None is the end."""
 
     start_s: float
     end_s: float | None

@@ -136,7 +136,7 @@ def _signatures(
 ) -> Signatures:
     with open_media(media, limits=limits) as reader:
         if reader.info.video is None:
-            raise NotComparableError(f"the {name} has no frame to align: {reader.info.uri}")
+            raise NotComparableError(f"the {name} has no video to align: {reader.info.uri}")
         return read_signatures(reader, progress=progress)
 
 

@@ -170,7 +170,7 @@ class HttpRequest:
         return replace(self, body=BodyReader(io.BytesIO(body), len(body), chunked=False))
 
     def scope(self) -> tuple[str | None, str | None]:
-        """Returns region and service that the request was signed for; signatures are not checked."""
+        """Returns region and service that the request is signed for; signatures are not checked."""
         found = _SCOPE.search(self.header("Authorization") or "")
         if found is None and "X-Amz-Credential" in self.target:
             query = parse_qs(self.target.partition("?")[2])

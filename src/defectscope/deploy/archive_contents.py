@@ -66,7 +66,7 @@ def artifact_of(name: str, artifacts: Path | None = None) -> Path | None:
 
 
 def version_of(name: str, artifacts: Path | None = None) -> str:
-    """Returns the version of a detector's or renderer's artifact; the package's own for all of them.
+    """Returns the version of a detector's or renderer's artifact, or the package's for all.
 
     Raises:
         DeployError: The artifact is broken.

@@ -134,7 +134,7 @@ def build_archives(
 
 
 def read_manifest(output: Path) -> dict[str, Archive]:
-    """Returns the archives that an output folder records, by name; none where there is no record."""
+    """Returns the archives that an output folder records, by name; none without a record."""
     try:
         data = json.loads((output / MANIFEST).read_text("utf-8"))
         return {entry["name"]: Archive(**entry) for entry in data["archives"]}

@@ -165,7 +165,7 @@ def plan(
 
 
 def balanced(work: Iterable[tuple[dict[str, Any], float]], files: int) -> list[bytes]:
-    """Returns JSON-lines files of about equal cost: the dearest record to the emptiest file, always.
+    """Returns JSON-lines files of about equal cost: the dearest record to the emptiest file.
 
     Source: R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", 1969: the dearest file is
     at most 4/3 of the best possible.

@@ -124,7 +124,7 @@ def units_of(coverage: Measurements, tracks: set[int]) -> int:
 
 
 def end_s(coverage: Measurements, track: int | None = None) -> float | None:
-    """Returns when a track ended, or the last of all, in seconds; None where nothing was decoded."""
+    """Returns when a track, or the last of all, ended, in seconds; None if none was decoded."""
     ends = [
         max(table.columns["until"])
         for name, table in coverage.tables.items()

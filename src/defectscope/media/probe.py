@@ -34,14 +34,7 @@ _MAX_PACKETS_PROBED = 20_000
 # No recorder works outside 1 to 768 kHz: anything else is a damaged header.
 _RATES_HZ = (1_000, 768_000)
 # Services beside the programme: they are never channels of its sound.
-_AUXILIARY_SERVICES = (
-    "comment",
-    "visual_impaired",
-    "hearing_impaired",
-    "dub",
-    "karaoke",
-    "descriptions",
-)
+_SERVICES = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +288,7 @@ def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool
             else float(stream.start_time * stream.time_base - origin_s),
             stated_length_s(stream, stated),
             label=str(stream.metadata.get("title") or stream.metadata.get("handler_name") or ""),
-            alone=bool(_flags(stream) & set(_AUXILIARY_SERVICES)),
+            alone=bool(_flags(stream) & set(_SERVICES)),
         )
         for stream in streams
     ]

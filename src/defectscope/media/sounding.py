@@ -69,7 +69,7 @@ class Sounder:
         return float(max(self._clock.position_s, Fraction(0)))
 
     def take(self, native: Any) -> Iterator[tuple[int, NDArray[np.float32]] | DecodeEvent]:
-        """Takes the next decoded run; returns its position and (channels, samples), or complaints."""
+        """Takes the next decoded run; returns its position and (channels, samples), or errors."""
         yield from self._followed(native)
         if self._resampler is None:
             yield from self._placed(native, native.pts, native.time_base)

@@ -1,4 +1,4 @@
-"""One interval of a channel without interruption: measured, decided over and over, and forgotten."""
+"""One interval of a channel without interruption: measured, decided again and again, forgotten."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ MAX_HEIGHT_PX = 270
 
 
 def instant_s(finding: Finding) -> float:
-    """Returns the instant that shows a finding best: its peak where it names one, else its middle."""
+    """Returns the instant that shows a finding best: its peak where known, else its middle."""
     for name in ("peak_s", "peak_time_s"):
         peak = finding.evidence.get(name)
         if isinstance(peak, int | float) and finding.start_s <= peak < finding.end_s:

@@ -109,7 +109,7 @@ class _Reasons(logging.Handler):
 
 
 def main(arguments: list[str]) -> int:
-    """Evaluates `arguments[2]`, or the sample, with the archive `arguments[1]` in `arguments[0]`."""
+    """Analyzes `arguments[2]`, or the sample, with the archive `arguments[1]` in `arguments[0]`."""
     folder, name = Path(arguments[0]), arguments[1]
     media = Path(arguments[2]).read_bytes() if len(arguments) > 2 else sample_avi()
     try:

@@ -229,7 +229,7 @@ def video_encoding(video: VideoInfo) -> VideoEncoding:
 
 
 def audio_encoding(audio: AudioInfo, suffix: str) -> AudioEncoding:
-    """Returns the encoding for impaired sound: the source's own codec where the file can hold it."""
+    """Returns the encoding for impaired sound: the source's codec where the file can hold it."""
     codec = audio.codec
     if codec not in _KEPT_CODECS or (codec.startswith("pcm") and suffix not in _PCM_SUFFIXES):
         codec = _AUDIO_CODECS.get(suffix, "aac")

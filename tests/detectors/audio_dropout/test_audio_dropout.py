@@ -43,7 +43,7 @@ def test_a_drop_out_is_found_once_with_its_ends(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "twin",
+    "hard_negative",
     [t for t in HARD_NEGATIVES if t.sound and "audio_dropout" in t.silent],
     ids=lambda t: t.name,
 )

@@ -123,5 +123,5 @@ def test_a_interval_reaches_to_the_level_halfway_whichever_end_was_seen() -> Non
         cut[:] = False
         if at is not None:
             cut[at] = True
-        passage = stands_out([levels], [1.0], cut, 8) >= 1
-        assert np.flatnonzero(passage)[[0, -1]].tolist() == [20, 44]
+        run = stands_out([levels], [1.0], cut, 8) >= 1
+        assert np.flatnonzero(run)[[0, -1]].tolist() == [20, 44]

@@ -68,8 +68,8 @@ def test_a_transplant_is_labelled_where_it_shows():
     assert (shows.mask[0] == DAMAGED).sum() == 4
     assert not shows.mask[1].any()
     # The same damage in a frame that looks like it is no damage to anybody.
-    alike = transplanted(pair(160), pair(160, mask), np.random.default_rng(1))
-    assert not alike.mask.any()
+    made = transplanted(pair(160), pair(160, mask), np.random.default_rng(1))
+    assert not made.mask.any()
 
 
 @pytest.mark.parametrize("fill", FILLS)

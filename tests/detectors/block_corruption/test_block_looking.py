@@ -1,4 +1,4 @@
-"""Which suspects the network looks at: a first look a half second, and all where it shows something."""
+"""Which suspects the network looks at: one each half second, all where that shows something."""
 
 from __future__ import annotations
 

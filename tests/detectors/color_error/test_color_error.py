@@ -1,4 +1,4 @@
-"""Colour errors: every kind found with its ends, silence on cuts, black and white, and hard negatives."""
+"""Colour errors: every kind found with its ends; silence on cuts and hard negatives."""
 
 from __future__ import annotations
 

@@ -85,8 +85,8 @@ def test_both_orders_fitting_alike_is_progressive():
     rng = np.random.default_rng(1)
     thresholds = load("interlacing").tuned.thresholds
     level = rng.uniform(0.05, 0.2, 60)
-    alike = fields.Fields(level / 4, level, level, level + rng.normal(0, 0.001, 60))
-    assert not fields.evaluate_fields(alike, thresholds).woven.any()
+    equal = fields.Fields(level / 4, level, level, level + rng.normal(0, 0.001, 60))
+    assert not fields.evaluate_fields(equal, thresholds).woven.any()
     apart = fields.Fields(level, level, level / 2, level * 1.5)
     assert fields.evaluate_fields(apart, thresholds).woven.all()
     # One order, then the other, in turn: no interlaced stream does that.

@@ -87,7 +87,10 @@ def test_a_channel_turned_down_is_named() -> None:
     assert finding.severity == "major"
 
 
-@pytest.mark.parametrize("twin", [t for t in HARD_NEGATIVES if t.sound], ids=lambda t: t.name)
+NEGATIVES = [each for each in HARD_NEGATIVES if each.sound]
+
+
+@pytest.mark.parametrize("hard_negative", NEGATIVES, ids=lambda each: each.name)
 def test_hard_negatives_stay_silent(hard_negative) -> None:
     assert hard_negative.sound is not None
     assert decided(hard_negative.sound(3)).findings == ()

@@ -33,7 +33,7 @@ MAINS_HZ = (50.0, 60.0)
 # Harmonics up to 650 Hz, of which the strongest four tell: most hum has no more.
 _HIGHEST_HZ, _STRONGEST = 650.0, 4
 # A line is compared with what lies around it, 8 Hz on either side without the line's own 2 Hz.
-_BESIDE_HZ, _OWN_HZ = 8.0, 2.0
+_NEIGHBOURS_HZ, _OWN_HZ = 8.0, 2.0
 _LOWEST_FUNDAMENTAL_HZ, _HIGHEST_FUNDAMENTAL_HZ, _FUNDAMENTAL_STEP_HZ = 42.0, 70.0, 0.1
 # How far a supply strays from its frequency, and a recorder's clock with it.
 # Source: EN 50160:2010, 50 Hz +- 1 % for 99.5 % of a year.
@@ -65,12 +65,12 @@ def standing_lines(slow: Floats) -> NDArray[np.float64]:
         return np.zeros(2)
     spectrum = fft.rfft(slow * _hann(len(slow)))
     step_hz = SLOW_HZ / len(slow)
-    count = int((_HIGHEST_HZ + 3 * _BESIDE_HZ) / step_hz)
+    count = int((_HIGHEST_HZ + 3 * _NEIGHBOURS_HZ) / step_hz)
     spectrum = spectrum[:count]
     power_db = 10 * np.log10(spectrum.real**2 + spectrum.imag**2 + 1e-12)
-    wide, own = int(_BESIDE_HZ / step_hz), max(1, int(_OWN_HZ / step_hz))
-    beside = (_around(power_db, wide) - _around(power_db, own)) / (2 * (wide - own))
-    standing = np.clip(power_db - beside, 0, _MOST_DB)
+    wide, own = int(_NEIGHBOURS_HZ / step_hz), max(1, int(_OWN_HZ / step_hz))
+    neighbours = (_around(power_db, wide) - _around(power_db, own)) / (2 * (wide - own))
+    standing = np.clip(power_db - neighbours, 0, _MOST_DB)
     # A harmonic between two bins shows in either.
     standing[1:-1] = np.maximum(standing[1:-1], np.maximum(standing[:-2], standing[2:]))
     hz, places = _combs(len(slow))

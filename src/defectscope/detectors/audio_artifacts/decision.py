@@ -113,8 +113,8 @@ def features(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> Doubles:
         near[first:last], wide[first:last] = _mean(own, _NEAR), _mean(own, _WIDE)
         least[first:last] = _windows(own, _STANDS).min(axis=-1)
     floor = np.quantile(near, _FLOOR_SHARE, axis=0)
-    usual = np.median(near, axis=0)
-    return np.hstack([here, near, wide, least, near - floor, near - usual])
+    baseline = np.median(near, axis=0)
+    return np.hstack([here, near, wide, least, near - floor, near - baseline])
 
 
 def runs(log_odds: Doubles, starts_s: Doubles, max_gap_s: float, drift: float) -> list[Run]:

@@ -60,7 +60,7 @@ class Params:
 
 
 class AudioArtifacts:
-    """Hears hum, hiss, distortion and clicks."""
+    """Finds hum, hiss, distortion and clicks."""
 
     name: ClassVar[str] = "audio_artifacts"
     defects: ClassVar[tuple[str, ...]] = CLASSES

@@ -22,7 +22,7 @@ BATCH = 16
 
 
 class Scorer:
-    """Hears windows, and evaluates each among those around it; one instance serves many streams.
+    """Embeds windows, and evaluates each among those around it; one instance serves many streams.
 
     Args:
         network: With its weights, in evaluation mode.
@@ -40,7 +40,7 @@ class Scorer:
         self._bf16 = _has_bf16(self._device) if bf16 is None else bf16
 
     def embed_windows(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
-        """Returns what at most `BATCH` windows say by themselves, (windows, HEARD)."""
+        """Returns what at most `BATCH` windows say by themselves, (windows, EMBEDDING)."""
         _check(len(windows))
         mel = np.full(
             (BATCH, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS), -10.0, np.float32
@@ -63,8 +63,8 @@ class Scorer:
         """Returns the logits, (windows, 4), of at most `BATCH` windows.
 
         Args:
-            near: Of each window, what `embed_windows` gave of it, in the middle, and of the two on either
-                side, None where there is none.
+            near: Of each window, what `embed_windows` gave of it, in the middle, and of the two on
+                either side, None where there is none.
         """
         _check(len(near))
         embeddings = np.zeros((BATCH, NEAR, EMBEDDING), np.float32)

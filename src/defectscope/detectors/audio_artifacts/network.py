@@ -90,8 +90,8 @@ class Network(nn.Module):
         """Returns logits, (n, 4), in the order of `CLASSES`.
 
         Args:
-            embeddings: (n, 5, HEARD), what `embed_windows` gave of a window, in the middle, and of the two on
-                either side.
+            embeddings: (n, 5, EMBEDDING), what `embed_windows` gave of a window, and of
+                the two on either side.
             present: (n, 5) which of them there are.
         """
         logits, hidden, summaries = embeddings.float().split(
@@ -100,7 +100,7 @@ class Network(nn.Module):
         return logits[:, logits.shape[1] // 2] + self.around(hidden, summaries, present)
 
     def embed_windows(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
-        """Returns what single windows say, (n, HEARD); their logits, (n, 4), come first.
+        """Returns what single windows say, (n, EMBEDDING); their logits, (n, 4), come first.
 
         Args:
             mel: (n, 97, 64, 2) log10 power and flatness.

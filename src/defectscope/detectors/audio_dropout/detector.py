@@ -152,8 +152,8 @@ class AudioDropout:
     ) -> Finding:
         first, last = gap
         inside = float(np.mean([levels[c][first:last].mean() for c in channels]))
-        beside = [levels[c][max(0, first - 5) : first] for c in channels]
-        before = max((float(b.max()) for b in beside if len(b)), default=inside)
+        neighbours = [levels[c][max(0, first - 5) : first] for c in channels]
+        before = max((float(b.max()) for b in neighbours if len(b)), default=inside)
         drop = before - inside
         evidence: dict[str, Any] = {
             "duration_s": round((last - first) / HOPS_HZ, 3),

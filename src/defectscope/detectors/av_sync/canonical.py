@@ -43,7 +43,7 @@ _LOUDEST_PERCENT = 99.5
 # How many principal components of landmarks and frame, and canonical signals, are kept; and how
 # strongly both covariances are drawn towards the identity.
 SHAPE_COMPONENTS, PICTURE_COMPONENTS, SIGNALS = 6, 8, 6
-_RIDGE_PICTURE, _RIDGE_SOUND = 0.5, 0.1
+_RIDGE_FRAMES, _RIDGE_SOUND = 0.5, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ def fit(pairs: Sequence[tuple[Mouth, NDArray[np.float32], int]]) -> Canonical:
         sounds.append(theirs[frames[there]])
     x, y = (np.concatenate(part) for part in (lips, sounds))
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
-    xx = x.T @ x / len(x) + _RIDGE_PICTURE * np.eye(x.shape[1])
+    xx = x.T @ x / len(x) + _RIDGE_FRAMES * np.eye(x.shape[1])
     yy = y.T @ y / len(y) + _RIDGE_SOUND * np.eye(y.shape[1])
     xy = x.T @ y / len(x)
     lower = np.linalg.cholesky(yy)

@@ -80,7 +80,7 @@ def read_clip(media: MediaLike, limits: Limits) -> Clip:
 
 
 def mono_weights(channels: tuple[str, ...]) -> Floats:
-    """Returns the share of every channel in what is listened to: the centre, else all but effects."""
+    """Returns the share of every channel in the mix: the centre, else all but effects."""
     wanted = [name == "FC" for name in channels]
     if not any(wanted) or len(channels) < 3:
         wanted = [not name.startswith("LFE") for name in channels]

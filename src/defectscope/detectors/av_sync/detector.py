@@ -185,7 +185,7 @@ def _score(window: Window, rules: Rules) -> float:
 
 
 def _tracks(interval: OutOfSyncInterval, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Returns whose lips were read, when and where: left, top, width and height in source pixels."""
+    """Returns whose lips were read, when and where: left, top, width, height in source pixels."""
     out: list[dict[str, Any]] = []
     cells = {(c.frame, c.track): c for w in interval.windows for c in w.cells}
     seen: list[NDArray[np.float64]] = []

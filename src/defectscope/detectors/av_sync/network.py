@@ -161,7 +161,7 @@ def _mouth_planes(crops: Tensor) -> Tensor:
 
 
 def _level(mel: Tensor) -> Tensor:
-    """Returns band levels relative to the fragment's own: loudness and the room's colour fall out."""
+    """Returns band levels relative to the fragment's own: loudness and room colour fall out."""
     mel = mel.float()
     loud = torch.quantile(mel.amax(dim=2), _LOUD_SHARE, dim=1)[:, None, None]
     level = torch.maximum(mel - loud, torch.full_like(loud, -_RANGE)).clamp_max(2.0)

@@ -201,7 +201,7 @@ class BandingAnalysis:
         return Measurements("banding", tables)
 
     def close(self) -> Measurements:
-        """Returns edges of bands and flats by frame, the block grid by fifths of a second, looks."""
+        """Returns edges of bands and flats by frame, the block grid by 0.2 s, looks."""
         tables = {
             "frames": self._table.table(),
             "grids": self._grids.close(),

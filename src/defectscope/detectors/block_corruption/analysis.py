@@ -40,9 +40,10 @@ class Looking:
     Attributes:
         cell: Probability from which on a cell of the map counts as damaged.
         first_looks: Suspects of every bucket that are looked at in any case, the most sudden first.
-        closer_logit: Decision logit of a first look from which on the bucket's other suspects are looked at,
-            too, and those of the next bucket.
-        closer_rising_logit: Likewise where it has also risen by `rise_logit` since the bucket before.
+        closer_logit: Decision logit of a first look from which on the bucket's other suspects are
+            looked at, too, and those of the next bucket.
+        closer_rising_logit: Likewise where it has also risen by `rise_logit` since the bucket
+            before.
         rise_logit: Log-odds.
     """
 

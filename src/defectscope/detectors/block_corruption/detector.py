@@ -125,8 +125,8 @@ class BlockCorruption:
             ArtifactError: The weights are missing or not the released ones.
         """
         t = self.tuned.thresholds
-        glances = round(_BUCKET_S * self.params.glances_per_s)
-        looking = Looking(t["cell"], glances, t["wake"], t["stir"], t["rise"])
+        first_looks = round(_BUCKET_S * self.params.glances_per_s)
+        looking = Looking(t["cell"], first_looks, t["wake"], t["stir"], t["rise"])
         return BlockCorruptionAnalysis(stream, self.runtime, self._selection, looking)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
@@ -244,7 +244,7 @@ class BlockCorruption:
 
 
 def evidence_of(measurements: Measurements) -> tuple[Known, dict[str, NDArray[np.float64]]]:
-    """Returns the frames that were evaluated, the decision as scores, and what tells damage in them."""
+    """Returns the evaluated frames, with the decision as scores, and their context features."""
     known = _known(measurements, "logit", LOGIT_STEPS)
     shares = _known(measurements, "area", AREA_STEPS)
     starts_s = times_s(measurements.tables["frames"])

@@ -201,7 +201,7 @@ def best_runs(evidence: NDArray[np.float64], steps: Steps) -> list[tuple[int, in
 def _drawn_in(
     known: Known, starts_s: NDArray[np.float64], first: int, stop: int
 ) -> tuple[int, int]:
-    """Returns an interval without the frames at its ends that score rather as the frames outside do.
+    """Returns an interval without the frames at its ends that score as the frames outside do.
 
     Where none within reach looks damaged by itself, the end stays where it is.
     """

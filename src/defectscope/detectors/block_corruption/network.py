@@ -79,12 +79,12 @@ class BlockNet(nn.Module):
 
         The strongest cells decide, held against what the rest of the frame looks like.
         """
-        clues = functional.relu(self.to_clues(features))
+        context = functional.relu(self.to_clues(features))
         flat = logits.flatten(2)
         top = flat.topk(min(_TOP_CELLS, flat.shape[2]), dim=2).values
         joined = [
-            clues.amax(dim=(2, 3)),
-            clues.mean(dim=(2, 3)),
+            context.amax(dim=(2, 3)),
+            context.mean(dim=(2, 3)),
             top.amax(dim=2),
             top.mean(dim=2),
             flat.sigmoid().mean(dim=2),

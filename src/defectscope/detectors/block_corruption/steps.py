@@ -20,8 +20,8 @@ class Steps:
     """Steps into the evaluated frames, and what a beginning or an end costs there.
 
     Attributes:
-        size: For every evaluated frame, by how much its decision exceeds that of the frame before it,
-            in log-odds; NaN where the two were not looked at together, or where the step has
+        size: For every evaluated frame, by how much its decision exceeds that of the frame before
+            it, in log-odds; NaN where the two were not looked at together, or where the step has
             another cause.
         begin: What a beginning costs there, log-odds.
         end: What an end costs there.
@@ -69,7 +69,7 @@ class Steps:
         return Steps(np.full(count, np.nan), same, same)
 
     def largest(self, first: int, stop: int) -> float:
-        """Returns the largest step into an interval, within it, or out of it; 0 where none is known.
+        """Returns the largest step into, within or out of an interval; 0 where none is known.
 
         Args:
             first: First evaluated frame of the interval.

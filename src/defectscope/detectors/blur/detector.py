@@ -58,7 +58,8 @@ class Params:
         window_s: Interval before and after a change of softness that is compared, seconds.
         min_duration_s: Shorter softness is not reported, seconds. Whip pans are shorter.
         bridge_s: Softness that pauses for less is one event, seconds.
-        beside_s: Interval before and after an interval whose noise is compared with its own, seconds.
+        beside_s: Interval before and after an interval whose noise is compared with its own,
+            seconds.
     """
 
     min_texture_code: float = 2.0

@@ -24,7 +24,7 @@ _RED_SCALE = 320.0
 
 
 def levels(codes: Values, video: VideoInfo) -> Values:
-    """Returns luma codes as signal levels, 0 for black to 1 for nominal white; excursions clipped."""
+    """Returns luma codes as signal levels, 0 for black to 1 for nominal white, clipped."""
     if video.full_range:
         return np.clip(codes / 255.0, 0.0, 1.0)
     return np.clip((codes - 16.0) / 219.0, 0.0, 1.0)

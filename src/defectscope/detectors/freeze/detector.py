@@ -195,8 +195,8 @@ class Freeze:
         if len(before) < 2:
             return True
         thresholds = self.tuned.thresholds
-        usual = thresholds["cut_ratio"] * float(np.median(before[:-1]))
-        return bool(before[-1] > max(usual, thresholds["cut_code"]))
+        baseline = thresholds["cut_ratio"] * float(np.median(before[:-1]))
+        return bool(before[-1] > max(baseline, thresholds["cut_code"]))
 
     def _moved_before(
         self, held: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]

@@ -49,9 +49,9 @@ class Parts:
 
     `most` is the mean absolute difference of luma of the tile that changed most once 15 of 96 are
     left out; `drift` likewise the change of a tile's mean luma, which noise hardly moves; both in
-    8-bit-equivalent codes. `similarity` is the correlation of the tiles' luma with the frame before, 0
-    to 1. `first_tile` and `last_tile` are the corners of what changed more than the rest, as
-    row x 12 + column; 255 where nothing did.
+    8-bit-equivalent codes. `similarity` is the correlation of the tiles' luma with the frame
+    before, 0 to 1. `first_tile` and `last_tile` are the corners of what changed more than the
+    rest, as row x 12 + column; 255 where nothing did.
     """
 
     def __init__(self, video: VideoInfo) -> None:

@@ -183,7 +183,7 @@ _CERTAIN_DB = {"channel_missing": 60.0, "mono_collapse": 40.0, "channel_imbalanc
 
 
 def _curves(pair: Pair) -> dict[str, Curve]:
-    """Returns width (side against total, dB), depth as coherence, and the phantom centre's share."""
+    """Returns width (side against total, dB), depth as coherence, the phantom centre's share."""
     left, right = (10 ** (level / 10) for level in pair.levels)
     cross = pair.correlation * np.sqrt(left * right)
     centre = np.clip(2 * cross / np.maximum(left + right, 1e-15), 0, 1)

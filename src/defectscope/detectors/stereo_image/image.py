@@ -33,8 +33,8 @@ class Pair:
         levels: Both channels' levels in dBFS, (n,) each.
         correlation: (n,) -1 to 1, 0 where a channel is silent.
         side: (n,) level of half their difference, dBFS.
-        reversals: (n,) how the cross-spectrum after a hop's start continues that before it, -1 to 1:
-            loud frequencies weighing more, and all alike. None but for the front pair.
+        reversals: (n,) how the cross-spectrum after a hop's start continues that before it, -1 to
+            1: loud frequencies weighing more, and all alike. None but for the front pair.
     """
 
     names: tuple[str, str]

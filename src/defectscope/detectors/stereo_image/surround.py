@@ -81,7 +81,7 @@ def effects_elsewhere(
 def _under(
     table: Table, looks: Table, index: int, tuned: Mapping[str, float]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns the hops at which a channel sounds, and how far its high part lies under its level."""
+    """Returns the hops at which a channel sounds, and how far its high part is below its level."""
     rows = np.searchsorted(column(table, "row"), column(looks, "row"))
     level = to_dbfs(column(table, f"level_{index}"))[rows]
     loud = level >= tuned["active_dbfs"]

@@ -92,26 +92,26 @@ def held_runs(
         free[1:] &= ~still[near][:-1]
         if free.sum() < 3:
             free = ~still[near]
-        usual = float(np.median(motion.mean[near][free]))
+        baseline = float(np.median(motion.mean[near][free]))
         if np.median(light[near][free]) > thresholds["flicker_share"]:
             # Where lamps flicker, two frames in the same light look like one that stands.
             continue
         step = float(motion.mean[last])
         # What ends a hold comes from further on: it may be far away, though not another scene.
-        far = step > thresholds["cut_code"] or step > 2 * thresholds["cut_ratio"] * usual
+        far = step > thresholds["cut_code"] or step > 2 * thresholds["cut_ratio"] * baseline
         cut = far and motion.apart[last] > thresholds["held_apart"]
-        cut |= step > 3 * usual and motion.apart[last] > thresholds["new_apart"]
+        cut |= step > 3 * baseline and motion.apart[last] > thresholds["new_apart"]
         if cut or light[last] > thresholds["light_share"]:
             continue
         # Nothing at all has changed amid a frame full of motion and noise: that is a copy.
         copied = (
-            usual >= thresholds["copy_code"]
-            and float(np.max(motion.mean[first:last])) <= thresholds["copy_ratio"] * usual
+            baseline >= thresholds["copy_code"]
+            and float(np.max(motion.mean[first:last])) <= thresholds["copy_ratio"] * baseline
         )
         ratio = thresholds["moving_ratio" if copied else "resume_ratio"]
-        resumed = step >= ratio * usual
-        moved = motion.mean[first - 1] >= thresholds["moving_ratio"] * usual
-        if resumed and moved and usual >= thresholds["least_code"]:
+        resumed = step >= ratio * baseline
+        moved = motion.mean[first - 1] >= thresholds["moving_ratio"] * baseline
+        if resumed and moved and baseline >= thresholds["least_code"]:
             found.append((first, last))
     return found
 
@@ -144,8 +144,8 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
     leap = np.where(near, 0.0, motion.leap)
     leap = leap - np.log(conversion(np.exp(leap)))
     reach = max(_JUMP_REACH, round(_JERK_REACH_S * rate_fps))
-    (usual,) = window_quantiles(around(leap, reach), [_JERK_QUANTILE])
-    clear = leap - thresholds["jerk_share"] * np.maximum(usual, 0.0)
+    (baseline,) = window_quantiles(around(leap, reach), [_JERK_QUANTILE])
+    clear = leap - thresholds["jerk_share"] * np.maximum(baseline, 0.0)
     stands = around(still.astype(np.float64), 2).any(axis=1)
     wanted = (
         (clear >= thresholds["leap"])

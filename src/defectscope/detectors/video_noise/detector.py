@@ -42,7 +42,8 @@ class Params:
         window_s: Interval before and after a change of noise that is compared, seconds.
         min_duration_s: Shorter noise is not reported, seconds.
         bridge_s: Noise that pauses for less is one event, seconds.
-        beside_s: Interval before and after an interval whose detail is compared with its own, seconds.
+        beside_s: Interval before and after an interval whose detail is compared with its own,
+            seconds.
     """
 
     flat_quantile: float = FLAT_QUANTILE

@@ -107,7 +107,7 @@ function drawnElsewhere(name, evidence) {
 
 function trackShots(evidence) {
   const texts = Array.isArray(evidence.thumbnails_jpeg_base64) ? evidence.thumbnails_jpeg_base64 : [];
-  const images = texts.slice(0, 24).map((text, k) => jpeg(text, "Track picture " + (k + 1))).filter(Boolean);
+  const images = texts.slice(0, 24).map((text, k) => jpeg(text, "Track frame " + (k + 1))).filter(Boolean);
   return images.length ? [heading("Tracks"), element("div", { class: "shots" }, ...images)] : [];
 }
 

@@ -9,13 +9,13 @@ function rowOf(finding) {
   const [start, end] = spanOf(finding);
   const image = jpeg(finding.picture, "");
   if (image) image.className = "shot";
-  const none = finding.detector === finding.defect ? "no picture" : words(finding.detector);
+  const none = finding.detector === finding.defect ? "no frame" : words(finding.detector);
   row = element("div", { class: "row " + finding.severity, role: "option", id: "finding-" + finding.index, "data-index": finding.index, "aria-selected": "false" },
     image ?? element("div", { class: "shot none", "aria-hidden": "true" }, none),
     element("div", {},
       element("div", { class: "what" }, words(finding.defect)),
       element("div", { class: "when time" }, start + " – " + end),
-      element("div", { class: "said" }, summary(finding))),
+      element("div", { class: "brief" }, summary(finding))),
     element("div", { class: "right" },
       element("span", { class: "badge" }, finding.severity),
       element("div", { class: "number" }, lengthOf(finding.length_s)),

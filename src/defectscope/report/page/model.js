@@ -72,15 +72,15 @@ function spanOf(finding) {
 
 // The first few scalars of the evidence, for one line of a list.
 function summary(finding, most = 3) {
-  const said = [];
+  const parts = [];
   for (const [name, value] of Object.entries(finding.evidence)) {
-    if (said.length === most) break;
+    if (parts.length === most) break;
     if (typeof value === "number" || typeof value === "string" || typeof value === "boolean") {
       const [label, unit] = labelAndUnit(name);
-      said.push(label + " " + quantity(value, unit).slice(0, 80));
+      parts.push(label + " " + quantity(value, unit).slice(0, 80));
     }
   }
-  return said.join(" · ");
+  return parts.join(" · ");
 }
 
 for (const finding of FINDINGS) {

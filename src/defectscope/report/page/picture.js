@@ -1,4 +1,4 @@
-// A finding's picture with what was measured drawn over it: probability map, boxes, rows, points.
+// A finding's frame with what was measured drawn over it: probability map, boxes, rows, points.
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 function jpeg(text, alt) {
@@ -52,7 +52,7 @@ function drawOverlay(canvas, evidence, width, height) {
       pen.fillRect(x, y, Math.floor(((c + 1) * width) / columns) - x, Math.floor(((r + 1) * height) / rows) - y);
     }));
   }
-  // Every line is drawn twice, dark under bright, to stand out from any picture.
+  // Every line is drawn twice, dark under bright, to stand out from any frame.
   const line = (path) => {
     for (const [style, wide] of [["rgb(0 0 0 / 70%)", 4], ["#ffe14d", 2]]) {
       pen.strokeStyle = style;
@@ -83,22 +83,22 @@ function drawOverlay(canvas, evidence, width, height) {
   }
 }
 
-// The figure, or null where there is neither a picture nor anything to draw on a blank one.
+// The figure, or null where there is neither a frame nor anything to draw on a blank one.
 function pictureOf(finding) {
   const video = REPORT.asset.video, marks = overlays(finding.evidence);
   if (!video || (!finding.picture && !marks.length)) return null;
   const frame = element("div", { class: finding.picture ? "picture" : "picture blank" });
   frame.style.aspectRatio = `${video.width} / ${video.height}`;
-  const image = jpeg(finding.picture, `Picture of ${words(finding.defect)} at ${spanOf(finding)[0]}`);
+  const image = jpeg(finding.picture, `Frame of ${words(finding.defect)} at ${spanOf(finding)[0]}`);
   if (image) frame.append(image);
   const at = DATA.picture_times_s[finding.index];
-  const said = [image ? "at " + clock(at) : "no picture at hand"];
+  const parts = [image ? "at " + clock(at) : "no frame at hand"];
   if (marks.length) {
-    const canvas = element("canvas", { role: "img", "aria-label": "Drawn over the picture: " + marks.join(", ") });
+    const canvas = element("canvas", { role: "img", "aria-label": "Drawn over the frame: " + marks.join(", ") });
     frame.append(canvas);
-    said.push("drawn over it: " + marks.join(", "));
+    parts.push("drawn over it: " + marks.join(", "));
     const draw = () => drawOverlay(canvas, finding.evidence, frame.clientWidth, frame.clientHeight);
     new ResizeObserver(draw).observe(frame);
   }
-  return element("figure", {}, frame, element("figcaption", { class: "caption" }, said.join(" · ")));
+  return element("figure", {}, frame, element("figcaption", { class: "caption" }, parts.join(" · ")));
 }

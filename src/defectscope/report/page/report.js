@@ -10,7 +10,7 @@ function drawHeader() {
     facts.push(`${video.width} × ${video.height}`, Number((top / bottom).toFixed(3)) + " fps", video.codec);
   }
   if (audio) facts.push([audio.codec, number(audio.rate_hz / 1000) + " kHz", audio.layout ?? audio.channels + " ch"].filter(Boolean).join(" "));
-  if (timing.realtime_factor) facts.push(`judged at ${number(timing.realtime_factor)}× real time`);
+  if (timing.realtime_factor) facts.push(`analyzed at ${number(timing.realtime_factor)}× real time`);
   byId("facts").append(...facts.map((fact) => element("li", {}, String(fact))));
   const tally = byId("tally");
   for (const severity of [...SEVERITIES].reverse()) {
@@ -45,13 +45,13 @@ function drawTracks() {
   const seconds = (value) => (value === null || value === undefined ? "" : quantity(value, "s"));
   const rows = tracks.map((track) => {
     const units = track.frames !== undefined ? `${track.frames} frames` : track.samples !== undefined ? `${track.samples} samples` : "";
-    const looked = track.judged ? [units, track.layout].filter(Boolean).join(", ") || "yes" : "not judged: " + track.reason;
+    const looked = track.judged ? [units, track.layout].filter(Boolean).join(", ") || "yes" : "not analyzed: " + track.reason;
     const cells = [track.index, track.medium, track.codec ?? "", seconds(track.declared_s), seconds(track.decoded_s), looked];
     return element("tr", {}, ...cells.map((cell) => element("td", {}, String(cell))));
   });
   const head = element("tr", {}, ...["Track", "Medium", "Codec", "Declared", "Decoded", "Judged"].map((text) => element("th", { scope: "col" }, text)));
   const left = tracks.filter((track) => !track.judged && track.medium !== "other").length;
-  const title = `Tracks: ${tracks.length}` + (left ? `, ${left} not judged` : "");
+  const title = `Tracks: ${tracks.length}` + (left ? `, ${left} not analyzed` : "");
   const details = element("details", {}, element("summary", {}, title), element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
   details.open = left > 0;
   byId("footer").append(details);

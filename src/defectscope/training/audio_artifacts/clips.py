@@ -107,7 +107,7 @@ def resample(sound: NDArray[Any], from_hz: int, to_hz: int) -> Mono:
 
 
 def excerpt(recording: NDArray[np.int16], length: int, rng: np.random.Generator) -> Mono:
-    """Returns an interval of a recording; a short one stands somewhere in silence, perhaps twice."""
+    """Returns an interval of a recording; a short one lies somewhere in silence, perhaps twice."""
     if len(recording) >= length:
         start = int(rng.integers(0, len(recording) - length + 1))
         return (recording[start : start + length] / 32768).astype(np.float32)
@@ -205,7 +205,7 @@ def impair(
 
 
 def level_gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArray[Any]:
-    """Returns what a simulator multiplied the programme by to keep its loudness, sample by sample."""
+    """Returns the gain by which a simulator kept the programme's loudness, sample by sample."""
     first, last = round(span.start_s * rate_hz), round(span.end_s * rate_hz)
     own = before[first:last].astype(np.float64)
     power = float(np.sum(own * own))

@@ -20,7 +20,7 @@ from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.findings import Interval
 from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB, TICKS_HZ
-from defectscope.training.audio_artifacts.measured import HEARD_SHARE, MAX_GAP_S, Piece
+from defectscope.training.audio_artifacts.measured import AUDIBLE_SHARE, MAX_GAP_S, Piece
 from defectscope.training.scores import Platt, fit_platt
 
 Doubles = NDArray[np.float64]
@@ -74,7 +74,7 @@ def truth(piece: Piece) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             middle = min(first + _WINDOW_TICKS // 2, len(levels) - 1)
             near = there[max(0, middle - _NEAR) : middle + _NEAR]
             around = loud[max(0, middle - _AROUND) : middle + _AROUND]
-            shows, touches = near.mean() >= 0.5 and around.mean() >= HEARD_SHARE, near.any()
+            shows, touches = near.mean() >= 0.5 and around.mean() >= AUDIBLE_SHARE, near.any()
         target[row, place] = float(shows)
         weight[row, place] = float(shows or not touches)
     return target, weight
@@ -124,9 +124,9 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
     }
 
 
-def best_over(own: Sequence[tuple[float, Interval]], occurrence: Interval) -> float:
+def best_over(own: Sequence[tuple[float, Interval]], event: Interval) -> float:
     """Returns the evidence of the surest run that overlaps an event, 0 without one."""
-    over = (e for e, interval in own if interval.intersection_s(occurrence) > 0)
+    over = (e for e, interval in own if interval.intersection_s(event) > 0)
     return max(over, default=0.0)
 
 
@@ -183,7 +183,7 @@ def _evidence_of(unseen: Sequence[tuple[Piece, Doubles]], place: int, drift: flo
         if not piece.defect:
             clean += [evidence for evidence, _ in own]
         elif piece.defect == CLASSES[place]:
-            hits += [best_over(own, o) for o in piece.events() if piece.is_heard(o)]
+            hits += [best_over(own, o) for o in piece.joined_events() if piece.is_audible(o)]
     return clean, hits
 
 

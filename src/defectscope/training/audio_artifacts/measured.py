@@ -25,7 +25,7 @@ Doubles = NDArray[np.float64]
 # Events at most this far apart are one event: the detector's own default.
 MAX_GAP_S = 1.0
 # Share of an event that must be heard for it to count as heard.
-HEARD_SHARE = 0.3
+AUDIBLE_SHARE = 0.3
 _PUSH_S = 10
 
 
@@ -57,7 +57,7 @@ class Piece:
     events: tuple[Interval, ...] = ()
     audibility_db: NDArray[np.int8] | None = None
 
-    def events(self) -> list[Interval]:
+    def joined_events(self) -> list[Interval]:
         """Returns the events, those that lie close together as one."""
         out: list[Interval] = []
         for event in sorted(self.events, key=lambda e: e.start_s):
@@ -67,16 +67,16 @@ class Piece:
             out.append(event)
         return out
 
-    def is_heard(self, occurrence: Interval) -> bool:
+    def is_audible(self, event: Interval) -> bool:
         """Returns whether enough of an event stands out, of clicks whether one does."""
         if self.audibility_db is None:
             return True
-        first, last = int(occurrence.start_s * TICKS_HZ), int(np.ceil(occurrence.end_s * TICKS_HZ))
+        first, last = int(event.start_s * TICKS_HZ), int(np.ceil(event.end_s * TICKS_HZ))
         levels = self.audibility_db[first:last]
         loud = levels >= AUDIBLE_DB[self.defect]
         if self.defect == CLICKS:
             return bool(loud.any())
-        return bool(len(loud)) and bool(loud.mean() >= HEARD_SHARE)
+        return bool(len(loud)) and bool(loud.mean() >= AUDIBLE_SHARE)
 
 
 def measured(scorer: Scorer, sound: NDArray[Any], **facts: Any) -> Piece | None:

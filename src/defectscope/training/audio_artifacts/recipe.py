@@ -57,7 +57,8 @@ class AudioArtifactsSettings:
             decision is chosen and measured on.
         left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
         widths: Channels of the four stages of the mel branch, comma-separated.
-        masking: Share of training windows with a band or an interval of the mel spectrogram blanked.
+        masking: Share of training windows with a band or an interval of the mel spectrogram
+            blanked.
     """
 
     train_clips: int = 14400

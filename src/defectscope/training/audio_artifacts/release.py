@@ -106,8 +106,8 @@ def recall(impaired: Sequence[Piece], rules: Rules) -> dict[str, Any]:
                 continue
             own = decision.found(piece, rules)[name]
             least = rules.thresholds[f"{name}_normal"]
-            for occurrence in filter(piece.is_heard, piece.events()):
-                hits.append(decision.best_over(own, occurrence) >= least)
+            for event in filter(piece.is_audible, piece.joined_events()):
+                hits.append(decision.best_over(own, event) >= least)
         low, high = wilson(sum(hits), len(hits))
         value = round(sum(hits) / len(hits), 4) if hits else None
         out[name] = {"value": value, "n": len(hits), "low": round(low, 4), "high": round(high, 4)}

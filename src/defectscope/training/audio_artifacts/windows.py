@@ -22,8 +22,8 @@ from defectscope.training.scores import balanced_accuracy, confusion
 TICKS, _WINDOW, _HOP = 60, 20, 10
 _CLICKS = CLASSES.index("audio_clicks")
 _AUDIBLE_DB = np.array([AUDIBLE_DB[name] for name in CLASSES])
-# Down to here a defect counts as there where it is evaluated as it was drawn, heard or not: what lies
-# lower, such as the clipping of a pause, has left nothing behind.
+# Down to here a defect counts as there where it is evaluated as it was drawn, heard or not: what
+# lies lower, such as the clipping of a pause, has left nothing behind.
 _DRAWN_DB = -30.0
 # A window shows a lasting defect when it can be heard for this share of its time, and is free of it
 # when it holds no more than a tenth of it. Between the two nobody can say.
@@ -105,11 +105,11 @@ def around(audibility_db: torch.Tensor, present: torch.Tensor) -> tuple[torch.Te
     """Returns every window with its surroundings, as `Network` evaluates them.
 
     Args:
-        audibility_db: (clips, windows, HEARD) of consecutive windows.
+        audibility_db: (clips, windows, EMBEDDING) of consecutive windows.
         present: (clips, windows) which of them there are.
 
     Returns:
-        (clips * windows, 5, HEARD) and (clips * windows, 5).
+        (clips * windows, 5, EMBEDDING) and (clips * windows, 5).
     """
     padded = torch.nn.functional.pad(audibility_db, (0, 0, REACH, REACH))
     there = torch.nn.functional.pad(present, (REACH, REACH))

@@ -149,7 +149,7 @@ class AvSync:
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
-        """Returns the cross-entropy of the true offset, by single windows and by means over them."""
+        """Returns the cross-entropy of the true offset, by windows and by means over them."""
         network = cast("SyncNet", model)
         seen, sound_embeddings = network.mouth_raw(batch["crops"]), network.sound_raw(batch["mel"])
         loss, figures = contrast(unit(seen, 0), unit(sound_embeddings, 1), batch["there"])

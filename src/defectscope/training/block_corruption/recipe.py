@@ -106,7 +106,7 @@ class BlockCorruptionRecipe:
         return Schedule(steps=3000, batch=24, peak_rate=8e-4, score_every=500, patience=0)
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Returns one job a clip, ordered so that the first of them hold every recording already."""
+        """Returns one job a clip, ordered so that the first ones hold every recording already."""
         plans: list[tuple[float, ClipPlan]] = []
         for recording in recordings:
             count = self._clips(recording)
