@@ -38,9 +38,9 @@ def asset_verdict(
         if named:
             return verdict, _listed(named)
     covered = {str(rule.get("detector", "")) for rule in results}
-    beside = [name for name in _named(verdicts, "fail") if name not in covered]
-    if beside:
-        return "warn", f"outside the profile's rules: {_listed(beside)}"
+    others = [name for name in _named(verdicts, "fail") if name not in covered]
+    if others:
+        return "warn", f"outside the profile's rules: {_listed(others)}"
     if any(rule["verdict"] == "pass" for rule in results):
         return "pass", ""
     return "not_judged", "no rule of the profile applies to this asset"

@@ -45,13 +45,18 @@ KEPT = {
     "picture_head",  # tensor of a released network
     "pictures",  # tensor of a released model, in av_sync/canonical.py
     "PICTURE_COMPONENTS",
+    "EXIT_NOT_JUDGED",  # the verdict is called so
     "stretch",  # contrast, and the shape of a mouth, are stretched
     "stretched",
     "like_stretch",
 }
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _ANY = re.compile("|".join(BANNED), re.IGNORECASE)
-_FORMS = {form: word for word in BANNED for form in (word, f"{word}s", f"{word}d", f"{word}ed")}
+_FORMS = {
+    form: word
+    for word in BANNED
+    for form in (word, f"{word}s", f"{word}es", f"{word}d", f"{word}ed")
+}
 
 
 def banned_in(name: str) -> str | None:

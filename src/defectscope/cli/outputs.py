@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "outputs", "with several MEDIA, those of one asset name folders"
     )
-    said = {
+    announced = {
         "json": "write report.json here; `-` for standard output",
         "html": "write a self-contained report page here",
         "csv": "write all findings as a table here",
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "markers, .ale for an Avid log; with several MEDIA a folder of .xml",
         "certificate": "write the PSE test (ITU-R BT.1702) as text here",
     }
-    for name, text in said.items():
+    for name, text in announced.items():
         group.add_argument(f"--{name}", metavar="PATH", help=text)
 
 

@@ -27,6 +27,6 @@ def print_comparison(report: Report, earlier: str, console: Console) -> None:
         raise InvalidParameterError(f"{earlier}: {reason}") from None
     found = compare_deliveries(Report.from_json(raw), report)
     console.print(Text(f"Redelivery: {found}", style="bold"))
-    for said, findings in (("fixed", found.fixed), ("still", found.still), ("new", found.new)):
+    for state, findings in (("fixed", found.fixed), ("still", found.still), ("new", found.new)):
         for finding in findings:
-            console.print(Text(f"  {said:<6}{finding_line(finding)}"))
+            console.print(Text(f"  {state:<6}{finding_line(finding)}"))

@@ -56,14 +56,14 @@ class Row:
 def summary_line(rows: Sequence[Row], wall_s: float) -> str:
     """Returns the run in one line: `12 files: 7 PASS, 5 FAIL; 23 findings; 1:02:03 in 4:05`."""
     counts = Counter(row.verdict for row in rows)
-    said = [f"{counts[v]} {shouted(v)}" for v in reversed(_ORDER) if counts[v]]
+    counted = [f"{counts[v]} {shouted(v)}" for v in reversed(_ORDER) if counts[v]]
     findings = sum(len(row.report.findings) for row in rows if row.report is not None)
     length_s = sum(
         float(row.report.asset.get("duration_s", 0.0)) for row in rows if row.report is not None
     )
     speed = f" ({length_s / wall_s:.1f}x)" if wall_s > 0 and length_s else ""
     return (
-        f"{len(rows)} file{'' if len(rows) == 1 else 's'}: {', '.join(said)}; "
+        f"{len(rows)} file{'' if len(rows) == 1 else 's'}: {', '.join(counted)}; "
         f"{findings} finding{'' if findings == 1 else 's'}; "
         f"{_clock(length_s)} in {_clock(wall_s)}{speed}"
     )

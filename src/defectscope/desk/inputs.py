@@ -79,16 +79,16 @@ def _of_folder(folder: Path, *, recursive: bool) -> list[Item]:
 
 
 def _told_apart(items: list[Item]) -> list[Item]:
-    """Returns items of one name more of their folders, until no two are called alike."""
+    """Returns items of one name more of their folders, until no two have one name."""
     named = {item.media: item.name for item in items}
     for _ in range(64):
         seen: dict[str, list[Item]] = {}
         for item in items:
             seen.setdefault(named[item.media], []).append(item)
-        alike = [item for same in seen.values() if len(same) > 1 for item in same]
-        if not alike:
+        repeated = [item for same in seen.values() if len(same) > 1 for item in same]
+        if not repeated:
             break
-        for item in alike:
+        for item in repeated:
             named[item.media] = _with_one_more_folder(item.media, named[item.media])
     else:
         raise InvalidParameterError("reports of two media would have one name")

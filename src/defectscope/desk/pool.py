@@ -155,5 +155,5 @@ def _work(index: int, item: Item, options: dict[str, Any], told: Any) -> None:
         else:
             told.put((index, "done", (outcome.code, outcome.message, outcome.status)))
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-        told.put((index, "done", ("internal_error", said, EXIT_INTERNAL)))
+        message = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        told.put((index, "done", ("internal_error", message, EXIT_INTERNAL)))

@@ -27,19 +27,21 @@ def seconds_of(text: str | float, stream: StreamInfo | None) -> float:
     """
     if isinstance(text, int | float):
         return float(text)
-    said = text.strip()
-    if _TIMECODE.match(said):
+    stripped = text.strip()
+    if _TIMECODE.match(stripped):
         if stream is None or stream.video is None:
-            raise InvalidParameterError(f"{said}: a timecode needs a frame whose rate is known")
+            raise InvalidParameterError(
+                f"{stripped}: a timecode needs video whose frame rate is known"
+            )
         first = stream.start_timecode or Timecode.zero(stream.video.frame_rate)
-        wanted = Timecode.parse(said, stream.video.frame_rate)
+        wanted = Timecode.parse(stripped, stream.video.frame_rate)
         frames = wanted.frame - first.frame
         if frames < 0:
             raise InvalidParameterError(
-                f"{said} lies before the programme, which starts at {first}"
+                f"{stripped} lies before the programme, which starts at {first}"
             )
         return float(frames / stream.video.frame_rate)
-    match = _CLOCK.match(said)
+    match = _CLOCK.match(stripped)
     if match is None:
         raise InvalidParameterError(
             f"{text!r} is no instant: give seconds, H:MM:SS.s or a timecode HH:MM:SS:FF"

@@ -144,7 +144,12 @@ def facts_of(stream: StreamInfo, coverage: Measurements | None) -> dict[str, Any
     video, sounds = stream.video, stream.sounds
     if coverage is None or video is None or stream.video_track is None or not sounds:
         return facts
-    shown, heard = end_s(coverage, stream.video_track), end_s(coverage, sounds[0].tracks[0])
-    if shown is not None and heard is not None:
-        facts["length_difference_frames"] = round((heard - shown) * float(video.frame_rate), 3)
+    video_end_s, sound_end_s = (
+        end_s(coverage, stream.video_track),
+        end_s(coverage, sounds[0].tracks[0]),
+    )
+    if video_end_s is not None and sound_end_s is not None:
+        facts["length_difference_frames"] = round(
+            (sound_end_s - video_end_s) * float(video.frame_rate), 3
+        )
     return facts

@@ -56,7 +56,7 @@ class TransformJobs:
                     f"this name already exists ({job.arn})",
                 )
             self._jobs[region, job.name] = job
-        # moto keeps a twin for the tags.
+        # moto keeps a copy for the tags.
         try:
             self._workplace.moto.client("sagemaker", region).create_transform_job(**request)
         except Exception:

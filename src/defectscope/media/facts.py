@@ -119,13 +119,13 @@ def _mastering(values: tuple[int, ...]) -> str | None:
         for top, bottom in zip(values[0:20:2], values[1:20:2], strict=True)
     ]
     has_primaries, has_luminance = values[20:]
-    said: list[str] = []
+    named: list[str] = []
     if has_primaries:
         points = [f"({x:.4f}, {y:.4f})" for x, y in zip(parts[0:8:2], parts[1:8:2], strict=True)]
-        said.append("R{} G{} B{} white{}".format(*points))
+        named.append("R{} G{} B{} white{}".format(*points))
     if has_luminance:
-        said.append(f"{parts[8]:.4f} to {parts[9]:g} cd/m²")
-    return ", ".join(said) or None
+        named.append(f"{parts[8]:.4f} to {parts[9]:g} cd/m²")
+    return ", ".join(named) or None
 
 
 def _timecode(container: Any, info: StreamInfo) -> str | None:
@@ -170,9 +170,9 @@ def _length_difference(info: StreamInfo) -> float | None:
 
 def _captions(info: StreamInfo) -> str:
     tracks = [t for t in info.tracks if t.medium == "captions"]
-    said = [f"{t.codec} {t.language}".strip() if t.language else t.codec for t in tracks]
+    values = [f"{t.codec} {t.language}".strip() if t.language else t.codec for t in tracks]
     if info.has_bitmap_captions:
-        said.append("CEA-608/708")
+        values.append("CEA-608/708")
     if info.has_captions and not tracks:
-        said.append("beside the file")
-    return ", ".join(said) or "none"
+        values.append("beside the file")
+    return ", ".join(values) or "none"

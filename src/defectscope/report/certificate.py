@@ -57,9 +57,9 @@ def certificate(report: Report) -> str:
         start = finding.start_timecode or f"{finding.start_s:.3f} s"
         end = finding.end_timecode or f"{finding.end_s:.3f} s"
         rate = finding.evidence.get("flashes_hz")
-        said = ", ".join(_FLASHES[kind] for kind in _kinds(finding.evidence))
+        kinds = ", ".join(_FLASHES[kind] for kind in _kinds(finding.evidence))
         lines.append(
-            clean(f"{start} to {end}  {said}") + (f", {rate} a second" if rate is not None else "")
+            clean(f"{start} to {end}  {kinds}") + (f", {rate} a second" if rate is not None else "")
         )
     if not found and looked:
         lines.append("No harmful flashes were found.")

@@ -60,7 +60,7 @@ def _timeline(report: Report) -> _Timeline:
         worst = max(found, key=lambda f: SEVERITIES.index(f.severity))
         last = max(f.end_frame or frame + 1 for f in found)
         longest = max(found, key=lambda f: f.end_frame or 0)
-        said = "; ".join(f"{f.severity} {f.defect.replace('_', ' ')}" for f in found)
+        text = "; ".join(f"{f.severity} {f.defect.replace('_', ' ')}" for f in found)
         markers.append(
             _Marker(
                 frame,
@@ -68,7 +68,7 @@ def _timeline(report: Report) -> _Timeline:
                 clean(str(worst.start_timecode)).replace(".", ";"),
                 clean(str(longest.end_timecode or worst.start_timecode)).replace(".", ";"),
                 worst.severity,
-                clean(said)[:_MOST_CHARACTERS],
+                clean(text)[:_MOST_CHARACTERS],
             )
         )
     drop = any(";" in marker.timecode for marker in markers)

@@ -61,11 +61,11 @@ def _rule_cases(report: Report) -> list[Case]:
     cases: list[Case] = []
     for rule in report.rules:
         found = [report.findings[index] for index in rule.get("findings", ())]
-        cases.append((str(rule["id"]), str(rule["verdict"]), _said(rule), found))
+        cases.append((str(rule["id"]), str(rule["verdict"]), _reason(rule), found))
     return cases
 
 
-def _said(rule: Mapping[str, Any]) -> str:
+def _reason(rule: Mapping[str, Any]) -> str:
     if rule.get("reason") and rule["verdict"] in ("not_judged", "not_applicable"):
         return f"{shouted(rule['verdict'])}: {rule['reason']}"
     unit = rule.get("unit", "")

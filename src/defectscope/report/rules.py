@@ -42,7 +42,7 @@ def rules_table(report: Report, marks: Mapping[str, str], *, plain: bool) -> Tab
     for rule in sorted(report.rules, key=lambda r: _ORDER.index(r["verdict"])):
         verdict = str(rule["verdict"])
         unit = str(rule.get("unit", ""))
-        said = str(rule.get("reason", "")) if verdict in ("not_judged", "not_applicable") else ""
+        reason = str(rule.get("reason", "")) if verdict in ("not_judged", "not_applicable") else ""
         table.add_row(
             Text(clean(str(rule["id"]))),
             Text(
@@ -51,7 +51,7 @@ def rules_table(report: Report, marks: Mapping[str, str], *, plain: bool) -> Tab
             Text(clean(_measured(rule, unit))),
             Text(clean(f"{rule['limit']} {unit}".strip() if rule["limit"] != "none" else "none")),
             Text(clean(str(rule.get("code", "")))),
-            Text(clean(said or f"{rule['title']}; {rule['source']}"), style="dim"),
+            Text(clean(reason or f"{rule['title']}; {rule['source']}"), style="dim"),
         )
     return table
 

@@ -45,10 +45,10 @@ def _marked(finding: Finding, ours: list[Waiver], report: Report) -> Finding:
         start_s = instant_s(waiver.start, report) if waiver.start else float("-inf")
         end_s = instant_s(waiver.end, report) if waiver.end else float("inf")
         if start_s - _SLACK_S <= finding.start_s and finding.end_s <= end_s + _SLACK_S:
-            said = {"reason": waiver.reason, "who": waiver.who}
+            noted = {"reason": waiver.reason, "who": waiver.who}
             if waiver.until is not None:
-                said["until"] = waiver.until.isoformat()
-            return replace(finding, waiver=said)
+                noted["until"] = waiver.until.isoformat()
+            return replace(finding, waiver=noted)
     return replace(finding, waiver=None)
 
 

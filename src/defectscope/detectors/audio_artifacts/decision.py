@@ -82,7 +82,7 @@ class Run:
     evidence: float
 
 
-def stretches(starts_s: Doubles) -> list[tuple[int, int]]:
+def continuous_runs(starts_s: Doubles) -> list[tuple[int, int]]:
     """Returns the rows between breaks of the grid: what lies in a break was never measured."""
     breaks = np.flatnonzero(np.diff(starts_s) > STEP_S * 1.5) + 1
     return list(pairwise([0, *breaks.tolist(), len(starts_s)]))
@@ -108,7 +108,7 @@ def features(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> Doubles:
     """Returns each step beside its neighbours and beside the programme, (n, 54)."""
     here = signals(columns)
     near, wide, least = (np.empty_like(here) for _ in range(3))
-    for first, last in stretches(starts_s):
+    for first, last in continuous_runs(starts_s):
         own = here[first:last]
         near[first:last], wide[first:last] = _mean(own, _NEAR), _mean(own, _WIDE)
         least[first:last] = _windows(own, _STANDS).min(axis=-1)
@@ -127,7 +127,7 @@ def runs(log_odds: Doubles, starts_s: Doubles, max_gap_s: float, drift: float) -
         drift: Log odds above which a step belongs to a run and adds evidence.
     """
     out: list[Run] = []
-    for begin, end in stretches(starts_s):
+    for begin, end in continuous_runs(starts_s):
         own = log_odds[begin:end]
         edges = np.flatnonzero(np.diff(np.r_[0, own > drift, 0]))
         spans: list[list[int]] = []

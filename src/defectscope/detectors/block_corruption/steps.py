@@ -36,9 +36,9 @@ class Steps:
         known_rows: NDArray[np.int64],
         rows: NDArray[np.int64],
         rises: Floats,
-        excused: NDArray[np.bool_],
+        confounded: NDArray[np.bool_],
         change: float,
-        usual: float,
+        baseline: float,
         weight: float,
     ) -> Steps:
         """Returns the steps of a programme.
@@ -47,19 +47,19 @@ class Steps:
             known_rows: Rows of the evaluated frames, rising.
             rows: Rows of the frames that were looked at, each with the one before it.
             rises: Decision about each less that about the one before it.
-            excused: For every row, whether what changes there has another cause.
+            confounded: For every row, whether what changes there has another cause.
             change: What a beginning or an end costs where nothing tells of it.
-            usual: The step at which it costs as much where it was looked at.
+            baseline: The step at which it costs as much where it was looked at.
             weight: How much less it costs by each unit of the step more.
         """
         size = np.full(len(known_rows), np.nan)
         seen = rows > 0
         place = np.searchsorted(known_rows, rows[seen])
-        size[place] = np.where(excused[rows[seen]], np.nan, rises[seen])
+        size[place] = np.where(confounded[rows[seen]], np.nan, rises[seen])
         known = np.nan_to_num(size)
         there = ~np.isnan(size)
-        begin = np.where(there, change + weight * (usual - known), change)
-        end = np.where(there, change + weight * (usual + known), change)
+        begin = np.where(there, change + weight * (baseline - known), change)
+        end = np.where(there, change + weight * (baseline + known), change)
         return Steps(size, begin, end)
 
     @staticmethod

@@ -95,7 +95,7 @@ class ColorError:
         return ColorErrorAnalysis(stream)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
-        """Turns steps of colour into stretches of error."""
+        """Turns steps of colour into runs of error."""
         table = measurements.tables["frames"]
         video = stream.video
         assert video is not None

@@ -1,4 +1,4 @@
-"""From steps to stretches: which steps transform colour, and which two of them belong together."""
+"""From steps to runs: which steps transform colour, and which two of them belong together."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
 
     A step that nothing undoes splits the programme in two: an onset lasts to the end, an end comes
     from the beginning, and where either is possible the shorter part is the error. Shifts and
-    stretches that nothing undoes are dropped: motion and light may look like one of them.
+    runs that nothing undoes are dropped: motion and light may look like one of them.
     """
     errors: list[Error] = []
     left: list[Step] = []

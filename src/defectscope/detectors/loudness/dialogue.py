@@ -22,7 +22,7 @@ _LEAST_DIP_DB = 5.5
 _DEEPEST_DIP_DB = 40.0
 # A block this far below the loudest of its window is a pause.
 _PAUSE_DB = 15.0
-# Softer than this nothing is said to be heard.
+# Softer than this nothing counts as audible.
 _FLOOR_DBFS = -65.0
 _WINDOW_OF_400_MS = 4
 
@@ -41,8 +41,8 @@ def speech_blocks(level_dbfs: Series, softest_dbfs: Series) -> NDArray[np.bool_]
     around = np.lib.stride_tricks.sliding_window_view
     dip = around(np.pad(dips, half, mode="reflect"), _WINDOW_BLOCKS).mean(axis=1)
     loudest = around(np.pad(level_dbfs, half, mode="reflect"), _WINDOW_BLOCKS).max(axis=1)
-    heard = (level_dbfs > loudest - _PAUSE_DB) & (level_dbfs > _FLOOR_DBFS)
-    return (dip >= _LEAST_DIP_DB) & heard
+    audible = (level_dbfs > loudest - _PAUSE_DB) & (level_dbfs > _FLOOR_DBFS)
+    return (dip >= _LEAST_DIP_DB) & audible
 
 
 def dialogue(speech: Table, block: NDArray[np.int64], energy: Series) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Frames as writable planes, and the frame-by-frame frame of most video simulators."""
+"""Frames as writable planes, and the frame-by-frame skeleton of most video simulators."""
 
 from __future__ import annotations
 

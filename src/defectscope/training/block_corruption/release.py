@@ -43,7 +43,7 @@ _CLOSER_LOGIT, _CLOSER_RISING_LOGIT, _RISE = 2.0, -0.5, 0.5
 _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
 # Step between the two frames of a look that an event must show; the one at which a beginning
 # or an end costs what it does elsewhere; and by how much less it costs by each unit more, log-odds.
-_LEAST_STEP, _USUAL_STEP, _STEP_WEIGHT = 2.0, 2.0, 1.5
+_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 2.0, 2.0, 1.5
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
 _SENSITIVITY = {"low": 0.0, "normal": 1.5, "high": 3.0}
 
@@ -133,7 +133,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             "brief": _BRIEF,
             "leap": _LEAP,
             "least_step": _LEAST_STEP,
-            "usual_step": _USUAL_STEP,
+            "usual_step": _BASELINE_STEP,
             "step_weight": _STEP_WEIGHT,
             "confirming_area": _CONFIRMING_AREA,
             "confirmed": _CONFIRMED,
