@@ -72,7 +72,7 @@ def test_instants(text: str | float, expected: float) -> None:
 def test_no_instants(text: str) -> None:
     with pytest.raises(InvalidParameterError):
         seconds_of(text, stream("10:00:00:00"))
-    with pytest.raises(InvalidParameterError, match="picture"):
+    with pytest.raises(InvalidParameterError, match="needs video"):
         seconds_of("10:00:00:00", None)
 
 

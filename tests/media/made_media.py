@@ -23,19 +23,19 @@ def write(
     rate: Fraction = Fraction(25),
     black_s: tuple[float, float] = (-1.0, -1.0),
     sounds: tuple[tuple[str, str], ...] = (("aac", "stereo"),),
-    second_picture: bool = False,
+    second_video: bool = False,
     format: str | None = None,
 ) -> None:
     """Writes moving texture and noise, one track for each sound."""
     draw = np.random.default_rng(7)
     texture = np.sort(draw.integers(40, 200, (400, 125, 4), np.uint8)).reshape(400, 500)
     with av.open(str(path), "w", format=format) as out:
-        frames: list[Any] = []
-        for _ in range((codec is not None) + second_picture):
+        videos: list[Any] = []
+        for _ in range((codec is not None) + second_video):
             stream: Any = out.add_stream(codec or "libx264", rate=rate)
             stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
             stream.codec_context.gop_size, stream.codec_context.thread_count = 25, 1
-            frames.append(stream)
+            videos.append(stream)
         tracks: list[Any] = []
         for name, layout in sounds:
             tracks.append(out.add_stream(name, rate=RATE_HZ, layout=layout))
@@ -45,7 +45,7 @@ def write(
             planes[:96] = texture[number : number + 96, 3 * number % 300 :][:, :160]
             if black_s[0] <= number / rate < black_s[1]:
                 planes[:96] = 16
-            for stream in frames:
+            for stream in videos:
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
                 frame.pts, frame.time_base = number, 1 / rate
                 out.mux(stream.encode(frame))
@@ -59,7 +59,7 @@ def write(
                 sound = av.AudioFrame.from_ndarray(run, format="fltp", layout=layout)
                 sound.sample_rate, sound.pts = RATE_HZ, start
                 out.mux(stream.encode(sound))
-        for stream in (*frames, *tracks):
+        for stream in (*videos, *tracks):
             out.mux(stream.encode(None))
 
 

@@ -33,13 +33,13 @@ KINDS = [
 LOOKED = ["stream_integrity", "black_frames", "audio_dropout"]
 
 
-@pytest.mark.parametrize(("suffix", "picture", "sound"), KINDS, ids=[kind[0] for kind in KINDS])
+@pytest.mark.parametrize(("suffix", "video", "sound"), KINDS, ids=[kind[0] for kind in KINDS])
 def test_a_pipe_gives_what_the_file_gives(
-    tmp_path: Path, suffix: str, frame: str | None, sound: str | None
+    tmp_path: Path, suffix: str, video: str | None, sound: str | None
 ) -> None:
     path, pipe = tmp_path / f"clip.{suffix}", tmp_path / "pipe"
     sounds = ((sound, "stereo"),) if sound else ()
-    write(path, seconds=1.2, codec=frame, sounds=sounds, black_s=(0.5, 0.9))
+    write(path, seconds=1.2, codec=video, sounds=sounds, black_s=(0.5, 0.9))
     os.mkfifo(pipe)
     sender = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
     sender.start()

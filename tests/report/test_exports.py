@@ -105,7 +105,7 @@ def test_a_drop_frame_list_is_read_at_its_rate(tmp_path: Path) -> None:
 def test_markers_need_a_frame() -> None:
     report = full_report()
     asset = {name: value for name, value in report.asset.items() if name != "video"}
-    with pytest.raises(InvalidParameterError, match="picture"):
+    with pytest.raises(InvalidParameterError, match="need video"):
         avid_locators(replace(report, asset=asset))
 
 

@@ -196,7 +196,7 @@ def _watch(arguments: argparse.Namespace, options: dict[str, Any]) -> int:
 
 
 def _nothing_seen(report: Report) -> bool:
-    """Tells whether no frame and no sound that a detector asked for could be looked at."""
+    """Tells whether no video and no sound that a detector asked for could be looked at."""
     if "video" not in report.asset and "audio" not in report.asset:
         return True
     tracks = [t for t in report.tracks if t.get("medium") in ("video", "audio")]

@@ -48,7 +48,7 @@ def _timeline(report: Report) -> _Timeline:
     """
     video = report.asset.get("video")
     if not video:
-        raise InvalidParameterError("markers need a frame: the report has no frame rate")
+        raise InvalidParameterError("markers need video: the report has no frame rate")
     rate = Fraction(str(video["frame_rate"]))
     frames = max(1, round(float(report.asset.get("duration_s", 0.0)) * rate))
     by_frame: dict[int, list[Finding]] = {}

@@ -65,7 +65,7 @@ def instant_s(text: str, report: Report) -> float:
             raise InvalidParameterError(f"{text!r} is neither seconds nor a timecode") from None
     video = report.asset.get("video")
     if not video:
-        raise InvalidParameterError(f"{text!r}: a timecode needs a frame")
+        raise InvalidParameterError(f"{text!r}: a timecode needs video")
     rate = Fraction(str(video["frame_rate"]))
     wanted = Timecode.parse(text, rate)
     stated = report.facts.get("timecode")
