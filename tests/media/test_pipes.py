@@ -48,7 +48,7 @@ def test_a_pipe_gives_what_the_file_gives(
     assert json.loads(piped.to_json())["findings"] == json.loads(whole.to_json())["findings"]
     assert piped.tracks == whole.tracks
     assert all(track["judged"] for track in whole.tracks)
-    assert len([f for f in whole.findings if f.defect == "black_frames"]) == (frame is not None)
+    assert len([f for f in whole.findings if f.defect == "black_frames"]) == (video is not None)
 
 
 @pytest.mark.parametrize(("suffix", "sound"), [("mp3", "libmp3lame"), ("flac", "flac")])
