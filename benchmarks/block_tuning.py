@@ -13,7 +13,7 @@ from block_material import NAME, VISIBLE_AREA, Evaluated
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.context_features import context_features
-from defectscope.detectors.block_corruption.detector import evaluated
+from defectscope.detectors.block_corruption.detector import evidence_of
 from defectscope.detectors.block_corruption.events import Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.steps import Steps
 from defectscope.engine.artifacts import bundled
@@ -28,7 +28,7 @@ ALARM_COST = 0.1
 # Clean material has to stay silent with so much more evidence than it gave, in log-odds: what is
 # not at hand is not always tamer than what is.
 MARGIN = 0.5
-# Clues that the decision may listen to; docs/results/block_corruption.md compares choices.
+# Context features that the decision may use; docs/results/block_corruption.md compares choices.
 CONTEXT_FEATURES = ("logit", "logit_rise", "before", "after", "highest", "lowest")
 _RIDGE = 0.1
 _RARE = (1.0, 0.5, 0.0, -0.5, -1.0, -2.0)
@@ -47,7 +47,7 @@ Programme = tuple[
 def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval]) -> Programme:
     """Returns what decisions are made of."""
     assert stream.video is not None
-    known, evidence_odds = evaluated(measured)
+    known, evidence_odds = evidence_of(measured)
     edges_s = times_s(measured.tables["frames"])
     edges_s = np.append(edges_s, edges_s[-1] + float(1 / stream.video.frame_rate))
     return (
@@ -82,7 +82,7 @@ def fit_logistic(values: np.ndarray, hit: np.ndarray, ridge: float = _RIDGE) -> 
 def fitted(
     evaluated: Sequence[Evaluated], programmes: Sequence[Programme], names: Sequence[str]
 ) -> np.ndarray:
-    """Weights of clues and offset, fitted to frames; programmes beyond the clips are clean."""
+    """Weights of context features and offset, fitted to frames; programmes beyond the clips are clean."""
     values: list[np.ndarray] = []
     hits: list[np.ndarray] = []
     for k, (known, evidence_odds, *_) in enumerate(programmes):
@@ -162,9 +162,9 @@ def search(
 
 
 def tune(evaluated: Sequence[Evaluated], clean: Clean) -> None:
-    """Weighs the clues and chooses what events must pay; writes both into detector.json.
+    """Weighs the context features and chooses what events must pay; writes both into detector.json.
 
-    A logistic regression on single frames weighs the clues. How rare damage is (the offset), what
+    A logistic regression on single frames weighs them. How rare damage is (the offset), what
     an end costs and the most that one frame can say are chosen together by events.
     """
     programmes = [programme(j.measured, j.stream, j.clip.truth) for j in evaluated]
