@@ -82,7 +82,7 @@ def fit_logistic(values: np.ndarray, hit: np.ndarray, ridge: float = _RIDGE) -> 
 def fitted(
     evaluated: Sequence[Evaluated], programmes: Sequence[Programme], names: Sequence[str]
 ) -> np.ndarray:
-    """Weights of context features and offset, fitted to frames; programmes beyond the clips are clean."""
+    """Returns weights and offset, fitted to frames; programmes beyond the clips are clean."""
     values: list[np.ndarray] = []
     hits: list[np.ndarray] = []
     for k, (known, evidence_odds, *_) in enumerate(programmes):
