@@ -76,7 +76,7 @@ def impaired(
                 family=one.damage.family,
                 level=one.damage.severity,
                 events=tuple(Interval(*span) for span in one.damage.spans_s),
-                heard=one.heard,
+                audibility_db=one.audibility_db,
             )
             out += [piece] if piece is not None else []
         return out

@@ -1,5 +1,5 @@
-// Judges a file, or an s3:// address, with an endpoint: node analyze.mjs ENDPOINT_NAME MEDIA
-// Prints the report; exit code 3 when the media cannot be judged, 4 when the call failed.
+// Analyzes a file, or an s3:// address, with an endpoint: node analyze.mjs ENDPOINT_NAME MEDIA
+// Prints the report; exit code 3 when the media cannot be analyzed, 4 when the call failed.
 import { readFile } from "node:fs/promises";
 import { InvokeEndpointCommand, SageMakerRuntimeClient } from "@aws-sdk/client-sagemaker-runtime";
 

@@ -51,7 +51,7 @@ def callback(event: dict[str, Any], context: Any) -> dict[str, Any]:
         else:
             states.send_task_failure(
                 taskToken=token,
-                error="NotJudged",
+                error="NotAnalyzed",
                 cause=str(told.get("failureReason", "no reason given"))[:32_768],
             )
         s3.delete_object(Bucket=bucket, Key=key)

@@ -62,8 +62,8 @@ def clip(tmp_path_factory):
 def told(cloud):
     """A topic for successes and failures, with a queue behind it."""
     sns, sqs = cloud.client("sns"), cloud.client("sqs")
-    topic = sns.create_topic(Name="judged")["TopicArn"]
-    queue = sqs.create_queue(QueueName="judged")["QueueUrl"]
+    topic = sns.create_topic(Name="analyzed")["TopicArn"]
+    queue = sqs.create_queue(QueueName="analyzed")["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
     arn = attributes["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
@@ -129,17 +129,17 @@ def _findings(clip: Path) -> list:
 def test_sound_tracks_and_programmes_are_chosen_through_the_endpoint(client, tmp_path) -> None:
     path = tmp_path / "discrete.mov"
     with av.open(str(path), "w") as out:
-        frame = out.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        video = out.add_stream("libx264", rate=25, width=64, height=48, pix_fmt="yuv420p")
         tracks = [out.add_stream("pcm_s16le", rate=48_000, layout="mono") for _ in range(3)]
         for number in range(25):
             frame = av.VideoFrame.from_ndarray(np.full((72, 64), number, np.uint8), "yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 25)
-            out.mux(frame.encode(frame))
+            out.mux(video.encode(frame))
         for track in tracks:
             sound = av.AudioFrame.from_ndarray(np.zeros((1, 48_000), np.int16), "s16", "mono")
             sound.sample_rate, sound.pts = 48_000, 0
             out.mux(track.encode(sound))
-        for stream in (frame, *tracks):
+        for stream in (video, *tracks):
             out.mux(stream.encode(None))
     chosen = {"detectors": ["freeze"], "audio_layout": "stereo=1,3"}
     report = client.analyze(path, **chosen)
@@ -283,7 +283,7 @@ def test_step_functions_get_the_answer_back(caller, client, cloud, told, monkeyp
     targets = {machine["StartAt"]} | {s["Next"] for s in states.values() if "Next" in s}
     targets |= {c["Next"] for s in states.values() for c in s.get("Catch", ())}
     assert targets == set(states)
-    asked = states["Judge"]["Parameters"]["Payload"]
+    asked = states["Analyze"]["Parameters"]["Payload"]
     assert set(asked) == {"endpoint.$", "input.$", "tokens.$", "token.$"}
     s3 = cloud.client("s3")
     request = json.dumps({"uri": "s3://media/new films/still+1.mp4"})

@@ -116,7 +116,7 @@ def of_cache(scorer: Scorer, cache: CacheView, split: Split) -> list[Piece]:
                 "family": fact["family"],
                 "level": fact["level"],
                 "events": tuple(Interval(*span) for span in fact["events"]),
-                "heard": cache.array(split, place, "heard"),
+                "audibility_db": cache.array(split, place, "heard"),
             }
         else:
             continue
