@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from defectscope.analysis import MeasuredAsset, decide
+from defectscope.detectors.audio_artifacts.decision import features, runs
+from defectscope.detectors.audio_artifacts.events import ends
+from defectscope.detectors.audio_artifacts.grid import Resampler
+from defectscope.detectors.audio_artifacts.spectra import Spectra, measure
+from defectscope.engine.passes import NetworkPass
 from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
+from defectscope.serving.rules import ruled_by
 
 
 class AudioArtifactsHandler(DetectorHandler):
@@ -33,7 +39,14 @@ class AudioArtifactsHandler(DetectorHandler):
         levels. The network (`Network`) turns batches of 16 windows into embeddings, and each
         embedding, among those of the seconds around it, into log-odds of the four defects.
         """
-        return asset.measure()
+        return asset.measure(
+            NetworkPass(
+                "Network.embed_windows",
+                batch=16,
+                inputs=(Resampler.push, measure, Spectra.join, Spectra.window),
+            ),
+            NetworkPass("Network.forward", batch=16, inputs=()),
+        )
 
     def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
         """Returns the report of what was measured, led by the caller's `id`.
@@ -41,5 +54,6 @@ class AudioArtifactsHandler(DetectorHandler):
         Log-odds are calibrated to probabilities by defect, and the rule of the released artifact
         joins windows into findings; those no further apart than `max_gap_s` are one.
         """
+        ruled_by(measured, features, runs, ends)
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

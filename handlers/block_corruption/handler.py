@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from defectscope.analysis import MeasuredAsset, decide
+from defectscope.detectors.block_corruption.analysis import coarse_map, covered, pair_of
+from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.block_corruption.events import brief, events, with_brief
+from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.engine.contracts import FrameSelection
+from defectscope.engine.passes import NetworkPass
 from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
+from defectscope.serving.rules import ruled_by
 
 
 class BlockCorruptionHandler(DetectorHandler):
@@ -48,7 +54,11 @@ class BlockCorruptionHandler(DetectorHandler):
         of 32 x 32 px; out come, for both, a probability for every cell and the log-odds that the
         frame is damaged. Kept are the share of cells above `cell`, the log-odds and a coarse map.
         """
-        return asset.measure()
+        return asset.measure(
+            NetworkPass(
+                "BlockNet.forward", batch=1, inputs=(pair_of,), outputs=(covered, coarse_map)
+            )
+        )
 
     def postprocess(self, measured: MeasuredAsset, request: AnalysisRequest) -> dict[str, Any]:
         """Returns the report of what was measured, led by the caller's `id`.
@@ -60,5 +70,6 @@ class BlockCorruptionHandler(DetectorHandler):
         `area`, a frame counts that has more than `area` of its cells damaged, the published rule.
         Runs no further apart than `bridge_s` are one finding.
         """
+        ruled_by(measured, context_features, events, brief, with_brief, confirmed, joined)
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib.util
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from loaded_handlers import HANDLERS, ROOT, handler_of
 
 from defectscope.detectors import load, names
 from defectscope.engine.artifacts import tuned
 from defectscope.errors import ServingError
 from defectscope.serving.assets import OpenAsset, open_asset
-from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, read_line
 from defectscope.serving.sample import sample_avi
 from defectscope.serving.settings import ServingSettings
 
-ROOT = Path(__file__).parents[2]
-HANDLERS = sorted(p.parent for p in (ROOT / "handlers").glob("*/handler.py"))
 # What answers with sound instead of a report.
 RENDERERS = {"spatial_audio"}
 ONE_DETECTOR = [p for p in HANDLERS if p.name not in {"all_detectors", *RENDERERS}]
@@ -89,20 +85,6 @@ def test_a_readme_shows_a_request_that_the_endpoint_understands(folder):
         {"rendering", "audio"} if folder.name in RENDERERS else {"asset", "findings", "verdicts"}
     )
     assert set(json.loads(response)) >= {"schema", *wanted}
-
-
-def handler_of(folder: Path) -> DetectorHandler:
-    """Returns the handler of a folder, as TorchServe would make it."""
-    name = f"handler_of_{folder.name}"
-    spec = importlib.util.spec_from_file_location(name, folder / "handler.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    (kind,) = (
-        each for each in vars(module).values() if isinstance(each, type) and each.__module__ == name
-    )
-    return kind()
 
 
 @pytest.mark.parametrize("folder", ONE_DETECTOR, ids=lambda p: p.name)

@@ -12,6 +12,7 @@ from typing import IO, Any, BinaryIO, cast
 from defectscope.analysis import MeasuredAsset, join_segments, measure_asset
 from defectscope.detectors import load_all, names, not_installed
 from defectscope.engine.contracts import Detector, FrameSelection
+from defectscope.engine.passes import NetworkPass
 from defectscope.errors import (
     BodyTooLargeError,
     DefectscopeError,
@@ -90,13 +91,20 @@ class OpenAsset:
         """Returns one of the detectors, with the request's parameters."""
         return next(d for d in self.detectors if d.name == name)
 
-    def measure(self) -> MeasuredAsset:
+    def measure(self, *passes: NetworkPass) -> MeasuredAsset:
         """Decodes once and returns every detector's measurements, or joins those of segments.
 
+        Args:
+            passes: The networks that a handler says are run, in order; none says nothing.
+
         Raises:
+            ServingError: The detector runs something else.
             MediaError: The media cannot be decoded, or not within the time limit.
             MalformedRequestError: The segments do not belong together.
         """
+        for detector in self.detectors if passes else ():
+            if passes != getattr(detector, "passes", ()):
+                raise ServingError(f"{detector.name} runs something else than its handler says")
         if self.reader is None:
             return join_segments(self._request.merge or ())
         try:

@@ -20,6 +20,7 @@ from defectscope.detectors.audio_artifacts.decision import (
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.passes import PASSES, RULES
 from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import Needs, Tuned
@@ -65,6 +66,8 @@ class AudioArtifacts:
     name: ClassVar[str] = "audio_artifacts"
     defects: ClassVar[tuple[str, ...]] = CLASSES
     Params = Params
+    passes = PASSES
+    rules = RULES
 
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()

@@ -25,6 +25,7 @@ from defectscope.detectors.av_sync.decision import OutOfSyncInterval, decide_syn
 from defectscope.detectors.av_sync.faces import MODULE, PACKAGE, face_models
 from defectscope.detectors.av_sync.network import SyncNet, load_network
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
+from defectscope.detectors.av_sync.passes import PASSES, RULES
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
 from defectscope.detectors.av_sync.windows import (
@@ -92,6 +93,8 @@ class AvSync:
     defects: ClassVar[tuple[str, ...]] = ("av_sync",)
     packages: ClassVar[dict[str, str]] = {MODULE: f"--no-deps {PACKAGE}"}
     Params = Params
+    passes = PASSES
+    rules = RULES
 
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()

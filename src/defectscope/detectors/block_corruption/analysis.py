@@ -179,8 +179,7 @@ class BlockCorruptionAnalysis:
             self._note(bucket, seen)
 
     def _seen(self, suspect: RgbFrame) -> _Seen:
-        before = suspect.rgb if suspect.previous_rgb is None else suspect.previous_rgb
-        return _Seen(suspect, *self._runtime(suspect.rgb, before))
+        return _Seen(suspect, *self._runtime(*pair_of(suspect)))
 
     def _note(self, bucket: int, seen: _Seen) -> None:
         suspect, cells, logits = seen.suspect, seen.cells, seen.logits
@@ -228,6 +227,12 @@ class BlockCorruptionAnalysis:
             "maps": self._maps.table(),
         }
         return Measurements("block_corruption", tables)
+
+
+def pair_of(suspect: RgbFrame) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Returns a suspect and the frame before it, which is itself at the programme's beginning."""
+    before = suspect.rgb if suspect.previous_rgb is None else suspect.previous_rgb
+    return suspect.rgb, before
 
 
 def covered(cells: NDArray[Any], threshold: float, shape: tuple[int, ...]) -> float:

@@ -26,6 +26,7 @@ from defectscope.detectors.block_corruption.context_features import context_feat
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.detectors.block_corruption.network import BlockNet
+from defectscope.detectors.block_corruption.passes import PASSES, RULES
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.steps import Steps
 from defectscope.detectors.weights import load_weights
@@ -85,6 +86,8 @@ class BlockCorruption:
     name: ClassVar[str] = "block_corruption"
     defects: ClassVar[tuple[str, ...]] = ("block_corruption",)
     Params = Params
+    passes = PASSES
+    rules = RULES
 
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
