@@ -14,7 +14,7 @@ from defectscope.local.json_path import FilterError
 from defectscope.local.listing import page_of
 from defectscope.local.s3_objects import ObjectUnavailableError, parse_uri
 from defectscope.local.settings import arn
-from defectscope.local.transform_job import TransformJob
+from defectscope.local.transform_job import LocalTransformJob
 from defectscope.local.transform_records import DataProcessing
 from defectscope.local.workplace import Workplace
 
@@ -27,7 +27,7 @@ class TransformJobs:
     def __init__(self, workplace: Workplace) -> None:
         self._workplace = workplace
         self._lock = threading.Lock()
-        self._jobs: dict[tuple[str, str], TransformJob] = {}
+        self._jobs: dict[tuple[str, str], LocalTransformJob] = {}
 
     def operations(self) -> dict[str, Any]:
         """Returns the operations by the name that AWS gives them."""
@@ -45,7 +45,7 @@ class TransformJobs:
 
     def create(self, region: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """CreateTransformJob: checks the request and begins the job."""
-        job = TransformJob(self._workplace, region, request, _checked(request))
+        job = LocalTransformJob(self._workplace, region, request, _checked(request))
         self._require_model(region, str(request["ModelName"]))
         with self._lock:
             if (region, job.name) in self._jobs:
@@ -72,7 +72,7 @@ class TransformJobs:
         except ClientError:
             raise validation(f'Could not find model "{arn(region, "model", name)}".') from None
 
-    def _existing(self, region: str, request: Mapping[str, Any]) -> TransformJob:
+    def _existing(self, region: str, request: Mapping[str, Any]) -> LocalTransformJob:
         name = str(request["TransformJobName"])
         with self._lock:
             job = self._jobs.get((region, name))

@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _REASON_LIMIT = 1024
 
 
-class TransformJob:
+class LocalTransformJob:
     """A transform job from CreateTransformJob to its end.
 
     Args:
