@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ def write(
     sounds: tuple[tuple[str, str], ...] = (("aac", "stereo"),),
     second_video: bool = False,
     format: str | None = None,
+    rate_hz: int = RATE_HZ,
+    start_s: int = 0,
+    holes_s: Mapping[int, tuple[float, float]] | None = None,
 ) -> None:
-    """Writes moving texture and noise, one track for each sound."""
+    """Writes moving texture and noise, one track for each sound; `holes_s` silences some."""
     draw = np.random.default_rng(7)
     texture = np.sort(draw.integers(40, 200, (400, 125, 4), np.uint8)).reshape(400, 500)
     with av.open(str(path), "w", format=format) as out:
@@ -38,7 +42,7 @@ def write(
             videos.append(stream)
         tracks: list[Any] = []
         for name, layout in sounds:
-            tracks.append(out.add_stream(name, rate=RATE_HZ, layout=layout))
+            tracks.append(out.add_stream(name, rate=rate_hz, layout=layout))
         frames = round(seconds * rate)
         for number in range(frames):
             planes = np.full((144, 160), 128, np.uint8)
@@ -47,17 +51,19 @@ def write(
                 planes[:96] = 16
             for stream in videos:
                 frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-                frame.pts, frame.time_base = number, 1 / rate
+                frame.pts, frame.time_base = number + round(start_s * rate), 1 / rate
                 out.mux(stream.encode(frame))
-        for stream in tracks:
+        for number, stream in enumerate(tracks):
             channels = stream.codec_context.layout.nb_channels
-            noise = draw.normal(0, 0.1, (channels, round(seconds * RATE_HZ))).astype(np.float32)
+            noise = draw.normal(0, 0.1, (channels, round(seconds * rate_hz))).astype(np.float32)
+            from_s, to_s = (holes_s or {}).get(number, (0.0, 0.0))
+            noise[:, round(from_s * rate_hz) : round(to_s * rate_hz)] = 0.0
             # Each channel of its own, so that none is a copy of another.
             for start in range(0, noise.shape[1], 1024):
                 run = np.ascontiguousarray(noise[:, start : start + 1024])
                 layout = stream.codec_context.layout.name
                 sound = av.AudioFrame.from_ndarray(run, format="fltp", layout=layout)
-                sound.sample_rate, sound.pts = RATE_HZ, start
+                sound.sample_rate, sound.pts = rate_hz, start + start_s * rate_hz
                 out.mux(stream.encode(sound))
         for stream in (*videos, *tracks):
             out.mux(stream.encode(None))

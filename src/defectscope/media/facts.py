@@ -12,6 +12,7 @@ from typing import Any
 
 from av.sidedata.sidedata import Type as SideData
 
+from defectscope.media.listing import is_decodable
 from defectscope.media.stream import StreamInfo
 
 # Source: ITU-T H.273 (07/2024), tables 2, 3 and 4.
@@ -142,6 +143,7 @@ def _audio_facts(container: Any, info: StreamInfo) -> dict[str, Any]:
     stated = all(
         channel.name != "NONE"
         for s in streams.values()
+        if is_decodable(s)
         for channel in s.codec_context.layout.channels
     )
     depth = main.codec_context.format.bits if main.codec_context.format is not None else None

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import av
 
+from defectscope.media.header_lengths import header_lengths_s
 from defectscope.media.limits import Limits
 
 # Formats whose header counts frames, samples or seconds. Of the others (transport and programme
 # streams, Ogg, elementary streams) FFmpeg estimates the length from what it finds in the file.
 _STATING = {
     "matroska", "webm", "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "wav", "w64", "flac", "avi",
-    "mxf", "gxf", "flv", "asf", "caf", "aiff", "ivf",
+    "mxf", "gxf", "flv", "asf", "caf", "aiff", "ivf", "au",
 }  # fmt: skip
 # Nothing that lasts is smaller: a digital silence takes 500 bit/s in Opus.
 _LEAST_BYTES_PER_S = 32.0
@@ -22,6 +25,53 @@ _CLOCK = re.compile(r"^(\d+):([0-5]?\d):([0-5]?\d(?:\.\d+)?)$")
 _ID3_BYTES = 10
 # Source: ISO/IEC 14496-12, 4.2 and 8.1: the boxes at the top of a file.
 _TOP_BOXES = {b"ftyp", b"mdat", b"moov", b"free", b"skip", b"wide", b"moof", b"sidx", b"styp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """What a container states of how long its tracks are.
+
+    Attributes:
+        stated: Its header states lengths that can be believed.
+        by_header: Lengths by the header alone where bytes are missing, seconds, by index.
+    """
+
+    stated: bool
+    by_header: Mapping[int, float] = field(default_factory=dict[int, float])
+
+    def declared_s(self, stream: Any) -> float | None:
+        """Returns a track's length by the header, in seconds, None where that says nothing."""
+        if not self.stated:
+            return None
+        known = [declared_s(stream), self.by_header.get(stream.index)]
+        return max((length_s for length_s in known if length_s is not None), default=None)
+
+    def of(self, stream: Any) -> float | None:
+        """Returns a track's length as the container states it, else as FFmpeg estimates it."""
+        length_s = self.declared_s(stream)
+        if length_s is not None:
+            return length_s
+        if stream.duration is None or stream.duration <= 0:
+            return None
+        return float(stream.duration * stream.time_base)
+
+
+def stated_lengths(container: Any, head: bytes, limits: Limits) -> Lengths:
+    """Returns what an opened container states of its tracks' lengths.
+
+    Args:
+        container: The opened container.
+        head: The beginning of the file.
+        limits: Bounds on what is believed.
+    """
+    if not declares_length(container, head, limits):
+        return Lengths(stated=False)
+    by_header = {
+        index: length_s
+        for index, length_s in header_lengths_s(head, container.size).items()
+        if length_s <= limits.max_duration_s
+    }
+    return Lengths(stated=True, by_header=by_header)
 
 
 def declares_length(container: Any, head: bytes, limits: Limits) -> bool:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-import av
-import av.error
 from av.stream import Disposition
 
-from defectscope.errors import InvalidParameterError, TooManyPixelsError
+from defectscope.errors import InvalidParameterError
 from defectscope.media.captions.caption_bytes import carries_captions
 from defectscope.media.facts import container_facts
-from defectscope.media.lengths import declares_length
+from defectscope.media.first_frames import first_decodable, undecodable
+from defectscope.media.lengths import Lengths, stated_lengths
 from defectscope.media.limits import Limits
-from defectscope.media.listing import codec_names, is_cover, is_decodable
+from defectscope.media.rates import Pace, pace_of
 from defectscope.media.sounds import SoundTrack, group
 from defectscope.media.stream import Sound, StreamInfo, View
 from defectscope.media.track_facts import (
@@ -25,14 +23,9 @@ from defectscope.media.track_facts import (
     described_video,
     duration_s_of,
     start_timecode,
-    stated_length_s,
     tracks_of,
 )
 
-# A stream of this many packets without a frame is not going to give one.
-_MAX_PACKETS_PROBED = 20_000
-# No recorder works outside 1 to 768 kHz: anything else is a damaged header.
-_RATES_HZ = (1_000, 768_000)
 # Services beside the programme: they are never channels of its sound.
 _SERVICES = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
 
@@ -65,12 +58,6 @@ class Probed:
     untimed: bool = False
 
 
-def video_stream(container: Any) -> Any | None:
-    """Returns the first video stream that is moving video, None without one."""
-    streams = [s for s in container.streams.video if is_decodable(s) and not is_cover(s)]
-    return streams[0] if streams else None
-
-
 def probe(
     opened: Callable[[], Any],
     uri: str,
@@ -99,7 +86,7 @@ def probe(
     """
     container = opened()
     try:
-        reasons = _undecodable(container)
+        reasons = undecodable(container)
         videos = [s.index for s in container.streams.video if s.index not in reasons]
         if choice.programme is not None and choice.programme not in programmes:
             there = ", ".join(map(str, sorted(programmes))) or "none"
@@ -117,7 +104,8 @@ def probe(
             videos = [i for i in videos if belongs.get(i) == choice.programme]
     finally:
         container.close()
-    main, first = _first_decodable(opened, videos, uri, limits, reasons)
+    main, first = first_decodable(opened, videos, uri, limits, reasons)
+    pace = None if main is None else pace_of(opened, main, head)
     container = opened()
     try:
         number = choice.programme
@@ -128,76 +116,20 @@ def probe(
                 if other != number:
                     reasons.setdefault(index, f"belongs to programme {other}")
         return _described(
-            container, uri, limits, has_captions, choice, belongs, reasons, main, first, head
+            container,
+            uri,
+            limits,
+            has_captions,
+            choice,
+            belongs,
+            reasons,
+            main,
+            first,
+            head,
+            pace,
         )
     finally:
         container.close()
-
-
-def _undecodable(container: Any) -> dict[int, str]:
-    """Why tracks cannot be evaluated, by index."""
-    names = codec_names(container)
-    reasons: dict[int, str] = {}
-    for stream in container.streams:
-        if stream.type not in ("video", "audio", "subtitle"):
-            reasons[stream.index] = "holds neither video, sound nor captions"
-        elif not is_decodable(stream):
-            name = names.get(stream.index, "")
-            reasons[stream.index] = f"no decoder for {name!r}" if name else "codec not known"
-        elif stream.type == "video" and is_cover(stream):
-            reasons[stream.index] = "a cover picture"
-        elif stream.type == "audio" and not stream.codec_context.rate:
-            reasons[stream.index] = "no sample rate"
-        elif stream.type == "audio" and not _RATES_HZ[0] <= stream.rate <= _RATES_HZ[1]:
-            reasons[stream.index] = f"a sample rate of {stream.rate} Hz"
-        elif stream.type == "audio" and not stream.codec_context.layout.nb_channels:
-            reasons[stream.index] = "no channels"
-    return reasons
-
-
-def _first_decodable(
-    opened: Callable[[], Any],
-    videos: list[int],
-    uri: str,
-    limits: Limits,
-    reasons: dict[int, str],
-) -> tuple[int | None, Any]:
-    """Returns the first of some video tracks that a frame decodes from, and that frame."""
-    for index in videos:
-        container = opened()
-        try:
-            stream = container.streams[index]
-            context = stream.codec_context
-            if context.width * context.height > limits.max_pixels:
-                raise TooManyPixelsError(
-                    f"{uri}: {context.width}x{context.height} is over {limits.max_pixels} pixels"
-                )
-            frame = first_frame(container, stream)
-            if frame is not None and context.width and context.height:
-                return index, frame
-            reasons[index] = "no frame of it decodes"
-        finally:
-            container.close()
-    return None, None
-
-
-def first_frame(container: Any, stream: Any) -> Any | None:
-    """Returns the first presented frame by decoding it, None if nothing decodes.
-
-    The container's start time is not enough: it may be a decoding time or precede frames that
-    cannot be shown.
-    """
-    stream.codec_context.thread_count = 1
-    try:
-        for number, packet in enumerate(container.demux(stream)):
-            with contextlib.suppress(av.error.FFmpegError, ValueError):
-                for frame in packet.decode():
-                    return frame
-            if number > _MAX_PACKETS_PROBED:
-                break
-    except av.error.FFmpegError:
-        pass
-    return None
 
 
 def _described(
@@ -211,32 +143,33 @@ def _described(
     main: int | None,
     first: Any,
     head: bytes,
+    pace: Pace | None,
 ) -> Probed:
     video: Any = None if main is None else container.streams[main]
     sounding = [s for s in container.streams.audio if s.index not in reasons]
     origin_s = Fraction(0)
     shown: Any = first
     first_pts: int | None = None if first is None else shown.pts
-    untimed = first is not None and first_pts is None
+    untimed = first is not None and (first_pts is None or _is_elementary(container, video))
     if video is not None and first_pts is not None:
         origin_s = Fraction(first_pts) * video.time_base
     elif video is None and sounding:
         chosen: Any = _default(sounding)
         origin_s = Fraction(chosen.start_time or 0) * chosen.time_base
-    stated = declares_length(container, head, limits)
-    sounds = _sounds(sounding, origin_s, choice, stated)
+    lengths = stated_lengths(container, head, limits)
+    sounds = _sounds(sounding, origin_s, choice, lengths)
     views: list[View] = []
     for stream in container.streams.video:
         if stream.index not in reasons and stream.index != main:
             if stream.codec_context.width * stream.codec_context.height > limits.max_pixels:
                 reasons[stream.index] = f"over {limits.max_pixels} pixels"
             else:
-                length_s = stated_length_s(stream, stated)
+                length_s = lengths.of(stream)
                 views.append(View(stream.index, described_video(stream, 0), length_s))
     video_info = None
     if video is not None:
-        video_info = described_video(video, rotation_deg=-shown.rotation % 360)
-    duration_s = duration_s_of(container, video, sounds, stated, limits, uri)
+        video_info = described_video(video, -shown.rotation % 360, pace)
+    duration_s = duration_s_of(container, video, sounds, lengths, limits, uri)
     used = {index for sound in sounds for index in sound.tracks}
     for stream in sounding:
         if stream.index not in used:
@@ -250,19 +183,24 @@ def _described(
         audio=None if main_sound is None else main_sound.audio,
         video_start_s=float(origin_s) if video is not None else 0.0,
         audio_start_s=0.0 if main_sound is None else main_sound.start_s,
-        video_duration_s=None if video is None else stated_length_s(video, stated),
+        video_duration_s=None if video is None else lengths.of(video),
         audio_duration_s=None if main_sound is None else main_sound.duration_s,
         start_timecode=start_timecode(container, video, video_info),
         has_captions=has_captions or any(s.type == "subtitle" for s in container.streams),
         has_bitmap_captions=video is not None and carries_captions(shown),
-        tracks=tracks_of(container, belongs, reasons, sounds, stated),
+        tracks=tracks_of(container, belongs, reasons, sounds, lengths),
         sounds=tuple(sounds),
         views=tuple(views),
         video_track=main,
-        declares_length=stated,
+        declares_length=lengths.stated,
     )
     info = replace(info, facts=container_facts(container, info, first))
     return Probed(info, origin_s, untimed)
+
+
+def _is_elementary(container: Any, video: Any) -> bool:
+    """MPEG-1 alone has time stamps made up by FFmpeg's parser, whose first frame stays too long."""
+    return container.format.name == "mpegvideo" and video.codec_context.name == "mpeg1video"
 
 
 def _default(streams: list[Any]) -> Any:
@@ -274,7 +212,9 @@ def _flags(stream: Any) -> set[str]:
     return {str(flag.name) for flag in Disposition if flag & stream.disposition}
 
 
-def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool) -> list[Sound]:
+def _sounds(
+    streams: list[Any], origin_s: Fraction, choice: Choice, lengths: Lengths
+) -> list[Sound]:
     if not streams:
         if choice.audio_layout is not None:
             raise InvalidParameterError("an audio layout is given, and there is no sound")
@@ -286,7 +226,7 @@ def _sounds(streams: list[Any], origin_s: Fraction, choice: Choice, stated: bool
             0.0
             if stream.start_time is None
             else float(stream.start_time * stream.time_base - origin_s),
-            stated_length_s(stream, stated),
+            lengths.of(stream),
             label=str(stream.metadata.get("title") or stream.metadata.get("handler_name") or ""),
             alone=bool(_flags(stream) & set(_SERVICES)),
         )

@@ -267,7 +267,9 @@ class Reader:
             view=numbers.get(index, 0),
             untimed=self._probed.untimed,
             reordered=disorder and info.container in _REORDERED,
-            undated=disorder and self.videos[index].variable_frame_rate,
+            # What Matroska does not state of frames at their own pace is FFmpeg's guess.
+            undated=self.videos[index].variable_frame_rate
+            and (disorder or "matroska" in info.container),
         )
 
     def sounder(

@@ -19,8 +19,11 @@ Item = Frame | Samples | Cue | CaptionBytes | DecodeEvent
 
 # Packets that open a stream without a key frame are one capture's late start up to here, seconds.
 _LATE_START_S = 30.0
+# Formats of plain samples: FFmpeg calls the last packet corrupt when it is short, as it may be.
+_PLAIN = frozenset({"wav", "w64", "caf", "au", "aiff"})
 # Frames that a decoder needs to begin are no late start.
 _TYPICAL_FRAMES = 1.5
+_ROUNDING_S = 0.001
 
 
 class Opened(Protocol):
@@ -110,7 +113,7 @@ class Run:
         if index not in self._waiting:
             return
         medium: Any = "video" if index in self._framers else "audio"
-        if packet.is_corrupt and self._started:
+        if packet.is_corrupt and self._started and not self._is_rest(packet, index):
             yield DecodeEvent("corrupt_packet", medium, self._packet_s(packet), 0.0, index)
         framer = self._framers.get(index)
         if framer is not None:
@@ -134,6 +137,15 @@ class Run:
             self._ends[index] = max(self._ends.get(index, 0.0), end_s)
         if finished:
             self._waiting.discard(index)
+
+    def _is_rest(self, packet: Any, index: int) -> bool:
+        """Tells whether a packet is the rest of plain samples of which none are missing."""
+        info = self._reader.info
+        declared_s = next((t.declared_s for t in info.tracks if t.index == index), None)
+        if info.container not in _PLAIN or declared_s is None:
+            return False
+        end_s = self._packet_s(packet) + float((packet.duration or 0) * packet.time_base)
+        return end_s >= declared_s - _ROUNDING_S
 
     def _opening(self, packet: Any) -> Iterator[Item]:
         """Notes when the first packets came, which no frame may come of."""

@@ -122,7 +122,8 @@ class Sounder:
         if placed.clock_jump_s and position >= first:
             amount_s = placed.clock_jump_s
             yield DecodeEvent("clock_restart", "audio", at_s, amount_s, self._track)
-        if jump and position >= first:
+        # What is missing before t = 0 was never to be heard.
+        if jump and position >= first and (jump < 0 or position > 0):
             kind = "audio_gap" if jump > 0 else "audio_overlap"
             yield DecodeEvent(kind, "audio", at_s, abs(jump) / clock.rate_hz, self._track)
         wanted_from = max(0, -(-start.numerator * clock.rate_hz // start.denominator))

@@ -12,10 +12,10 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.media.first_frames import first_frame, video_stream
 from defectscope.media.frames import Rendering, RgbFrame
 from defectscope.media.limits import Limits
 from defectscope.media.pixels import to_rgb
-from defectscope.media.probe import first_frame, video_stream
 from defectscope.media.source import MediaLike, open_container
 
 # Wanted instants closer than this are reached by decoding on instead of by a new seek, seconds.

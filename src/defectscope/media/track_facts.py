@@ -10,46 +10,35 @@ from typing import Any
 import av
 
 from defectscope.errors import InvalidParameterError, MediaTooLongError
-from defectscope.media.lengths import declared_s
+from defectscope.media.lengths import Lengths
 from defectscope.media.limits import Limits
 from defectscope.media.listing import codec_names
 from defectscope.media.pixels import native_format
-from defectscope.media.rates import nominal_rate
+from defectscope.media.rates import Pace, nominal_rate
 from defectscope.media.stream import AudioInfo, Sound, Track, VideoInfo
 from defectscope.media.timecode import Timecode
 
 _COMMON_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 
 
-def stated_length_s(stream: Any, stated: bool) -> float | None:
-    """Length of a track as the container states it, else as FFmpeg estimates it."""
-    if stated:
-        length_s = declared_s(stream)
-        if length_s is not None:
-            return length_s
-    if stream.duration is None or stream.duration <= 0:
-        return None
-    return float(stream.duration * stream.time_base)
-
-
 def duration_s_of(
     container: Any,
     video: Any,
     sounds: list[Sound],
-    stated: bool,
+    lengths: Lengths,
     limits: Limits,
     uri: str,
 ) -> float:
     """Returns how long an asset is in seconds, by its tracks, else by its container."""
     ends = [s.duration_s + s.start_s for s in sounds if s.duration_s is not None]
     if video is not None:
-        length_s = stated_length_s(video, stated)
+        length_s = lengths.of(video)
         ends += [] if length_s is None else [length_s]
     if not ends and container.duration is not None:
         ends = [container.duration / av.time_base]
     duration_s = max(ends, default=0.0)
     if duration_s > limits.max_duration_s:
-        if stated:
+        if lengths.stated:
             raise MediaTooLongError(
                 f"{uri}: {duration_s:.0f} s is over the limit of {limits.max_duration_s:.0f} s"
             )
@@ -63,7 +52,7 @@ def tracks_of(
     belongs: Mapping[int, int],
     reasons: Mapping[int, str],
     sounds: list[Sound],
-    stated: bool,
+    lengths: Lengths,
 ) -> tuple[Track, ...]:
     """Returns every track with what is known of it."""
     names = codec_names(container)
@@ -79,7 +68,7 @@ def tracks_of(
                 index=index,
                 medium=medium,
                 codec=names.get(index, ""),
-                declared_s=declared_s(stream) if stated else None,
+                declared_s=lengths.declared_s(stream),
                 reason=reason,
                 language=getattr(stream, "language", None),
                 programme=belongs.get(index),
@@ -89,14 +78,20 @@ def tracks_of(
     return tuple(found)
 
 
-def described_video(stream: Any, rotation_deg: int) -> VideoInfo:
-    """Returns the facts of a video track."""
+def described_video(stream: Any, rotation_deg: int, pace: Pace | None = None) -> VideoInfo:
+    """Returns the facts of a video track.
+
+    Args:
+        stream: A video stream of PyAV.
+        rotation_deg: How far it is to be turned.
+        pace: How long its frames stay, where that was looked at.
+    """
     context = stream.codec_context
     source_format = context.pix_fmt or "yuv420p"
     pixel_format, bit_depth = native_format(source_format)
     layout = av.VideoFormat(pixel_format, context.width, context.height)
     has_chroma = len(layout.components) > 1
-    rate, variable = nominal_rate(stream)
+    rate, variable = nominal_rate(stream, pace)
     return VideoInfo(
         width=context.width,
         height=context.height,

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.caption_quality.track import TICKS_HZ, Extent, Track
 from defectscope.measurements import Table
-from defectscope.media.cues import FAULTS
+from defectscope.media.cues import FAULTS, NOT_UTF8
 from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column
 
+# So many lines of another encoding may have come in by copying.
+_FEW = 5
 # A finding needs some length to be seen on a time line.
 _INSTANT_S = 0.04
 
@@ -50,14 +52,28 @@ class Limits:
 
 
 def fault_breaks(faults: Table) -> Iterator[Break]:
-    """Yields what is wrong with a side-car file."""
-    at, lines, kinds = (column(faults, name) for name in ("at", "source_line", "kind"))
-    for tick, line, kind in zip(at.tolist(), lines.tolist(), kinds.tolist(), strict=True):
-        start_s = tick / TICKS_HZ
+    """Yields what is wrong with a side-car file; a fault that goes on is one, counted.
+
+    Faults of one kind are one where no caption was read between them; more than a few letters of
+    another encoding are one for the whole file.
+    """
+    at, lines, kinds = (column(faults, name).tolist() for name in ("at", "source_line", "kind"))
+    encoding = FAULTS.index(NOT_UTF8)
+    foreign = kinds.count(encoding) > _FEW
+    groups: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for tick, line, kind in zip(at, lines, kinds, strict=True):
+        whole = foreign and kind == encoding
+        groups.setdefault((kind, 0 if whole else tick), []).append((tick, line))
+    for (kind, _), places in sorted(groups.items(), key=lambda group: group[1][0]):
+        start_s, end_s = places[0][0] / TICKS_HZ, places[-1][0] / TICKS_HZ
         message = FAULTS[kind] if kind < len(FAULTS) else "a format error"
+        evidence: dict[str, Any] = {"problem": message}
         # What was cut off has no line of its own, and embedded cues have none.
-        evidence = {"problem": message, **({"source_line": line} if line else {})}
-        yield Break("caption_format", start_s, start_s + _INSTANT_S, evidence)
+        if places[0][1]:
+            evidence["source_line"] = places[0][1]
+        if len(places) > 1:
+            evidence |= {"faults": len(places), "last_source_line": places[-1][1]}
+        yield Break("caption_format", start_s, end_s + _INSTANT_S, evidence)
 
 
 def time_breaks(track: Track) -> Iterator[Break]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, combinations
 from typing import Any, ClassVar
 
 import numpy as np
 
+from defectscope.detectors.stream_integrity.ends import declared_ends, with_ends
 from defectscope.detectors.stream_integrity.faults import KINDS, Fault, complaints, joined, until
-from defectscope.detectors.stream_integrity.steps import StepMeter, gaps
+from defectscope.detectors.stream_integrity.steps import COUNTING, STATING, Gap, StepMeter, gaps
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -28,8 +29,6 @@ _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it 
 _HOPS_HZ = 50
 # Streams of key frames alone give one in each half second: who waits for one waits no longer.
 _KEYS_HZ = 2
-# Formats that state how long each frame stays (ISO/IEC 14496-12, 8.6.1.2).
-_STATING = {"mov", "mp4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Params:
     max_frame_gap: float = 1.9
     max_start_offset_s: float = 0.4
     max_length_difference_s: float = 1.0
-    max_missing_s: float = 0.5
+    max_missing_s: float = 0.25
 
 
 class StreamIntegrity:
@@ -73,17 +72,13 @@ class StreamIntegrity:
         tables, video = measurements.tables, stream.video
         frame_s = 0.04 if video is None else float(1 / video.frame_rate)
         found = complaints(tables["events"], frame_s)
-        stream = _with_ends(stream, tables["ends"])
+        stream = with_ends(stream, tables["ends"])
         late = any(f.kind == "late_start" for f in found)
         jumps = sum(f.amount_s for f in found if f.kind == "audio_gap")
         lost_s = 0.0
         if video is not None:
             end_s = stream.video_duration_s or stream.duration_s
-            stating = bool(_STATING & set(stream.container.split(",")))
-            limit = self.params.max_frame_gap
-            missing = gaps(tables["steps"], video, limit, end_s)
-            if stating and not self._outlasts(stream, sum(gap.missing_s for gap in missing)):
-                missing = gaps(tables["steps"], video, limit, end_s, stating=True)
+            missing = self._gaps(stream, tables["steps"], end_s)
             if late:  # frames that refer to what came before the capture cannot be shown
                 missing = [g for g in missing if g.at_s > self.params.join_s]
             lost_s = sum(gap.missing_s for gap in missing)
@@ -112,6 +107,15 @@ class StreamIntegrity:
             curves={"stream_integrity": curve(at_s, np.ones(len(at_s)))},
         )
 
+    def _gaps(self, stream: StreamInfo, steps: Table, end_s: float) -> list[Gap]:
+        """Returns where frames are missing, in formats in which that can be told."""
+        assert stream.video is not None
+        names, limit = set(stream.container.split(",")), self.params.max_frame_gap
+        missing = [] if names & COUNTING else gaps(steps, stream.video, limit, end_s)
+        if names & STATING and not self._outlasts(stream, sum(gap.missing_s for gap in missing)):
+            missing = gaps(steps, stream.video, limit, end_s, stating=True)
+        return missing
+
     def _jumps(self, stream: StreamInfo, missing_s: float) -> bool:
         """Tells whether gaps moved everything after them; without sound they are taken to have."""
         known = stream.video_duration_s is not None and stream.audio_duration_s is not None
@@ -129,7 +133,7 @@ class StreamIntegrity:
         if not stream.declares_length or not len(ends):
             return None
         reached = dict(zip(column(ends, "track").tolist(), times_s(ends).tolist(), strict=True))
-        declared = _declared_ends(stream)
+        declared = declared_ends(stream)
         short = {
             track: declared[track] - reached[track]
             for track in reached.keys() & declared.keys()
@@ -192,30 +196,6 @@ class StreamIntegrity:
 def _tick(time_s: float) -> int:
     """Damaged time stamps can name instants that no table holds: the nearest that one does."""
     return round(max(-_FARTHEST_S, min(_FARTHEST_S, time_s)) * _TICKS_HZ)
-
-
-def _with_ends(stream: StreamInfo, ends: Table) -> StreamInfo:
-    """Returns lengths as they were found, where the file states none: estimates can err."""
-    if stream.declares_length:
-        return stream
-    reached = dict(zip(column(ends, "track").tolist(), times_s(ends).tolist(), strict=True))
-    main = stream.sounds[0].tracks[0] if stream.sounds else -1
-    sound_s = reached.get(main)
-    return replace(
-        stream,
-        video_duration_s=reached.get(-1 if stream.video_track is None else stream.video_track),
-        audio_duration_s=None if sound_s is None else sound_s - stream.audio_start_s,
-    )
-
-
-def _declared_ends(stream: StreamInfo) -> dict[int, float]:
-    """When each track ends as the container states it, seconds from t = 0."""
-    starts = {track: s.start_s for s in stream.sounds for track in s.tracks}
-    return {
-        track.index: track.declared_s + starts.get(track.index, 0.0)
-        for track in stream.tracks
-        if track.declared_s is not None and not track.reason
-    }
 
 
 class StreamIntegrityAnalysis:

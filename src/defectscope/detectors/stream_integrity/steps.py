@@ -16,6 +16,10 @@ from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
 from defectscope.temporal.tables import TableBuilder, column, times_s
 
+# Formats that state how long each frame stays (ISO/IEC 14496-12, 8.6.1.2; RFC 9559, BlockDuration).
+STATING = frozenset({"mov", "mp4", "matroska", "webm"})
+# Formats whose time is the number of chunks: an empty one shows the frame before it again.
+COUNTING = frozenset({"avi"})
 # Steps that differ by less are one step, rounded: 33 and 34 ms, say.
 _ROUNDING = 0.15
 # Frames at their own pace change their step all the time: more of it tells nothing new.
@@ -107,8 +111,10 @@ def gaps(
         baseline_s = nominal_s
         own = np.maximum(stated_s, _OWN_PACE * nominal_s) if video.variable_frame_rate else 0.0
         long = (step_s > most_steps * nominal_s) & (step_s > own)
-    if stating and video.variable_frame_rate:
-        # What a container states of frames out of order is the time between decoding them.
-        long &= stated_s > 0
-        long &= np.abs(step_s - stated_s) > _ROUNDING * step_s
+    if stating:
+        meant = np.abs(step_s - stated_s) <= _ROUNDING * step_s
+        if video.variable_frame_rate:
+            # What a container states of frames out of order is the time between decoding them.
+            meant |= stated_s <= 0
+        long &= ~meant
     return [Gap(float(at_s[k]), float(step_s[k] - baseline_s)) for k in np.flatnonzero(long)]
