@@ -54,11 +54,12 @@ def denoise(run: Run, level: int, rng: np.random.Generator) -> Run:
 
 def temporal_denoise(run: Run, level: int, rng: np.random.Generator) -> Run:
     """Noise reduction in space and time that takes what moves for noise, after a soft scaler."""
-    strength = (6, 12, 20, 32, 50)[level - 1]
+    near = (0.03, 0.06, 0.1, 0.18, 0.3)[level - 1]
     share = (0.85, 0.62, 0.45, 0.32, 0.22)[level - 1]
     wide, high = (max(16, round(side * share / 4) * 4) for side in (run.width, run.height))
     small = scaled(run, wide, high, cv2.INTER_AREA)
-    calm = filtered(small, ("hqdn3d", f"{strength}:{strength}:{strength}:{strength}"))
+    bounds = ":".join(f"{plane}a={near}:{plane}b={4 * near}" for plane in range(3))
+    calm = filtered(small, ("atadenoise", f"{bounds}:s=7"))
     return scaled(calm, run.width, run.height, cv2.INTER_LINEAR)
 
 

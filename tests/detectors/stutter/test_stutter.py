@@ -342,6 +342,9 @@ def test_one_rhythm_is_one_disturbance_and_two_places_are_two():
     assert join_regular(apart, 50.0) == [events("repeat", 0, 60, 120, 181)]
     uneven = [[event] for event in events("repeat", 0, 60, 200, 230)]
     assert join_regular(uneven, 50.0) == uneven
+    # Of repeats a second apart one lies hidden: 0, 50, (100), 150.
+    hidden = [[event] for event in events("repeat", 0, 50, 150)]
+    assert join_regular(hidden, 50.0) == [events("repeat", 0, 50, 150)]
 
 
 def test_dips_count_in_a_rhythm_alone():

@@ -18,6 +18,7 @@ from defectscope.detectors.stutter.dips import chains, dips
 from defectscope.detectors.stutter.leaps import LeapMeter, Leaps
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
 from defectscope.detectors.stutter.naming import Event, join_regular, seen
+from defectscope.detectors.stutter.pulldown import Cadence, cadences
 from defectscope.detectors.stutter.rhythm import cadence, catching_up
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -93,7 +94,11 @@ class Stutter:
         )
         rate_fps = float(video.frame_rate)
         still = standing(motion, self.tuned.thresholds)
-        events = self._events(motion, still, rate_fps, starts_s, ends_s)
+        # Coding blurs a cadence in the mean and in the tile that changed most, each its way.
+        found = cadences(np.sqrt(motion.mean * motion.peak))
+        for each in found:
+            still[each.first : each.last] = each.repeats
+        events = self._events(motion, still, found, rate_fps, starts_s, ends_s)
         groups = join_regular(self._groups(events, starts_s, ends_s), rate_fps)
         findings = [
             self._finding(group, starts_s, ends_s, seen(group, still, rate_fps)) for group in groups
@@ -112,6 +117,7 @@ class Stutter:
         self,
         motion: Motion,
         still: NDArray[np.bool_],
+        found: list[Cadence],
         rate_fps: float,
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
@@ -121,6 +127,9 @@ class Stutter:
         rhythm, broken = cadence(still, longest)
         accident = catching_up(still, motion.tiles)
         rhythm, broken = rhythm & ~accident, broken & ~accident
+        for each in found:
+            rhythm[each.first : each.last], broken[each.first : each.last] = True, False
+            broken[list(each.breaks)] = True
         events: list[Event] = []
         for first, last in runs(broken):
             events.append((first, last, "cadence", 0.9))

@@ -20,6 +20,8 @@ Event = tuple[int, int, str, float]
 # Events are regular where so many of their distances are one distance, or a multiple of it.
 _REGULAR_SHARE = 0.8
 _LEAST_EVENTS = 3
+# Events in a row that a cut or a still moment may hide.
+_MOST_HIDDEN = 3
 _SLACK, _LOOSE_FRAMES = 0.04, 10
 # Regular events further apart than this are not one disturbance to anybody.
 _LONGEST_PERIOD_S = 3.0
@@ -38,16 +40,19 @@ def period_frames(events: Sequence[Event]) -> int | None:
     if len(events) < _LEAST_EVENTS or len({kind for *_, kind, _ in events}) > 1:
         return None
     apart = np.diff([first for first, *_ in events])
-    period = float(np.median(apart))
-    if period < 2:
-        return None
-    times = np.rint(apart / period)
-    # A frame more or less is no rhythm where few lie between.
-    slack = max(float(period >= _LOOSE_FRAMES), _SLACK * period) * np.maximum(times, 1)
-    fits = (times >= 1) & (np.abs(apart - times * period) <= slack)
-    if np.mean(fits) < _REGULAR_SHARE:
-        return None
-    return round(float(np.sum(apart[fits]) / np.sum(times[fits])))
+    # Where some are hidden, the usual distance is a multiple of the least.
+    for period in (float(np.median(apart)), float(np.min(apart))):
+        if period < 2:
+            continue
+        times = np.rint(apart / period)
+        # A frame more or less is no rhythm where few lie between.
+        slack = max(float(period >= _LOOSE_FRAMES), _SLACK * period) * np.maximum(times, 1)
+        fits = (
+            (times >= 1) & (times <= _MOST_HIDDEN + 1) & (np.abs(apart - times * period) <= slack)
+        )
+        if np.mean(fits) >= _REGULAR_SHARE:
+            return round(float(np.sum(apart[fits]) / np.sum(times[fits])))
+    return None
 
 
 def join_regular(groups: Sequence[list[Event]], rate_fps: float) -> list[list[Event]]:
