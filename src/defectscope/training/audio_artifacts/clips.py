@@ -25,6 +25,9 @@ from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.writer import Writer
 from defectscope.simulate.contract import AudioSimulator
 from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_hiss, audio_hum
+from defectscope.simulate.effects.audio_span import match_level, seam
+from defectscope.simulate.effects.sound import sample_span
+from defectscope.training.audio_artifacts import ways
 from defectscope.training.audio_artifacts.hard_negatives import hard_negative
 
 # SciPy annotates its results with arrays of other libraries as well.
@@ -53,6 +56,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {k: m.FAMILIES for k, m in MODULES.items(
 # In varied clips this share of the defects is of rarer families, and this share of the hum comes
 # from supplies of any frequency in between: motors, converters, aircraft.
 _RARER_SHARE, _SUPPLY_SHARE = 0.4, 0.5
+# And this share has causes of no name, see `ways`.
+_CHANCE_SHARE = 0.5
 _SUPPLIES_HZ = (40.0, 250.0)
 _SUPPLIED = ("mains", "buzz", "loop", "transformer")
 # Opus takes no other rate.
@@ -166,7 +171,7 @@ def impair(
         rate_hz: Its rate.
         wanted: Defects with their severity steps, in the order they are made.
         rng: Where chance comes from.
-        varied: Rarer families and supplies as well.
+        varied: Rarer families, supplies, and causes of no name as well.
     """
     length_s = len(programme) / rate_hz
     audio = AudioInfo(rate_hz, ("FC",), "mono", "pcm_f32le")
@@ -181,6 +186,13 @@ def impair(
         if rng.uniform() < 0.4:
             start = float(rng.uniform(0, length_s - 1.2))
             span = Interval(start, float(rng.uniform(start + 0.9, length_s)))
+        if varied and rng.uniform() < _CHANCE_SHARE:
+            changed, damage, residual = by_chance(out, rate_hz, defect, span, severity, rng)
+            gain = level_gain(out, changed, span, rate_hz)
+            residuals = [*(r * gain for r in residuals), residual]
+            damages.append(damage)
+            out = changed
+            continue
         family = str(rng.choice(FAMILIES[defect]))
         while True:  # redraw until the family fits: its other parameters depend on it
             plan = tool.plan(stream, span, seed=int(rng.integers(2**31)), severity=severity)
@@ -202,6 +214,26 @@ def impair(
         parameters = dict(truth[0].parameters) if truth else {}
         damages.append(Damage(defect, family, severity, spans, parameters))
     return out.astype(np.float32), damages, residuals
+
+
+def by_chance(
+    sound: Mono,
+    rate_hz: int,
+    defect: str,
+    span: Interval,
+    severity: int,
+    rng: np.random.Generator,
+) -> tuple[Mono, Damage, NDArray[Any]]:
+    """Returns a sound that some cause of no name has damaged, what it did, and what it added."""
+    first, last = sample_span(span, rate_hz)
+    own = sound[first:last].astype(np.float64)
+    made = ways.make(defect, own, rate_hz, severity, rng)
+    changed = match_level(own[:, None], made.sound[:, None])
+    out = sound.astype(np.float32)
+    out[first:last] = seam(own[:, None], changed, rate_hz)[:, 0]
+    spans = tuple(((first + a) / rate_hz, (first + b) / rate_hz) for a, b in made.spans)
+    residual = out - sound * level_gain(sound, out, span, rate_hz)
+    return out, Damage(defect, made.family, severity, spans, {}), residual
 
 
 def level_gain(before: Mono, after: Mono, span: Interval, rate_hz: int) -> NDArray[Any]:

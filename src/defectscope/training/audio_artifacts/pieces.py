@@ -161,3 +161,14 @@ def by_simulator(
     spans = tuple((e.start_s, e.end_s) for e in events)
     damage = Damage(defect, plan.params.family, level, spans, {})
     return damaged.astype(np.float64), damage, residual
+
+
+def by_either(
+    sound: Mono, defect: str, span: Interval, level: int, rng: np.random.Generator
+) -> tuple[Mono, Damage, NDArray[Any]]:
+    """Returns a sound damaged by the simulator or, every other time, by a cause of no name."""
+    if rng.uniform() < 0.5:
+        return by_simulator(sound, defect, span, level, rng)
+    clean = sound.astype(np.float32)
+    damaged, damage, residual = clips.by_chance(clean, RATE_HZ, defect, span, level, rng)
+    return damaged.astype(np.float64), damage, residual

@@ -142,7 +142,7 @@ def piece(
     """Returns pieces of programmes with a defect, one of each: what the decision is chosen on."""
     for place, defect in enumerate(CLASSES):
         rng = np.random.default_rng([*seed, place])
-        one = pieces.draw(recordings, defect, pieces.by_simulator, rng)
+        one = pieces.draw(recordings, defect, pieces.by_either, rng)
         facts = {
             "piece": one.recording.name,
             "corpus": one.recording.corpus,
