@@ -74,11 +74,13 @@ class Made:
         frames: What is seen.
         masks: Per frame and block of LABEL_PX: CLEAN, UNSURE or DAMAGED.
         facts: What was done.
+        intact: The same frames without the damage, None where none was done.
     """
 
     frames: list[Yuv]
     masks: list[Mask]
     facts: dict[str, Any]
+    intact: list[Yuv] | None = None
 
 
 def write(path: Path, frames: Sequence[Yuv], coding: Coding) -> None:
@@ -140,7 +142,7 @@ def broken(
         "rate": harm.rate,
         "coding": asdict(coding),
     }
-    return Made(seen, masks, facts)
+    return Made(seen, masks, facts, [frame for _, frame in clean])
 
 
 def drawn(
@@ -168,7 +170,7 @@ def drawn(
         seen.append((y, u, v))
         masks.append(label((y, u, v), clean, index))
     facts = {"generator": look, "codec": "", "concealment": "", "rate": area, "block_px": block}
-    return Made(seen, masks, facts)
+    return Made(seen, masks, facts, list(frames))
 
 
 def _patches(
@@ -188,19 +190,23 @@ def _patches(
 
 def captured(made: Made, coding: Coding | None, scale: float) -> Made:
     """Returns a clip as a capture chain records it: scaled, then coded once more."""
-    frames, masks = made.frames, made.masks
+    frames, masks, intact = made.frames, made.masks, made.intact
     height, width = frames[0][0].shape
     size = (_side(height, scale), _side(width, scale))
     if size != (height, width):
         frames = [resize(frame, size) for frame in frames]
         masks = [_resized(mask, blocks_of(size)) for mask in masks]
+        intact = [resize(frame, size) for frame in intact] if intact is not None else None
     if coding is not None:
         coded = through(frames, coding)
         # A coder keeps every frame; were one missing, labels would slip against frames.
         if len(coded) == len(frames):
             frames = coded
+        if intact is not None:
+            same = through(intact, coding)
+            intact = same if len(same) == len(frames) == len(coded) else None
     facts = {**made.facts, "capture": None if coding is None else asdict(coding), "scale": scale}
-    return Made(frames, masks, facts)
+    return Made(frames, masks, facts, intact)
 
 
 def _resized(mask: Mask, shape: tuple[int, int]) -> Mask:

@@ -212,12 +212,13 @@ def items(plan: ClipPlan) -> Iterator[Item]:
             "damaged": [float((m == DAMAGED).mean()) for m in cut],
             "unsure": [float((m != CLEAN).mean()) for m in cut],
         }
-        yield Item(
-            f"{plan.key}/{number}",
-            plan.recording.split,
-            {"yuv": np.stack(pair), "mask": np.stack(cut)},
-            facts,
-        )
+        arrays = {"yuv": np.stack(pair), "mask": np.stack(cut)}
+        if made.intact is not None and max(facts["damaged"]) > 0:
+            arrays["intact"] = np.stack(
+                [crop(made.intact[k], top, left, plan.crop_px) for k in (index, index - back)]
+            )
+        facts["intact"] = "intact" in arrays
+        yield Item(f"{plan.key}/{number}", plan.recording.split, arrays, facts)
 
 
 def _moments(areas: Any, count: int, rng: np.random.Generator) -> list[int]:

@@ -11,19 +11,25 @@ from defectscope.detectors.block_corruption.network import BlockNet
 
 # Crops that make up a frame for the decision to learn on: an eighth to a half of 360 lines.
 _JOINED = 4
+# Log-odds by which damage is to stand out, and the weight of what stands still.
+_MARGIN, _STILL = 1.0, 0.5
 
 
 def loss(
     network: BlockNet,
     inputs: tuple[torch.Tensor, torch.Tensor],
     truth: Mapping[str, torch.Tensor],
+    contrast: float = 0.0,
 ) -> tuple[torch.Tensor, Mapping[str, float]]:
     """Returns the sum of what the map and the decision get wrong, and its parts.
 
     Args:
         network: What is trained.
         inputs: (n, 3, height, width) each: the frame, and the one before.
-        truth: As `block_targets.targets` gives it, with `block` and `block_weight` by block.
+        truth: As `block_targets.targets` gives it, with `block` and `block_weight` by block, and
+            `same`, (m, 2), rows with damage and the same rows without.
+        contrast: Weight of what content cancels in: same frames damaged and not, and the two
+            frames of a row.
     """
     logits, features, blocks = network.mapped(*inputs)
     decision = network.decided(logits, features)
@@ -36,11 +42,33 @@ def loss(
     hit, weight = truth["hit"][rows].amax(dim=1), truth["hit_weight"][rows]
     weight = torch.where(hit > 0, (weight * truth["hit"][rows]).amax(dim=1), weight.amin(dim=1))
     frames = (crops + _cross_entropy(wide, hit, weight)) / 2
-    return cells + 0.5 * fine + frames, {
+    apart = _apart(decision, truth) if contrast > 0 else decision.new_zeros(())
+    return cells + 0.5 * fine + frames + contrast * apart, {
+        "contrast_loss": float(apart.detach()),
         "map_loss": float(cells.detach()),
         "block_loss": float(fine.detach()),
         "decision_loss": float(frames.detach()),
     }
+
+
+def _apart(decision: torch.Tensor, truth: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Returns how far decisions fall short of telling damage by differences alone.
+
+    Damaged frames must score over the same frames undamaged, a frame over the one before it where
+    damage comes, under it where damage goes, and as much as it where nothing does.
+    """
+    decision, hit, sure = decision.float(), truth["hit"], truth["hit_weight"]
+    bad, good = truth["same"][:, 0], truth["same"][:, 1]
+    over = functional.softplus(_MARGIN - (decision[bad] - decision[good]))
+    weight = hit[bad] * sure[bad]
+    first = (over * weight).sum() / weight.sum().clamp(min=1)
+    step, known = decision[:, 0] - decision[:, 1], sure.amin(dim=1)
+    change = hit[:, 0] - hit[:, 1]
+    moved = functional.softplus(_MARGIN - change * step)
+    still = functional.smooth_l1_loss(step, torch.zeros_like(step), reduction="none")
+    each = torch.where(change != 0, moved, _STILL * still)
+    second = (each * known).sum() / known.sum().clamp(min=1)
+    return first + second
 
 
 def joint(count: int, hit: torch.Tensor, sure: torch.Tensor) -> torch.Tensor:

@@ -259,3 +259,12 @@ def cached(cache: Any, split: str, index: int) -> Raw:
         cast("NDArray[np.uint8]", cache.array(split, index, "yuv")),
         cast("NDArray[np.uint8]", cache.array(split, index, "mask")),
     )
+
+
+def intact(cache: Any, split: str, index: int) -> Raw | None:
+    """Returns the pair that would have been there without the damage, None where none is kept."""
+    if not cache.facts(split)[index].get("intact"):
+        return None
+    own = cast("NDArray[np.uint8]", cache.array(split, index, "intact"))
+    mask = cast("NDArray[np.uint8]", cache.array(split, index, "mask"))
+    return Raw(own, np.zeros_like(mask))

@@ -22,6 +22,7 @@ from defectscope.training.block_corruption.pairs import (
     damaged,
     drawn,
     dressed,
+    intact,
     refilled,
     relabelled,
     to_rgb,
@@ -50,6 +51,8 @@ _PLACES = np.cumsum([_CACHED, _DRAWN, _REFILLED, _TRANSPLANTED, _DRESSED])
 # Batches of smaller crops show frames further reduced, as a detector sees high definition.
 _REDUCED_SHARE = 0.3
 _REDUCED, _FULL_SHARE = 0.5, 0.75
+# Share of the rows of a batch that are drawn; the others are the same rows without their damage.
+_SOURCES = 0.62
 # Validation is scored on whole cached crops at this scale.
 _SCORED = 0.75
 
@@ -71,6 +74,8 @@ class BlockCorruptionSettings:
         left_out_codec: Encoder likewise.
         left_out_concealment: Decoder setting likewise.
         with_previous: The network sees what changed since the frame before.
+        contrast: Weight of what damaged frames score over the same frames undamaged, and frames
+            over the one before where damage comes or goes; 0 for the network of 0.4.
     """
 
     width: int = DEFAULT_WIDTH
@@ -85,6 +90,7 @@ class BlockCorruptionSettings:
     left_out_codec: str = "libx265"
     left_out_concealment: str = "none"
     with_previous: bool = True
+    contrast: float = 0.7
 
 
 class BlockCorruptionRecipe:
@@ -98,7 +104,7 @@ class BlockCorruptionRecipe:
 
     def preparation(self) -> Mapping[str, Any]:
         """Returns the settings that decide what is in the cache."""
-        trained = ("width", "crop_px", "with_previous")
+        trained = ("width", "crop_px", "with_previous", "contrast")
         return {k: v for k, v in asdict(self.settings).items() if k not in trained}
 
     def schedule(self) -> Schedule:
@@ -156,12 +162,21 @@ class BlockCorruptionRecipe:
         reduced = bool(rng.random() < _REDUCED_SHARE)
         side = self.settings.stored_px // 2 if reduced else self.settings.crop_px
         count = round(size * (self.settings.crop_px / side) ** 2)
+        paired = self.settings.contrast > 0
+        count = round(count * _SOURCES) if paired else count
         pairs: list[Pair] = []
+        same: list[tuple[int, int]] = []
         for part in (np.arange(count) + rng.random(count)) / count:
-            raw, fresh = self._raw(cache, part, hit, whole, rng)
-            rgb, mask = drawn(raw, side, _REDUCED if reduced else _FULL_SHARE, rng)
-            pairs.append((varied(rgb, rng, coded=fresh), mask))
-        return _tensors(pairs)
+            raw, counterpart, fresh = self._raw(cache, part, hit, whole, rng)
+            seed = int(rng.integers(2**63))
+            rows = [raw] if counterpart is None or not paired else [raw, counterpart]
+            if len(rows) == 2:
+                same.append((len(pairs), len(pairs) + 1))
+            for each in rows:
+                own = np.random.default_rng(seed)
+                rgb, mask = drawn(each, side, _REDUCED if reduced else _FULL_SHARE, own)
+                pairs.append((varied(rgb, own, coded=fresh), mask))
+        return {**_tensors(pairs), "same": torch.tensor(same, dtype=torch.long).reshape(-1, 2)}
 
     def _raw(
         self,
@@ -170,8 +185,10 @@ class BlockCorruptionRecipe:
         hit: NDArray[np.float64],
         whole: NDArray[np.int64],
         rng: np.random.Generator,
-    ) -> tuple[Raw, bool]:
+    ) -> tuple[Raw, Raw | None, bool]:
         """Returns the pair for one place in a batch, and whether anything was drawn on it.
+
+        Between them stands the same pair without what was done to it, where it is known.
 
         Args:
             cache: Where pairs are.
@@ -181,28 +198,29 @@ class BlockCorruptionRecipe:
             rng: Where chance comes from.
         """
 
-        def taken(damaged: bool) -> Raw:
-            index = rng.choice(len(hit), p=hit) if damaged else rng.choice(whole)
-            return cached(cache, "train", int(index))
+        def taken(damaged: bool) -> tuple[Raw, Raw | None]:
+            index = int(rng.choice(len(hit), p=hit) if damaged else rng.choice(whole))
+            return cached(cache, "train", index), intact(cache, "train", index)
 
-        own = taken(part < _CACHED)
+        own, counterpart = taken(part < _CACHED)
         match int(np.searchsorted(_PLACES, part, side="right")):
             case 1:
-                return damaged(own, rng), True
+                return damaged(own, rng), own, True
             case 2:
-                return refilled(own, rng), True
+                return refilled(own, rng), own, True
             case 3:
-                return transplanted(own, taken(True), rng), True
+                return transplanted(own, taken(True)[0], rng), own, True
             case 4:
-                return dressed(own, taken(False), rng), True
+                return dressed(own, taken(False)[0], rng), None, True
             case _:
-                return own, False
+                return own, counterpart, False
 
     def loss(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor]
     ) -> tuple[torch.Tensor, Mapping[str, float]]:
         """Returns the sum of what the map and the decision get wrong."""
-        return loss(cast("BlockNet", model), self.frames(batch["rgb"]), batch)
+        network, inputs = cast("BlockNet", model), self.frames(batch["rgb"])
+        return loss(network, inputs, batch, contrast=self.settings.contrast)
 
     def frames(self, rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns what the network takes of (n, 2, 3, height, width): frames, and those before."""
