@@ -1,7 +1,7 @@
 """Classical evidence of clipping and of noise: where the peaks lie, how steady the treble is.
 
     tops    share of the samples near a quarter's highest that lie at its very top: a ceiling
-    even    share of short stretches whose peaks reach that same height
+    even    share of short runs whose peaks reach that same height
     steady  how little the power between 6 and 12 kHz moves over a second, dB: noise stands still
     stays   how far the strongest line stands out that never falls in three seconds, dB
 
@@ -34,13 +34,13 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 CELLS = 2
 _TOP, _NEAR, _LEVEL = 0.985, 0.8, 0.96
-# Samples of a stretch whose peak is looked at: 10 ms.
-_STRETCH = 320
+# Samples of a run whose peak is looked at: 10 ms.
+_SPAN = 320
 _FEW = 6.0
 _TREBLE_HZ = (6000.0, 12000.0)
 _SLOW_HZ, _LOWEST_HZ, _HIGHEST_HZ = 2000, 40.0, 660.0
-# A line stands out beside what lies up to 24 Hz away.
-_BESIDE_HZ, _MOST_DB = 24.0, 40.0
+# A line stands out of what lies up to 24 Hz away.
+_AROUND_HZ, _MOST_DB = 24.0, 40.0
 
 
 def tops(padded: Floats) -> Doubles:
@@ -58,7 +58,7 @@ def tops(padded: Floats) -> Doubles:
                 continue
             near = side[side > _NEAR * top]
             share = float((near > _TOP * top).sum()) / (len(near) + _FEW)
-            peaks = side.reshape(-1, _STRETCH).max(axis=1)
+            peaks = side.reshape(-1, _SPAN).max(axis=1)
             reach = float((peaks > _LEVEL * top).mean())
             out[row] = np.maximum(out[row], [share * 100, reach * 100])
     return out
@@ -77,11 +77,11 @@ def standing(slow: Floats) -> Doubles:
     spectrum = fft.rfft(slow * window)
     step_hz = _SLOW_HZ / len(slow)
     power_db = 10 * np.log10(spectrum.real**2 + spectrum.imag**2 + 1e-9)
-    wide = 2 * int(_BESIDE_HZ / step_hz) + 1
-    beside = ndimage.median_filter(power_db, wide, mode="nearest")
+    wide = 2 * int(_AROUND_HZ / step_hz) + 1
+    around = ndimage.median_filter(power_db, wide, mode="nearest")
     first, last = int(_LOWEST_HZ / step_hz), int(_HIGHEST_HZ / step_hz)
     # A line that sways by its own width is still that line.
-    return np.clip(ndimage.maximum_filter1d(power_db - beside, 3)[first:last], 0, _MOST_DB)
+    return np.clip(ndimage.maximum_filter1d(power_db - around, 3)[first:last], 0, _MOST_DB)
 
 
 def stays(blocks: Sequence[Doubles]) -> float:
@@ -99,4 +99,4 @@ def _treble() -> NDArray[np.int64]:
     return np.flatnonzero((centres >= _TREBLE_HZ[0]) & (centres <= _TREBLE_HZ[1]))
 
 
-assert BLOCK % (CELLS * _STRETCH) == 0
+assert BLOCK % (CELLS * _SPAN) == 0

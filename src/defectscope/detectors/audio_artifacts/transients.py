@@ -3,7 +3,7 @@
     residue  how far the prediction's error stands out of what lies around it: a click is over at
              once, a drum hit goes on
     clicks   moments at which it does
-    repeat   how alike a moment and a later one are beside what is usual: a buffer heard twice
+    repeat   how alike a moment and a later one are, against what is common: a buffer heard twice
     hole     how far the level falls for some milliseconds, between sounds that go on
 
 All in quarters of a second, from a block of half a second and a fixed margin around it.
@@ -49,7 +49,7 @@ _MOST_DB = 80.0
 # 3 to 105 ms.
 _SLOWER, _FRAME, _HOP, _FIRST_LAG, _LAST_LAG, _SIZE = 8, 32, 16, 12, 420, 512
 # Milliseconds that a hole lasts, and of sound on either side.
-_HOLES_MS, _BESIDE_MS, _MS = (2, 4, 8, 16, 28), 6, 32
+_HOLES_MS, _AROUND_MS, _MS = (2, 4, 8, 16, 28), 6, 32
 # Least level that counts, relative to full scale: one step of sixteen bits.
 _LEAST = 1.0 / 32768
 _TAPS = 65
@@ -95,18 +95,18 @@ def _error(padded: Floats) -> Doubles:
 def _standing(error: Doubles) -> Doubles:
     """Returns how far the error of each moment stands out of those beside it, dB."""
     moments = np.abs(error[: len(error) // _MOMENT * _MOMENT]).reshape(-1, _MOMENT)
-    usual = np.median(moments, axis=1)
+    baseline = np.median(moments, axis=1)
     # A moment may hold half of a click that the next one holds the rest of.
-    padded = np.pad(usual, 4, mode="edge")
-    beside = np.max([padded[4 + k : len(padded) - 4 + k] for k in (-4, -3, -2, 2, 3, 4)], axis=0)
-    least = max(float(np.median(usual)) * 0.25, _LEAST)
+    padded = np.pad(baseline, 4, mode="edge")
+    around = np.max([padded[4 + k : len(padded) - 4 + k] for k in (-4, -3, -2, 2, 3, 4)], axis=0)
+    least = max(float(np.median(baseline)) * 0.25, _LEAST)
     return np.clip(
-        20 * np.log10(moments.max(axis=1) / np.maximum(beside, least) + 1e-9), 0, _MOST_DB
+        20 * np.log10(moments.max(axis=1) / np.maximum(around, least) + 1e-9), 0, _MOST_DB
     )
 
 
 def _repeats(error: Doubles) -> Doubles:
-    """Returns of each moment of 8 ms how much nearer a later one comes than is usual, dB."""
+    """Returns of each moment of 8 ms how much nearer a later one comes than is common, dB."""
     inside = error[MARGIN_BEFORE:]
     bound = 4.0 * float(np.median(np.abs(inside))) + _LEAST
     # An eighth of the rate is enough: what is heard twice is alike below 1.8 kHz as well.
@@ -140,16 +140,16 @@ def _holes(padded: Floats) -> Doubles:
     steps = padded[MARGIN_BEFORE - 12 * _MS :]
     power = np.square(steps[: len(steps) // _MS * _MS].astype(np.float64)).reshape(-1, _MS)
     level = 10 * np.log10(power.mean(axis=1) + _LEAST**2)
-    loud = 10 * np.log10(ndimage.uniform_filter1d(power.mean(axis=1), _BESIDE_MS) + _LEAST**2)
-    usual = 10 * np.log10(float(power.mean()) + _LEAST**2)
+    loud = 10 * np.log10(ndimage.uniform_filter1d(power.mean(axis=1), _AROUND_MS) + _LEAST**2)
+    baseline = 10 * np.log10(float(power.mean()) + _LEAST**2)
     count, deepest = BLOCK // _MS, np.zeros(BLOCK // _MS)
     first = 12
     for width in _HOLES_MS:
         most = sliding_window_view(level, width).max(axis=1)[first : first + count]
-        before = loud[first - 1 - _BESIDE_MS // 2 :][:count]
-        after = loud[first + width + 1 + _BESIDE_MS // 2 :][:count]
-        beside = np.minimum(before, after)
-        deepest = np.maximum(deepest, np.where(beside > usual - 14, beside - most, 0.0))
+        before = loud[first - 1 - _AROUND_MS // 2 :][:count]
+        after = loud[first + width + 1 + _AROUND_MS // 2 :][:count]
+        around = np.minimum(before, after)
+        deepest = np.maximum(deepest, np.where(around > baseline - 14, around - most, 0.0))
     return np.clip(deepest.reshape(CELLS, -1).max(axis=1), 0, _MOST_DB)
 
 

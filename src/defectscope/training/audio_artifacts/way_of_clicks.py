@@ -30,10 +30,10 @@ def pulses(sound: Mono, rate_hz: int, level: int, rng: Rng) -> tuple[Mono, Spans
     out, spans = sound.copy(), list[tuple[int, int]]()
     size = band_level(sound[:, None], rate_hz, *_CLICK_HZ)
     size *= from_db(_CLICK_DB[level - 1] + float(rng.uniform(-2, 2)))
-    alike = rng.uniform() < 0.4
+    similar = rng.uniform() < 0.4
     shape = _pulse(rate_hz, rng)
     for place in _places(len(sound), rate_hz, float(np.exp(rng.uniform(-0.4, 3.5))), rng):
-        shape = shape if alike else _pulse(rate_hz, rng)
+        shape = shape if similar else _pulse(rate_hz, rng)
         own = shape * size * float(rng.choice([-1, 1])) * from_db(-float(rng.exponential(3.0)))
         end = min(len(out), place + len(own))
         out[place:end] += own[: end - place]
