@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.errors import MalformedRequestError
 from defectscope.measurements import Table
 
 _TYPECODES = {
@@ -56,8 +57,17 @@ class TableBuilder:
 
 
 def column(table: Table, name: str) -> NDArray[Any]:
-    """Returns a column as a read-only array, without a copy."""
-    values = table.columns[name]
+    """Returns a column as a read-only array, without a copy.
+
+    Raises:
+        MalformedRequestError: The table lacks it: another version of the detector measured it.
+    """
+    values = table.columns.get(name)
+    if values is None:
+        raise MalformedRequestError(
+            f"the measurements have no column {name!r}: another version of the detector made "
+            "them; measure the segments again with this one"
+        )
     kind = next(k for k, code in _TYPECODES.items() if code == values.typecode)
     view = np.frombuffer(values, kind) if len(values) else np.empty(0, kind)
     view.flags.writeable = False
