@@ -22,9 +22,8 @@ WINDOWS_HZ = 4
 LOGIT_SCALE = 100.0
 # Levels in tenths of a decibel.
 DECIBEL_SCALE = 10.0
-MEASURED = ("lines", "lines_beyond", "stays", "floor", "level", "steady")
-MOMENTS = ("residue", "clicks", "repeat", "hole", "tops", "even")
-COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, *MOMENTS, "corners")
+MEASURED = ("lines", "lines_beyond", "floor", "level")
+COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, "corners")
 # A window needs this share of real sound, more than its forerunner has covered; the very first may
 # be as short as a tenth of a second.
 _MIN_SHARE = 0.55
@@ -79,27 +78,16 @@ class AudioArtifactsAnalysis:
         for pipeline in self._pipelines[1:]:
             for number, own in pipeline.logits.items():
                 logits[number] = np.maximum(logits[number], own)
-        classical, moments = self._pipelines[0].classical, self._pipelines[0].moments
+        classical = self._pipelines[0].classical
         for pipeline in self._pipelines[1:]:
             for number, values in pipeline.classical.items():
                 classical[number] = np.maximum(classical[number], values)
-            for number, values in pipeline.moments.items():
-                moments[number] = np.maximum(moments[number], values)
         numbers = [number for number in sorted(logits) if self._within(number)]
         if numbers:
             table = np.stack([logits[number] for number in numbers]) * LOGIT_SCALE
             values = {f"logit_{n}": saturate(table[:, i], np.int16) for i, n in enumerate(CLASSES)}
             measured = np.stack([classical[number] for number in numbers]) * DECIBEL_SCALE
             values |= {n: saturate(measured[:, i], np.int16) for i, n in enumerate(MEASURED)}
-            # A window is a second; its moments are the greatest of its four quarters.
-            quarters = [
-                np.max([moments[k] for k in range(n, n + WINDOWS_HZ) if k in moments], axis=0)
-                for n in numbers
-            ]
-            values |= {
-                n: saturate(np.stack(quarters)[:, i] * DECIBEL_SCALE, np.int16)
-                for i, n in enumerate(MOMENTS)
-            }
             corners = np.array([self._corners_in(number) for number in numbers])
             values["corners"] = saturate(corners, np.int16)
             builder.add(window=np.array(numbers), **values)

@@ -17,8 +17,6 @@ from defectscope.detectors.audio_artifacts.spectra import (
     slow_block,
 )
 from defectscope.detectors.audio_artifacts.surroundings import REACH
-from defectscope.detectors.audio_artifacts.tops import standing, stays, steady, tops
-from defectscope.detectors.audio_artifacts.transients import transients
 
 # Windows are so many steps away from their surroundings, half a second.
 APART = 2
@@ -37,12 +35,9 @@ class ChannelPipeline:
 
     def __init__(self, rate_hz: int, scorer: Scorer) -> None:
         self.logits: dict[int, Floats] = {}
-        # Of every window (lines, lines beyond, stays, floor, level, steady), dB.
+        # Of every window (lines, lines beyond, floor, level), dB.
         self.classical: dict[int, NDArray[np.float64]] = {}
-        # Of every quarter of a second what `transients` and `tops` give, (6,).
-        self.moments: dict[int, NDArray[np.float64]] = {}
         self._slow: dict[int, Floats] = {}
-        self._standing: dict[int, NDArray[np.float64]] = {}
         self._next_lines = 0
         self._resampler = Resampler(rate_hz)
         self._scorer = scorer
@@ -89,7 +84,6 @@ class ChannelPipeline:
         self._cells.clear()
         self._blocks.clear()
         self._slow.clear()
-        self._standing.clear()
 
     def _measure(self, number: int) -> None:
         before = self._cells.get(number - 1)
@@ -102,9 +96,6 @@ class ChannelPipeline:
         )
         self._blocks[number] = measure(padded)
         self._slow[number] = slow_block(padded)
-        self._standing[number] = standing(self._slow[number])
-        for place, moment in enumerate(np.hstack([transients(padded), tops(padded)])):
-            self.moments[2 * number + place] = moment
         self._stand(number - _LINES_AFTER, number)
         second_last, last = self._blocks.get(number - 2), self._blocks.get(number - 1)
         if last is not None:
@@ -122,18 +113,15 @@ class ChannelPipeline:
             if number < self._next_lines:
                 continue
             near = range(number - _LINES_BEFORE, min(number + _LINES_AFTER, last) + 1)
-            known = [k for k in near if k in self._slow]
-            lines = standing_lines(np.concatenate([self._slow[k] for k in known]))
-            lasting = stays([self._standing[k] for k in known])
+            lines = standing_lines(np.concatenate([self._slow[k] for k in near if k in self._slow]))
             for window in (2 * number, 2 * number + 1):
-                self.classical.setdefault(window, np.zeros(6))[:3] = [*lines, lasting]
+                self.classical.setdefault(window, np.zeros(4))[:2] = lines
             self._next_lines = number + 1
         for number in [k for k in self._slow if k < self._next_lines - _LINES_BEFORE]:
-            del self._slow[number], self._standing[number]
+            del self._slow[number]
 
     def _wait(self, number: int, spectra: Spectra) -> None:
-        own = [*floor_and_level(spectra), steady(spectra)]
-        self.classical.setdefault(number, np.zeros(6))[3:] = own
+        self.classical.setdefault(number, np.zeros(4))[2:] = floor_and_level(spectra)
         self._waiting.append((number, spectra))
         if len(self._waiting) == BATCH:
             self._embed()

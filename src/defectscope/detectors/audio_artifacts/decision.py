@@ -89,7 +89,7 @@ def continuous_runs(starts_s: Doubles) -> list[tuple[int, int]]:
 
 
 def signals(columns: Mapping[str, NDArray[Any]]) -> Doubles:
-    """Returns what is known of each step, (n, 17): logits and all the classical measures."""
+    """Returns what is known of each step, (n, 9): logits, lines, floors and corners."""
     out = [columns[f"logit_{name}"] / LOGIT_SCALE for name in CLASSES]
     out = [np.clip(column, -_LOGIT_RANGE, _LOGIT_RANGE) for column in out]
     floor, level = columns["floor"] / DECIBEL_SCALE, columns["level"] / DECIBEL_SCALE
@@ -100,20 +100,12 @@ def signals(columns: Mapping[str, NDArray[Any]]) -> Doubles:
         (floor - np.median(level)) / 10 + 3,
         (floor - level) / 10 + 3,
         np.log1p(columns["corners"].astype(np.float64)) - 1,
-        columns["stays"] / DECIBEL_SCALE / 10 - 1,
-        columns["steady"] / DECIBEL_SCALE / 5 - 1,
-        columns["residue"] / DECIBEL_SCALE / 8 - 2.5,
-        np.log1p(columns["clicks"] / DECIBEL_SCALE) - 1,
-        columns["repeat"] / DECIBEL_SCALE / 5 - 1,
-        columns["hole"] / DECIBEL_SCALE / 8 - 1.4,
-        columns["tops"] / DECIBEL_SCALE / 10 - 1,
-        columns["even"] / DECIBEL_SCALE / 10 - 1,
     ]
     return np.stack(out, axis=1)
 
 
 def features(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> Doubles:
-    """Returns each step beside its neighbours and beside the programme, (n, 102)."""
+    """Returns each step beside its neighbours and beside the programme, (n, 54)."""
     here = signals(columns)
     near, wide, least = (np.empty_like(here) for _ in range(3))
     for first, last in continuous_runs(starts_s):
