@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from defectscope.detectors.block_corruption.network import BlockNet
-from defectscope.training.block_corruption.loss import joint, side_by_side
+from defectscope.training.block_corruption.loss import apart, joint, side_by_side
 
 
 def test_frames_are_clean_ones_alone_or_one_damaged_crop_among_clean_ones():
@@ -42,3 +43,17 @@ def test_a_frame_decides_as_its_crops_do_when_they_are_alike():
         crop = network.decided(logits, features)
         frame = network.decided(side_by_side(logits, rows), side_by_side(features, rows))
     assert torch.allclose(crop, frame, atol=1e-5)
+
+
+def test_content_cancels_in_what_tells_damage_apart():
+    """A level that both frames and both versions share costs nothing; a step the wrong way does."""
+    hit = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    truth = {"hit": hit, "hit_weight": torch.ones(2, 2), "same": torch.tensor([[0, 1]])}
+    right = torch.tensor([[4.0, -4.0], [-4.0, -4.0]])
+    low, lifted, wrong = (
+        float(apart(decision, truth)) for decision in (right, right + 7, right.flip(1))
+    )
+    assert lifted == pytest.approx(low)
+    assert wrong > low + 4
+    alone = {**truth, "same": torch.zeros(0, 2, dtype=torch.long)}
+    assert float(apart(right, alone)) < 0.01

@@ -42,16 +42,16 @@ def loss(
     hit, weight = truth["hit"][rows].amax(dim=1), truth["hit_weight"][rows]
     weight = torch.where(hit > 0, (weight * truth["hit"][rows]).amax(dim=1), weight.amin(dim=1))
     frames = (crops + _cross_entropy(wide, hit, weight)) / 2
-    apart = _apart(decision, truth) if contrast > 0 else decision.new_zeros(())
-    return cells + 0.5 * fine + frames + contrast * apart, {
-        "contrast_loss": float(apart.detach()),
+    further = apart(decision, truth) if contrast > 0 else decision.new_zeros(())
+    return cells + 0.5 * fine + frames + contrast * further, {
+        "contrast_loss": float(further.detach()),
         "map_loss": float(cells.detach()),
         "block_loss": float(fine.detach()),
         "decision_loss": float(frames.detach()),
     }
 
 
-def _apart(decision: torch.Tensor, truth: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def apart(decision: torch.Tensor, truth: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """Returns how far decisions fall short of telling damage by differences alone.
 
     Damaged frames must score over the same frames undamaged, a frame over the one before it where
