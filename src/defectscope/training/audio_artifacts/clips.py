@@ -228,9 +228,10 @@ def by_chance(
     first, last = sample_span(span, rate_hz)
     own = sound[first:last].astype(np.float64)
     made = ways.make(defect, own, rate_hz, severity, rng)
-    changed = match_level(own[:, None], made.sound[:, None])
+    clean = sound[first:last, None].astype(np.float32)
+    changed = match_level(clean, made.sound[:, None].astype(np.float32))
     out = sound.astype(np.float32)
-    out[first:last] = seam(own[:, None], changed, rate_hz)[:, 0]
+    out[first:last] = seam(clean, changed, rate_hz)[:, 0]
     spans = tuple(((first + a) / rate_hz, (first + b) / rate_hz) for a, b in made.spans)
     residual = out - sound * level_gain(sound, out, span, rate_hz)
     return out, Damage(defect, made.family, severity, spans, {}), residual

@@ -28,7 +28,7 @@ def _places(length: int, rate_hz: int, per_s: float, rng: Rng) -> list[int]:
 def pulses(sound: Mono, rate_hz: int, level: int, rng: Rng) -> tuple[Mono, Spans]:
     """Returns the sound with short pulses of any shape, alike or each another."""
     out, spans = sound.copy(), list[tuple[int, int]]()
-    size = band_level(sound[:, None], rate_hz, *_CLICK_HZ)
+    size = band_level(sound[:, None].astype(np.float32), rate_hz, *_CLICK_HZ)
     size *= from_db(_CLICK_DB[level - 1] + float(rng.uniform(-2, 2)))
     similar = rng.uniform() < 0.4
     shape = _pulse(rate_hz, rng)

@@ -70,8 +70,8 @@ def make(defect: str, sound: Mono, rate_hz: int, level: int, rng: Rng) -> Made:
         return Made(sound if silent else out, family, [] if silent else [(0, len(sound))])
     band = _HUM_HZ if defect == "audio_hum" else _HISS_HZ
     added = families[family](len(sound), rate_hz, rng)
-    own = max(band_level(added[:, None], rate_hz, *band), 1e-9)
-    wanted = band_level(sound[:, None], rate_hz, *band)
+    own = max(band_level(added[:, None].astype(np.float32), rate_hz, *band), 1e-9)
+    wanted = band_level(sound[:, None].astype(np.float32), rate_hz, *band)
     gain = wanted / own * from_db(_ADDED_DB[level - 1] + float(rng.uniform(-2, 2)))
     # What has little in its band must not drown everything to reach its level there.
     most = 2.0 * rms(sound[:, None]) / max(float(np.sqrt(np.mean(added**2))), 1e-12)
