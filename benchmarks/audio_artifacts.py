@@ -27,9 +27,9 @@ from defectscope.analysis import analyze
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
 from defectscope.detectors.audio_artifacts.grid import Resampler
-from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
-from defectscope.detectors.audio_artifacts.surroundings import NEAR
+from defectscope.detectors.audio_artifacts.inference import Scorer
+from defectscope.detectors.audio_artifacts.layout import BATCH, CLASSES, NEAR
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.detectors.registry import load
 from defectscope.detectors.weights import load_weights
 from defectscope.engine.artifacts import bundled

@@ -25,7 +25,8 @@ from defectscope.analysis import analyze
 from defectscope.detectors.audio_artifacts.decision import SENSITIVITIES, features
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
 from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.detectors.registry import load
 from defectscope.detectors.weights import load_weights
 from defectscope.errors import DefectscopeError

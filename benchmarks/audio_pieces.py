@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.spectra import RATE_HZ
 from defectscope.errors import DefectscopeError
 from defectscope.findings import Interval

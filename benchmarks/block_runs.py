@@ -12,7 +12,8 @@ from block_material import NAME, evaluate
 from torch import nn
 
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.network import CELL_PX, BlockNet
+from defectscope.detectors.block_corruption.layout import CELL_PX
+from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
@@ -102,7 +103,7 @@ def speed() -> dict[str, Any]:
     now = rng.integers(0, 256, (1080, 1920, 3), dtype=np.uint8)
     before = np.roll(now, 2, axis=1)
     image = torch.from_numpy(now)[None].permute(0, 3, 1, 2).float() / 255
-    bf16 = Runtime(network, engine="torch")
+    bf16 = Runtime(lambda: network, "", engine="torch")
     small = [np.ascontiguousarray(p[:360, :640]) for p in (now, before)]
 
     def plain_published() -> Any:

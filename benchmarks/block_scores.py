@@ -11,7 +11,7 @@ import numpy as np
 from block_material import FRAMES, NAME, RATE_FPS, VISIBLE_AREA, Evaluated, evaluate
 
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.network import CELL_PX
+from defectscope.detectors.block_corruption.layout import CELL_PX
 from defectscope.engine.contracts import Tuned
 from defectscope.findings import Interval
 from defectscope.media import open_media

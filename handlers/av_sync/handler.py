@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from defectscope.analysis import MeasuredAsset, decide
-from defectscope.detectors.av_sync.clips import placed, resampled
+from defectscope.detectors.av_sync.clips import placed
 from defectscope.detectors.av_sync.crops import mouth_on_grid
 from defectscope.detectors.av_sync.decision import decide_sync
 from defectscope.detectors.av_sync.faces import Face
@@ -19,6 +19,7 @@ from defectscope.serving.assets import OpenAsset, open_asset
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
 from defectscope.serving.rules import ruled_by
+from defectscope.temporal.filters import resampled
 
 
 class AvSyncHandler(DetectorHandler):

@@ -10,7 +10,7 @@ import torch
 
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.writer import write_clip

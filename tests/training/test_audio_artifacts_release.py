@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.findings import Interval
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.audibility import ABSENT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.training.audio_artifacts import task as task
 from defectscope.training.audio_artifacts.windows import Evaluated
 from defectscope.training.scores import Platt

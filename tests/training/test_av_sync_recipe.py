@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from defectscope.detectors.av_sync.network import EMBEDDING, SyncNet
+from defectscope.detectors.av_sync.layout import EMBEDDING
+from defectscope.detectors.av_sync.network import SyncNet
 from defectscope.detectors.av_sync.sound import MELS, RATE_HZ, log_mel
 from defectscope.errors import InvalidParameterError
 from defectscope.media.encoding import AudioEncoding

@@ -34,6 +34,7 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates all media; returns the gravest exit status."""
+    _first_sign(arguments.media)
     from defectscope.cli import batch, outputs
     from defectscope.desk.inputs import expand
 
@@ -67,6 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
     if several:
         _summarise(rows, arguments, time.monotonic() - began_s)
     return status
+
+
+def _first_sign(media: list[str]) -> None:
+    """Says on a terminal that work has begun, before what it takes has been imported."""
+    if media and sys.stderr.isatty():
+        sys.stderr.write(f"reading {media[0]} ...\r")
+        sys.stderr.flush()
 
 
 def _evaluated(
@@ -124,6 +132,7 @@ def _here(item: Item, options: dict[str, Any]) -> Report:
             if advance is not None:
                 advance(item, reached_s, 0.0)
 
+        progress(0.0)
         return analyze(source, progress=progress, **options)
 
 

@@ -40,6 +40,8 @@ def progress_lines(items: Sequence[Item]) -> Generator[Callable[[Item, float, fl
         transient=True,
     )
     lines: dict[str, Any] = {}
+    # What `first_sign` wrote makes room.
+    sys.stderr.write("\x1b[2K")
     with bar:
         total: Any = None
         if len(items) > 1:

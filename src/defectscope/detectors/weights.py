@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import load as load_safetensors
+from typing import TYPE_CHECKING, Any
 
 from defectscope.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def sha256_of(data: bytes) -> str:
@@ -57,12 +57,10 @@ def load_weights(
     Raises:
         ArtifactError: The file is missing, changed, or belongs to another network.
     """
-    try:
-        entry = artifact["weights"]
-        path, expected = folder / str(entry["file"]), str(entry["sha256"])
-    except (KeyError, TypeError):
-        raise ArtifactError(f"{folder / 'detector.json'}: names no weights") from None
-    data = read_verified(path, expected)
+    path, data = _read_weights(folder, artifact)
+    # PyTorch takes a second to import: only who computes with it waits for it.
+    from safetensors.torch import load as load_safetensors
+
     try:
         tensors = {
             k: v.float() if v.is_floating_point() else v for k, v in load_safetensors(data).items()
@@ -71,3 +69,25 @@ def load_weights(
     except Exception as error:  # whatever safetensors or PyTorch make of foreign contents
         raise ArtifactError(f"{path}: does not fit this detector: {error}") from None
     return model.eval().requires_grad_(False)
+
+
+def verified_weights(folder: Path, artifact: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of the weights that detector.json names, once they are seen to have it.
+
+    Args:
+        folder: Of the artifact, model_artifacts/<name>.
+        artifact: detector.json; `weights` holds `file` and `sha256`.
+
+    Raises:
+        ArtifactError: The file is missing or changed.
+    """
+    return sha256_of(_read_weights(folder, artifact)[1])
+
+
+def _read_weights(folder: Path, artifact: Mapping[str, Any]) -> tuple[Path, bytes]:
+    try:
+        entry = artifact["weights"]
+        path, expected = folder / str(entry["file"]), str(entry["sha256"])
+    except (KeyError, TypeError):
+        raise ArtifactError(f"{folder / 'detector.json'}: names no weights") from None
+    return path, read_verified(path, expected)

@@ -162,6 +162,18 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class Preparing(Protocol):
+    """A detector that has something to load, a network, before it looks or listens."""
+
+    def prepare(self, stream: StreamInfo) -> None:
+        """Loads what a stream needs; called on the background worker, and loads nothing twice.
+
+        Without the call the first push loads it.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """What was tuned or learned, read from model_artifacts/<name>/detector.json.

@@ -6,10 +6,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 
 from defectscope.engine.background import BackgroundWorker
-from defectscope.engine.contracts import Detector
+from defectscope.engine.contracts import Detector, Preparing
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import Coverage
 from defectscope.engine.feeds import Feeds
@@ -90,6 +91,7 @@ def measure(
     )
     coverage = Coverage(stream, start_s, end_s)
     with BackgroundWorker() as background:
+        background.run(partial(_prepare, running, stream))
         feeds = Feeds(reader, running, chunk_frames, background, coverage)
         with closing(ahead(items, _DECODED_AHEAD)) as decoded:
             for item in decoded:
@@ -100,6 +102,13 @@ def measure(
     measured = {name: cut(rows, start_s, end_s) for name, rows in found.items()}
     # Beside the detectors' measurements, how much they were made of.
     return measured | {COVERAGE: coverage.measurements()}
+
+
+def _prepare(detectors: Sequence[Detector], stream: StreamInfo) -> None:
+    """Lets detectors with networks load them, while the first frames are decoded."""
+    for detector in detectors:
+        if isinstance(detector, Preparing):
+            detector.prepare(stream)
 
 
 def cut(measurements: Measurements, start_s: float | None, end_s: float | None) -> Measurements:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.reader import Reader
@@ -64,5 +63,8 @@ def mono_sound(
             mono[low:high] = data[low - at : high - at]
     if not len(mono):
         return mono
+    # Half a second to import: for those who ask for another rate.
+    from scipy.signal import resample_poly
+
     factor = int(np.gcd(rate_hz, audio.rate_hz))
     return np.asarray(resample_poly(mono, rate_hz // factor, audio.rate_hz // factor))

@@ -64,12 +64,16 @@ def convert(frame: av.VideoFrame, pixel_format: str, width: int, height: int) ->
     return converted
 
 
+def reduced_size(width: int, height: int, max_height_px: int | None) -> tuple[int, int]:
+    """Returns width and height of a frame that is scaled down to at most `max_height_px`."""
+    if max_height_px is None or height <= max_height_px:
+        return width, height
+    return max(1, round(width * max_height_px / height)), max_height_px
+
+
 def to_rgb(frame: av.VideoFrame, max_height_px: int | None = None) -> NDArray[np.uint8]:
     """Returns a frame as (height, width, 3) uint8 RGB, scaled down to at most `max_height_px`."""
-    width, height = frame.width, frame.height
-    if max_height_px is not None and height > max_height_px:
-        width = max(1, round(width * max_height_px / height))
-        height = max_height_px
+    width, height = reduced_size(frame.width, frame.height, max_height_px)
     # Means over areas: as true as the default's filter when a frame shrinks, at half its cost.
     small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
     rgb: Any = small.to_ndarray()

@@ -9,9 +9,6 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from defectscope.errors import MalformedRequestError
 
 
@@ -31,6 +28,10 @@ def validate(report: Any) -> None:
     Raises:
         MalformedRequestError: The first fault, with its place as `findings[3].end_s`.
     """
+    # An analysis writes reports and reads none: it need not wait for this import.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
     validator = Draft202012Validator(dict(load_schema()))
     error = best_match(validator.iter_errors(report))
     if error is not None:

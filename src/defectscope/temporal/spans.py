@@ -19,6 +19,11 @@ MAX_CURVE_POINTS = 2000
 Rows = tuple[int, int]
 
 
+def logistic(log_odds: Any) -> NDArray[np.float64]:
+    """Returns probabilities of log odds, of any size without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(log_odds, np.float64)))
+
+
 def runs(flags: NDArray[np.bool_]) -> list[Rows]:
     """Returns the maximal runs of true rows as half-open row ranges."""
     padded = np.concatenate(([False], flags, [False])).astype(np.int8)

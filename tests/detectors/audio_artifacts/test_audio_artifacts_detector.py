@@ -15,8 +15,9 @@ from defectscope.detectors.audio_artifacts.analysis import COLUMNS, WINDOWS_HZ
 from defectscope.detectors.audio_artifacts.channel_pipeline import ChannelPipeline
 from defectscope.detectors.audio_artifacts.decision import SENSITIVITIES, Layer
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts, Params
-from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.inference import Scorer
+from defectscope.detectors.audio_artifacts.layout import BATCH, CLASSES, NEAR, SUMMARY
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
     MARGIN_AFTER,
@@ -24,7 +25,7 @@ from defectscope.detectors.audio_artifacts.spectra import (
     Spectra,
 )
 from defectscope.detectors.audio_artifacts.spectra import measure as spectra_of
-from defectscope.detectors.audio_artifacts.surroundings import NEAR, SUMMARY, _combs
+from defectscope.detectors.audio_artifacts.surroundings import _combs
 from defectscope.detectors.registry import load
 from defectscope.engine.contracts import Chunk
 from defectscope.engine.engine import measure

@@ -11,7 +11,7 @@ import pytest
 from defectscope.detectors.av_sync import analysis as analysis_module
 from defectscope.detectors.av_sync.analysis import AvSyncAnalysis, cells_of, thumbnails_of
 from defectscope.detectors.av_sync.canonical import fit
-from defectscope.detectors.av_sync.clips import mono_weights, placed, resampled
+from defectscope.detectors.av_sync.clips import SOUND_HZ, mono_weights, placed
 from defectscope.detectors.av_sync.crops import mouth_on_grid
 from defectscope.detectors.av_sync.detector import AvSync, Params
 from defectscope.detectors.av_sync.faces import POINTS, Face, face_models, overlap
@@ -29,6 +29,7 @@ from defectscope.errors import ArtifactError
 from defectscope.media.frames import Rendering, RgbFrame, Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.effects.arrays import audio_stream, video_stream
+from defectscope.temporal.filters import resampled
 
 LIMITS = Limits(min_score=0.5, min_height_px=40, most=3)
 SIZE = 160
@@ -310,5 +311,5 @@ def test_parameters_have_bounds(values):
 def test_context_covers_what_a_fragment_needs():
     assert Fraction(analysis_module.CONTEXT_S) >= Fraction(66, 10)
     assert placed([], 0, 10).shape == (10,)
-    assert len(resampled(np.zeros(0, np.float32), 48_000)) == 0
+    assert len(resampled(np.zeros(0, np.float32), 48_000, SOUND_HZ)) == 0
     assert mono_weights(("LFE",)).sum() == 1

@@ -7,7 +7,7 @@ import pytest
 
 from defectscope.detectors.av_sync import baseline
 from defectscope.detectors.av_sync.canonical import fit
-from defectscope.detectors.av_sync.clips import mono_weights, placed, resampled
+from defectscope.detectors.av_sync.clips import SOUND_HZ, mono_weights, placed
 from defectscope.detectors.av_sync.crops import Mouth
 from defectscope.detectors.av_sync.decision import decide_sync, perceptibility
 from defectscope.detectors.av_sync.fragments import (
@@ -20,6 +20,7 @@ from defectscope.detectors.av_sync.fragments import (
 )
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness, cells, peak
 from defectscope.detectors.av_sync.windows import Rules
+from defectscope.temporal.filters import resampled
 
 RULES = Rules(
     slope=1.5,
@@ -245,7 +246,7 @@ def test_of_surround_sound_the_centre_is_heard():
 def test_sound_of_any_rate_keeps_its_place():
     tick = np.zeros(44_100 * 2, np.float32)
     tick[44_100] = 1
-    out = resampled(tick, 44_100)
+    out = resampled(tick, 44_100, SOUND_HZ)
     assert len(out) == 32_000
     assert int(np.argmax(out)) == 16_000
     runs = [(100, np.ones(50, np.float32)), (150, np.full(50, 2, np.float32))]

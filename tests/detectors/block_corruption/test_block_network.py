@@ -19,6 +19,7 @@ from defectscope.engine.artifacts import bundled, tuned
 from defectscope.errors import ArtifactError
 
 NAME = "block_corruption"
+SHA256 = str(tuned(NAME).artifact["weights"]["sha256"])
 
 
 def released() -> BlockNet:
@@ -116,14 +117,14 @@ def test_every_runtime_agrees_with_plain_fp32(network, engine):
         pair = (torch.from_numpy(p)[None].permute(0, 3, 1, 2) for p in (now, before))
         logits, decision = network(*pair)
     # The stated tolerance of reduced precision; docs/detectors/block_corruption.md.
-    cells, scores = Runtime(network, engine=engine)(now, before)
+    cells, scores = Runtime(lambda: network, SHA256, engine=engine)(now, before)
     assert np.abs(cells - logits[0].sigmoid().numpy()).max() < 0.08
     assert np.abs(cells - logits[0].sigmoid().numpy()).mean() < 0.01
     assert np.abs(scores - decision[0].numpy()).max() < 0.25
 
 
 def test_small_frames_are_analyzed_too(network):
-    runtime = Runtime(network)
+    runtime = Runtime(lambda: network, SHA256)
     for size in ((1, 1), (2, 90), (63, 500)):
         cells, decision = runtime(*rgb_pair(*size))
         assert cells.shape[1:] == tuple(-(-n // 32) for n in size)

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.channel_pipeline import ChannelPipeline
 from defectscope.detectors.audio_artifacts.classical import corners
-from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES, WindowScorer
 from defectscope.engine.contracts import Chunk
 from defectscope.measurements import Measurements
 from defectscope.media.frames import Samples
@@ -41,7 +40,7 @@ class AudioArtifactsAnalysis:
         each_channel: Analyze every channel instead of their mix; the highest logit counts.
     """
 
-    def __init__(self, stream: StreamInfo, scorer: Scorer, *, each_channel: bool) -> None:
+    def __init__(self, stream: StreamInfo, scorer: WindowScorer, *, each_channel: bool) -> None:
         audio = stream.audio
         assert audio is not None
         names = audio.channels

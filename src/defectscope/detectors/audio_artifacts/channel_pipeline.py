@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.classical import floor_and_level, standing_lines
 from defectscope.detectors.audio_artifacts.grid import Resampler
-from defectscope.detectors.audio_artifacts.inference import BATCH, Scorer
+from defectscope.detectors.audio_artifacts.layout import BATCH, REACH, WindowScorer
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
     MARGIN_AFTER,
@@ -16,7 +16,6 @@ from defectscope.detectors.audio_artifacts.spectra import (
     measure,
     slow_block,
 )
-from defectscope.detectors.audio_artifacts.surroundings import REACH
 
 # Windows are so many steps away from their surroundings, half a second.
 APART = 2
@@ -33,7 +32,7 @@ class ChannelPipeline:
         scorer: The network.
     """
 
-    def __init__(self, rate_hz: int, scorer: Scorer) -> None:
+    def __init__(self, rate_hz: int, scorer: WindowScorer) -> None:
         self.logits: dict[int, Floats] = {}
         # Of every window (lines, lines beyond, floor, level), dB.
         self.classical: dict[int, NDArray[np.float64]] = {}

@@ -23,7 +23,7 @@ from defectscope.detectors.audio_artifacts.analysis import (
     LOGIT_SCALE,
     WINDOWS_HZ,
 )
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 
 Doubles = NDArray[np.float64]
 STEP_S = 1.0 / WINDOWS_HZ

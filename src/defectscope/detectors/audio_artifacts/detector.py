@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
+from defectscope.detectors.accelerator import has_cuda
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
     SENSITIVITIES,
@@ -18,18 +19,22 @@ from defectscope.detectors.audio_artifacts.decision import (
     runs,
 )
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
-from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.layout import CLASSES, WindowScorer
 from defectscope.detectors.audio_artifacts.passes import PASSES, RULES
-from defectscope.detectors.weights import load_weights
+from defectscope.detectors.audio_artifacts.runtime import CompiledScorer
+from defectscope.detectors.compiled import is_installed
+from defectscope.detectors.weights import verified_weights
 from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import Needs, Tuned
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import DetectorResult, Finding
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
-from defectscope.temporal.spans import curve
+from defectscope.temporal.spans import curve, logistic
 from defectscope.temporal.tables import column, times_s
+
+if TYPE_CHECKING:
+    from defectscope.detectors.audio_artifacts.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +80,41 @@ class AudioArtifacts:
         # The windows on either side and the filters' reach; resampling odd rates starts at whole
         # periods of theirs, which are a second at most.
         self.needs = Needs(media=frozenset({"audio"}), context_before_s=2.3, context_after_s=2.5)
-        settings = cast("dict[str, Any]", tuned.artifact["network"])
-        a, b, c, d = (int(width) for width in settings["widths"])
-        folder = tuned.folder or artifact_folder(self.name)
-        network = load_weights(Network((a, b, c, d)), folder, tuned.artifact)
-        self.scorer = Scorer(cast("Network", network))
         self.layer = Layer.of(cast("dict[str, Any]", tuned.artifact["decision"]))
         self._rules = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])
 
+    @cached_property
+    def scorer(self) -> WindowScorer:
+        """The network, which is loaded when it first listens.
+
+        Raises:
+            ArtifactError: The weights are missing or not the released ones.
+        """
+        folder, artifact = self.tuned.folder or artifact_folder(self.name), self.tuned.artifact
+        weights_sha256 = verified_weights(folder, artifact)
+
+        def network() -> Network:
+            from defectscope.detectors.audio_artifacts.inference import load_network
+
+            return load_network(folder, artifact)
+
+        if has_cuda() or not is_installed():
+            from defectscope.detectors.audio_artifacts.inference import Scorer
+
+            return Scorer(network())
+        return CompiledScorer(network, weights_sha256)
+
+    def prepare(self, stream: StreamInfo) -> None:
+        """Compiles the network, or takes it from where it is kept."""
+        if isinstance(self.scorer, CompiledScorer):
+            self.scorer.prepare()
+
     def open(self, stream: StreamInfo) -> AudioArtifactsAnalysis:
-        """Returns a fresh analysis."""
+        """Returns a fresh analysis.
+
+        Raises:
+            ArtifactError: The weights are missing or not the released ones.
+        """
         return AudioArtifactsAnalysis(stream, self.scorer, each_channel=self.params.each_channel)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
@@ -100,7 +130,7 @@ class AudioArtifacts:
         peaks: dict[str, float] = {}
         curves: dict[str, Any] = {}
         for place, defect in enumerate(CLASSES):
-            probability = expit(log_odds[:, place])
+            probability = logistic(log_odds[:, place])
             findings += self._findings(defect, starts_s, log_odds[:, place], audio_s)
             peaks[defect] = round(float(probability.max()), 4)
             curves[defect] = curve(starts_s + WINDOW_S / 2, probability)
@@ -129,11 +159,11 @@ class AudioArtifacts:
             inside = log_odds[run.first : run.last]
             evidence = {
                 "log_odds": round(run.evidence, 2),
-                "probability_peak": round(float(expit(inside.max())), 4),
-                "probability_mean": round(float(expit(inside).mean()), 4),
+                "probability_peak": round(float(logistic(inside.max())), 4),
+                "probability_mean": round(float(logistic(inside).mean()), 4),
                 "duration_s": round(end_s - start_s, 3),
             }
-            confidence = expit(rules["slope"] * np.log(run.evidence + 0.5) + rules["offset"])
+            confidence = logistic(rules["slope"] * np.log(run.evidence + 0.5) + rules["offset"])
             out.append(
                 Finding(
                     detector=self.name,

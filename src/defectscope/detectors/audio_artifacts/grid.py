@@ -12,14 +12,11 @@ from math import gcd
 from typing import Any, cast
 
 import numpy as np
-import scipy.signal
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, RATE_HZ
-
-# SciPy annotates its results with arrays of other libraries as well.
-signal = cast("Any", scipy.signal)
+from defectscope.temporal.filters import low_pass
 
 # Zero crossings of the interpolation filter on either side, and its Kaiser window: what
 # `scipy.signal.resample_poly` uses, with which the training data were made.
@@ -115,9 +112,11 @@ class Resampler:
         if self._up <= _FEW:
             begin = cell * BLOCK * self._down // self._up - first
             return _by_rows(source, begin, self._up, self._down, self._half)
-        full = signal.upfirdn(
-            _filter(self._up, self._down, self._half), source, self._up, self._down
-        )
+        # Odd rates alone: SciPy's signal processing takes half a second to import.
+        from scipy import signal
+
+        taps = _filter(self._up, self._down, self._half)
+        full = cast("Any", signal).upfirdn(taps, source, self._up, self._down)
         skip = cell * BLOCK - first * self._up // self._down + self._half // self._down
         return np.asarray(full[skip : skip + BLOCK], np.float32)
 
@@ -156,5 +155,4 @@ def _rows(up: int, down: int, half: int) -> Floats:
 
 @lru_cache(maxsize=32)
 def _filter(up: int, down: int, half: int) -> Floats:
-    window = ("kaiser", _KAISER)
-    return (signal.firwin(2 * half + 1, 1.0 / max(up, down), window=window) * up).astype(np.float32)
+    return (low_pass(2 * half + 1, 1.0 / max(up, down), _KAISER) * up).astype(np.float32)

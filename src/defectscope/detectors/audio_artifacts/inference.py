@@ -1,24 +1,26 @@
-"""Runs the network on a few windows at a time, always in the same shape."""
+"""Runs the network with PyTorch on a few windows at a time, always in the same shape."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import EMBEDDING, Network
+from defectscope.detectors.audio_artifacts.layout import (
+    NEAR_SHAPE,
+    WINDOW_SHAPES,
+    Floats,
+    batch_of_near,
+    batch_of_windows,
+)
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.detectors.audio_artifacts.spectra import Spectra
-from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
-
-# Windows per run of the network. Fewer are filled up with silence, so that its shape, and with it
-# its rounding, never depends on how much sound there was.
-BATCH = 16
+from defectscope.detectors.compiled import traced
+from defectscope.detectors.weights import load_weights
 
 
 class Scorer:
@@ -39,19 +41,10 @@ class Scorer:
         self._network = fused.requires_grad_(False)
         self._bf16 = _has_bf16(self._device) if bf16 is None else bf16
 
-    def embed_windows(self, windows: Sequence[Spectra]) -> NDArray[np.float32]:
+    def embed_windows(self, windows: Sequence[Spectra]) -> Floats:
         """Returns what at most `BATCH` windows say by themselves, (windows, EMBEDDING)."""
-        _check(len(windows))
-        mel = np.full(
-            (BATCH, spectra.MEL_FRAMES, spectra.MELS, spectra.MEL_LAYERS), -10.0, np.float32
-        )
-        lines = np.full((BATCH, spectra.LINE_FRAMES, spectra.LINES), -10.0, np.float32)
-        fast = np.full((BATCH, spectra.FAST_FRAMES, 4), -10.0, np.float32)
-        levels = np.zeros((BATCH, spectra.LEVELS, spectra.LEVEL_LAYERS), np.float32)
-        for row, window in enumerate(windows):
-            mel[row], lines[row], fast[row] = window.mel, window.lines, window.fast
-            levels[row] = window.levels.sum(axis=0)
-        tensors = [torch.from_numpy(x).to(self._device) for x in (mel, lines, fast, levels)]
+        batch = batch_of_windows(windows)
+        tensors = [torch.from_numpy(x).to(self._device) for x in batch]
         with (
             torch.inference_mode(),
             torch.autocast(self._device.split(":")[0], torch.bfloat16, enabled=self._bf16),
@@ -59,30 +52,12 @@ class Scorer:
             embeddings: Tensor = self._network.embed_windows(*tensors)
         return embeddings[: len(windows)].cpu().numpy()
 
-    def classify(self, near: Sequence[Sequence[NDArray[np.float32] | None]]) -> NDArray[np.float32]:
-        """Returns the logits, (windows, 4), of at most `BATCH` windows.
-
-        Args:
-            near: Of each window, what `embed_windows` gave of it, in the middle, and of the two on
-                either side, None where there is none.
-        """
-        _check(len(near))
-        embeddings = np.zeros((BATCH, NEAR, EMBEDDING), np.float32)
-        present = np.zeros((BATCH, NEAR), np.bool_)
-        present[:, REACH] = True
-        for row, windows in enumerate(near):
-            for place, window in enumerate(windows):
-                if window is not None:
-                    embeddings[row, place], present[row, place] = window, True
-        both = [torch.from_numpy(x).to(self._device) for x in (embeddings, present)]
+    def classify(self, near: Sequence[Sequence[Floats | None]]) -> Floats:
+        """Returns the logits, (windows, 4), of at most `BATCH` windows, see `WindowScorer`."""
+        both = [torch.from_numpy(x).to(self._device) for x in batch_of_near(near)]
         with torch.inference_mode():
             logits: Tensor = self._network(*both)
         return logits[: len(near)].cpu().numpy()
-
-
-def _check(count: int) -> None:
-    if not 0 < count <= BATCH:
-        raise ValueError(f"wants 1 to {BATCH} windows, not {count}")
 
 
 def _fused(network: Network) -> Network:
@@ -104,3 +79,39 @@ def _has_bf16(device: str) -> bool:
     return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and (
         torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
+
+
+class _Windows(torch.nn.Module):
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:
+        return self.network.embed_windows(mel, lines, fast, levels)
+
+
+def load_network(folder: Path, artifact: Mapping[str, Any]) -> Network:
+    """Returns the network of an artifact, ready to analyze.
+
+    Args:
+        folder: Of the artifact; holds the weights.
+        artifact: Its detector.json.
+
+    Raises:
+        ArtifactError: The weights are missing, changed, or belong to another network.
+    """
+    a, b, c, d = (int(width) for width in artifact["network"]["widths"])
+    return cast("Network", load_weights(Network((a, b, c, d)), folder, artifact))
+
+
+def converted_windows(network: Network) -> Any:
+    """Returns what embeds windows as OpenVINO has it, for `BATCH` of them."""
+    example = tuple(torch.zeros(shape) for shape in WINDOW_SHAPES)
+    return traced(_Windows(_fused(network)).eval(), example, WINDOW_SHAPES)
+
+
+def converted_near(network: Network) -> Any:
+    """Returns what evaluates windows among those around them, for `BATCH` of them."""
+    shapes = (NEAR_SHAPE, NEAR_SHAPE[:2])
+    example = (torch.zeros(shapes[0]), torch.ones(shapes[1], dtype=torch.bool))
+    return traced(_fused(network).eval(), example, shapes)

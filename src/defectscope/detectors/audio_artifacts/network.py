@@ -21,10 +21,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from defectscope.detectors.audio_artifacts.layout import CLASSES, HIDDEN, SUMMARY
 from defectscope.detectors.audio_artifacts.spectra import LEVEL_LAYERS, LEVELS, MEL_LAYERS
-from defectscope.detectors.audio_artifacts.surroundings import SUMMARY, Surroundings, summary
+from defectscope.detectors.audio_artifacts.surroundings import Surroundings, summary
 
-CLASSES = ("audio_hum", "audio_hiss", "audio_distortion", "audio_clicks")
 _LEVELS_KEPT = 48
 # Below 70 dB under full scale the reference stops following: silence stays silence.
 _REFERENCE_FLOOR = -7.0
@@ -32,9 +32,6 @@ _RANGE = 8.0
 # Flatter than noise no band is, and a pure tone is about three powers of ten less flat.
 _FLAT_RANGE = 3.0
 _LN10 = 2.302585092994046
-_HIDDEN = 192
-# What `embed_windows` gives of a window.
-EMBEDDING = len(CLASSES) + _HIDDEN + SUMMARY
 
 
 def _stage(inputs: int, outputs: int, width: int = 3, step: int = 1) -> nn.Sequential:
@@ -81,10 +78,10 @@ class Network(nn.Module):
         gathered = 2 * d + 2 * d // 2 + 3 * 64 + 2 * 64 + 32 * (_LEVELS_KEPT // 4)
         self.mel_bands = nn.Linear(d * 8, d)
         self.head = nn.Sequential(
-            nn.Dropout(drop_out), nn.Linear(gathered, _HIDDEN), nn.ReLU(),
-            nn.Dropout(drop_out), nn.Linear(_HIDDEN, len(CLASSES)),
+            nn.Dropout(drop_out), nn.Linear(gathered, HIDDEN), nn.ReLU(),
+            nn.Dropout(drop_out), nn.Linear(HIDDEN, len(CLASSES)),
         )  # fmt: skip
-        self.around = Surroundings(_HIDDEN, len(CLASSES))
+        self.around = Surroundings(HIDDEN, len(CLASSES))
 
     def forward(self, embeddings: Tensor, present: Tensor) -> Tensor:
         """Returns logits, (n, 4), in the order of `CLASSES`.
@@ -94,9 +91,7 @@ class Network(nn.Module):
                 the two on either side.
             present: (n, 5) which of them there are.
         """
-        logits, hidden, summaries = embeddings.float().split(
-            (len(CLASSES), _HIDDEN, SUMMARY), dim=2
-        )
+        logits, hidden, summaries = embeddings.float().split((len(CLASSES), HIDDEN, SUMMARY), dim=2)
         return logits[:, logits.shape[1] // 2] + self.around(hidden, summaries, present)
 
     def embed_windows(self, mel: Tensor, lines: Tensor, fast: Tensor, levels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from defectscope.detectors.audio_artifacts.decision import features, runs
 from defectscope.detectors.audio_artifacts.events import ends
 from defectscope.detectors.audio_artifacts.grid import Resampler
-from defectscope.detectors.audio_artifacts.inference import BATCH
+from defectscope.detectors.audio_artifacts.layout import BATCH
 from defectscope.detectors.audio_artifacts.spectra import Spectra, measure
 from defectscope.engine.passes import NetworkPass
 

@@ -21,14 +21,14 @@ from typing import Any, cast
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 import scipy.sparse
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 from numpy.typing import NDArray
 
+from defectscope.temporal.filters import low_pass
+
 # SciPy annotates its results with arrays of other libraries as well.
 fft = cast("Any", scipy.fft)
-signal = cast("Any", scipy.signal)
 sparse = cast("Any", scipy.sparse)
 
 RATE_HZ = 32000
@@ -202,7 +202,7 @@ def _hann(length: int) -> Floats:
 @cache
 def _decimator() -> Floats:
     """Returns the filter's taps in rows of sixteen, zeros filling up the last."""
-    taps = signal.firwin(_DECIMATION_TAPS, 700.0, fs=RATE_HZ, window=("kaiser", 7.0))
+    taps = low_pass(_DECIMATION_TAPS, 700.0 / (RATE_HZ / 2), 7.0)
     padded = np.zeros(-(-_DECIMATION_TAPS // LINE_DECIMATION) * LINE_DECIMATION, np.float32)
     padded[:_DECIMATION_TAPS] = taps
     return padded.reshape(-1, LINE_DECIMATION)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from defectscope.detectors.audio_artifacts.layout import REACH
 from defectscope.detectors.audio_artifacts.spectra import (
     LINE_DECIMATION,
     LINE_FRAME,
@@ -25,12 +26,6 @@ from defectscope.detectors.audio_artifacts.spectra import (
     RATE_HZ,
 )
 
-# Windows on either side.
-REACH = 2
-NEAR = 2 * REACH + 1
-_LINE_STATS, _MEL_STATS = 3, 3
-# Numbers that a window's summary holds.
-SUMMARY = _LINE_STATS * LINES + _MEL_STATS * MELS + 1
 # Frames of the mel spectrogram that are averaged before the quietest is looked for: 120 ms.
 _QUIET_FRAMES = 12
 # A line stands out beside the mean of so many around it: 50 Hz in all.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.canonical import Canonical
-from defectscope.detectors.av_sync.clips import mono_weights, placed, resampled
+from defectscope.detectors.av_sync.clips import SOUND_HZ, mono_weights, placed
 from defectscope.detectors.av_sync.crops import RATE_FPS, Mouth, mouth_on_grid
 from defectscope.detectors.av_sync.faces import FaceModels
 from defectscope.detectors.av_sync.fragments import (
@@ -19,7 +19,7 @@ from defectscope.detectors.av_sync.fragments import (
     compare_fragment,
     shot_by_shot,
 )
-from defectscope.detectors.av_sync.network import SyncNet
+from defectscope.detectors.av_sync.layout import Embedder
 from defectscope.detectors.av_sync.offsets import OFFSETS, Likeness
 from defectscope.detectors.av_sync.shots import REACH_S, Shots
 from defectscope.detectors.av_sync.tracks import Limits, Tracker
@@ -27,6 +27,7 @@ from defectscope.engine.contracts import Chunk
 from defectscope.measurements import Measurements
 from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
+from defectscope.temporal.filters import resampled
 from defectscope.temporal.tables import TableBuilder, column, saturate
 
 # What an interval must see on either side of a fragment.
@@ -57,7 +58,7 @@ class AvSyncAnalysis:
         stream: StreamInfo,
         models: FaceModels,
         canonical: Canonical,
-        network: SyncNet | None,
+        network: Embedder | None,
         limits: Limits,
         per_minute: int,
     ) -> None:
@@ -163,7 +164,7 @@ class AvSyncAnalysis:
         found = compare_fragment(
             number,
             mouths,
-            resampled(raw, rate_hz)[:SOUND_SAMPLES],
+            resampled(raw, rate_hz, SOUND_HZ)[:SOUND_SAMPLES],
             (self._sound_span[0] / rate_hz, self._sound_span[1] / rate_hz),
             cuts_s,
             self._canonical,

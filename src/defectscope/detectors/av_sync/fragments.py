@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.canonical import Canonical
 from defectscope.detectors.av_sync.crops import RATE_FPS, Mouth
-from defectscope.detectors.av_sync.network import EMBEDDING, SyncNet
+from defectscope.detectors.av_sync.layout import EMBEDDING, Embedder
 from defectscope.detectors.av_sync.offsets import CELL_FRAMES, Likeness, cells
 from defectscope.detectors.av_sync.sound import RATE_HZ, WINDOW_VIDEO_FRAMES, log_mel
 
@@ -63,7 +63,7 @@ def compare_fragment(
     sound_s: tuple[float, float],
     cuts_s: list[float],
     canonical: Canonical,
-    network: SyncNet | None = None,
+    network: Embedder | None = None,
 ) -> list[Cell]:
     """Returns the cells of a fragment, in order.
 
@@ -112,7 +112,7 @@ def compare_fragment(
 
 
 def _by_network(
-    network: SyncNet, mouth: Mouth, vectors: Floats32, first: int, shot: tuple[int, int]
+    network: Embedder, mouth: Mouth, vectors: Floats32, first: int, shot: tuple[int, int]
 ) -> dict[int, Likeness]:
     """Returns the network's likeness by cell: the cosine of video and sound."""
     ours = network.embed_mouth(mouth.crops).astype(np.float64)

@@ -16,7 +16,7 @@ numbers are ours, see docs/results/av_sync.md.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,17 +26,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from defectscope.detectors.av_sync.sound import FRAMES_PER_VIDEO_FRAME, WINDOW_FRAMES
+from defectscope.detectors.av_sync.layout import EMBEDDING, HEIGHT, WIDTH
+from defectscope.detectors.av_sync.sound import (
+    FRAMES_PER_VIDEO_FRAME,
+    WINDOW_FRAMES,
+    WINDOW_VIDEO_FRAMES,
+)
 from defectscope.detectors.weights import load_weights
 
-HEIGHT, WIDTH = 48, 64
-EMBEDDING = 128
 _FRAME_FEATURES = 96
 # Natural-log power: what lies further than this under the fragment's loud frames is its floor.
 _RANGE = 10.0
 _LOUD_SHARE = 0.95
-# Frames that go through the frame stream at once: keeps what is held under 20 MB.
-_ROWS = 64
 Floats = NDArray[np.float32]
 
 
@@ -112,7 +113,7 @@ class SyncNet(nn.Module):
         Returns:
             (T - 4, 128); vector t belongs to the frames t .. t + 4. Empty under five frames.
         """
-        if len(crops) < WINDOW_FRAMES // FRAMES_PER_VIDEO_FRAME:
+        if len(crops) < WINDOW_VIDEO_FRAMES:
             return np.zeros((0, EMBEDDING), np.float32)
         with torch.inference_mode():
             return self.mouth(torch.tensor(crops)[None])[0].numpy()
@@ -133,16 +134,16 @@ class SyncNet(nn.Module):
             return self.sound(torch.tensor(mel)[None])[0].numpy()
 
 
-def load_network(folder: Path) -> SyncNet:
-    """Returns the released network of an artifact folder, ready to analyze.
+def load_network(folder: Path, artifact: Mapping[str, Any]) -> SyncNet:
+    """Returns the network of an artifact, ready to analyze.
 
     Args:
-        folder: Holds detector.json and the weights it names.
+        folder: Of the artifact; holds the weights.
+        artifact: Its detector.json.
 
     Raises:
         ArtifactError: The weights are missing, changed, or belong to another network.
     """
-    artifact = cast("dict[str, Any]", json.loads((folder / "detector.json").read_text("utf-8")))
     return cast("SyncNet", load_weights(SyncNet(), folder, artifact))
 
 
@@ -156,16 +157,25 @@ def _mouth_planes(crops: Tensor) -> Tensor:
     spread = luma.std(dim=(1, 2, 3), keepdim=True).clamp_min(4.0)
     luma = (luma - mean) / spread
     still = luma.mean(dim=1, keepdim=True)
-    step = torch.diff(luma, dim=1, prepend=luma[:, :1])
+    step = luma - torch.cat([luma[:, :1], luma[:, :-1]], dim=1)
     return torch.stack([luma, 2 * (luma - still), 3 * step], dim=2)
 
 
 def _level(mel: Tensor) -> Tensor:
     """Returns band levels relative to the fragment's own: loudness and room colour fall out."""
     mel = mel.float()
-    loud = torch.quantile(mel.amax(dim=2), _LOUD_SHARE, dim=1)[:, None, None]
+    loud = _quantile(mel.amax(dim=2), _LOUD_SHARE)[:, None, None]
     level = torch.maximum(mel - loud, torch.full_like(loud, -_RANGE)).clamp_max(2.0)
     return (level - level.mean(dim=1, keepdim=True)) / 3
+
+
+def _quantile(rows: Tensor, share: float) -> Tensor:
+    """Returns `torch.quantile` along the last axis, made of what OpenVINO knows."""
+    ordered = rows.sort(dim=-1).values
+    place = share * (rows.shape[-1] - 1)
+    low = int(place)
+    high = min(low + 1, rows.shape[-1] - 1)
+    return torch.lerp(ordered[..., low], ordered[..., high], place - low)
 
 
 def unit(rows: Tensor, stream: int) -> Tensor:

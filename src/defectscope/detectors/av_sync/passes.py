@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from defectscope.detectors.av_sync.clips import placed, resampled
+from defectscope.detectors.av_sync.clips import placed
 from defectscope.detectors.av_sync.crops import mouth_on_grid
 from defectscope.detectors.av_sync.decision import decide_sync
 from defectscope.detectors.av_sync.faces import Face
@@ -11,6 +11,7 @@ from defectscope.detectors.av_sync.offsets import cells
 from defectscope.detectors.av_sync.sound import log_mel
 from defectscope.detectors.av_sync.warp import cut
 from defectscope.engine.passes import NetworkPass
+from defectscope.temporal.filters import resampled
 
 PASSES = (
     NetworkPass("face_detection_full_range.tflite", batch=1, inputs=(cut,)),

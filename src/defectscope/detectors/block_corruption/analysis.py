@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.block_corruption.network import CELL_PX
+from defectscope.detectors.block_corruption.layout import CELL_PX
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.steps import bars_moved, borders
 from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk

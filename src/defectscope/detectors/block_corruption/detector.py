@@ -25,15 +25,15 @@ from defectscope.detectors.block_corruption.analysis import (
 from defectscope.detectors.block_corruption.context_features import context_features
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
-from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.detectors.block_corruption.passes import PASSES, RULES
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.steps import Steps
-from defectscope.detectors.weights import load_weights
+from defectscope.detectors.weights import verified_weights
 from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import FrameSelection, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
 from defectscope.measurements import Measurements, Table
+from defectscope.media.pixels import reduced_size
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve
 from defectscope.temporal.tables import column, times_s
@@ -112,14 +112,25 @@ class BlockCorruption:
 
     @cached_property
     def runtime(self) -> Runtime:
-        """The network, loaded when it is first needed.
+        """The network, which is loaded when it first looks.
 
         Raises:
             ArtifactError: The weights are missing or not the released ones.
         """
-        network = BlockNet(int(self.tuned.artifact["network"]["width"]))
-        folder = self.tuned.folder or artifact_folder(self.name)
-        return Runtime(load_weights(network, folder, self.tuned.artifact))
+        folder, artifact = self.tuned.folder or artifact_folder(self.name), self.tuned.artifact
+
+        def network() -> Any:
+            from defectscope.detectors.block_corruption.pair import load_network
+
+            return load_network(folder, artifact)
+
+        return Runtime(network, verified_weights(folder, artifact))
+
+    def prepare(self, stream: StreamInfo) -> None:
+        """Compiles the network for a stream's frames, or takes it from where it is kept."""
+        if stream.video is not None:
+            video, limit_px = stream.video, self.params.max_height_px
+            self.runtime.prepare(*reduced_size(video.width, video.height, limit_px))
 
     def open(self, stream: StreamInfo) -> BlockCorruptionAnalysis:
         """Returns a fresh analysis.

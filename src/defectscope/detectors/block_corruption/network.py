@@ -15,8 +15,6 @@ from torch.nn import functional
 from defectscope.detectors.block_corruption import backbone
 from defectscope.detectors.block_corruption.seams import SeamNet, measures
 
-# One cell of the map covers so many pixels a side.
-CELL_PX = 32
 # Channels of the first stage of the seams' branch; the released network's is in its detector.json.
 DEFAULT_WIDTH = 24
 _MIDDLE, _SHOWN, _JOINT = 48, 96, 128

@@ -1,19 +1,19 @@
 """The BS.1770 meter: K-weighted energy and true peak per 100 ms of the absolute grid.
 
-SciPy's filter carries the recursion: sample-exact state across calls, so that chunking changes
-nothing. libebur128 would be faster but neither keeps the energy of a block, which is what lets
-segments merge before gating, nor ships in a maintained Python package.
+The filters carry their state from call to call, and blocks begin where the grid says, so that
+chunking changes nothing. libebur128 would be faster but neither keeps the energy of a block, which
+is what lets segments merge before gating, nor ships in a maintained Python package.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+
+from defectscope.temporal.filters import Biquads, low_pass
 
 BLOCKS_HZ = 10
 # The highest momentary loudness of a short sound is missed on a grid of 100 ms by up to 0.5 LU.
@@ -27,6 +27,7 @@ _LFE = {"LFE", "LFE2"}
 # Source: BS.1770-5, annex 2: at least 192 kHz after oversampling, for rates up to 96 kHz 4x or 2x.
 _TRUE_PEAK_HZ = 192_000
 _TAPS_PER_PHASE = 12
+_KAISER = 5.0
 
 
 def weights(channels: Sequence[str]) -> NDArray[np.float64]:
@@ -78,17 +79,16 @@ class Meter:
         self.rows: list[tuple[int, float, float, float, float]] = []
         self._rate_hz = rate_hz
         self._weights = weights(channels)
-        self._filter = k_weighting(rate_hz)
+        self._sections = k_weighting(rate_hz)
         factor = max(1, -(-_TRUE_PEAK_HZ // rate_hz))
         # A windowed sinc of the standard's length; its phases interpolate between samples.
-        window: Any = ("kaiser", 5.0)
         # At 192 kHz and more nothing lies between the samples: one tap, which passes them on.
-        low_pass: Any = (
-            signal.firwin(_TAPS_PER_PHASE * factor, 1 / factor, window=window)
+        sinc = (
+            low_pass(_TAPS_PER_PHASE * factor, 1 / factor, _KAISER)
             if factor > 1
             else np.eye(_TAPS_PER_PHASE)[_TAPS_PER_PHASE // 2]
         )
-        taps = np.asarray(low_pass * factor, np.float32)
+        taps = np.asarray(sinc * factor, np.float32)
         self._phases = taps.reshape(_TAPS_PER_PHASE, factor)[::-1]
         self._count = len(channels)
         self._restart(0)
@@ -96,7 +96,7 @@ class Meter:
     def _restart(self, position: int) -> None:
         """Begins afresh after a gap, at the next block's start."""
         self._position = position
-        self._state: NDArray[Any] = np.zeros((len(self._filter), 2, self._count))
+        self._weighting = Biquads(self._sections, self._count)
         self._fine: NDArray[np.float64] = np.empty(0)
         self._tail = np.zeros((_TAPS_PER_PHASE - 1, self._count), np.float32)
         self._pending: list[NDArray[np.float32]] = []
@@ -160,9 +160,7 @@ class Meter:
 
     def _filtered(self, run: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
         """Filters a run and gives its K-weighted samples and its oversampled peak."""
-        weighted, self._state = signal.sosfilt(
-            self._filter, run.astype(np.float64), axis=0, zi=self._state
-        )
+        weighted = self._weighting(run.astype(np.float64))
         joined = np.concatenate((self._tail, run))
         peak = 0.0
         if len(joined) >= _TAPS_PER_PHASE:

@@ -26,7 +26,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.training.audio_artifacts.clips import Damage
 
 # SciPy annotates its results with arrays of other libraries as well.

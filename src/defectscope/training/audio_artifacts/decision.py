@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.decision import Layer, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.findings import Interval
 from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB, TICKS_HZ
 from defectscope.training.audio_artifacts.measured import AUDIBLE_SHARE, MAX_GAP_S, Piece

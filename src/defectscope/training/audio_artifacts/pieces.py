@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.spectra import RATE_HZ
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples

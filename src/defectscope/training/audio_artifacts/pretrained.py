@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.errors import InvalidParameterError
 from defectscope.training.audio_artifacts import clips as clips
 from defectscope.training.audio_artifacts.recipe import AudioArtifacts

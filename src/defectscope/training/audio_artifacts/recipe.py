@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
-from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
+from defectscope.detectors.audio_artifacts.layout import CLASSES, NEAR, REACH
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.training.audio_artifacts.units import (
     CLIPS_PER_UNIT,
     first_of,

@@ -8,7 +8,8 @@ from typing import Any, cast
 import torch
 
 from defectscope.detectors.audio_artifacts.inference import Scorer
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
+from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts import task as task
 from defectscope.training.audio_artifacts.decision import Rules

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.training.audio_artifacts.windows import Evaluated
 from defectscope.training.scores import Platt, auc, balanced_accuracy, confusion, wilson
 

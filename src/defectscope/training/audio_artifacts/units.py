@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.training.audio_artifacts import audibility as audibility
 from defectscope.training.audio_artifacts import clips as clips
 from defectscope.training.audio_artifacts import pieces

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts import spectra
-from defectscope.detectors.audio_artifacts.network import CLASSES, Network
-from defectscope.detectors.audio_artifacts.surroundings import NEAR, REACH
+from defectscope.detectors.audio_artifacts.layout import CLASSES, NEAR, REACH
+from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB
 from defectscope.training.contract import CacheView, Split
 from defectscope.training.scores import balanced_accuracy, confusion

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from defectscope.detectors.av_sync.network import HEIGHT, WIDTH
+from defectscope.detectors.av_sync.layout import HEIGHT, WIDTH
 from defectscope.detectors.av_sync.sound import FRAMES_PER_VIDEO_FRAME, HOP, log_mel
 
 ndimage, signal = cast("Any", scipy.ndimage), cast("Any", scipy.signal)

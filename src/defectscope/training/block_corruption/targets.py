@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.block_corruption.network import CELL_PX
+from defectscope.detectors.block_corruption.layout import CELL_PX
 from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, LABEL_PX
 from defectscope.training.scores import auc
 
