@@ -1,4 +1,4 @@
-"""What starting costs: `defectscope analyze` of a 6 s clip of 720p25, first run ever and later ones.
+"""What starting costs: `analyze` of a 6 s clip of 720p25, the first run ever and later ones.
 
     python benchmarks/startup.py [--media CLIP] [--runs 5] [--beside COMMIT]
 
@@ -44,7 +44,7 @@ def run(source: Path, clip: Path, cache: Path, detectors: str | None) -> dict[st
 
 
 _CHILD = """
-import resource, sys
+import sys
 from defectscope.cli.main import main
 status = main(sys.argv[1:])
 sys.stderr.write(f"\\n{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}\\n")
