@@ -1,12 +1,12 @@
 """Measures the block corruption detector on recordings that its training never saw.
 
     python benchmarks/block_corruption.py --root FOLDER [--root FOLDER ...] --work FOLDER
-        [--clean FOLDER] [--real FILE] [--clips 6] [--seed 78 ...] [--tune | --speed]
+        [--clean FOLDER] [--real FILE] [--clips 6] [--seed 78 ...] [--speed]
 
 Clips are made of the recordings of the split, as for training, but whole and as files; the detector
-evaluates the files. With --tune nothing is reported: calibration and thresholds are chosen on the
-validation split, and on training recordings as they are, and written into detector.json. Writes
-docs/results/block_corruption.json; the page beside it quotes it.
+evaluates the files. `defectscope-train tune block_corruption` has chosen calibration and thresholds
+on the validation split of the same recordings. Writes docs/results/block_corruption.json; the page
+beside it quotes it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ from typing import Any
 
 import block_runs
 import block_scores
-import block_tuning
-from block_material import (
+
+from defectscope.detectors import load
+from defectscope.training.block_corruption.programmes import (
     FRAMES,
     NAME,
     RATE_FPS,
     Evaluated,
     evaluate,
-    lasting,
     make_clips,
     recordings,
 )
-
-from defectscope.detectors import load
-from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / f"{NAME}.json"
 SEED = 78
@@ -50,7 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=int, default=6, help="clips of each recording")
     parser.add_argument("--seed", type=int, action="append", help=f"of the clips; {SEED}")
     parser.add_argument("--split", default="test", choices=("validation", "test"))
-    parser.add_argument("--tune", action="store_true")
     parser.add_argument("--make", action="store_true", help="make the clips and stop")
     parser.add_argument(
         "--speed", action="store_true", help="measure speed alone, on a quiet machine"
@@ -63,11 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(document["speed_1080x1920"], indent=1))
         return 0
     options.work.mkdir(parents=True, exist_ok=True)
-    split = "validation" if options.tune else options.split
     evaluated: list[Evaluated] = []
     seeds = options.seed or [SEED]
     for clip in itertools.chain.from_iterable(
-        make_clips(options.root, options.work, split, options.clips, seed) for seed in seeds
+        make_clips(options.root, options.work, options.split, options.clips, seed) for seed in seeds
     ):
         if options.make:
             continue
@@ -75,12 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(clip.path.name, clip.facts["generator"], [
             (t.start_s, t.end_s) for t in clip.truth], flush=True)  # fmt: skip
     if options.make:
-        return 0
-    if options.tune:
-        # False alarms are rare: whatever is clean and not held out counts.
-        whole = [r.path for part in (split, "train") for r in recordings(options.root, part)]
-        clean = [evaluate(p, options.work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
-        block_tuning.tune([*evaluated, *lasting(evaluated)], clean)
         return 0
     result: dict[str, Any] = {
         "clips": len(evaluated),

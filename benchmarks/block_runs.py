@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from block_material import NAME, evaluate
 from torch import nn
 
 from defectscope.detectors import load
@@ -18,6 +17,7 @@ from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
 from defectscope.media.pixels import to_rgb
+from defectscope.training.block_corruption.programmes import NAME, evaluate
 
 
 def real(path: Path, work: Path) -> dict[str, Any]:

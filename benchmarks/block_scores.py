@@ -8,39 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from block_material import FRAMES, NAME, RATE_FPS, VISIBLE_AREA, Evaluated, evaluate
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.layout import CELL_PX
 from defectscope.engine.contracts import Tuned
-from defectscope.findings import Interval
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
 from defectscope.media.pixels import to_rgb
 from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED, LABEL_PX
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
+from defectscope.training.block_corruption.programmes import (
+    FRAMES,
+    MIN_IOU,
+    NAME,
+    RATE_FPS,
+    TOUCHED_SHARE,
+    VISIBLE_AREA,
+    Evaluated,
+    evaluate,
+    match,
+)
 from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 from defectscope.training.scores import auc, poisson_upper
 
-MIN_IOU = 0.5
 # Events by the largest share of the frame that they damage.
 _SIZES = {"under 1 %": 0.01, "1 to 3 %": 0.03, "3 to 10 %": 0.1, "over 10 %": 1.01}
-# A frame counts as clean when nothing in it is damaged and less than this differs at all.
-TOUCHED_SHARE = 0.02
-
-
-def match(truth: Sequence[Interval], predicted: Sequence[Interval]) -> int:
-    """One-to-one matches at IoU >= 0.5, best first."""
-    pairs = sorted(
-        ((t.iou(s), i, j) for i, t in enumerate(truth) for j, s in enumerate(predicted)),
-        reverse=True,
-    )
-    used: tuple[set[int], set[int]] = (set(), set())
-    for iou, i, j in pairs:
-        if iou >= MIN_IOU and i not in used[0] and j not in used[1]:
-            used[0].add(i)
-            used[1].add(j)
-    return len(used[0])
 
 
 def event_scores(evaluated: Sequence[Evaluated], tuned: Tuned | None = None) -> dict[str, Any]:

@@ -17,16 +17,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import block_material
 import block_scores
 import numpy as np
-from block_material import NAME, Clip, Evaluated, evaluate
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.detector import SENSITIVITIES
 from defectscope.engine.contracts import Tuned
-from defectscope.training.block_corruption import examples
+from defectscope.training.block_corruption import examples, programmes
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
+from defectscope.training.block_corruption.programmes import NAME, Clip, Evaluated, evaluate
 from defectscope.training.contract import Recording
 from defectscope.training.scores import poisson_upper, wilson
 
@@ -64,7 +63,7 @@ def clips(paths: Sequence[Path], work: Path, count: int, seed: int) -> Iterator[
         labels = path.with_suffix(".npz")
         if not labels.exists():
             made = examples.make(plan)
-            block_material.write(path, made.frames)
+            programmes.write(path, made.frames)
             facts = {**made.facts, "recording": recording.name}
             np.savez_compressed(labels, masks=np.stack(made.masks), facts=json.dumps(facts))
         with np.load(labels) as stored:
@@ -88,7 +87,7 @@ def row(title: str, evaluated: Sequence[Evaluated], tuned: Tuned) -> str:
         if not (each.clip.areas > 0).any():
             false, minutes = false + len(said), minutes + each.stream.duration_s / 60
         for span in each.clip.truth:
-            a, b = (round(at * block_material.RATE_FPS) for at in (span.start_s, span.end_s))
+            a, b = (round(at * programmes.RATE_FPS) for at in (span.start_s, span.end_s))
             if each.clip.areas[a:b].max() >= LARGE:
                 large += 1
                 met += any(min(span.end_s, s.end_s) > max(span.start_s, s.start_s) for s in said)
@@ -109,8 +108,8 @@ def frame_auc(evaluated: Sequence[Evaluated]) -> str:
         rows, values, _ = each.sampled()
         known, odds = detector.log_odds(each.measured)
         touched = np.array([(m != block_scores.CLEAN).mean() for m in each.clip.masks])
-        hit = each.clip.areas[rows] >= block_material.VISIBLE_AREA
-        sure = hit | ((each.clip.areas[rows] == 0) & (touched[rows] <= block_scores.TOUCHED_SHARE))
+        hit = each.clip.areas[rows] >= programmes.VISIBLE_AREA
+        sure = hit | ((each.clip.areas[rows] == 0) & (touched[rows] <= programmes.TOUCHED_SHARE))
         logits += values[sure].tolist()
         weighed += odds[np.searchsorted(known.rows, rows)][sure].tolist()
         labels += hit[sure].tolist()

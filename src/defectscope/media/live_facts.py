@@ -9,6 +9,7 @@ from typing import Any
 
 from defectscope.errors import TooManyPixelsError
 from defectscope.media.captions.caption_bytes import carries_captions
+from defectscope.media.lengths import Lengths
 from defectscope.media.limits import Limits
 from defectscope.media.listing import is_decodable
 from defectscope.media.sounds import SoundTrack, group
@@ -75,7 +76,7 @@ def facts_of(container: Any, main: Any, first: Any, name: str, limits: Limits) -
         start_timecode=None if video is None else Timecode.zero(video.frame_rate),
         has_captions=bool(subtitles),
         has_bitmap_captions=main is not None and carries_captions(first),
-        tracks=tracks_of(container, {}, {}, sounds, False),
+        tracks=tracks_of(container, {}, {}, sounds, Lengths(stated=False)),
         sounds=tuple(sounds),
         video_track=None if main is None else main.index,
         declares_length=False,

@@ -1,4 +1,4 @@
-"""`defectscope-train`: prepare, train, evaluate and export the learned detectors."""
+"""`defectscope-train`: prepare, train, evaluate, export and tune the learned detectors."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from defectscope.training.cache import Cache
 from defectscope.training.contract import LEARNED, Recipe, Schedule, recipe, replace_fields
 
 _DEFAULT_CACHE_GB = 4.0
+# The others choose their thresholds on export; block corruption wants whole programmes.
+TUNED = ("block_corruption",)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,9 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
         ("train", "train on the cache, or go on"),
         ("evaluate", "measure a detector on labelled media: a folder with truth files"),
         ("export", "write weights, detector.json and CARD.md"),
+        ("tune", "choose calibration and thresholds on whole programmes, into detector.json"),
     ):
         verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        verb.add_argument("detector", choices=LEARNED, metavar="DETECTOR", help=", ".join(LEARNED))
+        known = TUNED if name == "tune" else LEARNED
+        verb.add_argument("detector", choices=known, metavar="DETECTOR", help=", ".join(known))
         _ARGUMENTS[name](verb)
     return parser
 
@@ -87,11 +91,23 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="model_artifacts/DETECTOR")
 
 
+def _tune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--work", type=Path, required=True, help="folder of clips and measurements")
+    parser.add_argument(
+        "--root", type=Path, action="append", default=[], help="where corpus folders are looked for"
+    )
+    parser.add_argument("--clips", type=int, default=5, help="clips of each recording; 5")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="of the clips; again for more; 77"
+    )
+
+
 _ARGUMENTS = {
     "prepare": _prepare_arguments,
     "train": _train_arguments,
     "evaluate": _evaluate_arguments,
     "export": _export_arguments,
+    "tune": _tune_arguments,
 }
 
 
@@ -216,11 +232,22 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 
 
+def _tune(options: argparse.Namespace, console: Console) -> None:
+    from defectscope.training.block_corruption.tuning import tune_artifact
+
+    if options.clips < 1:
+        raise InvalidParameterError("--clips is at least 1")
+    seeds = options.seed or [77]
+    found = tune_artifact(options.root, options.work, options.clips, seeds, console.print)
+    console.print_json(data=found)
+
+
 _VERBS: dict[str, Any] = {
     "prepare": _prepare,
     "train": _train,
     "evaluate": _evaluate,
     "export": _export,
+    "tune": _tune,
 }
 
 

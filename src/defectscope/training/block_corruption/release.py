@@ -26,7 +26,7 @@ from defectscope.training.scores import (
 VERSION = "0.4.2"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
-# What stands until `benchmarks/block_corruption.py --tune` has chosen on whole programmes: the cost
+# What stands until `defectscope-train tune` has chosen on whole programmes: the cost
 # of a beginning or an end and the most that one frame can say, log-odds; and what a frame of every
 # event must reach.
 _CHANGE, _CERTAIN, _DECISION = 8.0, 8.0, 0.5

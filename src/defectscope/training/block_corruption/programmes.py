@@ -1,4 +1,4 @@
-"""What the block corruption detector is measured on: damaged and clean clips with their labels."""
+"""Whole programmes to decide on: clips with their labels, and what is measured in them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from defectscope.detectors import load
+from defectscope.detectors.block_corruption import BlockCorruption
 from defectscope.engine import measure
+from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.measurements import Measurements, Table
 from defectscope.media import open_media
+from defectscope.media.concealment import Concealment
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.stream import StreamInfo
@@ -39,6 +42,13 @@ FRAMES, RATE_FPS = 150, 25
 VISIBLE_AREA = 0.005
 # An event is over when the frame has been whole for longer than the detector bridges.
 BRIDGE_FRAMES = 10
+# A frame counts as clean when nothing in it is damaged and less than this differs at all.
+TOUCHED_SHARE = 0.02
+MIN_IOU = 0.5
+# Codec and concealment.
+_CODINGS: tuple[tuple[str, Concealment], ...] = (
+    ("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "motion"), ("libx264", "none"),
+)  # fmt: skip
 # What is cut out of damage keeps away from its ends, and is this long at least.
 _MARGIN_FRAMES, _LASTING_FRAMES = 3, 38
 
@@ -136,30 +146,39 @@ def shown(roots: Sequence[Path], split: str, stills: int) -> list[Any]:
 def make_clips(
     roots: Sequence[Path], work: Path, split: str, each: int, seed: int
 ) -> Iterator[Clip]:
-    """Makes the clips once; a second run reads them."""
+    """Makes the clips once; a second run reads them.
+
+    Raises:
+        InvalidParameterError: There is no recording of the split at the roots.
+    """
     settings = BlockCorruptionSettings()
     left_out = {
         settings.left_out_generator, settings.left_out_codec, settings.left_out_concealment
     }  # fmt: skip
     chosen = shown(roots, split, stills=2)
+    if not chosen:
+        raise InvalidParameterError(f"no recording of the {split} split; name corpora with --root")
     # Every way of damaging in turn, so that none is missing from a small run.
-    kinds = [(g, c, k) for g in block_examples.DAMAGES for c, k in
-             (("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "motion"),
-              ("libx264", "none"))]  # fmt: skip
-    kinds += [(look, "", "") for look in block_examples.LOOKS for _ in range(2)]
+    kinds: list[tuple[str, str, Concealment]] = []
+    for way in block_examples.DAMAGES:
+        for codec, concealment in _CODINGS:
+            kinds.append((way, codec, concealment))
+    for look in block_examples.LOOKS:
+        for _ in range(2):
+            kinds.append((look, "", "motion"))
     if split != "test":
         kinds = [kind for kind in kinds if not left_out & set(kind)]
     for number in range(each * len(chosen)):
         recording = chosen[number % len(chosen)]
         rng = np.random.default_rng([seed, number])
-        kind = (
+        kind: tuple[str, str, Concealment] = (
             (HARD_NEGATIVES[number // 3 % len(HARD_NEGATIVES)], "", "motion")
             if number % 3 == 2
             else kinds[(number - number // 3) % len(kinds)]
         )
         plan = block_examples.ClipPlan(
             recording, chosen[int(rng.integers(len(chosen)))], 1000 + number, kind[0], kind[1],
-            kind[2] or "motion", FRAMES, 0, 256, seed,
+            kind[2], FRAMES, 0, 256, seed,
         )  # fmt: skip
         stem = f"{split}-{seed}-{number:03d}"
         path, labels = work / f"{stem}.mp4", work / f"{stem}.npz"
@@ -182,6 +201,11 @@ def write(path: Path, frames: Sequence[Any]) -> None:
             writer.write_frame(Frame(index, 1, packed, 8))
 
 
+def detector_in_use() -> BlockCorruption:
+    """Returns the detector with the artifact that is in use."""
+    return cast("BlockCorruption", load(NAME))
+
+
 def evaluate(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
     """Measures a file, or reads what the same network measured in it before.
 
@@ -189,7 +213,7 @@ def evaluate(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
         path: The file.
         work: Where measurements are kept.
     """
-    detector = load(NAME)
+    detector = detector_in_use()
     artifact = detector.tuned.artifact
     identity = repr((
         path.name, path.stat().st_size, artifact["weights"]["sha256"], detector.params,
@@ -203,3 +227,17 @@ def evaluate(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
         part.write_bytes(pickle.dumps(found))
         part.replace(kept)
     return pickle.loads(kept.read_bytes())
+
+
+def match(truth: Sequence[Interval], predicted: Sequence[Interval]) -> int:
+    """One-to-one matches at IoU >= 0.5, best first."""
+    pairs = sorted(
+        ((t.iou(s), i, j) for i, t in enumerate(truth) for j, s in enumerate(predicted)),
+        reverse=True,
+    )
+    used: tuple[set[int], set[int]] = (set(), set())
+    for iou, i, j in pairs:
+        if iou >= MIN_IOU and i not in used[0] and j not in used[1]:
+            used[0].add(i)
+            used[1].add(j)
+    return len(used[0])

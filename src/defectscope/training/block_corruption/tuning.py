@@ -1,27 +1,42 @@
-"""Chooses what tells damage in analyzed frames, and what events must pay, on validation."""
+"""Chooses what tells damage in analyzed frames, and what events must pay, on validation.
+
+`defectscope-train tune block_corruption` runs it: the last step that makes detector.json.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import block_scores
 import numpy as np
-from block_material import NAME, VISIBLE_AREA, Evaluated
 
-from defectscope.detectors import load
 from defectscope.detectors.block_corruption.context_features import context_features
 from defectscope.detectors.block_corruption.detector import evidence_of
 from defectscope.detectors.block_corruption.events import Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.steps import Steps
-from defectscope.engine.artifacts import bundled
+from defectscope.engine.artifacts import artifact_folder
 from defectscope.findings import Interval
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.effects.damage_mask import CLEAN
 from defectscope.temporal.tables import times_s
+from defectscope.training.block_corruption.programmes import (
+    NAME,
+    TOUCHED_SHARE,
+    VISIBLE_AREA,
+    Evaluated,
+    detector_in_use,
+    evaluate,
+    lasting,
+    make_clips,
+    match,
+    recordings,
+)
+from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 
 # A false alarm on clean material costs as much as so much F1: one in ten minutes is the goal whole.
 ALARM_COST = 0.1
@@ -55,7 +70,7 @@ def programme(measured: Measurements, stream: StreamInfo, truth: list[Interval])
         evidence_odds,
         edges_s,
         truth,
-        lambda change: load(NAME).steps(measured, known, change),
+        partial(detector_in_use().steps, measured, known),
     )
 
 
@@ -64,7 +79,7 @@ def labels(evaluated: Evaluated, rows: np.ndarray) -> tuple[np.ndarray, np.ndarr
     areas = evaluated.clip.areas
     touched = np.array([(mask != CLEAN).mean() for mask in evaluated.clip.masks])
     hit = areas[rows] >= VISIBLE_AREA
-    return hit, hit | ((areas[rows] == 0) & (touched[rows] <= block_scores.TOUCHED_SHARE))
+    return hit, hit | ((areas[rows] == 0) & (touched[rows] <= TOUCHED_SHARE))
 
 
 def fit_logistic(values: np.ndarray, hit: np.ndarray, ridge: float = _RIDGE) -> np.ndarray:
@@ -105,7 +120,7 @@ def counts(
 ) -> tuple[int, int, int]:
     """Events that are, that are said, and that match, at one operating point."""
     known, _, edges_s, truth, steps_at = one
-    detector = load(NAME)
+    detector = detector_in_use()
     least, steps = detector.tuned.thresholds["least_step"], steps_at(change)
     evidence_odds = evidence_odds.clip(-most * change, most * change)
     shown = edges_s[:-1], edges_s[1:]
@@ -116,7 +131,7 @@ def counts(
         Interval(e.start_s, e.end_s)
         for e in with_brief(lasting_events, brief(known, *shown, *leap, steps, least))
     ]
-    return len(truth), len(found), block_scores.match(truth, found)
+    return len(truth), len(found), match(truth, found)
 
 
 def score(
@@ -161,8 +176,8 @@ def search(
     }  # fmt: skip
 
 
-def tune(evaluated: Sequence[Evaluated], clean: Clean) -> None:
-    """Weighs the context features and chooses what events must pay; writes both into detector.json.
+def tune(evaluated: Sequence[Evaluated], clean: Clean) -> dict[str, Any]:
+    """Weighs the context features and chooses what events must pay.
 
     A logistic regression on single frames weighs them. How rare damage is (the offset), what
     an end costs and the most that one frame can say are chosen together by events.
@@ -178,19 +193,58 @@ def tune(evaluated: Sequence[Evaluated], clean: Clean) -> None:
         key=lambda leap: score(programmes, evidence_odds, point, leap)[0],
     )
     chosen = search(programmes, evidence_odds, leap)
-    file = bundled("model_artifacts") / NAME / "detector.json"
-    document = json.loads(file.read_text("utf-8"))
-    by_name = dict(zip(CONTEXT_FEATURES, weights[:-1].tolist(), strict=True))
+    by_name: dict[str, float] = dict(zip(CONTEXT_FEATURES, weights[:-1].tolist(), strict=True))
     every = context_features(np.zeros(1), np.zeros(1), np.zeros(1))
-    document["calibration"] = {name: round(by_name.get(name, 0.0), 4) for name in every} | {
+    calibration = {name: round(by_name.get(name, 0.0), 4) for name in every} | {
         "offset": round(float(weights[-1]) + chosen["rare"], 4)
     }
-    document["thresholds"] |= {
+    thresholds = {
         "change": chosen["change"],
         "certain": round(chosen["most"] * chosen["change"], 3),
         "decision": 0.5,
         "brief": leap[0],
         "leap": leap[1],
     }
+    return {"calibration": calibration, "thresholds": thresholds, "search": chosen}
+
+
+def tune_artifact(
+    roots: Sequence[Path],
+    work: Path,
+    clips_each: int,
+    seeds: Sequence[int],
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Chooses on clips of the validation split, and on clean recordings, and writes detector.json.
+
+    Args:
+        roots: Where the corpora are.
+        work: Where clips and measurements are kept; a second run reads them.
+        clips_each: Clips of every recording.
+        seeds: Of the clips; each makes a set of its own.
+        report: Takes a line for every clip.
+
+    Returns:
+        `calibration`, `thresholds` and how the `search` went.
+
+    Raises:
+        InvalidParameterError: There is no recording of the validation split at the roots.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    evaluated: list[Evaluated] = []
+    for seed in seeds:
+        for clip in make_clips(roots, work, "validation", clips_each, seed):
+            evaluated.append(Evaluated(clip, *evaluate(clip.path, work)))
+            report(f"{clip.path.name}: {clip.facts['generator']}, {len(clip.truth)} events")
+    # False alarms are rare: whatever is clean and not held out counts.
+    whole = [r.path for part in ("validation", "train") for r in recordings(roots, part)]
+    clean = [evaluate(p, work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
+    found = tune([*evaluated, *lasting(evaluated)], clean)
+    folder = detector_in_use().tuned.folder or artifact_folder(NAME)
+    file = folder / "detector.json"
+    document = json.loads(file.read_text("utf-8"))
+    document["calibration"] = found["calibration"]
+    document["thresholds"] |= found["thresholds"]
     file.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    print(json.dumps(chosen | document["calibration"], indent=1))
+    report(f"{file}: calibration and thresholds written")
+    return found
