@@ -22,10 +22,10 @@ import av.error
 
 from defectscope.errors import TooManyStreamsError, UnreadableMediaError
 from defectscope.media.decoding import Undecodable, VideoDecoder
+from defectscope.media.first_frames import video_stream
 from defectscope.media.limits import Limits
 from defectscope.media.live_facts import Facts, facts_of
 from defectscope.media.live_reader import LiveReader
-from defectscope.media.first_frames import video_stream
 
 # What is read to learn of the tracks: a group of pictures of 2 s at 4 Mbit/s.
 _PROBE_BYTES = 1_000_000
