@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from defectscope import analyze
 from defectscope.monitor.channel import Channel
 from defectscope.monitor.channel_config import ChannelConfig
+from defectscope.monitor.clips import ClipConfig
 from defectscope.monitor.events import as_line, schema
 from defectscope.monitor.sender import Sender, Stream
 
@@ -16,10 +19,11 @@ Streams = Callable[..., bytes]
 UNIT_S = 0.32
 
 
-def test_black_is_alarmed_and_cleared(streams: Streams, events: Any) -> None:
+def test_black_is_alarmed_and_cleared(streams: Streams, events: Any, tmp_path: Path) -> None:
     seconds = 30 * UNIT_S
     data = streams(seconds, black=(4.0, 6.0))
-    config = ChannelConfig("one", "udp://127.0.0.1:0", detectors=("black_frames",))
+    clips = ClipConfig(str(tmp_path), after_s=0.5)
+    config = ChannelConfig("one", "udp://127.0.0.1:0", detectors=("black_frames",), clips=clips)
     channel = Channel(config, events)
     sender = Sender(Stream(data, seconds), ("127.0.0.1", channel.port), speed=6.0)
     channel.start()
@@ -40,3 +44,9 @@ def test_black_is_alarmed_and_cleared(streams: Streams, events: Any) -> None:
         jsonschema.validate(event, schema())
         assert "\n" not in as_line(event)
     assert len({event["id"] for event in events.all}) == len(events.all)
+    # The seconds around it are kept as they came, and a frame beside them.
+    kept = opened["data"]["clip"]
+    assert Path(opened["data"]["thumbnail"]).read_bytes()[:3] == b"\xff\xd8\xff"
+    seen = analyze(kept, detectors=["black_frames"]).findings
+    assert any(f.interval.duration_s > 1.5 for f in seen)
+    assert "clip" not in cleared["data"]

@@ -16,12 +16,12 @@ from moto import mock_aws
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
 from defectscope.monitor.config import read_config
 from defectscope.monitor.deliveries import (
-    EmbeddedMetrics,
     EventBridgeDelivery,
     SnsDelivery,
     WebhookDelivery,
     signature,
 )
+from defectscope.monitor.metric_lines import EmbeddedMetrics, MetricLines
 from defectscope.monitor.output_config import delivery_of
 from defectscope.monitor.outputs import SpooledOutput
 from defectscope.monitor.store import Store
@@ -196,6 +196,21 @@ def test_metrics_are_embedded_in_the_log() -> None:
     assert {m["Name"] for m in directive["Metrics"]} <= second.keys()
     assert directive["Dimensions"] == [["Channel"]]
     assert second["Channel"] == "one"
+
+
+def test_lines_of_metrics_come_at_a_pace_of_their_own() -> None:
+    class Board:
+        def snapshot(self) -> dict[str, Any]:
+            return {"channels": [{"channel": "one", "state": "ok"}]}
+
+    out = io.StringIO()
+    lines = MetricLines(Board(), out, every_s=0.02)  # type: ignore[arg-type]
+    lines.start()
+    deadline_s = time.monotonic() + 10
+    while out.getvalue().count("\n") < 2 and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    lines.stop()
+    assert out.getvalue().count("\n") >= 2
 
 
 CHANNEL = '[[channel]]\nname = "a"\nurl = "udp://127.0.0.1:5000"\n'

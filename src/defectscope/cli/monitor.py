@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from defectscope.cli import monitor_plan
 from defectscope.errors import EXIT_OK, InvalidParameterError
@@ -59,6 +59,12 @@ def add_parser(commands: Any) -> None:
         help="processes that share the channels; default: one per core",
     )
     parser.add_argument(
+        "--metric-lines",
+        metavar="PATH",
+        help="every minute a line for each channel in CloudWatch's embedded metric format,"
+        " `-` for standard output",
+    )
+    parser.add_argument(
         "--wall",
         metavar="[HOST]:PORT",
         help="serve a page of all channels, and /metrics for Prometheus; on loopback unless HOST"
@@ -72,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Watches until interrupted."""
     from defectscope.monitor.config_source import config_source
     from defectscope.monitor.demo import prepared
+    from defectscope.monitor.metric_lines import MetricLines
     from defectscope.monitor.outputs import LineDelivery, SpooledOutput
     from defectscope.monitor.store import Store
     from defectscope.monitor.watch import Monitor, until_stopped
@@ -90,15 +97,22 @@ def run(arguments: argparse.Namespace) -> int:
         kept = ":memory:" if arguments.state is None else arguments.state / "events.sqlite"
         store = Store(kept)
         stack.callback(store.close)
-        out = sys.stdout
-        if arguments.events != "-":
-            out = stack.enter_context(Path(arguments.events).open("a", encoding="utf-8"))
+        out = _opened(stack, arguments.events)
         monitor = Monitor(config_source(place), store, arguments.groups)
         monitor.add_output(SpooledOutput(LineDelivery(out), store))
+        if arguments.metric_lines is not None:
+            monitor.add_output(MetricLines(monitor.board, _opened(stack, arguments.metric_lines)))
         if arguments.wall is not None:
             stack.callback(_wall(monitor, arguments.wall).stop)
         until_stopped(monitor)
     return EXIT_OK
+
+
+def _opened(stack: contextlib.ExitStack, path: str) -> TextIO:
+    """Opens a file to append to; `-` is standard output."""
+    if path == "-":
+        return sys.stdout
+    return stack.enter_context(Path(path).open("a", encoding="utf-8"))
 
 
 def _wall(monitor: Any, place: str) -> Any:

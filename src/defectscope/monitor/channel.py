@@ -14,6 +14,7 @@ from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.channel_facts import detectors_of, formats, loudness_of, restored
+from defectscope.monitor.clips import ClipKeeper, clip_store
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.inlet import Inlet
@@ -78,6 +79,10 @@ class Channel:
         self.transport = TransportAnalyzer()
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
         self._ladder = Ladder()
+        self._clips = None
+        if config.clips is not None:
+            store = clip_store(config.clips, config.name)
+            self._clips = ClipKeeper(config.clips, store, config.name)
         self._live: Live | None = None
         self._distrusted_until_s, self._behind_s = -1.0, 0.0
         wall_s, now_s = time.time(), time.monotonic()
@@ -111,6 +116,8 @@ class Channel:
         self._arrived.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._clips is not None:
+            self._clips.close()
 
     def programme_at(self, at_s: float) -> float:
         """Returns programme time of what came at an instant of `time.monotonic`, seconds."""
@@ -124,6 +131,8 @@ class Channel:
             key, at_s = Key(DETECTOR, "overload"), self.programme_at(now_s)
             self._alarms.raise_now(key, at_s, "major", evidence)
         self._watch.tick(now_s)
+        if self._clips is not None:
+            self._clips.tick(now_s)
 
     def state(self) -> dict[str, Any]:
         """Returns how the channel is, for the wall and for metrics."""
@@ -151,6 +160,8 @@ class Channel:
         }
 
     def _received(self, data: bytes, at_s: float) -> None:
+        if self._clips is not None:
+            self._clips.push(data, at_s)
         self._inlet.put(data, at_s)
         self._arrived.set()
         self._watch.arrived(at_s)
@@ -246,4 +257,10 @@ class Channel:
             self._distrusted_until_s = reached_s + self.config.pace.window_s
 
     def _told(self, change: Change) -> None:
-        self._emit(event_of(self.config.name, change, self._clock, time.time()))
+        event = event_of(self.config.name, change, self._clock, time.time())
+        if self._clips is not None and change.state == "opened":
+            now_s, alarm = time.monotonic(), change.alarm
+            begun_s = now_s - max(0.0, self.programme_at(now_s) - alarm.start_s)
+            kept = self._clips.keep(alarm.alarm_id, begun_s, now_s, self.thumbnail)
+            event["data"] |= kept
+        self._emit(event)

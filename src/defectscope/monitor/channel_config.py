@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from defectscope.monitor.alarms import Patience
+from defectscope.monitor.clips import ClipConfig
 from defectscope.monitor.session import Pace
 
 
@@ -23,6 +24,7 @@ class ChannelConfig:
         pace: How often is decided, and over how much.
         idle_s: A source that gives nothing for so long is gone, seconds.
         format: Lines and frames a second that a plan counts with, `1080p25`.
+        clips: Which seconds around alarms are kept; None for none.
     """
 
     name: str
@@ -33,3 +35,4 @@ class ChannelConfig:
     pace: Pace = field(default_factory=Pace)
     idle_s: float = 1.0
     format: str = "1080p25"
+    clips: ClipConfig | None = None

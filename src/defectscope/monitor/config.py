@@ -24,6 +24,7 @@ from defectscope.detectors.registry import detector_class, names
 from defectscope.errors import DefectscopeError, InvalidParameterError
 from defectscope.monitor.alarms import Patience
 from defectscope.monitor.channel_config import ChannelConfig
+from defectscope.monitor.clips import ClipConfig
 from defectscope.monitor.output_config import KEYS, OutputConfig
 from defectscope.monitor.plan import cores_of
 from defectscope.monitor.session import Pace
@@ -40,6 +41,8 @@ _RANGES_S = {
     "idle_s": (0.2, 60.0),
     "enter_s": (0.0, 3600.0),
     "leave_s": (0.5, 3600.0),
+    "before_s": (0.0, 30.0),
+    "after_s": (0.0, 60.0),
 }
 # Measured of the stream itself, beside the detectors' defects.
 TRANSPORT_DEFECTS = (
@@ -94,10 +97,10 @@ class _Reading:
         self._lines, self._name = text.splitlines(), name
 
     def config(self, document: Mapping[str, Any]) -> MonitorConfig:
-        self._only(document, ("monitor", "alarms", "output", "channel"), "")
+        self._only(document, ("monitor", "alarms", "clips", "output", "channel"), "")
         common = self._table(document, "monitor")
         self._only(common, (*_names(Pace), "idle_s"), "monitor")
-        patience = self._patience(document)
+        patience, clips = self._patience(document), self._clips(document)
         entries: Any = document.get("channel", [])
         if not isinstance(entries, list) or not entries:
             raise self._error("", "", 0, "there is no [[channel]]")
@@ -106,7 +109,7 @@ class _Reading:
             raise self._error("channel", "", 0, f"more than {_MAX_CHANNELS} channels")
         channels: dict[str, ChannelConfig] = {}
         for number, entry in enumerate(given):
-            channel = self._channel(entry, number, common, patience)
+            channel = self._channel(entry, number, common, patience, clips)
             if channel.name in channels:
                 raise self._error("channel", "name", number, f"{channel.name!r} is taken")
             channels[channel.name] = channel
@@ -138,6 +141,7 @@ class _Reading:
         number: int,
         common: Mapping[str, Any],
         patience: Mapping[str, Patience],
+        clips: ClipConfig | None,
     ) -> ChannelConfig:
         if not isinstance(entry, Mapping):
             raise self._error("channel", "", number, "is no table")
@@ -174,7 +178,9 @@ class _Reading:
             cores_of(str(raster))
         except DefectscopeError as error:
             raise self._error("channel", "format", number, error.message) from None
-        return ChannelConfig(name, url, detectors, parameters, patience, pace, idle_s, str(raster))
+        return ChannelConfig(
+            name, url, detectors, parameters, patience, pace, idle_s, str(raster), clips
+        )
 
     def _detectors(self, given: Mapping[str, Any], number: int) -> tuple[str, ...]:
         wanted: Any = given.get("detectors", [])
@@ -203,6 +209,21 @@ class _Reading:
             self._only(given, _names(Patience), where)
             found[defect] = Patience(**{k: self._seconds(given, k, where, 0) for k in given})
         return found
+
+    def _clips(self, document: Mapping[str, Any]) -> ClipConfig | None:
+        table = self._table(document, "clips")
+        if not table:
+            return None
+        self._only(table, _names(ClipConfig), "clips")
+        place = self._text(table, "place", 0, "clips")
+        if not place.startswith("s3://") and "://" in place:
+            raise self._error("clips", "place", 0, "is a folder or s3://BUCKET/PREFIX")
+        kept: Any = table.get("kept", ClipConfig("").kept)
+        if isinstance(kept, bool) or not isinstance(kept, int) or not 1 <= kept <= 100_000:
+            raise self._error("clips", "kept", 0, "is a number of clips, 1 to 100000")
+        spans = [k for k in ("before_s", "after_s") if k in table]
+        seconds = {key: self._seconds(table, key, "clips", 0) for key in spans}
+        return ClipConfig(place, kept=kept, **seconds)
 
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table: Any = document.get(key, {})

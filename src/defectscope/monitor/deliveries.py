@@ -1,4 +1,4 @@
-"""Where events go beside a file: a webhook, SNS, EventBridge, CloudWatch.
+"""Where events go beside a file: a webhook, SNS, EventBridge.
 
 Every delivery raises when the other side has not taken the events; the output that holds it tries
 again, with the same ids. Targets come from the configuration alone, never from a stream.
@@ -13,8 +13,8 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
@@ -24,7 +24,6 @@ _TIMEOUT_S = 10.0
 _BATCH_TYPE = "application/cloudevents-batch+json"
 # Entries of one call. Source: Amazon EventBridge, PutEvents; Amazon SNS, PublishBatch.
 _PER_CALL = 10
-_NAMESPACE = "Defectscope/Live"
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -162,51 +161,3 @@ class EventBridgeDelivery:
             answer = self._client.put_events(Entries=entries)
             if answer.get("FailedEntryCount"):
                 raise MediaUnavailableError(f"{self.name}: {answer['FailedEntryCount']} refused")
-
-
-class EmbeddedMetrics:
-    """Writes CloudWatch's embedded metric format: a line of the log becomes metrics.
-
-    Source: Amazon CloudWatch, embedded metric format specification.
-    """
-
-    _UNITS: ClassVar[Mapping[str, str]] = {
-        "LagSeconds": "Seconds",
-        "MissingPackets": "Count",
-        "BitRate": "Bits/Second",
-        "Alarms": "Count",
-        "Lost": "Count",
-    }
-
-    def __init__(self, out: TextIO, now: Callable[[], float] = time.time) -> None:
-        self._out, self._now = out, now
-        self._missing: dict[str, int] = {}
-
-    def write(self, channels: Sequence[Mapping[str, Any]]) -> None:
-        """Writes a line for every channel."""
-        for channel in channels:
-            name = channel["channel"]
-            missing = int(channel.get("missing_packets", 0))
-            grown = max(0, missing - self._missing.get(name, missing))
-            self._missing[name] = missing
-            values = {
-                "LagSeconds": channel.get("lag_s", 0.0),
-                "MissingPackets": grown,
-                "BitRate": channel.get("bit_rate", 0),
-                "Alarms": len(channel.get("alarms", ())),
-                "Lost": int(channel.get("state") in ("lost", "closed")),
-            }
-            metrics = [{"Name": each, "Unit": unit} for each, unit in self._UNITS.items()]
-            directive = {
-                "Namespace": _NAMESPACE,
-                "Dimensions": [["Channel"]],
-                "Metrics": metrics,
-            }
-            stamp_ms = int(self._now() * 1000)
-            line = {
-                "_aws": {"Timestamp": stamp_ms, "CloudWatchMetrics": [directive]},
-                "Channel": name,
-                **values,
-            }
-            self._out.write(json.dumps(line, separators=(",", ":")) + "\n")
-        self._out.flush()
