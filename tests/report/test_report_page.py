@@ -13,7 +13,7 @@ import pytest
 from sample_reports import HOSTILE, empty_report, full_report, hostile_report, huge_report
 
 from defectscope.findings import Report
-from defectscope.report.html import render
+from defectscope.report.html import render, write
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -73,10 +73,14 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Open]:
     opened: list[Opened] = []
 
     def opener(
-        report: Report, width: int = 1400, height: int = 900, scheme: str = "light"
+        report: Report,
+        width: int = 1400,
+        height: int = 900,
+        scheme: str = "light",
+        media: Path | None = None,
     ) -> Opened:
         file = tmp_path / f"{len(opened)}.html"
-        file.write_text(render(report), encoding="utf-8")
+        write(report, file, media)
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         it = Opened(page)
         page.on("request", lambda r: it.requests.append(r.url))
@@ -195,7 +199,7 @@ def test_the_timeline_zooms_pans_and_picks(open_page: Open) -> None:
     page.mouse.move(x, y)
     assert "av sync" in page.inner_text("#tip")
     page.mouse.click(x, y)
-    assert "av sync" in page.inner_text("#detail h2")
+    assert "av sync" in page.inner_text("#detail h2").lower()
     page.keyboard.press("z")
     start_s, end_s = it.view()
     assert (start_s, end_s) == (12.0, 36.0)
@@ -216,16 +220,17 @@ def test_evidence_is_drawn_and_named_with_units(open_page: Open) -> None:
     page = it.page
     page.locator(".row", has_text="block corruption").click()
     text = page.inner_text("#detail")
-    assert "probability map" in text
+    assert "probability map" in page.inner_text("#shown")
+    assert "Usual cause: Data were lost" in text
     assert re.search(r"corrupted area\s+0\.113", text)
-    painted = """() => { const c = document.querySelector('.picture canvas');
+    painted = """() => { const c = document.getElementById('overlay');
       const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
       let n = 0; for (let k = 3; k < d.length; k += 4) if (d[k] > 60) n++;
       return n / (d.length / 4); }"""
     page.wait_for_function(painted.replace("return n / (d.length / 4)", "return n > 0"))
     assert 0.05 < page.evaluate(painted) < 0.5
     page.locator(".row", has_text="av sync").click()
-    assert page.locator('canvas[aria-label^="Distance over offset"]').is_visible()
+    assert page.locator('.chart[aria-label^="Distance over offset"] canvas').is_visible()
     assert re.search(r"spread\s+18 ms", page.inner_text("#detail"))
     page.locator(".row", has_text="audio hum").click()
     assert re.search(r"level\s+−38\.2 dBFS", page.inner_text("#detail"))
@@ -286,7 +291,7 @@ def test_hostile_strings_stay_text(open_page: Open) -> None:
     page = it.page
     assert page.evaluate("window.pwned") is None
     assert page.inner_text("#asset").startswith("</script><script>")
-    assert page.locator("#detail img, #list img").count() == 0
+    assert page.locator("#detail img, #list img, #strip img").count() == 0
     assert HOSTILE[:30] in page.inner_text("#detail")
     assert page.evaluate("({}).x") is None
     # Even a script that found its way in would be refused by the policy of the page.
@@ -320,11 +325,33 @@ def test_five_thousand_findings_over_ten_hours(open_page: Open) -> None:
     )
     # The bound leaves room for a busy machine.
     assert took_ms < 2000
+    # Only what is in sight is on the page.
+    assert page.locator(".row").count() < 40
     page.keyboard.press("End")
     assert it.selected() == f"finding-{it.rows()[-1]}"
     page.keyboard.press("z")
     start_s, end_s = it.view()
     assert end_s - start_s < 120
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_list_viewer_detail_and_timeline_stay_in_one_window(
+    open_page: Open, width: int, height: int
+) -> None:
+    it = open_page(huge_report(300), width=width, height=height)
+    page = it.page
+    places = (
+        "['list', 'viewer', 'detail', 'stage'].map(id => {"
+        " const b = document.getElementById(id).getBoundingClientRect();"
+        " return [b.left >= 0, b.top >= 0, b.right <= innerWidth, b.top < innerHeight - 40]; })"
+    )
+    for key in ["j"] * 12 + ["End", "k", "k", "Home"]:
+        page.keyboard.press(key)
+        assert page.evaluate("scrollY") == 0
+        assert all(all(place) for place in page.evaluate(places))
+        seen = page.locator('.row[aria-selected="true"]').bounding_box()
+        box = page.locator("#list").bounding_box()
+        assert box["y"] - 1 <= seen["y"] <= box["y"] + box["height"] - seen["height"] + 1
 
 
 def test_a_phone_gets_the_detail_as_a_sheet_and_no_sideways_scroll(open_page: Open) -> None:
@@ -344,6 +371,8 @@ def test_paper_gets_all_rows_in_light_without_controls(open_page: Open) -> None:
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.is_visible("#search")
+    assert page.locator(".row").count() == 9
+    assert page.is_visible("#panel-facts")
     tall = page.evaluate(
         "(() => { const list = document.getElementById('list');"
         " return list.scrollHeight <= list.clientHeight; })()"

@@ -2,19 +2,20 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from sample_reports import finding, full_report, huge_report
 
-from defectscope.errors import MediaNotFoundError
 from defectscope.findings import Report
 from defectscope.media.stills import encode_jpeg, read_stills
 from defectscope.report.html import MAX_HEAVY_BYTES, render, write
-from defectscope.report.thumbnails import choose, instant_s, thumbnails
+from defectscope.report.thumbnails import choose, instant_s
 
 FRAMES, FPS = 150, 25
 TICKS = 512  # per frame: the MP4 writer takes a time base of 1/12800 for 25 fps
@@ -74,17 +75,26 @@ def test_jpeg_keeps_colours_and_takes_odd_sizes() -> None:
     assert np.abs(back[4:-4, 32:-4].astype(int).mean((0, 1)) - (20, 60, 210)).max() < 12
 
 
+def data_of(page: str) -> Any:
+    start = page.index('id="data">') + len('id="data">')
+    return json.loads(page[start : page.index("</script>", start)])
+
+
 def test_a_page_with_its_media_has_a_frame_per_finding(ramp: Path) -> None:
     report = full_report()
     page = render(report, ramp)
-    start = page.index('"pictures":{')
-    assert page[start : page.index("}", start)].count('":"/9j/') == len(report.findings)
+    stills = data_of(page)["stills"]
+    assert len(stills) == len(report.findings)
+    assert all(still["at"].startswith("/9j/") for still in stills.values())
+    # The last frame before, the worst moment, the first frame after: the middles of frames.
+    black = next(k for k, f in enumerate(report.findings) if f.start_s == 3.0)
+    still = stills[str(black)]
+    assert (still["before_s"], still["at_s"], still["after_s"]) == (2.98, 3.6, 4.22)
+    assert "before" not in stills["0"]
 
 
 def test_media_that_is_gone_costs_the_frames_only(tmp_path: Path) -> None:
-    with pytest.raises(MediaNotFoundError):
-        thumbnails(tmp_path / "gone.mp4", [1.0])
-    assert '"pictures":{}' in render(full_report(), tmp_path / "gone.mp4")
+    assert data_of(render(full_report(), tmp_path / "gone.mp4"))["stills"] == {}
 
 
 def test_the_worst_of_every_detector_come_first() -> None:

@@ -113,7 +113,8 @@ def write_one(
         if name == "json":
             text = report.to_json(indent=2) + "\n"
         elif name == "html":
-            text = render(report, media=None if "://" in item.media else Path(item.media))
+            media = None if "://" in item.media else Path(item.media)
+            text = render(report, media, page=path, captions=arguments.captions)
         elif name == "certificate":
             text = certificate(report)
         elif "video" not in report.asset:

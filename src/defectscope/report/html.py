@@ -5,26 +5,43 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import defectscope
 from defectscope.errors import MediaError
-from defectscope.findings import Finding, Report
+from defectscope.findings import Report
 from defectscope.media.source import MediaLike
+from defectscope.report.advice import advice_on
+from defectscope.report.frames_shown import frames_shown
+from defectscope.report.limits import limits_of
 from defectscope.report.page import assemble
-from defectscope.report.thumbnails import choose, instant_s, thumbnails
+from defectscope.report.playing import playable
+from defectscope.report.sounds import caption_texts, kept_within, sound_views
+from defectscope.report.thumbnails import choose
 from defectscope.report.units import UNITS
 
-_STYLES = ("theme.css", "report.css", "print.css")
+_STYLES = ("uplot.css", "theme.css", "report.css", "viewer.css", "narrow.css", "print.css")
 _SCRIPTS = (
+    "uplot.js",
     "model.js",
+    "timecode.js",
     "theme.js",
     "plots.js",
+    "charts.js",
     "timeline.js",
     "picture.js",
+    "channels.js",
+    "player.js",
+    "sound.js",
+    "waivers.js",
+    "review.js",
     "detail.js",
     "list.js",
     "verdict.js",
+    "facts.js",
     "report.js",
 )
 MAX_THUMBNAILS = 60
@@ -34,28 +51,57 @@ MAX_HEAVY_BYTES = 3_000_000
 _HEAVY_CHARACTERS = 400
 
 
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """How a page is reached when it is served, so that it can write.
+
+    Attributes:
+        token: What it must send along; nobody else knows it.
+        media: Address of the media; None where there is none.
+        rejected: Findings that were confirmed as faults, by index: `reason`, `who`.
+    """
+
+    token: str
+    media: str | None
+    rejected: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, Mapping[str, Any]])
+
+
 def render(
-    report: Report, media: MediaLike | None = None, *, max_thumbnails: int = MAX_THUMBNAILS
+    report: Report,
+    media: MediaLike | None = None,
+    *,
+    page: Path | None = None,
+    captions: MediaLike | None = None,
+    desk: Desk | None = None,
+    max_thumbnails: int = MAX_THUMBNAILS,
 ) -> str:
     """Returns the report as one self-contained HTML page.
 
     Args:
         report: What to show.
-        media: The asset, for frames of the findings; without it, or where it cannot be read,
-            the page has none.
+        media: The asset, for frames and sound of the findings; without it, or where it cannot be
+            read, the page has none.
+        page: Where the page will lie: the media, or a proxy, is played from beside it.
+        captions: Side-car captions, for the text of findings in captions.
+        desk: The page is served and may write.
         max_thumbnails: Most frames, taken from the worst findings of each detector.
     """
     findings = report.findings
     order = choose(findings, len(findings))
     budget = MAX_HEAVY_BYTES
-    stills: dict[int, str] = {}
-    chosen = order[:max_thumbnails]
-    if media is not None and report.asset.get("video"):
-        for index, still in _stills(media, findings, chosen).items():
-            # The better half goes to frames, the rest to arrays of evidence.
-            if budget - len(still) > MAX_HEAVY_BYTES // 3:
-                budget -= len(still)
-                stills[index] = still
+    stills: dict[int, dict[str, Any]] = {}
+    sounds: dict[int, dict[str, Any]] = {}
+    texts: dict[int, list[dict[str, Any]]] = {}
+    if media is not None:
+        if report.asset.get("video"):
+            # The better half goes to frames, the rest to sound and arrays of evidence.
+            chosen = order[:max_thumbnails]
+            stills, spent = frames_shown(report, media, chosen, budget * 2 // 3)
+            budget -= spent
+        with suppress(MediaError):
+            texts = caption_texts(media, findings, order, captions)
+        with suppress(MediaError):
+            sounds, budget = kept_within(sound_views(media, findings, order), order, budget)
     evidence: dict[int, Mapping[str, Any]] = {}
     for index in order:
         kept, cost = _within(findings[index].evidence, budget)
@@ -70,11 +116,21 @@ def render(
         detector: {name: _rounded(curve) for name, curve in by_name.items()}
         for detector, by_name in body["curves"].items()
     }
+    if desk is None:
+        plays = playable(media, page)
+    else:
+        plays = None if desk.media is None else {"src": desk.media, "proxy": False}
     data = {
         "report": body,
         "units": UNITS,
-        "pictures": {str(index): still for index, still in stills.items()},
-        "picture_times_s": {str(index): instant_s(findings[index]) for index in stills},
+        "version": defectscope.__version__,
+        "advice": advice_on(finding.defect for finding in findings),
+        "limits": limits_of(report),
+        "stills": stills,
+        "sounds": sounds,
+        "captions": texts,
+        "media": plays,
+        "desk": desk and {"token": desk.token, "rejected": dict(desk.rejected)},
     }
     name = str(report.asset.get("uri", "")).rstrip("/").rsplit("/", 1)[-1]
     return assemble(
@@ -83,33 +139,33 @@ def render(
         styles=_STYLES,
         scripts=_SCRIPTS,
         data=data,
+        served=desk is not None,
     )
 
 
-def write(report: Report, path: str | os.PathLike[str], media: MediaLike | None = None) -> None:
+def write(
+    report: Report,
+    path: str | os.PathLike[str],
+    media: MediaLike | None = None,
+    *,
+    captions: MediaLike | None = None,
+) -> None:
     """Writes the page to a file.
 
     Args:
         report: What to show.
         path: Where; an existing file is replaced at once, never left half written.
         media: As in `render`.
+        captions: As in `render`.
     """
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        partial.write_text(render(report, media), encoding="utf-8", newline="\n")
+        text = render(report, media, page=target, captions=captions)
+        partial.write_text(text, encoding="utf-8", newline="\n")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _stills(media: MediaLike, findings: Sequence[Finding], chosen: Sequence[int]) -> dict[int, str]:
-    try:
-        found = thumbnails(media, [instant_s(findings[index]) for index in chosen])
-    except MediaError:
-        # A report outlives its media: the page is worth having without frames.
-        return {}
-    return {index: p for index, p in zip(chosen, found, strict=True) if p is not None}
 
 
 def _within(evidence: Mapping[str, Any], budget: int) -> tuple[dict[str, Any], int]:

@@ -12,25 +12,34 @@ from typing import Any
 
 
 def assemble(
-    *, title: str, body: str, styles: Sequence[str], scripts: Sequence[str], data: Any
+    *,
+    title: str,
+    body: str,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    data: Any,
+    served: bool = False,
 ) -> str:
     """Returns a self-contained HTML document.
 
     Its content security policy names the one script and the one style by hash and allows frames
-    as data alone, so that nothing smuggled in through the data can run or call out.
+    as data alone, so that nothing smuggled in through the data can run or call out. Media comes
+    from where the page lies, or from a file that the user opens in it (`blob:`).
 
     Args:
         title: What the browser's tab says; any text.
         body: File of the markup inside `<body>`, in the `page` folder.
         styles: Files of the style sheets, in order.
         scripts: Files of the scripts, in order; they share one strict scope.
+        served: The page may talk to the server that it came from.
         data: What `document.getElementById("data")` holds as JSON.
     """
     style = "\n".join(_read(name) for name in styles)
     script = '(() => {\n"use strict";\n' + "\n".join(_read(name) for name in scripts) + "})();\n"
+    reach = "'self'" if served else "'none'"
     policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
-        f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; media-src 'self' blob:; style-src '{_hash(style)}'; "
+        f"script-src '{_hash(script)}'; connect-src {reach}; base-uri 'none'; form-action 'none'"
     )
     return (
         "<!doctype html>\n"

@@ -1,16 +1,13 @@
-"""Frames for findings, as the base64 text that a page embeds."""
+"""Which findings are worth a frame, and which of their instants shows them best."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 from defectscope.findings import SEVERITIES, Finding
-from defectscope.media.source import MediaLike
-from defectscope.media.stills import encode_jpeg, read_stills
 
-# Wide enough for the detail pane of the page; 16:9 gives 480 x 270.
-MAX_HEIGHT_PX = 270
+# Wide enough for the viewer of the page; 16:9 gives 640 x 360.
+MAX_HEIGHT_PX = 360
 
 
 def instant_s(finding: Finding) -> float:
@@ -39,27 +36,3 @@ def choose(findings: Sequence[Finding], limit: int) -> list[int]:
         seen[findings[index].detector] = turn + 1
         rounds.append((turn, place, index))
     return [index for _, _, index in sorted(rounds)[:limit]]
-
-
-def thumbnails(
-    media: MediaLike, times_s: Sequence[float], max_height_px: int = MAX_HEIGHT_PX
-) -> list[str | None]:
-    """Returns the frame at each instant as base64 of a JPEG file.
-
-    Args:
-        media: A local path, the bytes themselves, or a seekable binary file object.
-        times_s: Instants in seconds from the first presented frame.
-        max_height_px: Taller frames are scaled down to this.
-
-    Returns:
-        One text per instant; None where there is no video.
-
-    Raises:
-        MediaError: The media cannot be opened.
-    """
-    if not times_s:
-        return []
-    return [
-        None if still is None else base64.b64encode(encode_jpeg(still.rgb)).decode("ascii")
-        for still in read_stills(media, times_s, max_height_px)
-    ]

@@ -15,45 +15,12 @@ function heading(text) {
   return element("h3", {}, text);
 }
 
-function scoreAround(finding) {
-  const curves = curvesOf(finding.detector);
-  const [name, curve] = curves.find(([n]) => n === finding.defect) ?? curves[0] ?? [];
-  if (!curve) return [];
-  const margin = Math.max(2, finding.length_s, 6 * curve.step_s);
-  const view = {
-    start_s: Math.max(PROGRAMME.start_s, finding.start_s - margin),
-    end_s: Math.min(PROGRAMME.end_s, finding.end_s + margin),
-  };
-  const canvas = plot(`Score of ${words(name)} around the finding`, (target) => {
-    const width = target.clientWidth || 360, height = 112, box = { x: 46, y: 8, width: width - 54, height: 76 };
-    const pen = prepare(target, width, height), [low, high] = curveRange(curve);
-    const xOf = (t) => box.x + ((t - view.start_s) / (view.end_s - view.start_s)) * box.width;
-    pen.fillStyle = colours[finding.severity];
-    pen.globalAlpha = 0.2;
-    pen.fillRect(xOf(finding.start_s), box.y, Math.max(2, xOf(finding.end_s) - xOf(finding.start_s)), box.height);
-    pen.globalAlpha = 1;
-    drawCurve(pen, curve, box, view);
-    pen.strokeStyle = colours.rule;
-    pen.strokeRect(box.x + 0.5, box.y + 0.5, box.width, box.height);
-    pen.fillStyle = colours.muted;
-    pen.textAlign = "right";
-    pen.fillText(number(Number(high.toPrecision(3))), box.x - 6, box.y + 9);
-    pen.fillText(number(Number(low.toPrecision(3))), box.x - 6, box.y + box.height);
-    pen.textAlign = "left";
-    pen.fillText(clock(view.start_s, 1), box.x, height - 10);
-    pen.textAlign = "right";
-    pen.fillText(clock(view.end_s, 1), box.x + box.width, height - 10);
-  });
-  return [heading("Score around it: " + words(name)), canvas];
-}
-
 function distanceCurve(evidence) {
   const { distances, offsets_ms: offsets } = evidence;
   if (!isNumbers(distances) || !isNumbers(offsets) || distances.length !== offsets.length) return [];
   return [
     heading("Distance between sound and lips over offset"),
-    plot("Distance over offset; the lowest point is the offset found", (canvas) =>
-      drawLine(canvas, offsets, distances, { xUnit: "ms", lowest: true, ends: ["audio early", "audio late"] })),
+    lineChart("Distance over offset; the lowest point is the offset found", offsets, distances, { xUnit: "ms, audio early on the left", lowest: true }),
   ];
 }
 
@@ -77,7 +44,7 @@ function describe(value, unit, label, depth) {
   if (isMap(value) && value.length > 1 && value[0].length > 1) return heatMap(value, label);
   if (isNumbers(value) && value.length > LIST_SHOWN) {
     const xs = value.map((_, k) => k);
-    return plot("Curve of " + label, (canvas) => drawLine(canvas, xs, value, { yUnit: unit, height: 110 }));
+    return lineChart("Curve of " + label, xs, value, { yUnit: unit, height: 116 });
   }
   if (isNumbers(value)) return value.map(number).join(", ") + (unit ? " " + unit : "");
   if (Array.isArray(value)) {
@@ -100,7 +67,7 @@ function quantities(evidence, depth = 0) {
 
 // Malformed, these fall through to the plain list instead of vanishing.
 function drawnElsewhere(name, evidence) {
-  if (name === "map") return isMap(evidence.map) && Boolean(REPORT.asset.video);
+  if (name === "map") return mapOf(evidence) !== null && Boolean(REPORT.asset.video);
   if (name === "thumbnails_jpeg_base64") return Array.isArray(evidence[name]);
   return distanceCurve(evidence).length > 0;
 }
@@ -109,6 +76,19 @@ function trackShots(evidence) {
   const texts = Array.isArray(evidence.thumbnails_jpeg_base64) ? evidence.thumbnails_jpeg_base64 : [];
   const images = texts.slice(0, 24).map((text, k) => jpeg(text, "Track frame " + (k + 1))).filter(Boolean);
   return images.length ? [heading("Tracks"), element("div", { class: "shots" }, ...images)] : [];
+}
+
+function adviceOn(finding) {
+  const advice = DATA.advice[finding.defect];
+  if (!advice) return [];
+  return [element("p", { class: "advice" }, advice.wrong, " ", element("span", { class: "muted" }, "Usual cause: " + advice.cause))];
+}
+
+function brokenBy(finding) {
+  const rules = (REPORT.rules ?? []).filter((rule) => rule.findings?.includes(finding.index));
+  if (!rules.length) return [];
+  const said = rules.map((rule) => element("div", {}, element("strong", { class: "verdict-" + rule.verdict }, shouted(rule.verdict)), " ", rule.title, rule.code ? element("span", { class: "muted" }, " · " + rule.code) : ""));
+  return [element("dt", {}, "Rules"), element("dd", {}, ...said)];
 }
 
 function drawDetail() {
@@ -130,7 +110,6 @@ function drawDetail() {
   }).flat();
   const row = (name, text) => [element("dt", {}, name), element("dd", {}, text)];
   const version = REPORT.detectors[finding.detector]?.version;
-  const picture = pictureOf(finding);
   const evidence = quantities(finding.evidence);
   DETAIL.replaceChildren(
     element("div", { class: "head" },
@@ -138,12 +117,16 @@ function drawDetail() {
       element("span", { class: "badge " + finding.severity }, finding.severity),
       element("button", { type: "button", title: "Show it on the timeline (z)", on: { click: () => zoomTo(finding) } }, "Zoom"),
       element("button", { type: "button", class: "close", on: { click: () => closeDetail() } }, "Close")),
-    ...(picture ? [picture] : []),
-    heading("Where"),
+    ...adviceOn(finding),
     element("dl", { class: "facts-grid" }, ...facts,
       ...row("Length", lengthOf(finding.length_s)),
       ...row("Confidence", finding.confidence.toFixed(2)),
-      ...row("Detector", words(finding.detector) + (version ? " " + version : ""))),
+      ...(finding.track === undefined ? [] : row("Track", String(finding.track))),
+      ...row("Detector", words(finding.detector) + (version ? " " + version : "")),
+      ...brokenBy(finding)),
+    decisionOn(finding),
+    ...captionsOf(finding),
+    ...soundOf(finding),
     ...scoreAround(finding),
     ...distanceCurve(finding.evidence),
     ...trackShots(finding.evidence),
@@ -160,7 +143,7 @@ function openDetail() {
 
 function closeDetail() {
   DETAIL.classList.remove("open");
-  document.getElementById("list").focus({ preventScroll: true });
+  byId("list").focus({ preventScroll: true });
 }
 
 function startDetail() {

@@ -1,13 +1,14 @@
-// The list of findings: rows are made once, then shown, hidden and reordered.
-const LIST = document.getElementById("list");
+// The list of findings. Only the rows in sight are on the page, so that thousands scroll smoothly.
+const LIST = byId("list"), ROW_BOX = byId("rows");
 const ROWS = new Map();
-const PAGE_ROWS = 10;
+const PAGE_ROWS = 10, ROW_PX = 64, BEYOND = 8;
+const SEEN = { first: -1, last: -1, whole: false };
 
 function rowOf(finding) {
   let row = ROWS.get(finding.index);
   if (row) return row;
   const [start, end] = spanOf(finding);
-  const image = jpeg(finding.picture, "");
+  const image = jpeg(finding.still?.at, "");
   if (image) image.className = "shot";
   const none = finding.detector === finding.defect ? "no frame" : words(finding.detector);
   row = element("div", { class: "row " + finding.severity, role: "option", id: "finding-" + finding.index, "data-index": finding.index, "aria-selected": "false" },
@@ -19,44 +20,60 @@ function rowOf(finding) {
     element("div", { class: "right" },
       element("span", { class: "badge" }, finding.severity),
       element("div", { class: "number" }, lengthOf(finding.length_s)),
-      element("div", { class: "muted number", title: "Confidence" }, finding.confidence.toFixed(2))));
+      element("div", { class: "muted number mark", title: "Confidence" }, finding.confidence.toFixed(2))));
   ROWS.set(finding.index, row);
   return row;
 }
 
+function dress(row, place) {
+  const index = STATE.shown[place].index, decision = DECISIONS.get(index);
+  row.style.transform = SEEN.whole ? "" : `translateY(${place * ROW_PX}px)`;
+  row.setAttribute("aria-posinset", place + 1);
+  row.setAttribute("aria-setsize", STATE.shown.length);
+  row.setAttribute("aria-selected", String(index === STATE.selected));
+  row.dataset.decision = decision?.kind ?? "";
+  const mark = row.querySelector(".mark");
+  mark.textContent = decision ? decision.kind : FINDINGS[index].confidence.toFixed(2);
+  return row;
+}
+
+// The rows between two places; on paper all of them stand in the flow.
+function drawRows(force = false) {
+  const most = STATE.shown.length;
+  const first = SEEN.whole ? 0 : Math.max(0, Math.floor(LIST.scrollTop / ROW_PX) - BEYOND);
+  const last = SEEN.whole ? most : Math.min(most, Math.ceil((LIST.scrollTop + LIST.clientHeight) / ROW_PX) + BEYOND);
+  if (!force && first === SEEN.first && last === SEEN.last) return;
+  Object.assign(SEEN, { first, last });
+  ROW_BOX.style.height = SEEN.whole ? "" : most * ROW_PX + "px";
+  const rows = [];
+  for (let place = first; place < last; place++) rows.push(dress(rowOf(STATE.shown[place]), place));
+  ROW_BOX.replaceChildren(...rows);
+}
+
+function drawWhole(whole) {
+  SEEN.whole = whole;
+  LIST.classList.toggle("whole", whole);
+  drawRows(true);
+}
+
 function drawList() {
-  const rows = STATE.shown.map((finding, place) => {
-    const row = rowOf(finding);
-    row.setAttribute("aria-posinset", place + 1);
-    row.setAttribute("aria-setsize", STATE.shown.length);
-    return row;
-  });
-  LIST.replaceChildren(...rows);
   const all = FINDINGS.length, shown = STATE.shown.length;
-  document.getElementById("count").textContent = shown === all ? String(all) : `${shown} of ${all}`;
-  const empty = document.getElementById("empty");
+  byId("count").textContent = shown === all ? String(all) : `${shown} of ${all}`;
+  const empty = byId("empty");
   empty.hidden = shown > 0;
   LIST.hidden = shown === 0;
   empty.textContent = all ? "No finding matches the filter. Esc clears it." : "No findings.";
+  drawRows(true);
 }
 
 function drawSelection() {
-  const before = LIST.querySelector('[aria-selected="true"]');
-  before?.setAttribute("aria-selected", "false");
-  const row = ROWS.get(STATE.selected);
-  if (!row?.isConnected) return LIST.removeAttribute("aria-activedescendant");
-  row.setAttribute("aria-selected", "true");
-  LIST.setAttribute("aria-activedescendant", row.id);
-  // By hand: scrollIntoView would also move the page.
-  const top = row.offsetTop - LIST.offsetTop, bottom = top + row.offsetHeight;
-  if (LIST.scrollHeight <= LIST.clientHeight) {
-    const seen = row.getBoundingClientRect();
-    // A page that has just been opened begins at its top.
-    const open = document.documentElement.dataset.ready;
-    if (open && (seen.top < 0 || seen.bottom > innerHeight)) row.scrollIntoView({ block: "nearest" });
-  } else if (top < LIST.scrollTop) LIST.scrollTop = top;
-  else if (bottom > LIST.scrollTop + LIST.clientHeight) LIST.scrollTop = bottom - LIST.clientHeight;
-  return undefined;
+  const place = STATE.shown.findIndex((finding) => finding.index === STATE.selected);
+  if (place < 0) { LIST.removeAttribute("aria-activedescendant"); return; }
+  const top = place * ROW_PX;
+  if (top < LIST.scrollTop) LIST.scrollTop = top;
+  else if (top + ROW_PX > LIST.scrollTop + LIST.clientHeight) LIST.scrollTop = top + ROW_PX - LIST.clientHeight;
+  drawRows(true);
+  LIST.setAttribute("aria-activedescendant", "finding-" + STATE.selected);
 }
 
 function move(steps) {
@@ -68,6 +85,8 @@ function move(steps) {
 }
 
 function startList() {
+  LIST.addEventListener("scroll", () => drawRows(), { passive: true });
+  new ResizeObserver(() => drawRows()).observe(LIST);
   LIST.addEventListener("click", (event) => {
     const row = event.target.closest(".row");
     if (!row) return;

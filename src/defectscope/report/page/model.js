@@ -10,7 +10,9 @@ const FINDINGS = REPORT.findings.map((finding, index) => ({
   index,
   rank: Math.max(0, SEVERITIES.indexOf(finding.severity)),
   length_s: finding.end_s - finding.start_s,
-  picture: DATA.pictures[index] ?? null,
+  still: DATA.stills[index] ?? null,
+  sound: DATA.sounds[index] ?? null,
+  cues: DATA.captions[index] ?? null,
 }));
 const DETECTORS = [...new Set([...Object.keys(REPORT.verdicts), ...FINDINGS.map((f) => f.detector)])];
 const BY_DETECTOR = new Map(DETECTORS.map((name) => [name, []]));
@@ -33,6 +35,7 @@ function words(name) {
 function labelAndUnit(name) {
   const cut = name.lastIndexOf("_");
   const suffix = name.slice(cut + 1);
+  if (name.endsWith("_per_s")) return [words(name.slice(0, -6)), "per second"];
   if (cut > 0 && Object.hasOwn(DATA.units, suffix)) return [words(name.slice(0, cut)), DATA.units[suffix]];
   return [words(name), ""];
 }
@@ -83,11 +86,13 @@ function summary(finding, most = 3) {
   return parts.join(" · ");
 }
 
-for (const finding of FINDINGS) {
-  finding.haystack = [
+// Made when somebody first searches: thousands of them take time that opening should not.
+function haystackOf(finding) {
+  finding.haystack ??= [
     finding.defect, words(finding.defect), finding.detector, words(finding.detector),
     finding.severity, ...spanOf(finding), summary(finding, 40),
   ].join(" ").toLowerCase();
+  return finding.haystack;
 }
 
 const ORDERS = {
@@ -100,7 +105,7 @@ const ORDERS = {
 
 const STATE = {
   text: "", severities: new Set(SEVERITIES), detector: "", sort: "time", quiet: false,
-  selected: -1, view: { ...PROGRAMME }, shown: FINDINGS,
+  selected: -1, view: { ...PROGRAMME }, shown: FINDINGS, decisions: 0,
 };
 const LISTENERS = [];
 
@@ -110,7 +115,7 @@ function select(filter) {
     (f) =>
       filter.severities.has(f.severity) &&
       (!filter.detector || f.detector === filter.detector) &&
-      terms.every((term) => f.haystack.includes(term)),
+      terms.every((term) => haystackOf(f).includes(term)),
   ).sort((a, b) => ORDERS[filter.sort](a, b) || a.start_s - b.start_s || a.index - b.index);
 }
 

@@ -1,4 +1,4 @@
-// A finding's frame with what was measured drawn over it: probability map, boxes, rows, points.
+// What was measured, to be drawn over a frame: probability map, boxes, rows, points.
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 function jpeg(text, alt) {
@@ -12,6 +12,15 @@ function isNumbers(value) {
 
 function isMap(value) {
   return Array.isArray(value) && value.length > 0 && value.every((row) => isNumbers(row) && row.length === value[0].length);
+}
+
+// Rows of probabilities, whether they come as rows or as one list with its number of columns.
+function mapOf(evidence) {
+  const map = evidence.map;
+  if (isMap(map)) return map;
+  const { columns, probabilities } = map ?? {};
+  if (!isNumbers(probabilities) || !Number.isInteger(columns) || columns < 1 || probabilities.length % columns) return null;
+  return Array.from({ length: probabilities.length / columns }, (_, r) => probabilities.slice(r * columns, (r + 1) * columns));
 }
 
 // [x, y, width, height] in source pixels, wherever the evidence keeps them.
@@ -32,21 +41,28 @@ function boxesOf(evidence) {
   return boxes;
 }
 
+// A peak that comes as two numbers instead of a point.
+function peakOf(evidence) {
+  const { peak_x_px: x, peak_y_px: y } = evidence;
+  return typeof x === "number" && typeof y === "number" ? [x, y] : null;
+}
+
 function overlays(evidence) {
   const marks = [];
-  if (isMap(evidence.map)) marks.push("probability map");
+  if (mapOf(evidence)) marks.push("probability map");
   if (boxesOf(evidence).length) marks.push("boxes");
   if (Object.keys(evidence).some((n) => n.endsWith("row_px") && typeof evidence[n] === "number")) marks.push("row");
-  if (Object.keys(evidence).some((n) => n.endsWith("point_px") && isNumbers(evidence[n]))) marks.push("point");
+  if (Object.keys(evidence).some((n) => n.endsWith("point_px") && isNumbers(evidence[n])) || peakOf(evidence)) marks.push("point");
   return marks;
 }
 
 function drawOverlay(canvas, evidence, width, height) {
   const video = REPORT.asset.video, pen = prepare(canvas, width, height);
   const sx = width / (video?.width || width), sy = height / (video?.height || height);
-  if (isMap(evidence.map)) {
-    const rows = evidence.map.length, columns = evidence.map[0].length;
-    evidence.map.forEach((row, r) => row.forEach((p, c) => {
+  const map = mapOf(evidence);
+  if (map) {
+    const rows = map.length, columns = map[0].length;
+    map.forEach((row, r) => row.forEach((p, c) => {
       pen.fillStyle = heat(p);
       const x = Math.floor((c * width) / columns), y = Math.floor((r * height) / rows);
       pen.fillRect(x, y, Math.floor(((c + 1) * width) / columns) - x, Math.floor(((r + 1) * height) / rows) - y);
@@ -81,24 +97,6 @@ function drawOverlay(canvas, evidence, width, height) {
       line(() => pen.arc(value[0] * sx, value[1] * sy, 9, 0, 2 * Math.PI));
     }
   }
-}
-
-// The figure, or null where there is neither a frame nor anything to draw on a blank one.
-function pictureOf(finding) {
-  const video = REPORT.asset.video, marks = overlays(finding.evidence);
-  if (!video || (!finding.picture && !marks.length)) return null;
-  const frame = element("div", { class: finding.picture ? "picture" : "picture blank" });
-  frame.style.aspectRatio = `${video.width} / ${video.height}`;
-  const image = jpeg(finding.picture, `Frame of ${words(finding.defect)} at ${spanOf(finding)[0]}`);
-  if (image) frame.append(image);
-  const at = DATA.picture_times_s[finding.index];
-  const parts = [image ? "at " + clock(at) : "no frame at hand"];
-  if (marks.length) {
-    const canvas = element("canvas", { role: "img", "aria-label": "Drawn over the frame: " + marks.join(", ") });
-    frame.append(canvas);
-    parts.push("drawn over it: " + marks.join(", "));
-    const draw = () => drawOverlay(canvas, finding.evidence, frame.clientWidth, frame.clientHeight);
-    new ResizeObserver(draw).observe(frame);
-  }
-  return element("figure", {}, frame, element("figcaption", { class: "caption" }, parts.join(" · ")));
+  const peak = peakOf(evidence);
+  if (peak) line(() => pen.arc(peak[0] * sx, peak[1] * sy, 9, 0, 2 * Math.PI));
 }

@@ -1,5 +1,4 @@
 // Brings the parts together: header, controls, keys, and who redraws when.
-const byId = (id) => document.getElementById(id);
 
 function drawHeader() {
   const { asset, timing } = REPORT, { video, audio } = asset;
@@ -21,40 +20,6 @@ function drawHeader() {
     const open = DETECTORS.some((name) => ["fail", "inconclusive", "not_judged"].includes(verdictOf(name)));
     tally.append(element("strong", { class: open ? "muted" : "verdict-pass" }, "No findings"));
   }
-}
-
-function drawFooter() {
-  const rows = DETECTORS.map((name) => {
-    const entry = REPORT.detectors[name] ?? {}, parameters = Object.entries(entry.parameters ?? {});
-    const peaks = Object.entries(REPORT.verdicts[name]?.peak_score ?? {});
-    const list = (pairs) => pairs.map(([key, value]) => {
-      // A defect's own name carries no unit, though "black_frames" looks as if it did.
-      const [label, unit] = key === name ? [words(key), ""] : labelAndUnit(key);
-      return label + " " + (value !== null && typeof value === "object" ? JSON.stringify(value) : quantity(value, unit));
-    }).join(", ");
-    const reason = REPORT.verdicts[name]?.reason, verdict = words(verdictOf(name)) + (reason ? ": " + reason : "");
-    return element("tr", {}, element("td", {}, words(name)), element("td", {}, verdict), element("td", {}, list(peaks)), element("td", {}, entry.version ?? ""), element("td", {}, list(parameters)));
-  });
-  const head = element("tr", {}, ...["Detector", "Verdict", "Peak", "Version", "Parameters"].map((text) => element("th", { scope: "col" }, text)));
-  byId("footer").append(element("details", {}, element("summary", {}, "Detectors, verdicts and parameters"), element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows))));
-}
-
-function drawTracks() {
-  const tracks = REPORT.tracks ?? [];
-  if (!tracks.length) return;
-  const seconds = (value) => (value === null || value === undefined ? "" : quantity(value, "s"));
-  const rows = tracks.map((track) => {
-    const units = track.frames !== undefined ? `${track.frames} frames` : track.samples !== undefined ? `${track.samples} samples` : "";
-    const looked = track.judged ? [units, track.layout].filter(Boolean).join(", ") || "yes" : "not analyzed: " + track.reason;
-    const cells = [track.index, track.medium, track.codec ?? "", seconds(track.declared_s), seconds(track.decoded_s), looked];
-    return element("tr", {}, ...cells.map((cell) => element("td", {}, String(cell))));
-  });
-  const head = element("tr", {}, ...["Track", "Medium", "Codec", "Declared", "Decoded", "Judged"].map((text) => element("th", { scope: "col" }, text)));
-  const left = tracks.filter((track) => !track.judged && track.medium !== "other").length;
-  const title = `Tracks: ${tracks.length}` + (left ? `, ${left} not analyzed` : "");
-  const details = element("details", {}, element("summary", {}, title), element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
-  details.open = left > 0;
-  byId("footer").append(details);
 }
 
 function drawLabels() {
@@ -125,6 +90,18 @@ const KEYS = [
   [null, null, ["0"], () => setView(PROGRAMME.start_s, WHOLE_S)],
   ["z", "Zoom to the finding", ["z"], selected(zoomTo)],
   ["q", "Show or hide quiet detectors", ["q"], () => update({ quiet: !STATE.quiet })],
+  ["space", "Play or pause", [" "], () => toggle()],
+  [", .", "One frame back or on", [","], () => step(-1)],
+  [null, null, ["."], () => step(1)],
+  ["l", "Loop the finding with its handles", ["l"], () => setLoop(!PLAYER.loop)],
+  ["b n m", "Frame before, at, after the finding", ["b"], () => showMoment("before")],
+  [null, null, ["n"], () => showMoment("at")],
+  [null, null, ["m"], () => showMoment("after")],
+  ["c", "Hear the next channel alone", ["c"], () => nextChannel()],
+  ["o", "What was measured, over the frame", ["o"], () => toggleOverlay()],
+  ["a r u", "Accept, reject, take back", ["a"], selected(focusReason)],
+  [null, null, ["r"], () => DETAIL.querySelector('.waive button[type="button"]')?.click()],
+  [null, null, ["u"], () => DETAIL.querySelector(".decision button")?.click()],
   ["t", "Dark, light or automatic colours", ["t"], () => nextTheme()],
   ["?", "These keys", ["?"], () => byId("help").showModal()],
 ];
@@ -151,7 +128,7 @@ function onKey(event) {
     return;
   }
   // Enter on a button or summary is that control's own.
-  if (event.key === "Enter" && target.closest("button, summary, a")) return;
+  if (["Enter", " "].includes(event.key) && target.closest("button, summary, a")) return;
   const inDetail = DETAIL.contains(target) && DETAIL.scrollHeight > DETAIL.clientHeight;
   if (inDetail && ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"].includes(event.key)) return;
   const known = KEYS.find(([, , keys]) => keys.includes(event.key));
@@ -167,11 +144,13 @@ function start() {
   startTheme();
   drawHeader();
   drawVerdict();
-  drawTracks();
-  drawFooter();
+  drawFacts();
+  startTabs();
   startControls();
   startList();
   startDetail();
+  startReview();
+  startPlayer();
   startTimeline((finding) => { update({ selected: finding.index }); DETAIL.classList.add("open"); });
   let frame = 0;
   LISTENERS.push((keys) => {
@@ -180,8 +159,15 @@ function start() {
     if (has("detector", "quiet")) drawLabels();
     if (has("shown")) drawList();
     if (has("selected", "shown")) drawSelection();
+    if (has("decisions")) {
+      drawVerdict();
+      drawDetail();
+      drawRows(true);
+      drawDecided();
+    }
     if (has("selected")) {
       drawDetail();
+      viewFinding();
       // So that a link can point at a finding; pages without an address refuse it.
       try { history.replaceState(null, "", STATE.selected < 0 ? "#" : "#at-" + STATE.selected); } catch { /* no link */ }
     }
@@ -190,12 +176,19 @@ function start() {
   });
   const linked = /^#at-(\d+)$/.exec(location.hash);
   const first = linked && FINDINGS[Number(linked[1])] ? Number(linked[1]) : (select(STATE)[0]?.index ?? -1);
-  update({ text: "", detector: "", quiet: false });
-  update({ selected: first });
+  update({ text: "", detector: "", quiet: false, selected: first });
+  drawDecided();
   document.addEventListener("keydown", onKey);
-  const beforePrint = () => { readColours(); setView(PROGRAMME.start_s, WHOLE_S); drawTimeline(); for (const redraw of redraws) redraw(); };
-  addEventListener("beforeprint", beforePrint);
-  matchMedia("print").addEventListener("change", beforePrint);
+  const paper = (on) => {
+    readColours();
+    drawWhole(on);
+    if (on) setView(PROGRAMME.start_s, WHOLE_S);
+    drawTimeline();
+    for (const redraw of redraws) redraw();
+  };
+  addEventListener("beforeprint", () => paper(true));
+  addEventListener("afterprint", () => paper(false));
+  matchMedia("print").addEventListener("change", (event) => paper(event.matches));
   document.documentElement.dataset.ready = "true";
 }
 

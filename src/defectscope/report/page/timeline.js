@@ -112,6 +112,16 @@ function drawTimeline() {
   STAGE.dataset.endS = end_s;
   document.getElementById("window").textContent = clock(start_s, 1) + " – " + clock(end_s, 1);
   drawOverview();
+  drawPlayhead(headS);
+}
+
+// Only the line moves while media plays: the lanes are not drawn again.
+let headS = null;
+function drawPlayhead(time_s) {
+  headS = time_s;
+  const { start_s, end_s } = STATE.view, place = byId("playhead");
+  place.hidden = time_s === null || time_s < start_s || time_s > end_s;
+  if (!place.hidden) place.style.transform = `translateX(${((time_s - start_s) / (end_s - start_s)) * CANVAS.clientWidth}px)`;
 }
 
 function drawOverview() {
@@ -179,10 +189,12 @@ function startTimeline(pick) {
     return setView(grip.start_s - (moved / CANVAS.clientWidth) * span, span);
   });
   const release = (event) => {
+    const moved = !grip || grip.moved;
     const finding = grip && !grip.moved && event.type === "pointerup" ? findingAt(event.offsetX, event.offsetY) : null;
     grip = null;
     STAGE.classList.remove("dragging");
     if (finding) pick(finding);
+    else if (event.type === "pointerup" && !moved && event.offsetY >= 0) seek(timeAt(event.offsetX));
   };
   CANVAS.addEventListener("pointerup", release);
   CANVAS.addEventListener("pointercancel", release);

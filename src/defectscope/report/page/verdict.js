@@ -18,15 +18,21 @@ function selectBroken(rule) {
   reveal(FINDINGS[first]);
 }
 
-function ruleRow(rule) {
+// Measured stands beside the limit; the source says who asks for it.
+function ruleCard(rule) {
   const unit = rule.unit ? " " + rule.unit : "";
   const measured = rule.measured === null && rule.verdict.startsWith("not_") ? "" : said(rule.measured) + unit;
   const title = rule.findings?.length
     ? element("button", { type: "button", title: "Show its first finding", on: { click: () => selectBroken(rule) } }, rule.title)
-    : rule.title;
-  const source = [rule.code, rule.vocabulary, rule.source, rule.reason].filter(Boolean).join(" \u00b7 ");
-  const cells = [element("strong", { class: "verdict-" + rule.verdict }, shouted(rule.verdict)), title, measured, rule.limit === "none" ? "none" : rule.limit + unit, source];
-  return element("tr", {}, ...cells.map((cell, k) => element("td", k === 2 ? { class: "number" } : {}, cell)));
+    : element("span", {}, rule.title);
+  const limit = rule.limit === "none" ? "none" : rule.limit + unit;
+  const source = [rule.code, rule.vocabulary, rule.source].filter(Boolean).join(" \u00b7 ");
+  return element("div", { class: "rule" },
+    element("strong", { class: "verdict-" + rule.verdict }, shouted(rule.verdict)),
+    element("div", {}, title,
+      element("dl", {}, ...(measured ? [element("dt", {}, "measured"), element("dd", {}, measured)] : []), element("dt", {}, "limit"), element("dd", {}, limit)),
+      ...(rule.reason ? [element("div", {}, rule.reason)] : []),
+      element("div", { class: "muted" }, source)));
 }
 
 function table(head, rows) {
@@ -35,30 +41,23 @@ function table(head, rows) {
 }
 
 function drawVerdict() {
-  const place = byId("verdict"), { verdict, reason, profile, rules = [], facts = {} } = REPORT;
-  if (!verdict) { place.hidden = true; return; }
-  const by = profile ? ` by ${profile.title} (${profile.edition})` : "";
-  place.append(element("p", { class: "line" },
-    element("strong", { class: "stamp verdict-" + verdict }, shouted(verdict)), by, reason ? element("span", { class: "muted" }, " \u00b7 " + reason) : ""));
-  if (rules.length) {
-    const ordered = [...rules].sort((a, b) => RULE_ORDER.indexOf(a.verdict) - RULE_ORDER.indexOf(b.verdict));
-    const kept = (rule) => rule.verdict === "pass" || rule.verdict === "not_applicable";
-    for (const [title, some] of [["Rules not kept", ordered.filter((rule) => !kept(rule))], ["Rules kept", ordered.filter(kept)]]) {
-      if (!some.length) continue;
-      const details = element("details", {}, element("summary", {}, `${title}: ${some.length}`),
-        table(["Verdict", "Rule", "Measured", "Limit", "Code and source"], some.map(ruleRow)));
-      details.open = !kept(some[0]);
-      place.append(details);
-    }
-  }
-  const known = Object.entries(facts).filter(([, value]) => value !== null);
-  const hash = REPORT.asset.sha256;
-  if (known.length) {
-    const rows = known.map(([name, value]) => {
-      const [label, unit] = labelAndUnit(name);
-      return element("tr", {}, element("td", {}, label), element("td", {}, quantity(value, unit)));
-    });
-    if (hash) rows.push(element("tr", {}, element("td", {}, "SHA-256"), element("td", { class: "time" }, hash)));
-    place.append(element("details", {}, element("summary", {}, `Facts of the container: ${known.length}`), table(["Fact", "As stated"], rows)));
-  }
+  const { verdict, reason, profile, rules = [], asset } = REPORT, stamp = byId("stamp");
+  stamp.hidden = !verdict;
+  stamp.className = "stamp verdict-" + verdict;
+  stamp.textContent = verdict ? shouted(verdict) : "";
+  const parts = [profile ? `by ${profile.title} (${profile.edition})` : "without a delivery profile", reason, `defectscope ${DATA.version}`].filter(Boolean);
+  byId("verdict").replaceChildren(element("span", {}, parts.join(" \u00b7 ")),
+    ...(asset.sha256 ? [element("span", { class: "time hash", title: "SHA-256 of the file" }, "SHA-256 " + asset.sha256)] : []));
+  drawRules(rules);
+}
+
+function drawRules(rules) {
+  const ordered = [...rules].sort((a, b) => RULE_ORDER.indexOf(a.verdict) - RULE_ORDER.indexOf(b.verdict));
+  const kept = (rule) => rule.verdict === "pass" || rule.verdict === "not_applicable";
+  const broken = ordered.filter((rule) => !kept(rule));
+  byId("tab-rules").hidden = !rules.length;
+  byId("rules-count").textContent = broken.length ? `${broken.length} not kept` : "all kept";
+  byId("rules-count").className = "number " + (broken.length ? "verdict-" + broken[0].verdict : "verdict-pass");
+  const blocks = [["Rules not kept", broken], ["Rules kept", ordered.filter(kept)]].filter(([, some]) => some.length);
+  byId("panel-rules").replaceChildren(...blocks.flatMap(([title, some]) => [heading(`${title}: ${some.length}`), ...some.map(ruleCard)]));
 }
