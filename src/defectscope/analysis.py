@@ -17,8 +17,7 @@ from defectscope.detectors.registry import load_all
 from defectscope.engine.artifacts import tuned
 from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
-from defectscope.engine.coverage import end_s as end_s_of
-from defectscope.engine.coverage import facts_of, track_rows
+from defectscope.engine.coverage import asset_of, facts_of, track_rows
 from defectscope.engine.engine import Progress, decoded_media, measure
 from defectscope.engine.severity_bounds import bounds_set
 from defectscope.engine.tracks import result_of
@@ -238,12 +237,14 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
             "parameters": asdict(by_name[name].params) | bounds_set(by_name[name]),
         }
     wall_s = time.perf_counter() - measured.began_s
+    covered = measured.measurements.get(COVERAGE)
+    asset = asset_of(stream, covered, measured.covered_s)
     return Report(
-        asset=_asset(stream, measured.measurements.get(COVERAGE)),
+        asset=asset,
         tracks=tuple(
             track_rows(
                 stream,
-                measured.measurements.get(COVERAGE),
+                covered,
                 decoded_media(measured.detectors, stream),
             )
         ),
@@ -253,11 +254,13 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
         detectors=described,
         timing={
             "wall_s": round(wall_s, 4),
-            "realtime_factor": round(max(measured.covered_s, 0.0) / max(wall_s, 1e-6), 2),
+            "realtime_factor": round(
+                max(min(measured.covered_s, asset["duration_s"]), 0.0) / max(wall_s, 1e-6), 2
+            ),
         },
         measurements=tuple(measured.measurements.values()) if keep_measurements else (),
         stream=stream.to_dict() if keep_measurements else None,
-        facts=facts_of(stream, measured.measurements.get(COVERAGE)),
+        facts=facts_of(stream, covered),
     )
 
 
@@ -270,30 +273,3 @@ def _artifact(name: str, artifacts: str | os.PathLike[str] | None) -> dict[str, 
 def _covered_s(stream: StreamInfo, start_s: float | None, end_s: float | None) -> float:
     end = stream.duration_s if end_s is None else min(end_s, stream.duration_s)
     return end - (start_s or 0.0)
-
-
-def _asset(stream: StreamInfo, coverage: Measurements | None) -> dict[str, Any]:
-    duration_s = stream.duration_s
-    if coverage is not None and not stream.declares_length:
-        # Nothing in the file says how long it is: what was decoded does, where that is more.
-        duration_s = max(duration_s, end_s_of(coverage) or 0.0)
-    asset: dict[str, Any] = {"uri": stream.uri, "duration_s": round(duration_s, 6)}
-    if stream.video is not None:
-        video = stream.video
-        asset["video"] = {
-            "width": video.width,
-            "height": video.height,
-            "frame_rate": f"{video.frame_rate.numerator}/{video.frame_rate.denominator}",
-            "codec": video.codec,
-        }
-        if video.variable_frame_rate:
-            asset["video"]["variable_frame_rate"] = True
-    if stream.audio is not None:
-        audio = stream.audio
-        asset["audio"] = {
-            "rate_hz": audio.rate_hz,
-            "channels": len(audio.channels),
-            "layout": audio.layout,
-            "codec": audio.codec,
-        }
-    return asset

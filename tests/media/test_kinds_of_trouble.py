@@ -160,10 +160,8 @@ def test_a_sound_without_decoder_is_named_and_the_other_analyzed(
     report = analyze(path, detectors=["freeze", "loudness", "stream_integrity"])
     judged = [track["judged"] for track in report.tracks]
     assert judged == [True, which == 1, which == 0]
-    assert (
-        "codec" in report.tracks[1 + which]["reason"]
-        or "apac" in (report.tracks[1 + which]["reason"])
-    )
+    assert report.tracks[1 + which]["codec"] == {"mov": "apac", "mkv": "A_XYZ"}[suffix]
+    assert report.tracks[1 + which]["codec"] in report.tracks[1 + which]["reason"]
     assert report.verdicts["loudness"]["verdict"] != "not_judged"
     assert main(["analyze", str(path), "--detectors", "loudness,freeze"]) == 0
     assert report.tracks[1 + which]["reason"] in capsys.readouterr().out
@@ -187,6 +185,36 @@ def test_a_change_of_the_sound_is_named_once_and_clicks_are_none(tmp_path: Path,
     assert kinds(report) == [kind]
     assert [f.defect for f in report.findings if "click" in f.defect] == []
     assert report.tracks[1]["decoded_s"] == pytest.approx(6.0, abs=0.2)
+
+
+@pytest.mark.parametrize(("at_s", "kind"), first_of([(100, "clock_restart"), (9, "video_gap")]))
+def test_a_step_forward_of_frames_and_sound_is_one_finding(
+    tmp_path: Path, at_s: int, kind: str
+) -> None:
+    first, second, both = (tmp_path / f"{name}.ts" for name in ("a", "b", "ab"))
+    write(first)
+    write(second, start_s=at_s, black_s=(1.0, 2.0))
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    report = analyze(both, detectors=["stream_integrity", "black_frames"])
+    assert kinds(report) == [kind]
+    # A clock that was set anew loses no time; below ten seconds frames are taken for missing.
+    missing_s = 6.0 if kind == "video_gap" else 0.0
+    assert report.asset["duration_s"] == pytest.approx(6.0 + missing_s, abs=0.2)
+    ((start_s, _),) = black(report)
+    assert start_s == pytest.approx(4.0 + missing_s, abs=0.2)
+
+
+@pytest.mark.parametrize("suffix", first_of(["mpg", "mkv", "nut"]))
+def test_two_files_in_one_are_two_clocks(tmp_path: Path, suffix: str) -> None:
+    codec, sound = ("mpeg2video", "mp2") if suffix == "mpg" else ("libx264", "aac")
+    first, second, both = (tmp_path / f"{name}.{suffix}" for name in ("a", "b", "ab"))
+    write(first, codec=codec, sounds=((sound, "stereo"),))
+    write(second, codec=codec, sounds=((sound, "stereo"),), black_s=(1.0, 2.0))
+    both.write_bytes(first.read_bytes() + second.read_bytes())
+    report = analyze(both, detectors=["stream_integrity", "black_frames"])
+    assert kinds(report) == ["clock_restart"]
+    ((start_s, _),) = black(report)
+    assert start_s == pytest.approx(4.0, abs=0.2)
 
 
 @pytest.mark.parametrize(("codec", "sound"), first_of([("libx264", "aac"), ("libx265", "ac3")]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ KINDS = [
     ("mp3", None, "libmp3lame"),
     ("h264", "libx264", None),
     ("m2v", "mpeg2video", None),
+    ("hevc", "libx265", None),
+    ("ivf", "libvpx", None),
 ]
 LOOKED = ["stream_integrity", "black_frames", "audio_dropout"]
 
@@ -51,26 +54,62 @@ def test_a_pipe_gives_what_the_file_gives(
     assert len([f for f in whole.findings if f.defect == "black_frames"]) == (video is not None)
 
 
-@pytest.mark.parametrize(("suffix", "sound"), [("mp3", "libmp3lame"), ("flac", "flac")])
-def test_a_cover_is_named_and_is_no_frame(tmp_path: Path, suffix: str, sound: str) -> None:
+# Suffix, sound, and whether a moving video is there as well.
+COVERED = [
+    ("mp3", "libmp3lame", False),
+    ("flac", "flac", False),
+    ("m4a", "aac", False),
+    ("mp4", "aac", True),
+    ("mka", "libopus", False),
+    ("mkv", "aac", True),
+]
+
+
+@pytest.mark.parametrize(("suffix", "sound", "moving"), COVERED, ids=[c[0] for c in COVERED])
+def test_a_cover_is_named_and_is_no_frame(
+    tmp_path: Path, suffix: str, sound: str, moving: bool
+) -> None:
     path = tmp_path / f"song.{suffix}"
-    with av.open(str(path), "w") as out:
+    image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 80, np.uint8), "rgb24")
+    image.pts = 0
+    attached = suffix in ("mka", "mkv")
+    # The muxer of M4A takes no cover; that of MP4 does, which is the same format.
+    with av.open(str(path), "w", format="mp4" if suffix == "m4a" else None) as out:
+        film: Any = out.add_stream("libx264", rate=25) if moving else None
+        if moving:
+            film.width, film.height, film.pix_fmt = 160, 96, "yuv420p"
         heard: Any = out.add_stream(sound, rate=RATE_HZ, layout="stereo")
-        cover: Any = out.add_stream("png", width=64, height=64, pix_fmt="rgb24")
-        cover.disposition = av.stream.Disposition.attached_pic
-        image = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 80, np.uint8), "rgb24")
-        image.pts = 0
-        out.mux(cover.encode(image))
-        out.mux(cover.encode(None))
-        noise = np.random.default_rng(1).normal(0, 0.1, (2, RATE_HZ)).astype(np.float32)
-        for start in range(0, RATE_HZ, 1024):
-            run = np.ascontiguousarray(noise[:, start : start + 1024])
+        if attached:
+            out.add_attachment("cover.png", "image/png", png_of(image))
+        else:
+            cover: Any = out.add_stream("png", width=64, height=64, pix_fmt="rgb24")
+            cover.disposition = av.stream.Disposition.attached_pic
+            out.mux(cover.encode(image))
+            out.mux(cover.encode(None))
+        draw = np.random.default_rng(1)
+        for number in range(25 if moving else 0):
+            planes = draw.integers(40, 200, (144, 160), np.uint8)
+            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(film.encode(frame))
+        noise = draw.normal(0, 0.1, (2, RATE_HZ)).astype(np.float32)
+        for start in range(0, RATE_HZ, 960):
+            run = np.ascontiguousarray(noise[:, start : start + 960])
             frame = av.AudioFrame.from_ndarray(run, "fltp", "stereo")
             frame.sample_rate, frame.pts = RATE_HZ, start
             out.mux(heard.encode(frame))
-        out.mux(heard.encode(None))
+        for stream in (heard, film) if moving else (heard,):
+            out.mux(stream.encode(None))
     report = analyze(path, detectors=LOOKED)
     assert kinds(report) == []
-    assert "video" not in report.asset
-    assert [track["reason"] for track in report.tracks] == ["", "a cover picture"]
-    assert report.verdicts["black_frames"]["verdict"] == "not_applicable"
+    assert ("video" in report.asset) == moving
+    assert [track["reason"] for track in report.tracks] == [*[""] * (1 + moving), "a cover picture"]
+    judged = report.verdicts["black_frames"]["verdict"]
+    assert judged == ("pass" if moving else "not_applicable")
+
+
+def png_of(image: av.VideoFrame) -> bytes:
+    codec: Any = av.CodecContext.create("png", "w")
+    codec.width, codec.height, codec.pix_fmt = 64, 64, "rgb24"
+    codec.time_base = Fraction(1, 25)
+    return b"".join(bytes(packet) for packet in [*codec.encode(image), *codec.encode(None)])

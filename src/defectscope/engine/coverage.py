@@ -153,3 +153,40 @@ def facts_of(stream: StreamInfo, coverage: Measurements | None) -> dict[str, Any
             (sound_end_s - video_end_s) * float(video.frame_rate), 3
         )
     return facts
+
+
+def asset_of(stream: StreamInfo, coverage: Measurements | None, covered_s: float) -> dict[str, Any]:
+    """Returns what a report says of the asset: its length, and its main video and sound.
+
+    Args:
+        stream: Facts of the asset.
+        coverage: What was decoded; None where no detector ran.
+        covered_s: Seconds of programme that were to be decoded.
+    """
+    duration_s = stream.duration_s
+    decoded_s = None if coverage is None else end_s(coverage)
+    if decoded_s and not stream.declares_length:
+        # Nothing in the file says how long it is, and an estimate from a clock that jumped errs:
+        # what was decoded does, of a part where that is more.
+        whole = covered_s >= stream.duration_s
+        duration_s = decoded_s if whole else max(duration_s, decoded_s)
+    asset: dict[str, Any] = {"uri": stream.uri, "duration_s": round(duration_s, 6)}
+    if stream.video is not None:
+        video = stream.video
+        asset["video"] = {
+            "width": video.width,
+            "height": video.height,
+            "frame_rate": f"{video.frame_rate.numerator}/{video.frame_rate.denominator}",
+            "codec": video.codec,
+        }
+        if video.variable_frame_rate:
+            asset["video"]["variable_frame_rate"] = True
+    if stream.audio is not None:
+        audio = stream.audio
+        asset["audio"] = {
+            "rate_hz": audio.rate_hz,
+            "channels": len(audio.channels),
+            "layout": audio.layout,
+            "codec": audio.codec,
+        }
+    return asset

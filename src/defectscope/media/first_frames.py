@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import av.error
 
 from defectscope.errors import TooManyPixelsError
 from defectscope.media.limits import Limits
-from defectscope.media.listing import codec_names, is_cover, is_decodable
+from defectscope.media.listing import is_cover, is_decodable
 
 # A stream of this many packets without a frame is not going to give one.
 _MAX_PACKETS_PROBED = 20_000
@@ -24,9 +24,8 @@ def video_stream(container: Any) -> Any | None:
     return streams[0] if streams else None
 
 
-def undecodable(container: Any) -> dict[int, str]:
+def undecodable(container: Any, names: Mapping[int, str]) -> dict[int, str]:
     """Why tracks cannot be evaluated, by index."""
-    names = codec_names(container)
     reasons: dict[int, str] = {}
     for stream in container.streams:
         if stream.type not in ("video", "audio", "subtitle"):

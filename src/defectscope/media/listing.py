@@ -8,15 +8,23 @@ from typing import Any
 import av.logging
 from av.stream import Disposition
 
+from defectscope.media.matroska import track_entries
+
 _STREAM_LINE = re.compile(r"Stream #\d+:(\d+)(?:\[[^\]]*\])?(?:\([^)]*\))?: \w+: ([^,\n]+)")
 # Cover art and other stills that pretend to be video.
 _STILL_CODECS = {"mjpeg", "png", "gif", "bmp", "webp"}
-_PLAIN = re.compile(r"[^A-Za-z0-9_. -]")
+_PLAIN = re.compile(r"[^A-Za-z0-9_./ -]")
 
 
-def codec_names(container: Any) -> dict[int, str]:
-    """Returns the codec of each track by index: FFmpeg's name, else the container's own code."""
-    named: dict[int, str] = {}
+def codec_names(container: Any, head: bytes) -> dict[int, str]:
+    """Returns the codec of each track by index: FFmpeg's name, else the container's own code.
+
+    Args:
+        container: An open PyAV container.
+        head: The beginning of the file.
+    """
+    entries = track_entries(head) or []
+    named = {index: _plain(entry.codec) for index, entry in enumerate(entries)}
     listed = ""
     if any(stream.codec_context is None for stream in container.streams):
         listed = _listed(container)
@@ -26,12 +34,18 @@ def codec_names(container: Any) -> dict[int, str]:
             # `none (apac / 0x63617061)`: the four characters say what FFmpeg does not know.
             code = rest.strip("() ").split(" / ")[0]
             name = code if code and not code.startswith("[") else ""
-        named[int(index)] = _PLAIN.sub("", name)[:32]
+        if name:
+            named[int(index)] = _plain(name)
     for stream in container.streams:
         context = stream.codec_context
         if context is not None and context.name:
             named[stream.index] = context.name
     return named
+
+
+def _plain(name: str) -> str:
+    """Returns a name from a file without what could be mistaken for anything else."""
+    return _PLAIN.sub("", name)[:32]
 
 
 def _listed(container: Any) -> str:

@@ -11,7 +11,7 @@ from defectscope.errors import TooManyPixelsError
 from defectscope.media.captions.caption_bytes import carries_captions
 from defectscope.media.lengths import Lengths
 from defectscope.media.limits import Limits
-from defectscope.media.listing import is_decodable
+from defectscope.media.listing import codec_names, is_decodable
 from defectscope.media.sounds import SoundTrack, group
 from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.media.timecode import Timecode
@@ -76,7 +76,9 @@ def facts_of(container: Any, main: Any, first: Any, name: str, limits: Limits) -
         start_timecode=None if video is None else Timecode.zero(video.frame_rate),
         has_captions=bool(subtitles),
         has_bitmap_captions=main is not None and carries_captions(first),
-        tracks=tracks_of(container, {}, {}, sounds, Lengths(stated=False)),
+        tracks=tracks_of(
+            container, {}, {}, sounds, Lengths(stated=False), codec_names(container, b"")
+        ),
         sounds=tuple(sounds),
         video_track=None if main is None else main.index,
         declares_length=False,

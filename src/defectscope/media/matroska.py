@@ -1,19 +1,34 @@
-"""What Matroska and WebM promise of frame rates: the default duration of a track's frames, or none.
+"""What Matroska and WebM state of tracks and FFmpeg does not tell: codecs, durations of frames.
 
-Source: RFC 8794 (EBML), 4 and 5; RFC 9559 (Matroska), 5.1.4.1.13 (DefaultDuration).
+Source: RFC 8794 (EBML), 4 and 5; RFC 9559 (Matroska), 5.1.4.1.13 (DefaultDuration), 5.1.4.1.21
+(CodecID).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 _EBML, _SEGMENT, _TRACKS, _TRACK = 0x1A45DFA3, 0x18538067, 0x1654AE6B, 0xAE
-_DEFAULT_DURATION = 0x23E383
+_DEFAULT_DURATION, _CODEC = 0x23E383, 0x86
 _NANOSECONDS = 1_000_000_000
 
 
-def frame_durations_s(head: bytes) -> list[Fraction | None] | None:
-    """Returns the default duration of each track in file order, in seconds; None where not stated.
+@dataclass(frozen=True, slots=True)
+class TrackEntry:
+    """What is stated of a track.
+
+    Attributes:
+        codec: The identifier of its codec, such as `V_MPEG4/ISO/AVC`.
+        frame_s: The default duration of its frames in seconds, None where not stated.
+    """
+
+    codec: str = ""
+    frame_s: Fraction | None = None
+
+
+def track_entries(head: bytes) -> list[TrackEntry] | None:
+    """Returns what is stated of each track, in file order.
 
     Args:
         head: The beginning of the file.
@@ -29,27 +44,30 @@ def frame_durations_s(head: bytes) -> list[Fraction | None] | None:
         at, end = _find(head, at, end, _TRACKS)
         if end > len(head):
             return None
-        found: list[Fraction | None] = []
+        found: list[TrackEntry] = []
         while at < end:
             name = _id(head, at)[0]
             low, high = _within(head, at, end)
             if name == _TRACK:
-                found.append(_default_duration_s(head, low, high))
+                found.append(_entry(head, low, high))
             at = high
     except (IndexError, LookupError):
         return None
     return found
 
 
-def _default_duration_s(head: bytes, at: int, end: int) -> Fraction | None:
+def _entry(head: bytes, at: int, end: int) -> TrackEntry:
+    codec, frame_s = "", None
     while at < end:
         name = _id(head, at)[0]
         low, high = _within(head, at, end)
         if name == _DEFAULT_DURATION:
             ticks = int.from_bytes(head[low:high], "big")
-            return Fraction(ticks, _NANOSECONDS) if ticks else None
+            frame_s = Fraction(ticks, _NANOSECONDS) if ticks else None
+        elif name == _CODEC:
+            codec = head[low : min(high, end)].rstrip(b"\0").decode("ascii", "replace")
         at = high
-    return None
+    return TrackEntry(codec, frame_s)
 
 
 def _find(head: bytes, at: int, end: int, wanted: int) -> tuple[int, int]:

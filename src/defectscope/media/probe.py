@@ -15,6 +15,7 @@ from defectscope.media.facts import container_facts
 from defectscope.media.first_frames import first_decodable, undecodable
 from defectscope.media.lengths import Lengths, stated_lengths
 from defectscope.media.limits import Limits
+from defectscope.media.listing import codec_names
 from defectscope.media.rates import Pace, pace_of
 from defectscope.media.sounds import SoundTrack, group
 from defectscope.media.stream import Sound, StreamInfo, View
@@ -86,7 +87,8 @@ def probe(
     """
     container = opened()
     try:
-        reasons = undecodable(container)
+        names = codec_names(container, head)
+        reasons = undecodable(container, names)
         videos = [s.index for s in container.streams.video if s.index not in reasons]
         if choice.programme is not None and choice.programme not in programmes:
             there = ", ".join(map(str, sorted(programmes))) or "none"
@@ -170,6 +172,7 @@ def _described(
     if video is not None:
         video_info = described_video(video, -shown.rotation % 360, pace)
     duration_s = duration_s_of(container, video, sounds, lengths, limits, uri)
+    names = codec_names(container, head)
     used = {index for sound in sounds for index in sound.tracks}
     for stream in sounding:
         if stream.index not in used:
@@ -188,7 +191,7 @@ def _described(
         start_timecode=start_timecode(container, video, video_info),
         has_captions=has_captions or any(s.type == "subtitle" for s in container.streams),
         has_bitmap_captions=video is not None and carries_captions(shown),
-        tracks=tracks_of(container, belongs, reasons, sounds, lengths),
+        tracks=tracks_of(container, belongs, reasons, sounds, lengths, names),
         sounds=tuple(sounds),
         views=tuple(views),
         video_track=main,

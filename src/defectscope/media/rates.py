@@ -14,7 +14,7 @@ from typing import Any
 
 import av.error
 
-from defectscope.media.matroska import frame_durations_s
+from defectscope.media.matroska import track_entries
 
 _STANDARD = (
     Fraction(24000, 1001),
@@ -70,7 +70,7 @@ def pace_of(opened: Callable[[], Any], index: int, head: bytes) -> Pace | None:
         index: The track's number.
         head: The beginning of the file.
     """
-    stated = frame_durations_s(head)
+    stated = track_entries(head)
     container = opened()
     try:
         stream = container.streams[index]
@@ -81,7 +81,7 @@ def pace_of(opened: Callable[[], Any], index: int, head: bytes) -> Pace | None:
         container.close()
     if stated is None or step_s is None or index >= len(stated):
         return Pace(step_s)
-    return Pace(step_s, _keeps_own_pace(stated[index], step_s))
+    return Pace(step_s, _keeps_own_pace(stated[index].frame_s, step_s))
 
 
 def _usual_step_s(container: Any, stream: Any) -> Fraction | None:

@@ -12,7 +12,6 @@ import av
 from defectscope.errors import InvalidParameterError, MediaTooLongError
 from defectscope.media.lengths import Lengths
 from defectscope.media.limits import Limits
-from defectscope.media.listing import codec_names
 from defectscope.media.pixels import native_format
 from defectscope.media.rates import Pace, nominal_rate
 from defectscope.media.stream import AudioInfo, Sound, Track, VideoInfo
@@ -53,9 +52,9 @@ def tracks_of(
     reasons: Mapping[int, str],
     sounds: list[Sound],
     lengths: Lengths,
+    names: Mapping[int, str],
 ) -> tuple[Track, ...]:
     """Returns every track with what is known of it."""
-    names = codec_names(container)
     layouts = {index: sound.audio.layout for sound in reversed(sounds) for index in sound.tracks}
     media = {"video": "video", "audio": "audio", "subtitle": "captions"}
     found: list[Track] = []

@@ -50,6 +50,8 @@ _SPLICED = (
     "video_gap",
     "video_overlap",
 )
+# How far frames and sound may be apart at either side of a hole that both have, seconds.
+_APART_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,7 @@ def joined(found: list[Fault], join_s: float) -> list[Fault]:
                 out[-1] = _both(last, fault)
             else:
                 out.append(replace(fault, kinds=(kind,)))
+    out = _both_gaps(out)
     frames = [f for f in out if f.video and f.kind in (*_REFERRED_TO, "video_gap")]
     one: list[Fault] = []
     for fault in sorted(frames, key=lambda f: f.start_s):
@@ -166,6 +169,21 @@ def joined(found: list[Fault], join_s: float) -> list[Fault]:
         else:
             one.append(fault)
     return [f for f in out if f not in frames] + one
+
+
+def _both_gaps(found: list[Fault]) -> list[Fault]:
+    """Joins what is missing from frames and sound alike at one time: it is one hole."""
+    holes = [f for f in found if f.kind == "video_gap"]
+    out = [f for f in found if f.kind not in ("video_gap", "audio_gap")]
+    for sound in (f for f in found if f.kind == "audio_gap"):
+        for k, hole in enumerate(holes):
+            apart_s = max(abs(hole.start_s - sound.start_s), abs(hole.end_s - sound.end_s))
+            if apart_s <= _APART_S and min(hole.amount_s, sound.amount_s) > _APART_S:
+                holes[k] = replace(_both(hole, sound), amount_s=hole.amount_s)
+                break
+        else:
+            out.append(sound)
+    return out + holes
 
 
 def _both(a: Fault, b: Fault) -> Fault:
