@@ -16,7 +16,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
-        new-detector invariants \
+        new-detector invariants reference \
         install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -130,11 +130,15 @@ golden: $(DEV_STAMP) ## Records the golden reports anew (look at what changed in
 # A new simulator has a golden report and a place in the gallery from its first day.
 new-detector: $(DEV_STAMP) ## Makes every file that a detector needs (NAME=in_snake_case)
 	$(BIN)/python scripts/new_detector.py "$(NAME)"
+	$(BIN)/python scripts/write_reference.py
 	$(BIN)/python benchmarks/gallery.py --only "$(NAME)"
 	$(BIN)/python -m pytest -q tests/golden -k "simulated-$(NAME)" --record-golden
 
 invariants: $(DEV_STAMP) ## Checks every invariant and writes the table of docs/invariants.md
 	$(BIN)/python benchmarks/invariants_table.py
+
+reference: $(DEV_STAMP) ## Writes what the documentation says of options and parameters, from the code
+	$(BIN)/python scripts/write_reference.py
 
 gallery: $(DEV_STAMP) ## Draws the gallery of simulated defects
 	$(BIN)/python benchmarks/gallery.py

@@ -21,7 +21,7 @@ import block_scores
 import numpy as np
 
 from defectscope.detectors import load
-from defectscope.detectors.block_corruption.detector import SENSITIVITIES
+from defectscope.detectors.block_corruption.params import SENSITIVITIES
 from defectscope.engine.contracts import Tuned
 from defectscope.training.block_corruption import examples, programmes
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES

@@ -18,8 +18,8 @@ import numpy as np
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import table
 from defectscope.simulate.contract import AudioSimulator, Simulator, VideoSimulator
-from defectscope.simulate.describe import parameters_of
 from defectscope.simulate.effects.arrays import impair_frames, impair_samples, video_stream
 from defectscope.simulate.effects.caption_cues import CueSimulator
 from defectscope.simulate.registry import simulators
@@ -227,10 +227,7 @@ def page() -> str:
         out += [f"## {made.name}", "", f"{made.summary[0].upper()}{made.summary[1:]}.", ""]
         if has_video(made):
             out += [f"![{made.name}: {made.summary}](gallery/{made.name}.jpg)", ""]
-        out += ["| parameter | default | meaning |", "|---|---|---|"]
-        for parameter in parameters_of(made):
-            text = parameter.text.replace("|", "\\|")
-            out.append(f"| `{parameter.name}` | {parameter.default} | {text} |")
+        out += table(made.params).splitlines()
         out.append("")
     out += [
         "## Hard negatives",

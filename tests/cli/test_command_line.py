@@ -124,18 +124,13 @@ def test_sound_alone_is_not_applicable_to_a_video_detector(
     assert json.loads(out)["verdicts"]["freeze"]["verdict"] == "not_applicable"
 
 
-def test_every_detector_explains_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
-    from dataclasses import fields
-
-    from defectscope.cli.detectors import described
-    from defectscope.detectors import detector_class, names
+def test_every_detector_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    from defectscope.detectors import names
 
     status, out, _ = run(capsys, "detectors")
     assert status == 0
     for name in names():
         assert name in out
-        params = detector_class(name).Params
-        assert set(described(params)) == {f.name for f in fields(params)}, name
 
 
 def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_bad_names_are_refused_and_nothing_is_written(
 
 def test_every_token_of_the_template_is_filled_in(scaffold: ModuleType, tmp_path: Path) -> None:
     written = scaffold.create(NAME, tmp_path)
-    assert len(written) == 10
+    assert len(written) == 11
     for path in written:
         assert "{{" not in path.read_text("utf-8"), path
         assert "NAME" not in str(path.relative_to(tmp_path)), path
@@ -77,7 +77,8 @@ def test_what_the_template_imports_is_there(
     root = tmp_path if file.startswith("handlers") else tmp_path / "src" / "defectscope"
     code = (root / file.replace("NAME", NAME)).read_text("utf-8")
     for node in ast.parse(code).body:
-        if isinstance(node, ast.ImportFrom):
+        # Its own modules are not installed yet.
+        if isinstance(node, ast.ImportFrom) and NAME not in (node.module or ""):
             module = importlib.import_module(node.module or "")
             assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
 

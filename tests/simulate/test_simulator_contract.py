@@ -13,8 +13,8 @@ import pytest
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
+from defectscope.parameters import described
 from defectscope.simulate.contract import AudioSimulator, VideoSimulator
-from defectscope.simulate.describe import parameters_of
 from defectscope.simulate.effects.arrays import (
     audio_stream,
     impair_frames,
@@ -69,8 +69,8 @@ def test_parameters_are_frozen_and_explained(name):
     field_names = [f.name for f in fields(params)]
     with pytest.raises(FrozenInstanceError):
         setattr(params, field_names[0], getattr(params, field_names[0]))
-    for parameter in parameters_of(made):
-        assert parameter.text, f"{name}.{parameter.name} is not explained"
+    for parameter in described(made.params):
+        assert parameter.meaning, f"{name}.{parameter.name} is not explained"
 
 
 @pytest.mark.parametrize("name", list(ALL))
@@ -111,11 +111,11 @@ def test_overrides_are_read_as_the_type_of_the_field(stream):
     ("values", "message"),
     [
         ({"shares": "0.2"}, "unknown parameter 'shares'"),
-        ({"share": "wide"}, "wants float"),
-        ({"share": "nan"}, "wants float"),
+        ({"share": "wide"}, "share is 0.01 to 0.4, not 'wide'"),
+        ({"share": "nan"}, "share is 0.01 to 0.4, not nan"),
         ({"share": "0.9"}, "share is 0.01 to 0.4"),
-        ({"scaled": "perhaps"}, "wants bool"),
-        ({"kind": "round"}, "kind is one of"),
+        ({"scaled": "perhaps"}, "scaled is true or false"),
+        ({"kind": "round"}, "kind is letter, pillar or window"),
     ],
 )
 def test_bad_overrides_are_refused(values, message, stream):

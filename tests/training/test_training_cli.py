@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
+from defectscope.parameters import from_text
 from defectscope.training import cli
-from defectscope.training.contract import LEARNED, recipe, replace_fields
+from defectscope.training.contract import LEARNED, recipe
 
 
 def test_every_learned_detector_has_a_recipe() -> None:
@@ -16,13 +17,13 @@ def test_every_learned_detector_has_a_recipe() -> None:
 
 def test_settings_are_parsed_by_type_and_unknown_ones_refused() -> None:
     settings = recipe("audio_artifacts").settings
-    changed = replace_fields(settings, {"train_clips": "48", "left_out": "hum:buzz,hiss:pink"})
+    changed = from_text(settings, {"train_clips": "48", "left_out": "hum:buzz,hiss:pink"})
     assert changed.train_clips == 48
     assert changed.left_out == ("hum:buzz", "hiss:pink")
     with pytest.raises(InvalidParameterError, match="no_such"):
-        replace_fields(settings, {"no_such": "1"})
+        from_text(settings, {"no_such": "1"})
     with pytest.raises(InvalidParameterError, match="train_clips"):
-        replace_fields(settings, {"train_clips": "many"})
+        from_text(settings, {"train_clips": "many"})
 
 
 def test_errors_become_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import re
+import json
 import sys
-from dataclasses import fields
 from typing import Any
 
 from defectscope.errors import EXIT_OK
@@ -20,6 +19,9 @@ def add_parser(commands: Any) -> None:
         description="Lists every detector with its defects, or explains one and its parameters.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the detector to explain")
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of its parameters instead"
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from defectscope.detectors.registry import built_in
     from defectscope.engine.artifacts import tuned
     from defectscope.engine.plugins import discovered
+    from defectscope.parameters import described, schema
 
     # Piped output is for other programs: no wrapping to a width nobody sees.
     console = Console(width=None if sys.stdout.isatty() else 160)
@@ -54,29 +57,16 @@ def run(arguments: argparse.Namespace) -> int:
         console.print("`defectscope detectors NAME` explains one and its parameters.", style="dim")
         return EXIT_OK
     kind = detector_class(arguments.name)
+    if arguments.schema:
+        sys.stdout.write(json.dumps(schema(kind.Params), indent=2, ensure_ascii=False) + "\n")
+        return EXIT_OK
     console.print(inspect.getdoc(sys.modules[kind.__module__]) or "", highlight=False)
-    meanings = described(kind.Params)
     table = Table(title="\nParameters", title_justify="left")
-    for heading in ("parameter", "default", "meaning"):
-        table.add_column(heading, no_wrap=heading != "meaning")
-    for field in fields(kind.Params):
-        table.add_row(field.name, f"{field.default!r}", meanings.get(field.name, ""))
+    for heading in ("parameter", "default", "range", "meaning"):
+        table.add_column(heading, no_wrap=heading in ("parameter", "default"))
+    for parameter in described(kind.Params):
+        shown = (parameter.name, f"{parameter.default!r}", parameter.allowed, parameter.meaning)
+        table.add_row(*shown)
     console.print(table)
     console.print(f"Set one with --set {arguments.name}.PARAMETER=VALUE.", style="dim")
     return EXIT_OK
-
-
-def described(params: type[Any]) -> dict[str, str]:
-    """Returns each parameter's meaning from the `Attributes` of its dataclass' docstring."""
-    text = inspect.getdoc(params) or ""
-    section = text.partition("Attributes:\n")[2]
-    meanings: dict[str, str] = {}
-    name = ""
-    for line in section.splitlines():
-        entry = re.match(r"    (\w+): (.*)", line)
-        if entry:
-            name = entry.group(1)
-            meanings[name] = entry.group(2)
-        elif name and line.strip():
-            meanings[name] += " " + line.strip()
-    return meanings

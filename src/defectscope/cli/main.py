@@ -13,6 +13,7 @@ from defectscope.errors import DefectscopeError
 
 _EXTRA_OF = {
     "av": "engine",
+    "msgspec": "engine",
     "numpy": "engine",
     "rich": "engine",
     "soundfile": "engine",

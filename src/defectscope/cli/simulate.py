@@ -59,7 +59,7 @@ def _line(made: Simulator[Any]) -> str:
 
 def explain(made: Simulator[Any]) -> str:
     """Returns the help text of one defect: what it is, and its parameters with unit and range."""
-    from defectscope.simulate.describe import parameters_of
+    from defectscope.parameters import described
 
     lines = [
         f"usage: defectscope simulate {made.name} IN OUT [options] [--set PARAMETER=VALUE ...]",
@@ -68,9 +68,10 @@ def explain(made: Simulator[Any]) -> str:
         "",
         "parameters:",
     ]
-    for parameter in parameters_of(made):
+    for parameter in described(made.params):
         head = f"  {parameter.name}={parameter.default}"
-        body = textwrap.wrap(parameter.text, _WIDTH - 26) or [""]
+        text = f"{parameter.allowed}. {parameter.meaning}".replace("`", "")
+        body = textwrap.wrap(text, _WIDTH - 26)
         if len(head) < 25:
             lines.append(f"{head:<26}{body[0]}")
             body = body[1:]

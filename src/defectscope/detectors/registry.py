@@ -19,7 +19,6 @@ from defectscope.detectors.plugin_class import plugin_class
 from defectscope.engine.artifacts import (
     bundled,
     forget,
-    overridden,
     own_artifacts,
     read_artifact,
     tuned,
@@ -33,6 +32,7 @@ from defectscope.errors import (
     PluginError,
     UnknownDetectorError,
 )
+from defectscope.parameters import overridden
 
 _HERE = Path(__file__).parent
 

@@ -6,17 +6,14 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, cast
 
 from defectscope.engine.contracts import Tuned
 from defectscope.engine.plugins import discovered
-from defectscope.errors import ArtifactError, InvalidParameterError
+from defectscope.errors import ArtifactError
 from defectscope.findings import SEVERITIES, Severity
-
-P = TypeVar("P")
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "DEFECTSCOPE_ARTIFACTS"
@@ -146,31 +143,3 @@ def severity_of(rules: Mapping[str, Any], evidence: Mapping[str, Any]) -> Severi
         if level in rules and value >= float(rules[level]):
             reached = level
     return reached
-
-
-def overridden(params: P, values: Mapping[str, Any]) -> P:
-    """Returns parameters with some replaced, each checked against the type it has.
-
-    Raises:
-        InvalidParameterError: A name is unknown or a value is of another type.
-    """
-    if not is_dataclass(params) or isinstance(params, type):
-        raise InvalidParameterError("this detector has no parameters")
-    known = {f.name: getattr(params, f.name) for f in fields(params)}
-    for name, value in values.items():
-        if name not in known:
-            offered = ", ".join(known) or "none"
-            raise InvalidParameterError(f"unknown parameter {name!r}; there are: {offered}")
-        current = known[name]
-        number = isinstance(current, int | float) and not isinstance(current, bool)
-        fits = (
-            isinstance(value, int | float) and not isinstance(value, bool)
-            if number
-            else isinstance(value, type(current))
-        )
-        if not fits:
-            raise InvalidParameterError(f"parameter {name!r} wants {type(current).__name__}")
-    try:
-        return cast("P", replace(cast("Any", params), **values))
-    except ValueError as error:
-        raise InvalidParameterError(str(error)) from None

@@ -11,6 +11,9 @@ from defectscope.engine.contracts import Detector, Tuned
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import SEVERITIES
 
+# Bounds hold magnitudes: of levels, areas, durations and counts.
+MAX_BOUND = 1e6
+
 
 def with_bounds(tuned: Tuned, values: Mapping[str, Any]) -> Tuned:
     """Returns an artifact with bounds of severity replaced.
@@ -31,8 +34,12 @@ def with_bounds(tuned: Tuned, values: Mapping[str, Any]) -> Tuned:
         if not isinstance(place, dict) or "measure" not in place or bound not in SEVERITIES[1:]:
             known = ", ".join(bound_names(tuned.severity))
             raise InvalidParameterError(f"unknown bound {name!r}; there are: {known or 'none'}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InvalidParameterError(f"{name!r} wants a number")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not 0 <= value <= MAX_BOUND
+        ):
+            raise InvalidParameterError(f"{name} is a number, 0 to {MAX_BOUND:g}, not {value!r}")
         place[bound] = float(value)
     return replace(tuned, severity=rules)
 

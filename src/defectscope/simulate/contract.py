@@ -31,7 +31,8 @@ from defectscope.findings import Interval
 from defectscope.media.cues import Captions
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.stream import AudioInfo, StreamInfo, VideoInfo
-from defectscope.simulate.parameters import override, parameters, same_kind
+from defectscope.parameters import from_text
+from defectscope.simulate.parameters import parameters, same_kind
 
 Medium = Literal["video", "audio", "captions", "container"]
 P = TypeVar("P")
@@ -200,7 +201,7 @@ class Simulator(ABC, Generic[P]):
         # be, rather than set over the strength of another. Otherwise the first draw is taken, so
         # that setting one value changes no other.
         fitting = (d for d in draws if same_kind(d, given))
-        return Plan(override(next(fitting, draws[0]), given), span, seed, stream)
+        return Plan(from_text(next(fitting, draws[0]), given), span, seed, stream)
 
 
 class VideoSimulator(Simulator[P]):

@@ -16,9 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from defectscope.errors import EXIT_OK, DefectscopeError, InvalidParameterError
+from defectscope.parameters import from_text
 from defectscope.training import corpora as corpora_module
 from defectscope.training.cache import Cache
-from defectscope.training.contract import LEARNED, Recipe, Schedule, recipe, replace_fields
+from defectscope.training.contract import LEARNED, Recipe, Schedule, recipe
 
 _DEFAULT_CACHE_GB = 4.0
 # The others choose their thresholds on export; block corruption wants whole programmes.
@@ -182,7 +183,7 @@ def _train(options: argparse.Namespace, console: Console) -> None:
 
     chosen, cache, _ = open_work(options)
     plan = dataclasses.replace(chosen.schedule(), seed=options.seed)
-    schedule: Schedule = replace_fields(plan, _pairs(options.schedule))
+    schedule: Schedule = from_text(plan, _pairs(options.schedule))
     start = load_file(options.start) if options.start else None
     folder = options.work / options.run
     if options.take_up is not None:

@@ -11,17 +11,17 @@ loop hands it, so a run that was killed goes on exactly as if it had not been.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, cast
+from typing import Annotated, Any, ClassVar, Literal, Protocol, cast
 
 import numpy as np
 import torch
 
-from defectscope.errors import InvalidParameterError, UnknownDetectorError
+from defectscope.errors import UnknownDetectorError
+from defectscope.parameters import from_text, number, parameters, switch
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -94,40 +94,47 @@ class CacheView(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Schedule:
-    """How long and how fast to train.
+    """How long and how fast to train."""
 
-    Attributes:
-        steps: Optimiser steps, at most.
-        batch: Examples a step.
-        peak_rate: Highest learning rate of the one-cycle schedule (AdamW).
-        weight_decay: AdamW's decay on matrices and filters; none on gains and biases.
-        warm_up: Share of the steps during which the rate rises.
-        score_every: Steps between two scorings on the validation split.
-        patience: Scorings without a better objective after which training ends; 0 never.
-        averaging: Decay of the exponential moving average of the weights that is scored and
-            shipped; 0 ships the raw weights.
-        clip_norm: Gradient norm above which gradients are scaled down.
-        seed: Of everything that is drawn.
-        threads: CPU threads for PyTorch.
-        bf16: Autocast to bfloat16 on CPU and CUDA.
-        checkpoint_s: Seconds between checkpoints.
-    """
-
-    steps: int
-    batch: int
-    peak_rate: float
-    weight_decay: float = 0.05
-    warm_up: float = 0.15
-    score_every: int = 250
-    patience: int = 12
-    averaging: float = 0.998
-    clip_norm: float = 5.0
-    seed: int = 1
-    threads: int = 1
-    bf16: bool = True
-    checkpoint_s: float = 60.0
+    steps: Annotated[int, number(1, 10000000, "Optimiser steps, at most.")]
+    batch: Annotated[int, number(1, 100000, "Examples a step.")]
+    peak_rate: Annotated[
+        float, number(0, 10, "Highest learning rate of the one-cycle schedule (AdamW).", above=True)
+    ]
+    weight_decay: Annotated[
+        float, number(0, 10, "AdamW's decay on matrices and filters; none on gains and biases.")
+    ] = 0.05
+    warm_up: Annotated[float, number(0, 1, "Share of the steps during which the rate rises.")] = (
+        0.15
+    )
+    score_every: Annotated[
+        int, number(1, 1000000, "Steps between two scorings on the validation split.")
+    ] = 250
+    patience: Annotated[
+        int,
+        number(
+            0, 1000000, "Scorings without a better objective after which training ends; 0 never."
+        ),
+    ] = 12
+    averaging: Annotated[
+        float,
+        number(
+            0,
+            1,
+            "Decay of the exponential moving average of the weights that is scored "
+            "and shipped; 0 ships the raw weights.",
+        ),
+    ] = 0.998
+    clip_norm: Annotated[
+        float,
+        number(0, 1000000, "Gradient norm above which gradients are scaled down.", above=True),
+    ] = 5.0
+    seed: Annotated[int, number(0, 4294967295, "Of everything that is drawn.")] = 1
+    threads: Annotated[int, number(1, 1024, "CPU threads for PyTorch.")] = 1
+    bf16: Annotated[bool, switch("Autocast to bfloat16 on CPU and CUDA.")] = True
+    checkpoint_s: Annotated[float, number(0, 86400, "Time between checkpoints.", "s")] = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,31 +231,4 @@ def recipe(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     plain = cast("Recipe", module.RECIPE())
     if not overrides:
         return plain
-    return cast("Recipe", module.RECIPE(replace_fields(plain.settings, overrides)))
-
-
-def replace_fields(settings: Any, overrides: Mapping[str, str]) -> Any:
-    """Returns a copy of a frozen dataclass with fields parsed from text.
-
-    Raises:
-        InvalidParameterError: A field is unknown or its text does not parse.
-    """
-    known = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    values: dict[str, Any] = {}
-    for name, text in overrides.items():
-        if name not in known:
-            raise InvalidParameterError(f"unknown setting {name!r}; known: {', '.join(known)}")
-        values[name] = _parse(name, text, known[name])
-    return dataclasses.replace(settings, **values)
-
-
-def _parse(name: str, text: str, like: Any) -> Any:
-    try:
-        if isinstance(like, bool):
-            return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-        if isinstance(like, tuple):
-            return tuple(part for part in text.split(",") if part)
-        return type(like)(text)
-    except (KeyError, TypeError, ValueError):
-        kind = type(like).__name__
-        raise InvalidParameterError(f"setting {name} wants a {kind}, not {text!r}") from None
+    return cast("Recipe", module.RECIPE(from_text(plain.settings, overrides)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from defectscope.detectors.accelerator import has_cuda
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
-    SENSITIVITIES,
     WINDOW_S,
     Layer,
     features,
@@ -20,13 +18,13 @@ from defectscope.detectors.audio_artifacts.decision import (
 )
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES, WindowScorer
+from defectscope.detectors.audio_artifacts.params import Params
 from defectscope.detectors.audio_artifacts.passes import PASSES, RULES
 from defectscope.detectors.audio_artifacts.runtime import CompiledScorer
 from defectscope.detectors.compiled import is_installed
 from defectscope.detectors.weights import verified_weights
 from defectscope.engine.artifacts import artifact_folder, severity_of
 from defectscope.engine.contracts import Needs, Tuned
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import DetectorResult, Finding
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
@@ -35,34 +33,6 @@ from defectscope.temporal.tables import column, times_s
 
 if TYPE_CHECKING:
     from defectscope.detectors.audio_artifacts.network import Network
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        each_channel: Analyze every channel on its own instead of their mix; costs as many times
-            more, and finds what one channel alone has.
-        max_gap_s: Runs of one defect at most this far apart are one finding, seconds, 0 to 60.
-        min_lasting_s: Hum, hiss and distortion that do not last this long are not reported,
-            seconds, 0 to 60.
-        sensitivity: How much evidence a finding needs: `low` (few false findings), `normal` or
-            `high` (few defects missed).
-    """
-
-    each_channel: bool = False
-    max_gap_s: float = 1.0
-    min_lasting_s: float = 0.4
-    sensitivity: str = "normal"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_gap_s <= 60:
-            raise InvalidParameterError("max_gap_s is 0 to 60")
-        if not 0 <= self.min_lasting_s <= 60:
-            raise InvalidParameterError("min_lasting_s is 0 to 60")
-        if self.sensitivity not in SENSITIVITIES:
-            raise InvalidParameterError(f"sensitivity is one of {', '.join(SENSITIVITIES)}")
 
 
 class AudioArtifacts:

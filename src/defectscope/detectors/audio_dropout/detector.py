@@ -6,7 +6,6 @@ from programme level to nothing within a hop or two. Digital silence that lasts 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_dropout.levels import HOPS_HZ, LevelMeter, to_dbfs
+from defectscope.detectors.audio_dropout.params import Params
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -21,30 +21,6 @@ from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, runs
 from defectscope.temporal.tables import TableBuilder, column, times_s
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_dropout_s: Shorter interruptions are left to the click detector, seconds.
-        max_dropout_s: A gap that lasts longer and does not come back abruptly is an ending,
-            seconds.
-        min_silence_s: Silence on every channel that is reported however it began, seconds.
-        max_one_sided_s: A gap in one channel of a left-right pair that lasts so long while its
-            partner plays is a missing channel, which `stereo_image` reports, seconds.
-        edge_window_s: Interval beside a gap in which programme level must be found, seconds.
-        resume_s: After a sound that was cut off the programme must be back within this, seconds:
-            the gap may end in a pause of its own.
-    """
-
-    min_dropout_s: float = 0.02
-    max_dropout_s: float = 10.0
-    min_silence_s: float = 10.0
-    max_one_sided_s: float = 0.4
-    edge_window_s: float = 0.06
-    resume_s: float = 0.3
 
 
 class AudioDropout:

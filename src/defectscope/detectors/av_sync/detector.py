@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.av_sync.analysis import (
     CONTEXT_S,
-    PER_MINUTE,
     AvSyncAnalysis,
     cells_of,
     thumbnails_of,
@@ -24,13 +22,12 @@ from defectscope.detectors.av_sync.crops import RATE_FPS
 from defectscope.detectors.av_sync.decision import OutOfSyncInterval, decide_sync, perceptibility
 from defectscope.detectors.av_sync.faces import MODULE, PACKAGE, face_models
 from defectscope.detectors.av_sync.offsets import MS_PER_FRAME, OFFSETS
+from defectscope.detectors.av_sync.params import Params
 from defectscope.detectors.av_sync.passes import PASSES, RULES
 from defectscope.detectors.av_sync.runtime import Runtime
 from defectscope.detectors.av_sync.shots import FEATURES
 from defectscope.detectors.av_sync.tracks import Limits
 from defectscope.detectors.av_sync.windows import (
-    DEFAULT_TOLERANCE,
-    TOLERANCES_MS,
     Rules,
     Window,
     as_distances,
@@ -50,44 +47,6 @@ if TYPE_CHECKING:
 
 # Boxes of faces that a finding shows, at most.
 _MOST_TRACKS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        fragments_per_min: Fragments of four seconds that are looked at in every minute, 1 to 15;
-            15 is everything.
-        window_s: What is added up for one answer, seconds. Longer is surer and coarser in time.
-        max_faces: Faces followed at the same time, the largest first.
-        min_face_px: Lower faces are left out; height in the frame as looked at, which is at most
-            720 px high.
-        min_face_score: Faces of which the finder is less sure are left out, 0 to 1.
-        tolerance: What is still in step: `bt1359` from 90 ms early to 185 ms late, what viewers
-            accept (ITU-R BT.1359-1); `r37` from 40 ms early to 60 ms late (EBU R37).
-    """
-
-    fragments_per_min: int = 15
-    window_s: float = 8.0
-    max_faces: int = 3
-    min_face_px: int = 48
-    min_face_score: float = 0.5
-    tolerance: str = DEFAULT_TOLERANCE
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.fragments_per_min <= PER_MINUTE:
-            raise ValueError(f"fragments_per_min is 1 to {PER_MINUTE}")
-        if not 1.6 <= self.window_s <= 60:
-            raise ValueError("window_s is 1.6 to 60")
-        if not 1 <= self.max_faces <= 8:
-            raise ValueError("max_faces is 1 to 8")
-        if self.min_face_px < 24:
-            raise ValueError("min_face_px is at least 24: smaller mouths tell nothing")
-        if not 0 < self.min_face_score < 1:
-            raise ValueError("min_face_score is between 0 and 1")
-        if self.tolerance not in TOLERANCES_MS:
-            raise ValueError(f"tolerance is one of {', '.join(TOLERANCES_MS)}")
 
 
 class AvSync:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 
 
 class Embedder(Protocol):
-    """Gives lips and speech of the same moment the same vector."""
+    """Embeds lips and speech of the same moment as the same vector."""
 
     def embed_mouth(self, crops: NDArray[np.uint8]) -> Floats:
         """Returns the vectors of one track's mouth frames.

@@ -11,12 +11,12 @@ by their contrast beside flat surroundings; here the kernel does so in one pass,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.banding.params import Params
 from defectscope.detectors.banding.steps import LOOK_NAMES, look_measures
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
@@ -47,24 +47,6 @@ _FLATS_STEPS = 20
 _FAINT_STEPS = 100
 # What has no contours is graded so far below the operating point.
 _FAINT_SHARE = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        window_s: Interval before and after a change that is compared, seconds.
-        min_duration_s: Shorter banding is not reported, seconds.
-        bridge_s: Banding that pauses for less is one event, seconds.
-        beside_s: Interval before and after banding whose block grid is compared with its own,
-            seconds.
-    """
-
-    window_s: float = 0.5
-    min_duration_s: float = 0.4
-    bridge_s: float = 0.5
-    beside_s: float = 1.0
 
 
 class Banding:

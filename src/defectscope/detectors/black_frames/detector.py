@@ -7,12 +7,12 @@ credits or a spinner is not black, however small the lit part is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.black_frames.params import Params
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
@@ -27,21 +27,6 @@ _STEPS_PER_CODE = 128
 _STEPS_PER_SHARE = 65535
 # Lettering shows against black from here on; noise and what compression leaves of a frame do not.
 _LIT_CODE = 48
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        edge_window_s: How far from a black interval to look for the frame it cuts off, seconds.
-            A fade of this length or more is editorial.
-        max_editorial_s: Black that lasts longer is reported however it began, seconds. Longer
-            than the pauses between acts; Source: EBU R 103's practice leaves it to the operator.
-    """
-
-    edge_window_s: float = 0.12
-    max_editorial_s: float = 3.0
 
 
 class BlackFrames:

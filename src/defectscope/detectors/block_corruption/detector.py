@@ -7,7 +7,6 @@ the events; where one frame is clean and its neighbour damaged, that is an end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -25,6 +24,7 @@ from defectscope.detectors.block_corruption.analysis import (
 from defectscope.detectors.block_corruption.context_features import context_features
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
+from defectscope.detectors.block_corruption.params import Params
 from defectscope.detectors.block_corruption.passes import PASSES, RULES
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.steps import Steps
@@ -39,45 +39,8 @@ from defectscope.temporal.spans import curve
 from defectscope.temporal.tables import column, times_s
 
 _BUCKET_S = 0.5
-SENSITIVITIES = ("low", "normal", "high")
 # What the area rule says counts as beyond doubt, in costs of an end.
 _RULED = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        frames_per_s: Frames of every second that the network looks at, at most, each with the one
-            before it; even. More finds the ends of damage more exactly.
-        glances_per_s: Frames of every second that it looks at in any case; even. Only where one of
-            them looks damaged it looks at the others. More finds shorter damage between cuts.
-        max_height_px: Taller frames are scaled down to this height for the network.
-        decision: `learned` decides with the network's own decision, `area` with the share of the
-            frame that its map calls damaged.
-        bridge_s: Events that are no further apart are one, seconds.
-        sensitivity: `high` reports fainter damage and more false alarms, `low` the reverse.
-    """
-
-    frames_per_s: int = 6
-    glances_per_s: int = 2
-    max_height_px: int = 360
-    decision: str = "learned"
-    bridge_s: float = 0.4
-    sensitivity: str = "normal"
-
-    def __post_init__(self) -> None:
-        if self.frames_per_s < 2 or self.frames_per_s % 2:
-            raise ValueError("frames_per_s is even and at least 2")
-        if not 2 <= self.glances_per_s <= self.frames_per_s or self.glances_per_s % 2:
-            raise ValueError("glances_per_s is even, at least 2 and at most frames_per_s")
-        if self.max_height_px < 64:
-            raise ValueError("max_height_px is at least 64")
-        if self.decision not in ("learned", "area"):
-            raise ValueError("decision is learned or area")
-        if self.sensitivity not in SENSITIVITIES:
-            raise ValueError(f"sensitivity is one of {', '.join(SENSITIVITIES)}")
 
 
 class BlockCorruption:

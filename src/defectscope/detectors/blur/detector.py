@@ -8,13 +8,13 @@ loses its detail as a block grid comes is blocky.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.blur.acuteness import NAMES, acuteness_measures
+from defectscope.detectors.blur.params import Params
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
     TRACK_CONTEXT_S,
@@ -44,30 +44,6 @@ _ROUNDING_SQUARES = 1 / 6  # of the difference of two samples, each off by 1/12
 _LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat frame
 _STEPS = 1000  # per octave
 _NOISE_STEPS = 16  # per code
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_texture_code: Root mean square difference at 4 px that a tile must have to be evaluated:
-            a clear sky is not soft, it is empty. 8-bit-equivalent codes.
-        sharp_quantile: Which of the evaluated tiles speaks for the frame, 1 being the sharpest:
-            one sharp logo must not hide a soft frame.
-        window_s: Interval before and after a change of softness that is compared, seconds.
-        min_duration_s: Shorter softness is not reported, seconds. Whip pans are shorter.
-        bridge_s: Softness that pauses for less is one event, seconds.
-        beside_s: Interval before and after an interval whose noise is compared with its own,
-            seconds.
-    """
-
-    min_texture_code: float = 2.0
-    sharp_quantile: float = 0.9
-    window_s: float = 0.32
-    min_duration_s: float = 0.6
-    bridge_s: float = 0.5
-    beside_s: float = 0.5
 
 
 class Blur:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from defectscope.detectors.caption_quality import rules
 from defectscope.detectors.caption_quality.embedded import bytes_table, embedded_tracks
+from defectscope.detectors.caption_quality.params import Params
 from defectscope.detectors.caption_quality.speech import shown
 from defectscope.detectors.caption_quality.timing import timing_breaks
 from defectscope.detectors.caption_quality.track import (
@@ -33,31 +33,6 @@ from defectscope.temporal.tables import column
 
 # One file can break one rule a million times; nobody reads more of them than this.
 _MAX_FINDINGS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """The delivery rules, and how far captions are searched for.
-
-    Attributes:
-        max_characters_per_s: Reading speed. Source: Netflix Timed Text Style Guide, 20 for adults.
-        max_line_characters: Characters in a line. Source: Netflix, 42; the BBC's are 37.
-        max_lines: Lines of one caption. Source: Netflix and BBC, 2.
-        min_gap_s: Time between two captions that do not touch. Source: Netflix, two frames.
-        min_duration_s: Shortest caption. Guides ask for 5/6 s to 1 s; below 0.6 s a word is missed.
-        max_duration_s: Longest caption. Source: Netflix, 7 s.
-        min_overlap_s: Two captions at once for less is rounding, seconds.
-        max_late_s: Largest delay against the speech that is looked for, either way, seconds.
-    """
-
-    max_characters_per_s: float = 20.0
-    max_line_characters: int = 42
-    max_lines: int = 2
-    min_gap_s: float = 0.079
-    min_duration_s: float = 0.6
-    max_duration_s: float = 7.0
-    min_overlap_s: float = 0.04
-    max_late_s: float = 8.0
 
 
 class CaptionQuality:

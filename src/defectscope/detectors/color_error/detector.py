@@ -8,13 +8,13 @@ tinted or high in level throughout has none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.color_error.events import Error, find_steps, pair
+from defectscope.detectors.color_error.params import Params
 from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps, shift_steps
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -53,25 +53,6 @@ _NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0, "shift_left": 1.0}
 # Luma outside these codes is out of tolerance. Source: EBU R 103 (8-bit, 5 to 246, and 1 % of the
 # frame may lie outside).
 _LEGAL_CODES = (5, 246)
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_duration_s: Shorter errors are not reported, seconds. Flashes of coloured light last for
-            a few frames.
-        max_outside_share: Share of a frame's luma samples, 0 to 1, that may lie outside codes
-            5 to 246 for `min_outside_s` before it is reported whatever the context. EBU R 103
-            allows 0.01; 1 leaves it to the context, because recordings from phones and consumer
-            cameras use the codes above nominal white all the time.
-        min_outside_s: How long such levels must last, seconds.
-    """
-
-    min_duration_s: float = 0.2
-    max_outside_share: float = 1.0
-    min_outside_s: float = 0.2
 
 
 class ColorError:

@@ -8,7 +8,6 @@ and drawings may have a strong one: what counts is a grid that comes or goes wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ from defectscope.detectors.compression_blockiness.meter import (
     GridMeter,
     Grids,
 )
+from defectscope.detectors.compression_blockiness.params import Params
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
@@ -39,21 +39,6 @@ _FULL_PX = 600.0
 _LEAST_SIZE = 0.2
 # Between these shares of a plainly visible step its height matters.
 _LEAST_HEIGHT, _MOST_HEIGHT = 0.65, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        window_s: Interval before and after a change that is compared, seconds.
-        min_duration_s: Shorter blockiness is not reported, seconds.
-        bridge_s: Blockiness that pauses for less is one event, seconds.
-    """
-
-    window_s: float = 0.8
-    min_duration_s: float = 0.6
-    bridge_s: float = 0.8
 
 
 class CompressionBlockiness:

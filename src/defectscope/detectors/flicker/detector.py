@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.flicker.analysis import STEPS_PER_GAIN, TILES, FlickerAnalysis
+from defectscope.detectors.flicker.params import Params
 from defectscope.detectors.flicker.swings import (
     first_after,
     last_before,
@@ -26,31 +27,6 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends
 from defectscope.temporal.tables import column, times_s
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters; those of the flashes are from ITU-R BT.1702-3.
-
-    Attributes:
-        white_cd_m2: Luminance of nominal white on the viewer's screen, 50 to 1000 cd/m².
-        flash_cd_m2: Least change of luminance that makes a flash, 1 to 1000 cd/m².
-        dark_cd_m2: Changes whose darker image is as bright as this are harmless, cd/m².
-        red_change: Least change of the saturated red, 0 to 320, that makes a red flash.
-        area_share: Flashes on no more of the frame are harmless, 0 to 1.
-        flashes_per_s: So many flashes in a second are still allowed.
-        longest_swing_s: Slower swings of the brightness are no flicker, 0.05 to 1 seconds.
-        least_swings: Fewer in a row are no flicker.
-    """
-
-    white_cd_m2: float = 200.0
-    flash_cd_m2: float = 20.0
-    dark_cd_m2: float = 160.0
-    red_change: float = 20.0
-    area_share: float = 0.25
-    flashes_per_s: int = 3
-    longest_swing_s: float = 0.25
-    least_swings: int = 5
 
 
 @dataclass(frozen=True, slots=True)

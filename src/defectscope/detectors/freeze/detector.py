@@ -7,13 +7,13 @@ movement.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.freeze import parts
+from defectscope.detectors.freeze.params import Params
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -29,27 +29,6 @@ _QUIETEST = 0.1
 _IN_PART = 0.9
 # What changes over more of the frame than this leaves is no spinner.
 _LEAST_SHARE = 0.75
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_duration_s: Shorter stillness is a stutter, seconds. Animation holds a drawing for
-            up to three frames at 24 fps.
-        min_frames: Nor is stillness of fewer frames, however slow they come.
-        motion_window_s: Interval before the stillness that must have moved, seconds.
-        min_noiseless_s: Where nothing moved, shorter stillness below the noise is not told; nor
-            are frames that stand in part, or with their noise going on.
-        noise_window_s: Interval on either side whose noise counts, seconds.
-    """
-
-    min_duration_s: float = 0.3
-    min_frames: int = 5
-    motion_window_s: float = 0.4
-    min_noiseless_s: float = 0.6
-    noise_window_s: float = 1.5
 
 
 class Freeze:

@@ -8,7 +8,6 @@ compares how badly fields of neighbouring frames fit into each other, in both or
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.interlacing.cadence import telecined
 from defectscope.detectors.interlacing.fields import Fields, evaluate_fields
+from defectscope.detectors.interlacing.params import Params
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_rows
@@ -26,25 +26,6 @@ from defectscope.temporal.spans import bridge, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_SHARE = 65535
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        bridge_s: Woven intervals this close are one finding, 0 to 60 seconds: where nothing moves,
-            nothing combs.
-        min_duration_s: Shorter intervals are not reported, 0 to 60 seconds.
-        report_flagged: Also report frames that the stream declares as interlaced and that show
-            no combing: players deinterlace them for nothing.
-        report_telecine: Also report film by 3:2 pulldown, which is told apart and silent otherwise.
-    """
-
-    bridge_s: float = 1.5
-    min_duration_s: float = 0.2
-    report_flagged: bool = True
-    report_telecine: bool = False
 
 
 class Interlacing:

@@ -6,13 +6,13 @@ goes wrong in play-out and conversion, is a change: bars that appear, grow or va
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.letterbox.borders import asymmetry_px, borders, contrasts, dim_lines
+from defectscope.detectors.letterbox.params import Params
 from defectscope.detectors.letterbox.shapes import Bars, normal_bars, runs, same, settled
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -30,24 +30,6 @@ _DIM = ("dim_rows", "dim_columns")
 # Contrasts are kept in 1/2 code, shares in 1/255.
 _STEPS_PER_CODE = 2
 _STEPS_PER_SHARE = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_duration_s: Bars that stand for less are not reported, seconds.
-        min_bar_share: Thinner bars do not count, share of the height or width, 0 to 0.5. A few
-            blank lines at the edge are usual: players and sets hide them.
-        max_inactive_share: A programme that has bars throughout is reported where they cover more
-            than this of the frame, 0 to 1. 2.39:1 in 16:9 covers 0.26, 4:3 in 16:9 covers 0.25;
-            both at once, a window-box, 0.44.
-    """
-
-    min_duration_s: float = 0.2
-    min_bar_share: float = 0.012
-    max_inactive_share: float = 0.4
 
 
 class Letterbox:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ import numpy as np
 from defectscope.detectors.loudness import gating
 from defectscope.detectors.loudness.dialogue import dialogue
 from defectscope.detectors.loudness.meter import BLOCKS_HZ, Meter
+from defectscope.detectors.loudness.params import Params
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -19,27 +19,6 @@ from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, runs
 from defectscope.temporal.speech_levels import SpeechMeter
 from defectscope.temporal.tables import TableBuilder, column, times_s
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """The delivery target. The defaults are EBU R 128's.
-
-    Attributes:
-        target_lufs: Programme loudness wanted. Source: EBU R 128, -23.0 LUFS.
-        tolerance_lu: Allowed deviation either way. Source: EBU R 128, 0.5 LU; 1.0 LU where hitting
-            the target exactly is not practicable, as in live programmes, which a stream may be.
-        max_true_peak_dbtp: Highest true peak allowed. Source: EBU R 128, -1 dBTP.
-        min_programme_s: Programme loudness of shorter sound is measured; where it is off the
-            target the verdict is `inconclusive`, seconds. A profile sets it to 0.
-        join_peaks_s: Overs closer than this are one event, seconds.
-    """
-
-    target_lufs: float = -23.0
-    tolerance_lu: float = 1.0
-    max_true_peak_dbtp: float = -1.0
-    min_programme_s: float = 30.0
-    join_peaks_s: float = 2.0
 
 
 class Loudness:

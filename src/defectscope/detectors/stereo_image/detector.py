@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -20,6 +20,7 @@ from defectscope.detectors.stereo_image.meter import (
     Measured,
     pairs_of,
 )
+from defectscope.detectors.stereo_image.params import Params
 from defectscope.detectors.stereo_image.phase import inverted
 from defectscope.detectors.stereo_image.reversals import laid_out
 from defectscope.detectors.stereo_image.surround import (
@@ -34,26 +35,6 @@ from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import Rows, curve
 from defectscope.temporal.tables import TableBuilder
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_missing_s: A channel that is gone for less is a drop-out, seconds.
-        min_inverted_s: Shortest interval of inverted phase, seconds.
-        min_mono_s: Shortest collapse to mono, seconds.
-        min_imbalance_s: Shortest imbalance, seconds.
-        min_surround_s: Sound that a surround layout must hold before its centre and effects are
-            evaluated, seconds.
-    """
-
-    min_missing_s: float = 0.4
-    min_inverted_s: float = 1.0
-    min_mono_s: float = 0.8
-    min_imbalance_s: float = 1.2
-    min_surround_s: float = 5.0
 
 
 class StereoImage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, combinations
 from typing import Any, ClassVar
@@ -12,6 +11,7 @@ import numpy as np
 
 from defectscope.detectors.stream_integrity.ends import declared_ends, with_ends
 from defectscope.detectors.stream_integrity.faults import KINDS, Fault, complaints, joined, until
+from defectscope.detectors.stream_integrity.params import Params
 from defectscope.detectors.stream_integrity.steps import COUNTING, STATING, Gap, StepMeter, gaps
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
@@ -29,26 +29,6 @@ _TICKS_HZ = 90_000  # the MPEG clock: every container's time stamps round to it 
 _HOPS_HZ = 50
 # Streams of key frames alone give one in each half second: who waits for one waits no longer.
 _KEYS_HZ = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        join_s: Complaints closer than this are one event, seconds.
-        max_frame_gap: A step between frames above this many usual ones is a gap.
-        max_start_offset_s: Sound may start this much before or after the frame, seconds.
-            Encoder priming and coarse interleaving stay below.
-        max_length_difference_s: Sound and video may differ in length by this, seconds.
-        max_missing_s: A track may end this much before the end that the file declares, seconds.
-    """
-
-    join_s: float = 1.0
-    max_frame_gap: float = 1.9
-    max_start_offset_s: float = 0.4
-    max_length_difference_s: float = 1.0
-    max_missing_s: float = 0.25
 
 
 class StreamIntegrity:

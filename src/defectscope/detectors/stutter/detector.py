@@ -8,7 +8,6 @@ are reported.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from defectscope.detectors.stutter.dips import chains, dips
 from defectscope.detectors.stutter.leaps import LeapMeter, Leaps
 from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
 from defectscope.detectors.stutter.naming import Event, join_regular, seen
+from defectscope.detectors.stutter.params import Params
 from defectscope.detectors.stutter.pulldown import Cadence, cadences
 from defectscope.detectors.stutter.rhythm import cadence, catching_up
 from defectscope.engine.artifacts import severity_of
@@ -39,19 +39,6 @@ _ROW_BANDS, _COLUMN_BANDS = 72, 96
 _MAX_LISTED = 1000
 # No cadence in use shows a frame for longer: animation on threes at 24 frames a second.
 _CADENCE_HOLD_S = 0.13
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        group_gap_s: Events this close are one disturbance to a viewer, 0 to 10 seconds.
-        max_hold_s: A frame that stands longer is a freeze, not a stutter, 0.05 to 2 seconds.
-    """
-
-    group_gap_s: float = 1.0
-    max_hold_s: float = 0.45
 
 
 class Stutter:

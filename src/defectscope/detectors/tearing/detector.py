@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.tearing.analysis import TearingAnalysis, coarse_group
 from defectscope.detectors.tearing.intervals import heaviest, in_company, tracks
+from defectscope.detectors.tearing.params import Params
 from defectscope.detectors.tearing.signs import Signs, signs_of
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Needs, Tuned
@@ -36,20 +37,6 @@ _MAX_WEIGHT = 3.0
 _COMPANY_S = 0.5
 # Fewer rows than these tell less: one in them is more of the frame.
 _PLENTY_ROWS = 180
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        bridge_s: Torn frames this close belong to one finding, 0 to 5 seconds.
-        longest_seam_s: A seam that stays at one row for longer is taken for a thing, 0.1 to 60
-            seconds.
-    """
-
-    bridge_s: float = 1.0
-    longest_seam_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

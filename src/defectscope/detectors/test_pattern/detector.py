@@ -6,7 +6,6 @@ else, a slate by being a still, colourless ground with a ruled frame or lines of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from defectscope.detectors.test_pattern.looks import (
     ruled_ends,
     text_lines,
 )
+from defectscope.detectors.test_pattern.params import Params
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_columns, sampled_rows
@@ -31,23 +31,6 @@ from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 # Shares are kept in 1/255, differences and deviations in 1/16 of a code.
 _STEPS_PER_SHARE = 255
 _STEPS_PER_CODE = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        min_duration_s: Shorter patterns are not reported, seconds. A flash of one colour is an
-            editor's means.
-        min_grey_s: A solid white or grey that lasts for less is not reported, seconds: fades and
-            dips to white are editorial.
-        min_slate_s: A still that looks like a slate and lasts for less is not reported, seconds.
-    """
-
-    min_duration_s: float = 0.2
-    min_grey_s: float = 1.5
-    min_slate_s: float = 0.4
 
 
 class TestPattern:

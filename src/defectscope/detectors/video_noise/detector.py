@@ -8,13 +8,13 @@ filter's answer, but its power.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.video_noise.flat import DOTS_QUANTILE, FLAT_QUANTILE, FlatTiles
+from defectscope.detectors.video_noise.flat import FlatTiles
+from defectscope.detectors.video_noise.params import Params
 from defectscope.detectors.video_noise.residual import NAMES, residual_measures
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult
@@ -28,31 +28,6 @@ from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_CODE = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Physical parameters.
-
-    Attributes:
-        flat_quantile: Which tile speaks for the frame's noise, 0 the calmest and 1 the busiest:
-            low enough to be flat, high enough not to be one dead tile.
-        dots_quantile: Likewise for stray dots, which fall on every tile.
-        busy_quantile: Which tile speaks for the frame's detail.
-        window_s: Interval before and after a change of noise that is compared, seconds.
-        min_duration_s: Shorter noise is not reported, seconds.
-        bridge_s: Noise that pauses for less is one event, seconds.
-        beside_s: Interval before and after an interval whose detail is compared with its own,
-            seconds.
-    """
-
-    flat_quantile: float = FLAT_QUANTILE
-    dots_quantile: float = DOTS_QUANTILE
-    busy_quantile: float = 0.8
-    window_s: float = 0.3
-    min_duration_s: float = 0.2
-    bridge_s: float = 0.3
-    beside_s: float = 0.5
 
 
 class VideoNoise:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import (
     Events,
@@ -37,40 +36,36 @@ _AUDIBLE_DB = -12.0
 _TRIES = 12
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How it clicks.
+    """How it clicks."""
 
-    Attributes:
-        family: `impulse` (single clicks), `crackle` (many, small and large, each ringing as a
-            scratched groove does), `repeat` (buffers played twice or more), `gap` (buffers of
-            digital silence), `pop` (a plug that is pulled: a step and its thump), `burst` (buffers
-            of garbage), `swap` (two buffers in each other's place) or `hold` (buffers of the last
-            sample before them).
-        level_db: Peak of a click relative to the programme's usual level between 2 and 12 kHz,
-            -10 to 60; of `impulse`, `crackle`, `pop` and `burst`.
-        rate_hz: Clicks per second, 0.1 to 200.
-        length_ms: Length of a click's ringing or of a buffer, 0.02 to 100 ms.
-        repeats: How often a buffer is repeated, 1 to 8.
-    """
-
-    family: str = "impulse"
-    level_db: float = 18.0
-    rate_hz: float = 3.0
-    length_ms: float = 1.0
-    repeats: int = 1
-
-    def __post_init__(self) -> None:
-        if self.family not in FAMILIES + RARER:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
-        if not -10 <= self.level_db <= 60:
-            raise InvalidParameterError("level_db is -10 to 60")
-        if not 0.1 <= self.rate_hz <= 200:
-            raise InvalidParameterError("rate_hz is 0.1 to 200")
-        if not 0.02 <= self.length_ms <= 100:
-            raise InvalidParameterError("length_ms is 0.02 to 100")
-        if not 1 <= self.repeats <= 8:
-            raise InvalidParameterError("repeats is 1 to 8")
+    family: Annotated[
+        str,
+        choice(
+            FAMILIES + RARER,
+            "`impulse` (single clicks), `crackle` (many, small and large, each ringing as"
+            " a scratched groove does), `repeat` (buffers played twice or more), `gap` "
+            "(buffers of digital silence), `pop` (a plug that is pulled: a step and its "
+            "thump), `burst` (buffers of garbage), `swap` (two buffers in each other's "
+            "place) or `hold` (buffers of the last sample before them).",
+        ),
+    ] = "impulse"
+    level_db: Annotated[
+        float,
+        number(
+            -10,
+            60,
+            "Peak of a click relative to the programme's usual level between 2 and 12 "
+            "kHz; of `impulse`, `crackle`, `pop` and `burst`.",
+            "dB",
+        ),
+    ] = 18.0
+    rate_hz: Annotated[float, number(0.1, 200, "Clicks per second.", "Hz")] = 3.0
+    length_ms: Annotated[
+        float, number(0.02, 100, "Length of a click's ringing or of a buffer.", "ms")
+    ] = 1.0
+    repeats: Annotated[int, number(1, 8, "How often a buffer is repeated.")] = 1
 
 
 class AudioClicks(WholeSpanSimulator[Params]):

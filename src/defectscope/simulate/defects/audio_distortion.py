@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import Annotated, Any, cast
 
 import numpy as np
 import scipy.fft
 import scipy.signal
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import Events, Sound, WholeSpanSimulator
 from defectscope.simulate.parameters import ladder
@@ -46,31 +46,33 @@ _BISECTIONS = 9
 _LINEAR = -2.0
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How the sound is distorted.
+    """How the sound is distorted."""
 
-    Attributes:
-        family: `hard_clip`, `soft_clip`, `overdrive` (asymmetric, harder on the treble),
-            `quantisation`, `codec`, `one_sided` (one half of the wave is clipped), `crossover` (a
-            worn amplifier that says nothing near zero), `wrapped` (numbers that overflow) or `held`
-            (samples held as at a lower rate, their images left in).
-        sdr_db: Ratio of the signal to what the distortion adds, -5 to 60 dB.
-        colour: What gives a family its variants, 0 to 1: asymmetry of the overdrive, companding of
-            the quantisation, bandwidth left by the codec.
-    """
-
-    family: str = "hard_clip"
-    sdr_db: float = 17.0
-    colour: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.family not in FAMILIES + RARER:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
-        if not -5 <= self.sdr_db <= 60:
-            raise InvalidParameterError("sdr_db is -5 to 60")
-        if not 0 <= self.colour <= 1:
-            raise InvalidParameterError("colour is 0 to 1")
+    family: Annotated[
+        str,
+        choice(
+            FAMILIES + RARER,
+            "`hard_clip`, `soft_clip`, `overdrive` (asymmetric, harder on the treble), "
+            "`quantisation`, `codec`, `one_sided` (one half of the wave is clipped), "
+            "`crossover` (a worn amplifier that says nothing near zero), `wrapped` "
+            "(numbers that overflow) or `held` (samples held as at a lower rate, their "
+            "images left in).",
+        ),
+    ] = "hard_clip"
+    sdr_db: Annotated[
+        float, number(-5, 60, "Ratio of the signal to what the distortion adds.", "dB")
+    ] = 17.0
+    colour: Annotated[
+        float,
+        number(
+            0,
+            1,
+            "What gives a family its variants: asymmetry of the overdrive, companding of "
+            "the quantisation, bandwidth left by the codec.",
+        ),
+    ] = 0.5
 
 
 class AudioDistortion(WholeSpanSimulator[Params]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth
 from defectscope.simulate.effects.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
 from defectscope.simulate.parameters import ladder
@@ -19,28 +20,19 @@ from defectscope.simulate.parameters import ladder
 _ONE_SIDED_S = 0.4
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How and where the sound goes away.
+    """How and where the sound goes away."""
 
-    Attributes:
-        channel: Channel that drops out, counted from 0; -1 is all of them.
-        depth_db: How far the level falls, 20 to 200; from 200 on it is digital silence.
-        ramp_ms: Length of the fade at either end, in milliseconds, 0 to 500; it lies inside
-            the span.
-    """
-
-    channel: int = -1
-    depth_db: float = 200.0
-    ramp_ms: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.channel < -1:
-            raise InvalidParameterError("channel is -1 (all) or a channel's number from 0 on")
-        if not 20 <= self.depth_db <= 200:
-            raise InvalidParameterError("depth_db is 20 to 200")
-        if not 0 <= self.ramp_ms <= 500:
-            raise InvalidParameterError("ramp_ms is 0 to 500")
+    channel: Annotated[
+        int, number(-1, 63, "Channel that drops out, counted from 0; -1 is all of them.")
+    ] = -1
+    depth_db: Annotated[
+        float, number(20, 200, "How far the level falls; from 200 on it is digital silence.", "dB")
+    ] = 200.0
+    ramp_ms: Annotated[
+        float, number(0, 500, "Length of the fade at either end; it lies inside the span.", "ms")
+    ] = 0.0
 
 
 class AudioDropout(SpanSimulator[Params]):

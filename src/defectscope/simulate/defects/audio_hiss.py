@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters, switch
 from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import (
     Events,
@@ -38,42 +38,35 @@ _LADDER_DB = (-12.0, -6.0, 0.0, 6.0, 14.0)
 _CODEC_FRAME = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How the hiss sounds.
+    """How the hiss sounds."""
 
-    Attributes:
-        family: `white`, `pink`, or `codec` (band-limited noise whose bands come and go from frame
-            to frame, as a coder that runs out of bits leaves it), `air` (dull, 6 dB less with every
-            octave: ventilation), `blue` (sharp, 3 to 6 dB more with every octave: a microphone
-            amplifier at its limit), `tape` (white, and louder where the programme is) or `radio`
-            (white, swelling and fading as reception does).
-        level_db: Level between 1.5 and 12 kHz relative to the programme's usual level there,
-            -40 to 40.
-        low_hz: High-pass corner, 20 to 4000 Hz.
-        high_hz: Low-pass corner, 2000 to 24000 Hz.
-        gated: A noise gate opens and closes on it.
-        correlation: How alike the channels are, 0 to 1.
-    """
-
-    family: str = "white"
-    level_db: float = 0.0
-    low_hz: float = 20.0
-    high_hz: float = 24000.0
-    gated: bool = False
-    correlation: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.family not in FAMILIES + RARER:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
-        if not -40 <= self.level_db <= 40:
-            raise InvalidParameterError("level_db is -40 to 40")
-        if not 20 <= self.low_hz <= 4000:
-            raise InvalidParameterError("low_hz is 20 to 4000")
-        if not 2000 <= self.high_hz <= 24000:
-            raise InvalidParameterError("high_hz is 2000 to 24000")
-        if not 0 <= self.correlation <= 1:
-            raise InvalidParameterError("correlation is 0 to 1")
+    family: Annotated[
+        str,
+        choice(
+            FAMILIES + RARER,
+            "`white`, `pink`, or `codec` (band-limited noise whose bands come and go from"
+            " frame to frame, as a coder that runs out of bits leaves it), `air` (dull, 6"
+            " dB less with every octave: ventilation), `blue` (sharp, 3 to 6 dB more with"
+            " every octave: a microphone amplifier at its limit), `tape` (white, and "
+            "louder where the programme is) or `radio` (white, swelling and fading as "
+            "reception does).",
+        ),
+    ] = "white"
+    level_db: Annotated[
+        float,
+        number(
+            -40,
+            40,
+            "Level between 1.5 and 12 kHz relative to the programme's usual level there.",
+            "dB",
+        ),
+    ] = 0.0
+    low_hz: Annotated[float, number(20, 4000, "High-pass corner.", "Hz")] = 20.0
+    high_hz: Annotated[float, number(2000, 24000, "Low-pass corner.", "Hz")] = 24000.0
+    gated: Annotated[bool, switch("A noise gate opens and closes on it.")] = False
+    correlation: Annotated[float, number(0, 1, "How alike the channels are.")] = 0.0
 
 
 class AudioHiss(WholeSpanSimulator[Params]):

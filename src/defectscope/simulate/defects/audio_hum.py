@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Simulator
 from defectscope.simulate.effects.audio_span import (
     Events,
@@ -35,49 +36,46 @@ _BAND_HZ = (40.0, 800.0)
 _LADDER_DB = (-12.0, -6.0, 0.0, 6.0, 14.0)
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How the hum sounds.
+    """How the hum sounds."""
 
-    Attributes:
-        family: `mains` (a few harmonics of the mains frequency), `buzz` (the pulses of a rectifier
-            or dimmer, rich in harmonics of twice that frequency), `loop` (an earth loop: harmonics
-            of the mains far up, odd ones first), `transformer` (its iron: twice the mains and what
-            lies over it), `motor` (a commutator, swaying once a turn) or `phone` (the bursts of a
-            mobile telephone).
-        mains_hz: Frequency of the supply, 40 to 400 Hz: the mains' 50 or 60, 400 aboard aircraft,
-            anything between for motors and converters; of `phone` how many bursts a second, 217
-            for GSM.
-        level_db: Level relative to the programme's usual level between 40 and 800 Hz, -40 to 40.
-        harmonics: Harmonics of the fundamental, 1 to 60.
-        tilt_db: Fall of the harmonics per octave, 0 to 24 dB.
-        drift_hz: Largest slow deviation from the nominal frequency, 0 to 2 Hz.
-        flutter_db: Depth of the slow change of its level, 0 to 12 dB.
-    """
-
-    family: str = "mains"
-    mains_hz: float = 50.0
-    level_db: float = 0.0
-    harmonics: int = 6
-    tilt_db: float = 6.0
-    drift_hz: float = 0.1
-    flutter_db: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.family not in FAMILIES + RARER:
-            raise InvalidParameterError(f"family is one of {', '.join(FAMILIES + RARER)}")
-        if not 40 <= self.mains_hz <= 400:
-            raise InvalidParameterError("mains_hz is 40 to 400")
-        if not -40 <= self.level_db <= 40:
-            raise InvalidParameterError("level_db is -40 to 40")
-        if not 1 <= self.harmonics <= 60:
-            raise InvalidParameterError("harmonics is 1 to 60")
-        if not 0 <= self.tilt_db <= 24:
-            raise InvalidParameterError("tilt_db is 0 to 24")
-        if not 0 <= self.drift_hz <= 2:
-            raise InvalidParameterError("drift_hz is 0 to 2")
-        if not 0 <= self.flutter_db <= 12:
-            raise InvalidParameterError("flutter_db is 0 to 12")
+    family: Annotated[
+        str,
+        choice(
+            FAMILIES + RARER,
+            "`mains` (a few harmonics of the mains frequency), `buzz` (the pulses of a "
+            "rectifier or dimmer, rich in harmonics of twice that frequency), `loop` (an "
+            "earth loop: harmonics of the mains far up, odd ones first), `transformer` "
+            "(its iron: twice the mains and what lies over it), `motor` (a commutator, "
+            "swaying once a turn) or `phone` (the bursts of a mobile telephone).",
+        ),
+    ] = "mains"
+    mains_hz: Annotated[
+        float,
+        number(
+            40,
+            400,
+            "Frequency of the supply: the mains' 50 or 60, 400 aboard aircraft, anything "
+            "between for motors and converters; of `phone` how many bursts a second, 217 "
+            "for GSM.",
+            "Hz",
+        ),
+    ] = 50.0
+    level_db: Annotated[
+        float,
+        number(
+            -40, 40, "Level relative to the programme's usual level between 40 and 800 Hz.", "dB"
+        ),
+    ] = 0.0
+    harmonics: Annotated[int, number(1, 60, "Harmonics of the fundamental.")] = 6
+    tilt_db: Annotated[float, number(0, 24, "Fall of the harmonics per octave.", "dB")] = 6.0
+    drift_hz: Annotated[
+        float, number(0, 2, "Largest slow deviation from the nominal frequency.", "Hz")
+    ] = 0.1
+    flutter_db: Annotated[float, number(0, 12, "Depth of the slow change of its level.", "dB")] = (
+        1.0
+    )
 
 
 class AudioHum(WholeSpanSimulator[Params]):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import AudioSimulator, Plan, Simulator, Truth
 from defectscope.simulate.effects.sound import ramp, sample_span
 from defectscope.simulate.parameters import ladder
@@ -24,20 +24,23 @@ _LATE_MS = (90.0, 125.0, 185.0, 300.0, 480.0)
 _EARLY_MS = (60.0, 80.0, 120.0, 220.0, 400.0)
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How far the sound is moved.
+    """How far the sound is moved."""
 
-    Attributes:
-        offset_ms: Milliseconds by which the sound comes too late; negative for too early. -2000
-            to 2000, not 0.
-    """
-
-    offset_ms: float = 240.0
+    offset_ms: Annotated[
+        float,
+        number(
+            -2000,
+            2000,
+            "Milliseconds by which the sound comes too late; negative for too early., not 0.",
+            "ms",
+        ),
+    ] = 240.0
 
     def __post_init__(self) -> None:
-        if not 0 < abs(self.offset_ms) <= _MAX_MS:
-            raise InvalidParameterError("offset_ms is -2000 to 2000 and not 0")
+        if self.offset_ms == 0:
+            raise ValueError("offset_ms is -2000 to 2000 ms and not 0")
 
 
 class LipSyncError(AudioSimulator[Params]):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters, switch
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -32,30 +31,22 @@ _VISIBLE_CODE, _FLAT_CODE, _FLAT_SAMPLES = 2, 1, 3
 _LEAST_CONTOURS = 2.25
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How coarse the steps are and where they come.
+    """How coarse the steps are and where they come."""
 
-    Attributes:
-        step_code: Height of a step, in codes, 2 to 32.
-        smooth_code: Local deviation under which an area counts as smooth, in codes, 0.5 to 20;
-            detail above it is kept.
-        dark_only: Only areas under `dark_code` are hit.
-        dark_code: Upper end of the dark areas, in codes, 17 to 235.
-    """
-
-    step_code: float = 6.0
-    smooth_code: float = 4.0
-    dark_only: bool = False
-    dark_code: float = 80.0
-
-    def __post_init__(self) -> None:
-        if not 2 <= self.step_code <= 32:
-            raise InvalidParameterError("step_code is 2 to 32")
-        if not 0.5 <= self.smooth_code <= 20:
-            raise InvalidParameterError("smooth_code is 0.5 to 20")
-        if not 17 <= self.dark_code <= 235:
-            raise InvalidParameterError("dark_code is 17 to 235")
+    step_code: Annotated[float, number(2, 32, "Height of a step.", "code")] = 6.0
+    smooth_code: Annotated[
+        float,
+        number(
+            0.5,
+            20,
+            "Local deviation under which an area counts as smooth; detail above it is kept.",
+            "code",
+        ),
+    ] = 4.0
+    dark_only: Annotated[bool, switch("Only areas under `dark_code` are hit.")] = False
+    dark_code: Annotated[float, number(17, 235, "Upper end of the dark areas.", "code")] = 80.0
 
 
 class Banding(FrameSimulator[Params]):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -21,24 +21,19 @@ from defectscope.simulate.effects.frames import (
 from defectscope.simulate.parameters import ladder
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How black the frames are.
+    """How black the frames are."""
 
-    Attributes:
-        lift_code: Codes above black that the luma stays at, 0 to 16.
-        residue: Share of the frame's contrast that still shines through, 0 to 0.2.
-        noise_code: Standard deviation of noise left on the luma, in codes, 0 to 4.
-    """
-
-    lift_code: float = 0.0
-    residue: float = 0.0
-    noise_code: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, top in (("lift_code", 16.0), ("residue", 0.2), ("noise_code", 4.0)):
-            if not 0 <= getattr(self, name) <= top:
-                raise InvalidParameterError(f"{name} is 0 to {top:g}")
+    lift_code: Annotated[
+        float, number(0, 16, "Codes above black that the luma stays at.", "code")
+    ] = 0.0
+    residue: Annotated[
+        float, number(0, 0.2, "Share of the frame's contrast that still shines through.")
+    ] = 0.0
+    noise_code: Annotated[
+        float, number(0, 4, "Standard deviation of noise left on the luma.", "code")
+    ] = 0.0
 
 
 class BlackFrames(FrameSimulator[Params]):

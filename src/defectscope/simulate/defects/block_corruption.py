@@ -5,9 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from defectscope.media.pixels import convert
 from defectscope.media.pixels import planes_of as views_of
 from defectscope.media.stream import StreamInfo
 from defectscope.media.writer import Writer
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.bitstream_damage import DAMAGES, Damage, Harm, break_stream
 from defectscope.simulate.effects.damage_mask import (
@@ -42,32 +42,27 @@ _LEAST_AREA = 1 / 2000
 _STREAM_CODECS = ("libx264", "mpeg2video", "libx265")
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class DrawnParams:
-    """How blocks are drawn.
+    """How blocks are drawn."""
 
-    Attributes:
-        look: `displaced` contents from elsewhere or earlier, `repeated` along the row, or
-            `uniform` colour.
-        area: Share of the frame that is covered, 0 to 1.
-        block_px: Side of a block in luma pixels, even.
-        hold_frames: Frames for which the blocks stay where they are.
-    """
-
-    look: str = "displaced"
-    area: float = 0.1
-    block_px: int = 16
-    hold_frames: int = 4
-
-    def __post_init__(self) -> None:
-        if self.look not in LOOKS:
-            raise ValueError(f"look is one of {', '.join(LOOKS)}")
-        if not 0 < self.area <= 1:
-            raise ValueError("area is a share between 0 and 1")
-        if self.block_px < 4 or self.block_px % 2:
-            raise ValueError("block_px is even and at least 4")
-        if self.hold_frames < 1:
-            raise ValueError("hold_frames is at least 1")
+    look: Annotated[
+        str,
+        choice(
+            LOOKS,
+            "`displaced` contents from elsewhere or earlier, `repeated` along the row, or"
+            " `uniform` colour.",
+        ),
+    ] = "displaced"
+    area: Annotated[
+        float, number(0, 1, "Share of the frame that is covered, 0 to 1.", above=True)
+    ] = 0.1
+    block_px: Annotated[
+        int, number(4, 512, "Side of a block in luma pixels, even.", "px", multiple_of=2)
+    ] = 16
+    hold_frames: Annotated[
+        int, number(1, 1000, "Frames for which the blocks stay where they are.", "frames")
+    ] = 4
 
 
 class BlockCorruption(VideoSimulator[DrawnParams]):
@@ -118,42 +113,41 @@ class BlockCorruption(VideoSimulator[DrawnParams]):
         truth.extend(extent.truths(plan, "block_corruption"))
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class StreamParams:
-    """How a coded stream is broken and captured.
+    """How a coded stream is broken and captured."""
 
-    Attributes:
-        damage: `byte_noise`, `slice_loss` or `packet_loss`.
-        codec: Encoder of the stream that is broken: `libx264`, `mpeg2video` or `libx265`.
-        rate: Share of the bytes, slices or packets hit, 0 to 1.
-        burst_packets: Mean run of packets lost together.
-        concealment: Setting of the decoder: `motion`, `inter` or `none`.
-        crf: Quality at which the stream is coded before it is broken (x264 and x265).
-        gop_frames: Distance between its random access points; damage ends at one.
-        slices: Slices a frame (x264).
-        capture_crf: Quality of the H.264 recording of what the decoder shows.
-    """
-
-    damage: str = "packet_loss"
-    codec: str = "libx264"
-    rate: float = 0.05
-    burst_packets: float = 2.0
-    concealment: str = "motion"
-    crf: float = 23.0
-    gop_frames: int = 25
-    slices: int = 4
-    capture_crf: float = 18.0
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("damage", DAMAGES), ("codec", _STREAM_CODECS), ("concealment", CONCEALMENTS),
-        ):  # fmt: skip
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is one of {', '.join(known)}")
-        if not 0 < self.rate <= 1:
-            raise ValueError("rate is a share between 0 and 1")
-        if self.burst_packets < 1 or self.gop_frames < 1 or self.slices < 1:
-            raise ValueError("burst_packets, gop_frames and slices are at least 1")
+    damage: Annotated[str, choice(DAMAGES, "`byte_noise`, `slice_loss` or `packet_loss`.")] = (
+        "packet_loss"
+    )
+    codec: Annotated[
+        str,
+        choice(
+            _STREAM_CODECS,
+            "Encoder of the stream that is broken: `libx264`, `mpeg2video` or `libx265`.",
+        ),
+    ] = "libx264"
+    rate: Annotated[
+        float, number(0, 1, "Share of the bytes, slices or packets hit, 0 to 1.", above=True)
+    ] = 0.05
+    burst_packets: Annotated[
+        float, number(1, 1000, "Mean run of packets lost together.", "packets")
+    ] = 2.0
+    concealment: Annotated[
+        str, choice(CONCEALMENTS, "Setting of the decoder: `motion`, `inter` or `none`.")
+    ] = "motion"
+    crf: Annotated[
+        float,
+        number(0, 51, "Quality at which the stream is coded before it is broken (x264 and x265)."),
+    ] = 23.0
+    gop_frames: Annotated[
+        int,
+        number(1, 250, "Distance between its random access points; damage ends at one.", "frames"),
+    ] = 25
+    slices: Annotated[int, number(1, 64, "Slices a frame (x264).")] = 4
+    capture_crf: Annotated[
+        float, number(0, 51, "Quality of the H.264 recording of what the decoder shows.")
+    ] = 18.0
 
 
 class BrokenStream(ContainerSimulator[StreamParams]):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.effects.resample import resize
@@ -21,24 +20,22 @@ from defectscope.simulate.parameters import jitter, ladder
 _KINDS = ("gaussian", "defocus", "upscaled")
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How the frame is blurred.
+    """How the frame is blurred."""
 
-    Attributes:
-        kind: `gaussian`, `defocus` (a disc) or `upscaled` (from a smaller raster).
-        radius_px: Standard deviation of the Gaussian, radius of the disc, or factor of the
-            upscaling; 0.3 to 30.
-    """
-
-    kind: str = "gaussian"
-    radius_px: float = 2.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        if not 0.3 <= self.radius_px <= 30:
-            raise InvalidParameterError("radius_px is 0.3 to 30")
+    kind: Annotated[
+        str, choice(_KINDS, "`gaussian`, `defocus` (a disc) or `upscaled` (from a smaller raster).")
+    ] = "gaussian"
+    radius_px: Annotated[
+        float,
+        number(
+            0.3,
+            30,
+            "Standard deviation of the Gaussian, radius of the disc, or factor of the upscaling.",
+            "px",
+        ),
+    ] = 2.0
 
 
 class Blur(FrameSimulator[Params]):
@@ -68,9 +65,9 @@ class Blur(FrameSimulator[Params]):
     def impair(self, planes: Arrays, frame: Frame, index: int, plan: Plan[Params]) -> Arrays:
         """Returns the frame blurred, colour by half as many pixels."""
         out: Arrays = []
-        for number, plane in enumerate(planes):
+        for index, plane in enumerate(planes):
             codes = to_codes(plane, frame.bit_depth)
-            part = 1.0 if number == 0 else plane.shape[1] / planes[0].shape[1]
+            part = 1.0 if index == 0 else plane.shape[1] / planes[0].shape[1]
             out.append(to_native(_blurred(codes, plan.params, part), frame.bit_depth))
         return out
 

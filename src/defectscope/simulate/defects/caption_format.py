@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.cues import Captions
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import CaptionSimulator, Plan, Simulator, Truth
-from defectscope.simulate.effects.caption_cues import check_range, hit_cues
+from defectscope.simulate.effects.caption_cues import hit_cues
 from defectscope.simulate.effects.caption_text import caption_blocks
 from defectscope.simulate.parameters import ladder
 
@@ -20,25 +20,21 @@ _DRAWN = ("arrow", "time", "reversed", "encoding", "number")
 _FAULTS = (*_DRAWN, "empty", "comma")
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class FormatParams:
-    """What breaks the format.
+    """What breaks the format."""
 
-    Attributes:
-        kind: `arrow` (a damaged `-->`), `time` (a time that is none), `reversed` (end before
-            start), `encoding` (bytes that are not UTF-8), `number` (no digits where digits are
-            due), `empty` (no text) or `comma` (before the thousandths in WebVTT). The last two
-            are never drawn.
-        share: Share of the cues that are hit, 0.05 to 1.
-    """
-
-    kind: str = "time"
-    share: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.kind not in _FAULTS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_FAULTS)}")
-        check_range(self.share, "share", 0.05, 1)
+    kind: Annotated[
+        str,
+        choice(
+            _FAULTS,
+            "`arrow` (a damaged `-->`), `time` (a time that is none), `reversed` (end "
+            "before start), `encoding` (bytes that are not UTF-8), `number` (no digits "
+            "where digits are due), `empty` (no text) or `comma` (before the thousandths "
+            "in WebVTT). The last two are never drawn.",
+        ),
+    ] = "time"
+    share: Annotated[float, number(0.05, 1, "Share of the cues that are hit.")] = 0.2
 
 
 class CaptionFormat(CaptionSimulator[FormatParams]):

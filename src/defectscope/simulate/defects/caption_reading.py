@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth
-from defectscope.simulate.effects.caption_cues import CueSimulator, check_range, hit_cues
+from defectscope.simulate.effects.caption_cues import CueSimulator, hit_cues
 from defectscope.simulate.parameters import ladder
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class SpeedParams:
-    """How fast cues must be read.
+    """How fast cues must be read."""
 
-    Attributes:
-        characters_per_s: Reading speed of the cues that are hit, 18 to 100 characters a second.
-        share: Share of the cues that are hit, 0.05 to 1.
-    """
-
-    characters_per_s: float = 30.0
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_range(self.characters_per_s, "characters_per_s", 18, 100)
-        check_range(self.share, "share", 0.05, 1)
+    characters_per_s: Annotated[
+        float, number(18, 100, "Reading speed of the cues that are hit.", "characters/s")
+    ] = 30.0
+    share: Annotated[float, number(0.05, 1, "Share of the cues that are hit.")] = 0.5
 
 
 class CaptionSpeed(CueSimulator[SpeedParams]):
@@ -63,21 +57,12 @@ class CaptionSpeed(CueSimulator[SpeedParams]):
         return out
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class LengthParams:
-    """How long lines are.
+    """How long lines are."""
 
-    Attributes:
-        characters: Characters of a line that is hit, at least, 43 to 400.
-        share: Share of the cues that are hit, 0.05 to 1.
-    """
-
-    characters: int = 60
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_range(self.characters, "characters", 43, 400)
-        check_range(self.share, "share", 0.05, 1)
+    characters: Annotated[int, number(43, 400, "Characters of a line that is hit, at least.")] = 60
+    share: Annotated[float, number(0.05, 1, "Share of the cues that are hit.")] = 0.5
 
 
 class CaptionLength(CueSimulator[LengthParams]):

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth
-from defectscope.simulate.effects.caption_cues import CueSimulator, check_range, hit_cues
+from defectscope.simulate.effects.caption_cues import CueSimulator, hit_cues
 from defectscope.simulate.parameters import jitter, ladder
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class OverlapParams:
-    """How far cues reach into the next one.
+    """How far cues reach into the next one."""
 
-    Attributes:
-        overlap_ms: Time that two cues share, in milliseconds, 20 to 5000.
-        share: Share of the cues that are hit, 0.05 to 1.
-    """
-
-    overlap_ms: float = 500.0
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_range(self.overlap_ms, "overlap_ms", 20, 5000)
-        check_range(self.share, "share", 0.05, 1)
+    overlap_ms: Annotated[float, number(20, 5000, "Time that two cues share.", "ms")] = 500.0
+    share: Annotated[float, number(0.05, 1, "Share of the cues that are hit.")] = 0.5
 
 
 class CaptionOverlap(CueSimulator[OverlapParams]):
@@ -65,25 +56,19 @@ class CaptionOverlap(CueSimulator[OverlapParams]):
         return out
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class GapParams:
-    """How little time there is between cues, or for one.
+    """How little time there is between cues, or for one."""
 
-    Attributes:
-        kind: `gap` (the next cue follows too closely) or `duration` (a cue is too short).
-        length_ms: Length of the gap, or of the cue, in milliseconds, 1 to 600.
-        share: Share of the cues that are hit, 0.05 to 1.
-    """
-
-    kind: str = "gap"
-    length_ms: float = 20.0
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("gap", "duration"):
-            raise InvalidParameterError("kind is gap or duration")
-        check_range(self.length_ms, "length_ms", 1, 600)
-        check_range(self.share, "share", 0.05, 1)
+    kind: Annotated[
+        str,
+        choice(
+            ("gap", "duration"),
+            "`gap` (the next cue follows too closely) or `duration` (a cue is too short).",
+        ),
+    ] = "gap"
+    length_ms: Annotated[float, number(1, 600, "Length of the gap, or of the cue.", "ms")] = 20.0
+    share: Annotated[float, number(0.05, 1, "Share of the cues that are hit.")] = 0.5
 
 
 class CaptionGap(CueSimulator[GapParams]):

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import numpy as np
 
 from defectscope.findings import Interval
 from defectscope.media.cues import Cue
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth
-from defectscope.simulate.effects.caption_cues import CueSimulator, check_range, shown_in
+from defectscope.simulate.effects.caption_cues import CueSimulator, shown_in
 from defectscope.simulate.parameters import jitter, ladder
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class ShareParams:
-    """How many cues of the span are hit.
+    """How many cues of the span are hit."""
 
-    Attributes:
-        share: Share of the cues, 0.05 to 1; at least one is hit.
-    """
-
-    share: float = 0.5
-
-    def __post_init__(self) -> None:
-        check_range(self.share, "share", 0.05, 1)
+    share: Annotated[float, number(0.05, 1, "Share of the cues; at least one is hit.")] = 0.5
 
 
 class CaptionMissing(CueSimulator[ShareParams]):
@@ -59,22 +53,19 @@ class CaptionMissing(CueSimulator[ShareParams]):
         return [cue for i, cue in enumerate(cues) if i not in gone]
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class DriftParams:
-    """How far the cues are from the speech.
+    """How far the cues are from the speech."""
 
-    Attributes:
-        offset_ms: Constant delay of the cues, in milliseconds, -10000 to 10000; positive is late.
-        drift_ms_per_min: Further delay that grows with time, in milliseconds a minute, -2000 to
-            2000.
-    """
-
-    offset_ms: float = 1000.0
-    drift_ms_per_min: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_range(self.offset_ms, "offset_ms", -10000, 10000)
-        check_range(self.drift_ms_per_min, "drift_ms_per_min", -2000, 2000)
+    offset_ms: Annotated[
+        float, number(-10000, 10000, "Constant delay of the cues; positive is late.", "ms")
+    ] = 1000.0
+    drift_ms_per_min: Annotated[
+        float,
+        number(
+            -2000, 2000, "Further delay that grows with time, in milliseconds a minute.", "ms/min"
+        ),
+    ] = 0.0
 
 
 class CaptionDrift(CueSimulator[DriftParams]):

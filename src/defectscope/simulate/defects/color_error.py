@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.effects.resample import shift
@@ -21,37 +22,35 @@ _OF_COLOR = ("chroma_shift", "chroma_swap", "chroma_loss")
 _LEAST_SATURATION_CODE = 1.5
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """Which colour error, and how strong.
+    """Which colour error, and how strong."""
 
-    Attributes:
-        kind: `illegal_range` (full-range levels in a limited-range stream), `cast`,
-            `chroma_shift`, `chroma_swap` (U and V exchanged) or `chroma_loss`.
-        amount: For `illegal_range` the share of the way to full range, 0 to 1.5; for
-            `chroma_loss` the share of the colour that is lost, 0 to 1; unused otherwise.
-        cast_u_code: What a cast adds to U, in codes, -80 to 80.
-        cast_v_code: What a cast adds to V, in codes, -80 to 80.
-        shift_x_px: Columns of luma by which the colour is off, -64 to 64.
-        shift_y_px: Rows of luma by which the colour is off, -64 to 64.
-    """
-
-    kind: str = "cast"
-    amount: float = 1.0
-    cast_u_code: float = 0.0
-    cast_v_code: float = 0.0
-    shift_x_px: int = 0
-    shift_y_px: int = 0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        if not 0 <= self.amount <= 1.5:
-            raise InvalidParameterError("amount is 0 to 1.5")
-        if max(abs(self.cast_u_code), abs(self.cast_v_code)) > 80:
-            raise InvalidParameterError("casts are -80 to 80 codes")
-        if max(abs(self.shift_x_px), abs(self.shift_y_px)) > 64:
-            raise InvalidParameterError("shifts are -64 to 64 pixels")
+    kind: Annotated[
+        str,
+        choice(
+            _KINDS,
+            "`illegal_range` (full-range levels in a limited-range stream), `cast`, "
+            "`chroma_shift`, `chroma_swap` (U and V exchanged) or `chroma_loss`.",
+        ),
+    ] = "cast"
+    amount: Annotated[
+        float,
+        number(
+            0,
+            1.5,
+            "For `illegal_range` the share of the way to full range; for `chroma_loss` "
+            "the share of the colour that is lost, 0 to 1; unused otherwise.",
+        ),
+    ] = 1.0
+    cast_u_code: Annotated[float, number(-80, 80, "What a cast adds to U.", "code")] = 0.0
+    cast_v_code: Annotated[float, number(-80, 80, "What a cast adds to V.", "code")] = 0.0
+    shift_x_px: Annotated[
+        int, number(-64, 64, "Columns of luma by which the colour is off.", "px")
+    ] = 0
+    shift_y_px: Annotated[
+        int, number(-64, 64, "Rows of luma by which the colour is off.", "px")
+    ] = 0
 
 
 class ColorError(FrameSimulator[Params]):

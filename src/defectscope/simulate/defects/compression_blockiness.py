@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from defectscope.findings import Interval
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.roundtrip import Roundtrip
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -29,39 +30,40 @@ from defectscope.simulate.parameters import ladder
 _CODECS = {"mpeg2video": 31, "mpeg4": 31, "libx264": 51}
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How the frame is compressed.
+    """How the frame is compressed."""
 
-    Attributes:
-        codec: `mpeg2video`, `mpeg4` or `libx264` (without deblocking).
-        quantizer: Fixed quantiser, 1 to 31, for libx264 1 to 51.
-        gop_frames: Distance of key frames, 1 to 250; motion in between carries block edges away
-            from the grid.
-        scale: Size at which it is compressed before it is scaled back up, 0.25 to 1: the block
-            grid grows by 1/scale.
-        offset_x_px: Columns by which the block grid is shifted, 0 to 15.
-        offset_y_px: Rows by which the block grid is shifted, 0 to 15.
-    """
-
-    codec: str = "mpeg2video"
-    quantizer: int = 20
-    gop_frames: int = 6
-    scale: float = 1.0
-    offset_x_px: int = 0
-    offset_y_px: int = 0
+    codec: Annotated[
+        str, choice(_CODECS, "`mpeg2video`, `mpeg4` or `libx264` (without deblocking).")
+    ] = "mpeg2video"
+    quantizer: Annotated[int, number(1, 51, "Fixed quantiser, 1 to 31, for libx264 1 to 51.")] = 20
+    gop_frames: Annotated[
+        int,
+        number(
+            1,
+            250,
+            "Distance of key frames; motion in between carries block edges away from the grid.",
+            "frames",
+        ),
+    ] = 6
+    scale: Annotated[
+        float,
+        number(
+            0.25,
+            1,
+            "Size at which it is compressed before it is scaled back up: the block grid "
+            "grows by 1/scale.",
+        ),
+    ] = 1.0
+    offset_x_px: Annotated[
+        int, number(0, 15, "Columns by which the block grid is shifted.", "px")
+    ] = 0
+    offset_y_px: Annotated[int, number(0, 15, "Rows by which the block grid is shifted.", "px")] = 0
 
     def __post_init__(self) -> None:
-        if self.codec not in _CODECS:
-            raise InvalidParameterError(f"codec is one of {', '.join(_CODECS)}")
-        if not 1 <= self.quantizer <= _CODECS[self.codec]:
-            raise InvalidParameterError(f"quantizer is 1 to {_CODECS[self.codec]}")
-        if not 1 <= self.gop_frames <= 250:
-            raise InvalidParameterError("gop_frames is 1 to 250")
-        if not 0.25 <= self.scale <= 1:
-            raise InvalidParameterError("scale is 0.25 to 1")
-        if not (0 <= self.offset_x_px <= 15 and 0 <= self.offset_y_px <= 15):
-            raise InvalidParameterError("offsets are 0 to 15 pixels")
+        if self.quantizer > _CODECS[self.codec]:
+            raise ValueError(f"quantizer is 1 to {_CODECS[self.codec]} for {self.codec}")
 
 
 class CompressionBlockiness(VideoSimulator[Params]):

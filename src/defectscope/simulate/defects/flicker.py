@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo, VideoInfo
+from defectscope.parameters import choice, number, parameters, switch
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -31,34 +30,28 @@ _HARMLESS_HZ = 3.0
 _RED = {"bt601": (81.0, 90.0, 240.0), "bt709": (63.0, 102.0, 240.0)}
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """What flickers, how fast and how much.
+    """What flickers, how fast and how much."""
 
-    Attributes:
-        kind: `luma` (brightness swings about its mean), `general_flash` (an area flashes bright) or
-            `red_flash` (an area flashes in saturated red).
-        hz: Swings or flashes a second, 0.5 to 30.
-        depth: Swing of the luma as a share of it, or strength of the flash; 0.01 to 1.
-        area: Share of the frame that is hit, 0.05 to 1, a centred rectangle.
-        square: The luma swings between two levels instead of along a sine.
-    """
-
-    kind: str = "luma"
-    hz: float = 6.0
-    depth: float = 0.2
-    area: float = 1.0
-    square: bool = False
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        if not 0.5 <= self.hz <= 30:
-            raise InvalidParameterError("hz is 0.5 to 30")
-        if not 0.01 <= self.depth <= 1:
-            raise InvalidParameterError("depth is 0.01 to 1")
-        if not 0.05 <= self.area <= 1:
-            raise InvalidParameterError("area is 0.05 to 1")
+    kind: Annotated[
+        str,
+        choice(
+            _KINDS,
+            "`luma` (brightness swings about its mean), `general_flash` (an area flashes "
+            "bright) or `red_flash` (an area flashes in saturated red).",
+        ),
+    ] = "luma"
+    hz: Annotated[float, number(0.5, 30, "Swings or flashes a second.", "Hz")] = 6.0
+    depth: Annotated[
+        float, number(0.01, 1, "Swing of the luma as a share of it, or strength of the flash.")
+    ] = 0.2
+    area: Annotated[
+        float, number(0.05, 1, "Share of the frame that is hit, a centred rectangle.")
+    ] = 1.0
+    square: Annotated[
+        bool, switch("The luma swings between two levels instead of along a sine.")
+    ] = False
 
 
 class Flicker(FrameSimulator[Params]):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Extent,
@@ -34,20 +34,20 @@ _VISIBLE_SHARE = 0.0005
 _NEVER_S = 1e9
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How perfectly the frame stands.
+    """How perfectly the frame stands."""
 
-    Attributes:
-        noise_code: Standard deviation of fresh noise on each repeated frame's luma, in codes,
-            0 to 4: what a capture card or an encoder adds after the freeze.
-    """
-
-    noise_code: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.noise_code <= 4:
-            raise InvalidParameterError("noise_code is 0 to 4")
+    noise_code: Annotated[
+        float,
+        number(
+            0,
+            4,
+            "Standard deviation of fresh noise on each repeated frame's luma: what a "
+            "capture card or an encoder adds after the freeze.",
+            "code",
+        ),
+    ] = 0.0
 
 
 class Freeze(VideoSimulator[Params]):

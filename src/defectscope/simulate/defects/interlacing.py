@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters, switch
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -24,26 +24,24 @@ from defectscope.simulate.effects.weaving import weave
 from defectscope.simulate.parameters import ladder
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """How the fields are woven.
+    """How the fields are woven."""
 
-    Attributes:
-        late_field: `top` or `bottom`: the field that belongs to the frame before.
-        strength: How much of the late field is the earlier frame, 0.05 to 1: 1 is a plain weave,
-            less is what a poor deinterlacer leaves.
-        chroma: The colour is woven too.
-    """
-
-    late_field: str = "bottom"
-    strength: float = 1.0
-    chroma: bool = True
-
-    def __post_init__(self) -> None:
-        if self.late_field not in ("top", "bottom"):
-            raise InvalidParameterError("late_field is top or bottom")
-        if not 0.05 <= self.strength <= 1:
-            raise InvalidParameterError("strength is 0.05 to 1")
+    late_field: Annotated[
+        str,
+        choice(("top", "bottom"), "`top` or `bottom`: the field that belongs to the frame before."),
+    ] = "bottom"
+    strength: Annotated[
+        float,
+        number(
+            0.05,
+            1,
+            "How much of the late field is the earlier frame: 1 is a plain weave, less is"
+            " what a poor deinterlacer leaves.",
+        ),
+    ] = 1.0
+    chroma: Annotated[bool, switch("The colour is woven too.")] = True
 
 
 class Interlacing(VideoSimulator[Params]):

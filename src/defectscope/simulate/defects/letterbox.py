@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters, switch
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -25,34 +24,26 @@ from defectscope.simulate.parameters import jitter, ladder
 _KINDS = ("letter", "pillar", "window")
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """Where the bars are and what they look like.
+    """Where the bars are and what they look like."""
 
-    Attributes:
-        kind: `letter` (above and below), `pillar` (at the sides) or `window` (all round).
-        share: Share of the height or width that one bar covers, 0.01 to 0.4.
-        scaled: The frame is scaled into what is left; otherwise the bars cover it.
-        lift_code: Codes above black that the bars have, 0 to 8.
-        noise_code: Standard deviation of noise on the bars, in codes, 0 to 3.
-    """
-
-    kind: str = "letter"
-    share: float = 0.12
-    scaled: bool = True
-    lift_code: float = 0.0
-    noise_code: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        for name, low, top in (
-            ("share", 0.01, 0.4),
-            ("lift_code", 0.0, 8.0),
-            ("noise_code", 0.0, 3.0),
-        ):
-            if not low <= getattr(self, name) <= top:
-                raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
+    kind: Annotated[
+        str,
+        choice(
+            _KINDS, "`letter` (above and below), `pillar` (at the sides) or `window` (all round)."
+        ),
+    ] = "letter"
+    share: Annotated[
+        float, number(0.01, 0.4, "Share of the height or width that one bar covers.")
+    ] = 0.12
+    scaled: Annotated[
+        bool, switch("The frame is scaled into what is left; otherwise the bars cover it.")
+    ] = True
+    lift_code: Annotated[float, number(0, 8, "Codes above black that the bars have.", "code")] = 0.0
+    noise_code: Annotated[
+        float, number(0, 3, "Standard deviation of noise on the bars.", "code")
+    ] = 0.0
 
 
 class Letterbox(FrameSimulator[Params]):
@@ -81,14 +72,14 @@ class Letterbox(FrameSimulator[Params]):
         full = planes[0].shape
         top, left = _bars(full, params)
         out: Arrays = []
-        for number, plane in enumerate(planes):
+        for index, plane in enumerate(planes):
             codes = to_codes(plane, depth)
             height, width = plane.shape
             rows, columns = top * height // full[0], left * width // full[1]
             inside = np.s_[rows : height - rows, columns : width - columns]
-            level = black_code(plan.video) + params.lift_code if number == 0 else 128.0
+            level = black_code(plan.video) + params.lift_code if index == 0 else 128.0
             boxed = np.full((height, width), level, np.float32)
-            if params.noise_code > 0 and number == 0:
+            if params.noise_code > 0 and index == 0:
                 noise = plan.rng(frame.pts).standard_normal((height, width), dtype=np.float32)
                 boxed += noise * np.float32(params.noise_code)
             if params.scaled:

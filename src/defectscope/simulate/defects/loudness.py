@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,32 +11,21 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth
 from defectscope.simulate.effects.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
 from defectscope.simulate.parameters import ladder
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class GainParams:
-    """A change of level.
+    """A change of level."""
 
-    Attributes:
-        gain_db: Level change, -40 to 40 dB.
-        limit_dbfs: Sample level that a soft limiter keeps the result under, -20 to 0 dBFS.
-        ramp_ms: Length of the change at either end, in milliseconds, 0 to 5000.
-    """
-
-    gain_db: float = 8.0
-    limit_dbfs: float = -3.0
-    ramp_ms: float = 10.0
-
-    def __post_init__(self) -> None:
-        if not -40 <= self.gain_db <= 40:
-            raise InvalidParameterError("gain_db is -40 to 40")
-        if not -20 <= self.limit_dbfs <= 0:
-            raise InvalidParameterError("limit_dbfs is -20 to 0")
-        if not 0 <= self.ramp_ms <= 5000:
-            raise InvalidParameterError("ramp_ms is 0 to 5000")
+    gain_db: Annotated[float, number(-40, 40, "Level change.", "dB")] = 8.0
+    limit_dbfs: Annotated[
+        float, number(-20, 0, "Sample level that a soft limiter keeps the result under.", "dBFS")
+    ] = -3.0
+    ramp_ms: Annotated[float, number(0, 5000, "Length of the change at either end.", "ms")] = 10.0
 
 
 class LoudnessChange(SpanSimulator[GainParams]):
@@ -79,27 +68,17 @@ def _change(
     return np.clip(out, -ceiling, ceiling).astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class PeakParams:
-    """Peaks between the samples.
+    """Peaks between the samples."""
 
-    Attributes:
-        over_db: How far the true peak lies over full scale, 0.1 to 6 dB.
-        every_ms: Time from one burst to the next, in milliseconds, 20 to 2000.
-        channel: Channel that gets them, counted from 0; -1 is all of them.
-    """
-
-    over_db: float = 1.5
-    every_ms: float = 150.0
-    channel: int = -1
-
-    def __post_init__(self) -> None:
-        if not 0.1 <= self.over_db <= 6:
-            raise InvalidParameterError("over_db is 0.1 to 6")
-        if not 20 <= self.every_ms <= 2000:
-            raise InvalidParameterError("every_ms is 20 to 2000")
-        if self.channel < -1:
-            raise InvalidParameterError("channel is -1 (all) or a channel's number from 0 on")
+    over_db: Annotated[
+        float, number(0.1, 6, "How far the true peak lies over full scale.", "dB")
+    ] = 1.5
+    every_ms: Annotated[float, number(20, 2000, "Time from one burst to the next.", "ms")] = 150.0
+    channel: Annotated[
+        int, number(-1, 63, "Channel that gets them, counted from 0; -1 is all of them.")
+    ] = -1
 
 
 class TruePeak(SpanSimulator[PeakParams]):

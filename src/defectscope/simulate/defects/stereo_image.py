@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.sound import Block, SpanEffect, SpanSimulator, from_db, ramp
 from defectscope.simulate.parameters import jitter, ladder
@@ -22,78 +22,41 @@ P = TypeVar("P")
 Change = Callable[[Block], NDArray[Any]]
 
 
-def _check_channel(channel: int) -> None:
-    if channel < 0:
-        raise InvalidParameterError("channel is a channel's number, from 0 on")
-
-
-@dataclass(frozen=True, slots=True)
+@parameters
 class PhaseParams:
-    """An inverted channel.
+    """An inverted channel."""
 
-    Attributes:
-        channel: Channel that is inverted, counted from 0.
-        level: Level of the inverted channel against what it was, 0.1 to 1.
-    """
-
-    channel: int = 1
-    level: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_channel(self.channel)
-        if not 0.1 <= self.level <= 1:
-            raise InvalidParameterError("level is 0.1 to 1")
+    channel: Annotated[int, number(0, 63, "Channel that is inverted, counted from 0.")] = 1
+    level: Annotated[
+        float, number(0.1, 1, "Level of the inverted channel against what it was.")
+    ] = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class MonoParams:
-    """A collapse of the first two channels.
+    """A collapse of the first two channels."""
 
-    Attributes:
-        depth: Share of the difference between them that is lost, 0.2 to 1.
-    """
-
-    depth: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0.2 <= self.depth <= 1:
-            raise InvalidParameterError("depth is 0.2 to 1")
+    depth: Annotated[
+        float, number(0.2, 1, "Share of the difference between them that is lost.")
+    ] = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class ImbalanceParams:
-    """A channel at the wrong level.
+    """A channel at the wrong level."""
 
-    Attributes:
-        channel: Channel that is turned down, counted from 0.
-        gain_db: Its level change, -30 to -0.5 dB.
-    """
-
-    channel: int = 1
-    gain_db: float = -8.0
-
-    def __post_init__(self) -> None:
-        _check_channel(self.channel)
-        if not -30 <= self.gain_db <= -0.5:
-            raise InvalidParameterError("gain_db is -30 to -0.5")
+    channel: Annotated[int, number(0, 63, "Channel that is turned down, counted from 0.")] = 1
+    gain_db: Annotated[float, number(-30, -0.5, "Its level change.", "dB")] = -8.0
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class MissingParams:
-    """A channel that is not there.
+    """A channel that is not there."""
 
-    Attributes:
-        channel: Channel that is lost, counted from 0.
-        residue_db: Level at which it is still there, -200 to -30 dB; -200 is digital silence.
-    """
-
-    channel: int = 1
-    residue_db: float = -200.0
-
-    def __post_init__(self) -> None:
-        _check_channel(self.channel)
-        if not -200 <= self.residue_db <= -30:
-            raise InvalidParameterError("residue_db is -200 to -30")
+    channel: Annotated[int, number(0, 63, "Channel that is lost, counted from 0.")] = 1
+    residue_db: Annotated[
+        float, number(-200, -30, "Level at which it is still there; -200 is digital silence.", "dB")
+    ] = -200.0
 
 
 # Hard switches would click, and a click is another defect.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.packets import PacketRecord, flip_bytes, read_packets, rewrite_packets
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth
 from defectscope.simulate.parameters import jitter, ladder
 
@@ -26,35 +28,30 @@ _KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """What is wrong with the file.
+    """What is wrong with the file."""
 
-    Attributes:
-        kind: `lost_video` and `lost_audio` (packets of the span are missing), `damaged_video`
-            (bytes of its packets are wrong), `video_gap` and `audio_gap` (all time stamps from the
-            span's start on jump ahead), `av_offset` (the sound starts late), `truncated` (the file
-            ends in mid-packet at the span's start).
-        share: Share of the span's packets that are lost or damaged, 0.02 to 1.
-        every_bytes: Mean distance of wrong bytes in a damaged packet, 20 to 100000.
-        jump_ms: Size of a jump, or of the sound's late start, in milliseconds, 20 to 10000.
-    """
-
-    kind: str = "lost_video"
-    share: float = 0.3
-    every_bytes: float = 500.0
-    jump_ms: float = 500.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        for name, low, top in (
-            ("share", 0.02, 1.0),
-            ("every_bytes", 20.0, 100_000.0),
-            ("jump_ms", 20.0, 10_000.0),
-        ):
-            if not low <= getattr(self, name) <= top:
-                raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
+    kind: Annotated[
+        str,
+        choice(
+            _KINDS,
+            "`lost_video` and `lost_audio` (packets of the span are missing), "
+            "`damaged_video` (bytes of its packets are wrong), `video_gap` and "
+            "`audio_gap` (all time stamps from the span's start on jump ahead), "
+            "`av_offset` (the sound starts late), `truncated` (the file ends in "
+            "mid-packet at the span's start).",
+        ),
+    ] = "lost_video"
+    share: Annotated[
+        float, number(0.02, 1, "Share of the span's packets that are lost or damaged.")
+    ] = 0.3
+    every_bytes: Annotated[
+        float, number(20, 100000, "Mean distance of wrong bytes in a damaged packet.", "bytes")
+    ] = 500.0
+    jump_ms: Annotated[
+        float, number(20, 10000, "Size of a jump, or of the sound's late start.", "ms")
+    ] = 500.0
 
 
 class StreamIntegrity(ContainerSimulator[Params]):

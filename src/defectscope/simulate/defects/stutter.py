@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters, switch
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import end_of, planes_of, time_of, with_planes, within
 from defectscope.simulate.effects.visibility import visible_share
@@ -25,34 +26,31 @@ _LONGEST_S = 0.4
 _PATTERNS = {"cadence_22": (2, 2), "cadence_32": (3, 2)}
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """What breaks the motion, how long and how often.
+    """What breaks the motion, how long and how often."""
 
-    Attributes:
-        kind: `repeat` (a frame stays while others are due, then motion jumps ahead), `drop`
-            (frames are missing and all that follows comes early), `cadence_22` and `cadence_32`
-            (the programme shows each frame 2:2 or 3:2 times, and inside the span the rhythm
-            breaks).
-        length_frames: Frames repeated or dropped at a time, 1 to 12.
-        every_frames: Mean distance between two such events, in frames, 3 to 250.
-        irregular: Events come at uneven distances.
-    """
-
-    kind: str = "repeat"
-    length_frames: int = 2
-    every_frames: int = 10
-    irregular: bool = True
+    kind: Annotated[
+        str,
+        choice(
+            _KINDS,
+            "`repeat` (a frame stays while others are due, then motion jumps ahead), "
+            "`drop` (frames are missing and all that follows comes early), `cadence_22` "
+            "and `cadence_32` (the programme shows each frame 2:2 or 3:2 times, and "
+            "inside the span the rhythm breaks).",
+        ),
+    ] = "repeat"
+    length_frames: Annotated[
+        int, number(1, 12, "Frames repeated or dropped at a time.", "frames")
+    ] = 2
+    every_frames: Annotated[
+        int, number(3, 250, "Mean distance between two such events, in frames.", "frames")
+    ] = 10
+    irregular: Annotated[bool, switch("Events come at uneven distances.")] = True
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        if not 1 <= self.length_frames <= 12:
-            raise InvalidParameterError("length_frames is 1 to 12")
-        if not 3 <= self.every_frames <= 250:
-            raise InvalidParameterError("every_frames is 3 to 250")
         if self.length_frames >= self.every_frames:
-            raise InvalidParameterError("length_frames must be less than every_frames")
+            raise ValueError("length_frames must be less than every_frames")
 
 
 class Stutter(VideoSimulator[Params]):

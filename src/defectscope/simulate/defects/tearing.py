@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import number, parameters
 from defectscope.simulate.contract import Plan, Simulator, Truth, VideoSimulator
 from defectscope.simulate.effects.frames import (
     Arrays,
@@ -31,32 +31,24 @@ _GROUP_GAP_S = 1.0
 _LEAST_VISIBLE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """Where the seam lies and what is below it.
+    """Where the seam lies and what is below it."""
 
-    Attributes:
-        seam: Seam's row as a share of the height, 0.05 to 0.95.
-        roam: How far the seam moves on with every torn frame, as a share of the height, -0.5 to
-            0.5; it wraps round.
-        lag_frames: How many frames the part under the seam is late, 1 to 8.
-        every_frames: One frame in so many is torn, 1 to 12.
-    """
-
-    seam: float = 0.5
-    roam: float = 0.0
-    lag_frames: int = 1
-    every_frames: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0.05 <= self.seam <= 0.95:
-            raise InvalidParameterError("seam is 0.05 to 0.95")
-        if not -0.5 <= self.roam <= 0.5:
-            raise InvalidParameterError("roam is -0.5 to 0.5")
-        if not 1 <= self.lag_frames <= 8:
-            raise InvalidParameterError("lag_frames is 1 to 8")
-        if not 1 <= self.every_frames <= 12:
-            raise InvalidParameterError("every_frames is 1 to 12")
+    seam: Annotated[float, number(0.05, 0.95, "Seam's row as a share of the height.")] = 0.5
+    roam: Annotated[
+        float,
+        number(
+            -0.5,
+            0.5,
+            "How far the seam moves on with every torn frame, as a share of the height; "
+            "it wraps round.",
+        ),
+    ] = 0.0
+    lag_frames: Annotated[
+        int, number(1, 8, "How many frames the part under the seam is late.", "frames")
+    ] = 1
+    every_frames: Annotated[int, number(1, 12, "One frame in so many is torn.", "frames")] = 1
 
 
 class Tearing(VideoSimulator[Params]):

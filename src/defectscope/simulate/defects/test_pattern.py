@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo, VideoInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.parameters import ladder
@@ -34,41 +34,24 @@ _PLUGE = (7.0, 16.0, 25.0)
 Color = tuple[float, float, float]
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """Which pattern.
+    """Which pattern."""
 
-    Attributes:
-        kind: `smpte_bars` (SMPTE EG 1), `ebu_bars` (eight bars), `solid` or `slate`.
-        amplitude: Level of the coloured bars, 0.5 to 1; 0.75 is usual.
-        solid_y_code: Luma of the solid colour, in codes, 16 to 235.
-        solid_u_code: Its U, in codes, 16 to 240.
-        solid_v_code: Its V, in codes, 16 to 240.
-        noise_code: Standard deviation of noise over the pattern, in codes, 0 to 6.
-        cover: How much of the programme is covered by the pattern, 0.5 to 1.
-    """
-
-    kind: str = "smpte_bars"
-    amplitude: float = 0.75
-    solid_y_code: float = 41.0
-    solid_u_code: float = 240.0
-    solid_v_code: float = 110.0
-    noise_code: float = 0.0
-    cover: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        for name, low, top in (
-            ("amplitude", 0.5, 1.0),
-            ("solid_y_code", 16.0, 235.0),
-            ("solid_u_code", 16.0, 240.0),
-            ("solid_v_code", 16.0, 240.0),
-            ("noise_code", 0.0, 6.0),
-            ("cover", 0.5, 1.0),
-        ):
-            if not low <= getattr(self, name) <= top:
-                raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
+    kind: Annotated[
+        str,
+        choice(_KINDS, "`smpte_bars` (SMPTE EG 1), `ebu_bars` (eight bars), `solid` or `slate`."),
+    ] = "smpte_bars"
+    amplitude: Annotated[float, number(0.5, 1, "Level of the coloured bars; 0.75 is usual.")] = 0.75
+    solid_y_code: Annotated[float, number(16, 235, "Luma of the solid colour.", "code")] = 41.0
+    solid_u_code: Annotated[float, number(16, 240, "Its U.", "code")] = 240.0
+    solid_v_code: Annotated[float, number(16, 240, "Its V.", "code")] = 110.0
+    noise_code: Annotated[
+        float, number(0, 6, "Standard deviation of noise over the pattern.", "code")
+    ] = 0.0
+    cover: Annotated[
+        float, number(0.5, 1, "How much of the programme is covered by the pattern.")
+    ] = 1.0
 
 
 class TestPattern(FrameSimulator[Params]):
@@ -185,8 +168,8 @@ def _slate(full: NDArray[np.float32]) -> None:
     scale = max(
         1, min((height - 2 * inner) // (len(lines) * 10), (width - 2 * inner) // (longest * 7))
     )
-    for number, line in enumerate(lines):
-        top = inner + scale * (4 + 10 * number)
+    for index, line in enumerate(lines):
+        top = inner + scale * (4 + 10 * index)
         write_text(full[0], line, top=top, left=inner + 4 * scale, scale=scale, code=225.0)
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Frame
 from defectscope.media.stream import StreamInfo
+from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import Plan, Simulator
 from defectscope.simulate.effects.frames import Arrays, FrameSimulator, to_codes, to_native
 from defectscope.simulate.parameters import jitter, ladder
@@ -19,29 +19,25 @@ from defectscope.simulate.parameters import jitter, ladder
 _KINDS = ("gaussian", "film", "salt")
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class Params:
-    """What the noise is like.
+    """What the noise is like."""
 
-    Attributes:
-        kind: `gaussian`, `film` (spots of about two pixels, strongest in the mid-tones) or `salt`
-            (single white and black dots).
-        sigma_code: Standard deviation on the luma, in codes, 0 to 60; unused by `salt`.
-        chroma: Noise of the colour planes as a share of the luma's, 0 to 1.
-        dots: Share of the pixels that `salt` hits, 0 to 0.2.
-    """
-
-    kind: str = "gaussian"
-    sigma_code: float = 8.0
-    chroma: float = 0.5
-    dots: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise InvalidParameterError(f"kind is one of {', '.join(_KINDS)}")
-        for name, top in (("sigma_code", 60.0), ("chroma", 1.0), ("dots", 0.2)):
-            if not 0 <= getattr(self, name) <= top:
-                raise InvalidParameterError(f"{name} is 0 to {top:g}")
+    kind: Annotated[
+        str,
+        choice(
+            _KINDS,
+            "`gaussian`, `film` (spots of about two pixels, strongest in the mid-tones) "
+            "or `salt` (single white and black dots).",
+        ),
+    ] = "gaussian"
+    sigma_code: Annotated[
+        float, number(0, 60, "Standard deviation on the luma; unused by `salt`.", "code")
+    ] = 8.0
+    chroma: Annotated[
+        float, number(0, 1, "Noise of the colour planes as a share of the luma's.")
+    ] = 0.5
+    dots: Annotated[float, number(0, 0.2, "Share of the pixels that `salt` hits.")] = 0.0
 
 
 class VideoNoise(FrameSimulator[Params]):
@@ -71,18 +67,18 @@ class VideoNoise(FrameSimulator[Params]):
         params = plan.params
         rng = plan.rng(frame.pts)
         out: Arrays = []
-        for number, plane in enumerate(planes):
+        for index, plane in enumerate(planes):
             codes = to_codes(plane, frame.bit_depth)
-            share = 1.0 if number == 0 else params.chroma
+            share = 1.0 if index == 0 else params.chroma
             if params.kind == "salt":
                 hit = rng.random(codes.shape, dtype=np.float32)
-                dots = params.dots * (1.0 if number == 0 else share)
-                low, high = (16.0, 235.0) if number == 0 else (90.0, 166.0)
+                dots = params.dots * (1.0 if index == 0 else share)
+                low, high = (16.0, 235.0) if index == 0 else (90.0, 166.0)
                 codes = np.where(hit < dots / 2, low, np.where(hit > 1 - dots / 2, high, codes))
             else:
                 noise = rng.standard_normal(codes.shape, dtype=np.float32)
                 if params.kind == "film":
-                    noise = _grain(noise, codes if number == 0 else None)
+                    noise = _grain(noise, codes if index == 0 else None)
                 codes = codes + noise * np.float32(params.sigma_code * share)
             out.append(to_native(codes, frame.bit_depth))
         return out

@@ -6,23 +6,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.cues import Captions, Cue
 from defectscope.simulate.contract import CaptionSimulator, Plan, Truth
 from defectscope.simulate.effects.caption_text import caption_bytes
 
 P = TypeVar("P")
-
-
-def check_range(value: float, name: str, low: float, top: float) -> None:
-    """Refuses a parameter out of its range.
-
-    Raises:
-        InvalidParameterError: It is out of range.
-    """
-    if not low <= value <= top:
-        raise InvalidParameterError(f"{name} is {low:g} to {top:g}")
 
 
 def shown_in(cue: Cue, span: Interval) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.layout import CLASSES, NEAR, REACH
 from defectscope.detectors.audio_artifacts.network import Network
+from defectscope.parameters import number, parameters, text
 from defectscope.training.audio_artifacts.units import (
     CLIPS_PER_UNIT,
     first_of,
@@ -45,29 +46,39 @@ _ALONE = 0.3
 _ALONE_WEIGHT = 0.33
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class AudioArtifactsSettings:
-    """What can be set about training audio_artifacts.
+    """What is prepared, and which network is trained."""
 
-    Attributes:
-        train_clips: Clips of three seconds prepared for training.
-        validation_clips: Likewise for validation.
-        test_clips: Likewise for the test.
-        pieces: Pieces of programmes with each defect, in validation and test each, that the
-            decision is chosen and measured on.
-        left_out: Families never trained on, as `hum:buzz`; their clips stay in the test.
-        widths: Channels of the four stages of the mel branch, comma-separated.
-        masking: Share of training windows with a band or an interval of the mel spectrogram
-            blanked.
-    """
-
-    train_clips: int = 14400
-    validation_clips: int = 720
-    test_clips: int = 1440
-    pieces: int = 60
-    left_out: tuple[str, ...] = field(default=())
-    widths: str = "24,48,96,128"
-    masking: float = 0.3
+    train_clips: Annotated[
+        int, number(1, 10000000, "Clips of three seconds prepared for training.")
+    ] = 14400
+    validation_clips: Annotated[int, number(1, 10000000, "Likewise for validation.")] = 720
+    test_clips: Annotated[int, number(1, 10000000, "Likewise for the test.")] = 1440
+    pieces: Annotated[
+        int,
+        number(
+            1,
+            1000000,
+            "Pieces of programmes with each defect, in validation and test each, "
+            "that the decision is chosen and measured on.",
+        ),
+    ] = 60
+    left_out: Annotated[
+        tuple[str, ...],
+        text("Families never trained on, as `hum:buzz`; their clips stay in the test."),
+    ] = ()
+    widths: Annotated[
+        str, text("Channels of the four stages of the mel branch.", r"^\d+(,\d+){3}$")
+    ] = "24,48,96,128"
+    masking: Annotated[
+        float,
+        number(
+            0,
+            1,
+            "Share of training windows with a band or an interval of the mel spectrogram blanked.",
+        ),
+    ] = 0.3
 
 
 class AudioArtifacts:
@@ -111,17 +122,17 @@ class AudioArtifacts:
             "test": s.test_clips,
         }
         jobs: list[PreparationJob] = []
-        for number, split in enumerate(by_split):
+        for index, split in enumerate(by_split):
             drawn = by_split[split] if split == "train" else first_of(by_split[split])
             for unit in range(-(-wanted[split] // CLIPS_PER_UNIT)):
-                make = partial(make_unit, drawn, split, unit, [seed, number, unit])
+                make = partial(make_unit, drawn, split, unit, [seed, index, unit])
                 jobs.append(PreparationJob(f"{split}/{unit:05d}", make))
         # Interleaved, so that a cache stopped by its size limit still holds every split.
         jobs.sort(key=lambda job: (int(job.key[-5:]) * 7919 % 100_003, job.key))
         held_out = [*by_split["validation"], *by_split["test"]]
-        for number, split in enumerate(("validation", "test")):
+        for index, split in enumerate(("validation", "test")):
             for unit in range(s.pieces if by_split[split] else 0):
-                make = partial(piece, by_split[split], split, unit, [seed, 7, number, unit])
+                make = partial(piece, by_split[split], split, unit, [seed, 7, index, unit])
                 jobs.append(PreparationJob(f"piece/{split}/{unit:05d}", make))
         return [
             *jobs,

@@ -9,8 +9,7 @@ is what the detector does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, cast
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch.nn import functional
 
 from defectscope.detectors.av_sync.network import SyncNet, unit
 from defectscope.errors import InvalidParameterError
+from defectscope.parameters import number, parameters, text
 from defectscope.training.av_sync import examples as examples
 from defectscope.training.av_sync.batches import FRAMES, OFFSETS, Example, batch
 from defectscope.training.av_sync.scores import score_examples
@@ -38,27 +38,30 @@ _SPANS = ((1, 14.0, 0.5), (9, 24.0, 0.7), (WINDOWS, 36.0, 1.0))
 _NEAR = {-1: 0.15, 0: 0.7, 1: 0.15}
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class AvSyncSettings:
-    """What can be set about training av_sync.
+    """What is prepared, and which network is trained."""
 
-    Attributes:
-        train_takes: Simulated fragments of four seconds prepared for training.
-        validation_takes: Likewise for validation.
-        clip_share: Share of a batch that is taken from real clips.
-        held_out: Names of clips that are never trained on, without suffix, comma-separated.
-        late: Clips whose sound is not in step, as `name:2` for two frames late.
-        reading: Weight of reading the simulated mouth's gestures off either vector.
-        widths: Channels of the four stages of the frame stream, comma-separated.
-    """
-
-    train_takes: int = 1200
-    validation_takes: int = 100
-    clip_share: float = 0.0
-    held_out: tuple[str, ...] = field(default=())
-    late: tuple[str, ...] = field(default=())
-    reading: float = 2.0
-    widths: str = "12,24,48,96"
+    train_takes: Annotated[
+        int, number(1, 10000000, "Simulated fragments of four seconds prepared for training.")
+    ] = 1200
+    validation_takes: Annotated[int, number(1, 10000000, "Likewise for validation.")] = 100
+    clip_share: Annotated[
+        float, number(0, 1, "Share of a batch that is taken from real clips.")
+    ] = 0.0
+    held_out: Annotated[
+        tuple[str, ...], text("Names of clips that are never trained on, without suffix.")
+    ] = ()
+    late: Annotated[
+        tuple[str, ...], text("Clips whose sound is not in step, as `name:2` for two frames late.")
+    ] = ()
+    reading: Annotated[
+        float,
+        number(0, 1000, "Weight of reading the simulated mouth's gestures off either vector."),
+    ] = 2.0
+    widths: Annotated[
+        str, text("Channels of the four stages of the frame stream.", r"^\d+(,\d+){3}$")
+    ] = "12,24,48,96"
 
 
 class AvSync:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, cast
+from dataclasses import asdict
+from typing import Annotated, Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from defectscope.detectors.block_corruption.network import DEFAULT_WIDTH, BlockNet
+from defectscope.parameters import number, parameters, switch, text
 from defectscope.simulate.effects.damage_mask import DAMAGED, UNSURE
 from defectscope.training.block_corruption.examples import ClipPlan, LeftOut, choose, items
 from defectscope.training.block_corruption.loss import loss
@@ -57,40 +58,38 @@ _SOURCES = 0.62
 _SCORED = 0.75
 
 
-@dataclass(frozen=True, slots=True)
+@parameters
 class BlockCorruptionSettings:
-    """What can be set on the command line.
+    """What is prepared, and which network is trained."""
 
-    Attributes:
-        width: Channels of the first stage.
-        still_clips: Clips made of every still.
-        clips_per_s: Clips made of every second of a recording.
-        most_clips: Clips of one recording, at most.
-        frames: Frames in a clip.
-        pairs: Pairs of frames taken from a clip.
-        stored_px: Side of the crops in the cache.
-        crop_px: Side of the crops that are trained on.
-        left_out_generator: Way of damaging that only the test split sees.
-        left_out_codec: Encoder likewise.
-        left_out_concealment: Decoder setting likewise.
-        with_previous: The network sees what changed since the frame before.
-        contrast: Weight of what damaged frames score over the same frames undamaged, and frames
-            over the one before where damage comes or goes; 0 for the network of 0.4.
-    """
-
-    width: int = DEFAULT_WIDTH
-    still_clips: int = 8
-    clips_per_s: float = 4.0
-    most_clips: int = 80
-    frames: int = 40
-    pairs: int = 8
-    stored_px: int = 256
-    crop_px: int = 192
-    left_out_generator: str = "slice_loss"
-    left_out_codec: str = "libx265"
-    left_out_concealment: str = "none"
-    with_previous: bool = True
-    contrast: float = 0.7
+    width: Annotated[int, number(1, 1024, "Channels of the first stage.")] = DEFAULT_WIDTH
+    still_clips: Annotated[int, number(0, 100000, "Clips made of every still.")] = 8
+    clips_per_s: Annotated[
+        float, number(0, 1000, "Clips made of every second of a recording.", above=True)
+    ] = 4.0
+    most_clips: Annotated[int, number(1, 1000000, "Clips of one recording, at most.")] = 80
+    frames: Annotated[int, number(2, 10000, "Frames in a clip.")] = 40
+    pairs: Annotated[int, number(1, 10000, "Pairs of frames taken from a clip.")] = 8
+    stored_px: Annotated[int, number(32, 4096, "Side of the crops in the cache.", "px")] = 256
+    crop_px: Annotated[int, number(32, 4096, "Side of the crops that are trained on.", "px")] = 192
+    left_out_generator: Annotated[str, text("Way of damaging that only the test split sees.")] = (
+        "slice_loss"
+    )
+    left_out_codec: Annotated[str, text("Encoder likewise.")] = "libx265"
+    left_out_concealment: Annotated[str, text("Decoder setting likewise.")] = "none"
+    with_previous: Annotated[
+        bool, switch("The network sees what changed since the frame before.")
+    ] = True
+    contrast: Annotated[
+        float,
+        number(
+            0,
+            1000,
+            "Weight of what damaged frames score over the same frames undamaged, "
+            "and frames over the one before where damage comes or goes; 0 for the "
+            "network of 0.4.",
+        ),
+    ] = 0.7
 
 
 class BlockCorruptionRecipe:
@@ -117,9 +116,9 @@ class BlockCorruptionRecipe:
         for recording in recordings:
             count = self._clips(recording)
             mates = [r for r in recordings if r.split == recording.split]
-            for number in range(count):
-                plan = self._plan(recording, mates, number, seed)
-                plans.append(((number + 0.5) / count, plan))
+            for index in range(count):
+                plan = self._plan(recording, mates, index, seed)
+                plans.append(((index + 0.5) / count, plan))
         plans.sort(key=lambda pair: (pair[0], pair[1].key))
         return [PreparationJob(plan.key, _maker(plan)) for _, plan in plans]
 
@@ -132,18 +131,18 @@ class BlockCorruptionRecipe:
         return max(12, min(self.settings.most_clips, round(seconds * self.settings.clips_per_s)))
 
     def _plan(
-        self, recording: Recording, mates: Sequence[Recording], number: int, seed: int
+        self, recording: Recording, mates: Sequence[Recording], index: int, seed: int
     ) -> ClipPlan:
         s = self.settings
         left_out = LeftOut(s.left_out_generator, s.left_out_codec, s.left_out_concealment)
         blank = ClipPlan(
-            recording, recording, number, "", "", "motion", s.frames, s.pairs, s.stored_px, seed
+            recording, recording, index, "", "", "motion", s.frames, s.pairs, s.stored_px, seed
         )
         rng = blank.rng()
         generator, codec, concealment = choose(recording.split, left_out, rng)
         other = mates[int(rng.integers(len(mates)))]
         return ClipPlan(
-            recording, other, number, generator, codec, concealment,
+            recording, other, index, generator, codec, concealment,
             s.frames, s.pairs, s.stored_px, seed,
         )  # fmt: skip
 

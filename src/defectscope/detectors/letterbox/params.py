@@ -1,0 +1,35 @@
+"""What can be set: each parameter with its range, unit, default and meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from defectscope.parameters import number, parameters
+
+
+@parameters
+class Params:
+    """Physical parameters."""
+
+    min_duration_s: Annotated[
+        float, number(0, 3600, "Bars that stand for less are not reported.", "s")
+    ] = 0.2
+    min_bar_share: Annotated[
+        float,
+        number(
+            0,
+            0.5,
+            "Thinner bars do not count, share of the height or width. A few blank lines "
+            "at the edge are usual: players and sets hide them.",
+        ),
+    ] = 0.012
+    max_inactive_share: Annotated[
+        float,
+        number(
+            0,
+            1,
+            "A programme that has bars throughout is reported where they cover more than "
+            "this of the frame. 2.39:1 in 16:9 covers 0.26, 4:3 in 16:9 covers 0.25; both"
+            " at once, a window-box, 0.44.",
+        ),
+    ] = 0.4
