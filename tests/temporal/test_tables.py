@@ -18,12 +18,12 @@ from defectscope.temporal.tables import column
 def test_a_column_that_was_not_measured_is_named() -> None:
     table = Table((25, 1), {"pts": array("q", [0, 1]), "jump": array("H", [3, 4])})
     assert column(table, "jump").tolist() == [3, 4]
-    with pytest.raises(MalformedRequestError, match="no column 'bars'"):
-        column(table, "bars")
+    with pytest.raises(MalformedRequestError, match="no column 'confounded'"):
+        column(table, "confounded")
 
 
 def test_measurements_of_an_older_block_corruption_are_refused() -> None:
-    """0.4.1 did not measure bars."""
+    """0.4.1 did not measure what moves without damage."""
     frames = Table(
         (25, 1),
         {

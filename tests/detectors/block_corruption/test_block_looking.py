@@ -67,6 +67,7 @@ def looked_at(logits, cuts=(), first_looks=1, flagged=()):
                     rows, np.ones(len(rows), np.int64), corrupt, blank,
                     {
                         "tile_sad": tiles[first:stop],
+                        "tile_luma": np.zeros_like(tiles[first:stop]),
                         "row_max": np.full((len(rows), 64), 200),
                         "column_max": np.full((len(rows), 64), 200),
                     },

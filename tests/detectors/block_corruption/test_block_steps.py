@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from defectscope.detectors.block_corruption.events import Known, best_runs, brief, events
-from defectscope.detectors.block_corruption.steps import Steps, bars_moved, borders
+from defectscope.detectors.block_corruption.steps import (
+    Steps,
+    bars_moved,
+    borders,
+    brightness_moved,
+)
 
 STARTS_S = np.arange(100) / 25
 ENDS_S = (np.arange(100) + 1) / 25
@@ -105,3 +110,23 @@ def test_bars_are_black_on_two_sides_at_once():
     edges = borders(*black)
     assert edges[2].tolist() == [12, 12, 0, 0]
     assert bars_moved(edges, 2).tolist() == [False, False, True, False, True, False]
+
+
+def test_light_that_changes_is_no_damage_and_damage_is_no_light():
+    rng = np.random.default_rng(5)
+    luma = rng.uniform(60, 160, (1, 8, 12))
+    lit = np.concatenate([luma, luma * 1.1])
+    brighter = np.abs(np.diff(lit, axis=0))
+    assert brightness_moved(lit, brighter, 0.5).tolist() == [True]
+    # Other content of the same light: pixels differ by far more than sums do.
+    assert brightness_moved(lit, brighter + 20, 0.5).tolist() == [False]
+    # A grey slice: pure, but of a few tiles alone.
+    part = np.concatenate([luma, luma])
+    part[1, 6:] = 20.0
+    assert brightness_moved(part, np.abs(np.diff(part, axis=0)), 0.5).tolist() == [False]
+    # Half of the tiles lighter, half darker: a cut between flat shots.
+    mixed = np.concatenate([luma, luma])
+    mixed[1, :4] += 30
+    mixed[1, 4:] -= 30
+    assert brightness_moved(mixed, np.abs(np.diff(mixed, axis=0)), 0.5).tolist() == [False]
+    assert brightness_moved(np.concatenate([luma, luma]), 0 * brighter, 0.5).tolist() == [False]

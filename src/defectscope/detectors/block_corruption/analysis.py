@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.layout import CELL_PX
 from defectscope.detectors.block_corruption.runtime import Runtime
-from defectscope.detectors.block_corruption.steps import bars_moved, borders
+from defectscope.detectors.block_corruption.steps import bars_moved, borders, brightness_moved
 from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
 from defectscope.features.geometry import tile_samples
 from defectscope.measurements import Measurements
@@ -29,6 +29,8 @@ JUMP_STEPS = 64
 # Rows and columns without a brighter sample are black; bars of so many percent count.
 BLACK_CODE = 26
 BAR_PERCENT = 2
+# Tiles whose mean luma changes by so many 8-bit codes have become lighter or darker.
+LIT_CODE = 0.5
 # Fainter cells do not show in a map.
 _FAINT = 0.25
 
@@ -89,11 +91,13 @@ class BlockCorruptionAnalysis:
         self._tile_samples = np.maximum(sizes, 1) * (1 << (video.bit_depth - 8))
         ticks = 1 / video.time_base
         self._frames = TableBuilder(
-            ticks, pts=np.int64, jump=np.uint16, corrupt=np.uint8, bars=np.uint8
+            ticks, pts=np.int64, jump=np.uint16, corrupt=np.uint8, confounded=np.uint8
         )
         self._black_code = BLACK_CODE << (video.bit_depth - 8)
         # Black borders of the latest frame.
         self._borders: NDArray[np.int64] | None = None
+        # Mean luma of its tiles, 8-bit codes.
+        self._luma: NDArray[np.float64] | None = None
         self._samples = TableBuilder(
             ticks,
             pts=np.int64,
@@ -121,12 +125,14 @@ class BlockCorruptionAnalysis:
         if video is None:
             return
         if len(video.pts):
-            jump = (video.features["tile_sad"] / self._tile_samples).max(axis=(1, 2))
+            sad = video.features["tile_sad"] / self._tile_samples
+            jump = sad.max(axis=(1, 2))
+            confounded = self._bars(video) | self._brightness(video, sad)
             self._frames.add(
                 pts=video.pts,
                 jump=saturate(jump * JUMP_STEPS, np.uint16),
                 corrupt=video.corrupt.astype(np.uint8),
-                bars=self._bars(video).astype(np.uint8),
+                confounded=confounded.astype(np.uint8),
             )
             self._flagged.update(self._bucket(pts) for pts in video.pts[video.corrupt].tolist())
             self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
@@ -146,6 +152,13 @@ class BlockCorruptionAnalysis:
         before = found[:1] if self._borders is None else self._borders
         self._borders = found[-1:]
         return bars_moved(np.concatenate([before, found]), BAR_PERCENT)[1:]
+
+    def _brightness(self, video: VideoChunk, sad: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tells in which frames only the light of the whole frame changes."""
+        found = video.features["tile_luma"] / self._tile_samples
+        before = found[:1] if self._luma is None else self._luma
+        self._luma = found[-1:]
+        return brightness_moved(np.concatenate([before, found]), sad, LIT_CODE)
 
     def _bucket(self, pts: int) -> int:
         return int(pts // self._bucket_ticks)

@@ -66,7 +66,7 @@ class BlockCorruption:
         )
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"column_max", "row_max", "tile_sad"}),
+            features=frozenset({"column_max", "row_max", "tile_luma", "tile_sad"}),
             frames=self._selection,
             # A whole bucket and the two before it, and the frames before these.
             context_before_s=4 * self._selection.bucket_s,
@@ -175,7 +175,7 @@ class BlockCorruption:
             known.rows,
             np.searchsorted(column(frames, "pts"), column(samples, "pts")),
             now - before,
-            column(frames, "bars").astype(bool),
+            column(frames, "confounded").astype(bool),
             change,
             t["usual_step"],
             t["step_weight"],

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+# Share of all differences that light alone explains, and share of the tiles that it changes.
+_PURE_SHARE, _LIT_SHARE = 0.85, 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +110,25 @@ def bars_moved(borders: NDArray[np.int64], least_percent: int) -> NDArray[np.boo
         far = np.minimum(np.abs(change[:, one]), np.abs(change[:, other])) >= least_percent
         moved[1:] |= same & far
     return moved
+
+
+def brightness_moved(
+    luma: NDArray[np.float64], sad: NDArray[np.float64], least_code: float
+) -> NDArray[np.bool_]:
+    """Returns in which frames nothing but the brightness of the whole frame changes.
+
+    In a tile that only becomes lighter, or only darker, the sum of its differences is the
+    difference of its sums; and light changes most tiles, all of them in one direction. Damage
+    covers some tiles and puts other content there.
+
+    Args:
+        luma: (frames + 1, rows, columns) mean luma codes of each tile, the frame before them first.
+        sad: (frames, rows, columns) mean absolute difference to the frame before, codes.
+        least_code: Mean change of luma from which a tile counts as changed.
+    """
+    change = np.diff(luma, axis=0)
+    counts = np.abs(change) >= least_code
+    rising = (counts & (change > 0)).mean(axis=(1, 2))
+    falling = (counts & (change < 0)).mean(axis=(1, 2))
+    pure = np.abs(change).sum(axis=(1, 2)) >= _PURE_SHARE * sad.sum(axis=(1, 2))
+    return pure & (np.maximum(rising, falling) >= _LIT_SHARE)

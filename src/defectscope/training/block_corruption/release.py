@@ -23,7 +23,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.4.2"
+VERSION = "0.4.3"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
 # What stands until `defectscope-train tune` has chosen on whole programmes: the cost
@@ -61,7 +61,8 @@ begun from the weights that TensorFlow's authors trained on ImageNet, of which t
 all normalisation were left as they were. The head gives for both frames a map with a cell for
 every 32 x 32 pixels and a decision, learned on crops and on frames made up of four.
 Findings follow the decision, weighed together with those of the frames around it, and must show a
-step between the two frames of a look, in whose difference the content cancels (since 0.4.2);
+step between the two frames of a look, in whose difference the content cancels (since 0.4.2). Light
+that changes over the whole frame is no such step (since 0.4.3);
 `decision=area` applies the older rule instead: more than {area:.0%} of the frame.
 """,
     "What it began from": """
