@@ -16,10 +16,14 @@ import pytest
 from sample_reports import HOSTILE, finding, report_of
 
 from defectscope.findings import Report
+from defectscope.media import open_media
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Plane, Samples
+from defectscope.media.proxy import write_proxy
+from defectscope.media.stills import read_stills
 from defectscope.media.writer import write_clip
 from defectscope.report.html import write
+from defectscope.report.playing import proxy_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
@@ -169,6 +173,24 @@ def test_a_finding_in_sound_is_seen(page: Any) -> None:
     )
     assert painted[1] == 255
     assert painted[0] == painted[2] == 0
+
+
+def test_a_proxy_keeps_frames_and_channels(clip: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    proxy = proxy_of(page)
+    write_proxy(clip, proxy)
+    stills = read_stills(proxy, [(k + 0.5) / FPS for k in (0, 24, 99)], 64)
+    for k, still in zip((0, 24, 99), stills, strict=True):
+        assert still is not None
+        assert abs(float(still.rgb.mean()) - (level_of(k) - 16) * 255 / 219) < 6
+    with open_media(proxy) as reader:
+        sound = [item for item in reader.read(1.2, 1.8, video=False) if isinstance(item, Samples)]
+    data = np.concatenate([run.data for run in sound])
+    assert 0.3 < np.sqrt((data**2).mean(axis=0))[0] < 0.4
+    assert np.sqrt((data**2).mean(axis=0))[1] < 0.1
+    write(report_on(clip), page, clip)
+    assert '"src":"./report.proxy.mp4","proxy":true' in page.read_text("utf-8")
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["report.html", "report.proxy.mp4"]
 
 
 def test_only_a_plain_name_is_played(clip: Path, tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     }
     for name, text in announced.items():
         group.add_argument(f"--{name}", metavar="PATH", help=text)
+    group.add_argument(
+        "--proxy",
+        action="store_true",
+        help="put a small copy of the media (360 lines, H.264 and AAC) beside each page, to play",
+    )
 
 
 def targets(arguments: argparse.Namespace, item: Item, *, several: bool) -> dict[str, Path]:
@@ -66,6 +71,8 @@ def try_outputs(arguments: argparse.Namespace, items: Sequence[Item], *, several
     Raises:
         InvalidParameterError: A place cannot be written to, or a name has no format.
     """
+    if arguments.proxy and arguments.html is None:
+        raise InvalidParameterError("--proxy goes with --html: the page plays it")
     if arguments.markers is not None and not several:
         suffix = Path(arguments.markers).suffix.lower()
         folder = arguments.markers.endswith("/") or Path(arguments.markers).is_dir()
@@ -104,6 +111,7 @@ def write_one(
     """
     from defectscope.report import render
     from defectscope.report.certificate import certificate
+    from defectscope.report.playing import proxy_of
     from defectscope.report.saving import MARKER_SUFFIXES, write_text
 
     if arguments.json == "-":
@@ -114,6 +122,11 @@ def write_one(
             text = report.to_json(indent=2) + "\n"
         elif name == "html":
             media = None if "://" in item.media else Path(item.media)
+            if arguments.proxy and media is not None:
+                from defectscope.media.proxy import write_proxy
+
+                write_proxy(media, proxy_of(path))
+                written.append(proxy_of(path))
             text = render(report, media, page=path, captions=arguments.captions)
         elif name == "certificate":
             text = certificate(report)

@@ -16,6 +16,8 @@ from defectscope.waivers.files import Waiver, Waivers
 # A finding may begin or end this much outside of a waiver's range: another encode of the same
 # programme moves ends by a frame or two.
 _SLACK_S = 0.1
+# Why a detector passes whose findings were all accepted.
+WAIVED = "waived"
 
 
 def apply_waivers(report: Report, waivers: Waivers, today: date | None = None) -> Report:
@@ -27,29 +29,50 @@ def apply_waivers(report: Report, waivers: Waivers, today: date | None = None) -
         today: The day it is; None for the clock's.
     """
     today = today or date.today()
-    uri, sha256 = str(report.asset.get("uri", "")), str(report.asset.get("sha256", ""))
-    ours = [
-        waiver
-        for waiver in waivers.entries
-        if waiver.is_of(uri, sha256) and (waiver.until is None or today <= waiver.until)
-    ]
+    ours = [one for one in waivers.entries if one.until is None or today <= one.until]
     findings = tuple(_marked(finding, ours, report) for finding in report.findings)
     verdicts = {name: _decided(name, entry, findings) for name, entry in report.verdicts.items()}
     return replace(report, findings=findings, verdicts=verdicts)
 
 
+def without_waivers(report: Report) -> Report:
+    """Returns the report as it was before anything was accepted."""
+    findings = tuple(replace(finding, waiver=None) for finding in report.findings)
+    verdicts = {
+        name: _decided(name, {**entry, "verdict": "fail", "reason": ""}, findings)
+        if entry.get("reason") == WAIVED or _was_waived(name, report)
+        else dict(entry)
+        for name, entry in report.verdicts.items()
+    }
+    return replace(report, findings=findings, verdicts=verdicts)
+
+
+def _was_waived(detector: str, report: Report) -> bool:
+    return any(f.detector == detector and f.waiver is not None for f in report.findings)
+
+
 def _marked(finding: Finding, ours: list[Waiver], report: Report) -> Finding:
     for waiver in ours:
-        if waiver.defect not in ("*", finding.defect):
-            continue
-        start_s = instant_s(waiver.start, report) if waiver.start else float("-inf")
-        end_s = instant_s(waiver.end, report) if waiver.end else float("inf")
-        if start_s - _SLACK_S <= finding.start_s and finding.end_s <= end_s + _SLACK_S:
+        if covers(waiver, finding, report):
             noted = {"reason": waiver.reason, "who": waiver.who}
             if waiver.until is not None:
                 noted["until"] = waiver.until.isoformat()
             return replace(finding, waiver=noted)
     return replace(finding, waiver=None)
+
+
+def covers(waiver: Waiver, finding: Finding, report: Report) -> bool:
+    """Tells whether an entry is about a finding of a report.
+
+    Raises:
+        InvalidParameterError: Its range is neither seconds nor timecodes.
+    """
+    uri, sha256 = str(report.asset.get("uri", "")), str(report.asset.get("sha256", ""))
+    if waiver.defect not in ("*", finding.defect) or not waiver.is_of(uri, sha256):
+        return False
+    start_s = instant_s(waiver.start, report) if waiver.start else float("-inf")
+    end_s = instant_s(waiver.end, report) if waiver.end else float("inf")
+    return start_s - _SLACK_S <= finding.start_s and finding.end_s <= end_s + _SLACK_S
 
 
 def instant_s(text: str, report: Report) -> float:
@@ -79,6 +102,6 @@ def _decided(name: str, entry: Mapping[str, Any], findings: tuple[Finding, ...])
         return dict(entry)
     left = [f for f in findings if f.detector == name and f.waiver is None]
     if not left:
-        return {**entry, "verdict": "pass", "reason": "waived"}
+        return {**entry, "verdict": "pass", "reason": WAIVED}
     minor = all(finding.severity == "minor" for finding in left)
     return {**entry, "verdict": "warn" if minor else "fail"}

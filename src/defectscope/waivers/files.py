@@ -1,4 +1,8 @@
-"""`waivers.toml`: which findings of which assets are accepted, by whom, why and until when."""
+"""`waivers.toml`: which findings of which assets are accepted, by whom, why and until when.
+
+What an operator confirmed as a true fault stands in the same file, under `[[rejected]]`: it changes
+no verdict, and is shown beside the finding.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from typing import Any, cast
 from defectscope.errors import ProfileError
 
 _KEYS = ("sha256", "asset", "defect", "start", "end", "reason", "who", "until")
+_TABLES = ("waivers", "rejected")
 _MAX_BYTES = 10_000_000
 
 
@@ -53,9 +58,15 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Waivers:
-    """Acceptances, in the file's order."""
+    """What was decided, in the file's order.
+
+    Attributes:
+        entries: What was accepted.
+        rejected: What was confirmed as a fault.
+    """
 
     entries: tuple[Waiver, ...] = ()
+    rejected: tuple[Waiver, ...] = ()
 
 
 def load_waivers(path: str | os.PathLike[str]) -> Waivers:
@@ -88,16 +99,24 @@ def read_waivers(raw: bytes, name: str) -> Waivers:
         data = tomllib.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ProfileError(f"{name}: not TOML: {error}") from None
-    entries = data.get("waivers", [])
-    if not isinstance(entries, list) or set(data) - {"waivers"}:
-        raise ProfileError(f"{name}: waivers stand under [[waivers]] and nothing else does")
+    if set(data) - set(_TABLES):
+        raise ProfileError(
+            f"{name}: entries stand under [[waivers]] or [[rejected]] and nothing else does"
+        )
+    waivers, rejected = (_entries(data.get(table, []), table, name) for table in _TABLES)
+    return Waivers(waivers, rejected)
+
+
+def _entries(entries: Any, table: str, name: str) -> tuple[Waiver, ...]:
+    if not isinstance(entries, list):
+        raise ProfileError(f"{name}: entries stand under [[{table}]]")
     found: list[Waiver] = []
     for number, entry in enumerate(cast("list[Any]", entries), 1):
-        place = f"{name}: waiver {number}"
+        place = f"{name}: {'waiver' if table == 'waivers' else table} {number}"
         if not isinstance(entry, dict):
             raise ProfileError(f"{place} is no table")
         found.append(_waiver(cast("Mapping[str, Any]", entry), place))
-    return Waivers(tuple(found))
+    return tuple(found)
 
 
 def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:
@@ -130,15 +149,17 @@ def _waiver(entry: Mapping[str, Any], place: str) -> Waiver:
 
 def waivers_toml(entries: Sequence[Waiver]) -> str:
     """Returns waivers as TOML, which `load_waivers` reads back."""
-    blocks: list[str] = []
-    for waiver in entries:
-        lines = ["[[waivers]]"]
-        for key in _KEYS[:-1]:
-            value = str(getattr(waiver, key))
-            if value:
-                # A JSON string is a TOML basic string, but for DEL.
-                lines.append(f"{key} = {json.dumps(value).replace(chr(0x7F), chr(92) + 'u007f')}")
-        if waiver.until is not None:
-            lines.append(f"until = {waiver.until.isoformat()}")
-        blocks.append("\n".join(lines))
-    return "\n\n".join(blocks) + ("\n" if blocks else "")
+    return "\n".join(block_of(waiver, "waivers") for waiver in entries)
+
+
+def block_of(waiver: Waiver, table: str) -> str:
+    """Returns one entry as TOML, with its heading."""
+    lines = [f"[[{table}]]"]
+    for key in _KEYS[:-1]:
+        value = str(getattr(waiver, key))
+        if value:
+            # A JSON string is a TOML basic string, but for DEL.
+            lines.append(f"{key} = {json.dumps(value).replace(chr(0x7F), chr(92) + 'u007f')}")
+    if waiver.until is not None:
+        lines.append(f"until = {waiver.until.isoformat()}")
+    return "\n".join(lines) + "\n"
