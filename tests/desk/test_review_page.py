@@ -1,4 +1,4 @@
-"""Accepting and rejecting in the page: served it writes, opened as a file it offers waivers.toml."""
+"""Decisions in the page: served it writes them, opened as a file it offers waivers.toml."""
 
 from __future__ import annotations
 
