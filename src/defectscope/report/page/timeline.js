@@ -71,14 +71,18 @@ function drawRuler(pen, width, height) {
   }
 }
 
-function drawTimeline() {
-  const names = lanes(), width = CANVAS.clientWidth, LANE_PX = lanePx();
-  const height = RULER_PX + LANE_PX * names.length;
-  const pen = prepare(CANVAS, width, height);
-  const { start_s, end_s } = STATE.view;
-  const xOf = (t) => ((t - start_s) / (end_s - start_s)) * width;
+// Everything but the selection is drawn once for a view and kept: moving through findings is cheap.
+const KEPT = { key: "", shown: null, canvas: document.createElement("canvas") };
+
+function boxOf(finding, lane, xOf, LANE_PX) {
+  const high = (HEIGHTS[finding.severity] ?? 12) * (LANE_PX / LANE_TALL_PX);
+  const x = xOf(finding.start_s), y = RULER_PX + lane * LANE_PX + (LANE_PX - high) / 2;
+  return [x, y, Math.max(3, xOf(finding.end_s) - x), high];
+}
+
+function drawLanes(pen, names, width, height, LANE_PX, xOf) {
+  const { start_s, end_s } = STATE.view, shown = new Set(STATE.shown);
   drawRuler(pen, width, height);
-  const shown = new Set(STATE.shown);
   names.forEach((name, lane) => {
     const top = RULER_PX + lane * LANE_PX;
     pen.strokeStyle = colours.rule;
@@ -90,28 +94,40 @@ function drawTimeline() {
     const bars = BY_DETECTOR.get(name).filter((f) => f.end_s >= start_s && f.start_s <= end_s);
     bars.sort((a, b) => a.rank - b.rank);
     for (const finding of bars) {
-      const x = xOf(finding.start_s), wide = Math.max(3, xOf(finding.end_s) - x);
-      const high = (HEIGHTS[finding.severity] ?? 12) * (LANE_PX / LANE_TALL_PX), y = top + (LANE_PX - high) / 2;
       pen.globalAlpha = shown.has(finding) ? 0.82 : 0.14;
       pen.fillStyle = colours[finding.severity];
-      pen.fillRect(x, y, wide, high);
-      if (finding.index === STATE.selected) {
-        pen.globalAlpha = 1;
-        pen.strokeStyle = colours.text;
-        pen.lineWidth = 2;
-        pen.strokeRect(x - 2, y - 2, wide + 4, high + 4);
-        pen.lineWidth = 1;
-      }
+      pen.fillRect(...boxOf(finding, lane, xOf, LANE_PX));
     }
     pen.globalAlpha = 1;
   });
-  document.getElementById("labels").style.setProperty("--lane", LANE_PX + "px");
+}
+
+function drawTimeline() {
+  const names = lanes(), width = CANVAS.clientWidth, LANE_PX = lanePx();
+  const height = RULER_PX + LANE_PX * names.length;
+  const { start_s, end_s } = STATE.view;
+  const xOf = (t) => ((t - start_s) / (end_s - start_s)) * width;
+  const pen = prepare(CANVAS, width, height);
+  const key = [start_s, end_s, CANVAS.width, CANVAS.height, names, ...Object.values(colours)].join();
+  if (key !== KEPT.key || KEPT.shown !== STATE.shown) {
+    Object.assign(KEPT, { key, shown: STATE.shown });
+    drawLanes(prepare(KEPT.canvas, width, height), names, width, height, LANE_PX, xOf);
+    drawOverview();
+  }
+  if (CANVAS.width && CANVAS.height) pen.drawImage(KEPT.canvas, 0, 0, width, height);
+  const chosen = FINDINGS[STATE.selected], lane = chosen ? names.indexOf(chosen.detector) : -1;
+  if (lane >= 0 && chosen.end_s >= start_s && chosen.start_s <= end_s) {
+    const [x, y, wide, high] = boxOf(chosen, lane, xOf, LANE_PX);
+    pen.strokeStyle = colours.text;
+    pen.lineWidth = 2;
+    pen.strokeRect(x - 2, y - 2, wide + 4, high + 4);
+  }
+  byId("labels").style.setProperty("--lane", LANE_PX + "px");
   const title = `Timeline of ${names.length} detectors with ${FINDINGS.length} findings from ${clock(start_s, 0)} to ${clock(end_s, 0)}; the list of findings has the same facts.`;
   CANVAS.setAttribute("aria-label", title);
   STAGE.dataset.startS = start_s;
   STAGE.dataset.endS = end_s;
-  document.getElementById("window").textContent = clock(start_s, 1) + " – " + clock(end_s, 1);
-  drawOverview();
+  byId("window").textContent = clock(start_s, 1) + " – " + clock(end_s, 1);
   drawPlayhead(headS);
 }
 
