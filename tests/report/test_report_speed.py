@@ -123,7 +123,7 @@ def test_it_opens_in_a_second_and_scrolls_smoothly(tmp_path: Path) -> None:
         browser.close()
     print(  # noqa: T201
         f"{len(text) / 1e6:.1f} MB: opened in {clock_s:.2f} s ({opening_s:.2f} s at work); "
-        f"longest task while scrolling: {task_ms:.0f} ms at work, {task_clock_ms:.0f} ms on the clock"
+        f"longest task of scrolling: {task_ms:.0f} ms at work, {task_clock_ms:.0f} ms on the clock"
     )
     assert opening_s <= MOST_OPENING_S
     assert task_ms <= LONGEST_TASK_MS
