@@ -1,4 +1,4 @@
-"""What is read: every combination of container and codec that FFmpeg's encoders here can write.
+"""What is read: every combination of container, codec and captions that FFmpeg here can write.
 
     python benchmarks/media_table.py            # rewrites the table in docs/media.md
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import av.error
+import media_captions
 import numpy as np
 
 from defectscope.errors import DefectscopeError
@@ -165,12 +166,20 @@ def main() -> None:
         rest = "; ".join(f"{', '.join(names)}: {outcome}" for outcome, names in found.items())
         rows.append(f"| {container} | {read} | {rest} |")
         print(rows[-1], flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        captions, tried_too, read_too = media_captions.table(Path(folder))
+    print(*captions, sep="\n", flush=True)
     table = [
-        f"{counted['tried']} combinations were written; {counted['read']} are read whole.",
+        f"{counted['tried']} combinations of container and codec were written; {counted['read']} "
+        f"are read whole. Of {tried_too} of container and captions {read_too} are read.",
         "",
         "| container | codecs that are read | otherwise |",
         "|---|---|---|",
         *rows,
+        "",
+        "| container | captions that are read | named as not analyzed, with the reason |",
+        "|---|---|---|",
+        *captions,
     ]
     page = PAGE.read_text("utf-8")
     before, rest = page.split(MARKS[0])

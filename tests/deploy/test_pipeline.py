@@ -21,7 +21,7 @@ TEMPLATE = ROOT / "infrastructure" / "defectscope.yaml"
 # These take credentials for an AWS account, or Docker; everything else must run here.
 NEEDS_AWS = {"image", "register", "deploy-staging", "call-staging", "promote"}
 # Verbs that are run by other tests, or are the run of all tests.
-TOO_LONG = {"test", "check", "archives", "smoke"}
+TOO_LONG = {"test", "check", "fuzz", "archives", "smoke"}
 
 
 class _Tagged(yaml.SafeLoader):

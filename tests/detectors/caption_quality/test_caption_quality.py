@@ -145,6 +145,23 @@ def test_speech_without_captions_is_found() -> None:
     assert all(f.interval.intersection_s(lost) > 0.9 * f.interval.duration_s for f in found)
 
 
+@pytest.mark.parametrize("left_out", [2, 3, 4])
+def test_captions_missing_from_a_short_programme_are_no_drift(left_out: int) -> None:
+    sound = np.zeros((24 * RATE_HZ, 1), np.float32)
+    cues: list[Cue] = []
+    for index in range(7):
+        start_s = 0.5 + 3.0 * index
+        phrase = speech_like(7 + index, 2.2, RATE_HZ)
+        sound[round(start_s * RATE_HZ) :][: len(phrase)] += phrase
+        cues.append(Cue(start_s, start_s + 2.2, ("a phrase that is spoken",)))
+    left = Captions("srt", (*cues[:2], *cues[2 + left_out :]))
+    (found,) = severity_rule(left, sound).findings
+    assert found.defect == "caption_missing"
+    assert found.start_s == pytest.approx(6.5, abs=0.3)
+    assert found.end_s == pytest.approx(6.5 + 3.0 * left_out - 0.8, abs=0.3)
+    assert found.severity == ("major" if left_out < 4 else "critical")
+
+
 def test_times_that_make_no_sense_are_findings() -> None:
     cues = (
         Cue(-1.0, 1.0, ("early",), 1),
