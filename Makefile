@@ -16,7 +16,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
-        new-detector invariants reference \
+        new-detector invariants reference docs release \
         install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -35,7 +35,7 @@ $(RUN_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(DEV_STAMP): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing everything, with the tools of development, into $(VENV) (once)"
-	$(PIP) install --quiet --progress-bar on -c constraints.txt -e '.[all,dev]'
+	$(PIP) install --quiet --progress-bar on -c constraints.txt -e '.[all,dev,docs]'
 	$(FACE_MODELS)
 	@touch $@ $(RUN_STAMP)
 
@@ -136,6 +136,12 @@ new-detector: $(DEV_STAMP) ## Makes every file that a detector needs (NAME=in_sn
 
 invariants: $(DEV_STAMP) ## Checks every invariant and writes the table of docs/invariants.md
 	$(BIN)/python benchmarks/invariants_table.py
+
+docs: $(DEV_STAMP) ## Builds the site of the documentation into site/; a broken link stops it
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(BIN)/python -m mkdocs build --quiet --strict
+
+release: $(DEV_STAMP) ## Tags VERSION=x.y.z, builds wheel and sdist, tries the wheel in a fresh environment
+	$(BIN)/python scripts/release.py "$(VERSION)"
 
 reference: $(DEV_STAMP) ## Writes what the documentation says of options and parameters, from the code
 	$(BIN)/python scripts/write_reference.py
