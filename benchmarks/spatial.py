@@ -29,7 +29,7 @@ from defectscope.spatial import (
     load_head,
 )
 from defectscope.spatial.beam import beam_gain
-from defectscope.spatial.cancellation import driver_gain
+from defectscope.spatial.cancellation import driver_gain, level_for_target
 from defectscope.spatial.chain import RenderSettings, build_chain
 from defectscope.spatial.measures import (
     band_points_hz,
@@ -114,42 +114,70 @@ def cancellation(say: Any) -> None:
 def places(say: Any, head: Any, device: Any) -> None:
     """Prints what becomes of the cancellation where the listener moves."""
     say("\n### Head turns and places\n")
+    say("`steered`: filters for the place, at the level that `level_for_target` finds for it, in")
     say(
-        "T = 10 and 15 dB. `fixed`: filters for the device's own place; `steered`: designed anew for"
+        "brackets; driver gain and tone of the sides are theirs, for T = 15 dB. `fixed`: filters for"
     )
+    say("the device's own place. The head faces the device unless it is turned.\n")
     say(
-        "the place. The head faces the device unless it is turned. The image of a sound that is hard"
+        "| place | nature | steered, T = 10 dB | steered, T = 15 dB | driver gain | tone | fixed, 10 | fixed, 15 |"
     )
-    say("left or right, from the interaural delay below 1.5 kHz / the interaural level from 1.5 to")
-    say(
-        "8 kHz: width is the angle between both, bias how far their middle lies off the device's axis,"
-    )
-    say("degrees, positive to the left; KEMAR's own cues translate both into angles.\n")
-    say(
-        "| place | fixed, 10 | fixed, 15 | steered, 10 | steered, 15 | plain width | width, fixed 15 | plain bias | bias, fixed 15 |"
-    )
-    say("|---|---|---|---|---|---|---|---|---|")
+    say("|---|---|---|---|---|---|---|---|")
     for name, place in PLACES.items():
         natural = natural_ears(device, head, POINTS, place)
-        cells = []
-        for listener in (None, place):
-            for target in (10.0, 15.0):
-                taps = crosstalk_filters(device, RATE, target, listener=listener)
-                ears = ears_of(device, taps, RATE, head, POINTS, place)
-                cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.1f}")
-        taps = crosstalk_filters(device, RATE, 15.0)
+        cells = [f"{separation_db(natural, BANDS).mean():.1f} dB"]
+        ears, taps = natural, np.zeros(0)
+        for target in (10.0, 15.0):
+            level = level_for_target(device, RATE, target, listener=place)
+            taps = crosstalk_filters(device, RATE, target, listener=place, level_db=level)
+            ears = ears_of(device, taps, RATE, head, POINTS, place)
+            cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.2f} dB ({level:.0f})")
+        level = tone_db(ears, natural, BANDS)
+        cells.append(f"{20 * np.log10(driver_gain(taps).max()):.2f} dB")
+        cells.append(f"±{(level.max() - level.min()) / 2:.2f} dB")
+        for target in (10.0, 15.0):
+            taps = crosstalk_filters(device, RATE, target)
+            ears = ears_of(device, taps, RATE, head, POINTS, place)
+            cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.1f}")
+        say(f"| {name} | {' | '.join(cells)} |")
+    image(say, head, device)
+
+
+def image(say: Any, head: Any, device: Any) -> None:
+    """Prints where a head hears what is hard left and right, from every place."""
+    say("\n### The image: width and bias\n")
+    say(
+        "A sound that is hard left or right, by the interaural delay below 1.5 kHz / by the interaural"
+    )
+    say(
+        "level from 1.5 to 8 kHz: width is the angle between both, bias how far their middle lies off the"
+    )
+    say(
+        "device's axis, degrees, positive to the left; KEMAR's own cues translate both into angles."
+    )
+    say("T = 15 dB.\n")
+    say(
+        "| place | plain width | width, fixed | width, steered | plain bias | bias, fixed | bias, steered |"
+    )
+    say("|---|---|---|---|---|---|---|")
+    for name, place in PLACES.items():
         axis = np.degrees(np.arctan2(place.x_m, place.y_m)) - place.turn_deg
-        plain = natural_ears(device, head, LINE, place)
-        at_ears = ears_of(device, taps, RATE, head, LINE, place)
+        level = level_for_target(device, RATE, 15.0, listener=place)
+        steered = crosstalk_filters(device, RATE, 15.0, listener=place, level_db=level)
+        heard = [
+            natural_ears(device, head, LINE, place),
+            ears_of(device, crosstalk_filters(device, RATE, 15.0), RATE, head, LINE, place),
+            ears_of(device, steered, RATE, head, LINE, place),
+        ]
         width, bias = [], []
-        for ears in (plain, at_ears):
+        for ears in heard:
             ends = [
                 [find(ears[:, :, n], LINE, head, front_deg=axis) for n in (0, 1)]
                 for find in (image_angle_deg, level_angle_deg)
             ]
             width.append(" / ".join(f"{a - b:.0f}" for a, b in ends))
             bias.append(" / ".join(f"{(a + b) / 2:+.0f}" for a, b in ends))
-        say(f"| {name} | {' | '.join(cells)} | {width[0]} | {width[1]} | {bias[0]} | {bias[1]} |")
+        say(f"| {name} | {' | '.join([*width, *bias])} |")
 
 
 def others(say: Any, head: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.signal import butter, fftconvolve, sosfilt
 
 from defectscope.spatial import beam_filters, load_device
-from defectscope.spatial.measures import interaural_coherence
+from defectscope.spatial.interaural import interaural_coherence
 
 
 def room(say: Any) -> None:

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from defectscope.errors import InvalidParameterError
-from defectscope.spatial import crosstalk_filters, headphone_filters, load_device
-from defectscope.spatial.cancellation import driver_gain, ideal_pair
+from defectscope.spatial import Listener, crosstalk_filters, headphone_filters, load_device
+from defectscope.spatial.cancellation import driver_gain, ideal_pair, level_for_target
 from defectscope.spatial.head import NARROW_PAIR, crosstalk_at, sphere_pressure, woodworth_itd_s
+from defectscope.spatial.measures import (
+    band_points_hz,
+    cancellation_db,
+    response_at,
+    third_octaves_hz,
+)
 from defectscope.spatial.paths import ear_paths
 
 RATE = 48_000
@@ -35,11 +41,28 @@ def test_ideal_pair_leaves_the_target() -> None:
 @pytest.mark.parametrize("target_db", [6.0, 12.0, 20.0])
 def test_pair_reaches_the_target_where_the_cap_allows(target_db: float) -> None:
     frequencies = np.geomspace(1_000, 5_000, 40)
-    taps = crosstalk_filters("two_narrow", RATE, target_db, 30.0)
+    flat = [(100.0, target_db), (20_000.0, target_db)]
+    taps = crosstalk_filters("two_narrow", RATE, flat, 30.0)
     at_ears = ears("two_narrow", taps, frequencies)
     shadow = np.abs(crosstalk_at(10.0, 1.015).response(frequencies))
     left = 20 * np.log10(np.abs(at_ears[:, 1, 0] / at_ears[:, 0, 0]) / shadow)
     assert np.mean(left) == pytest.approx(-target_db, abs=0.3)
+
+
+def test_a_number_is_the_mean_of_what_is_asked_for_and_a_level_brings_it_within_the_cap() -> None:
+    """Four times as far the same pair needs a lower level, and at full level the cap costs much."""
+    points = band_points_hz(third_octaves_hz()).ravel()
+    device, far = load_device("two_narrow"), Listener(0.3, 3.0, 5.0)
+    paths = ear_paths(device, points, far)
+    level_db = level_for_target(device, RATE, 12.0, listener=far)
+    assert -20 <= level_db <= -12
+    reached = []
+    for level in (level_db, 0.0):
+        taps = crosstalk_filters(device, RATE, 12.0, level_db=level, listener=far)
+        rendered = paths @ np.moveaxis(response_at(taps, RATE, points), -1, 0)
+        reached.append(cancellation_db(rendered, paths, 17).mean())
+    assert reached[0] == pytest.approx(12.0, abs=0.6)
+    assert reached[1] < 8
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from defectscope.spatial.interaural import interaural_coherence, interaural_delay_s
 from defectscope.spatial.measures import (
     cancellation_db,
     direct_to_reverberant_db,
-    interaural_coherence,
-    interaural_delay_s,
-    panorama,
-    stage_angle_deg,
     third_octaves_hz,
     tone_db,
+)
+from defectscope.spatial.stage import (
+    direct_to_ambient_db,
+    image_deg,
+    panorama,
+    split,
+    stage_angle_deg,
 )
 
 RATE = 48_000
@@ -59,3 +63,26 @@ def test_cancellation_and_tone() -> None:
     better = np.tile(np.array([[1.0, 0.05], [0.05, 1.0]], complex), (6, 1, 1))
     assert cancellation_db(better, natural, 3) == pytest.approx([20, 20, 20])
     assert tone_db(2 * natural, natural, 3) == pytest.approx([6.02] * 3, abs=0.01)
+
+
+def test_an_image_is_as_wide_as_what_was_panned() -> None:
+    """One source has no width, two at the loudspeakers have all of it, and ambience has as much."""
+
+    def image(*sources: tuple[float, float]) -> tuple[float, float, float]:
+        gains = np.array(sources, float).T
+        parts = split(gains[0] ** 2, gains[1] ** 2, gains[0] * gains[1])
+        middle, width = image_deg(parts)
+        return float(middle), float(width), float(direct_to_ambient_db(parts))
+
+    assert image((1, 1)) == pytest.approx((0, 0, 30), abs=1e-6)
+    middle, width, _ = image((0.8, 0.4))
+    assert (middle, width) == pytest.approx((10.9, 0), abs=0.1)
+    # Two bands hard left and right: the even spread with their deviation is wider than the pair.
+    assert image((1, 0), (0, 1))[:2] == pytest.approx((0, 60 * np.sqrt(3)), abs=0.1)
+    ambience = split(np.ones(3), np.ones(3), np.zeros(3))
+    assert image_deg(ambience)[1] == pytest.approx(60)
+    opposed = split(np.ones(3), np.ones(3), -np.ones(3))
+    assert direct_to_ambient_db(opposed) == pytest.approx(-30)
+    silence = split(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros((2, 3)))
+    assert not np.any(image_deg(silence))
+    assert not np.any(direct_to_ambient_db(silence))

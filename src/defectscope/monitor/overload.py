@@ -24,6 +24,7 @@ HEARTBEAT = frozenset(
         "freeze",
         "letterbox",
         "loudness",
+        "spatial_image",
         "stereo_image",
         "test_pattern",
     }

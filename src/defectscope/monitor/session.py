@@ -31,7 +31,7 @@ _CHUNK_FRAMES = 12
 # Measures of quality change over seconds, and cost most to decide on: every second time will do.
 _UNHURRIED = frozenset(
     {"banding", "blur", "color_error", "compression_blockiness", "letterbox", "loudness"}
-    | {"stereo_image", "stutter", "video_noise", "interlacing"}
+    | {"spatial_image", "stereo_image", "stutter", "video_noise", "interlacing"}
 )
 # How often a frame is kept for the wall, seconds, and how high, pixels.
 _THUMBNAIL_S, _THUMBNAIL_PX = 2.0, 180

@@ -106,6 +106,7 @@ RECIPES: Mapping[str, Recipe] = {
         cuts_s=(),
     ),
     "loudness": Recipe("true_peak"),
+    "spatial_image": Recipe("spatial_image", overrides={"kind": "delay", "delay_ms": 5.0}),
     "stereo_image": Recipe("channel_missing"),
     "video_noise": Recipe(
         "video_noise",

@@ -13,6 +13,12 @@ from defectscope.spatial.arrays import Complexes, Reals, checked_range, checked_
 from defectscope.spatial.device import Device, Listener, load_device
 from defectscope.spatial.fir import checked_taps, design_grid, taps_at_rate, to_response, to_taps
 from defectscope.spatial.head import Crosstalk, crosstalk_at
+from defectscope.spatial.measures import (
+    band_points_hz,
+    cancellation_db,
+    response_at,
+    third_octaves_hz,
+)
 from defectscope.spatial.paths import ear_paths
 
 TARGET_DB = 12.0
@@ -25,6 +31,14 @@ STEREO_HALF_SPAN_DEG = 30.0
 # asked for much; above, no two heads agree.
 _FADE_IN_HZ = (90.0, 140.0)
 _FADE_OUT_HZ = (9_000.0, 14_000.0)
+# How much of a target is asked for in every band. Above 4 kHz pinnae shape what heads hear, no
+# sphere fits them all, and a filter that misses adds crosstalk: less is asked for there, and as
+# much more below. The mean over third octaves from 200 Hz to 8 kHz is 1.
+_TRUST_HZ = (4_000.0, 7_000.0)
+_TRUST = (1.08, 0.47)
+_LOWEST_LEVEL_DB = -20.0
+# What a cap may take from the mean cancellation before the level is lowered, decibels.
+_CAP_COST_DB = 0.3
 _CAP_ROUNDS = 8
 _CAP_TOLERANCE = 1.001
 
@@ -53,7 +67,9 @@ def crosstalk_filters(
     Args:
         device: Anything that `load_device` takes.
         rate_hz: Sampling rate, hertz.
-        target_db: Reduction of natural crosstalk, decibels; or its curve, (hertz, decibels) pairs.
+        target_db: Reduction of natural crosstalk, decibels, the mean over third octaves from 200 Hz
+            to 8 kHz: a little more below 4 kHz, less above, where heads differ. Or its curve,
+            (hertz, decibels) pairs, to be taken as it is.
         cap_db: Largest gain from any mixture of left and right to the drivers, decibels.
         level_db: Loudness of the sides at the ears against the plain pair; the lower, the more
             room the cap leaves at low frequencies.
@@ -71,7 +87,7 @@ def crosstalk_filters(
     rate = checked_rate(rate_hz)
     length = checked_taps(taps if taps is not None else taps_at_rate(TAPS, rate))
     checked_range("cap_db", cap_db, 0.0, 40.0)
-    checked_range("level_db", level_db, -20.0, 0.0)
+    checked_range("level_db", level_db, _LOWEST_LEVEL_DB, 0.0)
     if cap_db < level_db + 0.1:
         raise InvalidParameterError("cap_db must lie above level_db")
     grid = design_grid(length, rate)
@@ -97,6 +113,55 @@ def crosstalk_filters(
             return found
         bound /= excess
     return found / max(1.0, excess)
+
+
+def level_for_target(
+    device: Device | Mapping[str, Any] | str | Path,
+    rate_hz: int,
+    target_db: float = TARGET_DB,
+    cap_db: float = CAP_DB,
+    *,
+    listener: Listener | None = None,
+) -> float:
+    """Returns how much a rendering must be lowered for the cap to leave room, decibels, 0 to -20.
+
+    The farther a narrow pair, the less its channels differ at the ears, and the more gain their
+    difference takes at low frequencies. The level is the highest at which the cap costs no more
+    than a small part of the cancellation, on the model of the head.
+
+    Args:
+        device: Anything that `load_device` takes.
+        rate_hz: Sampling rate, hertz.
+        target_db: Reduction of natural crosstalk, decibels.
+        cap_db: Largest gain to the drivers, decibels.
+        listener: Where to cancel; by default the device's own listener.
+
+    Raises:
+        InvalidParameterError: A parameter is out of range, or the device makes no sense.
+    """
+    checked = load_device(device)
+    bands = third_octaves_hz(high_hz=min(8_000.0, 0.4 * checked_rate(rate_hz)))
+    points = band_points_hz(bands).ravel()
+    paths = ear_paths(checked, points, listener)
+    natural = paths[:, :, [checked.left, checked.right]]
+
+    def reached_db(level_db: float) -> float:
+        taps = crosstalk_filters(
+            checked, rate_hz, target_db, cap_db, level_db=level_db, listener=listener
+        )
+        ears = paths @ np.moveaxis(response_at(taps, rate_hz, points), -1, 0)
+        return float(cancellation_db(ears, natural, len(bands)).mean())
+
+    highest, lowest = min(0, int(cap_db) - 1), int(_LOWEST_LEVEL_DB)
+    wanted = reached_db(lowest) - _CAP_COST_DB
+    # The cancellation falls as the level rises.
+    while lowest < highest:
+        middle = (lowest + highest + 1) // 2
+        if reached_db(middle) >= wanted:
+            lowest = middle
+        else:
+            highest = middle - 1
+    return float(lowest)
 
 
 def headphone_filters(
@@ -183,7 +248,8 @@ def driver_gain(taps: Reals) -> Reals:
 def _remaining(target_db: TargetCurve, grid: Reals) -> Reals:
     """Returns the share of natural crosstalk that shall remain, (frequencies,)."""
     if isinstance(target_db, (int, float)):
-        curve = np.full(len(grid), checked_range("target_db", target_db, 0.0, 60.0))
+        mean_db = checked_range("target_db", target_db, 0.0, 60.0)
+        curve = mean_db * np.interp(np.log(np.maximum(grid, 1.0)), np.log(_TRUST_HZ), _TRUST)
     else:
         points = np.asarray(target_db, np.float64)
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():

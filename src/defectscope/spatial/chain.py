@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from defectscope.spatial.cancellation import (
     TARGET_DB,
     crosstalk_filters,
     headphone_filters,
+    level_for_target,
 )
 from defectscope.spatial.device import Device, azimuth_and_distance, load_device
 from defectscope.spatial.fir import design_grid, to_response, to_taps
@@ -40,7 +41,8 @@ class RenderSettings:
         processed: False leaves out all processing: the plain pair, to compare with.
         target_db: Reduction of natural crosstalk, decibels.
         cap_db: Largest gain to the drivers, decibels.
-        level_db: Loudness against the plain pair, decibels.
+        level_db: Loudness against the plain pair, decibels; None finds the highest at which the
+            cap leaves the target in reach.
         virtual_deg: Half the angle of a virtual pair that takes the place of `target_db`.
         half_span_deg: Half the angle of the pair that headphones imitate.
         null_db: Depth of the beam's nulls at ±90 degrees, decibels.
@@ -53,7 +55,7 @@ class RenderSettings:
     processed: bool = True
     target_db: float = TARGET_DB
     cap_db: float = CAP_DB
-    level_db: float = LEVEL_DB
+    level_db: float | None = LEVEL_DB
     virtual_deg: float | None = None
     half_span_deg: float = STEREO_HALF_SPAN_DEG
     null_db: float = -30.0
@@ -90,6 +92,7 @@ def build_chain(settings: RenderSettings, rate_hz: int) -> Chain:
     if settings.output == "headphones":
         return _headphones(settings, rate_hz, gain)
     device = load_device(settings.device)
+    settings = with_level(settings, device, rate_hz)
     sides = _sides(device, settings, rate_hz)
     centre = centre_filters(device, rate_hz, settings)
     length = max(sides.shape[-1], centre.shape[-1])
@@ -107,6 +110,14 @@ def build_chain(settings: RenderSettings, rate_hz: int) -> Chain:
     return Chain(gain * taps, delay, names)
 
 
+def with_level(settings: RenderSettings, device: Device, rate_hz: int) -> RenderSettings:
+    """Returns the settings with a level in them, found where none was given."""
+    if settings.level_db is not None:
+        return settings
+    level_db = level_for_target(device, rate_hz, settings.target_db, settings.cap_db)
+    return replace(settings, level_db=level_db)
+
+
 def centre_filters(device: Device, rate_hz: int, settings: RenderSettings) -> Reals:
     """Returns the filters of the centre, (drivers, taps): the plain pair, or a beam ahead.
 
@@ -114,9 +125,10 @@ def centre_filters(device: Device, rate_hz: int, settings: RenderSettings) -> Re
     plays the centre as any stereo does. A beam is equalised to be flat where the listener sits,
     and arrives together with the sides.
     """
+    level = 10 ** ((settings.level_db or 0.0) / 20)
     if not settings.processed or len(device.drivers) < 3:
         pair = np.zeros((len(device.drivers), 16))
-        pair[[device.left, device.right], 8] = 10 ** (settings.level_db / 20)
+        pair[[device.left, device.right], 8] = level
         if not settings.processed:
             pair[[device.left, device.right], 8] = 1.0
         return pair
@@ -134,7 +146,7 @@ def centre_filters(device: Device, rate_hz: int, settings: RenderSettings) -> Re
         path = pair_m / distance * np.exp(-2j * np.pi * grid * late_s)
         at_ears += path * driver.band_gain(grid) * weight
     band = device.drivers[device.left].band_gain(grid)
-    wanted = 2 * 10 ** (settings.level_db / 20) * band
+    wanted = 2 * level * band
     limit = 10 ** (_MOST_EQ_DB / 20)
     ratio = wanted / np.maximum(np.abs(at_ears), 1e-9)
     equal = np.clip(ratio, 0.0, limit) * np.exp(-1j * np.angle(at_ears))
@@ -167,7 +179,7 @@ def _sides(device: Device, settings: RenderSettings, rate_hz: int) -> Reals:
         rate_hz,
         settings.target_db,
         settings.cap_db,
-        level_db=settings.level_db,
+        level_db=settings.level_db or 0.0,
         virtual_deg=settings.virtual_deg,
     )
 
@@ -200,7 +212,7 @@ def settings_from(given: Mapping[str, Any]) -> RenderSettings:
             fits = isinstance(value, bool)
         else:
             fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-            fits = fits or (key == "virtual_deg" and value is None)
+            fits = fits or (key in ("virtual_deg", "level_db") and value is None)
         if not fits:
             raise InvalidParameterError(f"{key} has a value of the wrong type: {value!r}")
     settings = RenderSettings(**given)

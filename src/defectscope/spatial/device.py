@@ -20,6 +20,10 @@ from defectscope.errors import InvalidParameterError, MediaNotFoundError
 from defectscope.spatial.arrays import Reals
 
 _FARTHEST_M = 20.0
+_MOST_TURN_DEG = 60.0
+_KEYS = frozenset(
+    {"name", "title", "drivers", "listener_m", "listener_x_m", "listener_turn_deg", "left", "right"}
+)
 _NEAREST_M = 0.1
 _MOST_DRIVERS = 32
 
@@ -72,9 +76,11 @@ class Device:
         name: Identifier.
         title: One line for people.
         drivers: In the order of the channels that come out.
-        listener_m: Distance of the listener on the axis, metres.
+        listener_m: Distance of the listener from the device's plane, metres.
         left: Index of the driver that plays the left channel where nothing is processed.
         right: Likewise the right one.
+        listener_x_m: How far the listener sits to the right of the axis, metres.
+        listener_turn_deg: How far the head is turned from looking along the axis, left positive.
     """
 
     name: str
@@ -83,11 +89,13 @@ class Device:
     listener_m: float
     left: int
     right: int
+    listener_x_m: float = 0.0
+    listener_turn_deg: float = 0.0
 
     @property
     def listener(self) -> Listener:
         """The listener the device is made for."""
-        return Listener(0.0, self.listener_m)
+        return Listener(self.listener_x_m, self.listener_m, self.listener_turn_deg)
 
 
 def azimuth_and_distance(driver: Driver, listener: Listener) -> tuple[float, float]:
@@ -139,7 +147,7 @@ def load_device(device: Device | Mapping[str, Any] | str | Path) -> Device:
 
 
 def _parsed(content: Mapping[str, Any]) -> Device:
-    unknown = set(content) - {"name", "title", "drivers", "listener_m", "left", "right"}
+    unknown = set(content) - _KEYS
     if unknown:
         raise InvalidParameterError(f"a device has no {', '.join(sorted(unknown))}")
     rows = content.get("drivers")
@@ -155,12 +163,15 @@ def _parsed(content: Mapping[str, Any]) -> Device:
     listener_m = _number(content, "listener_m", 1.0, _NEAREST_M, _FARTHEST_M)
     if listener_m - max(driver.y_m for driver in drivers) < _NEAREST_M:
         raise InvalidParameterError("the listener must be in front of all drivers")
+    listener_x_m = _number(content, "listener_x_m", 0.0, -_FARTHEST_M, _FARTHEST_M)
+    turn_deg = _number(content, "listener_turn_deg", 0.0, -_MOST_TURN_DEG, _MOST_TURN_DEG)
     left = _end(content, "left", names, min(drivers, key=lambda d: d.x_m).name)
     right = _end(content, "right", names, max(drivers, key=lambda d: d.x_m).name)
     if drivers[left].x_m >= drivers[right].x_m:
         raise InvalidParameterError("the left driver must be to the left of the right one")
     name = str(content.get("name", "device"))
-    return Device(name, str(content.get("title", name)), drivers, listener_m, left, right)
+    title = str(content.get("title", name))
+    return Device(name, title, drivers, listener_m, left, right, listener_x_m, turn_deg)
 
 
 def _driver(row: Any, number: int) -> Driver:

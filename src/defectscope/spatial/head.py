@@ -24,6 +24,8 @@ _SHADOW_MIN = 0.1
 _SHADOW_ANGLE_DEG = 150.0
 
 _FIT_HZ = np.geomspace(200.0, 8000.0, 64)
+# Fine enough to be read between: the near ear's level has no ripples.
+_LEVEL_HZ = np.geomspace(40.0, 20_000.0, 96)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,25 @@ def sphere_pressure(
         total += (2 * order + 1) * eval_legendre(order, cosine) * ratio
     scale = distance_m / (HEAD_RADIUS_M * ka)
     return -scale * total * np.exp(1j * kr)
+
+
+def near_ear_gain(frequencies_hz: Reals, azimuth_deg: float, distance_m: float) -> Reals:
+    """Returns how much louder the ear beside a driver hears than a free field, (frequencies,).
+
+    Args:
+        frequencies_hz: (frequencies,); below 40 Hz the gain of 40 Hz is taken.
+        azimuth_deg: Of the driver, either side, up to 180 degrees from the nose.
+        distance_m: Of the driver from the middle of the head.
+    """
+    key = (round(abs(azimuth_deg), 2), round(max(distance_m, 0.15), 2))
+    levels = _near_levels(*key)
+    return np.exp(np.interp(np.log(np.maximum(frequencies_hz, 1.0)), np.log(_LEVEL_HZ), levels))
+
+
+@lru_cache(maxsize=512)
+def _near_levels(azimuth_deg: float, distance_m: float) -> Reals:
+    pressure = sphere_pressure(_LEVEL_HZ, abs(90.0 - azimuth_deg), distance_m)
+    return np.log(np.maximum(np.abs(pressure), 1e-6))
 
 
 def crosstalk_at(azimuth_deg: float, distance_m: float = 1.4) -> Crosstalk:

@@ -1,4 +1,4 @@
-"""What a rendering or a programme sounds like in space: width, centre, depth, bias, tone."""
+"""What a measured head hears of a rendering: cancellation, tone, direction, reverberation."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import numpy as np
 from defectscope.spatial.arrays import Complexes, Reals
 from defectscope.spatial.device import Device, Listener
 from defectscope.spatial.hrtf import Head
+from defectscope.spatial.interaural import MOST_ITD_S
 
-# Interaural delays beyond this are not of a head.
-_MOST_ITD_S = 1e-3
 # Source: ISO 3382-1 and common use: what arrives within 2.5 ms of the first sound is direct.
 DIRECT_S = 2.5e-3
 # Where interaural delay decides on direction (Wightman and Kistler 1992: below 1.5 kHz).
@@ -86,20 +85,6 @@ def tone_db(rendered: Complexes, natural: Complexes, bands: int) -> Reals:
     return 10 * np.log10(powers[0] / powers[1])
 
 
-def interaural_coherence(left: Reals, right: Reals, rate_hz: int) -> float:
-    """Returns the largest normalised cross-correlation within ±1 ms, 0 to 1; silence gives 0.
-
-    Source: ISO 3382-1, annex B. The lower, the more enveloping and deep a sound is.
-    """
-    return float(np.abs(_correlation(left, right, rate_hz)[1]).max(initial=0.0))
-
-
-def interaural_delay_s(left: Reals, right: Reals, rate_hz: int) -> float:
-    """Returns how much later the right ear hears, seconds, by the same correlation."""
-    lags, values = _correlation(left, right, rate_hz)
-    return float(lags[int(np.argmax(values))]) if len(lags) else 0.0
-
-
 def direct_to_reverberant_db(impulse: Reals, rate_hz: int) -> float:
     """Returns the energy within 2.5 ms of the first sound against the rest, decibels.
 
@@ -156,51 +141,11 @@ def level_angle_deg(
     return float(azimuth) - front_deg
 
 
-def panorama(left_power: Reals, right_power: Reals, cross: Reals) -> tuple[Reals, Reals]:
-    """Returns where the energy of a stereo pair lies, and how much of it is the phantom centre.
-
-    Args:
-        left_power: Mean squares of the left channel.
-        right_power: Likewise of the right one.
-        cross: Mean products of both.
-
-    Returns:
-        Position from -1 (right) to 1 (left), and the share of the energy that both channels have
-        alike, 0 to 1; both 0 in silence.
-    """
-    total = left_power + right_power
-    position = np.divide(left_power - right_power, total, out=np.zeros_like(total), where=total > 0)
-    share = np.divide(2 * cross, total, out=np.zeros_like(total), where=total > 0)
-    return position, np.clip(share, 0.0, 1.0)
-
-
-def stage_angle_deg(position: Reals, half_span_deg: float = 30.0) -> Reals:
-    """Returns positions of `panorama` as angles of a loudspeaker pair, by the law of tangents."""
-    # Gains follow from powers: position = (l^2 - r^2) / (l^2 + r^2).
-    left = np.sqrt(np.clip((1 + position) / 2, 0, 1))
-    right = np.sqrt(np.clip((1 - position) / 2, 0, 1))
-    ratio = (left - right) / np.maximum(left + right, 1e-12)
-    return np.degrees(np.arctan(ratio * np.tan(np.radians(half_span_deg))))
-
-
-def _correlation(left: Reals, right: Reals, rate_hz: int) -> tuple[Reals, Reals]:
-    """Returns lags in seconds (right later) and normalised correlations within ±1 ms."""
-    scale = float(np.sqrt(np.sum(left**2) * np.sum(right**2)))
-    if not scale > 0:
-        return np.zeros(0), np.zeros(0)
-    size = 1 << int(np.ceil(np.log2(2 * len(left))))
-    product = np.conj(np.fft.rfft(left, size)) * np.fft.rfft(right, size)
-    whole = np.fft.irfft(product, size)
-    most = int(_MOST_ITD_S * rate_hz)
-    lags = np.arange(-most, most + 1)
-    return lags / rate_hz, whole[lags] / scale
-
-
 def _delay(ears: Complexes, frequencies_hz: Reals) -> float:
     """Returns how much later the right ear hears than the left, from responses, seconds."""
     inside = (frequencies_hz >= _ITD_BAND_HZ[0]) & (frequencies_hz <= _ITD_BAND_HZ[1])
     cross = ears[inside, 0] * np.conj(ears[inside, 1])
-    lags = np.linspace(-_MOST_ITD_S, _MOST_ITD_S, 801)
+    lags = np.linspace(-MOST_ITD_S, MOST_ITD_S, 801)
     rotations = np.exp(-2j * np.pi * np.outer(lags, frequencies_hz[inside]))
     return float(lags[int(np.argmax((rotations @ cross).real))])
 

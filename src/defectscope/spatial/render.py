@@ -20,7 +20,7 @@ from defectscope.spatial.arrays import Reals, checked_rate, checked_samples
 from defectscope.spatial.blocks import BlockFilter
 from defectscope.spatial.chain import RenderSettings, build_chain
 from defectscope.spatial.programme import programme_matrix
-from defectscope.spatial.upmix import Upmixer
+from defectscope.spatial.upmixing import Upmixer
 
 Format = Literal["flac", "wav"]
 _FLAC_CHANNELS = 8

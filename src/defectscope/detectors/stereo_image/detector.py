@@ -33,6 +33,7 @@ from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import Curve, DetectorResult, Finding
 from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
+from defectscope.spatial.stage import panorama
 from defectscope.temporal.spans import Rows, curve
 from defectscope.temporal.tables import TableBuilder
 
@@ -167,7 +168,7 @@ def _curves(pair: Pair) -> dict[str, Curve]:
     """Returns width (side against total, dB), depth as coherence, the phantom centre's share."""
     left, right = (10 ** (level / 10) for level in pair.levels)
     cross = pair.correlation * np.sqrt(left * right)
-    centre = np.clip(2 * cross / np.maximum(left + right, 1e-15), 0, 1)
+    centre = panorama(left, right, cross)[1]
     width = np.clip(pair.side - pair.total, -60, 6)
     audible = pair.total > -100
     return {

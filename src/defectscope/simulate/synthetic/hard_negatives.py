@@ -179,7 +179,7 @@ HARD_NEGATIVES: tuple[HardNegative, ...] = (
     HardNegative(
         name="quiet_room",
         summary="nobody speaks, the room is heard",
-        silent=("audio_dropout", "stereo_image"),
+        silent=("audio_dropout", "spatial_image", "stereo_image"),
         sound=sounds.quiet_room,
     ),
     HardNegative(
@@ -197,19 +197,19 @@ HARD_NEGATIVES: tuple[HardNegative, ...] = (
     HardNegative(
         name="applause",
         summary="hundreds of hands",
-        silent=("audio_artifacts", "audio_dropout", "stereo_image"),
+        silent=("audio_artifacts", "audio_dropout", "spatial_image", "stereo_image"),
         sound=sounds.applause,
     ),
     HardNegative(
         name="centred_voice",
         summary="one voice in the middle of a stereo room",
-        silent=("stereo_image", "audio_dropout"),
+        silent=("spatial_image", "stereo_image", "audio_dropout"),
         sound=sounds.centred_voice,
     ),
     HardNegative(
         name="wide_music",
         summary="music spread wide over two channels",
-        silent=("stereo_image",),
+        silent=("spatial_image", "stereo_image"),
         sound=sounds.wide_music,
     ),
 )
