@@ -35,9 +35,7 @@ def words_by_ttconv(path: Path) -> list[tuple[float, list[str]]]:
     edges = [*times, times[-1] + 2 * _AFTER_S] if times else []
     found: list[tuple[float, list[str]]] = []
     for low, high in pairwise(edges):
-        isd = ISD.from_model(
-            model, next(t for t in ISD.significant_times(model) if float(t) == low)
-        )
+        isd = ISD.from_model(model, low)
         words: list[str] = []
         for region in () if isd is None else isd.iter_regions():
             text = "".join(_text_of(region))

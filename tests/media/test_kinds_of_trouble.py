@@ -14,6 +14,7 @@ from made_media import black, kinds, write
 
 from defectscope.analysis import analyze
 from defectscope.cli.main import main
+from defectscope.media.rates import pace_of
 
 Sounds = tuple[tuple[str, str], ...]
 
@@ -258,6 +259,28 @@ def test_a_screen_at_rest_in_matroska_breaks_no_promise_that_was_not_made(
     assert kinds(report) == (["video_gap"] if promise else [])
     assert report.asset["video"]["frame_rate"] == "30/1"
     assert bool(report.asset["video"].get("variable_frame_rate")) == (not promise)
+
+
+def test_two_frames_far_apart_have_a_pace() -> None:
+    class Packet:
+        def __init__(self, pts: int) -> None:
+            self.pts = pts
+
+    class Container:
+        def demux(self, stream: Stream) -> list[Packet]:
+            return [Packet(0), Packet(40), Packet(9000)]
+
+        def close(self) -> None: ...
+
+    class Stream:
+        time_base = Fraction(1, 1000)
+        guessed_rate = average_rate = base_rate = Fraction(1000)
+
+    container: Any = Container()
+    container.streams = [Stream()]
+    pace = pace_of(lambda: container, 0, b"")
+    assert pace is not None
+    assert pace.step_s == Fraction(1, 25)
 
 
 def test_a_recording_copied_from_mp4_to_matroska_stays_at_rest(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def _usual_step_s(container: Any, stream: Any) -> Fraction | None:
     steps = [b - a for a, b in itertools.pairwise(stamps) if b > a]
     if not steps:
         return None
-    usual = statistics.median(steps)
+    usual = statistics.median_low(steps)
     # Steps of the usual length are rounded to ticks: their mean is not.
     even = [step for step in steps if abs(step - usual) <= max(1, usual * _STEADY)]
     return Fraction(sum(even), len(even)) * stream.time_base

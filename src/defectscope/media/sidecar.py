@@ -21,6 +21,14 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED = re.compile(rb"""<\?xml[^>]{1,200}encoding\s*=\s*["']([A-Za-z0-9._-]{2,40})["']""")
 # What an XML declaration may name, beside Unicode's own.
 _CODE_PAGES = re.compile(r"(?i)iso-?8859-\d{1,2}|latin-?1|(windows-?|cp)125\d|us-ascii|utf-?16")
+# What is named instead of read.
+_NOT_READ = (
+    (re.compile(r"(?i)\[script info\]"), "Advanced SubStation (ASS, SSA)"),
+    (re.compile(r"(?i)<sami"), "SAMI"),
+    (re.compile(r"\{\d+\}\{\d*\}"), "MicroDVD"),
+    (re.compile(r"(?i)\[information\]|\d+:\d\d:\d\d\.\d{2,3},\d+:\d\d:\d\d\.\d{2,3}"), "SubViewer"),
+    (re.compile(r"(?i)\[(ti|ar|al|by|\d\d):"), "LRC"),
+)
 
 
 def read_captions(media: MediaLike) -> Captions:
@@ -63,6 +71,9 @@ def read_captions(media: MediaLike) -> Captions:
         found, told = read_subrip(text, faults), False
     # Where a file says what it is, having no cue is its fault and no reason to refuse it.
     if not found.cues and not told:
+        known = next((format for mark, format in _NOT_READ if mark.match(start)), None)
+        if known is not None:
+            raise CaptionsError(f"{name}: {known} is not read as a file beside the media")
         raise CaptionsError(f"{name}: these are not captions")
     return found
 

@@ -116,3 +116,26 @@ def test_a_hundred_thousand_cues_take_seconds() -> None:
         for k in range(100_000)
     )
     assert len(read_captions(io.BytesIO(text.encode())).cues) == 100_000
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[Script Info]\n\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,a\n", "SubStation"),
+        ("<SAMI><BODY><SYNC Start=1000><P>a</BODY></SAMI>", "SAMI"),
+        ("{25}{75}a\n{100}{200}b\n", "MicroDVD"),
+        ("0:00:00.599,0:00:04.160\na\n", "SubViewer"),
+        ("[ti:a]\n[00:01.00]b\n", "LRC"),
+    ],
+)
+def test_formats_that_are_not_read_are_refused_by_name(text: str, named: str) -> None:
+    with pytest.raises(CaptionsError, match=named):
+        read_captions(text.encode())
+
+
+def test_a_header_in_small_letters_is_one_fault() -> None:
+    source = io.BytesIO(b"webvtt\n\n00:01.000 --> 00:02.000\na\n")
+    source.name = "talk.vtt"
+    found = read_captions(source)
+    assert [fault.message for fault in found.faults] == ["a WebVTT file must begin with WEBVTT"]
+    assert len(found.cues) == 1

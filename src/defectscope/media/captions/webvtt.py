@@ -78,6 +78,8 @@ def read_webvtt(text: str, faults: Sequence[CaptionFault] = ()) -> Captions:
     else:
         # A browser shows nothing at all; the cues are read so that they can be evaluated.
         cursor.faults.append(CaptionFault(1, NO_HEADER))
+        # What was meant for a header is no lost caption as well.
+        cursor.at = int(first.lstrip("\ufeff" + _SPACE)[:6].upper() == "WEBVTT")
     while cursor.at < len(cursor.lines):
         if not cursor.lines[cursor.at]:
             cursor.at += 1
