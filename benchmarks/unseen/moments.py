@@ -103,6 +103,8 @@ def _of_recording(
         for defect, way, make in chosen:
             level = int(rng.choice(_LEVELS)) if defect else 0
             shown, truth = make(run, level, rng)
+            if defect and not truth:
+                continue  # nothing that anybody would see
             delivered = int(rng.random() < 0.5)
             file = f"{defect or 'none'}.{way}.{level}.{path.stem}.mp4"
             encode(shown, work / file, "libx264", _ENCODES[delivered])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.lags import LagWindow, lagging
+from defectscope.detectors.tearing.rolling import ridges
 from defectscope.engine.contracts import Chunk
 from defectscope.features.geometry import sampled_columns
 from defectscope.measurements import Measurements
@@ -34,6 +35,12 @@ KEPT: dict[str, tuple[int, Any]] = {
     "lag_row": (1, np.uint16),
     "lag": (1, np.int8),
     "lagging": (32, np.uint8),
+    "ridge_row": (1, np.uint16),
+    "ridge": (128, np.uint8),
+    "ridge_sunk": (1, np.int8),
+    "second_row": (1, np.uint16),
+    "second": (128, np.uint8),
+    "second_sunk": (1, np.int8),
 }
 # How far back a part may fall, and over how long a lasting step is looked for, in seconds and
 # frames.
@@ -156,6 +163,7 @@ class TearingAnalysis:
         on_back = back[every, np.minimum(on_row // self._group, back.shape[1] - 1)]
         window = self._window
         lags = lagging(luma[first - window.before : first + count + window.after], window)
+        ridge_rows, heights, sunk = ridges(steps[first - 1 : first + count])
         shift = luma[first - 1 : first + count].mean(axis=1)
         change = seams.changes_of(changes[first : first + count]).mean(axis=1)
         measured = {
@@ -175,6 +183,12 @@ class TearingAnalysis:
             "lag_row": lags.row * self._group,
             "lag": lags.lag,
             "lagging": lags.clear,
+            "ridge_row": ridge_rows[:, 0],
+            "ridge": heights[:, 0],
+            "ridge_sunk": sunk[:, 0],
+            "second_row": ridge_rows[:, 1],
+            "second": heights[:, 1],
+            "second_sunk": sunk[:, 1],
         }
         # The first frames of all have nothing to be compared with.
         unknown = max(0, min(count, _BASELINE_FRAMES - self._measured))

@@ -1,6 +1,6 @@
 """Tearing: the upper part of a frame belongs to one instant, the lower part to another.
 
-Five signs tell it. Rows stop continuing each other across the whole width in one frame and in
+Six signs tell it. Rows stop continuing each other across the whole width in one frame and in
 neither of its neighbours, and what is above and below that row moves differently. A part of the
 frame falls back to an earlier instant while the other goes on. A seam that stays at one row
 comes with such a fall back and goes with a leap; and while it stays, what is below it brightens and
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from defectscope.detectors.tearing.analysis import TearingAnalysis, coarse_group
 from defectscope.detectors.tearing.intervals import heaviest, in_company, tracks
 from defectscope.detectors.tearing.params import Params
+from defectscope.detectors.tearing.rolling import rolling_lines
 from defectscope.detectors.tearing.signs import Signs, signs_of
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Needs, Tuned
@@ -87,6 +88,7 @@ class Tearing:
         torn += self._standing(signs, starts_s, few)
         rows_px = max(_SAME_ROW_PX, coarse_group(video.height))
         torn += self._lagging(signs, starts_s, ends_s, rows_px)
+        torn += self._rolling(signs, float(video.frame_rate), video.height)
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
         begins = [each.first for each in torn]
@@ -176,6 +178,25 @@ class Tearing:
             sign = min(signs["on"][first] / limits["on"], off / limits["off"])
             found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
         return found
+
+    def _rolling(self, signs: Signs, rate_fps: float, height_px: int) -> list[_Torn]:
+        """Seams that drift up or down at a steady pace."""
+        rows, heights, sunk = (
+            np.stack([signs[f"ridge{of}"], signs[f"second{of}"]], axis=1)
+            for of in ("_row", "", "_sunk")
+        )
+        lines = rolling_lines(rows, heights, sunk, rate_fps, height_px)
+        least = self.tuned.thresholds["rolling"]
+        return [
+            _Torn(
+                at,
+                min(at + lines.least_frames, len(rows)),
+                [int(lines.row[at])],
+                lines.least_frames,
+                float(lines.clear[at] / (lines.clear[at] + least / 2)),
+            )
+            for at in np.flatnonzero(lines.clear >= least).tolist()
+        ]
 
     def _lagging(
         self,

@@ -34,7 +34,7 @@ def signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
     )
     # Another scene changes steps, and what is near to what, as a seam does.
     near = ndimage.maximum_filter1d(cut, 2 * _CUT_REACH + 1, mode="constant")
-    for name in ("step", "back", "on", "off", "lagging"):
+    for name in ("step", "back", "on", "off", "lagging", "ridge", "second"):
         signs[name] = np.where(near, 0.0, signs[name])
     # What a frame that stands takes along, and the leap that ends it, come from no seam.
     baseline = ndimage.percentile_filter(apart, 75, 2 * _STAND_REACH + 1, mode="nearest")
