@@ -14,7 +14,7 @@ from made_media import black, kinds, write
 
 from defectscope.analysis import analyze
 from defectscope.cli.main import main
-from defectscope.media.rates import pace_of
+from defectscope.media.rates import Pace, nominal_rate, pace_of
 
 Sounds = tuple[tuple[str, str], ...]
 
@@ -281,6 +281,9 @@ def test_two_frames_far_apart_have_a_pace() -> None:
     pace = pace_of(lambda: container, 0, b"")
     assert pace is not None
     assert pace.step_s == Fraction(1, 25)
+    assert nominal_rate(Stream(), pace) == (25, True)
+    # Damaged time bases give steps that no frame has.
+    assert nominal_rate(Stream(), Pace(Fraction(1, 10**9)))[0] == 1000
 
 
 def test_a_recording_copied_from_mp4_to_matroska_stays_at_rest(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def nominal_rate(stream: Any, pace: Pace | None = None) -> tuple[Fraction, bool]
         None,
     )
     tick_s = Fraction(stream.time_base)
-    if step_s is not None and _counts_ticks(stream):
+    if step_s is not None and _sane(1 / step_s) and _counts_ticks(stream):
         return snap(1 / step_s, max(_SWAYING, tick_s / step_s)), True
     if rate is None:
         return _FALLBACK_RATE, pace.own
