@@ -18,6 +18,7 @@ _EXTRA_OF = {
     "rich": "engine",
     "soundfile": "engine",
     "scipy": "engine",
+    "sklearn": "train",
     "torch": "engine",
     "wasmtime": "engine",
     "prometheus_client": "live",
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
         analyze,
         compare,
         detectors,
+        learn,
         local,
         mezzanine,
         monitor,
@@ -78,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         mezzanine,
         local,
         report,
+        learn,
     ):
         module.add_parser(commands)
     return parser
