@@ -37,6 +37,7 @@ TRACKS: dict[str, tuple[str, Any]] = {
     "ASS": ("ass", lambda a, b: f"0,0,Default,,0,0,0,,{{\\i1}}{TEXT}".encode()),
     "mov_text": ("mov_text", lambda a, b: len(TEXT).to_bytes(2, "big") + TEXT.encode()),
     "TTML (stpp)": ("ttml", lambda a, b: _TTML.format(a, b).encode()),
+    "WebVTT (wvtt)": ("mov_text", lambda a, b: len(TEXT).to_bytes(2, "big") + TEXT.encode()),
     "DVB": ("dvbsub", lambda a, b: _dvb()),
     "DVB teletext": ("dvb_teletext", lambda a, b: b"\x10" + b"\x02\x2c" + bytes(44)),
     "PGS": ("pgssub", lambda a, b: _graphics(a)),
@@ -204,8 +205,13 @@ def tried(folder: Path, container: str, kind: str) -> str:
             write_user_data(path, muxer, kind)
         else:
             write_film(path, muxer, *TRACKS[kind])
+        if kind == "WebVTT (wvtt)":
+            # FFmpeg writes none: the name alone is tried.
+            path.write_bytes(path.read_bytes().replace(b"tx3g", b"wvtt"))
         with av.open(str(path)) as made:
-            if kind in TRACKS and not any(s.type == "subtitle" for s in made.streams):
+            there = any(stream.type == "subtitle" for stream in made.streams)
+            renamed = kind == "WebVTT (wvtt)"
+            if kind in TRACKS and (muxer != "mp4" if renamed else not there):
                 return ""
     except (av.error.FFmpegError, ValueError, OSError, RuntimeError):
         return ""

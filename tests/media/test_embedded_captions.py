@@ -90,6 +90,15 @@ def test_every_track_with_a_decoder_is_read() -> None:
     assert cue_streams(Container) == [Container.streams[1]]
 
 
+def test_captions_without_a_decoder_are_named(tmp_path: Path) -> None:
+    path = film_with(tmp_path / "film.mp4", _SUBRIP, ".srt", mov_text=True)
+    path.write_bytes(path.read_bytes().replace(b"tx3g", b"wvtt"))
+    report = analyze(path, detectors=["caption_quality", "freeze"])
+    track = report.tracks[1]
+    assert (track["medium"], track["judged"]) == ("captions", False)
+    assert track["reason"] == "no decoder for 'wvtt'"
+
+
 def _segment(kind: int, data: bytes) -> bytes:
     return bytes((kind,)) + len(data).to_bytes(2, "big") + data
 

@@ -10,7 +10,7 @@ import av.error
 
 from defectscope.errors import TooManyPixelsError
 from defectscope.media.limits import Limits
-from defectscope.media.listing import is_cover, is_decodable
+from defectscope.media.listing import CAPTION_CODES, is_cover, is_decodable
 
 # A stream of this many packets without a frame is not going to give one.
 _MAX_PACKETS_PROBED = 20_000
@@ -28,7 +28,8 @@ def undecodable(container: Any, names: Mapping[int, str]) -> dict[int, str]:
     """Why tracks cannot be evaluated, by index."""
     reasons: dict[int, str] = {}
     for stream in container.streams:
-        if stream.type not in ("video", "audio", "subtitle"):
+        captions = stream.type == "subtitle" or names.get(stream.index) in CAPTION_CODES
+        if stream.type not in ("video", "audio") and not captions:
             reasons[stream.index] = "holds neither video, sound nor captions"
         elif not is_decodable(stream):
             name = names.get(stream.index, "")

@@ -13,6 +13,8 @@ from defectscope.media.matroska import track_entries
 _STREAM_LINE = re.compile(r"Stream #\d+:(\d+)(?:\[[^\]]*\])?(?:\([^)]*\))?: \w+: ([^,\n]+)")
 # Cover art and other stills that pretend to be video.
 _STILL_CODECS = {"mjpeg", "png", "gif", "bmp", "webp"}
+# Captions in MP4 that FFmpeg takes for data (ISO/IEC 14496-30).
+CAPTION_CODES = frozenset({"wvtt", "stpp", "sbtt", "stxt"})
 _PLAIN = re.compile(r"[^A-Za-z0-9_./ -]")
 
 

@@ -12,6 +12,7 @@ import av
 from defectscope.errors import InvalidParameterError, MediaTooLongError
 from defectscope.media.lengths import Lengths
 from defectscope.media.limits import Limits
+from defectscope.media.listing import CAPTION_CODES
 from defectscope.media.pixels import native_format
 from defectscope.media.rates import Pace, nominal_rate
 from defectscope.media.stream import AudioInfo, Sound, Track, VideoInfo
@@ -61,6 +62,8 @@ def tracks_of(
     for stream in container.streams:
         index = stream.index
         medium: Any = media.get(stream.type, "other")
+        if names.get(index) in CAPTION_CODES:
+            medium = "captions"
         reason = reasons.get(index, "")
         found.append(
             Track(
