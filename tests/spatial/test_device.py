@@ -31,6 +31,12 @@ def test_devices_that_ship() -> None:
     assert azimuth == pytest.approx(10.0, abs=0.01)
 
 
+def test_the_listener_may_sit_aside_and_turn() -> None:
+    device = load_device(changed(listener_m=1.0, listener_x_m=0.1, listener_turn_deg=5))
+    azimuth, distance = azimuth_and_distance(device.drivers[device.right], device.listener)
+    assert (azimuth, distance) == pytest.approx((-5.0, 1.0))
+
+
 def test_file_and_mapping(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(GOOD))
@@ -64,6 +70,7 @@ def test_band() -> None:
         changed(drivers=[{"x_m": 0.1, "name": "../a"}, {"x_m": 0.2}]),
         changed(listener_m=0),
         changed(listener_m="far"),
+        changed(listener_turn_deg=90),
         changed(listener_m=True),
         changed(left="b", right="a"),
         changed(left="nobody"),

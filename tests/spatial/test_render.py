@@ -11,6 +11,7 @@ import soundfile
 
 from defectscope.cli.main import main
 from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
+from defectscope.spatial.cancellation import level_for_target
 from defectscope.spatial.chain import RenderSettings, build_chain, settings_from
 from defectscope.spatial.programme import programme_matrix
 from defectscope.spatial.render import Renderer, render_file
@@ -105,6 +106,14 @@ def test_surround_goes_where_it_belongs() -> None:
     out = np.concatenate([renderer.push(samples), renderer.flush()], axis=1)
     assert np.allclose(out[0], out[1], atol=1e-9)
     assert np.abs(out).max() > 0.05
+
+
+def test_a_level_that_nobody_gives_is_found_and_holds_for_the_centre_too() -> None:
+    settings = settings_from({"level_db": None, "target_db": 15})
+    taps = build_chain(settings, RATE).taps
+    level_db = level_for_target("two_narrow", RATE, 15.0)
+    assert -12 <= level_db <= -7
+    assert 20 * np.log10(np.abs(taps[0, 1]).max()) == pytest.approx(level_db)
 
 
 @pytest.mark.parametrize(

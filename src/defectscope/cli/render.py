@@ -23,7 +23,8 @@ examples:
   defectscope render song.flac out/ --output headphones --format wav
 
 A device is a JSON file or one of bar_of_five, three_front, two_narrow. `--set` takes target_db,
-cap_db, level_db, virtual_deg, half_span_deg, null_db, gain_db and head (a SOFA file).
+cap_db, level_db (auto: as low as the cap needs), virtual_deg, half_span_deg, null_db, gain_db and
+head (a SOFA file).
 """
 
 
@@ -101,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _value(text: str) -> Any:
+    if text == "auto":
+        return None
     try:
         return float(text)
     except ValueError:

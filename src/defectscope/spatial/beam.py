@@ -102,7 +102,7 @@ def beam_filters(
         found = to_taps(((1 - high) * low + high * single).T, length)
         excess = float(beam_gain(found).max()) / cap
         if excess <= _CAP_TOLERANCE:
-            return found
+            break
         bound /= excess
     return found / max(1.0, excess)
 

@@ -110,7 +110,7 @@ def crosstalk_filters(
         found = to_taps(np.moveaxis(response, 0, -1), length)
         excess = float(driver_gain(found).max()) / cap
         if excess <= _CAP_TOLERANCE:
-            return found
+            break
         bound /= excess
     return found / max(1.0, excess)
 

@@ -16,7 +16,15 @@ from defectscope.media.source import MediaLike
 from defectscope.spatial.arrays import Reals
 from defectscope.spatial.chain import RenderSettings, build_chain
 from defectscope.spatial.device import load_device
-from defectscope.spatial.measures import response_at
+from defectscope.spatial.hrtf import load_head
+from defectscope.spatial.measures import (
+    band_points_hz,
+    ears_of,
+    natural_ears,
+    response_at,
+    separation_db,
+    third_octaves_hz,
+)
 from defectscope.spatial.plots import Curve, frequency_plot, polar_plot
 from defectscope.spatial.render import Renderer, sound_blocks
 
@@ -40,9 +48,13 @@ _SCRIPT = """
 const sounds=[...document.querySelectorAll('audio')];
 const buttons=[...document.querySelectorAll('[data-n]')];
 let now=0;
-function choose(n){const at=sounds[now].currentTime,on=!sounds[now].paused;
- sounds[now].pause();now=n;sounds[n].currentTime=at;if(on)sounds[n].play();
- sounds.forEach((s,i)=>s.hidden=i!==n);buttons.forEach((b,i)=>b.setAttribute('aria-pressed',i===n));}
+function follow(){const at=sounds[now];sounds.forEach((s,i)=>{if(i===now)return;
+ if(Math.abs(s.currentTime-at.currentTime)>0.03)s.currentTime=at.currentTime;
+ s.volume=at.volume;if(at.paused!==s.paused)at.paused?s.pause():s.play();});}
+function choose(n){follow();now=n;sounds.forEach((s,i)=>{s.muted=i!==n;s.hidden=i!==n;});
+ buttons.forEach((b,i)=>b.setAttribute('aria-pressed',i===n));}
+sounds.forEach((s,i)=>{s.muted=i!==0;
+ ['play','pause','seeked','volumechange'].forEach(e=>s.addEventListener(e,()=>i===now&&follow()));});
 buttons.forEach((b,i)=>b.addEventListener('click',()=>choose(i)));
 document.addEventListener('keydown',e=>{if(e.key==='a')choose(0);if(e.key==='b')choose(1);});
 """
@@ -64,7 +76,8 @@ def write_page(path: Path, media: MediaLike, settings: RenderSettings) -> None:
     """
     at_ears = settings if settings.output == "headphones" else replace(settings, output="binaural")
     rate_hz, sounds = _excerpts(media, at_ears)
-    figures = [*_filters(settings, rate_hz), _spectra(sounds, rate_hz)]
+    figures = [*_filters(settings, rate_hz), *_separation(settings, rate_hz)]
+    figures.append(_spectra(sounds, rate_hz))
     rows = "".join(
         f"<tr><th>{name}</th><td>{html.escape(str(getattr(settings, name)))}</td></tr>"
         for name in RenderSettings.__dataclass_fields__
@@ -146,6 +159,26 @@ def _filters(settings: RenderSettings, rate_hz: int) -> list[tuple[str, str]]:
             ]
             figures.append(("Directivity of the centre's beam", polar_plot(curves)))
     return figures
+
+
+def _separation(settings: RenderSettings, rate_hz: int) -> list[tuple[str, str]]:
+    """Returns how far a measured head's ears are apart, for the plain pair and the rendering."""
+    if settings.output == "headphones":
+        return []
+    device = load_device(settings.device)
+    head = load_head(settings.head) if settings.head else load_head()
+    bands = third_octaves_hz(high_hz=min(8_000.0, 0.4 * rate_hz))
+    points = band_points_hz(bands).ravel()
+    taps = build_chain(replace(settings, output="drivers"), rate_hz).taps[:, [0, 2]]
+    curves = [
+        Curve(name, bands, separation_db(ears, len(bands)))
+        for name, ears in (
+            ("plain", natural_ears(device, head, points)),
+            ("rendered", ears_of(device, taps, rate_hz, head, points)),
+        )
+    ]
+    title = "The near ear over the far one, of a sound hard at one side, at the measured head"
+    return [(title, frequency_plot(curves, (-10.0, 40.0), "dB"))]
 
 
 def _spectra(sounds: Sequence[Reals], rate_hz: int) -> tuple[str, str]:

@@ -26,7 +26,7 @@ _MOST_DELAYS = 3
 _STEP_ROWS = BLOCKS_HZ
 _LEAST_BANDS = 4
 _FLOOR = 1e-13
-_AGREE = 0.65
+_AGREE = 0.8
 _SIZE_RATIO = 1.6
 
 
@@ -144,7 +144,7 @@ def _common_step(ratio: Series, mid: Series, row: int) -> tuple[float, float]:
     # The side itself must change as well: a voice that sets in changes its share alone.
     side = float(np.median(change + louder))
     step = float(np.sign(common)) * min(abs(common), max(0.0, float(np.sign(common)) * side))
-    agree = float(np.mean(np.abs(change - common) <= 0.5 * abs(common)))
+    agree = float(np.mean(np.abs(change - common) <= 0.35 * abs(common)))
     return (step, agree) if agree >= _AGREE else (0.0, agree)
 
 
