@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from defectscope.desk.decisions import Decisions
-from defectscope.desk.review_server import ReviewServer
+from defectscope.desk.review_server import Reviewed, ReviewServer
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Finding, Report
 from defectscope.profiles import apply_profile, load_profile
@@ -140,7 +140,8 @@ def test_a_waiver_by_hand_is_left_to_the_hand(tmp_path: Path) -> None:
 def server(tmp_path: Path) -> Iterator[ReviewServer]:
     media = tmp_path / "a.mp4"
     media.write_bytes(bytes(range(256)) * 4)
-    made = ReviewServer(Decisions(report(), tmp_path / "waivers.toml", None), None, playing=media)
+    one = Reviewed(Decisions(report(), tmp_path / "waivers.toml", None), playing=media)
+    made = ReviewServer([one])
     thread = threading.Thread(target=made.serve)
     thread.start()
     yield made
@@ -180,6 +181,28 @@ def test_the_page_the_media_and_a_decision(server: ReviewServer, tmp_path: Path)
     assert len(load_waivers(tmp_path / "waivers.toml").entries) == 1
     status, _, data = ask(server, "POST", root + "decision", "[1]", X_Defectscope_Token=token)
     assert (status, json.loads(data)["error"]["code"]) == (400, "malformed_request")
+
+
+def test_several_reports_have_a_page_of_links(tmp_path: Path) -> None:
+    all_of_them = [Reviewed(Decisions(report(), tmp_path / "waivers.toml", None)) for _ in range(2)]
+    made = ReviewServer(all_of_them, index=lambda: '<a href="./1">')
+    thread = threading.Thread(target=made.serve)
+    thread.start()
+    try:
+        root = "/" + made.address.split("/", 3)[3]
+        assert ask(made, "GET", root)[2] == b'<a href="./1">'
+        status, headers, _ = ask(made, "GET", root + "1")
+        assert (status, headers["Location"]) == (301, root + "1/")
+        assert ask(made, "GET", root + "1/")[0] == 200
+        assert ask(made, "GET", root + "2/")[0] == 404
+        assert ask(made, "GET", root + "1/media")[0] == 404
+        sent = {"X_Defectscope_Token": root.strip("/")}
+        body = json.dumps(accepted(0))
+        assert ask(made, "POST", root + "decision", body, **sent)[0] == 404
+        assert ask(made, "POST", root + "0/decision", body, **sent)[0] == 200
+    finally:
+        made.close()
+        thread.join()
 
 
 def test_nobody_else_reaches_it(server: ReviewServer, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from defectscope.desk.decisions import Decisions
-from defectscope.desk.review_server import ReviewServer
+from defectscope.desk.review_server import Reviewed, ReviewServer
 from defectscope.findings import Finding, Report
 from defectscope.report.html import write
 from defectscope.waivers import apply_waivers, load_waivers
@@ -70,7 +70,7 @@ def accept(page: Any) -> None:
 
 def test_served_it_writes_waivers_and_decides_again(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "waivers.toml"
-    server = ReviewServer(Decisions(report(), path, None), None)
+    server = ReviewServer([Reviewed(Decisions(report(), path, None))])
     thread = threading.Thread(target=server.serve)
     thread.start()
     try:

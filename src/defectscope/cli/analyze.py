@@ -152,7 +152,7 @@ def _shown(
     if arguments.compare is not None:
         from defectscope.cli.redelivery import print_comparison
 
-        print_comparison(report, arguments.compare, console)
+        print_comparison(report, arguments.compare, item.name, console)
     try:
         written = outputs.write_one(report, item, arguments, several=several)
     except InvalidParameterError as error:
@@ -166,11 +166,14 @@ def _shown(
 
 
 def _kept(report: Report, item: Item, arguments: argparse.Namespace, several: bool) -> Row:
+    """Writes what an earlier run did not write of a report that it left."""
     from defectscope.cli import outputs
     from defectscope.cli.summary import Row
 
+    for path in outputs.write_one(report, item, arguments, several=several, missing=True):
+        sys.stderr.write(f"wrote {path}\n")
     kept = outputs.targets(arguments, item, several=several)
-    links = {name: kept[name] for name in ("html", "json") if name in kept and kept[name].exists()}
+    links = {name: kept[name] for name in ("html", "json") if name in kept}
     return Row(item.name, report, links=links)
 
 

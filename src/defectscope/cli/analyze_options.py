@@ -55,7 +55,11 @@ def add_options_to(commands: Any) -> argparse.ArgumentParser:
         "FAIL exits 1, NOT JUDGED 5",
     )
     add("--waivers", metavar="FILE", help="waivers.toml: findings that were accepted")
-    add("--compare", metavar="REPORT.json", help="an earlier delivery: what is fixed, still, new")
+    add(
+        "--compare",
+        metavar="REPORT",
+        help="an earlier report, or a folder of them: what is fixed, still there, new",
+    )
     add("--captions", metavar="FILE", help="side-car captions: WebVTT, SubRip, TTML/IMSC, EBU STL")
     add("--endpoint", metavar="NAME", help="call this SageMaker endpoint instead")
     add("--region", metavar="REGION", help="AWS region of the endpoint")

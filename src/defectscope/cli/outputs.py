@@ -102,9 +102,21 @@ def _try(path: Path) -> None:
 
 
 def write_one(
-    report: Report, item: Item, arguments: argparse.Namespace, *, several: bool
+    report: Report,
+    item: Item,
+    arguments: argparse.Namespace,
+    *,
+    several: bool,
+    missing: bool = False,
 ) -> list[Path]:
     """Writes the outputs of one asset; returns where.
+
+    Args:
+        report: Its report.
+        item: The asset.
+        arguments: Those of the command line.
+        several: There are others, so that outputs are folders.
+        missing: Write only what is not there.
 
     Raises:
         InvalidParameterError: A place cannot be written to.
@@ -118,6 +130,8 @@ def write_one(
         sys.stdout.write(report.to_json(indent=2) + "\n")
     written: list[Path] = []
     for name, path in targets(arguments, item, several=several).items():
+        if missing and path.exists():
+            continue
         if name == "json":
             text = report.to_json(indent=2) + "\n"
         elif name == "html":

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ _DESCRIPTION = """\
 Draws the page of a report. With --media it has frames, waveforms and spectrograms, and plays the
 media where that lies beside the page; --proxy puts a small copy there. With --serve the page is
 served on this machine alone: it plays the media wherever it lies, and what is accepted or rejected
-in it goes to waivers.toml, which `defectscope analyze --waivers` reads.
+in it goes to waivers.toml, which `defectscope analyze --waivers` reads. A folder of reports, as
+`analyze --json FOLDER` leaves it, is served with a page that links to all.
 """
 _EPILOG = """\
 examples:
   defectscope report master.json --html master.html --media master.mov --proxy
   defectscope report master.json --serve --media master.mov
+  defectscope report out/ --serve
   defectscope report master.json --serve --media master.mxf --proxy --waivers show/waivers.toml
 """
 
@@ -30,13 +33,13 @@ def add_parser(commands: Any) -> None:
     """Adds the subcommand."""
     parser = commands.add_parser(
         "report",
-        help="draw or serve the page of a report.json",
+        help="draw or serve the page of a report.json, or of a folder of them",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("report", metavar="REPORT.json")
+    add("report", metavar="REPORT.json", help="a report; with --serve also a folder of reports")
     add("--html", metavar="OUT", help="where the page goes; omit for a table only")
     add("--media", metavar="FILE", help="the media; default for --serve: what the report names")
     add("--captions", metavar="FILE", help="side-car captions, for the text of what is wrong")
@@ -64,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise InvalidParameterError(f"--{name} goes with --serve")
     if arguments.proxy and not (arguments.html or arguments.serve):
         raise InvalidParameterError("--proxy goes with --html or --serve")
+    if Path(arguments.report).is_dir():
+        return _serve_folder(Path(arguments.report), arguments)
     report = _read(Path(arguments.report))
     media = None if arguments.media is None else Path(arguments.media)
     if arguments.proxy and media is None and not arguments.serve:
@@ -113,21 +118,63 @@ def _named_by(report: Report) -> Path | None:
 
 
 def _serve(report: Report, arguments: argparse.Namespace, media: Path | None) -> None:
-    from defectscope.desk.decisions import Decisions
-    from defectscope.desk.review_server import ReviewServer
-
     path = Path(arguments.waivers or Path(arguments.report).with_name("waivers.toml"))
-    decisions = Decisions(report, path, _profile_of(report, arguments.profile))
+    _serve_all([(Path(arguments.report).name, report, media)], path, arguments)
+
+
+def _serve_folder(folder: Path, arguments: argparse.Namespace) -> int:
+    """Serves all reports below a folder.
+
+    Raises:
+        InvalidParameterError: There is none, or an option is about one report.
+    """
+    for name in ("html", "media", "captions"):
+        if getattr(arguments, name):
+            raise InvalidParameterError(f"--{name} is of one report, not of a folder")
+    if not arguments.serve:
+        raise InvalidParameterError(f"{folder} is a folder: --serve shows the reports in it")
+    found: list[tuple[str, Report, Path | None]] = []
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            report = _read(path)
+        except MalformedRequestError:
+            continue
+        found.append((path.relative_to(folder).as_posix(), report, _named_by(report)))
+    if not found:
+        raise InvalidParameterError(f"{folder}: there is no report in it")
+    _serve_all(found, Path(arguments.waivers or folder / "waivers.toml"), arguments)
+    return EXIT_OK
+
+
+def _serve_all(
+    reports: Sequence[tuple[str, Report, Path | None]],
+    waivers: Path,
+    arguments: argparse.Namespace,
+) -> None:
+    from defectscope.cli.summary import Row, index_page
+    from defectscope.desk.decisions import Decisions
+    from defectscope.desk.review_server import Reviewed, ReviewServer
+
     captions = None if arguments.captions is None else Path(arguments.captions)
     with tempfile.TemporaryDirectory(prefix="defectscope-") as folder:
-        playing = None
-        if arguments.proxy and media is not None:
-            playing = Path(folder) / "proxy.mp4"
-            _make_proxy(media, playing)
-        server = ReviewServer(
-            decisions, media, playing=playing, captions=captions, port=arguments.port
-        )
-        sys.stderr.write(f"decisions go to {path}\n{server.address}\nctrl-C ends it\n")
+        reviewed: list[Reviewed] = []
+        for number, (_, report, media) in enumerate(reports):
+            decisions = Decisions(report, waivers, _profile_of(report, arguments.profile))
+            playing = None
+            if arguments.proxy and media is not None:
+                playing = Path(folder) / f"{number}.mp4"
+                _make_proxy(media, playing)
+            reviewed.append(Reviewed(decisions, media, playing, captions))
+
+        def index() -> str:
+            rows = [
+                Row(name, one.decisions.current(), links={"review": Path(str(number))})
+                for number, ((name, *_), one) in enumerate(zip(reports, reviewed, strict=True))
+            ]
+            return index_page(rows, Path(), f"{len(rows)} reports; decisions go to {waivers.name}")
+
+        server = ReviewServer(reviewed, index=index, port=arguments.port)
+        sys.stderr.write(f"decisions go to {waivers}\n{server.address}\nctrl-C ends it\n")
         sys.stderr.flush()
         server.serve()
 

@@ -1,4 +1,4 @@
-"""A report's page served on this machine: it plays the media, and decisions go to waivers.toml.
+"""Pages of reports served on this machine: they play the media, decisions go to waivers.toml.
 
 Only the loopback interface is listened on, every address holds a token that nobody else knows, and
 a request that names another host is refused, so that no page from elsewhere reaches it.
@@ -10,7 +10,8 @@ import json
 import mimetypes
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,36 +26,49 @@ _PIECE = 256 * 1024
 _HOSTS = ("127.0.0.1", "localhost")
 
 
-class ReviewServer:
-    """Serves one report until it is closed.
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """One report that is served.
 
     Attributes:
-        address: Where the page is.
+        decisions: The report and what is decided of it.
+        media: Its asset, for frames and sound.
+        playing: What is played; None for the asset itself.
+        captions: Side-car captions.
+    """
+
+    decisions: Decisions
+    media: Path | None = None
+    playing: Path | None = None
+    captions: Path | None = None
+
+    @property
+    def plays(self) -> Path | None:
+        """The file that is played."""
+        return self.playing or self.media
+
+
+class ReviewServer:
+    """Serves reports until it is closed.
+
+    Attributes:
+        address: Where the page is; that of all reports, where there are several.
     """
 
     def __init__(
-        self,
-        decisions: Decisions,
-        media: Path | None,
-        *,
-        playing: Path | None = None,
-        captions: Path | None = None,
-        port: int = 0,
+        self, reviewed: Sequence[Reviewed], *, index: Callable[[], str] = str, port: int = 0
     ) -> None:
         """Listens on the loopback interface.
 
         Args:
-            decisions: The report and what is decided of it.
-            media: Its asset, for frames and sound.
-            playing: What is played; None for the asset itself.
-            captions: Side-car captions.
+            reviewed: The reports.
+            index: Returns the page of several, which links to each as `./NUMBER/`.
             port: 0 takes any free one.
 
         Raises:
             InvalidParameterError: The port is taken.
         """
-        self._decisions, self._media, self._captions = decisions, media, captions
-        self._plays = playing or media
+        self._reviewed, self._index = list(reviewed), index
         self._token = secrets.token_urlsafe(18)
         self._lock = threading.Lock()
         outer = self
@@ -80,26 +94,38 @@ class ReviewServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def may(self, host: str | None, path: str) -> str | None:
-        """Returns what an address names below the token; None where it is not to be answered."""
+    def place(self, host: str | None, path: str) -> tuple[Reviewed | None, str] | None:
+        """Returns which report an address means, None for all, and what of it.
+
+        Returns:
+            None where it is not to be answered.
+        """
         name, _, port = (host or "").rpartition(":")
         if name not in _HOSTS or port != str(self.port):
             return None
         first, _, rest = path.partition("?")[0].lstrip("/").partition("/")
         if not secrets.compare_digest(first.encode(), self._token.encode()):
             return None
-        return rest
+        number, slash, part = rest.partition("/")
+        if number.isdigit() and slash and int(number) < len(self._reviewed):
+            return self._reviewed[int(number)], part
+        if number.isdigit() and not slash and int(number) < len(self._reviewed):
+            return None, "slash"
+        return (self._reviewed[0] if len(self._reviewed) == 1 else None), rest
 
-    def page(self) -> bytes:
-        """Returns the page with what is decided by now."""
+    def index(self) -> bytes:
+        """Returns the page of all reports."""
         with self._lock:
-            report, rejected = self._decisions.current(), self._decisions.rejected()
-        plays = "./media" if self._plays is not None else None
-        desk = Desk(self._token, plays, rejected)
-        text = render(report, self._media, captions=self._captions, desk=desk)
-        return text.encode("utf-8")
+            return self._index().encode("utf-8")
 
-    def decide(self, token: str | None, body: bytes) -> dict[str, Any]:
+    def page(self, one: Reviewed) -> bytes:
+        """Returns a report's page with what is decided by now."""
+        with self._lock:
+            report, rejected = one.decisions.current(), one.decisions.rejected()
+        desk = Desk(self._token, "./media" if one.plays is not None else None, rejected)
+        return render(report, one.media, captions=one.captions, desk=desk).encode("utf-8")
+
+    def decide(self, one: Reviewed, token: str | None, body: bytes) -> dict[str, Any]:
         """Writes a decision; returns the verdicts with it.
 
         Raises:
@@ -114,13 +140,8 @@ class ReviewServer:
         if not isinstance(data, Mapping):
             raise MalformedRequestError("the decision is no object")
         with self._lock:
-            report = self._decisions.decide(cast("Mapping[str, Any]", data)).to_dict()
+            report = one.decisions.decide(cast("Mapping[str, Any]", data)).to_dict()
         return {name: report[name] for name in ("verdict", "reason", "rules", "verdicts")}
-
-    @property
-    def plays(self) -> Path | None:
-        """What is played."""
-        return self._plays
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,19 +153,26 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: the terminal is the user's."""
 
     def do_GET(self) -> None:
-        """Gives the page, or a part of the media."""
-        place = self.desk.may(self.headers.get("Host"), self.path)
-        if place == "":
-            self._send(HTTPStatus.OK, self.desk.page(), "text/html; charset=utf-8")
-        elif place == "media" and self.desk.plays is not None:
-            self._send_media(self.desk.plays)
+        """Gives a page, or a part of the media."""
+        one, part = self.desk.place(self.headers.get("Host"), self.path) or (None, "nothing")
+        if part == "":
+            body = self.desk.index() if one is None else self.desk.page(one)
+            self._send(HTTPStatus.OK, body, "text/html; charset=utf-8")
+        elif part == "slash":
+            # So that what a page names lies below it.
+            self._head(HTTPStatus.MOVED_PERMANENTLY, "text/plain", 0)
+            self.send_header("Location", self.path.partition("?")[0] + "/")
+            self.end_headers()
+        elif part == "media" and one is not None and one.plays is not None:
+            self._send_media(one.plays)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "not_found", "there is nothing here")
 
     def do_POST(self) -> None:
         """Takes a decision."""
         length = self.headers.get("Content-Length", "")
-        if self.desk.may(self.headers.get("Host"), self.path) != "decision":
+        one, part = self.desk.place(self.headers.get("Host"), self.path) or (None, "")
+        if part != "decision" or one is None:
             self.close_connection = True
             self._refuse(HTTPStatus.NOT_FOUND, "not_found", "there is nothing here")
         elif not length.isdigit() or int(length) > _MAX_BODY:
@@ -153,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             body = self.rfile.read(int(length))
             try:
-                answer = self.desk.decide(self.headers.get("X-Defectscope-Token"), body)
+                answer = self.desk.decide(one, self.headers.get("X-Defectscope-Token"), body)
             except DefectscopeError as error:
                 self._refuse(HTTPStatus.BAD_REQUEST, error.code, error.message)
             else:
