@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -103,6 +102,7 @@ class Walk:
 
     @contextmanager
     def step(self, words: str) -> Iterator[dict[str, Any]]:
+        """Notes what happens inside as one step."""
         clicks, keys, began_s = self.clicks, self.keys, time.monotonic()
         entry: dict[str, Any] = {"step": words}
         yield entry
@@ -115,15 +115,18 @@ class Walk:
         print(entry, flush=True)
 
     def click(self, place: Any) -> None:
+        """Clicks, and counts it."""
         place.click()
         self.clicks += 1
 
     def press(self, page: Any, *keys: str) -> None:
+        """Presses keys, and counts them."""
         for key in keys:
             page.keyboard.press(key)
             self.keys += 1
 
     def type(self, page: Any, text: str) -> None:
+        """Types a text, and counts its keys."""
         page.keyboard.type(text)
         self.keys += len(text)
 
@@ -154,20 +157,21 @@ def served(*arguments: str) -> Iterator[str]:
     try:
         yield next(line.strip() for line in process.stderr if line.startswith("http://"))
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(timeout=20)
 
 
 def verdicts(folder: Path) -> dict[str, str]:
+    """Returns the verdict of each file of a run."""
     reports = (Report.from_json(path.read_bytes()) for path in sorted(folder.glob("*.json")))
     return {Path(str(r.asset["uri"])).name: r.verdict for r in reports}
 
 
-def review(walk: Walk, driver: Any, out: Path) -> None:
+def review(walk: Walk, driver: Any, out: Path, house: Path) -> None:
     """Looks at every failed file in the pages, accepts two findings and confirms three."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-    with served(str(out)) as address:
+    with served(str(out), "--profile", str(house)) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         with walk.step("the list of all files, the worst first"):
             page.goto(address)
@@ -245,7 +249,7 @@ def main() -> None:
     failed = sorted(name for name, verdict in verdicts(out).items() if verdict == "fail")
     assert failed == [f"episode_{n:02d}.mp4" for n in FAULTS], failed
     with sync_playwright() as driver:
-        review(walk, driver, out)
+        review(walk, driver, out, house)
     with walk.step("analyze the redelivery with the waivers, beside the first"):
         command("analyze", str(again), *common, "--json", str(out2), "--html", str(out2),
                 "--waivers", str(out / "waivers.toml"), "--compare", str(out))  # fmt: skip

@@ -28,7 +28,7 @@ from typing import (
 import msgspec
 from msgspec import Meta
 
-from defectscope.errors import InvalidParameterError
+from defectscope.errors import InvalidParameterError, meant
 
 P = TypeVar("P")
 # Longer texts, and lists of more, are a mistake.
@@ -254,7 +254,9 @@ def overridden(params: P, values: Mapping[str, Any]) -> P:
     for name, value in values.items():
         if name not in known:
             offered = ", ".join(known) or "none"
-            raise InvalidParameterError(f"unknown parameter {name!r}; there are: {offered}")
+            raise InvalidParameterError(
+                f"unknown parameter {name!r}; there are: {offered}{meant(name, known)}"
+            )
         known[name].check(value)
     try:
         return cast("P", replace(cast("Any", params), **values))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -183,3 +187,56 @@ def test_what_an_endpoint_cannot_do_is_refused(capsys: pytest.CaptureFixture[str
     for option in (("--workers", "2"), ("--waivers", "w.toml")):
         status, _, err = run(capsys, "analyze", "a.mov", "--endpoint", "e", *option)
         assert (status, option[0] in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("analyse x.mp4", "analyze"),
+        ("analyze x.mp4 --fail-on majr", "major"),
+        ("analyze x.mp4 --htmll y", "--html"),
+        ("analyze {clip} --detectors fleeze", "freeze"),
+        ("analyze {clip} --profile ebu_r128", "ebu-r128"),
+        ("analyze {clip} --detectors freeze --set freze.min_frames=3", "freeze"),
+        ("analyze {clip} --detectors freeze --set freeze.min_frame=3", "min_frames"),
+        ("simulate black_frame {clip} b.mp4", "black_frames"),
+    ],
+)
+def test_it_says_what_was_meant(
+    impaired_clip: Path, words: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [word.format(clip=impaired_clip) for word in words.split()]
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    assert f"did you mean {meant!r}?" in capsys.readouterr().err
+
+
+SLEEPY = """
+import ctypes, sys, threading, time
+from defectscope.cli import analyze, main
+def run(arguments):
+    threading.Thread(target=time.sleep, args=(30,)).start()
+    print("ready", flush=True)
+    # Native code that does not come back for a signal.
+    ctypes.CDLL(None).usleep(20_000_000)
+analyze.run = run
+sys.exit(main.main(["analyze", "x.mp4"]))
+"""
+
+
+def test_ctrl_c_ends_at_once_whatever_it_waits_for() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPY], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.2)
+    began_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=15)
+    assert time.monotonic() - began_s < 4
+    assert process.returncode == 130
+    assert err == "defectscope: interrupted\n"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from defectscope import analyze
+from defectscope.desk import pool
 from defectscope.desk.inputs import Item, expand
 from defectscope.desk.pool import analyze_all
 from defectscope.desk.times import seconds_of
@@ -112,3 +116,24 @@ def test_several_at_once_and_a_bad_one(impaired_clip: Path, tmp_path: Path) -> N
     assert [f.defect for f in report.findings] == ["black_frames"]
     assert (by_name["bad.mov"].report, by_name["bad.mov"].code) == (None, "unreadable_media")
     assert by_name["bad.mov"].status == 3
+
+
+def test_a_fault_of_the_program_is_diagnosed_in_a_process_too(
+    impaired_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    told: list[Any] = []
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a fault\nof ours")
+
+    monkeypatch.setattr(pool, "analyze", broken)
+    monkeypatch.setattr(pool.signal, "signal", lambda *_: None)
+    sink = SimpleNamespace(put=told.append)
+    pool._work(0, Item(str(impaired_clip), "a.mp4"), {}, sink)
+    (_, kind, (code, message, status)) = told[-1]
+    assert (kind, code, status) == ("done", "internal_error", 70)
+    saved = Path(message.rpartition(" is in ")[2])
+    assert message.startswith("RuntimeError: a fault of ours; the diagnosis")
+    assert "media: a.mp4" in saved.read_text()
+    assert "raise RuntimeError" in saved.read_text()

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import sys
-import tempfile
-import traceback
-from importlib import metadata
 
-import defectscope
+from defectscope.desk.diagnosis import save_diagnosis
 from defectscope.errors import EXIT_INTERNAL, DefectscopeError
-
-_NAMED = ("av", "numpy", "scipy", "torch", "wasmtime", "boto3")
 
 
 def complain(error: DefectscopeError, about: str | None = None) -> int:
@@ -38,30 +32,6 @@ def diagnose(error: Exception, about: str | None = None) -> int:
         error: The fault.
         about: Which media it came with.
     """
-    lines = [
-        f"defectscope {defectscope.__version__}",
-        f"Python {platform.python_version()} on {platform.platform()}",
-        *(f"{name} {_version(name)}" for name in _NAMED),
-        f"media: {about or 'none'}",
-        "",
-        *traceback.format_exception(error),
-    ]
-    text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="defectscope-diagnosis-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as file:
-            file.write("\n".join(lines))
-        saved = f"; the diagnosis is in {file.name}"
-    except OSError:
-        saved = ""
     where = f"{about}: " if about else ""
-    sys.stderr.write(f"defectscope: error[internal_error]: {where}{text}{saved}\n")
+    sys.stderr.write(f"defectscope: error[internal_error]: {where}{save_diagnosis(error, about)}\n")
     return EXIT_INTERNAL
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -6,9 +6,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import defectscope
 from defectscope.cli.complain import complain, diagnose
+from defectscope.cli.interrupting import INTERRUPTED, ending_at_once, say_interrupted
+from defectscope.cli.parsing import Parser
 from defectscope.errors import DefectscopeError
 
 _EXTRA_OF = {
@@ -60,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         simulate,
     )
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="defectscope",
         description="Finds audio-visual defects in video: black, freezes, drop-outs, lip sync, ...",
         epilog=_EPILOG,
@@ -94,7 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             level=logging.INFO if arguments.verbose else logging.ERROR,
             format="%(name)s: %(message)s",
         )
-        return int(arguments.run(arguments))
+        with ending_at_once() if arguments.command == "analyze" else nullcontext():
+            return int(arguments.run(arguments))
     except DefectscopeError as error:
         return complain(error)
     except ModuleNotFoundError as error:
@@ -110,8 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except KeyboardInterrupt:
-        sys.stderr.write("defectscope: interrupted\n")
-        return 130
+        say_interrupted()
+        return INTERRUPTED
     except Exception as error:
         return diagnose(error)
 

@@ -141,6 +141,7 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         audio_layout: str | None = None,
         program: int | None = None,
+        profile: str | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
         segment_s: float | None = None,
@@ -161,6 +162,7 @@ class Client:
             parameters: Detector parameters by detector.
             audio_layout: Channels that are heard together, `5.1=1-6,stereo=7,8`; None guesses.
             program: Programme of a transport stream; None takes the first with video.
+            profile: Delivery profile that ships: its parameters are used and its rules decided.
             start_s: Analyze from here, in seconds from the first frame.
             end_s: Analyze up to here.
             segment_s: Overrides the client's interval length; 0 for one call.
@@ -172,7 +174,7 @@ class Client:
             UsageError: The request makes no sense.
             EndpointError: The call failed; the class says how, `request_id` which call it was.
         """
-        options = Options(detectors, captions_uri, parameters, audio_layout, program)
+        options = Options(detectors, captions_uri, parameters, audio_layout, program, profile)
         span = None if start_s is None and end_s is None else Span(start_s or 0.0, end_s)
         deadline = Deadline.after(timeout_s)
         item = source(media, content_type=content_type)
@@ -219,6 +221,7 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         audio_layout: str | None = None,
         program: int | None = None,
+        profile: str | None = None,
         content_type: str | None = None,
         inference_id: str | None = None,
         timeout_s: float | None = None,
@@ -232,7 +235,7 @@ class Client:
             UsageError: There is neither a body that fits nor a place to stage it.
             EndpointError: The call failed.
         """
-        options = Options(detectors, captions_uri, parameters, audio_layout, program)
+        options = Options(detectors, captions_uri, parameters, audio_layout, program, profile)
         deadline = Deadline.after(timeout_s)
         item = source(media, content_type=content_type)
         uri = item.uri or self._routes.upload(item, deadline)

@@ -45,11 +45,15 @@ def analyze(
             raise outcome.error
         assert outcome.report is not None
         parts.append(outcome.report.to_dict())
-    return merge(parts, call, max_body_bytes, deadline)
+    return merge(parts, call, max_body_bytes, deadline, options.profile)
 
 
 def merge(
-    parts: Sequence[Mapping[str, Any]], call: Call, max_body_bytes: int, deadline: Deadline
+    parts: Sequence[Mapping[str, Any]],
+    call: Call,
+    max_body_bytes: int,
+    deadline: Deadline,
+    profile: str | None = None,
 ) -> Report:
     """Returns one report from the segments' reports, in as few calls as fit the body limit.
 
@@ -58,4 +62,4 @@ def merge(
     """
     if not parts or any("measurements" not in part for part in parts):
         raise EndpointError("segments without measurements cannot be merged")
-    return united([call(body, deadline) for body in merge_bodies(parts, max_body_bytes)])
+    return united([call(body, deadline) for body in merge_bodies(parts, max_body_bytes, profile)])

@@ -21,6 +21,7 @@ class Options:
         parameters: Detector parameters by detector.
         audio_layout: Which channels of the sound tracks are heard together.
         program: Number of the programme of a transport stream.
+        profile: Name of a delivery profile that ships.
     """
 
     detectors: Sequence[str] | None = None
@@ -28,6 +29,7 @@ class Options:
     parameters: Mapping[str, Any] | None = None
     audio_layout: str | None = None
     program: int | None = None
+    profile: str | None = None
 
 
 def record(
@@ -49,6 +51,7 @@ def record(
         "parameters": dict(options.parameters) if options.parameters else None,
         "audio_layout": options.audio_layout,
         "program": options.program,
+        "profile": options.profile,
         "id": id,
         "measurements": measurements or None,
     }
@@ -103,15 +106,26 @@ def spans(duration_s: float, segment_s: float) -> list[Span]:
     ]
 
 
-def merge_bodies(parts: Sequence[Mapping[str, Any]], limit_bytes: int) -> list[bytes]:
+def merge_bodies(
+    parts: Sequence[Mapping[str, Any]], limit_bytes: int, profile: str | None = None
+) -> list[bytes]:
     """Returns the merge requests for a film's segments, each within the body limit.
 
     Detectors decide independently, so when everything together is too large, groups of detectors
     go in requests of their own; a single detector too large comes as a request over the limit.
+
+    Raises:
+        EndpointError: A profile's rules need all detectors in one request, which is too large.
     """
-    whole = encode({"merge": [slim(part) for part in parts]})
+    held = {} if profile is None else {"profile": profile}
+    whole = encode({"merge": [slim(part) for part in parts], **held})
     if len(whole) <= limit_bytes:
         return [whole]
+    if profile is not None:
+        raise EndpointError(
+            f"its {len(whole)} bytes of measurements are too many for one request, which rules of "
+            "a profile need: call without profile, and apply it to the report"
+        )
     names = sorted(parts[0]["detectors"])
     bodies: list[bytes] = []
     group: list[str] = []

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from defectscope.desk.analyzing import analyze
+from defectscope.desk.diagnosis import save_diagnosis
 from defectscope.desk.inputs import Item
 from defectscope.errors import EXIT_INTERNAL, DefectscopeError
 from defectscope.findings import Report
@@ -155,5 +156,5 @@ def _work(index: int, item: Item, options: dict[str, Any], told: Any) -> None:
         else:
             told.put((index, "done", (outcome.code, outcome.message, outcome.status)))
     except Exception as error:
-        message = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        message = save_diagnosis(error, item.name)
         told.put((index, "done", ("internal_error", message, EXIT_INTERNAL)))

@@ -31,6 +31,7 @@ from defectscope.errors import (
     InvalidParameterError,
     PluginError,
     UnknownDetectorError,
+    meant,
 )
 from defectscope.parameters import overridden
 
@@ -95,7 +96,8 @@ def detector_class(name: str) -> Any:
         return fit[name]
     if name in unfit:
         raise unfit[name]
-    raise UnknownDetectorError(f"no detector {name!r}; there are: {', '.join(names())}")
+    known = ", ".join(names())
+    raise UnknownDetectorError(f"no detector {name!r}; there are: {known}{meant(name, names())}")
 
 
 @cache
@@ -184,5 +186,8 @@ def load_all(
     replaced = dict(parameters or {})
     detectors = [load(name, replaced.pop(name, None), artifacts) for name in chosen]
     if replaced:
-        raise InvalidParameterError(f"parameters for {', '.join(replaced)}, which does not run")
+        first = next(iter(replaced))
+        raise InvalidParameterError(
+            f"parameters for {', '.join(replaced)}, which does not run{meant(first, chosen)}"
+        )
     return detectors

@@ -30,6 +30,8 @@ UNITS: dict[str, str] = {
 
 def label_and_unit(name: str) -> tuple[str, str]:
     """Returns a quantity's words and unit: `mean_luma_code` is `("mean luma", "code")`."""
+    if name.endswith("_per_s"):
+        return name.removesuffix("_per_s").replace("_", " "), "per second"
     stem, _, suffix = name.rpartition("_")
     if suffix in UNITS:
         # `frames` alone, or a bare suffix, is a count and keeps its name.

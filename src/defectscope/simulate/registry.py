@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import defectscope.simulate.defects
-from defectscope.errors import UnknownDetectorError
+from defectscope.errors import UnknownDetectorError, meant
 from defectscope.simulate.contract import Simulator
 
 
@@ -36,6 +36,6 @@ def simulator(name: str) -> Simulator[Any]:
     known = simulators()
     if name not in known:
         raise UnknownDetectorError(
-            f"no simulator is called {name!r}; there are: {', '.join(known)}"
+            f"no simulator is called {name!r}; there are: {', '.join(known)}{meant(name, known)}"
         )
     return known[name]
