@@ -25,7 +25,7 @@ from defectscope.client import (
     RetryPolicy,
 )
 from defectscope.client.faults import container_error, is_transient, service_error
-from defectscope.client.records import merge_bodies, spans
+from defectscope.client.records import Options, merge_bodies, record, spans
 from defectscope.client.retry import Deadline
 from defectscope.errors import (
     AccessDeniedError,
@@ -427,3 +427,13 @@ def test_bad_media_never_leaves(media, kind) -> None:
 def test_another_services_answer_is_an_error() -> None:
     with pytest.raises(EndpointError, match="no report"):
         client(FakeTransport([b"hello"])).analyze(b"m")
+
+
+def test_a_profile_travels_with_the_request_and_with_the_merge() -> None:
+    assert record("s3://b/a.mov", Options(profile="ebu-r128"))["profile"] == "ebu-r128"
+    assert "profile" not in record("s3://b/a.mov", Options())
+    part = report(measured=True).to_dict()
+    (body,) = merge_bodies([part, part], 100_000, "ebu-r128")
+    assert json.loads(body)["profile"] == "ebu-r128"
+    with pytest.raises(EndpointError, match="without profile"):
+        merge_bodies([part, part], 10, "ebu-r128")
