@@ -32,21 +32,11 @@ DefectscopeError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 EXIT_OK, EXIT_FAIL_ON, EXIT_USAGE, EXIT_MEDIA, EXIT_ENDPOINT = range(5)
 EXIT_NOT_JUDGED = 5  # A profile was asked for, and part of it could not be evaluated.
 EXIT_INTERNAL = 70  # Source: sysexits.h, EX_SOFTWARE.
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """Returns `; did you mean 'x'?` where a word is close to one that is known, else nothing."""
-    # Loaded where somebody has mistyped.
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, sorted(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class DefectscopeError(Exception):

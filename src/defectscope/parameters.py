@@ -28,7 +28,8 @@ from typing import (
 import msgspec
 from msgspec import Meta
 
-from defectscope.errors import InvalidParameterError, meant
+from defectscope.errors import InvalidParameterError
+from defectscope.near_words import meant
 
 P = TypeVar("P")
 # Longer texts, and lists of more, are a mistake.

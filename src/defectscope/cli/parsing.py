@@ -6,7 +6,7 @@ import argparse
 import re
 from typing import NoReturn
 
-from defectscope.errors import meant
+from defectscope.near_words import meant
 
 _CHOICE = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 _UNKNOWN = re.compile(r"unrecognized arguments: (--[\w-]+)")

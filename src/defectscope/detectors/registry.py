@@ -31,8 +31,8 @@ from defectscope.errors import (
     InvalidParameterError,
     PluginError,
     UnknownDetectorError,
-    meant,
 )
+from defectscope.near_words import meant
 from defectscope.parameters import overridden
 
 _HERE = Path(__file__).parent

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 import defectscope.simulate.defects
-from defectscope.errors import UnknownDetectorError, meant
+from defectscope.errors import UnknownDetectorError
+from defectscope.near_words import meant
 from defectscope.simulate.contract import Simulator
 
 
