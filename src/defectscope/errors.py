@@ -30,8 +30,6 @@ DefectscopeError
     └── LocalError                      SageMaker on this machine failed
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 EXIT_OK, EXIT_FAIL_ON, EXIT_USAGE, EXIT_MEDIA, EXIT_ENDPOINT = range(5)
