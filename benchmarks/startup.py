@@ -37,7 +37,7 @@ def run(source: Path, clip: Path, cache: Path, detectors: str | None) -> dict[st
     before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     wall_s, after = time.perf_counter() - began_s, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1, 5):
         raise SystemExit(done.stderr)
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"cpu_s": cpu_s, "wall_s": wall_s, "mb": json.loads(done.stderr.splitlines()[-1])}
@@ -47,7 +47,8 @@ _CHILD = """
 import sys
 from defectscope.cli.main import main
 status = main(sys.argv[1:])
-sys.stderr.write(f"\\n{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}\\n")
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+sys.stderr.write(f"\\n{int(peak.split()[1]) // 1024}\\n")
 sys.exit(status)
 """
 

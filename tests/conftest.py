@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -54,3 +56,15 @@ def impaired_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-golden", action="store_true", help="record tests/golden anew")
+
+
+@pytest.fixture(autouse=True)
+def no_unexpected_error_is_logged(
+    caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Fails a test during which an ERROR is logged, unless it is marked `logs_errors`."""
+    yield
+    if request.node.get_closest_marker("logs_errors") is None:
+        ours = [r for r in caplog.get_records("call") if r.name.startswith("defectscope")]
+        errors = [r for r in ours if r.levelno >= logging.ERROR]
+        assert not errors, [f"{r.name}: {r.getMessage()}" for r in errors]

@@ -43,6 +43,7 @@ def run(data: bytes, detectors: list[Any], skip: str = "NONE") -> tuple[Session,
     return session, found
 
 
+@pytest.mark.logs_errors
 def test_a_detector_that_fails_costs_itself_alone(streams: Streams) -> None:
     data = streams(SECONDS, black=(4.0, 6.0))
     healthy, broken = load_all((HEALTHY, BROKEN))

@@ -97,6 +97,7 @@ def metrics(tmp_path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (tmp_path / "metrics").read_text().splitlines()]
 
 
+@pytest.mark.logs_errors
 def test_a_bad_item_never_fails_its_neighbours(handler):
     video = {"CONTENT-TYPE": "video/mp4", "body": {"content-type": "x"}}
     context = Batch([video, video, {"Content-Type": "application/json"}, {}, video])
@@ -109,6 +110,7 @@ def test_a_bad_item_never_fails_its_neighbours(handler):
     assert [a["error"]["request_id"] for a in answers[1:4]] == ["r-1", "r-2", "r-3"]
 
 
+@pytest.mark.logs_errors
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
