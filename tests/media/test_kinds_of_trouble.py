@@ -15,6 +15,7 @@ from made_media import black, kinds, write
 from defectscope.analysis import analyze
 from defectscope.cli.main import main
 from defectscope.media.rates import Pace, nominal_rate, pace_of
+from defectscope.media.track_facts import described_video
 
 Sounds = tuple[tuple[str, str], ...]
 
@@ -284,6 +285,21 @@ def test_two_frames_far_apart_have_a_pace() -> None:
     assert nominal_rate(Stream(), pace) == (25, True)
     # Damaged time bases give steps that no frame has.
     assert nominal_rate(Stream(), Pace(Fraction(1, 10**9)))[0] == 1000
+
+
+def test_a_header_without_a_raster_has_that_of_the_first_frame() -> None:
+    class Context:
+        width = height = 0
+        pix_fmt, name, color_range = None, "h264", 0
+
+    class Stream:
+        codec_context = Context()
+        time_base = Fraction(1, 25)
+        guessed_rate = average_rate = base_rate = Fraction(25)
+
+    known = described_video(Stream(), 0, first=av.VideoFrame(160, 96, "yuv422p"))
+    assert (known.width, known.height, known.pixel_format) == (160, 96, "yuv422p")
+    assert (known.chroma_width, known.chroma_height) == (80, 96)
 
 
 def test_a_recording_copied_from_mp4_to_matroska_stays_at_rest(tmp_path: Path) -> None:

@@ -63,6 +63,11 @@ def first_decodable(
                     f"{uri}: {context.width}x{context.height} is over {limits.max_pixels} pixels"
                 )
             frame = first_frame(container, stream)
+            if frame is not None and frame.width * frame.height > limits.max_pixels:
+                # The header said less, or nothing.
+                raise TooManyPixelsError(
+                    f"{uri}: {frame.width}x{frame.height} is over {limits.max_pixels} pixels"
+                )
             if frame is not None and context.width and context.height:
                 return index, frame
             reasons[index] = "no frame of it decodes"

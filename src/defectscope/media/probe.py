@@ -170,7 +170,7 @@ def _described(
                 views.append(View(stream.index, described_video(stream, 0), length_s))
     video_info = None
     if video is not None:
-        video_info = described_video(video, -shown.rotation % 360, pace)
+        video_info = described_video(video, -shown.rotation % 360, pace, first)
     duration_s = duration_s_of(container, video, sounds, lengths, limits, uri)
     names = codec_names(container, head)
     used = {index for sound in sounds for index in sound.tracks}

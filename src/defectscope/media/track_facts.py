@@ -80,23 +80,28 @@ def tracks_of(
     return tuple(found)
 
 
-def described_video(stream: Any, rotation_deg: int, pace: Pace | None = None) -> VideoInfo:
+def described_video(
+    stream: Any, rotation_deg: int, pace: Pace | None = None, first: Any = None
+) -> VideoInfo:
     """Returns the facts of a video track.
 
     Args:
         stream: A video stream of PyAV.
         rotation_deg: How far it is to be turned.
         pace: How long its frames stay, where that was looked at.
+        first: Its first frame, which tells its raster where the header does not.
     """
     context = stream.codec_context
-    source_format = context.pix_fmt or "yuv420p"
+    width, height, source_format = context.width, context.height, context.pix_fmt or "yuv420p"
+    if first is not None and not (width and height):
+        width, height, source_format = first.width, first.height, first.format.name
     pixel_format, bit_depth = native_format(source_format)
-    layout = av.VideoFormat(pixel_format, context.width, context.height)
+    layout = av.VideoFormat(pixel_format, width, height)
     has_chroma = len(layout.components) > 1
     rate, variable = nominal_rate(stream, pace)
     return VideoInfo(
-        width=context.width,
-        height=context.height,
+        width=width,
+        height=height,
         chroma_width=layout.components[1].width if has_chroma else 0,
         chroma_height=layout.components[1].height if has_chroma else 0,
         bit_depth=bit_depth,
