@@ -168,7 +168,8 @@ def kind_of(name: str) -> Kind:
         return "both"
     if made.medium != "audio":
         return "video"
-    return "stereo" if name in load("stereo_image").defects else "audio"
+    pairs = {*load("stereo_image").defects, *load("spatial_image").defects}
+    return "stereo" if name in pairs else "audio"
 
 
 def main() -> None:
