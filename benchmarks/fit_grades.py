@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 from unseen.design import design, recordings
-from unseen.fit import HEADS, Head, document, fitted, install, looks
+from unseen.fit import HEADS, Head, document, fitted, install, looks, taken
 from unseen.make import fits, target_of
 from unseen.page import PLAIN, auc
 
@@ -77,10 +77,11 @@ def main() -> None:
             rows.append(known[clip.key])
     for defect in options.defects.split(","):
         head = HEADS[defect]
-        tuning = [row for row in rows if not row["unseen"]]
+        known_rows = taken(defect, rows)
+        tuning = [row for row in known_rows if not row["unseen"]]
         bound = operating_point(defect, head, tuning)
         print(f"{defect}: operating point {bound:.2f}")
-        clean = [row for row in rows if row["unseen"] and not row["defect"]]
+        clean = [row for row in known_rows if row["unseen"] and not row["defect"]]
         for way in sorted({row["way"] for row in rows if row["defect"] == defect}):
             own = [row for row in rows if row["way"] == way and row["unseen"]]
             teach = [row for row in tuning if row["way"] != way]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from defectscope.detectors.banding import steps
-from defectscope.detectors.blur import acuteness
+from defectscope.detectors.blur import detector as blur
 from defectscope.detectors.compression_blockiness import comb
 from defectscope.features.lines import lines_of
 from defectscope.media import open_media
@@ -44,6 +44,12 @@ class Head:
     brought: tuple[str, ...] = ()
 
 
+# Recordings that have the defect as they were published, by what their frames look like: soft
+# throughout, out of focus, steamed over. As clean clips they neither teach nor count.
+AS_PUBLISHED: Mapping[str, tuple[str, ...]] = {
+    "blur": ("aev_230", "aev_274", "aev_284", "p70m_406", "p70m_451", "p70m_453"),
+}
+
 _COMB = {"clarity_min": 1, "clarity_mean": 1, "share": 1, "rise": 1, "on": 1, "off": -1, "same": -1}
 _STEPS = (
     *("step_3", "step_4", "step_6", "step_9", "step_13", "coherent", "step_over_ramp"),
@@ -62,9 +68,9 @@ HEADS: Mapping[str, Head] = {
         {**dict.fromkeys(_STEPS, 1), "ramp": -1, "grid_clarity": -1, "grid_share": -1},
     ),
     "blur": Head(
-        acuteness.NAMES,
-        acuteness.acuteness_measures,
-        {n: -1 if n.startswith("acute") else 0 for n in acuteness.NAMES},
+        blur.LOOK_NAMES,
+        blur.look_measures,
+        {n: -1 if n.startswith(("acute", "fall")) else 0 for n in blur.LOOK_NAMES},
         ("compression_blockiness", "banding"),
     ),
 }
@@ -89,6 +95,12 @@ def looks(path: Path, heads: Mapping[str, Head] = HEADS) -> dict[str, list[list[
     return out
 
 
+def taken(defect: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the clips without clean ones that have the defect as they were published."""
+    apart = AS_PUBLISHED.get(defect, ())
+    return [r for r in rows if r["defect"] or Path(str(r["recording"])).stem not in apart]
+
+
 def fitted(
     defect: str, rows: Sequence[Mapping[str, Any]], head: Head
 ) -> tuple[HistGradientBoostingRegressor, list[str]]:
@@ -104,11 +116,12 @@ def fitted(
     """
     used = [name for name in head.names if name in head.signs]
     columns = [head.names.index(name) for name in used]
-    taken = [row for row in rows if row["defect"] not in head.brought]
-    values = np.concatenate([np.array(r["looks"][defect])[:, columns] for r in taken])
-    counts = [len(row["looks"][defect]) for row in taken]
-    levels = [row["level"] if row["defect"] == defect else 0 for row in taken]
-    weights = [(2.0 if not r["defect"] else 1.0) / n for r, n in zip(taken, counts, strict=True)]
+    used_rows = [row for row in taken(defect, rows) if row["defect"] not in head.brought]
+    values = np.concatenate([np.array(r["looks"][defect])[:, columns] for r in used_rows])
+    counts = [len(row["looks"][defect]) for row in used_rows]
+    levels = [row["level"] if row["defect"] == defect else 0 for row in used_rows]
+    shares = [2.0 if not row["defect"] else 1.0 for row in used_rows]
+    weights = [share / count for share, count in zip(shares, counts, strict=True)]
     trees = HistGradientBoostingRegressor(
         max_iter=80,
         max_depth=_DEPTH,

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.blur.acuteness import NAMES, acuteness_measures
+from defectscope.detectors.blur import acuteness, fineness
 from defectscope.detectors.blur.params import Params
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
 from defectscope.detectors.compression_blockiness.track import (
@@ -25,6 +25,7 @@ from defectscope.detectors.compression_blockiness.track import (
 from defectscope.detectors.video_noise.flat import FlatTiles
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
+from defectscope.features.lines import Lines
 from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
@@ -44,6 +45,14 @@ _ROUNDING_SQUARES = 1 / 6  # of the difference of two samples, each off by 1/12
 _LEAST_DETAIL = 1 / 16  # squared codes: what coding leaves of a flat frame
 _STEPS = 1000  # per octave
 _NOISE_STEPS = 16  # per code
+# What a closer look measures.
+LOOK_NAMES = (*acuteness.NAMES, *fineness.NAMES)
+
+
+def look_measures(lines: Lines) -> NDArray[np.float64]:
+    """Returns the measures named in `LOOK_NAMES`."""
+    both = acuteness.acuteness_measures(lines), fineness.fineness_measures(lines)
+    return np.concatenate(both)
 
 
 class Blur:
@@ -56,7 +65,7 @@ class Blur:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
-        self._scale = TreeSum(tuned.artifact["scale"], NAMES)
+        self._scale = TreeSum(tuned.artifact["scale"], LOOK_NAMES)
         self.needs = Needs(
             media=frozenset({"video"}),
             features=frozenset(
@@ -94,7 +103,7 @@ class Blur:
         )
         measure = np.maximum(octaves / bounds["soft_octaves"], softer)
         looks = measurements.tables["looks"]
-        grade = grade_at(looks, grades(looks, self._scale, NAMES), starts_s)
+        grade = grade_at(looks, grades(looks, self._scale, LOOK_NAMES), starts_s)
         rule = RunRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
         baseline = float(np.median(octaves)) if len(octaves) else 0.0
 
@@ -150,7 +159,7 @@ class BlurAnalysis:
         )
         self._flat = FlatTiles(video)
         self._grids = GridTrack(video)
-        self._looks = Looks(video, NAMES, acuteness_measures)
+        self._looks = Looks(video, LOOK_NAMES, look_measures)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
