@@ -86,6 +86,7 @@ def test_an_ascii_stream_gets_ascii() -> None:
         ("share_percent", 12.5, "share 12.5%"),
         ("looped", True, "looped yes"),
         ("channel", "FL", "channel FL"),
+        ("characters_per_s", 70.7, "characters 70.7 per second"),
         ("map", [[1]], ""),
     ],
 )
