@@ -28,10 +28,14 @@ from defectscope.temporal.tables import column, times_s
 
 Doubles = NDArray[np.float64]
 DETECTOR = "audio_artifacts"
-# How many labels the layer's own word on the queue's titles counts as, for each defect.
+# How many labels the layer's own word on the queue's titles counts as, for each defect; this and
+# the two below were chosen on the pieces that the decision itself was chosen on, see
+# docs/results/learning.md.
 ANCHOR = 200.0
 # Precision of the change of each weight, in units of its hidden unit's spread.
-_PRIOR = 1.0
+_PRIOR = 10.0
+# Of the bias less: a layer that is only moved up or down gives up what thresholds mean.
+_BIAS_SCALE = 0.1
 # Every so many steps of a title are enough to hold on to: neighbours say the same.
 _ANCHOR_STEP = 4
 # One reviewer in ten errs: no label asks for more certainty than this leaves.
@@ -137,7 +141,7 @@ def _fitted(
     steps, target, weight = np.vstack(inputs), np.concatenate(targets), np.concatenate(weights)
     spread = baseline.std(axis=0) if len(baseline) else steps.std(axis=0)
     # A unit that never moves has nothing to say.
-    scale = np.append(np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0), 1.0)
+    scale = np.append(np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0), _BIAS_SCALE)
     wide = np.hstack([steps, np.ones((len(steps), 1))]) * scale
     before = steps @ out + bias
 
