@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import audio_pieces
+import audio_steps
 import numpy as np
 import torch
 
 from defectscope.analysis import analyze
-from defectscope.detectors.audio_artifacts.decision import SENSITIVITIES, features
+from defectscope.detectors.audio_artifacts.decision import SENSITIVITIES, Layer, features
 from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.layout import CLASSES
@@ -33,6 +34,7 @@ from defectscope.errors import DefectscopeError
 from defectscope.training import corpora
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.measured import Piece
+from defectscope.training.audio_artifacts.pieces import by_either
 from defectscope.training.contract import Recording, recipe
 from defectscope.training.scores import balanced_accuracy, confusion, poisson_upper, wilson
 
@@ -51,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--units", type=int, default=60, help="pieces of each defect")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, help="model_artifacts/audio_artifacts (choose)")
+    parser.add_argument("--steps", type=Path, help="measured pieces of a file instead of --work")
+    parser.add_argument("--keep-layer", action="store_true", help="fit what stands on it (choose)")
+    parser.add_argument("--replace", action="append", default=[], help="only these defects")
     parser.add_argument("--folder", type=Path, action="append", default=[], help="(listed)")
     parser.add_argument("--only", help="just measure the pieces of this name, for later")
     parser.add_argument("--json", type=Path)
@@ -83,30 +88,27 @@ def _recordings(file: Path, roots: Sequence[Path]) -> list[Recording]:
 
 def choose(options: argparse.Namespace) -> tuple[str, Any]:
     """Fits layer and thresholds, and writes them into detector.json."""
-    trained = _recordings(options.recipe, options.root)
-    held_out = [r for r in trained if r.split != "train" and "vinyl_hiss" not in r.key]
-    own = held_out + _recordings(HERE / "audio_decision.toml", options.root)
-    scorer = _scorer(options.out)
-    pieces: list[Piece] = []
-    jobs = {
-        "clean": audio_pieces.clean(scorer, own, _CHOICE_CLEAN_S, options.seed, coded=False),
-        "coded": audio_pieces.clean(scorer, own[::3], 20.0, options.seed, coded=True),
-        "impaired": audio_pieces.impaired(
-            scorer, own, audio_pieces.MAKERS["simulators"], options.units, options.seed
-        ),
-    }
-    for name in [options.only] if options.only else list(jobs):
-        pieces += audio_pieces.kept(options.work / f"choose-{name}.pkl", jobs[name])
-    if options.only:
-        return f"{len(pieces)} pieces", {}
-    rules = decision.choose(pieces, options.seed)
     path = options.out / "detector.json"
     document = json.loads(path.read_text("utf-8"))
-    document |= decision.entries(rules)
+    pieces = audio_steps.read(options.steps) if options.steps is not None else _chosen_on(options)
+    if options.only:
+        return f"{len(pieces)} pieces", {}
+    layer = Layer.of(document["decision"]) if options.keep_layer else None
+    rules = decision.choose(pieces, options.seed, layer)
+    fresh = decision.entries(rules)
+    if options.replace:
+        # Of the defects that are not named, thresholds and calibration stay.
+        kept = {k: v for k, v in document["thresholds"].items()
+                if not k.startswith(tuple(options.replace))}  # fmt: skip
+        fresh["thresholds"] |= kept
+        fresh["calibration"] |= {
+            k: v for k, v in document["calibration"].items() if k not in options.replace
+        }
+    document |= fresh
     path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
     minutes = sum(p.seconds for p in pieces if not p.defect) / 60
     lines = [
-        f"{len(own)} recordings, {minutes:.0f} minutes of clean sound, "
+        f"{len({p.name for p in pieces})} recordings, {minutes:.0f} minutes of clean sound, "
         f"{sum(bool(p.defect) for p in pieces)} impaired pieces",
         "",
         "| defect | " + " | ".join(SENSITIVITIES) + " |",
@@ -118,10 +120,29 @@ def choose(options: argparse.Namespace) -> tuple[str, Any]:
     return "\n".join(lines), dict(rules.thresholds)
 
 
+def _chosen_on(options: argparse.Namespace) -> list[Piece]:
+    """Returns the pieces that the decision is chosen on, measured."""
+    trained = _recordings(options.recipe, options.root)
+    held_out = [r for r in trained if r.split != "train" and "vinyl_hiss" not in r.key]
+    own = held_out + _recordings(HERE / "audio_decision.toml", options.root)
+    scorer = _scorer(options.out)
+    jobs = {
+        "clean": audio_pieces.clean(scorer, own, _CHOICE_CLEAN_S, options.seed, coded=False),
+        "coded": audio_pieces.clean(scorer, own[::3], 20.0, options.seed, coded=True),
+        "impaired": audio_pieces.impaired(scorer, own, by_either, options.units, options.seed),
+    }
+    pieces: list[Piece] = []
+    for name in [options.only] if options.only else list(jobs):
+        pieces += audio_pieces.kept(options.work / f"choose-{name}.pkl", jobs[name])
+    return pieces
+
+
 def measure(options: argparse.Namespace) -> tuple[str, Any]:
     """Counts what the shipped decision finds on recordings that nothing has seen."""
     detector = _released()
     rules = decision.rules_of(detector.tuned.artifact)
+    if options.steps is not None:
+        return _measured_in(options.steps, rules)
     unseen = _recordings(HERE / "audio_unseen.toml", options.root)
     scorer, seed = detector.scorer, options.seed
     jobs: dict[str, list[Callable[[], list[Piece]]]] = {
@@ -145,6 +166,15 @@ def measure(options: argparse.Namespace) -> tuple[str, Any]:
         lines += [*_false(name, decided[name], out), ""]
     for name in audio_pieces.MAKERS:
         lines += [*_recall(name, decided[name], out), ""]
+    return "\n".join(lines), out
+
+
+def _measured_in(file: Path, rules: decision.Rules) -> tuple[str, Any]:
+    """Counts on the pieces of a file: clean ones, and those damaged in other ways."""
+    decided = [(p, decision.found(p, rules)) for p in audio_steps.read(file)]
+    out: dict[str, Any] = {}
+    lines = _false("clean", [d for d in decided if not d[0].defect], out)
+    lines += ["", *_recall("other ways", [d for d in decided if d[0].defect], out)]
     return "\n".join(lines), out
 
 

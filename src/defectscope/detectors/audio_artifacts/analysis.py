@@ -22,7 +22,8 @@ LOGIT_SCALE = 100.0
 # Levels in tenths of a decibel.
 DECIBEL_SCALE = 10.0
 MEASURED = ("lines", "lines_beyond", "floor", "level")
-COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, "corners")
+PEAKS = ("tops", "even")
+COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, *PEAKS, "corners")
 # A window needs this share of real sound, more than its forerunner has covered; the very first may
 # be as short as a tenth of a second.
 _MIN_SHARE = 0.55
@@ -77,16 +78,25 @@ class AudioArtifactsAnalysis:
         for pipeline in self._pipelines[1:]:
             for number, own in pipeline.logits.items():
                 logits[number] = np.maximum(logits[number], own)
-        classical = self._pipelines[0].classical
+        classical, peaks = self._pipelines[0].classical, self._pipelines[0].peaks
         for pipeline in self._pipelines[1:]:
             for number, values in pipeline.classical.items():
                 classical[number] = np.maximum(classical[number], values)
+            for number, values in pipeline.peaks.items():
+                peaks[number] = np.maximum(peaks[number], values)
         numbers = [number for number in sorted(logits) if self._within(number)]
         if numbers:
             table = np.stack([logits[number] for number in numbers]) * LOGIT_SCALE
             values = {f"logit_{n}": saturate(table[:, i], np.int16) for i, n in enumerate(CLASSES)}
             measured = np.stack([classical[number] for number in numbers]) * DECIBEL_SCALE
             values |= {n: saturate(measured[:, i], np.int16) for i, n in enumerate(MEASURED)}
+            # A window is a second; its peaks are the greatest of its four quarters.
+            quarters = [
+                np.max([peaks[k] for k in range(n, n + WINDOWS_HZ) if k in peaks], axis=0)
+                for n in numbers
+            ]
+            table = np.stack(quarters) * DECIBEL_SCALE
+            values |= {n: saturate(table[:, i], np.int16) for i, n in enumerate(PEAKS)}
             corners = np.array([self._corners_in(number) for number in numbers])
             values["corners"] = saturate(corners, np.int16)
             builder.add(window=np.array(numbers), **values)

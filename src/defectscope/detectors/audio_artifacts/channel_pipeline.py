@@ -16,6 +16,7 @@ from defectscope.detectors.audio_artifacts.spectra import (
     measure,
     slow_block,
 )
+from defectscope.detectors.audio_artifacts.tops import tops
 
 # Windows are so many steps away from their surroundings, half a second.
 APART = 2
@@ -36,6 +37,8 @@ class ChannelPipeline:
         self.logits: dict[int, Floats] = {}
         # Of every window (lines, lines beyond, floor, level), dB.
         self.classical: dict[int, NDArray[np.float64]] = {}
+        # Of every quarter of a second what `tops` gives, (2,).
+        self.peaks: dict[int, NDArray[np.float64]] = {}
         self._slow: dict[int, Floats] = {}
         self._next_lines = 0
         self._resampler = Resampler(rate_hz)
@@ -95,6 +98,7 @@ class ChannelPipeline:
         )
         self._blocks[number] = measure(padded)
         self._slow[number] = slow_block(padded)
+        self.peaks |= {2 * number + k: own for k, own in enumerate(tops(padded))}
         self._stand(number - _LINES_AFTER, number)
         second_last, last = self._blocks.get(number - 2), self._blocks.get(number - 1)
         if last is not None:

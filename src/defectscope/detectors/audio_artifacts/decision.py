@@ -1,10 +1,12 @@
 """Decides on evidence: log odds of every quarter second, summed over runs, beside a floor.
 
-The network's logits and the classical measures of a step are joined with their means over one and
-four seconds and with what the programme has elsewhere, by a small learned layer. It gives log odds
-that a defect is there. Steps whose log odds are high enough make runs; a run is reported when the
-sum of its log odds over time, the evidence, reaches what the sensitivity asks for. Two seconds of
-certainty over a quiet floor are found so; a programme bad from end to end has to show more.
+The network's logits and the first classical measures of a step are joined with their means over one
+and four seconds and with what the programme has elsewhere, by a small learned layer; on it stands,
+for each defect, a straight sum of the layer's log odds and of the measures that speak of it
+(`stack`). It gives log odds that a defect is there. Steps whose log odds are high enough make runs;
+a run is reported when the sum of its log odds over time, the evidence, reaches what the sensitivity
+asks for. Two seconds of certainty over a quiet floor are found so; a programme bad from end to end
+has to show more.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from defectscope.detectors.audio_artifacts.analysis import (
     WINDOWS_HZ,
 )
 from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.audio_artifacts.stack import Stack, of_the_layer
 
 Doubles = NDArray[np.float64]
 STEP_S = 1.0 / WINDOWS_HZ
@@ -49,22 +52,35 @@ class Layer:
         hidden_bias: (units,).
         out: (units, 4) weights.
         out_bias: (4,).
+        stack: What stands on it: the sum of its log odds and of classical measures; None where
+            its own log odds decide.
     """
 
     hidden: Doubles
     hidden_bias: Doubles
     out: Doubles
     out_bias: Doubles
+    stack: Stack | None = None
 
     @staticmethod
     def of(entry: Mapping[str, Any]) -> Layer:
         """Returns the layer that detector.json holds."""
-        names = ("hidden", "hidden_bias", "out", "out_bias")
-        return Layer(*(np.array(entry[name], np.float64) for name in names))
+        hidden, hidden_bias, out, out_bias = (
+            np.array(entry[name], np.float64)
+            for name in ("hidden", "hidden_bias", "out", "out_bias")
+        )
+        stack = Stack.of(entry["stack"]) if "stack" in entry else None
+        return Layer(hidden, hidden_bias, out, out_bias, stack)
 
     def __call__(self, features: Doubles) -> Doubles:
-        """Returns log odds, (n, 4), of features, (n, features)."""
-        return np.maximum(features @ self.hidden + self.hidden_bias, 0) @ self.out + self.out_bias
+        """Returns log odds, (n, 4), of features, (n, 66)."""
+        own = self.alone(features)
+        return own if self.stack is None else self.stack(own, features)
+
+    def alone(self, features: Doubles) -> Doubles:
+        """Returns the layer's own log odds, (n, 4), of features, (n, 66)."""
+        taken = of_the_layer(features)
+        return np.maximum(taken @ self.hidden + self.hidden_bias, 0) @ self.out + self.out_bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,7 @@ def continuous_runs(starts_s: Doubles) -> list[tuple[int, int]]:
 
 
 def signals(columns: Mapping[str, NDArray[Any]]) -> Doubles:
-    """Returns what is known of each step, (n, 9): logits, lines, floors and corners."""
+    """Returns what is known of each step, (n, 11): logits and all the classical measures."""
     out = [columns[f"logit_{name}"] / LOGIT_SCALE for name in CLASSES]
     out = [np.clip(column, -_LOGIT_RANGE, _LOGIT_RANGE) for column in out]
     floor, level = columns["floor"] / DECIBEL_SCALE, columns["level"] / DECIBEL_SCALE
@@ -100,12 +116,17 @@ def signals(columns: Mapping[str, NDArray[Any]]) -> Doubles:
         (floor - np.median(level)) / 10 + 3,
         (floor - level) / 10 + 3,
         np.log1p(columns["corners"].astype(np.float64)) - 1,
+        columns["tops"] / DECIBEL_SCALE / 10 - 1,
+        columns["even"] / DECIBEL_SCALE / 10 - 1,
     ]
     return np.stack(out, axis=1)
 
 
 def features(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> Doubles:
-    """Returns each step beside its neighbours and beside the programme, (n, 54)."""
+    """Returns each step beside its neighbours and beside the programme, (n, 66).
+
+    Columns are those of `stack.SIGNALS`, once for each of `stack.VIEWS`.
+    """
     here = signals(columns)
     near, wide, least = (np.empty_like(here) for _ in range(3))
     for first, last in continuous_runs(starts_s):

@@ -1,14 +1,15 @@
-"""How audio_artifacts learns to decide: a small layer over what is measured, and its thresholds.
+"""How audio_artifacts learns to decide: a layer, what stands on it, and the thresholds.
 
 Pieces of programmes with one defect each, and clean recordings, go through the detector's own
-analysis. The layer is fitted to single steps; how much evidence a finding needs is chosen on clean
+analysis. The layer is fitted to single steps, and on what it says of recordings that it had not
+seen stands the stack of classical measures; how much evidence a finding needs is chosen on clean
 recordings that took no part in fitting it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,21 @@ from numpy.typing import NDArray
 from defectscope.detectors.audio_artifacts.decision import Layer, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.audio_artifacts.stack import of_the_layer
 from defectscope.findings import Interval
+from defectscope.training.audio_artifacts import budget
 from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB, TICKS_HZ
 from defectscope.training.audio_artifacts.measured import AUDIBLE_SHARE, MAX_GAP_S, Piece
+from defectscope.training.audio_artifacts.stacking import Steps, fit_stack
 from defectscope.training.scores import Platt, fit_platt
 
 Doubles = NDArray[np.float64]
 # False findings in ten minutes of clean sound, all four defects together, that each sensitivity is
-# chosen for.
-FALSE_PER_10_MIN = {"low": 0.3, "normal": 1.0, "high": 3.0}
+# chosen for, from the fewest to the most.
+FALSE_PER_10_MIN = {"low": 0.6, "normal": 2.0, "high": 6.0}
 FOLDS = 4
 # Log odds above which steps may belong to a run, of which the best is chosen.
-DRIFTS = (0.5, -0.5, -1.5, -2.5)
-LEAST_EVIDENCE = 0.5
+DRIFTS = (0.5, -0.5, -1.5, -2.5, -3.5, -4.5)
 _HIDDEN, _STEPS, _BATCH, _RATE = 16, 800, 512, 6e-3
 # Noise that is put on features, in units of their spread, and the share of units left out.
 _NOISE, _DROP_OUT, _DECAY = 0.2, 0.2, 0.05
@@ -80,9 +83,41 @@ def truth(piece: Piece) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return target, weight
 
 
-def fit(pieces: Sequence[Piece], seed: int) -> Layer:
+def fit(pieces: Sequence[Piece], seed: int, layer: Layer | None = None) -> Layer:
+    """Returns a layer fitted to the steps of some pieces, and what stands on it.
+
+    Args:
+        pieces: Clean ones and impaired ones.
+        seed: Of the fits.
+        layer: A layer of others' pieces that is kept: only what stands on it is fitted.
+    """
+    steps: list[Steps] = []
+    for own, others in folds(pieces, seed + 1) if layer is None else [(pieces, pieces)]:
+        unseen = layer if layer is not None else fit_layer(others, seed)
+        for piece in own:
+            found = features(piece.columns, piece.starts_s)
+            target, weight = truth(piece)
+            steps.append((unseen.alone(found), found, target, weight))
+    base = layer if layer is not None else fit_layer(pieces, seed)
+    return replace(base, stack=fit_stack(steps))
+
+
+def folds(pieces: Sequence[Piece], seed: int) -> list[tuple[list[Piece], list[Piece]]]:
+    """Returns every fold's own pieces and the others, no recording in both."""
+    names = sorted({p.name for p in pieces})
+    order = np.random.default_rng(seed).permutation(len(names))
+    fold_of = {names[int(k)]: place % FOLDS for place, k in enumerate(order)}
+    out: list[tuple[list[Piece], list[Piece]]] = []
+    for fold in range(FOLDS):
+        others = [p for p in pieces if fold_of[p.name] != fold]
+        own = [p for p in pieces if fold_of[p.name] == fold]
+        out.append((own, others or list(pieces)))
+    return out
+
+
+def fit_layer(pieces: Sequence[Piece], seed: int) -> Layer:
     """Returns a layer fitted to the steps of some pieces."""
-    inputs = np.vstack([features(p.columns, p.starts_s) for p in pieces])
+    inputs = of_the_layer(np.vstack([features(p.columns, p.starts_s) for p in pieces]))
     truths = [truth(p) for p in pieces]
     target = torch.from_numpy(np.vstack([t for t, _ in truths]))
     weight = torch.from_numpy(np.vstack([w for _, w in truths]))
@@ -130,45 +165,52 @@ def best_over(own: Sequence[tuple[float, Interval]], event: Interval) -> float:
     return max(over, default=0.0)
 
 
-def choose(pieces: Sequence[Piece], seed: int) -> Rules:
+def choose(pieces: Sequence[Piece], seed: int, layer: Layer | None = None) -> Rules:
     """Returns the layer fitted to all pieces, and rules from layers that had not seen them.
 
-    Of each defect the drift is taken that finds most at normal sensitivity, then the evidence that
-    each sensitivity asks for.
+    Of each defect the drift is taken that finds most, over all shares of the budget of false
+    findings that it might get; then the budget of each sensitivity is shared among the defects.
 
     Args:
         pieces: Clean ones and impaired ones.
         seed: Of the fits.
+        layer: See `fit`.
     """
-    names = sorted({p.name for p in pieces})
-    order = np.random.default_rng(seed).permutation(len(names))
-    fold_of = {names[int(k)]: place % FOLDS for place, k in enumerate(order)}
     unseen: list[tuple[Piece, Doubles]] = []
-    for fold in range(FOLDS):
-        others = [p for p in pieces if fold_of[p.name] != fold]
-        layer = fit(others or pieces, seed)
-        own = [p for p in pieces if fold_of[p.name] == fold]
-        unseen += [(p, layer(features(p.columns, p.starts_s))) for p in own]
+    for own, others in folds(pieces, seed):
+        fitted = fit(others, seed, layer)
+        unseen += [(p, fitted(features(p.columns, p.starts_s))) for p in own]
     seconds = sum(p.seconds for p in pieces if not p.defect)
     thresholds: dict[str, float] = {}
     confidence: dict[str, Platt] = {}
     drifts: dict[str, float] = {}
+    budgets = {name: int(rate * seconds / 600) for name, rate in FALSE_PER_10_MIN.items()}
+    evidence: dict[str, _Evidence] = {}
     for place, defect in enumerate(CLASSES):
         tried = {drift: _evidence_of(unseen, place, drift) for drift in DRIFTS}
 
-        def recall(drift: float, tried: Mapping[float, _Evidence] = tried) -> float:
-            clean, hits = tried[drift]
-            return float(np.mean(np.array([0.0, *hits]) >= _least(clean, "normal", seconds)))
+        def found_at(drift: float, tried: Mapping[float, _Evidence] = tried) -> float:
+            counts = range(budgets["normal"] + 1)
+            return float(np.mean([budget.recall(*tried[drift], allowed) for allowed in counts]))
 
-        drifts[defect] = max(DRIFTS, key=recall)
-        clean, hits = tried[drifts[defect]]
-        for sensitivity in FALSE_PER_10_MIN:
-            least = round(_least(clean, sensitivity, seconds), 3)
-            thresholds[f"{defect}_{sensitivity}"] = least
-        both = np.log(np.array([*clean, *hits]) + LEAST_EVIDENCE)
+        drifts[defect] = max(DRIFTS, key=found_at)
+        evidence[defect] = clean, hits = tried[drifts[defect]]
+        both = np.log(np.array([*clean, *hits]) + budget.LEAST_EVIDENCE)
         real = np.r_[np.zeros(len(clean), bool), np.ones(len(hits), bool)]
         confidence[defect] = fit_platt(both, real)
-    return Rules(fit(pieces, seed), thresholds, confidence, drifts)
+    # A higher sensitivity may report whatever a lower one does.
+    fewest: dict[str, int] = {name: 0 for name in CLASSES}
+    for sensitivity, allowed in budgets.items():
+        curves = {
+            name: [budget.recall(*own, k) for k in range(fewest[name], allowed + 1)]
+            for name, own in evidence.items()
+        }
+        more = budget.shared(curves, allowed - sum(fewest.values()))
+        fewest = {name: fewest[name] + more[name] for name in CLASSES}
+        for name, own in evidence.items():
+            asked = budget.least(*own, fewest[name])
+            thresholds[f"{name}_{sensitivity}"] = round(asked, 3)
+    return Rules(fit(pieces, seed, layer), thresholds, confidence, drifts)
 
 
 _Evidence = tuple[list[float], list[float]]
@@ -197,13 +239,6 @@ def _runs(
     ]
 
 
-def _least(clean: Sequence[float], sensitivity: str, seconds: float) -> float:
-    """Returns the least evidence at which clean sound gives no more findings than allowed."""
-    allowed = int(FALSE_PER_10_MIN[sensitivity] / len(CLASSES) * seconds / 600)
-    falling = sorted(clean, reverse=True)
-    return max(falling[allowed] * 1.001 if allowed < len(falling) else 0.0, LEAST_EVIDENCE)
-
-
 def rules_of(artifact: Mapping[str, Any]) -> Rules:
     """Returns the decision that detector.json holds."""
     return Rules(
@@ -222,7 +257,8 @@ def entries(rules: Rules) -> dict[str, Any]:
         "out": layer.out, "out_bias": layer.out_bias,
     }  # fmt: skip
     return {
-        "decision": {name: np.round(values, 4).tolist() for name, values in named.items()},
+        "decision": {name: np.round(values, 4).tolist() for name, values in named.items()}
+        | ({"stack": layer.stack.entry()} if layer.stack is not None else {}),
         "thresholds": dict(rules.thresholds),
         "calibration": {
             name: {"drift": rules.drifts[name], "slope": fit.slope, "offset": fit.offset}

@@ -1,0 +1,68 @@
+"""Keeps what was measured of pieces of sound in one small file, so that a decision is made again.
+
+The columns of the analysis, four rows a second, with the truth of each piece: no sound.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from defectscope.detectors.audio_artifacts.analysis import COLUMNS
+from defectscope.findings import Interval
+from defectscope.training.audio_artifacts.measured import Piece
+
+
+def save(path: Path, pieces: Sequence[Piece]) -> None:
+    """Writes pieces as compressed arrays."""
+    facts = [
+        {
+            "name": p.name, "corpus": p.corpus, "seconds": p.seconds, "defect": p.defect,
+            "family": p.family, "level": p.level, "steps": len(p.starts_s),
+            "events": [[e.start_s, e.end_s] for e in p.events],
+            "ticks": -1 if p.audibility_db is None else len(p.audibility_db),
+        }
+        for p in pieces
+    ]  # fmt: skip
+    columns = np.stack([np.concatenate([p.columns[name] for p in pieces]) for name in COLUMNS])
+    heard = [p.audibility_db for p in pieces if p.audibility_db is not None]
+    np.savez_compressed(
+        path,
+        facts=np.array(json.dumps(facts)),
+        names=np.array(COLUMNS),
+        columns=columns.astype(np.int16),
+        starts=np.concatenate([np.rint(p.starts_s * 4) for p in pieces]).astype(np.int32),
+        audibility_db=np.concatenate([*heard, np.zeros(0, np.int8)]).astype(np.int8),
+    )
+
+
+def read(path: Path) -> list[Piece]:
+    """Returns the pieces of a file that `save` wrote."""
+    out: list[Piece] = []
+    with np.load(path) as stored:
+        names = [str(name) for name in stored["names"]]
+        columns, starts, heard = (stored[k] for k in ("columns", "starts", "audibility_db"))
+        step = tick = 0
+        for fact in json.loads(str(stored["facts"])):
+            steps, ticks = slice(step, step + fact["steps"]), max(0, fact["ticks"])
+            own: dict[str, Any] = {n: columns[k, steps] for k, n in enumerate(names)}
+            out.append(
+                Piece(
+                    fact["name"],
+                    fact["corpus"],
+                    fact["seconds"],
+                    own,
+                    starts[steps] / 4.0,
+                    fact["defect"],
+                    fact["family"],
+                    fact["level"],
+                    tuple(Interval(*span) for span in fact["events"]),
+                    heard[tick : tick + ticks] if fact["ticks"] >= 0 else None,
+                )
+            )
+            step, tick = steps.stop, tick + ticks
+    return out
