@@ -16,7 +16,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
-        new-detector invariants reference docs release \
+        new-detector invariants reference docs release test-image \
         install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -47,10 +47,13 @@ demo: $(RUN_STAMP) ## Finds simulated defects in a film through a served endpoin
 	$(BIN)/python -m defectscope.cli.demo
 
 test: $(DEV_STAMP) ## Runs the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not image"
 
 test-fast: $(DEV_STAMP) ## Runs the tests that take less than 5 s each
-	$(BIN)/python -m pytest -m 'not slow and not browser'
+	$(BIN)/python -m pytest -m 'not slow and not browser and not image'
+
+test-image: $(DEV_STAMP) ## Builds the container's image without Docker and runs it (root, buildah, crun, debootstrap)
+	$(BIN)/python -m pytest -m image -s tests/deploy/test_image_build.py
 
 # The client is all that the base install has: its suite runs with nothing else around it.
 LOWEST := .venv-lowest

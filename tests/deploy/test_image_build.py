@@ -1,0 +1,178 @@
+"""The image, built and run for real without Docker: Debian's buildah, in a chroot.
+
+    make test-image
+
+The base is made by debootstrap and tagged as the Dockerfile's FROM. Wants root, buildah, crun and
+debootstrap, and minutes. DEFECTSCOPE_IMAGE_MOUNTS names, separated by colons, what pip needs of
+this machine during the build (its configuration, folders of wheels); DEFECTSCOPE_IMAGE_WORK keeps
+base and storage between runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from defectscope.deploy.archives import build_archives
+from defectscope.serving.sample import sample_avi
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("buildah", "crun", "debootstrap")
+MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
+# What the image may take, with everything in it.
+MOST_BYTES = 1.6e9
+TAG = "localhost/defectscope:test"
+
+pytestmark = [
+    pytest.mark.image,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="a chroot wants root"),
+]
+
+
+class Buildah:
+    """Runs buildah with a storage of its own."""
+
+    def __init__(self, work: Path) -> None:
+        places = ["--root", str(work / "storage"), "--runroot", str(work / "run")]
+        self._options = ["--storage-driver", "vfs", *places]
+
+    def command(self, verb: str, *arguments: str) -> list[str]:
+        return ["buildah", *self._options, verb, *arguments]
+
+    def __call__(self, verb: str, *arguments: str) -> str:
+        done = subprocess.run(self.command(verb, *arguments), capture_output=True, text=True)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+        return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def buildah(tmp_path_factory: pytest.TempPathFactory) -> Buildah:
+    given = os.environ.get("DEFECTSCOPE_IMAGE_WORK")
+    work = Path(given) if given else tmp_path_factory.mktemp("image")
+    work.mkdir(parents=True, exist_ok=True)
+    tool = Buildah(work)
+    text = (ROOT / "image" / "Dockerfile").read_text("utf-8")
+    version = re.search(r"ARG PYTHON_VERSION=(\S+)", text)
+    assert version
+    base = f"docker.io/library/python:{version[1]}-slim-bookworm"
+    if base not in tool("images", "--format", "{{.Name}}:{{.Tag}}"):
+        rootfs = work / "base"
+        packages = "ca-certificates,python3,python3-venv,python-is-python3"
+        subprocess.run(
+            ["debootstrap", "--variant=minbase", f"--include={packages}", "bookworm", str(rootfs)],
+            check=True,
+            capture_output=True,
+        )
+        shutil.rmtree(rootfs / "var" / "cache" / "apt", ignore_errors=True)
+        shutil.rmtree(rootfs / "var" / "lib" / "apt" / "lists", ignore_errors=True)
+        container = tool("from", "scratch")
+        tool("add", container, str(rootfs), "/")
+        tool("commit", "--rm", container, base)
+    mounts = [m for m in os.environ.get("DEFECTSCOPE_IMAGE_MOUNTS", "").split(":") if m]
+    tool(
+        "bud", "--isolation", "chroot", "--pull=never", "--format", "docker", "--layers",
+        "--build-arg", "TORCH_INDEX_URL=", *(f"--volume={m}:{m}:ro" for m in mounts),
+        "-t", TAG, "-f", "image/Dockerfile", str(ROOT),
+    )  # fmt: skip
+    return tool
+
+
+def test_the_image_is_small(buildah: Buildah) -> None:
+    about = json.loads(buildah("images", "--json", TAG))[0]
+    number, unit = re.fullmatch(r"([\d.]+) ?([KMG])B", about["size"].strip()).groups()
+    size = float(number) * {"K": 1e3, "M": 1e6, "G": 1e9}[unit]
+    assert size <= MOST_BYTES, about["size"]
+
+
+def test_its_manifest_is_one_that_sagemaker_takes(buildah: Buildah) -> None:
+    about = json.loads(buildah("inspect", "--type", "image", TAG))
+    assert about["ManifestType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    assert about["Docker"]["config"]["Entrypoint"] == ["python", "/opt/image/entrypoint.py"]
+
+
+@contextlib.contextmanager
+def running(
+    buildah: Buildah, model: Path, log: Path, *, user: str, writable: bool
+) -> Iterator[int]:
+    """Runs the container as SageMaker does and gives its port once `/ping` says 200."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = int(sock.getsockname()[1])
+    container = buildah("from", "--pull=never", TAG)
+    mode = "rw" if writable else "ro"
+    command = buildah.command(
+        "run", "--isolation", "chroot", "--user", user, f"--volume={model}:/opt/ml/model:{mode}",
+        "--env", f"SAGEMAKER_BIND_TO_PORT={port}", container, "--",
+        "python", "/opt/image/entrypoint.py", "serve",
+    )  # fmt: skip
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+        try:
+            deadline_s = time.monotonic() + 300
+            while time.monotonic() < deadline_s:
+                assert process.poll() is None, log.read_text()[-3000:]
+                with contextlib.suppress(OSError):
+                    if ask(port, "GET", "/ping")[0] == 200:
+                        break
+                time.sleep(0.5)
+            else:
+                pytest.fail(log.read_text()[-3000:])
+            yield port
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            buildah("rm", container)
+
+
+def ask(port: int, verb: str, path: str, body: bytes = b"", kind: str = "") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    try:
+        connection.request(verb, path, body or None, {"Content-Type": kind} if kind else {})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("user", "writable"), [("0", True), ("10001", False)])
+def test_it_serves_as_root_and_as_another_user(buildah, tmp_path, user, writable) -> None:
+    build_archives(tmp_path / "archives", ["freeze"])
+    log = tmp_path / "log"
+    with running(
+        buildah, tmp_path / "archives" / "freeze", log, user=user, writable=writable
+    ) as port:
+        status, answer = ask(port, "POST", "/invocations", sample_avi(), "video/avi")
+        assert status == 200, answer
+        assert json.loads(answer)["verdicts"]["freeze"]
+        status, _ = ask(port, "POST", "/invocations", b"a=1", "application/x-www-form-urlencoded")
+        assert status == 415
+    assert "Traceback" not in log.read_text()
+
+
+def test_an_archive_that_cannot_predict_ends_it_with_the_reason_last(buildah, tmp_path) -> None:
+    (tmp_path / "a.mar").write_text("no archive")
+    container = buildah("from", "--pull=never", TAG)
+    command = buildah.command(
+        "run", "--isolation", "chroot", f"--volume={tmp_path}:/opt/ml/model:ro", container, "--",
+        "python", "/opt/image/entrypoint.py", "serve",
+    )  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    buildah("rm", container)
+    assert done.returncode
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "defectscope" in line]
+    assert "cannot be read" in lines[-1]
