@@ -25,15 +25,15 @@ class BlockCorruptionHandler(DetectorHandler):
     def preprocess(self, request: AnalysisRequest) -> OpenAsset:
         """Opens the media and selects what is measured.
 
-        Frames: the features `tile_sad`, `row_max` and `column_max` of every frame; the last two
-        tell black bars. As RGB, of every half second the `frames_per_s` / 2 frames whose tiles
-        changed most suddenly, each with the frame before it, scaled down to `max_height_px` lines
-        where they are taller. Sound: not decoded.
+        Frames: the features `tile_sad`, `tile_luma`, `row_max` and `column_max` of every frame; the
+        second tells light that changes, the last two black bars. As RGB, of every half second the
+        `frames_per_s` / 2 frames whose tiles changed most suddenly, each with the frame before it,
+        scaled down to `max_height_px` lines where they are taller. Sound: not decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
         for detector in asset.detectors:
             asset.select(
-                features=("column_max", "row_max", "tile_sad"),
+                features=("column_max", "row_max", "tile_luma", "tile_sad"),
                 rgb=FrameSelection(
                     bucket_s=0.5,
                     suspicion="tile_sad",

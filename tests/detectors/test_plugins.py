@@ -43,6 +43,9 @@ def detector_code(name: str) -> str:
     """The scaffold's detector is a third party's as well, word for word."""
     folder = TEMPLATE / "src" / "defectscope" / "detectors" / "NAME"
     text = (folder / "detector.py.txt").read_text("utf-8")
+    # A package may have it all in one file.
+    own = (folder / "params.py.txt").read_text("utf-8").split("annotations\n", 1)[1]
+    text = text.replace("from defectscope.detectors.{{name}}.params import Params\n", own)
     for token, value in {"name": name, "class": "Overlit", "title": "Overlit"}.items():
         text = text.replace("{{" + token + "}}", value)
     return text
@@ -167,7 +170,11 @@ REPLACED = {
     "name": ('"overlit"\n    defects', '"other"\n    defects', "named 'other'"),
     "needs": ("self.needs = Needs(", "self.wants = Needs(", "`needs` is not a Needs"),
     "features": ('"luma_sum"})', '"lux"})', "features that are not there: lux"),
-    "frozen": ("@dataclass(frozen=True, slots=True)", "@dataclass", "`Params` is not frozen"),
+    "frozen": (
+        "@parameters\nclass Params",
+        "@__import__('dataclasses').dataclass\nclass Params",
+        "`Params` is not frozen",
+    ),
     "decide": ("def decide(", "def rule(", "no method `decide`"),
     "made": ("self.tuned = tuned", "raise KeyError('weights')", "cannot be made: KeyError"),
 }

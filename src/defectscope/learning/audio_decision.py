@@ -19,6 +19,7 @@ from scipy import optimize, special
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS
 from defectscope.detectors.audio_artifacts.decision import WINDOW_S, Layer, features
 from defectscope.detectors.audio_artifacts.network import CLASSES
+from defectscope.detectors.audio_artifacts.stack import of_the_layer
 from defectscope.errors import MalformedRequestError
 from defectscope.findings import Interval
 from defectscope.learning.items import ReviewItem
@@ -95,7 +96,8 @@ def refit(
         if own:
             start = layer.out[:, place], float(layer.out_bias[place])
             out[:, place], bias[place] = _fitted(own, baseline, anchor, start)
-    return _entry(layer, out, bias)
+    # What stands on the layer, the sum with classical measures, stays as it was released.
+    return {**artifact["decision"], **_entry(layer, out, bias)}
 
 
 def _none(layer: Layer) -> Doubles:
@@ -117,7 +119,7 @@ def _hidden(layer: Layer, measurements: Measurements, where: Interval | None = N
         if not inside.any():
             inside[int(np.abs(middles_s - where.start_s).argmin())] = True
         steps = steps[inside]
-    return np.maximum(steps @ layer.hidden + layer.hidden_bias, 0)
+    return np.maximum(of_the_layer(steps) @ layer.hidden + layer.hidden_bias, 0)
 
 
 def _fitted(

@@ -25,7 +25,7 @@ from defectscope.detectors.av_sync.tracks import (
 )
 from defectscope.detectors.av_sync.warp import Patch, cut
 from defectscope.engine.contracts import Chunk, Tuned, VideoChunk
-from defectscope.errors import ArtifactError
+from defectscope.errors import ArtifactError, InvalidParameterError
 from defectscope.media.frames import Rendering, RgbFrame, Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.simulate.effects.arrays import audio_stream, video_stream
@@ -304,7 +304,7 @@ def test_overlap_of_boxes():
     ],
 )
 def test_parameters_have_bounds(values):
-    with pytest.raises(ValueError, match=next(iter(values))):
+    with pytest.raises(InvalidParameterError, match=next(iter(values))):
         Params(**values)
 
 

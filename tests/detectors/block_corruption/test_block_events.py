@@ -22,6 +22,7 @@ from defectscope.detectors.block_corruption.events import (
     with_brief,
 )
 from defectscope.detectors.block_corruption.steps import Steps
+from defectscope.errors import InvalidParameterError
 
 STARTS_S = np.arange(100) / 25
 ENDS_S = (np.arange(100) + 1) / 25
@@ -164,7 +165,7 @@ def test_a_coarse_map_keeps_the_strongest_cell_in_its_place(shape):
     "wrong", [{"frames_per_s": 3}, {"frames_per_s": 0}, {"decision": "coin"}, {"max_height_px": 8}]
 )
 def test_parameters_out_of_range_are_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
+    with pytest.raises(InvalidParameterError, match=next(iter(wrong))):
         Params(**wrong)
 
 

@@ -52,6 +52,10 @@ class AudioArtifacts:
         self.needs = Needs(media=frozenset({"audio"}), context_before_s=2.3, context_after_s=2.5)
         self.layer = Layer.of(cast("dict[str, Any]", tuned.artifact["decision"]))
         self._rules = cast("dict[str, dict[str, float]]", tuned.artifact["calibration"])
+        # An artifact of another version, or with other weights, is refused before anything is open.
+        self._widths = tuned.artifact["network"]["widths"]
+        folder = tuned.folder or artifact_folder(self.name)
+        self._weights_sha256 = verified_weights(folder, tuned.artifact)
 
     @cached_property
     def scorer(self) -> WindowScorer:
@@ -61,7 +65,6 @@ class AudioArtifacts:
             ArtifactError: The weights are missing or not the released ones.
         """
         folder, artifact = self.tuned.folder or artifact_folder(self.name), self.tuned.artifact
-        weights_sha256 = verified_weights(folder, artifact)
 
         def network() -> Network:
             from defectscope.detectors.audio_artifacts.inference import load_network
@@ -72,7 +75,7 @@ class AudioArtifacts:
             from defectscope.detectors.audio_artifacts.inference import Scorer
 
             return Scorer(network())
-        return CompiledScorer(network, weights_sha256)
+        return CompiledScorer(network, self._weights_sha256)
 
     def prepare(self, stream: StreamInfo) -> None:
         """Compiles the network, or takes it from where it is kept."""

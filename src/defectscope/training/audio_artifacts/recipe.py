@@ -53,12 +53,12 @@ class AudioArtifactsSettings:
     train_clips: Annotated[
         int, number(1, 10000000, "Clips of three seconds prepared for training.")
     ] = 14400
-    validation_clips: Annotated[int, number(1, 10000000, "Likewise for validation.")] = 720
-    test_clips: Annotated[int, number(1, 10000000, "Likewise for the test.")] = 1440
+    validation_clips: Annotated[int, number(0, 10000000, "Likewise for validation.")] = 720
+    test_clips: Annotated[int, number(0, 10000000, "Likewise for the test.")] = 1440
     pieces: Annotated[
         int,
         number(
-            1,
+            0,
             1000000,
             "Pieces of programmes with each defect, in validation and test each, "
             "that the decision is chosen and measured on.",

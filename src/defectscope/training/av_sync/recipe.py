@@ -45,7 +45,7 @@ class AvSyncSettings:
     train_takes: Annotated[
         int, number(1, 10000000, "Simulated fragments of four seconds prepared for training.")
     ] = 1200
-    validation_takes: Annotated[int, number(1, 10000000, "Likewise for validation.")] = 100
+    validation_takes: Annotated[int, number(0, 10000000, "Likewise for validation.")] = 100
     clip_share: Annotated[
         float, number(0, 1, "Share of a batch that is taken from real clips.")
     ] = 0.0
