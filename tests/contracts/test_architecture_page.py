@@ -23,7 +23,7 @@ def test_the_drawing_has_the_layers_that_are_checked() -> None:
     layers = next(c["layers"] for c in contracts["contracts"] if c["type"] == "layers")
     drawn = [re.split(r"\s{2,}", line.strip())[0] for line in DRAWING.splitlines() if line.strip()]
     assert drawn[:-1] == layers
-    assert drawn[-1] == "client, deploy, rows"
+    assert drawn[-1] == "client, deploy, rows, near_words"
 
 
 def test_every_package_has_its_row_and_every_path_exists() -> None:

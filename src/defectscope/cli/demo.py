@@ -179,13 +179,13 @@ def compare(console: Console, truth: list[Truth], before: Report, after: Report)
         made_at = f"{made.start_s:.2f} - {made.end_s:.2f} s"
         table.add_row(made.defect, made_at, shown, off, verdict)
     console.print(table)
-    _besides(console, "clean", before.findings)
+    _others_found(console, "clean", before.findings)
     hits = [_match(made, after.findings) for made in truth]
-    _besides(console, "impaired", [f for f in after.findings if f not in hits])
+    _others_found(console, "impaired", [f for f in after.findings if f not in hits])
     return passed
 
 
-def _besides(console: Console, name: str, findings: Sequence[Finding]) -> None:
+def _others_found(console: Console, name: str, findings: Sequence[Finding]) -> None:
     """Prints what else was found, apart by whether it is known to be there."""
     known = [f for f in findings if f.defect in KNOWN]
     console.print(f"\nBesides, in the {name} film:", highlight=False)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 # How long a command may take to put things away by itself.
 GRACE_S = 0.5
 INTERRUPTED = 130
-_SAID = threading.Event()
+_ANNOUNCED = threading.Event()
 
 
 @contextmanager
@@ -31,11 +31,11 @@ def ending_at_once(grace_s: float = GRACE_S) -> Generator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    told, heard = socket.socketpair()
+    told, received = socket.socketpair()
     told.setblocking(False)
     before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
     over = threading.Event()
-    threading.Thread(target=_watch, args=(heard, over, grace_s), daemon=True).start()
+    threading.Thread(target=_watch, args=(received, over, grace_s), daemon=True).start()
     try:
         yield
     except KeyboardInterrupt:
@@ -50,8 +50,8 @@ def ending_at_once(grace_s: float = GRACE_S) -> Generator[None]:
 
 def say_interrupted() -> None:
     """Says so, once."""
-    if not _SAID.is_set():
-        _SAID.set()
+    if not _ANNOUNCED.is_set():
+        _ANNOUNCED.set()
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write("defectscope: interrupted\n")
             sys.stderr.flush()
@@ -63,9 +63,9 @@ def _let_go(over: threading.Event, told: socket.socket, before: int) -> None:
     told.close()
 
 
-def _watch(heard: socket.socket, over: threading.Event, grace_s: float) -> None:
-    with heard:
-        while number := heard.recv(1):
+def _watch(received: socket.socket, over: threading.Event, grace_s: float) -> None:
+    with received:
+        while number := received.recv(1):
             if number[0] != signal.SIGINT:
                 continue
             if over.wait(grace_s):

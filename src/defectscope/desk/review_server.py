@@ -153,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing: the terminal is the user's."""
 
     def do_GET(self) -> None:
-        """Gives a page, or a part of the media."""
+        """Sends a page, or a part of the media."""
         one, part = self.desk.place(self.headers.get("Host"), self.path) or (None, "nothing")
         if part == "":
             body = self.desk.index() if one is None else self.desk.page(one)

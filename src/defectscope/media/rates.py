@@ -76,7 +76,7 @@ def pace_of(opened: Callable[[], Any], index: int, head: bytes) -> Pace | None:
         stream = container.streams[index]
         if stated is None and not _counts_ticks(stream):
             return None
-        step_s = _usual_step_s(container, stream)
+        step_s = _typical_step_s(container, stream)
     finally:
         container.close()
     if stated is None or step_s is None or index >= len(stated):
@@ -84,7 +84,7 @@ def pace_of(opened: Callable[[], Any], index: int, head: bytes) -> Pace | None:
     return Pace(step_s, _keeps_own_pace(stated[index].frame_s, step_s))
 
 
-def _usual_step_s(container: Any, stream: Any) -> Fraction | None:
+def _typical_step_s(container: Any, stream: Any) -> Fraction | None:
     """Returns how long the first frames of a video stream usually stay, in seconds.
 
     Args:
@@ -104,9 +104,9 @@ def _usual_step_s(container: Any, stream: Any) -> Fraction | None:
     steps = [b - a for a, b in itertools.pairwise(stamps) if b > a]
     if not steps:
         return None
-    usual = statistics.median_low(steps)
-    # Steps of the usual length are rounded to ticks: their mean is not.
-    even = [step for step in steps if abs(step - usual) <= max(1, usual * _STEADY)]
+    typical = statistics.median_low(steps)
+    # Steps of the typical length are rounded to ticks: their mean is not.
+    even = [step for step in steps if abs(step - typical) <= max(1, typical * _STEADY)]
     return Fraction(sum(even), len(even)) * stream.time_base
 
 

@@ -86,30 +86,30 @@ def _view(reader: Reader, finding: Finding) -> dict[str, Any] | None:
     start_s = max(0.0, finding.start_s - HANDLE_S)
     end_s = finding.end_s + HANDLE_S
     first, count = round(start_s * audio.rate_hz), round((end_s - start_s) * audio.rate_hz)
-    heard = np.zeros((count, len(audio.channels)), np.float32)
+    samples = np.zeros((count, len(audio.channels)), np.float32)
     reached = 0
     for item in reader.read(start_s, end_s, video=False):
         if not isinstance(item, Samples) or item.sound != sound:
             continue
         begin = item.start - first
         low, high = max(0, begin), min(count, begin + len(item.data))
-        if high > low and item.data.shape[1] == heard.shape[1]:
-            heard[low:high] = item.data[low - begin : high - begin]
+        if high > low and item.data.shape[1] == samples.shape[1]:
+            samples[low:high] = item.data[low - begin : high - begin]
             reached = max(reached, high)
     if reached < _FFT:
         return None
-    heard = np.clip(np.nan_to_num(heard[:reached]), -1.0, 1.0)
+    samples = np.clip(np.nan_to_num(samples[:reached]), -1.0, 1.0)
     # Quiet sound is drawn larger, and the page says by how much.
-    gain = min(_MOST_GAIN, 1.0 / max(float(np.abs(heard).max()), 1e-9))
-    image = encode_jpeg(spectrogram(heard, audio.rate_hz), quantiser=6)
+    gain = min(_MOST_GAIN, 1.0 / max(float(np.abs(samples).max()), 1e-9))
+    image = encode_jpeg(spectrogram(samples, audio.rate_hz), quantiser=6)
     return {
         "start_s": round(start_s, 4),
         "end_s": round(start_s + reached / audio.rate_hz, 4),
         "channels": list(audio.channels[:_MOST_CHANNELS]),
         "gain_db": round(20 * float(np.log10(gain)), 1),
         "waves": [
-            _packed(heard[:, c] * np.float32(gain))
-            for c in range(min(_MOST_CHANNELS, heard.shape[1]))
+            _packed(samples[:, c] * np.float32(gain))
+            for c in range(min(_MOST_CHANNELS, samples.shape[1]))
         ],
         "spectrogram": base64.b64encode(image).decode("ascii"),
         "lowest_hz": _LOWEST_HZ,

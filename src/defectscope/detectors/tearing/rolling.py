@@ -18,7 +18,7 @@ from defectscope.detectors.tearing.seams import STEPS_PER_CODE, Steps, Values, m
 
 # Rows of a frame that are kept, and rows on either side that each must exceed.
 KEPT_RIDGES = 2
-_BESIDE_ROWS = 3
+_NEIGHBOUR_ROWS = 3
 # What every step holds beside what is seen, codes: in calm rows coding decides.
 _CALM_CODE = 0.5
 # Height from which on a ridge counts, and where it stops counting, logarithms of ratios.
@@ -27,7 +27,7 @@ _LEAST_RIDGE, _MOST_RIDGE = 0.3, 1.2
 _AROUND_ROWS, _LEAST_SUNK_ROWS, _SUNK_SHARE = 24, 12, 30
 _MOST_APART, _BETTER = np.float32(0.7), np.float32(0.97)
 # What moves as its surroundings do, within so many rows a frame, is a thing.
-_ALIKE_PX = 0.75
+_SAME_SHIFT_PX = 0.75
 # Over how long a line is looked for, which pace it has at least, and how far its rows may lie off.
 _LINE_S, _LINE_FRAMES = 0.4, (8, 24)
 _LEAST_PACE_PX, _OFF_PX = 1.0, 1.25
@@ -51,11 +51,11 @@ def ridges(steps: Steps) -> tuple[NDArray[np.intp], Values, NDArray[np.intp]]:
     logs = np.log(steps.astype(np.float32) + np.float32(_CALM_CODE * STEPS_PER_CODE))
     before, logs = logs[:-1], logs[1:]
     count, height = logs.shape
-    beside = np.full_like(logs, np.log(_CALM_CODE * STEPS_PER_CODE))
-    for away in range(1, _BESIDE_ROWS + 1):
-        np.maximum(beside[:, away:], logs[:, :-away], out=beside[:, away:])
-        np.maximum(beside[:, :-away], logs[:, away:], out=beside[:, :-away])
-    excess = np.maximum(logs - beside, 0.0)
+    surroundings = np.full_like(logs, np.log(_CALM_CODE * STEPS_PER_CODE))
+    for away in range(1, _NEIGHBOUR_ROWS + 1):
+        np.maximum(surroundings[:, away:], logs[:, :-away], out=surroundings[:, away:])
+        np.maximum(surroundings[:, :-away], logs[:, away:], out=surroundings[:, :-away])
+    excess = np.maximum(logs - surroundings, 0.0)
     margin = margin_rows(height)
     excess[:, :margin] = excess[:, height - margin :] = 0.0
     every = np.arange(count)
@@ -131,21 +131,21 @@ def rolling_lines(
     count, kept = rows.shape
     span = int(np.clip(round(_LINE_S * rate_fps), *_LINE_FRAMES))
     most_px = height_px / (_LEAST_CROSSING * span)
-    worth = np.where(heights >= _LEAST_RIDGE, np.minimum(heights, _MOST_RIDGE), 0.0)
+    weights = np.where(heights >= _LEAST_RIDGE, np.minimum(heights, _MOST_RIDGE), 0.0)
     nowhere = np.full((span, kept), -(10.0**6))
     rows = np.concatenate([rows, nowhere])
-    worth = np.concatenate([worth, np.zeros((span, kept))])
+    weights = np.concatenate([weights, np.zeros((span, kept))])
     sunk = np.concatenate([sunk, np.zeros((span, kept))])
     score, begins = np.zeros(count), np.zeros(count, np.intp)
     for place in range(kept):
         for length in (span - end for end in _ENDS):
             for other in range(kept):
                 pace = (rows[length : length + count, other] - rows[:count, place]) / length
-                able = (worth[:count, place] > 0) & (worth[length : length + count, other] > 0)
+                able = (weights[:count, place] > 0) & (weights[length : length + count, other] > 0)
                 able &= (np.abs(pace) >= _LEAST_PACE_PX) & (np.abs(pace) <= most_px)
                 at = np.flatnonzero(able)
                 if len(at):
-                    total = _along(rows, worth, sunk, at, rows[at, place], pace[at], span)
+                    total = _along(rows, weights, sunk, at, rows[at, place], pace[at], span)
                     better = total > score[at]
                     score[at[better]] = total[better]
                     begins[at[better]] = rows[at[better], place].astype(np.intp)
@@ -154,7 +154,7 @@ def rolling_lines(
 
 def _along(
     rows: NDArray[np.float64],
-    worth: NDArray[np.float64],
+    weights: NDArray[np.float64],
     sunk: NDArray[np.float64],
     at: NDArray[np.intp],
     begin: NDArray[np.float64],
@@ -166,8 +166,8 @@ def _along(
     for step in range(span):
         expected = (begin + pace * step)[:, None]
         near = np.abs(rows[at + step] - expected) <= _OFF_PX
-        near &= np.abs(sunk[at + step] - pace[:, None]) > _ALIKE_PX
-        there = (near * worth[at + step]).max(axis=1)
+        near &= np.abs(sunk[at + step] - pace[:, None]) > _SAME_SHIFT_PX
+        there = (near * weights[at + step]).max(axis=1)
         total += there
         shown += there > 0
     return np.where(shown >= _ON_LINE_SHARE * span, total, 0.0)
