@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,8 @@ def _plausible(new: Series, held: Series, is_new: Sequence[bool]) -> list[tuple[
     for phase in range(size):
         here = np.resize(np.roll(np.array(is_new), phase), count)
         best = np.maximum(best, window_means(np.where(here, new, held), _GATE_REACH))
-    return runs(ndimage.maximum_filter1d(best >= _GATE_GAIN, 4 * _GATE_REACH + 1, mode="constant"))
+    near: Any = ndimage.maximum_filter1d(best >= _GATE_GAIN, 4 * _GATE_REACH + 1, mode="constant")
+    return runs(np.asarray(near, np.bool_))
 
 
 def _followed(new: list[float], held: list[float], is_new: Sequence[bool]) -> list[Step]:
