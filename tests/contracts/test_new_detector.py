@@ -119,7 +119,7 @@ def test_a_new_detector_passes_the_checks(checkout: Path) -> None:
     made = [str(p.relative_to(checkout)) for p in checkout.rglob(f"{NAME}*/*.py")]
     made += [f"src/defectscope/simulate/defects/{NAME}.py"]
     typed = [p for p in made if p.startswith(("src", "handlers"))]
-    assert len(typed) == 4
+    assert len(typed) == 5
     command(checkout, "-m", "pyright", *typed)
 
 
