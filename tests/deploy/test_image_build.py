@@ -103,7 +103,10 @@ def test_the_image_is_small(buildah: Buildah) -> None:
 
 def test_its_manifest_is_one_that_sagemaker_takes(buildah: Buildah) -> None:
     about = json.loads(buildah("inspect", "--type", "image", TAG))
-    assert about["ManifestType"] == "application/vnd.docker.distribution.manifest.v2+json"
+    assert (
+        json.loads(about["Manifest"])["mediaType"]
+        == "application/vnd.docker.distribution.manifest.v2+json"
+    )
     assert about["Docker"]["config"]["Entrypoint"] == ["python", "/opt/image/entrypoint.py"]
 
 
