@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fractions import Fraction
 from time import process_time
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from defectscope.detectors.stutter.detector import bands
 from defectscope.detectors.stutter.dips import chains
 from defectscope.detectors.stutter.leaps import LeapMeter
 from defectscope.detectors.stutter.motion import Motion, cuts, held_runs, jumps
 from defectscope.detectors.stutter.motion import standing as standing_of
-from defectscope.detectors.stutter.naming import join_regular, seen
+from defectscope.detectors.stutter.naming import Event, join_regular, seen
 from defectscope.detectors.stutter.rhythm import cadence, conversion
 from defectscope.detectors.stutter.windows import around, window_means, window_quantiles
 from defectscope.engine.artifacts import tuned
-from defectscope.findings import Interval
+from defectscope.findings import DetectorResult, Interval
+from defectscope.media.frames import Frame
+from defectscope.media.stream import StreamInfo
 from defectscope.simulate.defects.stutter import SIMULATORS
 from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.effects.frames import planes_of
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
 
+AnalyzeFrames = Callable[[str, Iterable[Frame], StreamInfo], DetectorResult]
+Series = NDArray[np.float64]
+SIMULATOR: Any = SIMULATORS[0]
+
 WIDTH, HEIGHT, FRAMES = 320, 180, 110
 STREAM = video_stream(WIDTH, HEIGHT, FRAMES)
 
 
-def footage(seed, frames=FRAMES, rate=25):
+def footage(seed: int, frames: int = FRAMES, rate: int = 25) -> list[Frame]:
     return list(Footage(seed=seed, width=WIDTH, height=HEIGHT, frames=frames, rate=Fraction(rate)))
 
 
 @pytest.mark.parametrize("kind", ["repeat", "drop"])
 @pytest.mark.parametrize(("severity", "seed"), [(3, 1), (5, 2)])
-def test_broken_motion_is_found_with_its_ends(analyze_frames, kind, severity, seed):
+def test_broken_motion_is_found_with_its_ends(
+    analyze_frames: AnalyzeFrames, kind: str, severity: int, seed: int
+) -> None:
     clean = footage(seed, 140)
     stream = video_stream(WIDTH, HEIGHT, 140)
     assert not analyze_frames("stutter", clean, stream).findings
     frames, truths = impair_frames(
-        SIMULATORS[0],
+        SIMULATOR,
         clean,
         stream,
         span=Interval(1.0, 3.2),
@@ -57,11 +68,13 @@ def test_broken_motion_is_found_with_its_ends(analyze_frames, kind, severity, se
         assert len(found.evidence["events_s"]) == found.evidence["events"]
 
 
-def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(analyze_frames):
+def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(
+    analyze_frames: AnalyzeFrames,
+) -> None:
     clean = footage(4, 300, 60)
     stream = video_stream(WIDTH, HEIGHT, 300, Fraction(60))
     frames, truths = impair_frames(
-        SIMULATORS[0],
+        SIMULATOR,
         clean,
         stream,
         span=Interval(1.5, 3.5),
@@ -78,19 +91,21 @@ def test_a_broken_pulldown_is_found_and_the_unbroken_one_is_not(analyze_frames):
     ("name", "rate"),
     [("animation_on_twos", 24), ("film_24_in_60", 60), ("still_slide", 25), ("quick_cuts", 25)],
 )
-def test_hard_negatives_stay_silent(analyze_frames, name, rate):
+def test_hard_negatives_stay_silent(analyze_frames: AnalyzeFrames, name: str, rate: int) -> None:
     frames = list(hard_negative(name).frames(3))[:150]
     stream = video_stream(WIDTH, HEIGHT, len(frames), Fraction(rate))
     assert not analyze_frames("stutter", frames, stream).findings
 
 
-def test_one_frame_dropped_in_every_six_is_a_conversion_not_an_accident(analyze_frames):
+def test_one_frame_dropped_in_every_six_is_a_conversion_not_an_accident(
+    analyze_frames: AnalyzeFrames,
+) -> None:
     kept = [f for k, f in enumerate(footage(6, 130)) if k % 6 != 5]
     frames = [type(f)(k, 1, f.planes, 8) for k, f in enumerate(kept)]
     assert not analyze_frames("stutter", frames, video_stream(WIDTH, HEIGHT, len(frames))).findings
 
 
-def test_severity_counts_events(analyze_frames):
+def test_severity_counts_events(analyze_frames: AnalyzeFrames) -> None:
     frames = footage(7)
     one = [*frames[:50], *[type(f)(f.pts, 1, frames[49].planes, 8) for f in frames[50:52]]]
     one += frames[52:]
@@ -99,7 +114,7 @@ def test_severity_counts_events(analyze_frames):
     assert found.evidence["longest_hold_frames"] == 2
 
 
-def still_series(values, leaps=()):
+def still_series(values: Any, leaps: Iterable[tuple[Any, Any]] = ()) -> Motion:
     mean = np.asarray(values, float)
     luma = np.full(len(mean), 100.0)
     leap = np.zeros(len(mean))
@@ -109,12 +124,12 @@ def still_series(values, leaps=()):
     return Motion(mean, mean * 4, luma, mean / 4, mean / 4, mean / 100, leap, way)
 
 
-def jumped(series):
+def jumped(series: Motion) -> list[int]:
     still = np.zeros(len(series.mean), bool)
     return np.flatnonzero(jumps(series, still, 25.0, _LIMITS)).tolist()
 
 
-def test_a_leap_of_light_or_to_another_scene_is_no_jump():
+def test_a_leap_of_light_or_to_another_scene_is_no_jump() -> None:
     values = np.full(60, 4.0)
     series = still_series(values, [(30, 1.2)])
     assert jumped(series) == [30]
@@ -132,14 +147,14 @@ def test_a_leap_of_light_or_to_another_scene_is_no_jump():
     assert not jumps(series, held, 25.0, _LIMITS).any()
 
 
-def test_leaps_in_a_rhythm_are_a_conversion():
+def test_leaps_in_a_rhythm_are_a_conversion() -> None:
     even = still_series(np.full(120, 4.0), [(row, 1.2) for row in range(3, 120, 5)])
     assert not jumped(even)
     uneven = still_series(np.full(120, 4.0), [(row, 1.2) for row in (20, 31, 44, 63)])
     assert jumped(uneven) == [20, 31, 44, 63]
 
 
-def test_cadences_are_rhythms_of_short_holds():
+def test_cadences_are_rhythms_of_short_holds() -> None:
     threes = np.tile([False, True, True], 40)
     inside, broken = cadence(threes, 3)
     assert inside[5:-5].all()
@@ -152,29 +167,29 @@ def test_cadences_are_rhythms_of_short_holds():
     assert not cadence(np.tile([False] + [True] * 6, 20), 3)[0].any()
 
 
-def test_standing_needs_motion_around():
+def test_standing_needs_motion_around() -> None:
     moving = np.full(40, 4.0)
     moving[20] = 0.02
     assert np.flatnonzero(standing_of(still_series(moving), _LIMITS)).tolist() == [20]
     assert not standing_of(still_series(np.full(40, 0.05)), _LIMITS).any()
 
 
-def moving_profiles(times, values=60):
+def moving_profiles(times: Series, values: int = 60) -> Series:
     """Three smooth hills that pass by in curves, at given instants."""
     x = np.arange(values, dtype=float)
     places = [20 + 8 * np.sin(times / 9), 40 + 0.5 * times, 55 - 0.02 * times**2 / 3]
-    hills = sum(40 * np.exp(-(((x - place[:, None]) / 6) ** 2)) for place in places)
+    hills = np.sum([40 * np.exp(-(((x - p[:, None]) / 6) ** 2)) for p in places], axis=0)
     return 80.0 + hills
 
 
-def measured_leaps(profiles, chunk=1000):
+def measured_leaps(profiles: Series, chunk: int = 1000) -> tuple[Series, Series]:
     meter = LeapMeter()
     parts = [meter.push([profiles[k : k + chunk]]) for k in range(0, len(profiles), chunk)]
     return np.concatenate([p.leap for p in parts]), np.concatenate([p.way for p in parts])
 
 
 @pytest.mark.parametrize("missing", [1, 2, 5])
-def test_missing_frames_show_in_curves(missing):
+def test_missing_frames_show_in_curves(missing: int) -> None:
     times = np.arange(40.0)
     leap, way = measured_leaps(moving_profiles(times))
     assert len(leap) == 38
@@ -188,7 +203,7 @@ def test_missing_frames_show_in_curves(missing):
     assert way[20] > 0.5
 
 
-def test_light_makes_no_leaps():
+def test_light_makes_no_leaps() -> None:
     times = np.arange(40.0)
     profiles = moving_profiles(times)
     profiles[20:] = 0.8 * profiles[20:] + 30
@@ -196,7 +211,7 @@ def test_light_makes_no_leaps():
     assert leap.max() < 0.1
 
 
-def test_leaps_do_not_depend_on_chunks():
+def test_leaps_do_not_depend_on_chunks() -> None:
     rng = np.random.default_rng(9)
     profiles = moving_profiles(np.cumsum(rng.uniform(0.5, 3, 50)))
     whole = measured_leaps(profiles)
@@ -205,7 +220,7 @@ def test_leaps_do_not_depend_on_chunks():
             assert np.array_equal(one, other)
 
 
-def test_jerky_motion_hides_a_leap():
+def test_jerky_motion_hides_a_leap() -> None:
     rng = np.random.default_rng(4)
     jerks = [(row, 0.8) for row in np.flatnonzero(rng.uniform(size=200) < 0.3) if row != 100]
     still = np.zeros(200, bool)
@@ -215,7 +230,7 @@ def test_jerky_motion_hides_a_leap():
     assert jerky[100] < 0.8 * smooth[100]
 
 
-def test_what_has_nothing_in_common_with_the_last_frame_is_a_cut():
+def test_what_has_nothing_in_common_with_the_last_frame_is_a_cut() -> None:
     values = np.full(120, 4.0)
     values[60] = 9.0
     series = replace(still_series(values), way=np.zeros(120))
@@ -230,7 +245,7 @@ def test_what_has_nothing_in_common_with_the_last_frame_is_a_cut():
     assert np.flatnonzero(cuts(edit, _LIMITS)).tolist() == [60]
 
 
-def test_a_hold_has_motion_on_both_sides():
+def test_a_hold_has_motion_on_both_sides() -> None:
     values = np.full(80, 4.0)
     values[40:42] = 0.01
     values[42] = 11.0
@@ -245,7 +260,7 @@ def test_a_hold_has_motion_on_both_sides():
     assert not held_runs(rest, standing_of(rest, _LIMITS), 3, _LIMITS)
 
 
-def test_a_conversion_is_taken_out_of_the_steps():
+def test_a_conversion_is_taken_out_of_the_steps() -> None:
     rng = np.random.default_rng(5)
     steps = np.exp(rng.normal(-0.6, 0.3, 200))
     assert (conversion(steps) == 1).mean() > 0.97
@@ -256,7 +271,7 @@ def test_a_conversion_is_taken_out_of_the_steps():
     assert (np.delete(longer, np.arange(3, 200, 5)) == 1).mean() > 0.97
 
 
-def test_statistics_of_windows_do_not_depend_on_how_many_are_held():
+def test_statistics_of_windows_do_not_depend_on_how_many_are_held() -> None:
     values = np.random.default_rng(6).normal(size=9001)
     windows = around(values, 20)
     middle, high = window_quantiles(windows, [0.5, 0.9])
@@ -265,7 +280,7 @@ def test_statistics_of_windows_do_not_depend_on_how_many_are_held():
     assert np.allclose(window_means(values, 20), windows.mean(axis=1))
 
 
-def test_an_hour_is_decided_in_seconds():
+def test_an_hour_is_decided_in_seconds() -> None:
     rng = np.random.default_rng(8)
     values = np.exp(rng.normal(1.0, 0.5, 90_000))
     values[rng.integers(0, 90_000, 3000)] = 0.01
@@ -279,7 +294,7 @@ def test_an_hour_is_decided_in_seconds():
     assert process_time() - began < 5.0
 
 
-def test_bands_are_means_of_neighbouring_lines():
+def test_bands_are_means_of_neighbouring_lines() -> None:
     sums = np.arange(10, dtype=np.uint32).reshape(1, 10) * 6
     assert bands(sums, 3, 2.0).tolist() == [[3.0, 12.0, 21.0]]
     assert bands(sums, 20, 6.0).tolist() == [list(range(10))]
@@ -288,7 +303,7 @@ def test_bands_are_means_of_neighbouring_lines():
 _LIMITS = tuned("stutter").thresholds
 
 
-def test_24_shown_at_25_is_one_disturbance_and_is_named(analyze_frames):
+def test_24_shown_at_25_is_one_disturbance_and_is_named(analyze_frames: AnalyzeFrames) -> None:
     clean = footage(5, 193)
     rng = np.random.default_rng(1)
     shown = []
@@ -308,7 +323,7 @@ def test_24_shown_at_25_is_one_disturbance_and_is_named(analyze_frames):
     assert found.evidence["seen"] == "one repeat every 25 frames: 24 shown at 25 a second"
 
 
-def events(kind, *rows, hold=1):
+def events(kind: str, *rows: int, hold: int = 1) -> list[Event]:
     return [(row, row + hold, kind, 0.9) for row in rows]
 
 
@@ -323,13 +338,13 @@ def events(kind, *rows, hold=1):
         (events("repeat", 10), "holds", "once"),
     ],
 )
-def test_what_is_seen_is_named(own, pattern, words):
+def test_what_is_seen_is_named(own: list[Event], pattern: str, words: str) -> None:
     named = seen(own, np.zeros(120, bool), 30.0)
     assert named["pattern"] == pattern
     assert words in named["seen"]
 
 
-def test_a_broken_cadence_is_named_by_its_holds():
+def test_a_broken_cadence_is_named_by_its_holds() -> None:
     shown = [3, 2] * 6 + [3, 3] + [2, 3] * 6
     still = np.concatenate([[False] + [True] * (n - 1) for n in shown])
     named = seen([(32, 33, "cadence", 0.9)], still, 60.0)
@@ -337,7 +352,7 @@ def test_a_broken_cadence_is_named_by_its_holds():
     assert named["seen"] == "3:2 cadence broken once"
 
 
-def test_one_rhythm_is_one_disturbance_and_two_places_are_two():
+def test_one_rhythm_is_one_disturbance_and_two_places_are_two() -> None:
     apart = [[event] for event in events("repeat", 0, 60, 120, 181)]
     assert join_regular(apart, 50.0) == [events("repeat", 0, 60, 120, 181)]
     uneven = [[event] for event in events("repeat", 0, 60, 200, 230)]
@@ -347,7 +362,7 @@ def test_one_rhythm_is_one_disturbance_and_two_places_are_two():
     assert join_regular(hidden, 50.0) == [events("repeat", 0, 50, 150)]
 
 
-def test_dips_count_in_a_rhythm_alone():
+def test_dips_count_in_a_rhythm_alone() -> None:
     rhythmic, stray = np.zeros(200, bool), np.zeros(200, bool)
     rhythmic[[20, 45, 70, 95, 120]] = True
     stray[[20, 41, 80, 137, 181]] = True

@@ -1,4 +1,4 @@
-"""Stutter: motion stands for a moment, jumps, or loses its cadence.
+"""Stutter: motion stands for a moment, jumps, comes unevenly, or loses its cadence.
 
 Repeated frames are no defect by themselves. Drawn animation stands on twos, film in 60 frames a
 second stands 3:2, and both are meant: what repeats in a rhythm is a cadence, and only its breaks
@@ -20,6 +20,7 @@ from defectscope.detectors.stutter.naming import Event, join_regular, seen
 from defectscope.detectors.stutter.params import Params
 from defectscope.detectors.stutter.pulldown import Cadence, cadences
 from defectscope.detectors.stutter.rhythm import cadence, catching_up
+from defectscope.detectors.stutter.timing import jittered, outside, spread
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import sampled_rows, tile_samples
@@ -138,7 +139,8 @@ class Stutter:
         ]
         for group in self._groups(drops, starts_s, ends_s):
             events += self._convincing(group)
-        return sorted(events)
+        uneven = jittered(starts_s)
+        return sorted([*outside(uneven, events), *((*each, "jitter", 0.9) for each in uneven)])
 
     def _convincing(self, group: list[Event]) -> list[Event]:
         """Returns the drops of a disturbance, none where motion may be like that by nature."""
@@ -162,12 +164,14 @@ class Stutter:
         ends_s: NDArray[np.float64],
     ) -> list[list[Event]]:
         groups: list[list[Event]] = []
+        until_s = -np.inf
         for event in events:
-            before = groups[-1][-1] if groups else None
-            if before and starts_s[event[0]] - ends_s[before[1] - 1] <= self.params.group_gap_s:
+            if starts_s[event[0]] - until_s <= self.params.group_gap_s:
                 groups[-1].append(event)
             else:
                 groups.append([event])
+                until_s = -np.inf
+            until_s = max(until_s, float(ends_s[event[1] - 1]))
         return groups
 
     def _finding(
@@ -188,6 +192,8 @@ class Stutter:
             "duration_s": round(float(ends_s[last - 1] - starts_s[first]), 4),
             **what,
         }
+        if evidence["kind"] == "jitter":
+            evidence |= spread(starts_s, (first, last))
         return Finding(
             detector=self.name,
             defect="stutter",

@@ -30,7 +30,7 @@ _CADENCE_REACH = 40
 _LONGEST_UNIT = 5
 _UNIT_SHARE = 0.6
 # Holds of so many frames are a player that waits, shorter ones a capture out of step.
-_WAITING_FRAMES = 3
+WAITING_FRAMES = 3
 # Drops are told from the curves of motion: fewer at one distance are chance.
 _LEAST_DROPS = 5
 
@@ -102,9 +102,15 @@ def seen(events: Sequence[Event], still: Flags, rate_fps: float) -> dict[str, An
         rate_fps: Frames a second.
     """
     kinds = [kind for *_, kind, _ in events]
-    kind = max(sorted(set(kinds)), key=kinds.count)
+    kind = "jitter" if "jitter" in kinds else max(sorted(set(kinds)), key=kinds.count)
     own = [event for event in events if event[2] == kind]
     shown = f"{rate_fps:.5g}"
+    if kind == "jitter":
+        return {
+            "kind": kind,
+            "pattern": "capture_jitter",
+            "seen": "frames come at uneven times, as from a capture out of step",
+        }
     if kind == "cadence":
         name = cadence_name(still, own[0][0])
         times = f"{len(own)} times" if len(own) > 1 else "once"
@@ -114,7 +120,7 @@ def seen(events: Sequence[Event], still: Flags, rate_fps: float) -> dict[str, An
         return {**out, "seen": f"{name + ' ' if name else ''}cadence broken {times}"}
     period = period_frames(own)
     hold = round(float(np.median([last - first for first, last, *_ in own])))
-    enough = hold < _WAITING_FRAMES if kind == "repeat" else len(own) >= _LEAST_DROPS
+    enough = hold < WAITING_FRAMES if kind == "repeat" else len(own) >= _LEAST_DROPS
     if period is not None and enough:
         if kind == "repeat":
             source = rate_fps * (period - hold) / period
@@ -137,7 +143,7 @@ def _irregular(kind: str, own: Sequence[Event], hold: int) -> dict[str, Any]:
         where = "one place" if count == 1 else f"{count} places"
         return {"pattern": "drops", "seen": f"frames missing at {where}"}
     longest = max(last - first for first, last, *_ in own)
-    if count < _LEAST_EVENTS or hold >= _WAITING_FRAMES:
+    if count < _LEAST_EVENTS or hold >= WAITING_FRAMES:
         times = "once" if count == 1 else f"{count} times"
         return {"pattern": "holds", "seen": f"motion stands for up to {longest} frames, {times}"}
     return {
