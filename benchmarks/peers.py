@@ -51,6 +51,12 @@ PEERS = (
     Peer("blur", "blurdetect", "level", ("lavfi.blur",)),
     Peer("flicker", "photosensitivity", "above", ("lavfi.photosensitivity.badness",)),
     Peer("audio_dropout", "silencedetect", "ends", ("lavfi.silence_start", "lavfi.silence_end")),
+    Peer(
+        "phase_inversion",
+        "aphasemeter=phasing=1:video=0",
+        "ends",
+        ("lavfi.aphasemeter.out_phase_start", "lavfi.aphasemeter.out_phase_end"),
+    ),
     Peer("loudness", "ebur128=metadata=1", "loudness", ("lavfi.r128.I",)),
 )
 # idet calls these frames interlaced; `undetermined` neither starts nor ends an interval.
@@ -92,7 +98,7 @@ Row = tuple[float, float, tuple[str | None, ...]]
 def _rows(peer: Peer, path: Path) -> Iterator[Row]:
     """Returns start, end and metadata of every frame that leaves the filter."""
     with av.open(str(path)) as container:
-        stream = (container.streams.video or container.streams.audio)[0]
+        stream: Any = (container.streams.video or container.streams.audio)[0]
         stream.thread_type = "AUTO"
         graph = Graph()
         if stream.type == "video":
@@ -105,12 +111,13 @@ def _rows(peer: Peer, path: Path) -> Iterator[Row]:
         asked.link_to(sink)
         graph.configure()
         first: float | None = None
-        for frame in chain(container.decode(stream), (None,)):
+        frames: Iterator[Any] = chain(container.decode(stream), (None,))
+        for frame in frames:
             source.push(frame)
             while True:
                 try:
-                    out = sink.pull()
-                except (av.error.BlockingIOError, av.error.EOFError):
+                    out: Any = sink.pull()
+                except (BlockingIOError, EOFError):
                     break
                 time_s = float(out.pts * out.time_base)
                 first = time_s if first is None else first

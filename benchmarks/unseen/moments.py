@@ -1,36 +1,39 @@
-"""Clips of stutter, tearing and freezes in ways that no simulator knows: made, counted."""
+"""Clips of defects of a moment, in ways that no simulator knows: made and analyzed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from scoring import matched
 
 from defectscope.analysis import analyze
-from defectscope.findings import Interval
-from unseen import ways_time
+from defectscope.findings import Report
+from unseen import ways_light, ways_picture, ways_time
 from unseen.design import is_unseen
 from unseen.frames import Run, encode, read
-from unseen.page import wilson
 
-DEFECTS = tuple(ways_time.WAYS_OF)
+WAYS_OF: dict[str, Mapping[str, Callable[..., Any]]] = {
+    **ways_time.WAYS_OF,
+    **ways_light.WAYS_OF,
+    **ways_picture.WAYS_OF,
+}
+DEFECTS = tuple(WAYS_OF)
 LENGTH_S = 5.0
-_HEIGHTS_PX = (240, 360, 360, 480)
+_HEIGHTS_PX = (240, 360, 360, 480, 480, 720)
 _LEVELS = (3, 4, 5)
 # Quieter recordings, or slower ones, show no motion that could be disturbed.
 _LEAST_RATE, _LEAST_S = 20, 3.5
 # A recording that repeats frames itself has a truth of its own.
 _REPEAT_RATIO, _MOST_REPEATS = 0.15, 0.02
 # Ways of one recording; more would make few recordings speak for all.
-_WAYS_EACH = 4
+_WAYS_EACH = 6
 _ENCODES = ({"preset": "veryfast", "crf": "16"}, {"preset": "veryfast", "crf": "24"})
 
 
@@ -69,21 +72,39 @@ def made(
 ) -> Iterable[Moment]:
     """Makes clips until each way has so many of seen and of unseen recordings; gives every one.
 
-    What lies in `work` already is not made again.
+    Seen and unseen recordings come in turn. What lies in `work` already is not made again.
     """
-    ways = [(d, w, make) for d in defects for w, make in ways_time.WAYS_OF[d].items()]
+    ways = [(d, w, make) for d in defects for w, make in WAYS_OF[d].items()]
     work.mkdir(parents=True, exist_ok=True)
-    for apart in (False, True):
-        count: dict[tuple[str, str], int] = {}
-        pool = [p for p in paths if is_unseen(p) == apart]
-        for at in _rng(f"moments {apart}").permutation(len(pool)):
-            lacking = [way for way in ways if count.get(way[:2], 0) < per_way]
-            if not lacking:
-                break
-            for moment in _of_recording(pool[at], lacking, work, unseen=apart):
-                key = moment.facts["defect"], moment.facts["way"]
-                count[key] = count.get(key, 0) + 1
-                yield moment
+    splits = [_split(paths, ways, per_way, work, unseen=unseen) for unseen in (False, True)]
+    for turn in zip_longest(*splits):
+        for clips in turn:
+            yield from clips or ()
+
+
+def _split(
+    paths: Sequence[Path],
+    ways: Sequence[tuple[str, str, Any]],
+    per_way: int,
+    work: Path,
+    *,
+    unseen: bool,
+) -> Iterable[list[Moment]]:
+    count: dict[tuple[str, str], int] = {}
+    pool = [p for p in paths if is_unseen(p) == unseen]
+    for at in _rng(f"moments {unseen}").permutation(len(pool)):
+        lacking = [way for way in ways if count.get(way[:2], 0) < per_way]
+        if not lacking:
+            return
+        clips = list(_of_recording(pool[at], lacking, work, unseen=unseen))
+        for clip in clips:
+            key = clip.facts["defect"], clip.facts["way"]
+            count[key] = count.get(key, 0) + 1
+        yield clips
+
+
+def _untouched(run: Run, level: int, rng: np.random.Generator) -> tuple[Run, list[Any]]:
+    return run, []
 
 
 def _of_recording(
@@ -99,8 +120,11 @@ def _of_recording(
     run = read(path, int(rng.choice(_HEIGHTS_PX)), LENGTH_S)
     if moves_throughout(run):
         drawn = [ways[k] for k in rng.permutation(len(ways))[:_WAYS_EACH]]
-        chosen = [*drawn, ("", "clean", lambda clean, level, rng: (clean, []))]
+        chosen = [*drawn, ("", "clean", _untouched)]
+        grey = not ways_picture.colourful(run)
         for defect, way, make in chosen:
+            if grey and way in ways_picture.COLOURED:
+                continue
             level = int(rng.choice(_LEVELS)) if defect else 0
             shown, truth = make(run, level, rng)
             if defect and not truth:
@@ -123,50 +147,12 @@ def _of_recording(
 def decided(moment: Moment, detectors: Sequence[str]) -> dict[str, Any]:
     """Returns what is true of a clip and what was found in it."""
     report = analyze(moment.path, detectors=list(detectors))
-    found = [[f.defect, f.start_s, f.end_s, f.evidence.get("seen", "")] for f in report.findings]
-    return {**moment.facts, "found": found}
+    return {**moment.facts, "found": found_in(report)}
 
 
-def table(rows: Sequence[dict[str, Any]], defects: Sequence[str]) -> list[str]:
-    """Returns the lines of the table by defect, way and split: recall, F1, others' findings."""
-    out = [
-        "| defect | way | recordings | events found | F1 | clips with another detector's finding |",
-        "|---|---|---|---|---|---|",
-    ]
-    for defect in defects:
-        own = [row for row in rows if row["defect"] == defect]
-        for way in [*sorted({row["way"] for row in own}), "all"]:
-            for unseen in (False, True):
-                part = [r for r in own if way in (r["way"], "all") and r["unseen"] == unseen]
-                if part:
-                    out.append(_line(defect, way, part, unseen=unseen))
-    for unseen in (False, True):
-        clean = [r for r in rows if not r["defect"] and r["unseen"] == unseen]
-        wrong = sum(bool(r["found"]) for r in clean)
-        out.append(
-            f"| none | clean | {_name(unseen=unseen)} | - | - | {wilson(wrong, len(clean))} |"
-        )
-    return out
-
-
-def _name(*, unseen: bool) -> str:
-    return "unseen" if unseen else "seen"
-
-
-def _line(defect: str, way: str, part: Sequence[dict[str, Any]], *, unseen: bool) -> str:
-    hits = true = told = others = 0
-    for row in part:
-        truth = [Interval(*span) for span in row["truth"]]
-        found = [Interval(a, b) for name, a, b, _ in row["found"] if name == defect]
-        hits += len(matched(truth, found))
-        true += len(truth)
-        told += len(found)
-        others += any(name != defect for name, *_ in row["found"])
-    f1 = f"{2 * hits / (true + told):.2f}" if true + told else "-"
-    return (
-        f"| {defect} | {way} | {_name(unseen=unseen)} | {wilson(hits, true)} | {f1} | "
-        f"{wilson(others, len(part))} |"
-    )
+def found_in(report: Report) -> list[list[Any]]:
+    """Returns the findings of a report: defect, start and end in seconds, and what was seen."""
+    return [[f.defect, f.start_s, f.end_s, f.evidence.get("seen", "")] for f in report.findings]
 
 
 cv2.setNumThreads(1)

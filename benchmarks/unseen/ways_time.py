@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from unseen.frames import Pixels, Run, joined, planes
 
@@ -38,7 +40,8 @@ def _shown(run: Run, order: list[int]) -> Run:
     return run.with_frames([run.frames[min(max(k, 0), len(run.frames) - 1)] for k in order])
 
 
-def _span(run: Run, first: int, last: int) -> tuple[float, float]:
+def span(run: Run, first: int, last: int) -> tuple[float, float]:
+    """Returns the interval of frames [first, last), seconds."""
     return float(first / run.rate), float(last / run.rate)
 
 
@@ -50,7 +53,7 @@ def one_repeat_a_second(run: Run, level: int, rng: np.random.Generator) -> Made:
     every = max(4, round(float(run.rate)))
     order = [k - k // every for k in range(len(run.frames))]
     repeats = [k for k in range(1, len(order)) if order[k] == order[k - 1]]
-    return _shown(run, order), [_span(run, repeats[0], repeats[-1] + 1)] if repeats else []
+    return _shown(run, order), [span(run, repeats[0], repeats[-1] + 1)] if repeats else []
 
 
 def capture_jitter(run: Run, level: int, rng: np.random.Generator) -> Made:
@@ -64,7 +67,7 @@ def capture_jitter(run: Run, level: int, rng: np.random.Generator) -> Made:
         if rng.random() < share and (not hit or k - hit[-1] > 1):
             order[k] = order[k - 1]
             hit.append(k)
-    return _shown(run, order), [_span(run, hit[0], hit[-1] + 1)] if hit else []
+    return _shown(run, order), [span(run, hit[0], hit[-1] + 1)] if hit else []
 
 
 def buffer_underrun(run: Run, level: int, rng: np.random.Generator) -> Made:
@@ -77,7 +80,7 @@ def buffer_underrun(run: Run, level: int, rng: np.random.Generator) -> Made:
         for k in range(start, min(start + hold, count)):
             order[k] = start - 1
         hit += [start, min(start + hold, count)]
-    return _shown(run, order), [_span(run, hit[0], hit[-1])]
+    return _shown(run, order), [span(run, hit[0], hit[-1])]
 
 
 def lost_frames(run: Run, level: int, rng: np.random.Generator) -> Made:
@@ -93,7 +96,7 @@ def lost_frames(run: Run, level: int, rng: np.random.Generator) -> Made:
             source += lost
         order.append(source)
         source += 1
-    return _shown(run, order), [_span(run, hit[0], hit[-1] + 1)] if hit else []
+    return _shown(run, order), [span(run, hit[0], hit[-1] + 1)] if hit else []
 
 
 def broken_pulldown(run: Run, level: int, rng: np.random.Generator) -> Made:
@@ -110,7 +113,7 @@ def broken_pulldown(run: Run, level: int, rng: np.random.Generator) -> Made:
             long = not long
     fast = replace(run, rate=run.rate * Fraction(5, 2))
     shown = fast.with_frames([run.frames[k] for k in order])
-    return shown, [_span(fast, hit[0] - 3, hit[-1] + 3)]
+    return shown, [span(fast, hit[0] - 3, hit[-1] + 3)]
 
 
 # Tearing: rows of two instants in one frame.
@@ -147,7 +150,7 @@ def _tear(run: Run, rows: Callable[[int], int | None], level: int) -> Made:
     frames = list(run.frames)
     for k, row in hit:
         frames[k] = _torn(run, k, row, back)
-    return run.with_frames(frames), [_span(run, hit[0][0], hit[-1][0] + 1)]
+    return run.with_frames(frames), [span(run, hit[0][0], hit[-1][0] + 1)]
 
 
 def rolling_seam(run: Run, level: int, rng: np.random.Generator) -> Made:
@@ -173,6 +176,27 @@ def loose_seams(run: Run, level: int, rng: np.random.Generator) -> Made:
         lambda k: int(low + dice[k, 1] * (high - low)) if dice[k, 0] < share else None,
         level,
     )
+
+
+def late_band(run: Run, level: int, rng: np.random.Generator) -> Made:
+    """A decoder that shows slices as they come: a band in the middle is late, in some frames."""
+    share = (0.25, 0.35, 0.5, 0.7, 0.9)[level - 1]
+    high = round(run.height * rng.uniform(0.2, 0.4)) // 2 * 2
+    dice = rng.random((len(run.frames), 2))
+    rooms = 0.76 * run.height - high
+    tops = (0.12 * run.height + dice[:, 1] * rooms).astype(int) // 2 * 2
+    rows = {k: int(tops[k]) for k in range(len(run.frames)) if dice[k, 0] < share}
+    torn, told = _tear(run, rows.get, level)
+    frames = list(torn.frames)
+    for k, top in rows.items():
+        if frames[k] is not run.frames[k]:
+            # What is below the band is on time again.
+            parts = zip(planes(frames[k]), planes(run.frames[k]), (1, 2, 2), strict=True)
+            low = top + high
+            frames[k] = joined(
+                *(np.concatenate([t[: low // s], n[low // s :]]) for t, n, s in parts)
+            )
+    return torn.with_frames(frames), told
 
 
 # Freezes.
@@ -205,28 +229,32 @@ def spinner_stall(run: Run, level: int, rng: np.random.Generator) -> Made:
             x, y = run.width / 2 + size * np.cos(angle), run.height / 2 + size * np.sin(angle)
             cv2.circle(luma, (int(x), int(y)), max(2, int(size / 7)), 40 + spoke * 17, -1)
         frames[k] = frame
-    return shown.with_frames(frames), [_span(run, first - 1, last)]
+    return shown.with_frames(frames), [span(run, first - 1, last)]
 
 
 def noisy_pause(run: Run, level: int, rng: np.random.Generator) -> Made:
     """A pause before an analogue or grainy stage: the frame stands, noise goes on."""
     order, first, last = _held(run, (0.7, 1.0, 1.5, 2.0, 3.0)[level - 1], skip=False)
     sigma = rng.uniform(1.5, 4.0)
-    noisy = _shown(run, order).each(lambda y: y + rng.normal(0, sigma, y.shape))
-    return noisy, [_span(run, first - 1, last)]
+
+    def noised(luma: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+        return luma + rng.normal(0, sigma, luma.shape)
+
+    noisy = _shown(run, order).each(noised)
+    return noisy, [span(run, first - 1, last)]
 
 
 def lost_contact(run: Run, level: int, rng: np.random.Generator) -> Made:
     """A link that drops: the frame stands, the programme has gone on meanwhile."""
     order, first, last = _held(run, (0.5, 0.8, 1.2, 2.0, 3.0)[level - 1], skip=True)
-    return _shown(run, order), [_span(run, first - 1, last)]
+    return _shown(run, order), [span(run, first - 1, last)]
 
 
 def frozen_to_the_end(run: Run, level: int, rng: np.random.Generator) -> Made:
     """The frame stands until the clip ends."""
     first = round(0.6 * len(run.frames))
     order = [min(k, first) for k in range(len(run.frames))]
-    return _shown(run, order), [_span(run, first, len(run.frames))]
+    return _shown(run, order), [span(run, first, len(run.frames))]
 
 
 WAYS_OF: dict[str, dict[str, Callable[..., Made]]] = {
@@ -241,6 +269,7 @@ WAYS_OF: dict[str, dict[str, Callable[..., Made]]] = {
         "rolling_seam": rolling_seam,
         "standing_seam": standing_seam,
         "loose_seams": loose_seams,
+        "late_band": late_band,
     },
     "freeze": {
         "spinner_stall": spinner_stall,

@@ -2,6 +2,8 @@
 
 A damaged stream is torn, blocky and stutters where its decoder conceals what is missing. A viewer
 sees one fault there, and so does a report: what lies inside such damage is named as its evidence.
+So it is with bars of colour, which stand and have borders, and with woven fields, whose rows are of
+two instants in every frame.
 Everything is decided from findings alone, so that segments and a whole programme agree.
 """
 
@@ -19,6 +21,10 @@ BROUGHT_BY_DAMAGE = frozenset(
 )
 # A gradient in few steps has lost its fine texture with it.
 BROUGHT_BY_BANDING = frozenset({"blur"})
+# A pattern in the programme's place stands, is flat, and has straight borders.
+BROUGHT_BY_PATTERN = frozenset({"freeze", "banding", "blur", "letterbox", "tearing", "stutter"})
+# Each woven frame holds rows of two instants, and what moves leaves combs beside itself.
+BROUGHT_BY_WEAVING = frozenset({"tearing", "stutter", "video_noise"})
 # Complaints about the stream after which decoded frames are not what was sent.
 _DAMAGE = frozenset({"decode_error", "corrupt_frame", "corrupt_packet", "video_gap"})
 # A finding that lies outside of the damage for longer than this share has a cause of its own.
@@ -44,6 +50,14 @@ def attributed(results: Mapping[str, DetectorResult]) -> dict[str, DetectorResul
     if "stream_integrity" in out:
         damage = [f for f in out["stream_integrity"].findings if _damages(f)]
         _attribute(out, "stream_integrity", damage, BROUGHT_BY_DAMAGE, "the stream's damage")
+    if "test_pattern" in out:
+        patterns = out["test_pattern"].findings
+        _attribute(out, "test_pattern", patterns, BROUGHT_BY_PATTERN, "the test pattern")
+    if "interlacing" in out:
+        woven = [
+            f for f in out["interlacing"].findings if f.evidence.get("pattern") == "interlaced"
+        ]
+        _attribute(out, "interlacing", woven, BROUGHT_BY_WEAVING, "woven fields")
     if "banding" in out:
         _attribute(out, "banding", out["banding"].findings, BROUGHT_BY_BANDING, "banding")
     return out

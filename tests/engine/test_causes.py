@@ -103,3 +103,28 @@ def test_banding_inside_damage_explains_nothing_further() -> None:
     after = attributed(results)
     assert not after["banding"].findings
     assert after["blur"] == results["blur"]
+
+
+def test_a_pattern_that_stands_is_no_freeze_besides() -> None:
+    after = attributed(
+        {
+            "test_pattern": result(found("test_pattern", 1.5, 3.7)),
+            "freeze": result(found("freeze", 1.5, 3.7), found("freeze", 6.0, 8.0)),
+            "banding": result(found("banding", 2.0, 4.0)),
+        }
+    )
+    assert [f.start_s for f in after["freeze"].findings] == [6.0]
+    assert after["banding"].findings == ()
+    (pattern,) = after["test_pattern"].findings
+    assert pattern.evidence["brings"] == {"freeze": 1, "banding": 1}
+
+
+def test_woven_fields_are_not_torn_besides_but_flagged_ones_explain_nothing() -> None:
+    torn = result(found("tearing", 2.0, 3.0))
+    woven = result(found("interlacing", 1.0, 4.0, pattern="interlaced"))
+    assert not attributed({"interlacing": woven, "tearing": torn})["tearing"].findings
+    flagged = {
+        "interlacing": result(found("interlacing", 1.0, 4.0, pattern="flag_only")),
+        "tearing": torn,
+    }
+    assert attributed(flagged) == flagged

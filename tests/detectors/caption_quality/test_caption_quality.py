@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,10 +63,10 @@ def severity_rule(captions: Captions, sound: NDArray[np.float32] | None = None) 
     return detector.decide(analysis.close(), stream)
 
 
-def impaired(name: str, seed: int, span: Interval, **settings) -> tuple[Captions, list]:
-    made = simulator(name)
+def impaired(name: str, seed: int, span: Interval, **settings: Any) -> tuple[Captions, list[Any]]:
+    made: Any = simulator(name)
     plan = made.plan(STREAM, span, seed=seed, overrides=settings)
-    truth: list = []
+    truth: list[Any] = []
     return read_captions(io.BytesIO(made.apply(programme(seed)[1], plan, truth))), truth
 
 
@@ -86,7 +87,7 @@ def test_well_made_captions_pass(seed: int) -> None:
         ("caption_gap", {"kind": "duration", "length_ms": 300}),
     ],
 )
-def test_rules_name_the_cue(name: str, settings) -> None:
+def test_rules_name_the_cue(name: str, settings: Any) -> None:
     captions, truth = impaired(name, 1, Interval(10.0, 45.0), **settings)
     found = [f for f in severity_rule(captions).findings if f.defect == name]
     assert truth
@@ -128,7 +129,8 @@ def test_a_growing_delay_is_measured_per_minute() -> None:
         for k, (a, b) in enumerate(zip(starts, ends, strict=True))
     )
     track = tracks_from(cue_table(cues)[0])[0]
-    tuned = load("caption_quality").tuned.thresholds
+    detector: Any = load("caption_quality")
+    tuned = detector.tuned.thresholds
     (found,) = timing_breaks(track, level, level - 8, tuned, 8.0)
     assert found.defect == "caption_drift"
     assert found.evidence["drift_ms_per_min"] == pytest.approx(300, abs=40)
@@ -143,6 +145,16 @@ def test_speech_without_captions_is_found() -> None:
     assert min(f.start_s for f in found) == pytest.approx(gone[0].start_s, abs=0.5)
     lost = Interval(gone[0].start_s, gone[-1].end_s)
     assert all(f.interval.intersection_s(lost) > 0.9 * f.interval.duration_s for f in found)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_captions_missing_in_a_row_are_one_finding(seed: int) -> None:
+    sound, captions = programme(seed)
+    gone = captions.cues[4:9]
+    left = Captions("webvtt", (*captions.cues[:4], *captions.cues[9:]))
+    found = [f for f in severity_rule(left, sound).findings if f.defect == "caption_missing"]
+    (block,) = found
+    assert block.interval.iou(Interval(gone[0].start_s, gone[-1].end_s)) > 0.8
 
 
 @pytest.mark.parametrize("left_out", [2, 3, 4])

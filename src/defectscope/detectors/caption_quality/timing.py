@@ -18,6 +18,8 @@ _MIN_CUES = 5
 # Captions may be held after the last word; the mean of well-timed ones is this late.
 _TYPICAL_LATE_S = 0.1
 _PAUSE_S = 2.5
+# Speakers who are silent for longer than this begin something new.
+_SAME_BLOCK_S = 30.0
 # Fewer than that say something only where they begin with the speech: so many of them, so near.
 _FEWEST_CUES = 3
 _NEAR_S = 0.35
@@ -122,6 +124,7 @@ def _missing(
     share = float(np.mean(talking[covered]))
     blocks = np.arange(len(mask), dtype=np.float64) / BLOCKS_HZ
     for low, top in runs(~covered):
+        told: list[tuple[int, int]] = []
         # Words have pauses between them, and so have sentences.
         pieces = bridge(runs(talking[low:top]), blocks, blocks + 1 / BLOCKS_HZ, _PAUSE_S)
         for first, last in ((low + a, low + b) for a, b in pieces):
@@ -132,8 +135,11 @@ def _missing(
                 continue
             if not 0.6 <= float(np.mean(ripple[part])) / max(baseline, 0.1) <= 1.7:
                 continue
+            told.append((first, last))
+        # Where no caption comes between, what is missing is one block of them.
+        for first, last in bridge(told, blocks, blocks + 1 / BLOCKS_HZ, _SAME_BLOCK_S):
             evidence = {
                 "duration_s": round((last - first) / BLOCKS_HZ, 2),
-                "level_dbfs": round(float(np.median(level[part])), 1),
+                "level_dbfs": round(float(np.median(level[first:last])), 1),
             }
             yield Break("caption_missing", first / BLOCKS_HZ, last / BLOCKS_HZ, evidence)
