@@ -38,8 +38,8 @@ def jittered(starts_s: Series) -> list[Rows]:
     if len(starts_s) < 2 * _REACH:
         return []
     lengths_s = np.diff(starts_s)
-    (usual_s,) = window_quantiles(around(lengths_s, _REACH), [0.5])
-    times = lengths_s / np.maximum(usual_s, 1e-6)
+    (baseline_s,) = window_quantiles(around(lengths_s, _REACH), [0.5])
+    times = lengths_s / np.maximum(baseline_s, 1e-6)
     # A frame that is shown for two intervals is held: that is no jitter.
     off = np.abs(times - np.maximum(np.rint(times), 1.0)) >= _OFF_SHARE
     uneven = window_means(off.astype(np.float64), _REACH) >= _LEAST_OFF
@@ -72,6 +72,6 @@ def spread(starts_s: Series, rows: Rows) -> dict[str, float]:
     low, middle, high = np.quantile(lengths_ms, [0.05, 0.5, 0.95]).tolist()
     return {
         "shortest_shown_ms": round(low, 1),
-        "usual_shown_ms": round(middle, 1),
+        "median_shown_ms": round(middle, 1),
         "longest_shown_ms": round(high, 1),
     }
