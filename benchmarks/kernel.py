@@ -64,7 +64,11 @@ def media_frames(path: str) -> tuple[list[list[Plane]], PlaneGeometry]:
         for frame in container.decode(video=0):
             image = frame.reformat(format="yuv420p")
             planes = [
-                Plane(np.frombuffer(p, np.uint8).reshape(p.height, p.line_size), p.width, p.height)
+                Plane(
+                    np.frombuffer(memoryview(p), np.uint8).reshape(p.height, p.line_size),
+                    p.width,
+                    p.height,
+                )
                 for p in image.planes
             ]
             frames.append([Plane(p.data.copy(), p.width, p.height) for p in planes])
@@ -179,7 +183,7 @@ def compare(geometry: PlaneGeometry, frames: list[list[Plane]], rounds: int) -> 
 
 def main() -> None:
     """Prints the table for one kind of frame after another."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--media", help="take the frames from this file as well")
     parser.add_argument("--rounds", type=int, default=150)
     parser.add_argument("--markdown", action="store_true", help="print tables for docs/results")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,10 +60,14 @@ def make(folder: Path) -> Path:
     stream = video_stream(WIDTH_PX, HEIGHT_PX, count, RATE)
     for name, start_s, end_s in VIDEO:
         span = Interval(start_s, end_s)
-        frames, _ = impair_frames(simulator(name), frames, stream, span=span, seed=3, severity=4.0)
+        frames, _ = impair_frames(
+            cast("Any", simulator(name)), frames, stream, span=span, seed=3, severity=4.0
+        )
     for name, start_s, end_s in SOUND:
         span = Interval(start_s, end_s)
-        sound, _ = impair_samples(simulator(name), sound, RATE_HZ, span=span, seed=3, severity=5.0)
+        sound, _ = impair_samples(
+            cast("Any", simulator(name)), sound, RATE_HZ, span=span, seed=3, severity=5.0
+        )
     path = folder / "feature_reel_1.mp4"
     write_clip(
         path,
@@ -80,7 +84,7 @@ def main() -> None:
     """Makes the media once, analyzes it once, and draws the page anew."""
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("runs/page"))
     parser.add_argument("--out", type=Path, default=Path("docs/page"))
     arguments = parser.parse_args()
@@ -103,7 +107,7 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name, width, height, scheme, words, tab in SHOTS:
             shown: Any = browser.new_page(
-                viewport={"width": width, "height": height}, color_scheme=scheme
+                viewport={"width": width, "height": height}, color_scheme=cast("Any", scheme)
             )
             shown.goto(page.resolve().as_uri())
             shown.wait_for_selector("html[data-ready]")

@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import os
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
 from defectscope.detectors.registry import load_all
@@ -78,6 +77,9 @@ def measure_in_parallel(
     progress: Progress | None,
 ) -> dict[str, Measurements]:
     """Measures twice as many segments as workers, so that an easy one does not idle."""
+    # Loaded here: most analyses run in one process.
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
     offset = start_s or 0.0
     length = (stream.duration_s if end_s is None else end_s) - offset
     edges = [

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -23,13 +24,16 @@ from defectscope.detectors.audio_artifacts.spectra import (
 from defectscope.detectors.audio_artifacts.spectra import Spectra as AudioSpectra
 from defectscope.detectors.av_sync import network as sync_network
 from defectscope.detectors.compiled import Blueprint, Compiled
-from defectscope.detectors.network_cache import ENVIRONMENT
 from defectscope.engine.artifacts import artifact_folder, tuned
+from defectscope.file_cache import ENVIRONMENT
 
 
 def test_lip_sync_embeds_as_pytorch_does():
     folder, artifact = artifact_folder("av_sync"), tuned("av_sync").artifact
-    plain, runtime = sync_network.load_network(folder, artifact), load("av_sync").network
+    plain, runtime = (
+        sync_network.load_network(folder, artifact),
+        cast("Any", load("av_sync")).network,
+    )
     rng = np.random.default_rng(1)
     for frames in (5, 25, 60, 100):
         crops = rng.integers(0, 256, (frames, 48, 64), dtype=np.uint8)
@@ -43,13 +47,13 @@ def test_lip_sync_embeds_as_pytorch_does():
 def test_the_level_of_a_fragment_is_the_quantile_of_pytorch():
     rows = torch.randn(3, 600)
     wanted = torch.quantile(rows, 0.95, dim=1)
-    torch.testing.assert_close(sync_network._quantile(rows, 0.95), wanted)
+    torch.testing.assert_close(sync_network._quantile(rows, 0.95), wanted)  # pyright: ignore[reportPrivateUsage]
 
 
 def test_sound_is_embedded_and_evaluated_as_pytorch_does():
     folder, artifact = artifact_folder("audio_artifacts"), tuned("audio_artifacts").artifact
     plain = Scorer(load_network(folder, artifact), "cpu", bf16=False)
-    scorer = load("audio_artifacts").scorer
+    scorer = cast("Any", load("audio_artifacts")).scorer
     rng = np.random.default_rng(2)
     padded = rng.normal(0, 0.05, MARGIN_BEFORE + BLOCK + MARGIN_AFTER).astype(np.float32)
     window = AudioSpectra.join(measure(padded), measure(padded[::-1].copy())).window(0.0)
@@ -93,7 +97,7 @@ def test_files_of_another_runtime_are_made_anew(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "kept"))
     calls: list[float] = []
     Compiled(toy(2.0, calls)).model()
-    from defectscope.detectors.network_cache import write
+    from defectscope.file_cache import write
 
     for path in (tmp_path / "kept").iterdir():
         write(path.name, b"\x05\0\0\0\0\0\0\0of another release")
@@ -113,6 +117,7 @@ print(sorted(m for m in ("torch", "openvino_telemetry", "scipy.signal") if m in 
 
 def test_an_analysis_imports_no_pytorch_once_networks_are_kept(impaired_clip: Path):
     """And nothing that reports to OpenVINO's makers that it was used."""
+    seen = ""
     for _ in range(2):
         seen = subprocess.run(
             [sys.executable, "-c", _BARE.format(path=str(impaired_clip))],

@@ -149,7 +149,7 @@ def test_tile_samples_turn_sums_into_means(size: tuple[int, int]) -> None:
     width, height = size
     geometry = PlaneGeometry(*size, *size, 8)
     data = np.full((height, width), 200, np.uint8)
-    planes = [SimpleNamespace(data=data, width=width, height=height)] * 3
+    planes: list[Any] = [SimpleNamespace(data=data, width=width, height=height)] * 3
     values = open_extractor(geometry, ALL).measure(planes)
     every = tile_samples(*size, every=True)
     assert every.sum() == width * height

@@ -111,7 +111,12 @@ def test_extremes(size: tuple[int, int], depth: int) -> None:
     def stripes(shape: tuple[int, int]) -> NDArray[Any]:
         return highest * (np.indices(shape)[0] % 2)
 
-    fills = [np.zeros, lambda s: np.full(s, highest), checkers, lambda s: highest - checkers(s)]
+    fills: list[Callable[[tuple[int, int]], NDArray[Any]]] = [
+        np.zeros,
+        lambda s: np.full(s, highest),
+        checkers,
+        lambda s: highest - checkers(s),
+    ]
     assert_equal_records(geometry, [planes_of(geometry, f) for f in [*fills, stripes]])
 
 
@@ -144,9 +149,8 @@ def test_the_kernel_lists_its_record_as_the_catalogue_does() -> None:
     from defectscope.features.kernel import load_kernel
 
     store = wasmtime.Store()
-    exports = wasmtime.Instance(store, wasmtime.Module(store.engine, load_kernel()), []).exports(
-        store
-    )
+    instance = wasmtime.Instance(store, wasmtime.Module(store.engine, load_kernel()), [])
+    exports: Any = instance.exports(store)
     at, length = exports["layout"](store), exports["layout_bytes"](store)
     text = bytes(exports["memory"].read(store, at, at + length)).decode("ascii")
     counts = {"scalar": "1", "tiles": "96", "rows": "h", "columns": "w"}

@@ -11,7 +11,7 @@ import random
 import resource
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -168,7 +168,7 @@ def run_case(kind: str, number: int, port: int, folder: Path) -> tuple[str, str]
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def _silent() -> Generator[None]:
     """Keeps what FFmpeg and log handlers write away from the answers."""
     kept = os.dup(2)
     nothing = os.open(os.devnull, os.O_WRONLY)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -34,7 +34,7 @@ def run(data: bytes, detectors: list[Any], skip: str = "NONE") -> tuple[Session,
     def decided(decisions: Sequence[Decision]) -> None:
         found.extend(decisions)
 
-    with open_live(io.BytesIO(data), "test", LiveOptions()) as live:
+    with open_live(cast("Any", io.BytesIO(data)), "test", LiveOptions()) as live:
         live.skip_frames(skip)
         reader = live.next_reader()
         assert reader is not None

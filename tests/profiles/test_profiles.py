@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -250,10 +250,15 @@ def test_the_command_lists_explains_and_prints_an_example(
 
 
 def test_bounds_of_severity_are_parameters() -> None:
-    detector = load("stream_integrity", {"severity.stream_integrity.audio_gap.major": 0.2})
+    detector: Any = load("stream_integrity", {"severity.stream_integrity.audio_gap.major": 0.2})
     rules = detector.tuned.severity["stream_integrity"]["audio_gap"]
     assert rules["major"] == 0.2
-    assert load("stream_integrity").tuned.severity["stream_integrity"]["audio_gap"]["major"] == 0.05
+    assert (
+        cast("Any", load("stream_integrity")).tuned.severity["stream_integrity"]["audio_gap"][
+            "major"
+        ]
+        == 0.05
+    )
     for wrong in ("severity.black_frames.minor", "severity.nothing.major", "severity.major"):
         with pytest.raises(InvalidParameterError, match=r"severity\.black_frames\.major"):
             load("black_frames", {wrong: 1.0})

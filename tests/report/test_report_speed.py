@@ -39,7 +39,12 @@ def long_report(count: int = 2000) -> Report:
         severity: Severity = draw.choice(("minor", "minor", "minor", "major", "critical"))
         length_s = round(draw.uniform(0.04, 15), 2)
         name = draw.choice(DETECTORS)
-        evidence = {"score": draw.random(), "luma_code": 16.2, "frames": 12, "level_dbfs": -40.0}
+        evidence: dict[str, Any] = {
+            "score": draw.random(),
+            "luma_code": 16.2,
+            "frames": 12,
+            "level_dbfs": -40.0,
+        }
         findings.append(finding(name, start_s, start_s + length_s, severity, 0.9, **evidence))
     return report_of(findings, duration_s=TWO_HOURS_S, uri="masters/feature.mxf")
 
@@ -60,8 +65,15 @@ def longest_task_ms(page: Any, act: Callable[[], None]) -> tuple[float, float]:
     events: list[dict[str, Any]] = []
     session = page.context.new_cdp_session(page)
     ended: list[bool] = []
-    session.on("Tracing.dataCollected", lambda message: events.extend(message["value"]))
-    session.on("Tracing.tracingComplete", lambda _: ended.append(True))
+
+    def collected(message: dict[str, Any]) -> None:
+        events.extend(message["value"])
+
+    def complete(_: Any) -> None:
+        ended.append(True)
+
+    session.on("Tracing.dataCollected", collected)
+    session.on("Tracing.tracingComplete", complete)
     session.send(
         "Tracing.start",
         {"transferMode": "ReportEvents", "categories": "toplevel,devtools.timeline,__metadata"},

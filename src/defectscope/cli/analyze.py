@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import gc
+import os
 import sys
 import time
 from contextlib import nullcontext
@@ -35,6 +37,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Evaluates all media; returns the gravest exit status."""
     _first_sign(arguments.media)
+    _start_lean()
     from defectscope.cli import batch, outputs
     from defectscope.desk.inputs import expand
 
@@ -75,6 +78,15 @@ def _first_sign(media: list[str]) -> None:
     if media and sys.stderr.isatty():
         sys.stderr.write(f"reading {media[0]} ...\r")
         sys.stderr.flush()
+
+
+def _start_lean() -> None:
+    """Sets this process up before NumPy is imported."""
+    # The matrices here are small: further threads of OpenBLAS would only wait, and burn a core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Importing makes some hundred thousand objects that stay; looking for garbage among them every
+    # 700 finds none.
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _evaluated(

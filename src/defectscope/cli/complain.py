@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from defectscope.desk.diagnosis import save_diagnosis
 from defectscope.errors import EXIT_INTERNAL, DefectscopeError
 
 
@@ -32,6 +31,9 @@ def diagnose(error: Exception, about: str | None = None) -> int:
         error: The fault.
         about: Which media it came with.
     """
+    # Loaded when something has gone wrong: versions and platforms take time to look up.
+    from defectscope.desk.diagnosis import save_diagnosis
+
     where = f"{about}: " if about else ""
     sys.stderr.write(f"defectscope: error[internal_error]: {where}{save_diagnosis(error, about)}\n")
     return EXIT_INTERNAL

@@ -121,15 +121,18 @@ def write_one(
     Raises:
         InvalidParameterError: A place cannot be written to.
     """
-    from defectscope.report import render
-    from defectscope.report.certificate import certificate
-    from defectscope.report.playing import proxy_of
-    from defectscope.report.saving import MARKER_SUFFIXES, write_text
-
     if arguments.json == "-":
         sys.stdout.write(report.to_json(indent=2) + "\n")
     written: list[Path] = []
-    for name, path in targets(arguments, item, several=several).items():
+    places = targets(arguments, item, several=several)
+    if not places:
+        return written
+    from defectscope.report.certificate import certificate
+    from defectscope.report.html import render
+    from defectscope.report.playing import proxy_of
+    from defectscope.report.saving import MARKER_SUFFIXES, write_text
+
+    for name, path in places.items():
         if missing and path.exists():
             continue
         if name == "json":
@@ -160,6 +163,8 @@ def write_whole(reports: Sequence[Report], arguments: argparse.Namespace) -> lis
     Raises:
         InvalidParameterError: A place cannot be written to.
     """
+    if all(getattr(arguments, name) is None for name in WHOLE):
+        return []
     from defectscope.report.junit import junit
     from defectscope.report.saving import csv_text, json_lines, write_text
 

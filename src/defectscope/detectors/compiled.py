@@ -28,7 +28,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from defectscope.detectors import network_cache
+from defectscope import file_cache
 
 Shapes = Sequence[Sequence[int]]
 # One thread: decoding keeps the other cores busy, and a second would cost more than it saves.
@@ -86,7 +86,7 @@ class Compiled:
         label = _digest([key, stated, self._settings, _processor()])
         name = f"{self._blueprint.name}-{label[:32]}.compiled"
         with self._lock:
-            kept = network_cache.read(name)
+            kept = file_cache.read(name)
             if kept is not None:
                 try:
                     return _core().import_model(BytesIO(kept), "CPU", self._settings)
@@ -99,16 +99,16 @@ class Compiled:
                 model.reshape(dict(zip(ports, stated, strict=True)))
             made = _core().compile_model(model, "CPU", self._settings)
             exported = made.export_model()
-            network_cache.write(name, exported.getvalue())
+            file_cache.write(name, exported.getvalue())
             return made
 
     def _model(self, key: str) -> Any:
         if self._converted is None:
             name = f"{self._blueprint.name}-{key[:32]}.network"
-            self._converted = _unpacked(network_cache.read(name))
+            self._converted = _unpacked(file_cache.read(name))
             if self._converted is None:
                 self._converted = self._blueprint.convert()
-                network_cache.write(name, _packed(self._converted))
+                file_cache.write(name, _packed(self._converted))
         return self._converted
 
 

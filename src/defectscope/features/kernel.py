@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import platform
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 import wasmtime
 from numpy.typing import NDArray
 
+from defectscope import file_cache
 from defectscope.errors import ArtifactError
 from defectscope.features.catalogue import CHROMA_GROUPS
 from defectscope.features.extractor import Extractor
@@ -21,6 +24,7 @@ _PAGE_BYTES = 65_536
 # The kernel loads whole vectors, up to this far past the last sample of a plane.
 _SLACK_BYTES = 64
 _FRAME_WORDS = 14
+_log = logging.getLogger(__name__)
 
 
 def load_kernel(directory: Any = None) -> bytes:
@@ -45,10 +49,20 @@ def load_kernel(directory: Any = None) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[wasmtime.Engine, wasmtime.Module]:
-    # Compiling takes some 0.1 s: once in a process, on first use.
-    engine = wasmtime.Engine()
-    return engine, wasmtime.Module(engine, load_kernel())
+def compiled_kernel() -> tuple[wasmtime.Engine, wasmtime.Module]:
+    """Returns the kernel, compiled once for each version: it takes 0.1 s, and is kept on disk."""
+    engine, kernel = wasmtime.Engine(), load_kernel()
+    name = f"kernel-{hashlib.sha256(kernel).hexdigest()[:32]}-{platform.machine()}.compiled"
+    kept = file_cache.read(name)
+    if kept is not None:
+        try:
+            # Wasmtime looks whether its version, its settings and the processor are the same.
+            return engine, wasmtime.Module.deserialize(engine, kept)
+        except wasmtime.WasmtimeError as error:
+            _log.info("%s: %s; compiled anew", name, error)
+    module = wasmtime.Module(engine, kernel)
+    file_cache.write(name, bytes(module.serialize()))
+    return engine, module
 
 
 class WasmExtractor(Extractor):
@@ -59,7 +73,7 @@ class WasmExtractor(Extractor):
     """
 
     def _prepare(self, geometry: PlaneGeometry) -> None:
-        engine, module = _compiled()
+        engine, module = compiled_kernel()
         self._store = wasmtime.Store(engine)
         exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         sample_bytes = 1 if geometry.bit_depth == 8 else 2

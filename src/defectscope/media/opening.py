@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache, partial
 from typing import Any
@@ -53,7 +54,7 @@ def open_media(
         return open_container(media, limits)
 
     try:
-        opened().close()
+        first = opened()
     except UnreadableMediaError:
         head, size = peek(media)
         if not lacks_index(head, size):
@@ -61,25 +62,37 @@ def open_media(
         # The frames may all be there, but nothing says where each begins.
         cut = StreamInfo(name, "mov,mp4,m4a,3gp,3g2,mj2", 0.0, None, None, cut_short="moov")
         return Reader(opened, Probed(cut, Fraction(0)), limits, captions)
-    head = head_of(media)
-    probed = probe(
-        opened,
-        name,
-        limits,
-        has_captions=captions is not None,
-        choice=choice or Choice(),
-        programmes=programmes(head),
-        head=head,
-    )
-    info = probed.info
-    if info.video is None and info.audio is None:
-        why = "; ".join(f"track {t.index}: {t.reason}" for t in info.tracks if t.reason)
-        detail = f" ({why})" if why else ""
-        raise UnreadableMediaError(f"{name}: no video and no sound that can be decoded{detail}")
+    try:
+        head = head_of(media)
+        probed = probe(
+            first,
+            opened,
+            name,
+            limits,
+            has_captions=captions is not None,
+            choice=choice or Choice(),
+            programmes=programmes(head),
+            head=head,
+        )
+        info = probed.info
+        if info.video is None and info.audio is None:
+            why = "; ".join(f"track {t.index}: {t.reason}" for t in info.tracks if t.reason)
+            detail = f" ({why})" if why else ""
+            raise UnreadableMediaError(f"{name}: no video and no sound that can be decoded{detail}")
+    except BaseException:
+        first.close()
+        raise
     if captions is not None:
         captions = on_programme_clock(captions, info)
+    # Opening decodes a little every time: the container that nothing was read from is read first.
+    unread = [first]
+
+    def opened_for_reading() -> Any:
+        return unread.pop() if unread else opened()
+
     if continuous or not is_sent(info.container):
-        return Reader(opened, probed, limits, captions)
-    if not isinstance(media, RangedFile):
-        return Reader(opened, probed, limits, captions, cache(partial(runs_through, opened)))
-    return Reader(opened, probed, limits, captions, cache(partial(seems_to_run_through, media)))
+        return Reader(opened_for_reading, probed, limits, captions)
+    runs_on: Callable[[], bool] = partial(runs_through, opened)
+    if isinstance(media, RangedFile):
+        runs_on = partial(seems_to_run_through, media)
+    return Reader(opened_for_reading, probed, limits, captions, cache(runs_on))

@@ -60,6 +60,7 @@ class Probed:
 
 
 def probe(
+    container: Any,
     opened: Callable[[], Any],
     uri: str,
     limits: Limits,
@@ -72,7 +73,8 @@ def probe(
     """Learns what is in a container.
 
     Args:
-        opened: Opens the container anew.
+        container: The container, open; nothing is read from it.
+        opened: Opens it anew.
         uri: The name to report.
         limits: Bounds on size.
         has_captions: There are captions beside the file.
@@ -85,53 +87,45 @@ def probe(
         TooManyPixelsError: The frame is larger than the limit.
         MediaTooLongError: The programme is longer than the limit.
     """
-    container = opened()
-    try:
-        names = codec_names(container, head)
-        reasons = undecodable(container, names)
-        videos = [s.index for s in container.streams.video if s.index not in reasons]
-        if choice.programme is not None and choice.programme not in programmes:
-            there = ", ".join(map(str, sorted(programmes))) or "none"
-            raise InvalidParameterError(
-                f"there is no programme {choice.programme} (programmes: {there})"
-            )
-        ids = {s.index: int(s.id) for s in container.streams}
-        belongs = {
-            index: number
-            for number, pids in sorted(programmes.items(), reverse=True)
-            for index, pid in ids.items()
-            if pid in pids
-        }
-        if choice.programme is not None:
-            videos = [i for i in videos if belongs.get(i) == choice.programme]
-    finally:
-        container.close()
+    names = codec_names(container, head)
+    reasons = undecodable(container, names)
+    videos = [s.index for s in container.streams.video if s.index not in reasons]
+    if choice.programme is not None and choice.programme not in programmes:
+        there = ", ".join(map(str, sorted(programmes))) or "none"
+        raise InvalidParameterError(
+            f"there is no programme {choice.programme} (programmes: {there})"
+        )
+    ids = {s.index: int(s.id) for s in container.streams}
+    belongs = {
+        index: number
+        for number, pids in sorted(programmes.items(), reverse=True)
+        for index, pid in ids.items()
+        if pid in pids
+    }
+    if choice.programme is not None:
+        videos = [i for i in videos if belongs.get(i) == choice.programme]
     main, first = first_decodable(opened, videos, uri, limits, reasons)
     pace = None if main is None else pace_of(opened, main, head)
-    container = opened()
-    try:
-        number = choice.programme
-        if number is None and main is not None:
-            number = belongs.get(main)
-        if number is not None:
-            for index, other in belongs.items():
-                if other != number:
-                    reasons.setdefault(index, f"belongs to programme {other}")
-        return _described(
-            container,
-            uri,
-            limits,
-            has_captions,
-            choice,
-            belongs,
-            reasons,
-            main,
-            first,
-            head,
-            pace,
-        )
-    finally:
-        container.close()
+    number = choice.programme
+    if number is None and main is not None:
+        number = belongs.get(main)
+    if number is not None:
+        for index, other in belongs.items():
+            if other != number:
+                reasons.setdefault(index, f"belongs to programme {other}")
+    return _described(
+        container,
+        uri,
+        limits,
+        has_captions,
+        choice,
+        belongs,
+        reasons,
+        main,
+        first,
+        head,
+        pace,
+    )
 
 
 def _described(

@@ -1,4 +1,4 @@
-"""Keeps what networks were made into between runs: files of the user's own that may be deleted.
+"""Keeps what networks and the kernel were compiled to between runs: files that may be deleted.
 
 `DEFECTSCOPE_CACHE` names the folder, `off` keeps nothing; without it, it is `defectscope` in the
 system's folder for caches. What is read is what was written: the folder and its files must belong
@@ -37,9 +37,9 @@ def cache_folder() -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if _is_own(folder.lstat(), stat.S_ISDIR):
             return folder
-        _log.info("%s: not this user's alone; networks are not kept", folder)
+        _log.info("%s: not this user's alone; nothing is kept", folder)
     except OSError as error:
-        _log.info("%s: %s; networks are not kept", folder, error.strerror)
+        _log.info("%s: %s; nothing is kept", folder, error.strerror)
     return None
 
 
@@ -81,7 +81,7 @@ def write(name: str, payload: bytes) -> None:
         os.replace(temporary, folder / name)
         _make_room(folder)
     except OSError as error:
-        _log.info("%s: %s; networks are not kept", folder, error.strerror)
+        _log.info("%s: %s; nothing is kept", folder, error.strerror)
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)

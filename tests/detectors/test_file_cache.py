@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from defectscope.detectors import network_cache
-from defectscope.detectors.network_cache import ENVIRONMENT, cache_folder, read, write
+from defectscope import file_cache
+from defectscope.file_cache import ENVIRONMENT, cache_folder, read, write
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_where_nothing_can_be_written_work_goes_on(folder: Path, monkeypatch: py
 
 
 def test_what_was_used_longest_ago_makes_room(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(network_cache, "MAX_BYTES", 400)
+    monkeypatch.setattr(file_cache, "MAX_BYTES", 400)
     for number, name in enumerate(("old", "used", "new")):
         write(name, bytes(80))
         os.utime(folder / name, (number, number))
