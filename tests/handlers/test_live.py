@@ -163,7 +163,9 @@ def shell(line: str, live: Live, folder: Path) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda p: p.name)
-def test_the_curl_line_of_a_readme_gives_the_answer_that_it_shows(live, folder, tmp_path):
+def test_the_curl_line_of_a_readme_gives_the_answer_that_it_shows(
+    live: Any, folder: Any, tmp_path: Any
+):
     (tmp_path / "sample.avi").write_bytes(sample_avi())
     answer = json.loads(shell(block(folder, "sh"), live, tmp_path))
     validate(answer)
@@ -184,14 +186,14 @@ def test_the_curl_line_of_a_readme_gives_the_answer_that_it_shows(live, folder, 
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_readme_line_with_several_records_answers_each(live, tmp_path):
+def test_the_readme_line_with_several_records_answers_each(live: Any, tmp_path: Any):
     output = shell(block(ROOT / "handlers" / "all_detectors", "sh lines"), live, tmp_path)
     answers = [json.loads(line) for line in output.splitlines()]
     assert [a["id"] for a in answers] == ["a", "b"]
     assert all("error" in a for a in answers)
 
 
-def test_an_object_gives_the_report_of_the_same_process(live):
+def test_an_object_gives_the_report_of_the_same_process(live: Any):
     answer = live.record(uri="s3://films/sample.avi", detectors=SPINE, id="x")
     report = answer.json
     assert report.pop("id") == "x"
@@ -201,7 +203,7 @@ def test_an_object_gives_the_report_of_the_same_process(live):
         assert report[part] == here[part]
 
 
-def test_segments_measured_by_the_endpoint_merge_there(live):
+def test_segments_measured_by_the_endpoint_merge_there(live: Any):
     parts = [
         live.record(uri="s3://films/sample.avi", detectors=SPINE, measurements=True, **span).json
         for span in ({"end_s": 2.2}, {"start_s": 2.2})
@@ -212,7 +214,7 @@ def test_segments_measured_by_the_endpoint_merge_there(live):
     assert merged.json["findings"] == whole["findings"]
 
 
-def test_records_are_answered_in_order_each_by_itself(live):
+def test_records_are_answered_in_order_each_by_itself(live: Any):
     lines = [
         {"uri": "s3://films/sample.avi", "detectors": ["freeze"], "id": "good"},
         {"uri": "s3://films/missing.avi", "id": "missing"},
@@ -269,7 +271,7 @@ PLAYLISTS = {
 @pytest.mark.parametrize("kind", PLAYLISTS)
 @pytest.mark.parametrize("scheme", ["http", "file"])
 @pytest.mark.parametrize("way", ["upload", "object"])
-def test_a_playlist_leads_nowhere(live, canary, kind, scheme, way):
+def test_a_playlist_leads_nowhere(live: Any, canary: Any, kind: Any, scheme: Any, way: Any):
     url = f"http://127.0.0.1:{canary}/x.ts" if scheme == "http" else "file:///etc/passwd"
     body = PLAYLISTS[kind].format(url=url).encode()
     if way == "upload":
@@ -323,13 +325,18 @@ def clip(width: int, height: int, folder: Path, frames: int = 3) -> bytes:
     ids=lambda value: value[:24].decode("ascii", "replace") if isinstance(value, bytes) else None,
 )  # fmt: skip
 def test_bad_requests_get_one_line_and_the_documented_status(
-    live, document, body, kind, status, code
+    live: Any, document: Any, body: Any, kind: Any, status: Any, code: Any
 ):
     answer = live.post(body, kind)
     assert (answer.status, answer.code) == (status, code)
     assert answer.content_type == "application/json"
     schema = {"$ref": "#/components/schemas/Error", "components": document["components"]}
-    jsonschema.Draft202012Validator(schema).validate(answer.json)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert answer.status == 200
+    assert not [error.json_path for error in validator.iter_errors(answer.json)]
+    # The document does say something: an answer without its verdicts is none.
+    without = {key: value for key, value in answer.json.items() if key != "verdicts"}
+    assert [error.validator for error in validator.iter_errors(without)] == ["required"]
     message = answer.json["error"]["message"]
     assert "Traceback" not in message
     assert len(message) < 600
@@ -337,12 +344,14 @@ def test_bad_requests_get_one_line_and_the_documented_status(
         assert secret not in message
 
 
-def test_a_body_of_100_mb_is_refused_with_a_reason(live):
+def test_a_body_of_100_mb_is_refused_with_a_reason(live: Any):
     answer = live.post(bytes(100_000_000), "video/mp4")
     assert (answer.status, answer.code) == (413, "body_too_large")
 
 
-def test_a_frame_of_one_pixel_is_analyzed_and_a_huge_one_refused_or_analyzed(live, tmp_path):
+def test_a_frame_of_one_pixel_is_analyzed_and_a_huge_one_refused_or_analyzed(
+    live: Any, tmp_path: Any
+):
     headers = {OPTIONS: json.dumps({"detectors": ["black_frames", "freeze"]})}
     small = live.post(clip(1, 1, tmp_path), "video/x-matroska", **headers)
     assert small.status == 200
@@ -354,7 +363,7 @@ def test_a_frame_of_one_pixel_is_analyzed_and_a_huge_one_refused_or_analyzed(liv
     assert over.status == 413
 
 
-def test_sound_alone_makes_a_frame_detector_not_applicable(live):
+def test_sound_alone_makes_a_frame_detector_not_applicable(live: Any):
     silence = (
         b"RIFF" + (36 + 96_000).to_bytes(4, "little") + b"WAVEfmt " + (16).to_bytes(4, "little")
     )
@@ -366,13 +375,18 @@ def test_sound_alone_makes_a_frame_detector_not_applicable(live):
     assert answer.json["verdicts"]["freeze"]["verdict"] == "not_applicable"
 
 
-def test_the_answers_are_those_of_the_openapi_document(live, document):
+def test_the_answers_are_those_of_the_openapi_document(live: Any, document: Any):
     answer = live.record(uri="s3://films/sample.avi", detectors=SPINE, measurements=True, id=5)
     schema = {"$ref": "#/components/schemas/Report", "components": document["components"]}
-    jsonschema.Draft202012Validator(schema).validate(answer.json)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert answer.status == 200
+    assert not [error.json_path for error in validator.iter_errors(answer.json)]
+    # The document does say something: an answer without its verdicts is none.
+    without = {key: value for key, value in answer.json.items() if key != "verdicts"}
+    assert [error.validator for error in validator.iter_errors(without)] == ["required"]
 
 
-def test_a_half_open_connection_holds_nobody_up(live):
+def test_a_half_open_connection_holds_nobody_up(live: Any):
     connection = live.server.connect(30)
     connection.putrequest("POST", "/invocations")
     connection.putheader("Content-Type", "video/mp4")
@@ -403,7 +417,7 @@ def busy_worker(live: Live, patience_s: float = 20.0) -> int:
     raise AssertionError("no worker is busy")
 
 
-def test_a_worker_killed_in_mid_request_takes_nobody_else_along(live):
+def test_a_worker_killed_in_mid_request_takes_nobody_else_along(live: Any):
     short = {"uri": "s3://films/sample.avi", "detectors": ["freeze"]}
     endless = b"\n".join([json.dumps({**short, "detectors": SPINE}).encode()] * 400)
     with ThreadPoolExecutor(8) as pool:
@@ -430,14 +444,14 @@ def test_a_worker_killed_in_mid_request_takes_nobody_else_along(live):
     assert [live.record(**short).status for _ in range(4)] == [200] * 4
 
 
-def test_metrics_of_both_workers_are_whole_lines(live):
+def test_metrics_of_both_workers_are_whole_lines(live: Any):
     live.record(uri="s3://films/sample.avi", detectors=["freeze"])
     records = [json.loads(line) for line in live.metrics.read_text().splitlines()]
     assert any(r.get("Defect") == "freeze" and r["Findings"] == 1 for r in records)
     assert all(r["Model"] == "all_detectors" for r in records)
 
 
-def test_connections_that_break_leave_the_server_answering(live):
+def test_connections_that_break_leave_the_server_answering(live: Any):
     connection: http.client.HTTPConnection = live.server.connect(10)
     connection.request("POST", "/invocations", body=sample_avi(), headers={})
     connection.close()
