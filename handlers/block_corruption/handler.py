@@ -52,7 +52,8 @@ class BlockCorruptionHandler(DetectorHandler):
         sudden frames, and at the others where one of these looks damaged (thresholds `wake`,
         `stir` and `rise`). A frame and the one before it are one batch, filled up to whole cells
         of 32 x 32 px; out come, for both, a probability for every cell and the log-odds that the
-        frame is damaged. Kept are the share of cells above `cell`, the log-odds and a coarse map.
+        frame is damaged. A small head then says how likely damage begins, and ends, between the
+        two. Kept are the share of cells above `cell`, the log-odds and a coarse map.
         """
         return asset.measure(
             NetworkPass(
@@ -65,8 +66,9 @@ class BlockCorruptionHandler(DetectorHandler):
 
         With `decision` = `learned`, calibrated log-odds are added up along the frames and the most
         plausible sequence of clean and damaged runs is taken (costs `change`, `certain`, and
-        `brief` for short ones). Where a run begins, goes on or ends, the decision must leap by
-        `least_step` between the two frames of a look; bars that come or go do not count. With
+        `brief` for short ones). Where a run begins, goes on or ends, the head's log-odds that damage
+        is new must reach `least_step` between the two frames of a look; bars that come or go do not
+        count. With
         `area`, a frame counts that has more than `area` of its cells damaged, the published rule.
         Runs no further apart than `bridge_s` are one finding.
         """

@@ -1,4 +1,4 @@
-"""`defectscope-train`: prepare, train, evaluate, export and tune the learned detectors."""
+"""`defectscope-train`: prepare, train, evaluate, export, onset and tune: the learned detectors."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ def build_parser() -> argparse.ArgumentParser:
         ("train", "train on the cache, or go on"),
         ("evaluate", "measure a detector on labelled media: a folder with truth files"),
         ("export", "write weights, detector.json and CARD.md"),
+        ("onset", "learn the head that tells where damage begins and ends, beside the weights"),
         ("tune", "choose calibration and thresholds on whole programmes, into detector.json"),
     ):
         verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        known = TUNED if name == "tune" else LEARNED
+        known = TUNED if name in ("onset", "tune") else LEARNED
         verb.add_argument("detector", choices=known, metavar="DETECTOR", help=", ".join(known))
         _ARGUMENTS[name](verb)
     return parser
@@ -92,6 +93,15 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="model_artifacts/DETECTOR")
 
 
+def _onset_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--work", type=Path, required=True, help="folder of the clips' examples")
+    parser.add_argument(
+        "--root", type=Path, action="append", required=True, help="folder of pristine recordings"
+    )
+    parser.add_argument("--clips", type=int, default=600, help="clips in all; 600")
+    parser.add_argument("--seed", type=int, default=1, help="of the clips and of training; 1")
+
+
 def _tune_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of clips and measurements")
     parser.add_argument(
@@ -108,6 +118,7 @@ _ARGUMENTS = {
     "train": _train_arguments,
     "evaluate": _evaluate_arguments,
     "export": _export_arguments,
+    "onset": _onset_arguments,
     "tune": _tune_arguments,
 }
 
@@ -233,6 +244,15 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 
 
+def _onset(options: argparse.Namespace, console: Console) -> None:
+    from defectscope.training.block_corruption.onset_training import onset_artifact
+
+    if options.clips < 1:
+        raise InvalidParameterError("--clips is at least 1")
+    found = onset_artifact(options.root, options.work, options.clips, options.seed, console.print)
+    console.print_json(data=found)
+
+
 def _tune(options: argparse.Namespace, console: Console) -> None:
     from defectscope.training.block_corruption.tuning import tune_artifact
 
@@ -248,6 +268,7 @@ _VERBS: dict[str, Any] = {
     "train": _train,
     "evaluate": _evaluate,
     "export": _export,
+    "onset": _onset,
     "tune": _tune,
 }
 

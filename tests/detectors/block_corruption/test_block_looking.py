@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from defectscope.detectors import load
 from defectscope.detectors.block_corruption.analysis import BlockCorruptionAnalysis, Looking
 from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
 from defectscope.features.geometry import tile_samples
@@ -40,7 +41,11 @@ def looked_at(logits, cuts=(), first_looks=1, flagged=()):
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
     selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
     analysis = BlockCorruptionAnalysis(
-        STREAM, runtime, selection, Looking(0.45, first_looks, 2.0, 0.0, 2.0)
+        STREAM,
+        runtime,
+        load("block_corruption").onset,
+        selection,
+        Looking(0.45, first_looks, 2.0, 0.0, 2.0),
     )
     sizes = tile_samples(64, 64, every=True)
     tiles = np.zeros((FRAMES, *sizes.shape))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from defectscope.detectors.block_corruption.events import Known, best_runs, brief, events
+from defectscope.detectors.block_corruption.posterior import posterior
 from defectscope.detectors.block_corruption.steps import (
     Steps,
     bars_moved,
@@ -23,7 +24,8 @@ def looked(rows, now, before, excused=()):
     rows, now, before = np.array(rows), np.array(now, float), np.array(before, float)
     known = Known.of(rows, now, before, np.zeros(100))
     other = np.isin(np.arange(100), excused)
-    return known, Steps.of(known.rows, rows, now - before, other, CHANGE, USUAL, WEIGHT)
+    rise = now - before
+    return known, Steps.of(known.rows, rows, rise, -rise, other, CHANGE, USUAL, WEIGHT)
 
 
 def found(known, steps, least=3.0):
@@ -34,7 +36,8 @@ def found(known, steps, least=3.0):
 def test_steps_stand_where_two_frames_were_looked_at_together():
     known, steps = looked([10, 20, 21], [-1, 5, 5], [-1, -2, 5])
     assert known.rows.tolist() == [9, 10, 19, 20, 21]
-    np.testing.assert_array_equal(steps.size, [np.nan, 0, np.nan, 7, 0])
+    np.testing.assert_array_equal(steps.begins, [np.nan, 0, np.nan, 7, 0])
+    np.testing.assert_array_equal(steps.ends, [np.nan, 0, np.nan, -7, 0])
     # Where no pair tells of it, a change costs what it always does.
     assert steps.begin.tolist() == [CHANGE, 10, CHANGE, -4, 10]
     assert steps.end.tolist() == [CHANGE, 10, CHANGE, 24, 10]
@@ -66,7 +69,8 @@ def test_a_step_of_another_cause_proves_nothing():
 
 
 def test_a_step_up_ends_nothing_and_a_step_down_begins_nothing():
-    steps = Steps(np.array([np.nan, -5, 0, 5]), *[np.zeros(4)] * 2)
+    rises = np.array([np.nan, -5, 0, 5])
+    steps = Steps(rises, -rises, *[np.zeros(4)] * 2)
     assert steps.largest(1, 3) == 0
     assert steps.largest(0, 1) == 5
     assert steps.largest(3, 4) == 5
@@ -86,7 +90,7 @@ def test_a_leap_wants_its_step_as_well():
 def test_the_path_pays_what_each_frame_asks(seed):
     rng = np.random.default_rng(seed)
     evidence = rng.normal(0, 4, 8)
-    steps = Steps(np.zeros(8), rng.uniform(-2, 6, 8), rng.uniform(-2, 6, 8))
+    steps = Steps(np.zeros(8), np.zeros(8), rng.uniform(-2, 6, 8), rng.uniform(-2, 6, 8))
     scores = np.zeros(8, bool)
     for first, stop in best_runs(evidence, steps):
         scores[first:stop] = True
@@ -98,6 +102,21 @@ def test_the_path_pays_what_each_frame_asks(seed):
 
     runs = ((np.arange(256)[:, None] >> np.arange(8)) & 1).astype(bool)
     assert total(scores) == pytest.approx(max(total(c) for c in runs))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_posterior_sums_over_all_paths(seed):
+    rng = np.random.default_rng(seed)
+    evidence = rng.normal(0, 2, 7)
+    steps = Steps(np.zeros(7), np.zeros(7), rng.uniform(-2, 4, 7), rng.uniform(-2, 4, 7))
+    runs = ((np.arange(128)[:, None] >> np.arange(7)) & 1).astype(bool)
+    weight = np.zeros(len(runs))
+    for k, run in enumerate(runs):
+        states = np.concatenate([[False], run])
+        begins, ends = ~states[:-1] & states[1:], states[:-1] & ~states[1:]
+        weight[k] = np.exp(evidence[run].sum() - steps.begin[begins].sum() - steps.end[ends].sum())
+    expected = [np.log(weight[runs[:, k]].sum() / weight[~runs[:, k]].sum()) for k in range(7)]
+    np.testing.assert_allclose(posterior(evidence, steps), expected)
 
 
 def test_bars_are_black_on_two_sides_at_once():

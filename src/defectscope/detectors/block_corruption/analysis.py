@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.layout import CELL_PX
+from defectscope.detectors.block_corruption.onset import Onset
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.steps import bars_moved, borders, brightness_moved
 from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
@@ -63,11 +64,12 @@ class Looking:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the network said of a suspect and of the frame before it."""
+    """What the network said of a suspect and of the frame before it, and what begins or ends."""
 
     suspect: RgbFrame
     cells: NDArray[np.float32]
     logits: NDArray[np.float32]
+    changes: NDArray[np.float32]
 
 
 class BlockCorruptionAnalysis:
@@ -79,12 +81,18 @@ class BlockCorruptionAnalysis:
     """
 
     def __init__(
-        self, stream: StreamInfo, runtime: Runtime, selection: FrameSelection, looking: Looking
+        self,
+        stream: StreamInfo,
+        runtime: Runtime,
+        onset: Onset,
+        selection: FrameSelection,
+        looking: Looking,
     ) -> None:
         video = stream.video
         assert video is not None
         self._video = video
         self._runtime = runtime
+        self._onset = onset
         self._looking = looking
         self._bucket_ticks = float(selection.bucket_s / video.time_base)
         sizes = tile_samples(video.width, video.height, every=True)
@@ -103,6 +111,8 @@ class BlockCorruptionAnalysis:
             pts=np.int64,
             logit=np.int16,
             previous_logit=np.int16,
+            begins=np.int16,
+            ends=np.int16,
             area=np.uint16,
             previous_area=np.uint16,
             peak=np.uint8,
@@ -192,7 +202,9 @@ class BlockCorruptionAnalysis:
             self._note(bucket, seen)
 
     def _seen(self, suspect: RgbFrame) -> _Seen:
-        return _Seen(suspect, *self._runtime(*pair_of(suspect)))
+        pair = pair_of(suspect)
+        cells, logits = self._runtime(*pair)
+        return _Seen(suspect, cells, logits, self._onset(*pair, cells, logits))
 
     def _note(self, bucket: int, seen: _Seen) -> None:
         suspect, cells, logits = seen.suspect, seen.cells, seen.logits
@@ -203,11 +215,14 @@ class BlockCorruptionAnalysis:
         y_px = min(self._video.height - 1, (int(row) + 0.5) * CELL_PX * scale_y)
         x_px = min(self._video.width - 1, (int(column) + 0.5) * CELL_PX * scale_x)
         steps = saturate(logits * LOGIT_STEPS, np.int16)
+        changes = saturate(seen.changes * LOGIT_STEPS, np.int16)
         shares = saturate(np.array(areas) * AREA_STEPS, np.uint16)
         self._samples.add(
             pts=[suspect.pts],
             logit=steps[:1],
             previous_logit=steps[1:],
+            begins=changes[:1],
+            ends=changes[1:],
             area=shares[:1],
             previous_area=shares[1:],
             peak=saturate(cells[0].max(keepdims=True).reshape(1) * 255, np.uint8),

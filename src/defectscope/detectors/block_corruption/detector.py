@@ -24,8 +24,10 @@ from defectscope.detectors.block_corruption.analysis import (
 from defectscope.detectors.block_corruption.context_features import context_features
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
+from defectscope.detectors.block_corruption.onset import Onset, load_onset
 from defectscope.detectors.block_corruption.params import Params
 from defectscope.detectors.block_corruption.passes import PASSES, RULES
+from defectscope.detectors.block_corruption.posterior import posterior
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.steps import Steps
 from defectscope.detectors.weights import verified_weights
@@ -89,6 +91,16 @@ class BlockCorruption:
 
         return Runtime(network, verified_weights(folder, artifact))
 
+    @cached_property
+    def onset(self) -> Onset:
+        """The small head that tells where damage begins and ends.
+
+        Raises:
+            ArtifactError: It is missing or not the released one.
+        """
+        folder = self.tuned.folder or artifact_folder(self.name)
+        return load_onset(folder, self.tuned.artifact)
+
     def prepare(self, stream: StreamInfo) -> None:
         """Compiles the network for a stream's frames, or takes it from where it is kept."""
         if stream.video is not None:
@@ -104,7 +116,7 @@ class BlockCorruption:
         t = self.tuned.thresholds
         first_looks = round(_BUCKET_S * self.params.glances_per_s)
         looking = Looking(t["cell"], first_looks, t["wake"], t["stir"], t["rise"])
-        return BlockCorruptionAnalysis(stream, self.runtime, self._selection, looking)
+        return BlockCorruptionAnalysis(stream, self.runtime, self.onset, self._selection, looking)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Turns what the network saw into events."""
@@ -130,8 +142,8 @@ class BlockCorruption:
             known, evidence = self.log_odds(measurements)
             most = t["certain"]
             moved = (evidence + t[f"{self.params.sensitivity}_sensitivity"]).clip(-most, most)
-            evidence = evidence.clip(-most, most)
             steps, least = self.steps(measurements, known, t["change"]), t["least_step"]
+            evidence = posterior(evidence.clip(-most, most), steps) * t["posterior_weight"]
             found = events(known, moved, starts_s, ends_s, steps, enter, bridge_s, least)
             leaps = brief(known, starts_s, ends_s, t["brief"], t["leap"], steps, least)
             found = with_brief(found, leaps)
@@ -160,8 +172,14 @@ class BlockCorruption:
         fit = self.tuned.artifact["calibration"]
         return known, fit["offset"] + sum(fit[name] * context[name] for name in context)
 
+    def posterior_odds(self, measurements: Measurements) -> tuple[Known, NDArray[np.float64]]:
+        """Returns the frames that were evaluated, and log-odds of damage in each, steps known."""
+        known, evidence = self.log_odds(measurements)
+        most, change = self.tuned.thresholds["certain"], self.tuned.thresholds["change"]
+        return known, posterior(evidence.clip(-most, most), self.steps(measurements, known, change))
+
     def steps(self, measurements: Measurements, known: Known, change: float) -> Steps:
-        """Returns how the decision leaps between frames that were looked at together.
+        """Returns where damage begins or ends between frames that were looked at together.
 
         Args:
             measurements: Of the programme.
@@ -169,12 +187,13 @@ class BlockCorruption:
             change: What a beginning or an end costs where nothing tells of it, log-odds.
         """
         samples, frames = measurements.tables["samples"], measurements.tables["frames"]
-        now, before = (column(samples, name) / LOGIT_STEPS for name in ("logit", "previous_logit"))
+        begins, ends = (column(samples, name) / LOGIT_STEPS for name in ("begins", "ends"))
         t = self.tuned.thresholds
         return Steps.of(
             known.rows,
             np.searchsorted(column(frames, "pts"), column(samples, "pts")),
-            now - before,
+            begins,
+            ends,
             column(frames, "confounded").astype(bool),
             change,
             t["usual_step"],

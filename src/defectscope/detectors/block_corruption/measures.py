@@ -23,8 +23,8 @@ from defectscope.detectors.block_corruption.motion import (
 
 # Pixels a side of a cell.
 POOL_PX = 4
-# What is measured against the frame before and against the frame after.
-_AGAINST = (
+# What is measured of a frame against another one.
+AGAINST = (
     "change",
     "residual",
     "excess",
@@ -34,18 +34,15 @@ _AGAINST = (
     "residual seams across",
     "residual seams down",
 )
-_ALONE = ("seams across", "seams down", "texture across", "texture down")
-NAMES = (
-    *(f"{name}, {side}" for name in _AGAINST for side in ("before", "after")),
-    *(f"{name}, {frame}" for frame in ("now", "before", "after") for name in _ALONE),
-    "colour seams across",
-    "colour seams down",
-    "range",
+# What is measured of a frame by itself.
+ALONE = (
+    "seams across",
+    "seams down",
+    "texture across",
+    "texture down",
     "saturation",
+    "range",
 )
-INPUTS = len(NAMES)
-# ln(1 + code) is kept in steps of 1 / STEPS where it is stored as bytes.
-STEPS = 40.0
 # Frames are padded to whole samples of the coarsest search, and to two of them at least.
 _WHOLE_PX = 8
 _LEAST_PX = 16
@@ -63,7 +60,7 @@ class Still:
         high: Maxima of 3 x 3 samples of luma reduced by 2.
         low: Minima likewise.
         colour: Blue and red colour difference, reduced by 2.
-        alone: The measures of _ALONE, by cells.
+        alone: The measures of ALONE, by cells, in sums.
         size_px: Height and width of the frame, before it was padded.
     """
 
@@ -102,40 +99,36 @@ def still(rgb: Pixels) -> Still:
         _level(down, POOL_PX),
         _sums(across, POOL_PX),
         _sums(down, POOL_PX),
+        _sums(np.abs(colour[0]) + np.abs(colour[1]), 2),
     ]
     high, low = _extremes(half)
+    alone.append(_sums(high - low, 2))
     levels = luma, half, quarter, halved(quarter)
     return Still(levels, high, low, (colour[0], colour[1]), alone, (height, width))
 
 
-def measures(now: Still, before: Still, after: Still) -> Maps:
-    """Measures a frame against its neighbours.
+def alone(frame: Still) -> Maps:
+    """Returns (len(ALONE), rows, columns): ln(1 + code) of what ALONE says, by cells."""
+    counts = (POOL_PX, POOL_PX, POOL_PX**2, POOL_PX**2, 4, 4)
+    return _logarithms(_in_codes(frame.alone, counts), frame.size_px)
 
-    Args:
-        now: The frame.
-        before: The frame presented before.
-        after: The frame presented after.
+
+def against(mine: Still, other: Still) -> Maps:
+    """Measures a frame against another one, the one before it or the one after it.
 
     Returns:
-        (INPUTS, ceil(height / 4), ceil(width / 4)): ln(1 + code) of what NAMES says.
+        (len(AGAINST), ceil(height / 4), ceil(width / 4)): ln(1 + code) of what AGAINST says.
     """
-    against = [_against(now, other) for other in (before, after)]
-    found = [each for pair in zip(*against, strict=True) for each in pair]
-    for frame in (now, before, after):
-        found += _in_codes(frame.alone, (POOL_PX, POOL_PX, POOL_PX**2, POOL_PX**2))
-    blue, red = now.colour
-    found += _in_codes(
-        [
-            _upright(_across(blue), 2) + _upright(_across(red), 2),
-            _level(_down(blue), 2) + _level(_down(red), 2),
-            _sums(now.high - now.low, 2),
-            _sums(np.abs(blue) + np.abs(red), 2),
-        ],
-        (2, 2, 4, 4),
-    )
-    rows, columns = (-(-side // POOL_PX) for side in now.size_px)
-    out = np.stack(found)[:, :rows, :columns]
-    return np.log1p(out, out=out)
+    return _logarithms(_against(mine, other), mine.size_px)
+
+
+def _logarithms(found: list[Maps], size_px: tuple[int, int]) -> Maps:
+    """Returns the logarithms, without the cells that only pad the frame."""
+    rows, columns = (-(-side // POOL_PX) for side in size_px)
+    out = np.stack([each[:rows, :columns] for each in found])
+    out += 1
+    # Several times as fast as log1p, and measures below a hundredth of a code mean nothing.
+    return np.log(out, out=out)
 
 
 def _in_codes(sums: list[NDArray[np.int32]], counts: tuple[int, ...]) -> list[Maps]:
@@ -147,7 +140,7 @@ def _in_codes(sums: list[NDArray[np.int32]], counts: tuple[int, ...]) -> list[Ma
 
 
 def _against(mine: Still, other: Still) -> list[Maps]:
-    """Returns the measures of _AGAINST."""
+    """Returns the measures of AGAINST in codes."""
     motion = search(mine.luma[1:], other.luma[1:])
     now = mine.luma[1]
     signed = now - motion.moved(other.luma[1])

@@ -1,7 +1,7 @@
 """Steps: what begins or ends between two frames that were looked at together.
 
-A look gives two decisions, about a frame and about the one before it. What a frame shows sets the
-level of both alike, so it cancels in their difference: what is left is damage that came or went.
+What a frame shows sets the level of the network's decision about it and about the one before it
+alike. What is left is damage that came or went, which the small head of `onset` tells by both.
 Damage always comes at once, and nearly always goes at once, with the next random access point.
 """
 
@@ -22,14 +22,15 @@ class Steps:
     """Steps into the evaluated frames, and what a beginning or an end costs there.
 
     Attributes:
-        size: For every evaluated frame, by how much its decision exceeds that of the frame before
-            it, in log-odds; NaN where the two were not looked at together, or where the step has
-            another cause.
+        begins: For every evaluated frame, log-odds that damage begins with it; NaN where it was not
+            looked at together with the one before, or where what changes has another cause.
+        ends: Likewise, that damage ends with it.
         begin: What a beginning costs there, log-odds.
         end: What an end costs there.
     """
 
-    size: Floats
+    begins: Floats
+    ends: Floats
     begin: Floats
     end: Floats
 
@@ -37,7 +38,8 @@ class Steps:
     def of(
         known_rows: NDArray[np.int64],
         rows: NDArray[np.int64],
-        rises: Floats,
+        begins: Floats,
+        ends: Floats,
         confounded: NDArray[np.bool_],
         change: float,
         baseline: float,
@@ -48,27 +50,32 @@ class Steps:
         Args:
             known_rows: Rows of the evaluated frames, rising.
             rows: Rows of the frames that were looked at, each with the one before it.
-            rises: Decision about each less that about the one before it.
+            begins: Log-odds that damage begins with each.
+            ends: Log-odds that it ends with each.
             confounded: For every row, whether what changes there has another cause.
             change: What a beginning or an end costs where nothing tells of it.
-            baseline: The step at which it costs as much where it was looked at.
-            weight: How much less it costs by each unit of the step more.
+            baseline: The log-odds at which it costs as much where it was looked at.
+            weight: How much less it costs by each unit of log-odds more.
         """
-        size = np.full(len(known_rows), np.nan)
         seen = rows > 0
         place = np.searchsorted(known_rows, rows[seen])
-        size[place] = np.where(confounded[rows[seen]], np.nan, rises[seen])
-        known = np.nan_to_num(size)
-        there = ~np.isnan(size)
-        begin = np.where(there, change + weight * (baseline - known), change)
-        end = np.where(there, change + weight * (baseline + known), change)
-        return Steps(size, begin, end)
+        out: list[Floats] = []
+        for odds in (begins, ends):
+            known = np.full(len(known_rows), np.nan)
+            known[place] = np.where(confounded[rows[seen]], np.nan, odds[seen])
+            out.append(known)
+        there = ~np.isnan(out[0])
+        begin, end = (
+            np.where(there, change + weight * (baseline - np.nan_to_num(odds)), change)
+            for odds in out
+        )
+        return Steps(out[0], out[1], begin, end)
 
     @staticmethod
     def flat(count: int, change: float) -> Steps:
         """Returns steps that tell nothing."""
-        same = np.full(count, change)
-        return Steps(np.full(count, np.nan), same, same)
+        same, none = np.full(count, change), np.full(count, np.nan)
+        return Steps(none, none, same, same)
 
     def largest(self, first: int, stop: int) -> float:
         """Returns the largest step into, within or out of an interval; 0 where none is known.
@@ -77,9 +84,9 @@ class Steps:
             first: First evaluated frame of the interval.
             stop: First one after it.
         """
-        into = self.size[first : first + 1]
-        within = np.abs(self.size[first + 1 : stop])
-        out_of = -self.size[stop : stop + 1]
+        into = self.begins[first : first + 1]
+        within = np.maximum(self.begins[first + 1 : stop], self.ends[first + 1 : stop])
+        out_of = self.ends[stop : stop + 1]
         every = np.concatenate([into, within, out_of])
         return float(np.nanmax(every, initial=0.0)) if np.isfinite(every).any() else 0.0
 

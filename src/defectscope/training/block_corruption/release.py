@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.weights import read_verified
+from defectscope.engine.artifacts import artifact_folder, tuned
 from defectscope.simulate.effects.bitstream_damage import DAMAGES
 from defectscope.simulate.effects.drawn_blocks import LOOKS
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
@@ -23,7 +25,8 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.4.3"
+VERSION = "0.5.0"
+NAME = "block_corruption"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
 # What stands until `defectscope-train tune` has chosen on whole programmes: the cost
@@ -41,11 +44,13 @@ _CLOSER_LOGIT, _CLOSER_RISING_LOGIT, _RISE = 2.0, -0.5, 0.5
 # Share of the frame on the map that confirms what the decoder flags; and the confidence that two
 # witnesses deserve.
 _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
-# Step between the two frames of a look that an event must show; the one at which a beginning
-# or an end costs what it does elsewhere; and by how much less it costs by each unit more, log-odds.
-_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 2.0, 2.0, 1.5
+# What the head must say of new damage somewhere in an event; at what a beginning or an end costs
+# what it does elsewhere; and by how much less it costs by each unit more, log-odds.
+_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 2.0, 0.0, 1.5
+# Frames near each other tell the same: so much of the log-odds over all paths is a frame's own.
+_POSTERIOR_WEIGHT = 0.25
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
-_SENSITIVITY = {"low": 0.0, "normal": 1.5, "high": 3.0}
+_SENSITIVITY = {"low": -1.5, "normal": 0.0, "high": 1.5}
 
 _SEVERITY = {
     "block_corruption": {"measure": "corrupted_area", "major": 0.01, "critical": AREA_RULE}
@@ -61,8 +66,12 @@ begun from the weights that TensorFlow's authors trained on ImageNet, of which t
 all normalisation were left as they were. The head gives for both frames a map with a cell for
 every 32 x 32 pixels and a decision, learned on crops and on frames made up of four.
 Findings follow the decision, weighed together with those of the frames around it, and must show a
-step between the two frames of a look, in whose difference the content cancels (since 0.4.2). Light
-that changes over the whole frame is no such step (since 0.4.3);
+beginning or an end of damage between the two frames of a look. Since 0.5.0 a small head tells that
+(`onset.safetensors`): for every 16 x 16 pixels a network of one hidden layer weighs what is left of
+one frame when the other is moved onto it, the seams in that, textures, colour and the map, both
+ways and relative to the frame; a logistic regression weighs how high the highest blocks stand,
+together with the decisions about both frames. Light that changes over the whole frame is no such
+step (since 0.4.3);
 `decision=area` applies the older rule instead: more than {area:.0%} of the frame.
 """,
     "What it began from": """
@@ -108,6 +117,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
         platt(test["decision"][test_sure, 0].astype(np.float64)), test["hit"][test_sure, 0] > 0
     )
     settings = recipe.settings
+    onset, head = _onset_in_use()
     metrics = {
         "validation": _rounded(figures(predicted)),
         "test": _rounded(figures(test)),
@@ -136,6 +146,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             "least_step": _LEAST_STEP,
             "usual_step": _BASELINE_STEP,
             "step_weight": _STEP_WEIGHT,
+            "posterior_weight": _POSTERIOR_WEIGHT,
             "confirming_area": _CONFIRMING_AREA,
             "confirmed": _CONFIRMED,
             **{f"{name}_sensitivity": value for name, value in _SENSITIVITY.items()},
@@ -149,9 +160,17 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             for heading, body in _CARD.items()
         }
         | {"Measured on pairs of the test split": _table(metrics), "Calibration": _PLOT},
-        extra={"network": {"width": settings.width}},
-        figures={"reliability.png": reliability_plot(dict(bins))},
+        extra={"network": {"width": settings.width}, "onset": onset},
+        figures={"reliability.png": reliability_plot(dict(bins)), str(onset["file"]): head},
     )
+
+
+def _onset_in_use() -> tuple[dict[str, Any], bytes]:
+    """Returns the head that goes along until `defectscope-train onset` has learned another."""
+    in_use = tuned(NAME)
+    entry = dict(in_use.artifact["onset"])
+    folder = in_use.folder or artifact_folder(NAME)
+    return entry, read_verified(folder / str(entry["file"]), str(entry["sha256"]))
 
 
 def best_cell(predicted: Mapping[str, NDArray[Any]]) -> float:

@@ -1,0 +1,148 @@
+"""The small head of block corruption: its examples, what it learns, and where it is put."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from defectscope.detectors.block_corruption.blocks import FEATURES, NAMES, Blocks
+from defectscope.detectors.block_corruption.onset import load_onset
+from defectscope.engine.artifacts import artifact_folder
+from defectscope.errors import EXIT_OK, InvalidParameterError, MediaNotFoundError
+from defectscope.training.block_corruption import onset_examples, onset_training
+from defectscope.training.block_corruption.onset_examples import Look
+from defectscope.training.block_corruption.onset_training import Example, label_of
+from defectscope.training.cli import main
+from defectscope.training.contract import Recording
+
+SIZE = (8, 12)
+RESIDUAL = NAMES.index("residual, over the frame's")
+
+
+def look(rng, new=0.0, *, before=0.0, way=0):
+    """A look in which new damage leaves a residual, over features that tell nothing."""
+    features = rng.normal(0, 1, (*SIZE, FEATURES)).astype(np.float32)
+    damaged, other = np.zeros(SIZE, np.float32), np.full(SIZE, before, np.float32)
+    count = round(new * damaged.size)
+    damaged.reshape(-1)[:count] = 1
+    features[..., RESIDUAL] += 4 * damaged
+    damaged = np.maximum(damaged, before)
+    areas = float(damaged.mean()), before
+    return Look(Blocks(features), damaged, other, damaged, (0.0, 0.0), areas, areas, way)
+
+
+def examples(count, seed, recordings=12):
+    rng = np.random.default_rng(seed)
+    out = []
+    for k in range(count):
+        new = 0.1 if k % 2 else 0.0
+        pair = look(rng, new), look(rng, way=1)
+        for own, other in (pair, pair[::-1]):
+            out.append(Example(own, other, label_of(own), f"r{k % recordings}", {}))
+    return out
+
+
+def test_what_is_new_is_told_from_what_goes_on_and_what_is_uncertain():
+    rng = np.random.default_rng(0)
+    assert label_of(look(rng)) == 0
+    assert label_of(look(rng, 0.1)) == 1
+    assert label_of(look(rng, before=0.3)) == 0
+    assert label_of(look(rng, 0.5, before=0.3)) == 1
+    faint = look(rng, 0.1)
+    assert label_of(Look(faint.blocks, faint.damaged, faint.damaged * 0.97, faint.touched, (0, 0),
+                         (0.1, 0.097), (0.1, 0.1), 0)) is None  # fmt: skip
+
+
+def test_a_head_learns_what_new_damage_leaves_on_recordings_it_never_saw():
+    head, _ = onset_training.learn(examples(120, 1), seed=1)
+    fresh = examples(40, 2)
+    said = [head.of_frame(row) for row in onset_training.described(head, fresh)]
+    labels = np.array([each.label for each in fresh])
+    assert min(np.array(said)[labels == 1]) > max(np.array(said)[labels == 0])
+    again, _ = onset_training.learn(examples(120, 1), seed=1)
+    for name, tensor in head.tensors().items():
+        np.testing.assert_array_equal(tensor, again.tensors()[name])
+
+
+KINDS = ("uniform", "flash")
+
+
+def runtime(rgb, previous):
+    """A network that sees nothing."""
+    cells = (2, -(-rgb.shape[0] // 32), -(-rgb.shape[1] // 32))
+    return np.full(cells, 0.1, np.float32), np.array([0.5, -0.5], np.float32)
+
+
+@pytest.fixture
+def stills(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    rng = np.random.default_rng(4)
+    for k in range(2):
+        coarse = rng.integers(0, 255, (24, 40, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((960, 576)).save(folder / f"{k}.png")
+    return [Recording(f, "own", f.name, f.stem, "train") for f in sorted(folder.glob("*.png"))]
+
+
+def test_examples_are_pairs_both_ways_with_their_labels(stills, tmp_path):
+    numbers = [n for n in range(60)
+               if onset_examples.plan_of(stills, n, 1).generator in KINDS]  # fmt: skip
+    plans = [onset_examples.plan_of(stills, n, 1) for n in numbers]
+    kinds = {}
+    for plan in plans:
+        path = tmp_path / f"{plan.number}.npz"
+        if plan.generator in kinds or not onset_examples.make(plan, runtime, path):
+            continue
+        about, looks = onset_examples.read(path)
+        kinds[plan.generator] = looks
+        assert about["generator"] == plan.generator
+        for forth, back in zip(looks[::2], looks[1::2], strict=True):
+            assert (forth.way, back.way) == (0, 1)
+            assert forth.logits == back.logits[::-1] == (0.5, -0.5)
+            assert forth.areas == back.areas[::-1]
+            np.testing.assert_array_equal(forth.damaged, back.other_damaged)
+    assert all(each.is_clean for each in kinds["flash"])
+    new = [each for each in kinds["uniform"] if label_of(each) == 1]
+    assert new
+    for each in new:
+        change = each.blocks.features[..., NAMES.index("change")]
+        hit = (each.damaged > 0.9) & (each.other_damaged == 0)
+        assert change[hit].mean() > change[each.damaged == 0].mean()
+
+
+def test_clean_twins_and_hard_negatives_are_among_them(stills):
+    kinds = [onset_examples.plan_of(stills, n, 3).generator for n in range(80)]
+    assert sum(kind in onset_examples.HARD_NEGATIVES for kind in kinds) == 20
+    codecs = {onset_examples.plan_of(stills, n, 3).codec for n in range(80)}
+    assert {"libx264", "libx265", "mpeg2video", "mpeg4"} <= codecs
+
+
+def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path, monkeypatch):
+    folder = tmp_path / "own" / "block_corruption"
+    shutil.copytree(artifact_folder("block_corruption"), folder)
+    monkeypatch.setenv("DEFECTSCOPE_ARTIFACTS", str(folder.parent))
+    before = json.loads((folder / "detector.json").read_text())
+    monkeypatch.setattr(onset_training, "recordings_in", lambda _: [])
+    monkeypatch.setattr(onset_training, "make_examples", lambda *_: [])
+    monkeypatch.setattr(onset_training, "read_examples", lambda _: examples(60, 5))
+    arguments = ["onset", "block_corruption", "--root", str(tmp_path), "--work", str(tmp_path)]
+    assert main(arguments) == EXIT_OK
+    document = json.loads((folder / "detector.json").read_text())
+    assert document["onset"]["sha256"] != before["onset"]["sha256"]
+    assert document["onset"]["beginnings"] == 30
+    assert load_onset(folder, document).mean.shape == (FEATURES,)
+    del document["onset"], before["onset"]
+    assert document == before
+    monkeypatch.setattr(onset_training, "read_examples", lambda _: examples(4, 5))
+    assert main(arguments) == InvalidParameterError.exit_code
+
+
+def test_without_recordings_it_says_so(tmp_path, capsys):
+    arguments = ["onset", "block_corruption", "--work", str(tmp_path / "w"), "--root"]
+    assert main([*arguments, str(tmp_path / "none")]) == MediaNotFoundError.exit_code
+    assert main([*arguments, str(tmp_path)]) == InvalidParameterError.exit_code
+    assert "two recordings" in capsys.readouterr().err
