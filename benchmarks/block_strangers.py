@@ -40,7 +40,7 @@ LEVEL_ALONE = {
 }
 # Events that nobody overlooks.
 LARGE = 0.07
-_WAYS = [
+_WAYS: list[tuple[str, str, Any]] = [
     *((g, c, k) for g in examples.DAMAGES for c, k in
       (("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "none"))),
     *((look, "", "motion") for look in examples.LOOKS),
@@ -71,15 +71,20 @@ def clips(paths: Sequence[Path], work: Path, count: int, seed: int) -> Iterator[
         yield Clip(path, recording.name, facts, masks)
 
 
+def in_use() -> Any:
+    """Returns the detector."""
+    return load(NAME)
+
+
 def changed(thresholds: Mapping[str, float]) -> Tuned:
     """Returns the released tuning with other thresholds."""
-    tuned = load(NAME).tuned
+    tuned = in_use().tuned
     return dataclasses.replace(tuned, thresholds={**tuned.thresholds, **thresholds})
 
 
 def row(title: str, evaluated: Sequence[Evaluated], tuned: Tuned) -> str:
     """Returns a row of the table."""
-    detector = type(load(NAME))(tuned=tuned)
+    detector = type(in_use())(tuned=tuned)
     scores = block_scores.event_scores(evaluated, tuned)
     large, met, false, minutes = 0, 0, 0, 0.0
     for each in evaluated:
@@ -146,7 +151,7 @@ def main() -> None:
         *(
             row(f"now, `sensitivity={name}`", evaluated, changed({"normal_sensitivity": at}))
             for name in SENSITIVITIES
-            for at in [load(NAME).tuned.thresholds[f"{name}_sensitivity"]]
+            for at in [in_use().tuned.thresholds[f"{name}_sensitivity"]]
         ),
         "",
         frame_auc(evaluated),

@@ -82,7 +82,8 @@ def _command_line() -> str:
 
 
 def _commands(action: argparse.Action) -> dict[str, argparse.ArgumentParser]:
-    return action.choices if isinstance(action, argparse._SubParsersAction) else {}
+    choices: Any = action.choices
+    return choices if isinstance(action, vars(argparse)["_SubParsersAction"]) else {}
 
 
 def _help(parser: argparse.ArgumentParser) -> str:

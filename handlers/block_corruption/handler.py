@@ -66,11 +66,10 @@ class BlockCorruptionHandler(DetectorHandler):
 
         With `decision` = `learned`, calibrated log-odds are added up along the frames and the most
         plausible sequence of clean and damaged runs is taken (costs `change`, `certain`, and
-        `brief` for short ones). Where a run begins, goes on or ends, the head's log-odds that damage
-        is new must reach `least_step` between the two frames of a look; bars that come or go do not
-        count. With
-        `area`, a frame counts that has more than `area` of its cells damaged, the published rule.
-        Runs no further apart than `bridge_s` are one finding.
+        `brief` for short ones). Where a run begins, goes on or ends, the head's log-odds that
+        damage is new must reach `least_step` between the two frames of a look; bars that come or go
+        do not count. With `area`, a frame counts that has more than `area` of its cells damaged:
+        the published rule. Runs no further apart than `bridge_s` are one finding.
         """
         ruled_by(measured, context_features, events, brief, with_brief, confirmed, joined)
         report = decide(measured, keep_measurements=request.measurements)

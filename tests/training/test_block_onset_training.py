@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ SIZE = (8, 12)
 RESIDUAL = NAMES.index("residual, over the frame's")
 
 
-def look(rng, new=0.0, *, before=0.0, way=0):
+def look(rng: Any, new: Any = 0.0, *, before: Any = 0.0, way: Any = 0):
     """A look in which new damage leaves a residual, over features that tell nothing."""
     features = rng.normal(0, 1, (*SIZE, FEATURES)).astype(np.float32)
     damaged, other = np.zeros(SIZE, np.float32), np.full(SIZE, before, np.float32)
@@ -35,9 +36,9 @@ def look(rng, new=0.0, *, before=0.0, way=0):
     return Look(Blocks(features), damaged, other, damaged, (0.0, 0.0), areas, areas, way)
 
 
-def examples(count, seed, recordings=12):
+def examples(count: int, seed: int, recordings: int = 12) -> list[Example]:
     rng = np.random.default_rng(seed)
-    out = []
+    out: list[Example] = []
     for k in range(count):
         new = 0.1 if k % 2 else 0.0
         pair = look(rng, new), look(rng, way=1)
@@ -71,14 +72,14 @@ def test_a_head_learns_what_new_damage_leaves_on_recordings_it_never_saw():
 KINDS = ("uniform", "flash")
 
 
-def runtime(rgb, previous):
+def runtime(rgb: Any, previous: Any):
     """A network that sees nothing."""
     cells = (2, -(-rgb.shape[0] // 32), -(-rgb.shape[1] // 32))
     return np.full(cells, 0.1, np.float32), np.array([0.5, -0.5], np.float32)
 
 
 @pytest.fixture
-def stills(tmp_path):
+def stills(tmp_path: Any):
     folder = tmp_path / "recordings"
     folder.mkdir()
     rng = np.random.default_rng(4)
@@ -88,7 +89,7 @@ def stills(tmp_path):
     return [Recording(f, "own", f.name, f.stem, "train") for f in sorted(folder.glob("*.png"))]
 
 
-def test_examples_are_pairs_both_ways_with_their_labels(stills, tmp_path):
+def test_examples_are_pairs_both_ways_with_their_labels(stills: Any, tmp_path: Any):
     numbers = [n for n in range(60)
                if onset_examples.plan_of(stills, n, 1).generator in KINDS]  # fmt: skip
     plans = [onset_examples.plan_of(stills, n, 1) for n in numbers]
@@ -114,21 +115,32 @@ def test_examples_are_pairs_both_ways_with_their_labels(stills, tmp_path):
         assert change[hit].mean() > change[each.damaged == 0].mean()
 
 
-def test_clean_twins_and_hard_negatives_are_among_them(stills):
+def test_clean_twins_and_hard_negatives_are_among_them(stills: Any):
     kinds = [onset_examples.plan_of(stills, n, 3).generator for n in range(80)]
     assert sum(kind in onset_examples.HARD_NEGATIVES for kind in kinds) == 20
     codecs = {onset_examples.plan_of(stills, n, 3).codec for n in range(80)}
     assert {"libx264", "libx265", "mpeg2video", "mpeg4"} <= codecs
 
 
-def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path, monkeypatch):
+def nothing(*_: Any) -> list[Any]:
+    return []
+
+
+def given(count: int) -> Any:
+    def made(_: Any) -> list[Example]:
+        return examples(count, 5)
+
+    return made
+
+
+def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path: Any, monkeypatch: Any):
     folder = tmp_path / "own" / "block_corruption"
     shutil.copytree(artifact_folder("block_corruption"), folder)
     monkeypatch.setenv("DEFECTSCOPE_ARTIFACTS", str(folder.parent))
     before = json.loads((folder / "detector.json").read_text())
-    monkeypatch.setattr(onset_training, "recordings_in", lambda _: [])
-    monkeypatch.setattr(onset_training, "make_examples", lambda *_: [])
-    monkeypatch.setattr(onset_training, "read_examples", lambda _: examples(60, 5))
+    monkeypatch.setattr(onset_training, "recordings_in", nothing)
+    monkeypatch.setattr(onset_training, "make_examples", nothing)
+    monkeypatch.setattr(onset_training, "read_examples", given(60))
     arguments = ["onset", "block_corruption", "--root", str(tmp_path), "--work", str(tmp_path)]
     assert main(arguments) == EXIT_OK
     document = json.loads((folder / "detector.json").read_text())
@@ -137,11 +149,11 @@ def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path, monkeypa
     assert load_onset(folder, document).mean.shape == (FEATURES,)
     del document["onset"], before["onset"]
     assert document == before
-    monkeypatch.setattr(onset_training, "read_examples", lambda _: examples(4, 5))
+    monkeypatch.setattr(onset_training, "read_examples", given(4))
     assert main(arguments) == InvalidParameterError.exit_code
 
 
-def test_without_recordings_it_says_so(tmp_path, capsys):
+def test_without_recordings_it_says_so(tmp_path: Any, capsys: Any):
     arguments = ["onset", "block_corruption", "--work", str(tmp_path / "w"), "--root"]
     assert main([*arguments, str(tmp_path / "none")]) == MediaNotFoundError.exit_code
     assert main([*arguments, str(tmp_path)]) == InvalidParameterError.exit_code

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,13 +34,13 @@ def test_events_are_matched_one_to_one():
     assert match(truth, []) == 0
 
 
-def test_without_recordings_it_says_so(tmp_path, capsys):
+def test_without_recordings_it_says_so(tmp_path: Any, capsys: Any):
     arguments = ["tune", "block_corruption", "--root", str(tmp_path), "--work", str(tmp_path / "w")]
     assert main(arguments) == MediaNotFoundError.exit_code
     assert "lies under none of the roots given" in capsys.readouterr().err
 
 
-def test_what_was_chosen_is_what_the_detector_then_uses(tmp_path, monkeypatch):
+def test_what_was_chosen_is_what_the_detector_then_uses(tmp_path: Any, monkeypatch: Any):
     folder = tmp_path / "own" / "block_corruption"
     shutil.copytree(artifact_folder("block_corruption"), folder)
     monkeypatch.setenv("DEFECTSCOPE_ARTIFACTS", str(folder.parent))
@@ -47,11 +49,19 @@ def test_what_was_chosen_is_what_the_detector_then_uses(tmp_path, monkeypatch):
         "thresholds": {"change": 4.0, "brief": 3.5},
     }
     found["calibration"]["offset"] = -1.25
-    monkeypatch.setattr(tuning, "tune", lambda *_: found)
-    monkeypatch.setattr(tuning, "make_clips", lambda *_: iter(()))
-    monkeypatch.setattr(tuning, "recordings", lambda *_: [])
+
+    def chosen(*_: Any) -> Any:
+        return found
+
+    def none(*_: Any) -> Iterator[Any]:
+        return iter(())
+
+    monkeypatch.setattr(tuning, "tune", chosen)
+    monkeypatch.setattr(tuning, "make_clips", none)
+    monkeypatch.setattr(tuning, "recordings", none)
     assert main(["tune", "block_corruption", "--work", str(tmp_path / "w")]) == EXIT_OK
-    tuned = load("block_corruption").tuned
+    detector: Any = load("block_corruption")
+    tuned = detector.tuned
     assert tuned.thresholds["change"] == 4.0
     assert tuned.artifact["calibration"]["offset"] == -1.25
     released = json.loads(Path(artifact_folder("block_corruption") / "detector.json").read_text())

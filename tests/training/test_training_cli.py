@@ -43,7 +43,6 @@ def test_help_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_scored_so_far_is_said_so() -> None:
-    from defectscope.training.cli import _score
-
-    assert (_score(float("nan")), _score(float("-inf"))) == ("not yet", "not yet")
-    assert _score(0.98765) == "0.9877"
+    score = vars(cli)["_score"]
+    assert (score(float("nan")), score(float("-inf"))) == ("not yet", "not yet")
+    assert score(0.98765) == "0.9877"

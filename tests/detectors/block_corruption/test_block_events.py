@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -30,12 +32,19 @@ ENDS_S = (np.arange(100) + 1) / 25
 COST = 3.0
 
 
-def flat(known):
+def flat(known: Any):
     """Steps that tell nothing: every end costs the same."""
     return Steps.flat(len(known.rows), COST)
 
 
-def found(rows, evidence, previous, jumps=None, bridge_s=0.0, enter=0.5):
+def found(
+    rows: Any,
+    evidence: Any,
+    previous: Any,
+    jumps: Any = None,
+    bridge_s: Any = 0.0,
+    enter: Any = 0.5,
+):
     jumps = np.zeros(100) if jumps is None else jumps
     known = Known.of(np.array(rows), np.array(evidence, float), np.array(previous, float), jumps)
     return [
@@ -109,13 +118,13 @@ def test_ends_are_drawn_in_to_what_looks_damaged_by_itself():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_path_is_the_best_of_all_paths(seed):
+def test_the_path_is_the_best_of_all_paths(seed: Any):
     evidence = np.random.default_rng(seed).normal(0, 4, 9)
     scores = np.zeros(9, bool)
     for first, stop in best_runs(evidence, Steps.flat(9, COST)):
         scores[first:stop] = True
 
-    def total(run):
+    def total(run: Any):
         # Clean before the first frame; what lasts beyond the last one has no end yet.
         changes = np.count_nonzero(np.diff(np.concatenate([[False], run])))
         return evidence[run].sum() - COST * changes
@@ -151,7 +160,7 @@ def test_the_area_counts_the_last_cells_only_as_far_as_the_frame_goes():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (9, 16), (34, 60)])
-def test_a_coarse_map_keeps_the_strongest_cell_in_its_place(shape):
+def test_a_coarse_map_keeps_the_strongest_cell_in_its_place(shape: Any):
     cells = np.zeros(shape)
     cells[-1, -1] = 0.75
     coarse = coarse_map(cells)
@@ -164,7 +173,7 @@ def test_a_coarse_map_keeps_the_strongest_cell_in_its_place(shape):
 @pytest.mark.parametrize(
     "wrong", [{"frames_per_s": 3}, {"frames_per_s": 0}, {"decision": "coin"}, {"max_height_px": 8}]
 )
-def test_parameters_out_of_range_are_refused(wrong):
+def test_parameters_out_of_range_are_refused(wrong: Any):
     with pytest.raises(InvalidParameterError, match=next(iter(wrong))):
         Params(**wrong)
 
@@ -198,7 +207,7 @@ def test_damage_stands_out_and_content_that_always_looks_damaged_does_not():
     assert scores["logit"].tolist() == logits.tolist()
 
 
-def spotted(scores, logit=3.0, rise=2.0, every=5):
+def spotted(scores: Any, logit: Any = 3.0, rise: Any = 2.0, every: Any = 5):
     """Brief events in a programme at 25 frames a second of which each `every`th is evaluated."""
     frames = np.arange(len(scores) * every)
     known = Known(frames[::every], np.array(scores, float), np.zeros(len(frames)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,26 +25,28 @@ FRAMES = 30
 SUSPECTS = [k for k in range(FRAMES) if k % 5 in (1, 3)]
 
 
-def runtime(rgb, previous):
+def runtime(rgb: Any, previous: Any):
     """Says what the frame's colour says: its code less 100 is the decision's logit."""
     logit = float(rgb[0, 0, 0]) - 100
     cells = np.full((2, 2, 2), 0.5, np.float32)
     return cells, np.array([logit, -9.0], np.float32)
 
 
-def suspect(pts, logit):
+def suspect(pts: Any, logit: Any):
     """A suspect of which the runtime will say so much."""
     rendering = Rendering.of(np.full((64, 64, 3), 100 + logit, np.uint8))
     return RgbFrame(pts, rendering, rendering)
 
 
-def looked_at(logits, cuts=(), first_looks=1, flagged=()):
+def looked_at(logits: Any, cuts: Any = (), first_looks: Any = 1, flagged: Any = ()):
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
     selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
+    detector: Any = load("block_corruption")
+    seeing: Any = runtime
     analysis = BlockCorruptionAnalysis(
         STREAM,
-        runtime,
-        load("block_corruption").onset,
+        seeing,
+        detector.onset,
         selection,
         Looking(0.45, first_looks, 2.0, 0.0, 2.0),
     )
@@ -56,12 +59,7 @@ def looked_at(logits, cuts=(), first_looks=1, flagged=()):
         # A half second's suspects come with the frame that ends it, the last ones with the end.
         ended = [k for k in range(first, stop) if k % 5 == 0 and k] + [FRAMES] * (stop == FRAMES)
         suspects = [
-            RgbFrame(
-                k, *[Rendering.of(np.full((64, 64, 3), 100 + logits.get(k, -5), np.uint8))] * 2
-            )
-            for end in ended
-            for k in SUSPECTS
-            if end - 5 <= k < end
+            suspect(k, logits.get(k, -5)) for end in ended for k in SUSPECTS if end - 5 <= k < end
         ]
         rows = np.arange(first, stop)
         blank = np.zeros(len(rows), bool)
@@ -109,11 +107,11 @@ def test_more_first_looks_see_what_is_less_sudden():
 
 
 @pytest.mark.parametrize("cuts", [(1,), (5,), (6, 14, 15), tuple(range(1, FRAMES))])
-def test_chunks_change_nothing(cuts):
+def test_chunks_change_nothing(cuts: Any):
     logits = {3: 3, 13: 4, 26: 5}
     assert looked_at(logits, cuts) == looked_at(logits)
 
 
 @pytest.mark.parametrize("cuts", [(), (14,), tuple(range(1, FRAMES))])
-def test_what_the_decoder_flags_is_looked_at_closely(cuts):
+def test_what_the_decoder_flags_is_looked_at_closely(cuts: Any):
     assert looked_at({}, cuts, flagged=(12,)) == [3, 8, 11, 13, 18, 23, 28]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -12,7 +14,7 @@ from defectscope.detectors.block_corruption.motion import halved, search
 SIZE = (176, 320)
 
 
-def texture(seed=1, size=SIZE):
+def texture(seed: Any = 1, size: Any = SIZE):
     """A random texture, coarse and fine, (rows, columns, 3)."""
     rng = np.random.default_rng(seed)
     field = np.full((*size, 3), 128.0)
@@ -22,13 +24,13 @@ def texture(seed=1, size=SIZE):
     return field.clip(0, 255).astype(np.uint8)
 
 
-def shifted(scene, down, across):
+def shifted(scene: Any, down: Any, across: Any):
     """The part of a larger scene that a camera sees after a move."""
     top, left = 40 + down, 40 + across
     return scene[top : top + SIZE[0], left : left + SIZE[1]]
 
 
-def scores(now, other):
+def scores(now: Any, other: Any):
     """Measures of a frame, against another one and by itself, by name."""
     mine = still(now)
     found = [*against(mine, still(other)), *alone(mine)]
@@ -36,7 +38,7 @@ def scores(now, other):
 
 
 @pytest.mark.parametrize("move", [(0, 0), (4, -6), (-10, 22), (2, 30)])
-def test_motion_is_found_and_leaves_little(move):
+def test_motion_is_found_and_leaves_little(move: Any):
     scene = texture(size=(SIZE[0] + 80, SIZE[1] + 80))
     now, other = (still(shifted(scene, *at)) for at in ((0, 0), move))
     motion = search(now.luma[1:], other.luma[1:])
@@ -85,7 +87,7 @@ def test_a_border_in_one_place_is_a_seam_and_a_ramp_is_none():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 90), (63, 50), (362, 204)])
-def test_any_size_is_measured(size):
+def test_any_size_is_measured(size: Any):
     now = texture(2, size)
     for found in scores(now, now).values():
         assert found.shape == tuple(-(-side // 4) for side in size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def rgb_pair(height: int, width: int, seed: int = 3):
     return np.ascontiguousarray(now), np.ascontiguousarray(np.roll(now, 5, axis=1))
 
 
-def taken(now, before):
+def taken(now: Any, before: Any):
     """What the seams' branch takes of two frames."""
     return scaled(measures(now, before))
 
@@ -49,7 +50,7 @@ def taken(now, before):
 @pytest.mark.parametrize(
     ("size", "cells"), [((224, 224), (7, 7)), ((1080, 1920), (34, 60)), ((1, 1), (1, 1))]
 )
-def test_the_map_has_a_cell_per_32_pixels(size, cells):
+def test_the_map_has_a_cell_per_32_pixels(size: Any, cells: Any):
     network = BlockNet(4).eval()
     with torch.no_grad():
         logits, decision = network(torch.zeros(1, 3, *size), torch.zeros(1, 3, *size))
@@ -108,7 +109,7 @@ def test_features_are_the_same_in_training_and_after_it():
 
 
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
-def test_every_runtime_agrees_with_plain_fp32(network, engine):
+def test_every_runtime_agrees_with_plain_fp32(network: Any, engine: Any):
     """In bfloat16 where the processor has it, as released."""
     if engine == "openvino":
         pytest.importorskip("openvino")
@@ -123,7 +124,7 @@ def test_every_runtime_agrees_with_plain_fp32(network, engine):
     assert np.abs(scores - decision[0].numpy()).max() < 0.25
 
 
-def test_small_frames_are_analyzed_too(network):
+def test_small_frames_are_analyzed_too(network: Any):
     runtime = Runtime(lambda: network, SHA256)
     for size in ((1, 1), (2, 90), (63, 500)):
         cells, decision = runtime(*rgb_pair(*size))
@@ -132,7 +133,7 @@ def test_small_frames_are_analyzed_too(network):
 
 
 @pytest.mark.parametrize("harm", ["missing", "flipped", "swapped"])
-def test_weights_that_are_not_the_released_ones_are_refused(tmp_path, harm):
+def test_weights_that_are_not_the_released_ones_are_refused(tmp_path: Any, harm: Any):
     source = bundled("model_artifacts") / NAME
     folder = tmp_path / NAME
     folder.mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,11 @@ from defectscope.errors import ArtifactError
 SIZE = (192, 320)
 
 
-def scene(seed=3):
+def released() -> Any:
+    return load("block_corruption")
+
+
+def scene(seed: Any = 3):
     rng = np.random.default_rng(seed)
     field = np.full((*SIZE, 3), 120.0)
     for sigma in (2, 9):
@@ -29,20 +34,20 @@ def scene(seed=3):
     return field.clip(0, 255).astype(np.uint8)
 
 
-def unseen(size=SIZE):
+def unseen(size: Any = SIZE):
     """A map that has nothing to say."""
     return np.full((2, -(-size[0] // 32), -(-size[1] // 32)), 0.1, np.float32)
 
 
-def with_blocks(rgb):
+def with_blocks(rgb: Any):
     out = rgb.copy()
     out[64:128, 96:240] = scene(8)[:64, :144]
     out[96:128, 160:224] = (0, 150, 0)
     return out
 
 
-def said(now, before):
-    head = load("block_corruption").onset
+def said(now: Any, before: Any) -> Any:
+    head = released().onset
     return head(now, before, unseen(now.shape), np.zeros(2, np.float32))
 
 
@@ -75,12 +80,12 @@ def test_features_are_of_blocks_and_cells_of_the_map_lie_on_them():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 90), (362, 204)])
-def test_any_size_is_judged(size):
+def test_any_size_is_judged(size: Any):
     now = np.full((*size, 3), 90, np.uint8)
     assert np.isfinite(said(now, now)).all()
 
 
-def test_a_head_that_is_missing_changed_or_foreign_is_refused(tmp_path):
+def test_a_head_that_is_missing_changed_or_foreign_is_refused(tmp_path: Any):
     folder = tmp_path / "block_corruption"
     shutil.copytree(artifact_folder("block_corruption"), folder)
     artifact = json.loads((folder / "detector.json").read_text())
@@ -100,5 +105,5 @@ def test_a_head_that_is_missing_changed_or_foreign_is_refused(tmp_path):
 
 
 def test_a_head_keeps_its_tensors():
-    head = load("block_corruption").onset
+    head = released().onset
     assert set(head.tensors()) == {field.name for field in dataclasses.fields(head)}

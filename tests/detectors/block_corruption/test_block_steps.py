@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ ENDS_S = (np.arange(100) + 1) / 25
 CHANGE, USUAL, WEIGHT = 6.0, 2.0, 2.0
 
 
-def looked(rows, now, before, excused=()):
+def looked(rows: Any, now: Any, before: Any, excused: Any = ()):
     """The evaluated frames and their steps."""
     rows, now, before = np.array(rows), np.array(now, float), np.array(before, float)
     known = Known.of(rows, now, before, np.zeros(100))
@@ -28,7 +30,7 @@ def looked(rows, now, before, excused=()):
     return known, Steps.of(known.rows, rows, rise, -rise, other, CHANGE, USUAL, WEIGHT)
 
 
-def found(known, steps, least=3.0):
+def found(known: Any, steps: Any, least: Any = 3.0):
     scores = events(known, known.scores, STARTS_S, ENDS_S, steps, 0.5, 0.0, least)
     return [(round(e.start_s * 25), round(e.end_s * 25)) for e in scores]
 
@@ -87,7 +89,7 @@ def test_a_leap_wants_its_step_as_well():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_path_pays_what_each_frame_asks(seed):
+def test_the_path_pays_what_each_frame_asks(seed: Any):
     rng = np.random.default_rng(seed)
     evidence = rng.normal(0, 4, 8)
     steps = Steps(np.zeros(8), np.zeros(8), rng.uniform(-2, 6, 8), rng.uniform(-2, 6, 8))
@@ -95,7 +97,7 @@ def test_the_path_pays_what_each_frame_asks(seed):
     for first, stop in best_runs(evidence, steps):
         scores[first:stop] = True
 
-    def total(run):
+    def total(run: Any):
         states = np.concatenate([[False], run])
         begins, ends = ~states[:-1] & states[1:], states[:-1] & ~states[1:]
         return evidence[run].sum() - steps.begin[begins].sum() - steps.end[ends].sum()
@@ -105,7 +107,7 @@ def test_the_path_pays_what_each_frame_asks(seed):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_the_posterior_sums_over_all_paths(seed):
+def test_the_posterior_sums_over_all_paths(seed: Any):
     rng = np.random.default_rng(seed)
     evidence = rng.normal(0, 2, 7)
     steps = Steps(np.zeros(7), np.zeros(7), rng.uniform(-2, 4, 7), rng.uniform(-2, 4, 7))
