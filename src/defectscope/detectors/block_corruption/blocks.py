@@ -30,7 +30,7 @@ _SIDE = BLOCK_PX // POOL_PX
 _STRONGEST = ("excess", "strongest excess", "residual seams across", "residual seams down")
 _AROUND = ("residual", "excess", "residual seams across", "residual seams down")
 # What is usual in the frame: medians of these, and so many percent of the last two.
-_USUAL = (
+_BASELINES = (
     "change",
     "residual",
     "excess",
@@ -50,7 +50,7 @@ NAMES = (
     *(f"{name}, over the frame's" for name in AGAINST),
     *(f"{name}, over its surroundings'" for name in AGAINST),
     *(f"{name}, around" for name in _AROUND),
-    *(f"{name}, usual" for name in _USUAL),
+    *(f"{name}, usual" for name in _BASELINES),
     *(f"{name}, high" for name in _HIGH),
     "map",
     "other map",
@@ -71,7 +71,7 @@ class Blocks:
 
     features: Maps
 
-    def usual(self) -> Maps:
+    def baselines(self) -> Maps:
         """Returns what is usual in the frame: change, residual, excess, and high residual."""
         names = ("change, usual", "residual, usual", "excess, usual", "residual, high")
         return self.features[0, 0, [NAMES.index(name) for name in names]]
@@ -96,9 +96,9 @@ def _blocks(forth: Maps, back: Maps, mine: Maps, other: Maps, cells: Maps) -> Bl
     means, own = _means(forth), _means(mine)
     around = _averaged(means)
     near = [AGAINST.index(name) for name in _AROUND]
-    usual = np.median(means[[AGAINST.index(name) for name in _USUAL]], axis=(1, 2))
+    baselines = np.median(means[[AGAINST.index(name) for name in _BASELINES]], axis=(1, 2))
     high = np.percentile(means[[AGAINST.index(name) for name in _HIGH]], _HIGH_PERCENT, (1, 2))
-    whole = np.concatenate([usual, high]).astype(np.float32)[:, None, None]
+    whole = np.concatenate([baselines, high]).astype(np.float32)[:, None, None]
     rows, columns = means.shape[1:]
     seen, other_seen = _logits(cells, rows, columns)
     planes = (

@@ -123,7 +123,7 @@ def frame_features(
         [
             _pooled(scores[way]),
             _pooled(scores[1 - way]),
-            ways[way].usual(),
+            ways[way].baselines(),
             [mine - other, abs(mine - other), mine, other],
         ]
     ).astype(np.float32)
