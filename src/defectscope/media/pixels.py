@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import av
@@ -62,6 +63,17 @@ def convert(frame: av.VideoFrame, pixel_format: str, width: int, height: int) ->
     converted = frame.reformat(width=width, height=height, format=pixel_format)
     converted.pts = frame.pts
     return converted
+
+
+def frame_of(planes: Sequence[NDArray[np.uint8]]) -> av.VideoFrame:
+    """Returns a native frame of 8-bit 4:2:0 planes: luma, then blue and red colour difference."""
+    height, width = planes[0].shape
+    frame = av.VideoFrame(width, height, "yuv420p")
+    for plane, own in zip(frame.planes, planes, strict=True):
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        padded[:, : plane.width] = own
+        plane.update(padded.tobytes())
+    return frame
 
 
 def reduced_size(width: int, height: int, max_height_px: int | None) -> tuple[int, int]:

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.blocks import BLOCK_PX, Blocks, both_ways
 from defectscope.detectors.block_corruption.measures import Still, still
 from defectscope.media.concealment import Concealment
-from defectscope.media.pixels import to_rgb
+from defectscope.media.pixels import frame_of, to_rgb
 from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED
 from defectscope.simulate.effects.drawn_blocks import LOOKS
 from defectscope.training.block_corruption import examples
@@ -184,19 +183,9 @@ class _Shown:
 
     def frame(self, index: int) -> tuple[NDArray[np.uint8], Still]:
         if index not in self._kept:
-            rgb = _rgb(self._frames[index])
+            rgb = to_rgb(frame_of(self._frames[index]), MAX_HEIGHT_PX)
             self._kept[index] = rgb, still(rgb)
         return self._kept[index]
-
-
-def _rgb(planes: Yuv) -> NDArray[np.uint8]:
-    height, width = planes[0].shape
-    frame = av.VideoFrame(width, height, "yuv420p")
-    for plane, own in zip(frame.planes, planes, strict=True):
-        padded = np.zeros((plane.height, plane.line_size), np.uint8)
-        padded[:, : plane.width] = own
-        plane.update(padded.tobytes())
-    return to_rgb(frame, MAX_HEIGHT_PX)
 
 
 def _moments(
