@@ -216,7 +216,8 @@ def evaluate(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
     detector = detector_in_use()
     artifact = detector.tuned.artifact
     identity = repr((
-        path.name, path.stat().st_size, artifact["weights"]["sha256"], detector.params,
+        path.name, path.stat().st_size, artifact["weights"]["sha256"],
+        artifact["onset"]["sha256"], detector.params,
         [artifact["thresholds"].get(name) for name in ("cell", "wake", "stir", "rise")],
     ))  # fmt: skip
     kept = work / f"{path.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.pkl"
