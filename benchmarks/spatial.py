@@ -29,8 +29,9 @@ from defectscope.spatial import (
     load_head,
 )
 from defectscope.spatial.beam import beam_gain
-from defectscope.spatial.cancellation import driver_gain, level_for_target
+from defectscope.spatial.cancellation import driver_gain
 from defectscope.spatial.chain import RenderSettings, build_chain
+from defectscope.spatial.level import level_for_target
 from defectscope.spatial.measures import (
     band_points_hz,
     cancellation_db,

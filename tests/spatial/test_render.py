@@ -11,8 +11,8 @@ import soundfile
 
 from defectscope.cli.main import main
 from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
-from defectscope.spatial.cancellation import level_for_target
 from defectscope.spatial.chain import RenderSettings, build_chain, settings_from
+from defectscope.spatial.level import level_for_target
 from defectscope.spatial.programme import programme_matrix
 from defectscope.spatial.render import Renderer, render_file
 

@@ -11,14 +11,9 @@ import numpy as np
 from defectscope.errors import InvalidParameterError
 from defectscope.spatial.arrays import Complexes, Reals, checked_range, checked_rate
 from defectscope.spatial.device import Device, Listener, load_device
+from defectscope.spatial.equalisation import tone_gain
 from defectscope.spatial.fir import checked_taps, design_grid, taps_at_rate, to_response, to_taps
 from defectscope.spatial.head import Crosstalk, crosstalk_at
-from defectscope.spatial.measures import (
-    band_points_hz,
-    cancellation_db,
-    response_at,
-    third_octaves_hz,
-)
 from defectscope.spatial.paths import ear_paths
 
 TARGET_DB = 12.0
@@ -36,9 +31,8 @@ _FADE_OUT_HZ = (9_000.0, 14_000.0)
 # much more below. The mean over third octaves from 200 Hz to 8 kHz is 1.
 _TRUST_HZ = (4_000.0, 7_000.0)
 _TRUST = (1.08, 0.47)
-_LOWEST_LEVEL_DB = -20.0
-# What a cap may take from the mean cancellation before the level is lowered, decibels.
-_CAP_COST_DB = 0.3
+LOWEST_LEVEL_DB = -20.0
+_TONE_ROUNDS = 2
 _CAP_ROUNDS = 8
 _CAP_TOLERANCE = 1.001
 
@@ -87,7 +81,7 @@ def crosstalk_filters(
     rate = checked_rate(rate_hz)
     length = checked_taps(taps if taps is not None else taps_at_rate(TAPS, rate))
     checked_range("cap_db", cap_db, 0.0, 40.0)
-    checked_range("level_db", level_db, _LOWEST_LEVEL_DB, 0.0)
+    checked_range("level_db", level_db, LOWEST_LEVEL_DB, 0.0)
     if cap_db < level_db + 0.1:
         raise InvalidParameterError("cap_db must lie above level_db")
     grid = design_grid(length, rate)
@@ -101,67 +95,27 @@ def crosstalk_filters(
         wanted = _replaced(natural, shadow, _faded(grid))
     scale = np.linalg.norm(natural, axis=(1, 2)) / np.linalg.norm(wanted, axis=(1, 2))
     wanted = wanted * (scale * 10 ** (level_db / 20))[:, None, None]
-    # Cutting the response to so many taps adds ripples: the cap is lowered until they fit as well.
+    share = _shares(checked, grid)
+    power = np.sum(np.abs(wanted) ** 2, axis=(1, 2))
+    delay = np.exp(2j * np.pi * grid * (length // 2) / rate)
+    tone = np.ones(len(grid))
+    # Cutting the response to so many taps adds ripples: the cap is lowered until they fit as well,
+    # and what they do to the tone is made up for.
     cap = bound = 10 ** (cap_db / 20)
     excess = 1.0
     found = np.zeros((len(checked.drivers), 2, length))
-    for _ in range(_CAP_ROUNDS):
-        response = solve(paths, wanted, bound)
-        found = to_taps(np.moveaxis(response, 0, -1), length)
+    for number in range(_TONE_ROUNDS + _CAP_ROUNDS):
+        response = solve(paths * share[:, None, :], wanted * tone[:, None, None], bound)
+        found = to_taps(np.moveaxis(response * share[:, :, None], 0, -1), length)
         excess = float(driver_gain(found).max()) / cap
-        if excess <= _CAP_TOLERANCE:
+        if excess > _CAP_TOLERANCE:
+            bound /= excess
+        elif number >= _TONE_ROUNDS:
             break
-        bound /= excess
+        if number < _TONE_ROUNDS:
+            got = paths @ np.moveaxis(to_response(found) * delay, -1, 0)
+            tone = tone_gain(got, power, grid, tone)
     return found / max(1.0, excess)
-
-
-def level_for_target(
-    device: Device | Mapping[str, Any] | str | Path,
-    rate_hz: int,
-    target_db: float = TARGET_DB,
-    cap_db: float = CAP_DB,
-    *,
-    listener: Listener | None = None,
-) -> float:
-    """Returns how much a rendering must be lowered for the cap to leave room, decibels, 0 to -20.
-
-    The farther a narrow pair, the less its channels differ at the ears, and the more gain their
-    difference takes at low frequencies. The level is the highest at which the cap costs no more
-    than a small part of the cancellation, on the model of the head.
-
-    Args:
-        device: Anything that `load_device` takes.
-        rate_hz: Sampling rate, hertz.
-        target_db: Reduction of natural crosstalk, decibels.
-        cap_db: Largest gain to the drivers, decibels.
-        listener: Where to cancel; by default the device's own listener.
-
-    Raises:
-        InvalidParameterError: A parameter is out of range, or the device makes no sense.
-    """
-    checked = load_device(device)
-    bands = third_octaves_hz(high_hz=min(8_000.0, 0.4 * checked_rate(rate_hz)))
-    points = band_points_hz(bands).ravel()
-    paths = ear_paths(checked, points, listener)
-    natural = paths[:, :, [checked.left, checked.right]]
-
-    def reached_db(level_db: float) -> float:
-        taps = crosstalk_filters(
-            checked, rate_hz, target_db, cap_db, level_db=level_db, listener=listener
-        )
-        ears = paths @ np.moveaxis(response_at(taps, rate_hz, points), -1, 0)
-        return float(cancellation_db(ears, natural, len(bands)).mean())
-
-    highest, lowest = min(0, int(cap_db) - 1), int(_LOWEST_LEVEL_DB)
-    wanted = reached_db(lowest) - _CAP_COST_DB
-    # The cancellation falls as the level rises.
-    while lowest < highest:
-        middle = (lowest + highest + 1) // 2
-        if reached_db(middle) >= wanted:
-            lowest = middle
-        else:
-            highest = middle - 1
-    return float(lowest)
 
 
 def headphone_filters(
@@ -260,6 +214,19 @@ def _remaining(target_db: TargetCurve, grid: Reals) -> Reals:
             raise InvalidParameterError("target_db must be from 0 to 60")
         curve = np.interp(np.log(np.maximum(grid, 1.0)), np.log(points[:, 0]), points[:, 1])
     return 10 ** (-curve * _faded(grid) / 20)
+
+
+def _shares(device: Device, grid: Reals) -> Reals:
+    """Returns how much drivers take part in the sides, (frequencies, drivers).
+
+    Where no model of a head is trusted, drivers that add up at the sphere's ears do not at others:
+    the pair plays alone there.
+    """
+    log = np.log(np.maximum(grid, 1.0) / _TRUST_HZ[0])
+    inner = 1 - np.clip(log / np.log(_TRUST_HZ[1] / _TRUST_HZ[0]), 0, 1)
+    shares = np.repeat(inner[:, None], len(device.drivers), axis=1)
+    shares[:, [device.left, device.right]] = 1.0
+    return shares
 
 
 def _faded(grid: Reals) -> Reals:

@@ -18,11 +18,11 @@ from defectscope.spatial.cancellation import (
     TARGET_DB,
     crosstalk_filters,
     headphone_filters,
-    level_for_target,
 )
 from defectscope.spatial.device import Device, azimuth_and_distance, load_device
 from defectscope.spatial.fir import design_grid, to_response, to_taps
 from defectscope.spatial.hrtf import Head, load_head
+from defectscope.spatial.level import level_for_target
 
 Output = Literal["drivers", "binaural", "headphones"]
 OUTPUTS: tuple[Output, ...] = ("drivers", "binaural", "headphones")
