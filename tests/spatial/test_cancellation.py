@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -163,8 +165,16 @@ def test_sphere_agrees_with_woodworth_and_with_itself() -> None:
         {"taps": 255},
         {"taps": 2},
         {"virtual_deg": 120.0},
+        {"virtual_deg": "wide"},
+        {"target_db": None},
+        {"target_db": "much"},
+        {"target_db": True},
+        {"cap_db": None},
+        {"taps": 256.5},
+        {"taps": "many"},
+        {"listener": 5},
     ],
 )
-def test_bad_parameters_are_refused(given: dict) -> None:
+def test_bad_parameters_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError):
         crosstalk_filters("two_narrow", RATE, **given)

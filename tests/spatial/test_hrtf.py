@@ -56,6 +56,56 @@ def test_bad_files(tmp_path: Path) -> None:
         load_head(tmp_path / "few.sofa")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("Data.SamplingRate", 1.0),
+        ("Data.SamplingRate", 1e9),
+        ("Data.SamplingRate", np.nan),
+        ("Data.Delay", -5.0),
+        ("Data.Delay", 1e9),
+        ("Data.Delay", np.nan),
+        ("SourcePosition", np.nan),
+        ("Data.IR", np.inf),
+        ("Data.IR", 0.0),
+    ],
+)
+def test_values_that_no_head_has(tmp_path: Path, field: str, value: float) -> None:
+    """A delay of 1e9 samples once took 2 TiB, a rate of 1 Hz minutes."""
+    write_sofa(tmp_path / "head.sofa")
+    with h5py.File(tmp_path / "head.sofa", "r+") as file:
+        file[field][...] = np.full(file[field].shape, value)
+    with pytest.raises(UnreadableMediaError):
+        load_head(tmp_path / "head.sofa")
+
+
+@pytest.mark.parametrize("field", ["SourcePosition", "Data.IR", "Data.SamplingRate", "Data.Delay"])
+def test_a_missing_field_and_the_convention_are_named(tmp_path: Path, field: str) -> None:
+    write_sofa(tmp_path / "head.sofa")
+    with h5py.File(tmp_path / "head.sofa", "r+") as file:
+        del file[field]
+        file.attrs["SOFAConventions"] = b"GeneralTF"
+    with pytest.raises(UnreadableMediaError, match=f"GeneralTF and has no {field}"):
+        load_head(tmp_path / "head.sofa")
+
+
+def test_positions_may_be_cartesian_and_delays_apart(tmp_path: Path) -> None:
+    write_sofa(tmp_path / "head.sofa")
+    wanted = load_head(tmp_path / "head.sofa")
+    with h5py.File(tmp_path / "head.sofa", "r+") as file:
+        turn = np.radians(file["SourcePosition"][:, 0])
+        file["SourcePosition"][...] = 1.4 * np.stack(
+            [np.cos(turn), np.sin(turn), np.zeros(len(turn))], axis=1
+        )
+        file["SourcePosition"].attrs["Type"] = b"cartesian"
+        file["Data.Delay"][...] = np.full((1, 2), 3.5)
+    head = load_head(tmp_path / "head.sofa")
+    line = np.linspace(300, 4_000, 20)
+    late = np.exp(-2j * np.pi * line * 3.5 / RATE)
+    assert head.distance_m == pytest.approx(1.4)
+    assert np.abs(head.response(34.0, line) - wanted.response(34.0, line) * late).max() < 0.02
+
+
 @pytest.fixture(scope="module")
 def kemar() -> Head:
     if not KEMAR_PATH.is_file():

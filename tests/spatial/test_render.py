@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_a_level_that_nobody_gives_is_found_and_holds_for_the_centre_too() -> No
         {"cap_db": True},
     ],
 )
-def test_bad_settings_are_refused(given: dict) -> None:
+def test_bad_settings_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError):
         settings_from(given)
 

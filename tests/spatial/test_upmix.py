@@ -92,3 +92,23 @@ def test_bad_samples_are_refused(samples: np.ndarray) -> None:
 def test_bad_rates_are_refused(rate: float) -> None:
     with pytest.raises(InvalidParameterError):
         upmix(np.zeros((2, 10)), rate)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("samples", ["sound", None, np.zeros((2, 9), complex), [[1.0], [1.0, 2.0]]])
+def test_what_is_no_sound_is_refused(samples: object) -> None:
+    with pytest.raises(InvalidParameterError):
+        upmix(samples, RATE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rate", [None, "48000", True])
+def test_what_is_no_rate_is_refused(rate: object) -> None:
+    with pytest.raises(InvalidParameterError):
+        upmix(np.zeros((2, 10)), rate)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 999, 4_095, 4_097])
+def test_short_sounds_keep_their_length_and_add_up(length: int) -> None:
+    pair = np.stack([noise(11, 0.2)[:length], noise(12, 0.2)[:length]])
+    left, centre, right = upmix(pair, RATE)
+    assert left.shape == (length,)
+    assert np.allclose(np.stack([left + centre, right + centre]), pair, rtol=0, atol=1e-12)

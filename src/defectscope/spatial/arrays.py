@@ -15,6 +15,14 @@ Complexes = NDArray[np.complexfloating[Any, Any]]
 SPEED_OF_SOUND_M_S = 343.0
 LOWEST_RATE_HZ = 8_000
 HIGHEST_RATE_HZ = 384_000
+# Beyond, squares of spectra in single precision are no numbers any more.
+LOUDEST = 1e12
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether a value is one real number, Python's or NumPy's; truth values are none."""
+    real = isinstance(value, (int, float, np.integer, np.floating))
+    return real and not isinstance(value, bool)
 
 
 def checked_rate(rate_hz: float) -> int:
@@ -23,7 +31,11 @@ def checked_rate(rate_hz: float) -> int:
     Raises:
         InvalidParameterError: It is not a whole number from 8,000 to 384,000.
     """
-    if not float(rate_hz).is_integer() or not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+    if (
+        not is_number(rate_hz)
+        or not float(rate_hz).is_integer()
+        or not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ
+    ):
         raise InvalidParameterError(
             f"the sampling rate must be whole hertz from {LOWEST_RATE_HZ} to {HIGHEST_RATE_HZ}, "
             f"not {rate_hz}"
@@ -41,13 +53,21 @@ def checked_samples(samples: Any, channels: int) -> Reals:
     Raises:
         InvalidParameterError: The shape is another one, or a sample is no finite number.
     """
-    array = np.asarray(samples, np.float64)
+    try:
+        given = np.asarray(samples)
+        if np.iscomplexobj(given):
+            raise TypeError("complex")
+        array = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameterError("samples must be an array of real numbers") from error
     if array.ndim != 2 or array.shape[0] != channels:
         raise InvalidParameterError(
             f"samples must be ({channels}, samples), not {'x'.join(map(str, array.shape))}"
         )
     if not np.isfinite(array).all():
         raise InvalidParameterError("samples hold values that are no finite numbers")
+    if np.abs(array).max(initial=0.0) > LOUDEST:
+        raise InvalidParameterError(f"samples must lie within ±{LOUDEST:g}; full scale is ±1")
     return array
 
 
@@ -57,6 +77,6 @@ def checked_range(name: str, value: float, low: float, high: float) -> float:
     Raises:
         InvalidParameterError: It lies outside, or is no number.
     """
-    if not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         raise InvalidParameterError(f"{name} must be from {low:g} to {high:g}, not {value}")
     return float(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from defectscope.spatial.arrays import (
     Reals,
     checked_range,
     checked_rate,
+    is_number,
 )
 from defectscope.spatial.device import Device, load_device
 from defectscope.spatial.fir import checked_taps, design_grid, taps_at_rate, to_response, to_taps
@@ -72,8 +73,10 @@ def beam_filters(
     checked_range("null_width_deg", null_width_deg, 0.0, 60.0)
     checked_range("cap_db", cap_db, 0.0, 40.0)
     angles: list[float] = []
+    if not isinstance(cast("object", nulls_deg), (Sequence, np.ndarray)):
+        raise InvalidParameterError("nulls_deg must be a list of directions")
     for null in nulls_deg:
-        if not 20.0 <= abs(null) <= 180.0:
+        if not is_number(null) or not 20.0 <= abs(null) <= 180.0:
             raise InvalidParameterError("a null must lie from 20 to 180 degrees off the front")
         half = null_width_deg / 2
         angles += [null - half, null, null + half] if half else [null]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -80,6 +80,8 @@ def crosstalk_filters(
     checked = load_device(device)
     rate = checked_rate(rate_hz)
     length = checked_taps(taps if taps is not None else taps_at_rate(TAPS, rate))
+    if listener is not None and not isinstance(cast("object", listener), Listener):
+        raise InvalidParameterError("listener must be a defectscope.spatial.Listener")
     checked_range("cap_db", cap_db, 0.0, 40.0)
     checked_range("level_db", level_db, LOWEST_LEVEL_DB, 0.0)
     if cap_db < level_db + 0.1:
@@ -201,11 +203,14 @@ def driver_gain(taps: Reals) -> Reals:
 
 def _remaining(target_db: TargetCurve, grid: Reals) -> Reals:
     """Returns the share of natural crosstalk that shall remain, (frequencies,)."""
-    if isinstance(target_db, (int, float)):
+    if not isinstance(target_db, Sequence) and np.ndim(target_db) == 0:
         mean_db = checked_range("target_db", target_db, 0.0, 60.0)
         curve = mean_db * np.interp(np.log(np.maximum(grid, 1.0)), np.log(_TRUST_HZ), _TRUST)
     else:
-        points = np.asarray(target_db, np.float64)
+        try:
+            points = np.asarray(target_db, np.float64)
+        except (TypeError, ValueError) as error:
+            raise InvalidParameterError("target_db must hold numbers") from error
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
             raise InvalidParameterError("target_db must be decibels or (hertz, decibels) pairs")
         if (points[:, 0] <= 0).any() or (np.diff(points[:, 0]) <= 0).any():

@@ -26,6 +26,7 @@ _KEYS = frozenset(
 )
 _NEAREST_M = 0.1
 _MOST_DRIVERS = 32
+_MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,8 @@ def load_device(device: Device | Mapping[str, Any] | str | Path) -> Device:
         return device
     if isinstance(device, Mapping):
         return _parsed(device)
+    if not isinstance(cast("object", device), (str, Path)):
+        raise InvalidParameterError("a device is a name, a JSON file, or what such a file holds")
     if str(device) in device_names():
         text = (resources.files("defectscope.spatial") / "devices" / f"{device}.json").read_text()
     else:
@@ -136,14 +139,23 @@ def load_device(device: Device | Mapping[str, Any] | str | Path) -> Device:
             raise MediaNotFoundError(
                 f"no device {device}: give a JSON file or one of {', '.join(device_names())}"
             )
-        text = path.read_text()
+        text = _text_of(path)
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise InvalidParameterError(f"device {device} is not JSON: {error}") from error
     if not isinstance(content, Mapping):
         raise InvalidParameterError(f"device {device} must be a JSON object")
     return _parsed(cast("Mapping[str, Any]", content))
+
+
+def _text_of(path: Path) -> str:
+    if path.stat().st_size > _MOST_BYTES:
+        raise InvalidParameterError(f"device {path} is longer than {_MOST_BYTES} bytes")
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidParameterError(f"device {path} is no text file") from error
 
 
 def _parsed(content: Mapping[str, Any]) -> Device:

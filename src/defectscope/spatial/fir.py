@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from defectscope.errors import InvalidParameterError
-from defectscope.spatial.arrays import Complexes, Reals
+from defectscope.spatial.arrays import Complexes, Reals, is_number
 
 # The grid on which responses are designed is this many times finer than the filter resolves.
 _OVERSAMPLING = 8
@@ -25,11 +25,16 @@ def checked_taps(taps: int) -> int:
     Raises:
         InvalidParameterError: It is not.
     """
-    if taps % 2 or not _FEWEST_TAPS <= taps <= _MOST_TAPS:
+    if (
+        not is_number(taps)
+        or not float(taps).is_integer()
+        or taps % 2
+        or not _FEWEST_TAPS <= taps <= _MOST_TAPS
+    ):
         raise InvalidParameterError(
             f"taps must be an even number from {_FEWEST_TAPS} to {_MOST_TAPS}, not {taps}"
         )
-    return taps
+    return int(taps)
 
 
 def design_grid(taps: int, rate_hz: int) -> Reals:

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from defectscope.errors import InvalidParameterError, MediaNotFoundError, UnreadableMediaError
-from defectscope.spatial.arrays import SPEED_OF_SOUND_M_S, Complexes, Reals
+from defectscope.spatial.arrays import (
+    HIGHEST_RATE_HZ,
+    LOWEST_RATE_HZ,
+    SPEED_OF_SOUND_M_S,
+    Complexes,
+    Reals,
+)
 from defectscope.spatial.device import Device, Listener, azimuth_and_distance
 
 # Where Debian's libmysofa1 puts MIT's KEMAR (Gardner and Martin 1994).
@@ -19,6 +25,11 @@ KEMAR_PATH = Path("/usr/share/libmysofa/MIT_KEMAR_normal_pinna.sofa")
 _HORIZON_DEG = 2.0
 _LEAST_DIRECTIONS = 12
 _GRID_POINTS = 4096
+_NEEDED = ("SourcePosition", "Data.IR", "Data.SamplingRate", "Data.Delay")
+# 12,000 directions of 4,096 samples at both ears: more than any published head.
+_MOST_SAMPLES = 100_000_000
+# A loudspeaker 15 m away.
+_MOST_DELAY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,20 +123,45 @@ def load_head(path: str | Path = KEMAR_PATH) -> Head:
         raise MediaNotFoundError(f"no SOFA file {where}{hint}")
     try:
         with h5py.File(where, "r") as file:
+            convention = _text(file.attrs.get("SOFAConventions", b"no known convention"))
+            missing = [name for name in _NEEDED if name not in file]
+            if missing:
+                raise UnreadableMediaError(
+                    f"{where.name} is SOFA of {convention} and has no {', '.join(missing)}: "
+                    "a head's free-field impulse responses (SimpleFreeFieldHRIR) are needed"
+                )
+            if file["Data.IR"].size > _MOST_SAMPLES:
+                raise UnreadableMediaError(f"{where.name} is longer than a head's responses are")
             positions = np.asarray(file["SourcePosition"], np.float64)
             kind = _text(file["SourcePosition"].attrs.get("Type", b"spherical"))
             impulses = np.asarray(file["Data.IR"], np.float64)
-            rate_hz = float(np.asarray(file["Data.SamplingRate"]).ravel()[0])
+            rate_hz = float(np.asarray(file["Data.SamplingRate"], np.float64).ravel()[0])
             delays = np.asarray(file["Data.Delay"], np.float64)
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
         raise UnreadableMediaError(f"{where.name} is no SOFA file of impulse responses") from error
+    if (
+        impulses.ndim != 3
+        or impulses.shape[1] != 2
+        or impulses.shape[2] < 1
+        or positions.shape != (len(impulses), 3)
+    ):
+        raise UnreadableMediaError(
+            f"{where.name} ({convention}) does not hold two ears for every direction"
+        )
+    if not all(np.isfinite(values).all() for values in (positions, impulses, delays, rate_hz)):
+        raise UnreadableMediaError(f"{where.name} holds values that are no finite numbers")
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+        raise UnreadableMediaError(f"{where.name} has a sampling rate of {rate_hz:g} Hz")
+    if not impulses.any(axis=(1, 2)).all():
+        raise UnreadableMediaError(f"{where.name} holds directions without any sound")
+    if delays.min(initial=0.0) < 0 or delays.max(initial=0.0) > _MOST_DELAY_S * rate_hz:
+        raise UnreadableMediaError(f"{where.name} delays its responses by more than a head does")
     if kind == "cartesian":
         positions = _spherical(positions)
-    if impulses.ndim != 3 or impulses.shape[1] != 2 or len(positions) != len(impulses):
-        raise UnreadableMediaError(f"{where.name} does not hold two ears for every direction")
-    if not np.isfinite(impulses).all() or rate_hz <= 0:
-        raise UnreadableMediaError(f"{where.name} holds values that are no finite numbers")
-    impulses = _delayed(impulses, np.broadcast_to(delays, impulses.shape[:2]))
+    try:
+        impulses = _delayed(impulses, np.broadcast_to(delays, impulses.shape[:2]))
+    except ValueError as error:
+        raise UnreadableMediaError(f"{where.name} has delays of another shape") from error
     level = np.flatnonzero(np.abs(positions[:, 1]) <= _HORIZON_DEG)
     azimuths, first = np.unique(np.round(positions[level, 0] % 360.0, 3), return_index=True)
     if len(azimuths) < _LEAST_DIRECTIONS:
