@@ -8,6 +8,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -34,16 +35,32 @@ _LINE_HZ = np.geomspace(50.0, 18_000.0, 240)
 _POLAR_HZ = (250.0, 500.0, 1_000.0, 2_000.0)
 _ANGLES_DEG = np.arange(-180.0, 181.0, 1.0)
 
-_STYLE = """
-:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{max-width:64rem;margin:2rem auto;padding:0 1rem}
-figure{margin:1.5rem 0}figcaption{margin-bottom:.4rem;font-weight:600}
-svg{width:100%;height:auto;background:#fff;color:#222;border:1px solid #ccc}
-button{font:inherit;padding:.4rem 1rem;margin-right:.5rem}
-button[aria-pressed=true]{background:#1f6feb;color:#fff}
+_LIGHT = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700", "#8250df", "#0a7ea4", "#bf3989", "#57606a")
+_DARK = ("#6ea8ff", "#ff7b72", "#56d364", "#e3b341", "#c297ff", "#4fc3e8", "#f778ba", "#b1bac4")
+_STYLE = (
+    """
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;--line:#8885;--accent:#1f6feb}
+body{max-width:56rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}
+h1{margin-bottom:.2rem;line-height:1.2}
+audio{display:block;width:100%;max-width:34rem}audio[hidden]{display:none}
+figure{margin:2rem 0}figcaption{font-weight:600}
+svg{display:block;width:100%;height:auto}svg.round{max-width:30rem}
+svg text{fill:currentColor;opacity:.8}.grid{stroke:var(--line)}
+.legend{display:flex;flex-wrap:wrap;gap:.1rem 1.2rem;margin:.3rem 0;padding:0;list-style:none}
+.legend li{display:flex;align-items:center;gap:.4rem;font-size:.9rem}.legend svg{width:2.1rem}
+button{font:inherit;padding:.4rem 1rem;margin-right:.5rem;border:1px solid var(--accent);
+ border-radius:.4rem;background:none;color:inherit;cursor:pointer}
+button[aria-pressed=true]{background:var(--accent);color:#fff}
+kbd{border:1px solid var(--line);border-radius:.2rem;padding:0 .3rem}
 table{border-collapse:collapse}
-td,th{padding:.2rem .8rem;border-bottom:1px solid #8884;text-align:left}
+td,th{padding:.2rem .8rem .2rem 0;border-bottom:1px solid var(--line);text-align:left}
+@media(max-width:40rem){svg.wide text{font-size:22px}svg.round text{font-size:16px}}
 """
+    + "".join(f".c{n}{{stroke:{colour}}}" for n, colour in enumerate(_LIGHT))
+    + "@media(prefers-color-scheme:dark){"
+    + "".join(f".c{n}{{stroke:{colour}}}" for n, colour in enumerate(_DARK))
+    + "}"
+)
 _SCRIPT = """
 const sounds=[...document.querySelectorAll('audio')];
 const buttons=[...document.querySelectorAll('[data-n]')];
@@ -79,7 +96,7 @@ def write_page(path: Path, media: MediaLike, settings: RenderSettings) -> None:
     figures = [*_filters(settings, rate_hz), *_separation(settings, rate_hz)]
     figures.append(_spectra(sounds, rate_hz))
     rows = "".join(
-        f"<tr><th>{name}</th><td>{html.escape(str(getattr(settings, name)))}</td></tr>"
+        f"<tr><th>{name}</th><td>{html.escape(_shown(getattr(settings, name)))}</td></tr>"
         for name in RenderSettings.__dataclass_fields__
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +104,7 @@ def write_page(path: Path, media: MediaLike, settings: RenderSettings) -> None:
         "<!doctype html><html lang=en><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width'><title>Spatial audio</title>"
         f"<style>{_STYLE}</style><h1>Spatial audio</h1>"
+        f"<p>{html.escape(_subject(media, settings))}</p>"
         "<p>Listen with headphones. A is the plain pair, B the rendering, at equal loudness; keys "
         "<kbd>a</kbd> and <kbd>b</kbd> switch without a gap.</p><p>"
         "<button data-n=0 aria-pressed=true>A plain</button>"
@@ -99,6 +117,17 @@ def write_page(path: Path, media: MediaLike, settings: RenderSettings) -> None:
         + f"<h2>Settings</h2><table>{rows}</table><script>{_SCRIPT}</script></html>",
         "utf-8",
     )
+
+
+def _subject(media: MediaLike, settings: RenderSettings) -> str:
+    """Returns what was rendered, and for what."""
+    name = Path(media).name if isinstance(media, (str, Path)) else "sound"
+    if settings.output == "headphones":
+        return f"{name}, for headphones"
+    device = load_device(settings.device)
+    if settings.output == "binaural":
+        return f"{name}, what a measured head hears of {device.name}: {device.title}"
+    return f"{name}, for {device.name}: {device.title}"
 
 
 def _excerpts(media: MediaLike, settings: RenderSettings) -> tuple[int, list[Reals]]:
@@ -145,7 +174,7 @@ def _filters(settings: RenderSettings, rate_hz: int) -> list[tuple[str, str]]:
         curves = [
             Curve(name, line, _db(response[row, column])) for row, name in enumerate(chain.names)
         ]
-        figures.append((title, frequency_plot(curves, (-40.0, 15.0), "dB")))
+        figures.append((title, frequency_plot(curves, (-40.0, 15.0), "level, dB")))
     if settings.output != "headphones":
         device = load_device(settings.device)
         if len(device.drivers) > 2:
@@ -178,7 +207,7 @@ def _separation(settings: RenderSettings, rate_hz: int) -> list[tuple[str, str]]
         )
     ]
     title = "The near ear over the far one, of a sound hard at one side, at the measured head"
-    return [(title, frequency_plot(curves, (-10.0, 40.0), "dB"))]
+    return [(title, frequency_plot(curves, (-10.0, 40.0), "level, dB"))]
 
 
 def _spectra(sounds: Sequence[Reals], rate_hz: int) -> tuple[str, str]:
@@ -196,7 +225,15 @@ def _spectra(sounds: Sequence[Reals], rate_hz: int) -> tuple[str, str]:
         curves.append(Curve(name, line, 10 * np.log10(np.maximum(np.array(smooth), 1e-12))))
     top = max(float(curve.y.max()) for curve in curves)
     shown = [Curve(c.name, c.x, c.y - top) for c in curves]
-    return "Spectra at the left ear, third octaves", frequency_plot(shown, (-60.0, 3.0), "dB")
+    return "Spectra at the left ear, third octaves", frequency_plot(
+        shown, (-60.0, 3.0), "level, dB"
+    )
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not set"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _db(values: Reals | np.ndarray) -> Reals:
