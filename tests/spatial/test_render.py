@@ -184,5 +184,7 @@ def test_page(tmp_path: Path) -> None:
     write_page(tmp_path / "page.html", source, RenderSettings(output="headphones"))
     page = (tmp_path / "page.html").read_text()
     assert page.count("<audio") == 2
-    assert page.count("<svg") == 3
+    assert page.count("<figure>") == 3
+    assert page.count("<figcaption>Filters of") == 2
+    assert page.count("class='key'") == 6
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
