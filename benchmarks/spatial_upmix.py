@@ -11,11 +11,12 @@ import soundfile
 from scipy.linalg import solve, toeplitz
 from scipy.signal import fftconvolve, resample_poly
 
-from defectscope.spatial import load_head, upmix
-from defectscope.spatial.measures import image_angle_deg
+from defectscope.spatial import load_device, load_head, upmix
+from defectscope.spatial.chain import RenderSettings, build_chain
+from defectscope.spatial.measures import ears_of, image_angle_deg
 
 RATE = 48_000
-CENTRE_GAIN = 6**0.25
+ANGLES = (-25, -20, -10, -5, 0, 5, 10, 20, 25)
 VOICE = "nr_fish.flac"
 MUSICS = {
     "sparse": [
@@ -80,6 +81,13 @@ def upmixing(say: Any, audio: Path | None) -> None:
         f"Reconstruction error {error:.1e}; of mono {energy(mono[0]) / energy(pair[0]):.0e} of the energy is not in the"
     )
     say(f"centre; of an inverted pair {energy(inverted[1]) / energy(pair[0]):.0e} is in it.\n")
+    say(
+        f"Of two noises that share nothing, the left and right that remain correlate by {np.corrcoef(parts[0], parts[2])[0, 1]:+.2f}: powers"
+    )
+    say(
+        "smoothed over 40 ms agree by chance, and what agrees goes to the centre; "
+        f"centre and L - R correlate by {np.corrcoef(parts[1], pair[0] - pair[1])[0, 1]:+.3f}.\n"
+    )
     if audio is None:
         say("The recordings were left out.")
         return
@@ -107,37 +115,46 @@ def upmixing(say: Any, audio: Path | None) -> None:
 
 
 def width(say: Any, audio: Path) -> None:
-    """Prints where panned sources stand before and after the upmix."""
+    """Prints how far panned sources move by the upmix, on three loudspeakers and on devices."""
     say(
-        "\nA voice panned by the law of tangents between loudspeakers at ±30 degrees, before, and after the"
+        "\nHow far a voice moves that was panned by the law of tangents, by KEMAR's interaural delay, degrees."
     )
     say(
-        "upmix with the centre from a third loudspeaker (at a gain of 1.57, halfway in decibels between"
+        "First with the centre from a third loudspeaker between two at ±30 degrees, by its gain: 1.41 keeps"
     )
     say(
-        "what keeps the power, 1.41, and what keeps the amplitude, 1.73: that one changes up to 2.2"
+        "the power, 1.73 the amplitude ahead, 1.57 lies halfway. Then on the devices as they render, against"
     )
-    say(
-        "degrees); angles by KEMAR's interaural delay. Played by the pair itself, as two-driver devices do,"
-    )
-    say("the centre adds up to what was panned, and nothing changes.\n")
-    say("| panned to | before | after | change |\n|---|---|---|---|")
+    say("the same filters without an upmix.\n")
+    say(f"| panned to | {' | '.join(str(a) for a in ANGLES)} | largest |")
+    say("|---|" + "---|" * (len(ANGLES) + 1))
     head, voice = load_head(), recording(audio / VOICE)
     size = 1 << int(np.ceil(np.log2(len(voice) + 1)))
     grid = np.fft.rfftfreq(size, 1 / 44_100)
     inside = np.flatnonzero((grid >= 200) & (grid <= 1_500))[::16]
-    front = [head.response(a, grid[inside]) for a in (30.0, 0.0, -30.0)]
-    worst = 0.0
-    for angle in (-25, -20, -10, -5, 0, 5, 10, 20, 25):
+    line = grid[inside]
+    front = np.stack([head.response(a, line).T for a in (30.0, 0.0, -30.0)], axis=2)
+    played: list[tuple[str, Any]] = [
+        (f"centre at a gain of {gain:.2f}", front * np.array([1, gain, 1]))
+        for gain in (2**0.5, 6**0.25, 3**0.5)
+    ]
+    for name in ("two_narrow", "three_front", "bar_of_five"):
+        chain = build_chain(RenderSettings(device=name), 44_100)
+        ears = ears_of(load_device(name), chain.taps, 44_100, head, line)
+        played.append((f"`{name}`", ears))
+    parts = []
+    for angle in ANGLES:
         ratio = np.tan(np.radians(angle)) / np.tan(np.radians(30))
         gains = np.array([1 + ratio, 1 - ratio]) / np.hypot(1 + ratio, 1 - ratio)
         pair = gains[:, None] * voice
-        split = upmix(pair, 44_100) * np.array([[1], [CENTRE_GAIN], [1]])
-        found = []
-        for feeds, places in ((pair, (0, 2)), (split, (0, 1, 2))):
-            spectra = np.fft.rfft(feeds, size)[:, inside]
-            ears = sum(front[p] * s for p, s in zip(places, spectra, strict=True))
-            found.append(image_angle_deg(np.asarray(ears).T, grid[inside], head))
-        worst = max(worst, abs(found[1] - found[0]))
-        say(f"| {angle:+d} | {found[0]:+.1f} | {found[1]:+.1f} | {found[1] - found[0]:+.1f} |")
-    say(f"\nLargest change {worst:.1f} degrees.")
+        alone = np.stack([pair[0], np.zeros(len(voice)), pair[1]])
+        parts.append([np.fft.rfft(x, size)[:, inside] for x in (alone, upmix(pair, 44_100))])
+    for name, paths in played:
+        moved = []
+        for spectra in parts:
+            found = [
+                image_angle_deg(np.einsum("fei,if->fe", paths, x), line, head) for x in spectra
+            ]
+            moved.append(found[1] - found[0])
+        cells = " | ".join(f"{m:+.1f}" for m in moved)
+        say(f"| {name} | {cells} | {max(abs(m) for m in moved):.1f} |")
