@@ -126,9 +126,12 @@ def places(say: Any, head: Any, device: Any) -> None:
         "are theirs, for T = 15 dB. `fixed`: filters for the device's own place, whoever moves. The goals"
     )
     say(
-        "of 9 dB for T = 10 and 13 dB for T = 15 hold steered alone; fixed ones hold for head turns, and"
+        "of 9 dB for T = 10 and 13 dB for T = 15 hold steered at every place; fixed, the first holds for"
     )
-    say("nowhere else. The head faces the device unless it is turned.\n")
+    say(
+        "head turns up to 15 degrees, the second up to 5, and neither elsewhere. The head faces the device"
+    )
+    say("unless it is turned.\n")
     say(
         "| place | nature | steered, T = 10 dB | steered, T = 15 dB | driver gain | tone | fixed, 10 | fixed, 15 |"
     )
@@ -181,7 +184,7 @@ def second_head(say: Any, path: Path) -> None:
             ears = ears_of(device, taps, RATE, head, POINTS, place)
             cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.1f}")
         say(f"| {name} | {' | '.join(cells)} |")
-    others(say, head)
+    others(say, head, ", on the second head")
 
 
 def image(say: Any, head: Any, device: Any) -> None:
@@ -221,9 +224,9 @@ def image(say: Any, head: Any, device: Any) -> None:
         say(f"| {name} | {' | '.join([*width, *bias])} |")
 
 
-def others(say: Any, head: Any) -> None:
+def others(say: Any, head: Any, where: str = "") -> None:
     """Prints the other devices, and virtualisation."""
-    say("\n### Other devices, and a virtual pair\n")
+    say(f"\n### Other devices, and a virtual pair{where}\n")
     say(
         "| device | nature separates | T = 10 dB | T = 15 dB | driver gain | tone, T = 12 dB |\n|---|---|---|---|---|---|"
     )

@@ -171,6 +171,9 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert told["names"] == ["left", "right"]
     assert all(Path(file).is_file() for file in told["files"])
     assert main([*arguments, "--set", "target_db"]) == 2
+    assert main([*arguments, "--set", "target=15"]) == 2
+    assert "target_db" in capsys.readouterr().err
+    assert main(["render", str(source), str(source)]) == 2
     assert main([*arguments, "--device", "nowhere.json"]) == 3
     assert main(["render", str(tmp_path / "none.wav"), str(tmp_path / "out")]) == 3
     assert main([*arguments, "--output", "headphones", "--together"]) == 0

@@ -203,7 +203,8 @@ def settings_from(given: Mapping[str, Any]) -> RenderSettings:
     texts = {"output", "head"}
     for key, value in given.items():
         if key not in RenderSettings.__dataclass_fields__:
-            raise InvalidParameterError(f"a rendering has no setting {key}")
+            names = ", ".join(RenderSettings.__dataclass_fields__)
+            raise InvalidParameterError(f"a rendering has no setting {key}; it has {names}")
         if key == "device":
             fits = isinstance(value, (str, Mapping))
         elif key in texts:

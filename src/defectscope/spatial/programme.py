@@ -41,5 +41,7 @@ def programme_matrix(channels: Sequence[str]) -> Reals:
         matrix[1, column] = _RIGHT.get(name, 0.0) + _BOTH.get(name, 0.0)
         matrix[2, column] = _CENTRE.get(name, 0.0)
     if not matrix.any():
-        raise InvalidParameterError(f"no channel of {', '.join(channels)} belongs in front")
+        raise InvalidParameterError(
+            f"no channel of {', '.join(dict.fromkeys(channels))} belongs in front"
+        )
     return matrix

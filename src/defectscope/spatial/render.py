@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import soundfile
 
-from defectscope.errors import MediaError, UnreadableMediaError
+from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
 from defectscope.media.frames import Samples
 from defectscope.media.limits import Limits
 from defectscope.media.opening import open_media
@@ -204,7 +204,10 @@ def render_file(
         raise MediaError(
             f"FLAC holds {_FLAC_CHANNELS} channels, not {len(renderer.names)}: use wav"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidParameterError(f"{folder} cannot be written to: {error.strerror}") from error
     ends = [f".{container}"] if together else [f".{name}.{container}" for name in renderer.names]
     paths = [folder / (stem + end) for end in ends]
     subtype = "PCM_24" if container == "flac" else "FLOAT"
