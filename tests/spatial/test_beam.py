@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,6 @@ def test_cap_holds(device: str, cap_db: float) -> None:
 @pytest.mark.parametrize(
     "given", [{"null_db": 3.0}, {"cap_db": -3.0}, {"nulls_deg": ()}, {"nulls_deg": (5.0,)}]
 )
-def test_bad_parameters_are_refused(given: dict) -> None:
+def test_bad_parameters_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError):
         beam_filters("three_front", RATE, **given)

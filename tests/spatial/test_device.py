@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +13,14 @@ from defectscope.errors import DefectscopeError, InvalidParameterError, MediaNot
 from defectscope.spatial import Device, Driver, Listener, device_names, load_device
 from defectscope.spatial.device import azimuth_and_distance
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "name": "mine",
     "listener_m": 0.5,
     "drivers": [{"name": "a", "x_m": -0.1}, {"name": "b", "x_m": 0.1}],
 }
 
 
-def changed(**changes: object) -> dict:
+def changed(**changes: object) -> dict[str, Any]:
     return {**GOOD, **changes}
 
 
@@ -77,7 +78,7 @@ def test_band() -> None:
         changed(speed=3),
     ],
 )
-def test_bad_devices_are_refused(content: dict) -> None:
+def test_bad_devices_are_refused(content: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError):
         load_device(content)
 

@@ -36,7 +36,9 @@ def handler() -> Any:
     return made
 
 
-def ask(handler: Any, body: bytes, settings: dict | None = None, kind: str = "audio/wav") -> tuple:
+def ask(
+    handler: Any, body: bytes, settings: dict[str, Any] | None = None, kind: str = "audio/wav"
+) -> tuple[int, Any]:
     headers = {"Content-Type": kind}
     if settings is not None:
         options = {"parameters": {"spatial_audio": settings}, "id": "one"}
@@ -93,7 +95,7 @@ def test_own_device(handler: Any) -> None:
         ({"loud": True}, "invalid_parameter"),
     ],
 )
-def test_bad_settings(handler: Any, settings: dict, code: str) -> None:
+def test_bad_settings(handler: Any, settings: dict[str, Any], code: str) -> None:
     status, answer = ask(handler, wav(), settings)
     assert (status, answer["error"]["code"]) == (400, code)
 
