@@ -97,8 +97,11 @@ def test_the_command_writes_json_and_junit(
     assert printed["verdict"] == "worse"
     assert printed["alignment"]["dropped"] == list(version.dropped)
     assert printed["alignment"]["doubled"] == list(version.doubled)
-    suite = ElementTree.fromstring(junit.read_text())
-    assert suite.attrib["failures"] == "1"
+    suites = ElementTree.fromstring(junit.read_text())
+    assert (suites.attrib["failures"], suites[0].attrib["failures"]) == ("1", "1")
+    failure = suites.find("testsuite/testcase/failure")
+    assert failure is not None
+    assert failure.attrib["type"] == "worse"
 
 
 def test_folders_are_compared_title_by_title(tmp_path: Path, write: Any) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,7 @@ from defectscope.findings import Finding, Report
 from defectscope.report.html import write
 from defectscope.waivers import apply_waivers, load_waivers
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt: chromium)"),
-]
+pytestmark = pytest.mark.browser
 # Text that would be something else in TOML, in a pattern, or in a page.
 REASON = 'end "card" \\ is </script> a still\x7f [[waivers]]'
 
@@ -39,15 +33,6 @@ def report() -> Report:
         detectors={},
         timing={},
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def opened(browser: Any, address: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -25,12 +24,7 @@ from defectscope.media.writer import write_clip
 from defectscope.report.html import write
 from defectscope.report.playing import proxy_of
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt: chromium)"),
-]
+pytestmark = pytest.mark.browser
 FPS, FRAMES, RATE_HZ = 25, 100, 48000
 
 
@@ -70,15 +64,6 @@ def report_on(clip: Path) -> Report:
     report = report_of(found, duration_s=FRAMES / FPS, uri=clip.name)
     video = {"width": 96, "height": 64, "frame_rate": "25/1", "codec": "h264"}
     return replace(report, asset={**report.asset, "video": video})
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

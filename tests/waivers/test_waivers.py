@@ -15,7 +15,6 @@ from defectscope.waivers import (
     Waiver,
     Waivers,
     apply_waivers,
-    compare_deliveries,
     load_waivers,
     waivers_toml,
 )
@@ -115,13 +114,3 @@ def test_waivers_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_broken_waivers_are_refused(text: str, said: str) -> None:
     with pytest.raises(ProfileError, match=said):
         read_waivers(text.encode(), "waivers.toml")
-
-
-def test_a_redelivery_says_what_is_fixed_still_there_and_new() -> None:
-    earlier = report_of(finding(1, 2), finding(10, 12), finding(20, 21))
-    later = report_of(finding(10.2, 12.2), finding(20.4, 21.4), finding(40, 41))
-    found = compare_deliveries(earlier, later)
-    assert [f.start_s for f in found.fixed] == [1]
-    assert [f.start_s for f in found.still] == [10.2, 20.4]
-    assert [f.start_s for f in found.new] == [40]
-    assert str(found) == "1 fixed, 2 still there, 1 new"

@@ -13,17 +13,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
 from defectscope.desk.decisions import Decisions
-from defectscope.errors import DefectscopeError, InvalidParameterError, MalformedRequestError
+from defectscope.errors import DefectscopeError, MalformedRequestError
+from defectscope.page_server import HTML, PageHandler, listen, same_token, url_of
 from defectscope.report.html import Desk, render
 
-_MAX_BODY = 64 * 1024
 _PIECE = 256 * 1024
-_HOSTS = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +74,9 @@ class ReviewServer:
         class Handler(_Handler):
             desk = outer
 
-        try:
-            self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        except OSError as error:
-            reason = (error.strerror or "not to be had").lower()
-            raise InvalidParameterError(f"port {port}: {reason}") from None
-        self._server.daemon_threads = True
+        self._server = listen(port, Handler)
         self.port = int(self._server.server_address[1])
-        self.address = f"http://127.0.0.1:{self.port}/{self._token}/"
+        self.address = f"{url_of(self._server)}{self._token}/"
 
     def serve(self) -> None:
         """Answers until `close` is called from another thread, or ctrl-C."""
@@ -94,17 +87,14 @@ class ReviewServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def place(self, host: str | None, path: str) -> tuple[Reviewed | None, str] | None:
+    def place(self, path: str) -> tuple[Reviewed | None, str] | None:
         """Returns which report an address means, None for all, and what of it.
 
         Returns:
             None where it is not to be answered.
         """
-        name, _, port = (host or "").rpartition(":")
-        if name not in _HOSTS or port != str(self.port):
-            return None
         first, _, rest = path.partition("?")[0].lstrip("/").partition("/")
-        if not secrets.compare_digest(first.encode(), self._token.encode()):
+        if not same_token(first, self._token):
             return None
         number, slash, part = rest.partition("/")
         if number.isdigit() and slash and int(number) < len(self._reviewed):
@@ -131,7 +121,7 @@ class ReviewServer:
         Raises:
             DefectscopeError: It makes no sense, or cannot be written.
         """
-        if not secrets.compare_digest((token or "").encode(), self._token.encode()):
+        if not same_token(token, self._token):
             raise MalformedRequestError("the token is not this page's")
         try:
             data = json.loads(body)
@@ -144,72 +134,49 @@ class ReviewServer:
         return {name: report[name] for name in ("verdict", "reason", "rules", "verdicts")}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PageHandler):
     desk: ReviewServer
-    protocol_version = "HTTP/1.1"
-    timeout = 60
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the terminal is the user's."""
-
-    def do_GET(self) -> None:
+    def get(self) -> None:
         """Sends a page, or a part of the media."""
-        one, part = self.desk.place(self.headers.get("Host"), self.path) or (None, "nothing")
+        one, part = self._place()
         if part == "":
             body = self.desk.index() if one is None else self.desk.page(one)
-            self._send(HTTPStatus.OK, body, "text/html; charset=utf-8")
+            self.answer(HTTPStatus.OK, HTML, body)
         elif part == "slash":
             # So that what a page names lies below it.
-            self._head(HTTPStatus.MOVED_PERMANENTLY, "text/plain", 0)
-            self.send_header("Location", self.path.partition("?")[0] + "/")
-            self.end_headers()
+            place = self.path.partition("?")[0] + "/"
+            self.answer(HTTPStatus.MOVED_PERMANENTLY, "text/plain", b"", {"Location": place})
         elif part == "media" and one is not None and one.plays is not None:
             self._send_media(one.plays)
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "there is nothing here")
+            self.refuse(HTTPStatus.NOT_FOUND, "not_found", "there is nothing here")
 
-    def do_POST(self) -> None:
+    def post(self) -> None:
         """Takes a decision."""
-        length = self.headers.get("Content-Length", "")
-        one, part = self.desk.place(self.headers.get("Host"), self.path) or (None, "")
-        if part != "decision" or one is None:
-            self.close_connection = True
-            self._refuse(HTTPStatus.NOT_FOUND, "not_found", "there is nothing here")
-        elif not length.isdigit() or int(length) > _MAX_BODY:
-            self.close_connection = True
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "that is too much")
+        one, part = self._place()
+        if part != "decision" or one is None or self.is_from_elsewhere():
+            self.refuse(HTTPStatus.NOT_FOUND, "not_found", "there is nothing here")
+        elif refusal := self.body_refusal():
+            self.refuse(refusal, "body_too_large", "that is too much, or of no stated length")
         else:
-            body = self.rfile.read(int(length))
             try:
-                answer = self.desk.decide(one, self.headers.get("X-Defectscope-Token"), body)
+                token = self.headers.get("X-Defectscope-Token")
+                answer = self.desk.decide(one, token, self.body())
             except DefectscopeError as error:
-                self._refuse(HTTPStatus.BAD_REQUEST, error.code, error.message)
+                self.refuse(HTTPStatus.BAD_REQUEST, error.code, error.message)
             else:
-                self._send(HTTPStatus.OK, json.dumps(answer).encode(), "application/json")
+                self.answer_json(HTTPStatus.OK, answer)
 
-    def _refuse(self, status: HTTPStatus, code: str, message: str) -> None:
-        body = json.dumps({"error": {"code": code, "message": message}}).encode()
-        self._send(status, body, "application/json")
-
-    def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:
-        self._head(status, kind, len(body))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _head(self, status: HTTPStatus, kind: str, length: int) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(length))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "no-referrer")
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+    def _place(self) -> tuple[Reviewed | None, str]:
+        found = self.desk.place(self.path) if self.is_local() else None
+        return found or (None, "nothing")
 
     def _send_media(self, path: Path) -> None:
         try:
             file = path.open("rb")
         except OSError:
-            self._refuse(HTTPStatus.NOT_FOUND, "media_not_found", "the media is gone")
+            self.refuse(HTTPStatus.NOT_FOUND, "media_not_found", "the media is gone")
             return
         with file:
             size = path.stat().st_size
@@ -217,11 +184,10 @@ class _Handler(BaseHTTPRequestHandler):
             first, last = wanted or (0, size)
             status = HTTPStatus.OK if wanted is None else HTTPStatus.PARTIAL_CONTENT
             kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-            self._head(status, kind, last - first)
-            self.send_header("Accept-Ranges", "bytes")
+            more = {"Accept-Ranges": "bytes"}
             if wanted is not None:
-                self.send_header("Content-Range", f"bytes {first}-{last - 1}/{size}")
-            self.end_headers()
+                more["Content-Range"] = f"bytes {first}-{last - 1}/{size}"
+            self.head(status, kind, last - first, more)
             file.seek(first)
             left = last - first
             try:
@@ -237,9 +203,11 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
     """First byte, and the one after the last, of a single range (RFC 9110, 14.1.2)."""
     unit, _, text = (header or "").partition("=")
     first, dash, last = text.strip().partition("-")
-    if unit.strip() != "bytes" or not dash or not (first + last).isdigit():
+    digits = first + last
+    if unit.strip() != "bytes" or not dash or not (digits.isascii() and digits.isdecimal()):
         return None
-    if not first:
-        return max(0, size - int(last)), size
-    begin, end = int(first), min(size, int(last) + 1) if last else size
+    if first:
+        begin, end = int(first), min(size, int(last) + 1) if last else size
+    else:
+        begin, end = max(0, size - int(last)), size
     return (begin, end) if begin < end else None

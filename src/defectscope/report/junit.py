@@ -1,67 +1,123 @@
-"""Reports as JUnit XML: what build servers read. A suite per asset, a case per rule or detector."""
+"""JUnit XML, which build servers read: what a suite and its cases are, and those of reports."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 from defectscope.findings import Finding, Report
 from defectscope.profiles.values import format_value
 from defectscope.report.text import base_name, clean, finding_line, shouted
 
+State = Literal["passed", "warned", "skipped", "failure", "error"]
 _MOST_LISTED = 50
+_STATES: Mapping[str, State] = {
+    "pass": "passed",
+    "warn": "warned",
+    "fail": "failure",
+    "not_judged": "skipped",
+    "inconclusive": "skipped",
+    "not_applicable": "skipped",
+}
 
 
-def junit(reports: Sequence[Report]) -> str:
-    """Returns JUnit XML: broken rules are failures, what was not analyzed is skipped."""
-    root = ElementTree.Element("testsuites", name="defectscope")
-    totals = {"tests": 0, "failures": 0, "skipped": 0}
-    for report in reports:
-        suite = ElementTree.SubElement(root, "testsuite", name=base_name(_uri(report)))
-        cases = _rule_cases(report) if report.profile is not None else _detector_cases(report)
-        counts = {"tests": len(cases), "failures": 0, "skipped": 0}
-        for name, verdict, message, findings in cases:
-            case = ElementTree.SubElement(
-                suite, "testcase", name=clean(name), classname=base_name(_uri(report))
-            )
-            listed = "\n".join(finding_line(finding) for finding in findings[:_MOST_LISTED])
-            if verdict == "fail":
-                counts["failures"] += 1
-                failure = ElementTree.SubElement(case, "failure", message=clean(message))
-                failure.text = listed
-            elif verdict in ("not_judged", "inconclusive", "not_applicable"):
-                counts["skipped"] += 1
-                ElementTree.SubElement(case, "skipped", message=clean(message))
-            elif verdict == "warn":
-                ElementTree.SubElement(case, "system-out").text = clean(message) + "\n" + listed
-        for name, value in counts.items():
-            suite.set(name, str(value))
-            totals[name] += value
-        suite.set("time", f"{float(report.timing.get('wall_s', 0.0)):.3f}")
-    for name, value in totals.items():
-        root.set(name, str(value))
-    return as_xml(root)
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case.
+
+    Attributes:
+        name: Its name.
+        state: What became of it.
+        message: Why, in a line.
+        listed: Further lines.
+        kind: Type of a failure or an error; empty for none.
+    """
+
+    name: str
+    state: State
+    message: str = ""
+    listed: Sequence[str] = ()
+    kind: str = ""
 
 
-def as_xml(root: ElementTree.Element) -> str:
-    """Returns a document as text, indented."""
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Cases that belong together.
+
+    Attributes:
+        name: Its name, which is the class of its cases too.
+        cases: In order.
+        wall_s: How long it took, seconds; None where that is not known.
+    """
+
+    name: str
+    cases: Sequence[Case]
+    wall_s: float | None = None
+
+
+def document(suites: Sequence[Suite]) -> str:
+    """Returns suites as JUnit XML, with their counts."""
+    root = ElementTree.Element("testsuites", name="defectscope", **_counts(suites))
+    for suite in suites:
+        entry = ElementTree.SubElement(
+            root, "testsuite", name=clean(suite.name), **_counts([suite])
+        )
+        if suite.wall_s is not None:
+            entry.set("time", f"{suite.wall_s:.3f}")
+        for case in suite.cases:
+            _add(entry, case, clean(suite.name))
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, "unicode") + "\n"
 
 
-def _uri(report: Report) -> str:
-    return str(report.asset.get("uri", ""))
+def _counts(suites: Sequence[Suite]) -> dict[str, str]:
+    states = [case.state for suite in suites for case in suite.cases]
+    counted: dict[str, State] = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    return {"tests": str(len(states))} | {n: str(states.count(s)) for n, s in counted.items()}
 
 
-Case = tuple[str, str, str, Sequence[Finding]]
+def _add(suite: ElementTree.Element, case: Case, classname: str) -> None:
+    entry = ElementTree.SubElement(suite, "testcase", name=clean(case.name), classname=classname)
+    lines = "\n".join(case.listed)
+    if case.state == "passed":
+        return
+    if case.state == "warned":
+        ElementTree.SubElement(entry, "system-out").text = clean(case.message) + "\n" + lines
+        return
+    found = ElementTree.SubElement(entry, case.state, message=clean(case.message))
+    if case.kind:
+        found.set("type", case.kind)
+    if lines:
+        found.text = lines
+
+
+def junit(reports: Sequence[Report]) -> str:
+    """Returns reports as JUnit XML: a suite per asset, a case per rule or detector.
+
+    Broken rules are failures, what was not judged is skipped.
+    """
+    return document([_suite(report) for report in reports])
+
+
+def _suite(report: Report) -> Suite:
+    cases = _rule_cases(report) if report.profile is not None else _detector_cases(report)
+    name = base_name(str(report.asset.get("uri", "")))
+    return Suite(name, cases, float(report.timing.get("wall_s", 0.0)))
+
+
+def _case(name: str, verdict: str, message: str, found: Sequence[Finding]) -> Case:
+    state = _STATES.get(verdict, "passed")
+    listed = [] if state == "skipped" else [finding_line(f) for f in found[:_MOST_LISTED]]
+    return Case(name, state, message, listed)
 
 
 def _rule_cases(report: Report) -> list[Case]:
     cases: list[Case] = []
     for rule in report.rules:
         found = [report.findings[index] for index in rule.get("findings", ())]
-        cases.append((str(rule["id"]), str(rule["verdict"]), _reason(rule), found))
+        cases.append(_case(str(rule["id"]), str(rule["verdict"]), _reason(rule), found))
     return cases
 
 
@@ -77,7 +133,7 @@ def _detector_cases(report: Report) -> list[Case]:
     cases: list[Case] = []
     for name, entry in report.verdicts.items():
         found = [finding for finding in report.findings if finding.detector == name]
-        verdict = str(entry.get("verdict"))
         count = f"{len(found)} finding{'' if len(found) == 1 else 's'}"
-        cases.append((name, verdict, str(entry.get("reason", "")) or count, found))
+        message = str(entry.get("reason", "")) or count
+        cases.append(_case(name, str(entry.get("verdict")), message, found))
     return cases

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from defectscope.waivers.applying import apply_waivers, covers, without_waivers
-from defectscope.waivers.comparing import Redelivery, compare_deliveries
 from defectscope.waivers.editing import add_entry, entry_for, remove_entry
 from defectscope.waivers.files import Waiver, Waivers, load_waivers, waivers_toml
 
 __all__ = [
-    "Redelivery",
     "Waiver",
     "Waivers",
     "add_entry",
     "apply_waivers",
-    "compare_deliveries",
     "covers",
     "entry_for",
     "load_waivers",
