@@ -38,8 +38,15 @@ def report() -> Report:
 def opened(browser: Any, address: str) -> Any:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.complaints = []
-    page.on("console", lambda m: page.complaints.append(m.text))
-    page.on("pageerror", lambda e: page.complaints.append(str(e)))
+
+    def on_console(message: Any) -> None:
+        page.complaints.append(message.text)
+
+    def on_error(error: Any) -> None:
+        page.complaints.append(str(error))
+
+    page.on("console", on_console)
+    page.on("pageerror", on_error)
     page.goto(address)
     page.wait_for_selector("html[data-ready]")
     return page

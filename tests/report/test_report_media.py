@@ -72,8 +72,15 @@ def page(browser: Any, clip: Path) -> Iterator[Any]:
     write(report_on(clip), target, clip)
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     said: list[str] = []
-    page.on("console", lambda m: said.append(m.text))
-    page.on("pageerror", lambda e: said.append(str(e)))
+
+    def on_console(message: Any) -> None:
+        said.append(message.text)
+
+    def on_error(error: Any) -> None:
+        said.append(str(error))
+
+    page.on("console", on_console)
+    page.on("pageerror", on_error)
     page.goto(target.as_uri())
     page.wait_for_function("() => document.getElementById('video').readyState >= 2")
     yield page
@@ -198,3 +205,20 @@ def test_only_a_plain_name_is_played(clip: Path, tmp_path: Path) -> None:
         assert "connect-src 'none'" in policy[1]
         assert "unsafe" not in policy[1]
     assert HOSTILE not in text
+
+
+def test_seeks_are_handed_on_one_at_a_time(page: Any) -> None:
+    # A browser that is told of a seek while it seeks may never end either.
+    page.evaluate(
+        "() => { window.seeks = [0, 0]; const v = document.getElementById('video');"
+        " v.addEventListener('seeking', () => window.seeks[0]++);"
+        " v.addEventListener('seeked', () => window.seeks[1]++); }"
+    )
+    before = page.evaluate(FRAME_SHOWN)
+    page.evaluate("() => { for (let k = 0; k < 20; k++) document.getElementById('on').click(); }")
+    page.wait_for_function(
+        f"() => !document.getElementById('video').seeking && {FRAME_SHOWN} === {before + 20}"
+    )
+    begun, ended = page.evaluate("window.seeks")
+    # The first, and of those that were wished meanwhile the last alone.
+    assert begun == ended == 2

@@ -28,6 +28,15 @@ class Opened:
         if "getImageData" not in message:
             self.complaints.append(message)
 
+    def on_request(self, request: Any) -> None:
+        self.requests.append(request.url)
+
+    def on_console(self, message: Any) -> None:
+        self.note(f"{message.type}: {message.text}")
+
+    def on_error(self, error: Any) -> None:
+        self.complaints.append(str(error))
+
     def rows(self) -> list[int]:
         script = "[...document.querySelectorAll('.row')].map(r => Number(r.dataset.index))"
         return self.page.evaluate(script)
@@ -60,9 +69,9 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Open]:
         write(report, file, media)
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         it = Opened(page)
-        page.on("request", lambda r: it.requests.append(r.url))
-        page.on("console", lambda m: it.note(f"{m.type}: {m.text}"))
-        page.on("pageerror", lambda e: it.complaints.append(str(e)))
+        page.on("request", it.on_request)
+        page.on("console", it.on_console)
+        page.on("pageerror", it.on_error)
         page.goto(file.as_uri())
         page.wait_for_selector("html[data-ready]")
         opened.append(it)

@@ -76,7 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _first_sign(media: list[str]) -> None:
     """Says on a terminal that work has begun, before what it takes has been imported."""
     if media and sys.stderr.isatty():
-        sys.stderr.write(f"reading {media[0]} ...\r")
+        from defectscope.desk.inputs import shown
+
+        sys.stderr.write(f"reading {shown(media[0])} ...\r")
         sys.stderr.flush()
 
 
@@ -134,10 +136,12 @@ def _alone(
 def _here(item: Item, options: dict[str, Any]) -> Report:
     from defectscope.cli import batch
     from defectscope.desk import analyze
+    from defectscope.desk.inputs import is_package
     from defectscope.media.source import resolved
 
     # What comes through a pipe can be taken down once.
-    taken: Any = nullcontext(item.media) if "://" in item.media else resolved(item.media)
+    whole = "://" in item.media or is_package(item.media)
+    taken: Any = nullcontext(item.media) if whole else resolved(item.media)
     with taken as source, batch.progress_lines([item]) as advance:
 
         def progress(reached_s: float) -> None:

@@ -14,7 +14,8 @@ from defectscope.findings import SEVERITIES
 _DESCRIPTION = """\
 Evaluates each MEDIA with every detector, shows a table of findings, and writes reports on request.
 
-MEDIA is a path, a folder, a pattern in quotes, an s3:// address, or - for standard input. With
+MEDIA is a path, a folder, a pattern in quotes, an HLS playlist or DASH manifest on disk, an s3://
+address, an https:// address of a host that --allow-host names, or - for standard input. With
 several, --json and --html name folders, which keep the folders of the media and get an index.html;
 one bad MEDIA does not stop the others, and the exit status is the gravest of all.
 """
@@ -29,7 +30,7 @@ examples:
   defectscope analyze film.mov --start 10:00:00:00 --end 10:05:00:00
 """
 # Options of this machine's own analysis, which an endpoint does not know.
-_LOCAL = ("workers", "waivers", "watch", "artifacts")
+_LOCAL = ("workers", "waivers", "watch", "artifacts", "allow_host")
 
 
 def add_options_to(commands: Any) -> argparse.ArgumentParser:
@@ -42,7 +43,7 @@ def add_options_to(commands: Any) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("media", nargs="*", metavar="MEDIA", help="path, folder, pattern, s3:// address or -")
+    add("media", nargs="*", metavar="MEDIA", help="path, folder, pattern, address or -")
     add(
         "--detectors",
         metavar="A,B",
@@ -103,6 +104,12 @@ def add_options_to(commands: Any) -> argparse.ArgumentParser:
         help="your own artifacts, as `defectscope-train export --out DIR` writes them, or a folder "
         "of several; default: DEFECTSCOPE_ARTIFACTS of the environment, then the released ones",
     )
+    add(
+        "--allow-host",
+        action="append",
+        metavar="HOST",
+        help="read https:// addresses of this host, which is a public one; no redirect is followed",
+    )
     add("--recursive", action="store_true", help="also what lies in folders of folders")
     add("--resume", action="store_true", help="leave out media whose report lies in --json already")
     add("--watch", metavar="FOLDER", help="analyze what comes into a folder, until ctrl-C")
@@ -120,7 +127,9 @@ def analysis_options(arguments: argparse.Namespace) -> dict[str, Any]:
         for name in _LOCAL:
             if getattr(arguments, name) not in (None, 1):
                 how = ": build its archive with them" if name == "artifacts" else ""
-                raise InvalidParameterError(f"--{name} does not go to an endpoint{how}")
+                raise InvalidParameterError(
+                    f"--{name.replace('_', '-')} does not go to an endpoint{how}"
+                )
     parameters = parse_settings(arguments.set)
     options: dict[str, Any] = {
         "detectors": arguments.detectors,
@@ -133,6 +142,7 @@ def analysis_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "audio_layout": arguments.audio_layout,
         "program": arguments.program,
         "artifacts": arguments.artifacts,
+        "allowed_hosts": arguments.allow_host or (),
     }
     if arguments.endpoint is None and arguments.detectors is None:
         from defectscope.detectors import not_installed, unfit_plugins

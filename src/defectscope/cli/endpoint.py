@@ -18,9 +18,12 @@ def analyze_there(media: str, arguments: argparse.Namespace, options: dict[str, 
     """
     from defectscope.client import Client
     from defectscope.desk.analyzing import chosen_detectors
+    from defectscope.desk.inputs import is_package
     from defectscope.desk.times import seconds_of
     from defectscope.profiles import apply_profile, load_profile, parameters_with
 
+    if is_package(media):
+        raise InvalidParameterError("an endpoint takes one file: a package is analyzed here alone")
     captions = arguments.captions
     if captions is not None and "://" not in captions:
         raise InvalidParameterError("an endpoint takes --captions as an s3:// address")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +16,14 @@ from numpy.typing import NDArray
 
 from defectscope import analysis
 from defectscope.desk.arrays import as_file
-from defectscope.desk.inputs import expand
+from defectscope.desk.inputs import expand, is_package, shown
 from defectscope.desk.times import is_timecode, seconds_of
 from defectscope.engine.engine import Progress
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Report
 from defectscope.media import open_media
 from defectscope.media.limits import Limits
-from defectscope.media.source import MediaLike, resolve
+from defectscope.media.source import MediaLike, resolve, resolved
 from defectscope.profiles import Profile, apply_profile, load_profile, parameters_with
 from defectscope.waivers import Waivers, apply_waivers, load_waivers
 
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     audio_layout: str | None
     program: int | None
     artifacts: str | os.PathLike[str] | None
+    allowed_hosts: Sequence[str]
 
 
 @overload
@@ -64,9 +66,10 @@ def analyze(media: Any, **options: Any) -> Any:
     """Finds the defects in one asset or several, and holds them against a profile.
 
     Args:
-        media: A local path, an `s3://` address, the bytes themselves, a seekable binary file, or
-            frames in memory, (n, height, width) or (n, height, width, 3) of uint8. A list of paths
-            or a folder gives a list of reports.
+        media: A local path (also of an HLS playlist or a DASH manifest), an `s3://` or `https://`
+            address, the bytes themselves, a seekable binary file, or frames in memory,
+            (n, height, width) or (n, height, width, 3) of uint8. A list of paths or a folder gives
+            a list of reports.
         **options: All that follows, by name.
         detectors: Names of the detectors to run, or one name; None runs all.
         captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL.
@@ -88,6 +91,8 @@ def analyze(media: Any, **options: Any) -> Any:
             frame.
         artifacts: Folder of your own artifacts, as `defectscope-train export` writes it, or one
             that holds several; None takes what the environment names, else those that ship.
+        allowed_hosts: Hosts whose `https://` addresses are read; no other is asked, none that
+            leads into a private network, and no redirect is followed.
 
     Raises:
         UsageError: An argument makes no sense, or the profile is broken.
@@ -125,20 +130,40 @@ def _one(
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     start_s: float | str | None = None,
     end_s: float | str | None = None,
+    allowed_hosts: Sequence[str] = (),
     **options: Any,
 ) -> Report:
     if profile is not None:
         parameters = parameters_with(profile, parameters, detectors)
-    start, end = instants(media, start_s, end_s)
-    report = analysis.analyze(
-        media, detectors=detectors, parameters=parameters, start_s=start, end_s=end, **options
-    )
+    with _opened(media, allowed_hosts, options) as source:
+        start, end = instants(source, start_s, end_s)
+        report = analysis.analyze(
+            source, detectors=detectors, parameters=parameters, start_s=start, end_s=end, **options
+        )
     sha256 = sha256_of(media)
     if sha256 is not None:
         report = replace(report, asset={**report.asset, "sha256": sha256})
     if waivers is not None:
         report = apply_waivers(report, waivers)
     return report if profile is None else apply_profile(report, profile)
+
+
+@contextmanager
+def _opened(
+    media: MediaLike, allowed_hosts: Sequence[str], options: dict[str, Any]
+) -> Generator[MediaLike]:
+    """Opens what has to be opened once: packages, and addresses that hosts were allowed for."""
+    remote = isinstance(media, str) and media.lower().startswith("https://")
+    if not remote and not is_package(media if isinstance(media, str | os.PathLike) else ""):
+        yield media
+        return
+    name = os.fspath(cast("str", media))
+    if options.get("uri") is None:
+        options["uri"] = shown(name)
+    # Processes open media by its path; this is open already.
+    options["workers"] = 1
+    with resolved(media, allowed_hosts) as source:
+        yield source
 
 
 def instants(
@@ -163,7 +188,7 @@ def sha256_of(media: MediaLike) -> str | None:
     """Returns the hash by which waivers and redeliveries know a file; None for anything else."""
     if isinstance(media, bytes | bytearray):
         return hashlib.sha256(media).hexdigest()
-    if not isinstance(media, str | os.PathLike) or not os.path.isfile(media):
+    if not isinstance(media, str | os.PathLike) or not os.path.isfile(media) or is_package(media):
         return None
     with Path(media).open("rb") as file:
         return hashlib.file_digest(file, "sha256", _bufsize=_HASHED_BYTES).hexdigest()

@@ -17,6 +17,8 @@ _SUFFIXES = (
     *("mpg", "mts", "mxf", "obu", "ogg", "ogv", "opus", "ts", "vob", "w64", "wav", "webm"),
     *("wma", "wmv", "y4m"),
 )
+# Playlists and manifests: one asset each, with all that they name.
+PACKAGE_SUFFIXES = frozenset({".m3u8", ".mpd"})
 MEDIA_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES)
 
 
@@ -49,7 +51,7 @@ def expand(arguments: Sequence[str], *, recursive: bool = False) -> list[Item]:
     found: list[Item] = []
     for argument in arguments:
         if argument == "-" or "://" in argument:
-            found.append(Item(argument, PurePath(argument).name or "stdin"))
+            found.append(Item(argument, PurePath(shown(argument)).name or "stdin"))
         elif os.path.isdir(argument):
             found += _of_folder(Path(argument), recursive=recursive)
         elif not os.path.exists(argument) and glob.has_magic(argument):
@@ -64,14 +66,36 @@ def expand(arguments: Sequence[str], *, recursive: bool = False) -> list[Item]:
     return _told_apart(once)
 
 
+def shown(argument: str) -> str:
+    """Returns an input as it may be printed: an address without password, query and fragment."""
+    scheme, separator, rest = argument.partition("://")
+    if not separator or scheme.lower() == "s3":
+        return argument
+    place, slash, path = rest.partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}".partition("?")[0].partition("#")[0]
+
+
+def is_package(argument: str | os.PathLike[str]) -> bool:
+    """Tells whether an input is a package's playlist or manifest, by its name."""
+    return "://" not in str(argument) and Path(argument).suffix.lower() in PACKAGE_SUFFIXES
+
+
 def is_media(path: Path) -> bool:
     """Tells whether a file of a folder is taken for media, by its name."""
-    return path.suffix.lower() in MEDIA_SUFFIXES and not path.name.startswith((".", "~"))
+    known = MEDIA_SUFFIXES | PACKAGE_SUFFIXES
+    return path.suffix.lower() in known and not path.name.startswith((".", "~"))
 
 
 def _of_folder(folder: Path, *, recursive: bool) -> list[Item]:
     paths = sorted(folder.rglob("*") if recursive else folder.iterdir())
     files = [path for path in paths if path.is_file() and is_media(path)]
+    packages = [path for path in files if is_package(path)]
+    if packages:
+        # What belongs to a package is no asset of its own.
+        from defectscope.media.package import package_files
+
+        parts = {part for package in packages for part in package_files(package)}
+        files = [path for path in files if path.resolve() not in parts]
     if not files:
         inside = "" if recursive else " (--recursive looks into its folders too)"
         raise MediaNotFoundError(f"{folder}: there is no media in it{inside}")
@@ -97,7 +121,7 @@ def _told_apart(items: list[Item]) -> list[Item]:
 
 def _with_one_more_folder(media: str, name: str) -> str:
     if "://" in media:
-        parts = [part for part in media.split("://", 1)[1].split("/") if part]
+        parts = [part for part in shown(media).split("://", 1)[1].split("/") if part]
     else:
         parts = [part for part in Path(os.path.abspath(media)).parts if part != os.sep]
     depth = len(PurePath(name).parts) + 1

@@ -2,27 +2,112 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import re
 import socket
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from defectscope.errors import (
     MediaNotFoundError,
     MediaRefusedError,
     MediaUnavailableError,
+    ObjectTooLargeError,
     UnreadableMediaError,
 )
 from defectscope.media.ranged import RangedFile
 
-_TIMEOUT_S = 30.0
+# For each wait, and for a whole request: a host that sends a byte now and then holds nobody up.
+_TIMEOUT_S, _LONGEST_S = 30.0, 120.0
+# The largest resource that is begun with; larger ones are copied first.
+MAX_RESOURCE_BYTES = 500_000_000_000
+_MAX_CHARACTERS = 4096
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ATTEMPTS = 3
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 Connect = Callable[[str], http.client.HTTPSConnection]
 """Returns a connection to a host that may be talked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpsAddress:
+    """A resource of a host.
+
+    Attributes:
+        host: In lower case.
+        target: Path and query as they go onto the request line.
+    """
+
+    host: str
+    target: str
+
+    @property
+    def uri(self) -> str:
+        """The address as text, without its query, which may hold a signature."""
+        return f"https://{self.host}{self.target.partition('?')[0]}"
+
+
+def https_address(uri: str) -> HttpsAddress:
+    """Returns the parts of an address; no message repeats it, for it may hold a password.
+
+    Raises:
+        MediaRefusedError: It is none, holds credentials, or names a port other than 443.
+    """
+    if len(uri) > _MAX_CHARACTERS or _CONTROL.search(uri):
+        raise MediaRefusedError("the uri is too long, or holds control characters")
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        raise MediaRefusedError("the uri is not a valid https address") from None
+    host = (parts.hostname or "").lower()
+    if parts.username is not None or parts.password is not None or "\\" in uri or "@" in host:
+        raise MediaRefusedError("the uri must not hold credentials")
+    if parts.scheme.lower() != "https" or not host:
+        raise MediaRefusedError("the uri is not a valid https address")
+    if port not in (None, 443):
+        raise MediaRefusedError("https addresses are read from port 443 only")
+    if not uri.isascii() or " " in uri:
+        raise MediaRefusedError("the uri must be percent-encoded")
+    target = parts.path or "/"
+    return HttpsAddress(host, f"{target}?{parts.query}" if parts.query else target)
+
+
+def open_address(
+    uri: str,
+    allowed_hosts: Collection[str],
+    *,
+    connect: Connect | None = None,
+    max_bytes: int = MAX_RESOURCE_BYTES,
+) -> RangedFile:
+    """Opens an address of a host that the caller has allowed by name.
+
+    Args:
+        uri: `https://host/path?query`.
+        allowed_hosts: Hosts that may be asked, in lower case.
+        connect: Makes the connection; to public addresses alone where None.
+        max_bytes: The largest resource that is begun with.
+
+    Raises:
+        MediaRefusedError: The host was not allowed, is not a public one, or wants to redirect.
+        ObjectTooLargeError: It has more bytes than the limit.
+        MediaError: As `open_resource` does.
+    """
+    address = https_address(uri)
+    if address.host not in {host.lower() for host in allowed_hosts}:
+        raise MediaRefusedError(
+            f"{address.host} is not asked for media unless it was allowed by name (--allow-host)"
+        )
+    file = open_resource(address.host, address.target, connect=connect or connect_public)
+    if file.size > max_bytes:
+        raise ObjectTooLargeError(f"{address.uri}: {file.size} bytes, the limit is {max_bytes}")
+    return file
 
 
 def connect_public(host: str) -> http.client.HTTPSConnection:
@@ -37,7 +122,7 @@ def connect_public(host: str) -> http.client.HTTPSConnection:
     """
     found = socket.getaddrinfo(host, 443, type=socket.SOCK_STREAM)
     addresses = [str(entry[4][0]) for entry in found]
-    if not all(ipaddress.ip_address(address).is_global for address in addresses):
+    if not all(_is_public(ipaddress.ip_address(address)) for address in addresses):
         raise MediaRefusedError(f"{host} is not a public address")
     connection = http.client.HTTPSConnection(host, timeout=_TIMEOUT_S)
     plain = socket.create_connection((addresses[0], 443), timeout=_TIMEOUT_S)
@@ -47,6 +132,10 @@ def connect_public(host: str) -> http.client.HTTPSConnection:
         plain.close()
         raise
     return connection
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return address.is_global and not address.is_multicast
 
 
 def open_resource(host: str, target: str, *, connect: Connect = connect_public) -> RangedFile:
@@ -102,7 +191,10 @@ def _get(
     for attempt in range(_ATTEMPTS):
         try:
             connection = connect(host)
+            limit_s = threading.Timer(_LONGEST_S, _cut, (connection,))
+            limit_s.daemon = True
             try:
+                limit_s.start()
                 connection.request(
                     "GET", target, headers={"Accept-Encoding": "identity", **headers}
                 )
@@ -111,6 +203,7 @@ def _get(
                 match = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
                 etag = answer.headers.get("ETag")
             finally:
+                limit_s.cancel()
                 connection.close()
         except (OSError, http.client.HTTPException) as error:
             if attempt + 1 == _ATTEMPTS:
@@ -123,3 +216,9 @@ def _get(
         first, last, size = (int(number) for number in match.groups())
         return answer.status, (first, last, size, strong), data
     raise AssertionError("the loop returns or raises")
+
+
+def _cut(connection: http.client.HTTPSConnection) -> None:
+    """Ends what a connection waits for."""
+    with contextlib.suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)

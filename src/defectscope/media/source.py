@@ -12,7 +12,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -22,6 +22,7 @@ import av.error
 from av.container import InputContainer
 
 from defectscope.errors import (
+    DefectscopeError,
     MediaNotFoundError,
     MediaRefusedError,
     MediaTooLargeError,
@@ -41,6 +42,8 @@ _FORMATS = (
     "live_flv,asf,ogg,wav,w64,flac,mp3,aac,ac3,eac3,aiff,amr,caf,au,gxf,ivf,h264,hevc,m4v,"
     "mpeg1video,mpeg2video,vc1,obu,av1,dv,nut,rm,yuv4mpegpipe,vob,wtv,y4m"
 )
+# Playlists and manifests: what they name is looked up in their own folder, never by FFmpeg.
+_PACKAGES = (".m3u8", ".m3u", ".mpd")
 _HEAD_BYTES = 128 * 1024
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
 
@@ -54,14 +57,20 @@ def display_name(media: MediaLike) -> str:
     return Path(str(getattr(media, "name", "upload"))).name
 
 
-def resolve(media: MediaLike) -> MediaLike:
-    """Returns something that can be opened: an s3:// address becomes a file read piecewise.
+def resolve(media: MediaLike, allowed_hosts: Collection[str] = ()) -> MediaLike:
+    """Returns something that can be opened: an address becomes a file read piecewise.
+
+    HLS and DASH packages on disk become one file.
 
     A pipe, and `-` for standard input, are taken down to an unnamed temporary file first: media is
     opened more than once, and many formats keep what is needed first at their end.
 
+    Args:
+        media: What was given.
+        allowed_hosts: Hosts of which https:// addresses are read; no other is asked.
+
     Raises:
-        MediaRefusedError: The address is of a kind that is never fetched.
+        MediaRefusedError: The address is of a kind, or of a host, that is not fetched.
         MediaNotFoundError: There is no such object, or it may not be read.
     """
     if media == "-":
@@ -70,10 +79,20 @@ def resolve(media: MediaLike) -> MediaLike:
         if isinstance(media, str | os.PathLike) and _is_pipe(Path(media)):
             with Path(media).open("rb") as pipe:
                 return _taken_down(pipe, Path(media).name)
+        if isinstance(media, str | os.PathLike) and Path(media).suffix.lower() in _PACKAGES:
+            from defectscope.media.package import open_package
+
+            return open_package(Path(media))
         return media
     scheme = media.split("://", 1)[0].lower()
+    if scheme == "https":
+        from defectscope.media.https import open_address
+
+        return open_address(media, allowed_hosts)
     if scheme != "s3":
-        raise MediaRefusedError(f"{scheme}:// is not fetched; give a path or an s3:// address")
+        raise MediaRefusedError(
+            f"{scheme}:// is not fetched; give a path, or an address of s3:// or https://"
+        )
     # Loaded here: analyzing a file needs no AWS SDK.
     from defectscope.media.s3 import open_object
 
@@ -81,14 +100,27 @@ def resolve(media: MediaLike) -> MediaLike:
 
 
 @contextmanager
-def resolved(media: MediaLike) -> Generator[MediaLike]:
-    """Yields what `resolve` gives, and closes afterwards what it had to open."""
-    source = resolve(media)
+def resolved(media: MediaLike, allowed_hosts: Collection[str] = ()) -> Generator[MediaLike]:
+    """Yields what `resolve` gives, and closes afterwards what it had to open.
+
+    Raises:
+        MediaError: A read failed meanwhile. Demuxers take that for the end of the file, and half
+            an asset is never whole.
+    """
+    source = resolve(media, allowed_hosts)
     try:
         yield source
+    except DefectscopeError:
+        failure = getattr(source, "failure", None)
+        if isinstance(failure, DefectscopeError):
+            raise failure from None
+        raise
     finally:
         if source is not media and not isinstance(source, str | bytes | bytearray | os.PathLike):
             source.close()
+    failure = getattr(source, "failure", None)
+    if isinstance(failure, DefectscopeError):
+        raise failure
 
 
 def _is_pipe(path: Path) -> bool:

@@ -59,10 +59,10 @@ class Suite:
 
 def document(suites: Sequence[Suite]) -> str:
     """Returns suites as JUnit XML, with their counts."""
-    root = ElementTree.Element("testsuites", name="defectscope", **_counts(suites))
+    root = ElementTree.Element("testsuites", {"name": "defectscope", **_counts(suites)})
     for suite in suites:
         entry = ElementTree.SubElement(
-            root, "testsuite", name=clean(suite.name), **_counts([suite])
+            root, "testsuite", {"name": clean(suite.name), **_counts([suite])}
         )
         if suite.wall_s is not None:
             entry.set("time", f"{suite.wall_s:.3f}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from defectscope.errors import MediaRefusedError
+from defectscope.media.https import HttpsAddress, https_address
 from defectscope.serving.settings import ServingSettings
 
 # Source: Amazon S3 user guide, "General purpose bucket naming rules".
@@ -34,24 +34,6 @@ class S3Address:
     def uri(self) -> str:
         """The address as text."""
         return f"s3://{self.bucket}/{self.key}"
-
-
-@dataclass(frozen=True, slots=True)
-class HttpsAddress:
-    """A resource that may be read.
-
-    Attributes:
-        host: In lower case, from the allow-list.
-        target: Path and query as they go onto the request line.
-    """
-
-    host: str
-    target: str
-
-    @property
-    def uri(self) -> str:
-        """The address as text, without its query, which may hold a signature."""
-        return f"https://{self.host}{self.target.partition('?')[0]}"
 
 
 def allowed_address(uri: str, settings: ServingSettings) -> S3Address | HttpsAddress:
@@ -99,19 +81,7 @@ def _within(bucket: str, key: str, place: str) -> bool:
 
 
 def _https(uri: str, settings: ServingSettings) -> HttpsAddress:
-    try:
-        parts = urlsplit(uri)
-        port = parts.port
-    except ValueError:
-        raise MediaRefusedError("the uri is not a valid https address") from None
-    host = (parts.hostname or "").lower()
-    if parts.username is not None or parts.password is not None or "\\" in uri or "@" in host:
-        raise MediaRefusedError("the uri must not hold credentials")
-    if port not in (None, 443):
-        raise MediaRefusedError("https addresses are read from port 443 only")
-    if host not in settings.allowed_hosts:
+    address = https_address(uri)
+    if address.host not in settings.allowed_hosts:
         raise MediaRefusedError("the host is not on this endpoint's allow-list")
-    if not uri.isascii() or " " in uri:
-        raise MediaRefusedError("the uri must be percent-encoded")
-    target = parts.path or "/"
-    return HttpsAddress(host, f"{target}?{parts.query}" if parts.query else target)
+    return address

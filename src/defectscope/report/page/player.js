@@ -1,7 +1,8 @@
 // The viewer: the media where it can be played, else the frames that came with the report.
 const VIDEO = byId("video"), STILL = byId("still"), OVERLAY = byId("overlay"), FRAME = byId("frame");
+const LONGEST_SEEK_MS = 3000;
 const HANDLES_S = [0, 0.5, 1, 2, 5];
-const PLAYER = { ready: false, wanted_s: null, moment: "at", over: true, loop: false, handle_s: 1 };
+const PLAYER = { ready: false, wanted_s: null, next_s: null, begun_ms: 0, moment: "at", over: true, loop: false, handle_s: 1 };
 
 function say(text) {
   byId("note").textContent = text;
@@ -21,10 +22,24 @@ function loopOf(finding) {
   return [Math.max(0, finding.start_s - PLAYER.handle_s), Number.isFinite(VIDEO.duration) ? Math.min(VIDEO.duration - 0.01, end) : end];
 }
 
+// One seek at a time: a browser that is told of another while it seeks may never come back to any.
+// Only the latest wish is kept; a seek that has not ended for long is given up.
+function seekTo(time_s) {
+  if (VIDEO.seeking && performance.now() - PLAYER.begun_ms < LONGEST_SEEK_MS) { PLAYER.next_s = time_s; return; }
+  PLAYER.next_s = null;
+  PLAYER.begun_ms = performance.now();
+  VIDEO.currentTime = time_s;
+}
+
+function sought() {
+  if (PLAYER.next_s !== null) seekTo(PLAYER.next_s);
+  else if (VIDEO.paused) drawClock();
+}
+
 // The middle of the frame at an instant, so that a player shows that frame and no neighbour.
 function seek(time_s) {
   const at = RATE_FPS ? middleOf(Math.max(0, frameAt(time_s))) : Math.max(0, time_s);
-  if (PLAYER.ready) VIDEO.currentTime = at;
+  if (PLAYER.ready) seekTo(at);
   PLAYER.wanted_s = at;
   PLAYER.moment = null;
   drawViewer();
@@ -42,7 +57,7 @@ function toggle() {
   const finding = current();
   if (finding && (PLAYER.loop || PLAYER.moment)) {
     const [from, to] = loopOf(finding), here = VIDEO.currentTime;
-    if (PLAYER.moment || here < from || here >= to) VIDEO.currentTime = from;
+    if (PLAYER.moment || here < from || here >= to) seekTo(from);
   }
   PLAYER.moment = PLAYER.wanted_s = null;
   VIDEO.play().catch(() => say("This browser cannot play the file. A small copy helps: defectscope report REPORT.json --html OUT --media FILE --proxy"));
@@ -60,7 +75,7 @@ function follow() {
   const finding = current();
   if (PLAYER.loop && finding) {
     const [from, to] = loopOf(finding);
-    if (VIDEO.currentTime >= to || VIDEO.currentTime < from - 0.5) VIDEO.currentTime = from;
+    if (!VIDEO.seeking && (VIDEO.currentTime >= to || VIDEO.currentTime < from - 0.5)) seekTo(from);
   }
   drawClock();
   requestAnimationFrame(follow);
@@ -126,8 +141,8 @@ function viewFinding() {
   if (finding) {
     const at = finding.still?.at_s ?? finding.start_s;
     PLAYER.wanted_s = RATE_FPS ? middleOf(Math.max(0, frameAt(at))) : at;
-    if (PLAYER.ready && (VIDEO.paused || !PLAYER.loop)) { VIDEO.pause(); VIDEO.currentTime = PLAYER.wanted_s; }
-    else if (PLAYER.ready) { VIDEO.currentTime = loopOf(finding)[0]; PLAYER.moment = PLAYER.wanted_s = null; }
+    if (PLAYER.ready && (VIDEO.paused || !PLAYER.loop)) { VIDEO.pause(); seekTo(PLAYER.wanted_s); }
+    else if (PLAYER.ready) { seekTo(loopOf(finding)[0]); PLAYER.moment = PLAYER.wanted_s = null; }
     if (!finding.still) PLAYER.moment = PLAYER.ready ? null : "at";
   }
   drawStrip(finding);
@@ -136,6 +151,7 @@ function viewFinding() {
 
 function load(address) {
   PLAYER.ready = false;
+  PLAYER.next_s = null;
   say("");
   VIDEO.src = address;
 }
@@ -162,7 +178,7 @@ function startPlayer() {
   FRAME.addEventListener("click", toggle);
   VIDEO.addEventListener("loadedmetadata", () => {
     PLAYER.ready = true;
-    if (PLAYER.wanted_s !== null) VIDEO.currentTime = PLAYER.wanted_s;
+    if (PLAYER.wanted_s !== null) seekTo(PLAYER.wanted_s);
     drawTransport();
     drawViewer();
   });
@@ -174,7 +190,7 @@ function startPlayer() {
   });
   VIDEO.addEventListener("play", () => { drawTransport(); drawViewer(); requestAnimationFrame(follow); });
   VIDEO.addEventListener("pause", () => { drawTransport(); drawClock(); });
-  VIDEO.addEventListener("seeked", () => { if (VIDEO.paused) drawClock(); });
+  VIDEO.addEventListener("seeked", sought);
   new ResizeObserver(drawViewer).observe(FRAME);
   startChannels();
   drawTransport();
