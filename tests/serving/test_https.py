@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from defectscope.errors import MediaError, MediaRefusedError
-from defectscope.media.https import connect_public, open_resource
+from defectscope.media.https import Connect, connect_public, open_resource
 
 DATA = bytes(range(256)) * 4000
 
@@ -104,7 +105,7 @@ def self_signed(folder: Path) -> tuple[Path, Path]:
     return paths
 
 
-def test_a_resource_reads_like_a_file(connect):
+def test_a_resource_reads_like_a_file(connect: Connect) -> None:
     with open_resource("localhost", "/films/a.mp4?signature=x", connect=connect) as file:
         assert (file.size, file.name) == (len(DATA), "a.mp4")
         file.seek(700_001)
@@ -123,20 +124,22 @@ def test_a_resource_reads_like_a_file(connect):
         ("/whole", 422, "unreadable_media"),
     ],
 )
-def test_other_answers_become_errors(connect, path, status, code):
+def test_other_answers_become_errors(connect: Connect, path: str, status: int, code: str) -> None:
     with pytest.raises(MediaError) as caught:
         open_resource("localhost", path, connect=connect)
     assert (caught.value.http_status, caught.value.code) == (status, code)
 
 
-def test_a_resource_that_changes_meanwhile_is_an_error(connect, monkeypatch):
+def test_a_resource_that_changes_meanwhile_is_an_error(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = open_resource("localhost", "/a", connect=connect)
     monkeypatch.setattr(Host, "etag", '"two"')
     with pytest.raises(MediaError, match="changed while it was read"):
         file.read(1)
 
 
-def test_the_query_with_its_signature_stands_in_no_message(connect):
+def test_the_query_with_its_signature_stands_in_no_message(connect: Connect) -> None:
     with pytest.raises(MediaError) as caught:
         open_resource("localhost", "/whole?signature=secret", connect=connect)
     assert "secret" not in caught.value.message
@@ -146,11 +149,17 @@ def test_the_query_with_its_signature_stands_in_no_message(connect):
     "address",
     ["127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "100.64.0.1", "::1", "fd00::1"],
 )
-def test_hosts_with_private_addresses_are_refused_before_connecting(monkeypatch, address):
+def test_hosts_with_private_addresses_are_refused_before_connecting(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
     family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-    public = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 443))
-    private = (family, socket.SOCK_STREAM, 6, "", (address, 443))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: [public, private])
+    public: Any = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.215.14", 443))
+    private: Any = (family, socket.SOCK_STREAM, 6, "", (address, 443))
+
+    def found(*_args: object, **_options: object) -> list[Any]:
+        return [public, private]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
 
     def never(*_args: object, **_options: object) -> socket.socket:
         raise AssertionError("it connected")
@@ -160,7 +169,7 @@ def test_hosts_with_private_addresses_are_refused_before_connecting(monkeypatch,
         connect_public("cdn.example.com")
 
 
-def test_a_host_that_cannot_be_reached_is_unavailable(monkeypatch):
+def test_a_host_that_cannot_be_reached_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*_args: object, **_options: object) -> list[object]:
         raise socket.gaierror("no such host")
 

@@ -74,7 +74,7 @@ def test_an_allow_list_holds_buckets_and_prefixes():
         "https://cdn.example.com/ä",
     ],
 )
-def test_everything_else_is_refused(uri):
+def test_everything_else_is_refused(uri: str) -> None:
     with pytest.raises(MediaRefusedError) as caught:
         allowed_address(uri, CLOSED)
     assert caught.value.http_status == 400
@@ -92,7 +92,7 @@ def test_https_is_closed_unless_a_host_is_listed():
 
 
 @given(st.text(max_size=80))
-def test_no_text_leads_to_anything_but_an_address_or_a_refusal(text):
+def test_no_text_leads_to_anything_but_an_address_or_a_refusal(text: str) -> None:
     for uri in (text, f"s3://{text}", f"https://{text}", f"s3://films/{text}"):
         try:
             address = allowed_address(uri, CLOSED)
