@@ -96,7 +96,7 @@ def _add(suite: ElementTree.Element, case: Case, classname: str) -> None:
 def junit(reports: Sequence[Report]) -> str:
     """Returns reports as JUnit XML: a suite per asset, a case per rule or detector.
 
-    Broken rules are failures, what was not judged is skipped.
+    Broken rules are failures, what was not analyzed is skipped.
     """
     return document([_suite(report) for report in reports])
 
