@@ -84,7 +84,11 @@ def test_sixty_items_by_keys_with_undo_reload_and_a_kill(title: Any, tmp_path: P
             browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             complaints: list[str] = []
-            page.on("pageerror", lambda error: complaints.append(str(error)))
+
+            def on_error(error: Any) -> None:
+                complaints.append(str(error))
+
+            page.on("pageerror", on_error)
             page.goto(url)
             keys = ["t", "f", "u"]
             for number in range(30):

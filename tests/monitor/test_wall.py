@@ -133,8 +133,16 @@ def test_the_page_follows_without_reload(wall: Wall, board: Board) -> None:
             pytest.skip("headless Chromium is not installed")
         page = browser.new_page()
         wrong: list[str] = []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+
+        def on_error(error: Any) -> None:
+            wrong.append(str(error))
+
+        def on_console(message: Any) -> None:
+            if message.type == "error":
+                wrong.append(message.text)
+
+        page.on("pageerror", on_error)
+        page.on("console", on_console)
         page.goto(wall.url)
         page.wait_for_selector("article.ok[data-channel=news] img:not([hidden])")
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
