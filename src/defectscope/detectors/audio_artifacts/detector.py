@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.accelerator import has_cuda
+from defectscope.detectors.audio_artifacts import ceiling
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
     WINDOW_S,
@@ -98,13 +99,15 @@ class AudioArtifacts:
             return DetectorResult("inconclusive")
         columns = {name: column(table, name) for name in COLUMNS}
         log_odds = self.layer(features(columns, starts_s))
+        bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(columns)
+        log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
         audio_s = stream.audio_duration_s or stream.duration_s
         findings: list[Finding] = []
         peaks: dict[str, float] = {}
         curves: dict[str, Any] = {}
         for place, defect in enumerate(CLASSES):
             probability = logistic(log_odds[:, place])
-            findings += self._findings(defect, starts_s, log_odds[:, place], audio_s)
+            findings += self._findings(defect, starts_s, log_odds[:, place], under, audio_s)
             peaks[defect] = round(float(probability.max()), 4)
             curves[defect] = curve(starts_s + WINDOW_S / 2, probability)
         return DetectorResult(
@@ -119,11 +122,15 @@ class AudioArtifacts:
         defect: str,
         starts_s: NDArray[np.float64],
         log_odds: NDArray[np.float64],
+        under: NDArray[np.bool_],
         audio_s: float,
     ) -> list[Finding]:
         rules = self._rules[defect]
         out: list[Finding] = []
-        for run in runs(log_odds, starts_s, self.params.max_gap_s, rules["drift"]):
+        found = runs(log_odds, starts_s, self.params.max_gap_s, rules["drift"])
+        if defect == ceiling.DEFECT:
+            found = ceiling.proved(found, under, self.tuned.thresholds[f"{defect}_low"])
+        for run in found:
             if run.evidence < self.tuned.thresholds[f"{defect}_{self.params.sensitivity}"]:
                 continue
             start_s, end_s = ends(defect, starts_s, run, audio_s)

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts.decision import Layer, features, runs
+from defectscope.detectors.audio_artifacts import ceiling
+from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.stack import of_the_layer
@@ -153,10 +154,15 @@ def fit_layer(pieces: Sequence[Piece], seed: int) -> Layer:
 def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]:
     """Returns the evidence of every run of every defect, with its ends."""
     log_odds = rules.layer(features(piece.columns, piece.starts_s))
-    return {
-        defect: _runs(piece, place, log_odds, rules.drifts[defect])
-        for place, defect in enumerate(CLASSES)
-    }
+    bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(piece.columns)
+    log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
+    out: dict[str, list[tuple[float, Interval]]] = {}
+    for place, defect in enumerate(CLASSES):
+        own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, rules.drifts[defect])
+        if defect == ceiling.DEFECT:
+            own = ceiling.proved(own, under, rules.thresholds[f"{defect}_low"])
+        out[defect] = _ended(piece, defect, own)
+    return out
 
 
 def best_over(own: Sequence[tuple[float, Interval]], event: Interval) -> float:
@@ -233,9 +239,12 @@ def _runs(
     piece: Piece, place: int, log_odds: Doubles, drift: float
 ) -> list[tuple[float, Interval]]:
     own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, drift)
+    return _ended(piece, CLASSES[place], own)
+
+
+def _ended(piece: Piece, defect: str, own: Sequence[Run]) -> list[tuple[float, Interval]]:
     return [
-        (run.evidence, Interval(*ends(CLASSES[place], piece.starts_s, run, piece.seconds)))
-        for run in own
+        (run.evidence, Interval(*ends(defect, piece.starts_s, run, piece.seconds))) for run in own
     ]
 
 
