@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ from defectscope.training.scores import (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("verb", choices=sorted(_VERBS))
     parser.add_argument("--work", type=Path, help="folder of `defectscope-train prepare`")
     parser.add_argument("--root", type=Path, action="append", default=[])
@@ -88,7 +88,9 @@ def _released() -> tuple[AudioArtifacts, Network]:
     assert isinstance(detector, AudioArtifacts)
     widths = detector.tuned.artifact["network"]["widths"]
     folder = bundled("model_artifacts") / "audio_artifacts"
-    return detector, load_weights(Network(tuple(widths)), folder, detector.tuned.artifact)
+    network = load_weights(Network(tuple(widths)), folder, detector.tuned.artifact)
+    assert isinstance(network, Network)
+    return detector, network
 
 
 def simulated(options: argparse.Namespace) -> tuple[str, Any]:
@@ -102,7 +104,7 @@ def simulated(options: argparse.Namespace) -> tuple[str, Any]:
     metrics = task.measure(score_windows(network, cache, "test"), fits, calls)
     drawn = score_windows(network, cache, "test", drawn=True)
     metrics["as_drawn"] = task.measure(drawn, fits, calls)
-    pieces = of_cache(detector.scorer, cache, "test")
+    pieces = of_cache(cast("Scorer", detector.scorer), cache, "test")
     rules = decision.rules_of(detector.tuned.artifact)
     metrics["clean_programmes"] = release.false_alarms([p for p in pieces if not p.defect], rules)
     metrics["occurrences"] = release.recall([p for p in pieces if p.defect], rules)

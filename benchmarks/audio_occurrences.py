@@ -15,7 +15,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import audio_pieces
 import audio_steps
@@ -45,7 +45,7 @@ _CHOICE_CLEAN_S, _MEASURE_CLEAN_S = 60.0, 240.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("verb", choices=sorted(_VERBS))
     parser.add_argument("--work", type=Path, help="folder for what was measured")
     parser.add_argument("--root", type=Path, action="append", default=[])
@@ -144,7 +144,7 @@ def measure(options: argparse.Namespace) -> tuple[str, Any]:
     if options.steps is not None:
         return _measured_in(options.steps, rules)
     unseen = _recordings(HERE / "audio_unseen.toml", options.root)
-    scorer, seed = detector.scorer, options.seed
+    scorer, seed = cast("Scorer", detector.scorer), options.seed
     jobs: dict[str, list[Callable[[], list[Piece]]]] = {
         name: audio_pieces.impaired(scorer, unseen, make, options.units, seed + k)
         for k, (name, make) in enumerate(audio_pieces.MAKERS.items())

@@ -63,7 +63,7 @@ class Title:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("verb", choices=("run", "refused"))
     parser.add_argument("--work", type=Path, required=True, help="of audio_occurrences.py")
     parser.add_argument("--titles", choices=sorted(_KEPT), default="measure")

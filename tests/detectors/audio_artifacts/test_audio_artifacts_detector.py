@@ -25,7 +25,9 @@ from defectscope.detectors.audio_artifacts.spectra import (
     Spectra,
 )
 from defectscope.detectors.audio_artifacts.spectra import measure as spectra_of
-from defectscope.detectors.audio_artifacts.surroundings import _combs
+from defectscope.detectors.audio_artifacts.surroundings import (
+    _combs,  # pyright: ignore[reportPrivateUsage]
+)
 from defectscope.detectors.registry import load
 from defectscope.engine.contracts import Chunk
 from defectscope.engine.engine import measure
@@ -202,17 +204,19 @@ def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -
     network = Network()
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
             module.running_mean.uniform_(-0.5, 0.5)
             module.running_var.uniform_(0.5, 2.0)
     network.eval()
     windows = _windows(6)
-    tensors = [
+    mel, lines, fast = (
         torch.from_numpy(np.stack([getattr(w, name) for w in windows]))
         for name in ("mel", "lines", "fast")
-    ]
+    )
     levels = torch.from_numpy(np.stack([w.levels.sum(axis=0) for w in windows]))
     with torch.inference_mode():
-        plain = network.embed_windows(*tensors, levels).numpy()
+        plain = network.embed_windows(mel, lines, fast, levels).numpy()
     assert np.allclose(Scorer(network, "cpu", bf16=False).embed_windows(windows), plain, atol=1e-3)
     plain = plain[:, : len(CLASSES)]
     # bfloat16 keeps eight bits of a number: two in a hundred of the logits' spread.
@@ -223,7 +227,8 @@ def test_folding_and_bfloat16_agree_with_the_network(detector: AudioArtifacts) -
 def test_windows_that_are_not_there_tell_nothing() -> None:
     torch.manual_seed(2)
     around = Network().eval().around
-    torch.nn.init.normal_(around.joint[-1].weight)
+    last: Any = around.joint[-1]
+    torch.nn.init.normal_(last.weight)
     hidden, summaries = torch.rand(3, NEAR, 192), torch.randn(3, NEAR, SUMMARY)
     present = torch.tensor([[False, True, True, True, False]] * 3)
     with torch.inference_mode():
@@ -252,7 +257,8 @@ def test_what_lies_around_is_analyzed_alike_however_it_is_heard(
     """The lane, which remembers the last windows alone, returns what the whole sound gives."""
     torch.manual_seed(3)
     network = Network().eval()
-    torch.nn.init.normal_(network.around.joint[-1].weight)
+    last: Any = network.around.joint[-1]
+    torch.nn.init.normal_(last.weight)
     scorer = Scorer(network, "cpu", bf16=False)
     cells = 11
     mono = sound[: cells * RATE_HZ // 2, 0].copy()
@@ -328,6 +334,7 @@ def test_runs_and_their_ends() -> None:
 
 def test_sensitivity_sets_how_much_evidence_is_asked_for() -> None:
     found = load("audio_artifacts")
+    assert isinstance(found, AudioArtifacts)
     for name in CLASSES:
         low, normal, high = (found.tuned.thresholds[f"{name}_{s}"] for s in SENSITIVITIES)
         assert low >= normal >= high > 0
