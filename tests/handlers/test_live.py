@@ -332,11 +332,9 @@ def test_bad_requests_get_one_line_and_the_documented_status(
     assert answer.content_type == "application/json"
     schema = {"$ref": "#/components/schemas/Error", "components": document["components"]}
     validator = jsonschema.Draft202012Validator(schema)
-    assert answer.status == 200
     assert not [error.json_path for error in validator.iter_errors(answer.json)]
-    # The document does say something: an answer without its verdicts is none.
-    without = {key: value for key, value in answer.json.items() if key != "verdicts"}
-    assert [error.validator for error in validator.iter_errors(without)] == ["required"]
+    # The document does say something: an answer without its error is none.
+    assert [error.validator for error in validator.iter_errors({})] == ["required"]
     message = answer.json["error"]["message"]
     assert "Traceback" not in message
     assert len(message) < 600
