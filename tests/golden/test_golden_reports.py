@@ -2,6 +2,7 @@
 
 `make golden` records them anew; the change to the files then shows what became of the reports.
 Names of evidence that were changed since the recording are translated by renamed_evidence.json.
+A clip that encoders make otherwise on processors without AVX-512 has a second recording, `.avx2`.
 """
 
 from __future__ import annotations
@@ -103,11 +104,16 @@ def test_report_is_as_recorded(
         path.write_text(json.dumps(now, indent=1, sort_keys=True) + "\n", "utf-8")
         return
     renamed = json.loads((HERE / "renamed_evidence.json").read_text("utf-8"))
-    recorded = json.loads(path.read_text("utf-8"))
-    for finding in recorded["findings"]:
-        keys = renamed.get(finding["detector"], {})
-        finding["evidence"] = {keys.get(k, k): v for k, v in finding["evidence"].items()}
-    assert not (found := differences("report", recorded, now)), "\n".join(found)
+    found: list[list[str]] = []
+    for each in (path, path.with_suffix(".avx2.json")):
+        if not each.exists():
+            continue
+        recorded = json.loads(each.read_text("utf-8"))
+        for finding in recorded["findings"]:
+            keys = renamed.get(finding["detector"], {})
+            finding["evidence"] = {keys.get(k, k): v for k, v in finding["evidence"].items()}
+        found.append(differences("report", recorded, now))
+    assert not (fewest := min(found, key=len)), "\n".join(fewest)
 
 
 def test_a_changed_report_is_noticed() -> None:
