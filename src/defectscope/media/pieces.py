@@ -15,7 +15,7 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from defectscope.errors import MediaNotFoundError, MediaRefusedError, UnreadableMediaError
-from defectscope.media.position import Positioned
+from defectscope.media.position import Gathered
 
 # Twelve hours in segments of half a second.
 MAX_PIECES = 100_000
@@ -90,7 +90,7 @@ def inside(folder: Path, base: Path, reference: str) -> Path:
     return path
 
 
-class Joined(Positioned):
+class Joined(Gathered):
     """Pieces one after another as a read-only file; one of them is open at a time.
 
     Attributes:
@@ -119,32 +119,16 @@ class Joined(Positioned):
         self._starts = [0, *accumulate(lengths)]
         self._open: tuple[Path, BinaryIO] | None = None
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Fills a buffer; 0 at the end."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Returns up to `size` bytes, all of them unless the file ends; -1 reads to the end."""
-        if self.closed:
-            raise ValueError("read of a closed file")
-        left = max(0, self.size - self._position)
-        wanted = left if size is None or size < 0 else min(size, left)
-        parts: list[bytes] = []
-        while wanted > 0:
-            index = bisect_right(self._starts, self._position) - 1
-            offset = self._position - self._starts[index]
-            count = min(wanted, self._starts[index + 1] - self._position)
-            file = self._file(self._pieces[index].path)
-            file.seek(self._pieces[index].first + offset)
-            part = file.read(count)
-            if not part:
-                raise OSError(f"{self.name}: a segment was cut while it was read")
-            parts.append(part)
-            self._position += len(part)
-            wanted -= len(part)
-        return b"".join(parts)
+    def _part(self, wanted: int) -> bytes:
+        index = bisect_right(self._starts, self._position) - 1
+        offset = self._position - self._starts[index]
+        count = min(wanted, self._starts[index + 1] - self._position)
+        file = self._file(self._pieces[index].path)
+        file.seek(self._pieces[index].first + offset)
+        part = file.read(count)
+        if not part:
+            raise OSError(f"{self.name}: a segment was cut while it was read")
+        return part
 
     def _file(self, path: Path) -> BinaryIO:
         if self._open is None or self._open[0] != path:

@@ -1,4 +1,4 @@
-"""A file object that keeps its own position and knows its length: reading is left to others."""
+"""File objects that keep their own position and know their length."""
 
 from __future__ import annotations
 
@@ -41,3 +41,31 @@ class Positioned(io.RawIOBase):
             raise ValueError("negative position")
         self._position = base + offset
         return self._position
+
+
+class Gathered(Positioned):
+    """A file whose bytes come in parts, which are joined to what is asked for."""
+
+    def _part(self, wanted: int) -> bytes:
+        """Returns at least one and at most `wanted` of the bytes at the position."""
+        raise NotImplementedError
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        """Fills a buffer; 0 at the end."""
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Returns up to `size` bytes, all of them unless the file ends; -1 reads to the end."""
+        if self.closed:
+            raise ValueError("read of a closed file")
+        left = max(0, self.size - self._position)
+        wanted = left if size is None or size < 0 else min(size, left)
+        parts: list[bytes] = []
+        while wanted > 0:
+            part = self._part(wanted)
+            parts.append(part)
+            self._position += len(part)
+            wanted -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from defectscope.media.position import Positioned
+from defectscope.media.position import Gathered
 
 BLOCK_BYTES = 128 * 1024
 # A request fetches at most this much; at 50 ms a request it still allows 80 MB/s.
@@ -24,7 +24,7 @@ Fetch = Callable[[int, int], bytes]
 """Returns bytes [first, last) of the resource; raises a `MediaError` where it cannot."""
 
 
-class RangedFile(Positioned):
+class RangedFile(Gathered):
     """A read-only binary file whose bytes are fetched in ranges and kept in a bounded cache.
 
     Not thread-safe, like any file object.
@@ -52,26 +52,9 @@ class RangedFile(Positioned):
         # Block after the end of a run -> bytes of the run, latest last.
         self._runs: OrderedDict[int, int] = OrderedDict()
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Fills a buffer as far as the current block reaches; 0 at the end."""
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Returns up to `size` bytes, all of them unless the file ends; -1 reads to the end."""
-        if self.closed:
-            raise ValueError("read of a closed file")
-        left = max(0, self.size - self._position)
-        wanted = left if size is None or size < 0 else min(size, left)
-        pieces: list[bytes] = []
-        while wanted > 0:
-            index, offset = divmod(self._position, BLOCK_BYTES)
-            piece = self._block(index)[offset : offset + wanted]
-            pieces.append(piece)
-            self._position += len(piece)
-            wanted -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    def _part(self, wanted: int) -> bytes:
+        index, offset = divmod(self._position, BLOCK_BYTES)
+        return self._block(index)[offset : offset + wanted]
 
     def _block(self, index: int) -> bytes:
         block = self._blocks.get(index)
