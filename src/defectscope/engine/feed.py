@@ -165,19 +165,15 @@ class Feed:
             caption_bytes=tuple(self._caption_bytes),
             events=tuple(self._events),
         )
-        looking: list[tuple[Analysis, Chunk]] = []
+        pushes: list[tuple[Analysis, Chunk]] = []
         for track in self._tracks:
             own = chunk
             if video is not None and track.rgb_frames:
                 own = replace(chunk, video=replace(video, rgb_frames=tuple(track.rgb_frames)))
                 track.rgb_frames.clear()
-            if track.selection is not None:
-                looking.append((track.analysis, own))
-        if looking:
-            self._background.run(partial(_look, looking))
-        for track in self._tracks:
-            if track.selection is None:
-                track.analysis.push(chunk)
+            pushes.append((track.analysis, own))
+        # While the analyses look at these frames, the next are decoded and measured.
+        self._background.run(partial(_look, pushes))
         self._renew()
 
     def take(self) -> list[Measurements]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
 # Samples that one product of matrices filters: more multiplies more, fewer loop more.
-_BLOCK = 32
+_BLOCK = 96
 # Source: scipy.signal.resample_poly's defaults.
 _RESAMPLING_BETA, _RESAMPLING_REACH = 5.0, 10
 
@@ -66,25 +66,35 @@ class Biquads:
     """
 
     def __init__(self, sections: Doubles, channels: int) -> None:
-        self._step, self._feed, self._observe, self._pass = _state_space(sections)
-        self._state = np.zeros((len(self._step), channels))
+        self._state = np.zeros((2 * len(sections), channels))
         self._blocks = _matrices(tuple(tuple(row) for row in sections.tolist()))
 
     def __call__(self, run: Doubles) -> Doubles:
         """Filters consecutive samples, (n, channels)."""
-        out = np.empty_like(run)
-        whole, channels = len(run) // _BLOCK, run.shape[1]
+        channels = run.shape[1]
+        out = np.empty((len(run), channels))
+        powers, feed, observe, respond = self._blocks
+        whole = len(run) // _BLOCK
         end = whole * _BLOCK
-        step, feed, observe, respond = self._blocks
-        blocks = run[:end].reshape(whole, _BLOCK, channels)
-        fed, states = feed @ blocks, np.empty((whole, *self._state.shape))
-        for k in range(whole):
-            states[k] = self._state
-            self._state = step @ self._state + fed[k]
-        out[:end] = (respond @ blocks + observe @ states).reshape(end, channels)
-        for k in range(end, len(run)):
-            out[k] = self._observe @ self._state + self._pass * run[k]
-            self._state = self._step @ self._state + np.outer(self._feed, run[k])
+        if whole:
+            # One row per block and channel: a single product of matrices filters all of them.
+            rows = run[:end].reshape(whole, _BLOCK, channels).transpose(0, 2, 1)
+            rows = np.ascontiguousarray(rows).reshape(whole * channels, _BLOCK)
+            fed = (rows @ feed.T).reshape(whole, channels, -1)
+            states = np.empty_like(fed)
+            state, lead = self._state.T, powers[_BLOCK].T
+            for k in range(whole):
+                states[k] = state
+                state = state @ lead + fed[k]
+            self._state = state.T
+            filtered = rows @ respond.T + states.reshape(whole * channels, -1) @ observe.T
+            filtered = filtered.reshape(whole, channels, _BLOCK).transpose(0, 2, 1)
+            out[:end] = filtered.reshape(end, channels)
+        rest = len(run) - end
+        if rest:
+            # What is left over is a block of its own: the first rows and last columns of a whole.
+            out[end:] = observe[:rest] @ self._state + respond[:rest, :rest] @ run[end:]
+            self._state = powers[rest] @ self._state + feed[:, -rest:] @ run[end:]
         return out
 
 
@@ -109,7 +119,12 @@ def _state_space(sections: Doubles) -> tuple[Doubles, Doubles, Doubles, float]:
 def _matrices(
     sections: tuple[tuple[float, ...], ...],
 ) -> tuple[Doubles, Doubles, Doubles, Doubles]:
-    """Returns what a block does: to the state, from samples to state, both to samples."""
+    """Returns what a block does.
+
+    Returns:
+        The state after 0, 1, ... samples of silence as matrices; from samples to the state; from
+        the state to samples; from samples to samples.
+    """
     step, feed, observe, passed = _state_space(np.array(sections))
     powers = [np.eye(len(step))]
     for _ in range(_BLOCK):
@@ -119,4 +134,5 @@ def _matrices(
         [[answers[row - at] if at <= row else 0.0 for at in range(_BLOCK)] for row in range(_BLOCK)]
     )
     from_samples = np.stack([powers[_BLOCK - 1 - at] @ feed for at in range(_BLOCK)], axis=1)
-    return powers[_BLOCK], from_samples, np.stack([observe @ p for p in powers[:_BLOCK]]), respond
+    observed = np.stack([observe @ p for p in powers[:_BLOCK]])
+    return np.stack(powers), from_samples, observed, respond

@@ -28,6 +28,8 @@ _LFE = {"LFE", "LFE2"}
 _TRUE_PEAK_HZ = 192_000
 _TAPS_PER_PHASE = 12
 _KAISER = 5.0
+# Samples that are interpolated in one row of a product of matrices.
+_ROW = 32
 
 
 def weights(channels: Sequence[str]) -> NDArray[np.float64]:
@@ -89,7 +91,12 @@ class Meter:
             else np.eye(_TAPS_PER_PHASE)[_TAPS_PER_PHASE // 2]
         )
         taps = np.asarray(sinc * factor, np.float32)
-        self._phases = taps.reshape(_TAPS_PER_PHASE, factor)[::-1]
+        phases = taps.reshape(_TAPS_PER_PHASE, factor)[::-1]
+        # The filter over a row of samples as one matrix, so that a product does all rows at once.
+        self._oversample = np.zeros((_ROW + _TAPS_PER_PHASE - 1, _ROW, phases.shape[1]), np.float32)
+        for place in range(_ROW):
+            self._oversample[place : place + _TAPS_PER_PHASE, place] = phases
+        self._oversample = self._oversample.reshape(len(self._oversample), -1)
         self._count = len(channels)
         self._restart(0)
 
@@ -163,11 +170,17 @@ class Meter:
         weighted = self._weighting(run.astype(np.float64))
         joined = np.concatenate((self._tail, run))
         peak = 0.0
-        if len(joined) >= _TAPS_PER_PHASE:
+        reach = _TAPS_PER_PHASE - 1
+        if len(joined) > reach:
+            # The last row is filled up by what came before it, which is looked at twice.
+            places = len(joined) - reach
+            width = min(_ROW, places)
+            starts = np.minimum(np.arange(-(-places // width)) * width, places - width)
+            at = starts[:, None] + np.arange(width + reach)
+            factor = self._oversample.shape[1] // _ROW
+            taps = self._oversample[: width + reach, : width * factor]
             for channel in range(self._count):
-                windows = np.lib.stride_tricks.sliding_window_view(
-                    np.ascontiguousarray(joined[:, channel]), _TAPS_PER_PHASE
-                )
-                peak = max(peak, float(np.max(np.abs(windows @ self._phases))))
+                between = joined[:, channel][at] @ taps
+                peak = max(peak, float(between.max()), -float(between.min()))
         self._tail = joined[-(_TAPS_PER_PHASE - 1) :]
         return weighted, peak
