@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from sample_reports import empty_report, full_report, hostile_report, huge_report
+from sample_reports import (
+    empty_report,
+    finding,
+    full_report,
+    hostile_report,
+    huge_report,
+    report_of,
+)
 
 from defectscope.findings import Report
 from defectscope.report.table import print_report
@@ -35,6 +43,61 @@ def test_a_terminal_gets_colours_and_its_own_width() -> None:
     bare = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert max(len(line) for line in bare.splitlines()) <= 90
     assert "audio_hum" in bare
+
+
+def long_report(timecodes: bool) -> Report:
+    """Two hours in, long names, many tracks, rules that hold a timecode, and drop-frame."""
+    names = (
+        "compression_blockiness",
+        "audio_compression_artifacts_heard",
+        "acme_detector_of_a_house_with_a_very_long_name",
+    )
+    findings = [
+        replace(
+            finding(name[:22], 7198.4, 7200.0 + k, "critical", mean_luma_code=16.2, words="x" * 99),
+            defect=name,
+            track=12,
+            start_timecode="11:59:58;29" if timecodes else None,
+            end_timecode="12:00:00;02" if timecodes else None,
+        )
+        for k, name in enumerate(names)
+    ]
+    rule = {
+        "id": "start_timecode_of_the_programme",
+        "title": "The programme starts at the hour",
+        "source": "A house's own delivery requirements, edition 4",
+        "measured": "10:42:10:00",
+        "limit": "10:00:00:00",
+        "unit": "",
+        "code": "VIDEO/TIMECODE-WRONG",
+        "verdict": "fail",
+    }
+    track = {"index": 12, "medium": "audio", "codec": "pcm_s24le", "declared_s": 7230.12}
+    return replace(
+        report_of(findings, duration_s=7230.0, uri="/deliveries/" + "a_long_title_" * 12 + ".mov"),
+        profile={"id": "a-house-with-a-long-name", "title": "", "edition": "", "sha256": "0" * 64},
+        rules=(rule,),
+        tracks=({**track, "judged": False, "reason": "no detector that ran asks for it"},),
+    )
+
+
+@pytest.mark.parametrize("timecodes", [True, False])
+@pytest.mark.parametrize("width", [80, 100, 132, 200])
+def test_times_are_whole_at_any_width(width: int, timecodes: bool) -> None:
+    report = long_report(timecodes)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", printed(report, terminal=True, width=width))
+    lines = text.splitlines()
+    assert max(len(line) for line in lines) <= width
+    rows = [line for line in lines if line.startswith(" critical ")]
+    assert len(rows) == 3
+    first, last = ("11:59:58;29", "12:00:00;02") if timecodes else ("01:59:58.400", "02:00:00.000")
+    for row in rows:
+        assert f" {first} " in row
+        assert re.search(r" (12:00:00;02|02:00:0\d\.000) ", row)
+        assert re.search(r" \d\.\d\d s ", row)
+    assert any(last in row for row in rows)
+    for timecode in ("10:42:10:00", "10:00:00:00", "02:00:30"):
+        assert any(timecode in line for line in lines)
 
 
 def test_verdicts_stand_worst_first_with_their_peaks() -> None:

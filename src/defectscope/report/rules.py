@@ -14,6 +14,7 @@ from defectscope.report.layout import open_table
 from defectscope.report.text import clean, shouted
 
 _STYLES = {"pass": "bold green", "warn": "bold yellow", "fail": "bold red"}
+_TIMECODE_COLUMNS = len("00:00:00:00")
 _ORDER = ("fail", "not_judged", "warn", "pass", "not_applicable")
 
 
@@ -33,8 +34,9 @@ def rules_table(report: Report, marks: Mapping[str, str], *, plain: bool) -> Tab
     table = open_table(plain=plain)
     table.add_column("Rule", no_wrap=True)
     table.add_column("Verdict", no_wrap=True)
-    table.add_column("Measured", justify="right", overflow="fold")
-    table.add_column("Limit", overflow="fold")
+    # Timecodes and fractions of a rate stay whole.
+    table.add_column("Measured", justify="right", overflow="fold", min_width=_TIMECODE_COLUMNS)
+    table.add_column("Limit", overflow="fold", min_width=_TIMECODE_COLUMNS)
     table.add_column("Code", overflow="fold")
     table.add_column(
         "Source" if plain else "What and source", overflow="fold", ratio=None if plain else 1

@@ -45,6 +45,8 @@ _PLAIN_MARKS = {
 _PIPE_WIDTH = 400
 _EVIDENCE_SHOWN = 3
 _NARROW_COLUMNS = 100
+# What all columns but the defect and its evidence take, and what a defect's name wants beside them.
+_TIMES_COLUMNS, _DEFECT_COLUMNS = 60, 22
 
 
 def print_report(report: Report, console: Console | None = None, *, limit: int = 100) -> None:
@@ -138,13 +140,16 @@ def _findings_table(findings: Sequence[Finding], width: int, *, plain: bool) -> 
     narrow = not plain and width < _NARROW_COLUMNS
     table = open_table(plain=plain)
     table.add_column("Severity", no_wrap=True)
-    table.add_column("Defect", no_wrap=not narrow, overflow="fold")
+    # Names give way, whatever their length: times are never cut.
+    half = None if plain or narrow else max(_DEFECT_COLUMNS, (width - _TIMES_COLUMNS) // 2)
+    table.add_column("Defect", no_wrap=plain, overflow="fold", max_width=half)
     table.add_column("Start", no_wrap=True)
     table.add_column("End", no_wrap=True)
     table.add_column("Length", justify="right", no_wrap=True)
     table.add_column("Conf.", justify="right", no_wrap=True)
     if not narrow:
-        table.add_column("Evidence", overflow="ellipsis", no_wrap=True, ratio=None if plain else 1)
+        rest = None if half is None else max(1, width - _TIMES_COLUMNS - half)
+        table.add_column("Evidence", overflow="ellipsis", no_wrap=True, max_width=rest)
     for finding in findings:
         style = _STYLES[finding.severity]
         defect = clean(finding.defect)
