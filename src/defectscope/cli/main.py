@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         analyze,
         compare,
         detectors,
+        labels,
         learn,
         local,
         mezzanine,
@@ -84,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         local,
         report,
         learn,
+        labels,
     ):
         module.add_parser(commands)
     return parser
