@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the whole command line."""
     from defectscope.cli import (
         analyze,
+        capture,
         compare,
         detectors,
         labels,
@@ -81,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         simulate,
         render,
         monitor,
+        capture,
         mezzanine,
         local,
         report,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from defectscope.errors import EXIT_OK, InvalidParameterError
+from defectscope.cli.rasters import rate_of, size_of
+from defectscope.errors import EXIT_OK
 
 _DESCRIPTION = """\
 Makes a film whose every frame carries a QR code with its number (as those of the CTA WAVE Device
@@ -50,16 +50,9 @@ def add_parser(commands: Any) -> None:
 def _make(arguments: argparse.Namespace) -> int:
     from defectscope.capture import MezzanineSpec, write_mezzanine
 
-    width, found, height = arguments.size.partition("x")
-    if not (found and width.isdecimal() and height.isdecimal()):
-        raise InvalidParameterError(f"--size takes WIDTHxHEIGHT, not {arguments.size!r}")
-    try:
-        rate = Fraction(arguments.rate)
-    except (ValueError, ZeroDivisionError):
-        raise InvalidParameterError(
-            f"--rate takes a number or a fraction, not {arguments.rate!r}"
-        ) from None
-    spec = MezzanineSpec(arguments.content, int(width), int(height), rate, arguments.seconds)
+    width, height = size_of(arguments.size)
+    rate = rate_of(arguments.rate)
+    spec = MezzanineSpec(arguments.content, width, height, rate, arguments.seconds)
     write_mezzanine(arguments.path, spec)
     sys.stdout.write(f"wrote {arguments.path}: {spec.frames} frames\n")
     return EXIT_OK

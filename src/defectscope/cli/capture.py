@@ -1,0 +1,154 @@
+"""`defectscope capture`: a device recorded with marks, and what its captures show."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from defectscope.cli.rasters import rate_of, size_of
+from defectscope.errors import EXIT_OK, InvalidParameterError
+
+if TYPE_CHECKING:
+    from defectscope.capture.recording import Recording
+
+_DESCRIPTION = """\
+Records what a device shows, from a capture card (V4L2) or a screen (x11grab), with the grabber's
+own times and with marks of what was done to it; and reads such sessions.
+"""
+_EXAMPLES = """\
+examples:
+  defectscope capture record v4l2:/dev/video0 tv-42.session.json --size 1280x720 --rate 50 \\
+      --seconds 60 --device tv --model X900 --firmware 6.1 --app 8.4.0 --network dsl-6
+  ./drive-the-app.sh | defectscope capture record x11grab::99.0 run.session.json --marks -
+  defectscope capture read run.session.json
+"""
+_RECORD = """\
+Records until --seconds have passed, the script that writes marks has ended or written `stop`, or
+Ctrl-C. A line of marks is a name (launch, play, seek, switch, background, ...) or JSON:
+{"mark": "seek", "at": 1795947904.7} or, from the player itself, {"event": "waiting", "at": ...}.
+`at` is Unix time in seconds; without it, it is now.
+"""
+_POLL_S = 0.1
+
+
+def add_parser(commands: Any) -> None:
+    """Adds the subcommand."""
+    parser = commands.add_parser(
+        "capture",
+        help="record what a device shows, and read such recordings",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    record = verbs.add_parser(
+        "record",
+        help="record a device",
+        description=_RECORD,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    record.add_argument("source", metavar="SOURCE", help="v4l2:/dev/videoN or x11grab:DISPLAY")
+    record.add_argument("session", metavar="NAME.session.json", type=Path, help="what is written")
+    record.add_argument("--size", default="1280x720", metavar="WxH", help="(default: %(default)s)")
+    record.add_argument("--rate", default="50", metavar="R", help="captures a second (default: 50)")
+    record.add_argument("--seconds", type=float, metavar="S", help="how long; default: until ended")
+    record.add_argument("--marks", choices=["-"], help="`-` takes marks from stdin")
+    for option, meaning in (
+        ("--device", "class or id of the device"),
+        ("--model", "its model"),
+        ("--firmware", "version of its own software"),
+        ("--app", "build of the application under test"),
+        ("--network", "name of the network profile"),
+        ("--title", "what is played"),
+    ):
+        record.add_argument(option, default="", metavar="TEXT", help=meaning)
+    record.add_argument(
+        "--title-fps", type=float, metavar="R", help="frames a second of the title, where known"
+    )
+    record.set_defaults(run=_record)
+    read = verbs.add_parser("read", help="read a session: its health; prints JSON")
+    read.add_argument("session", metavar="NAME.session.json", type=Path)
+    read.set_defaults(run=_read)
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from defectscope.capture.recording import Recording
+    from defectscope.media.grabbing import GrabSpec
+
+    if arguments.seconds is not None and not 0 < arguments.seconds <= 12 * 3600:
+        raise InvalidParameterError(f"--seconds is 0 to 43200, not {arguments.seconds:g}")
+    spec = GrabSpec.parse(arguments.source, size_of(arguments.size), rate_of(arguments.rate))
+    began_s = time.monotonic()
+    with Recording(arguments.session, spec, _device(arguments)) as recording:
+        sys.stderr.write(f"defectscope: recording {spec.source}\n")
+        try:
+            _wait(recording, arguments, began_s)
+        except KeyboardInterrupt:
+            sys.stderr.write("defectscope: ended by hand\n")
+    assert recording.session is not None
+    found = recording.session.health()
+    sys.stdout.write(
+        f"wrote {arguments.session}: {found.captures} captures, {found.missed} missing, "
+        f"{found.lost} lost, health {found.verdict}\n"
+    )
+    return EXIT_OK
+
+
+def _wait(recording: Recording, arguments: argparse.Namespace, began_s: float) -> None:
+    from threading import Thread
+
+    from defectscope.capture.dictation import take_marks
+
+    failures: list[InvalidParameterError] = []
+
+    def dictate() -> None:
+        try:
+            take_marks(sys.stdin, recording)
+        except InvalidParameterError as error:
+            failures.append(error)
+
+    writer = Thread(target=dictate, daemon=True)
+    if arguments.marks:
+        writer.start()
+    while recording.running:
+        if arguments.seconds is not None and time.monotonic() - began_s >= arguments.seconds:
+            break
+        if arguments.marks and not writer.is_alive():
+            break
+        time.sleep(_POLL_S)
+    if failures:
+        raise failures[0]
+
+
+def _device(arguments: argparse.Namespace) -> Any:
+    import msgspec
+
+    from defectscope.capture.session import DeviceFacts
+
+    given = {
+        "name": arguments.device,
+        "model": arguments.model,
+        "firmware": arguments.firmware,
+        "app_build": arguments.app,
+        "network_profile": arguments.network,
+        "title": arguments.title,
+        "title_fps": arguments.title_fps,
+    }
+    try:
+        return msgspec.convert(given, DeviceFacts)
+    except msgspec.ValidationError as error:
+        raise InvalidParameterError(f"facts of the device: {error}") from None
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    import json
+
+    from defectscope.capture.session import read_session
+
+    session = read_session(arguments.session)
+    made = {"schema": "defectscope/session-reading/1", "health": session.health().to_dict()}
+    sys.stdout.write(json.dumps(made, indent=2, allow_nan=False) + "\n")
+    return EXIT_OK
