@@ -132,6 +132,12 @@ def places(say: Any, head: Any, device: Any) -> None:
         "head turns up to 15 degrees, the second up to 5, and neither elsewhere. The head faces the device"
     )
     say("unless it is turned.\n")
+    place_rows(say, head, device)
+    image(say, head, device)
+
+
+def place_rows(say: Any, head: Any, device: Any) -> None:
+    """Prints a table of the places: filters made for each, and filters that stay as they are."""
     say(
         "| place | nature | steered, T = 10 dB | steered, T = 15 dB | driver gain | tone | fixed, 10 | fixed, 15 |"
     )
@@ -145,15 +151,14 @@ def places(say: Any, head: Any, device: Any) -> None:
             taps = crosstalk_filters(device, RATE, target, listener=place, level_db=level)
             ears = ears_of(device, taps, RATE, head, POINTS, place)
             cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.2f} dB ({level:.0f})")
-        level = tone_db(ears, natural, BANDS)
+        tone = tone_db(ears, natural, BANDS)
         cells.append(f"{20 * np.log10(driver_gain(taps).max()):.2f} dB")
-        cells.append(f"±{(level.max() - level.min()) / 2:.2f} dB")
+        cells.append(f"±{(tone.max() - tone.min()) / 2:.2f} dB")
         for target in (10.0, 15.0):
             taps = crosstalk_filters(device, RATE, target)
             ears = ears_of(device, taps, RATE, head, POINTS, place)
             cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.1f}")
         say(f"| {name} | {' | '.join(cells)} |")
-    image(say, head, device)
 
 
 def second_head(say: Any, path: Path) -> None:
@@ -165,25 +170,7 @@ def second_head(say: Any, path: Path) -> None:
         "spatial_browser_head.py`), one direction every 15 degrees, between which one interpolates. Nothing"
     )
     say("was chosen by it.\n")
-    say(
-        "| place | nature | steered, T = 10 dB | steered, T = 15 dB | tone | fixed, 10 | fixed, 15 |"
-    )
-    say("|---|---|---|---|---|---|---|")
-    for name, place in PLACES.items():
-        natural = natural_ears(device, head, POINTS, place)
-        cells, tone = [f"{separation_db(natural, BANDS).mean():.1f} dB"], np.zeros(BANDS)
-        for target in (10.0, 15.0):
-            level = level_for_target(device, RATE, target, listener=place)
-            taps = crosstalk_filters(device, RATE, target, listener=place, level_db=level)
-            ears = ears_of(device, taps, RATE, head, POINTS, place)
-            tone = tone_db(ears, natural, BANDS)
-            cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.2f} dB")
-        cells.append(f"±{(tone.max() - tone.min()) / 2:.2f} dB")
-        for target in (10.0, 15.0):
-            taps = crosstalk_filters(device, RATE, target)
-            ears = ears_of(device, taps, RATE, head, POINTS, place)
-            cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.1f}")
-        say(f"| {name} | {' | '.join(cells)} |")
+    place_rows(say, head, device)
     others(say, head, ", on the second head")
 
 

@@ -28,6 +28,26 @@ MUSICS = {
         ("arc_1918.mp3", "sqam_a42_accordion.flac"),
     ],
 }
+# Looked at in summary: each voice between each pair, the first seconds of it.
+MORE_VOICES = ("nr_fish.flac", "vctk_p286.flac", "svc_1.flac", "198-209-0000.ogg")
+MORE_MUSICS = {
+    "sparse": [
+        *MUSICS["sparse"],
+        ("sqam_a08_violin.flac", "sqam_a16_clarinet.flac"),
+        ("sqam_a60_piano_schubert.flac", "sqam_a18_bassoon.flac"),
+        ("sorohanro_-_solo-trumpet-06.ogg", "sqam_a41_celesta.flac"),
+    ],
+    "dense": [
+        *MUSICS["dense"],
+        ("ac_electro_1.mp3", "ac_electro_2.mp3"),
+        ("Kevin_MacLeod_-_Vibe_Ace.ogg", "Karissa_Hobbs_-_Lets_Go_Fishin.ogg"),
+        (
+            "admiralbob77_-_Choice_-_Drum-bass.ogg",
+            "Hungarian_Dance_number_5_-_Allegro_in_F_sharp_minor__string_orchestra_.ogg",
+        ),
+    ],
+}
+MORE_SECONDS = 8
 
 
 def sdr_parts(estimate: Any, sources: list[Any], taps: int = 512) -> tuple[float, float]:
@@ -57,8 +77,11 @@ def sdr_parts(estimate: Any, sources: list[Any], taps: int = 512) -> tuple[float
     return float(sir), float(sar)
 
 
-def recording(path: Path) -> Any:
-    """Returns a recording as mono at 44.1 kHz."""
+def recording(folder: Path, name: str) -> Any:
+    """Returns a recording from somewhere below a folder as mono at 44.1 kHz."""
+    path = next(folder.rglob(name), None)
+    if path is None:
+        raise SystemExit(f"{name} is not below {folder}")
     data, rate = soundfile.read(path, always_2d=True)
     mono = data.mean(axis=1)
     return mono if rate == 44_100 else resample_poly(mono, 44_100, rate)
@@ -85,7 +108,7 @@ def upmixing(say: Any, audio: Path | None) -> None:
         f"Of two noises that share nothing, the left and right that remain correlate by {np.corrcoef(parts[0], parts[2])[0, 1]:+.2f}: powers"
     )
     say(
-        "smoothed over 40 ms agree by chance, and what agrees goes to the centre; "
+        "smoothed over a short time agree by chance, and what agrees goes to the centre; "
         f"centre and L - R correlate by {np.corrcoef(parts[1], pair[0] - pair[1])[0, 1]:+.3f}.\n"
     )
     if audio is None:
@@ -101,17 +124,48 @@ def upmixing(say: Any, audio: Path | None) -> None:
     say("|---|---|---|---|---|---|")
     for kind, pairs in MUSICS.items():
         for names in pairs:
-            sounds = [recording(audio / name) for name in (VOICE, *names)]
-            length = min(len(s) for s in sounds)
-            voice, one, two = (s[:length] / np.sqrt(np.mean(s[:length] ** 2)) for s in sounds)
-            mixed = 0.1 * np.stack([voice + one, voice + two])
-            left, centre, right = upmix(mixed, 44_100)
-            sir, sar = sdr_parts(centre, [voice, one, two])
+            sounds = [recording(audio, name) for name in (VOICE, *names)]
+            sir, sar, apart, remaining = separation(sounds)
             say(
                 f"| {names[0]}, {names[1]} | {kind} | {sir:.1f} dB | {sar:.1f} dB "
-                f"| {np.corrcoef(centre, mixed[0] - mixed[1])[0, 1]:+.3f} | {np.corrcoef(left, right)[0, 1]:+.3f} |"
+                f"| {apart:+.3f} | {remaining:+.3f} |"
             )
+    many(say, audio)
     width(say, audio)
+
+
+def separation(sounds: list[Any]) -> tuple[float, float, float, float]:
+    """Returns SIR and SAR of the centre, dB, and correlations: centre and L - R, what remains."""
+    length = min(len(s) for s in sounds)
+    voice, one, two = (s[:length] / np.sqrt(np.mean(s[:length] ** 2)) for s in sounds)
+    mixed = 0.1 * np.stack([voice + one, voice + two])
+    left, centre, right = upmix(mixed, 44_100)
+    sir, sar = sdr_parts(centre, [voice, one, two])
+    apart = float(np.corrcoef(centre, mixed[0] - mixed[1])[0, 1])
+    return sir, sar, apart, float(np.corrcoef(left, right)[0, 1])
+
+
+def many(say: Any, audio: Path) -> None:
+    """Prints a summary over more voices and musics."""
+    say(
+        f"\nThe same over {len(MORE_VOICES)} voices ({', '.join(MORE_VOICES)}) and five pairs of musics of each kind, the"
+    )
+    say(f"first {MORE_SECONDS} s of each.\n")
+    say(
+        "| kind | mixtures | SIR: least | median | most | SAR, median | largest correlation of what remains |"
+    )
+    say("|---|---|---|---|---|---|---|")
+    for kind, pairs in MORE_MUSICS.items():
+        rows = []
+        for names in pairs:
+            for voice in MORE_VOICES:
+                sounds = [recording(audio, name) for name in (voice, *names)]
+                rows.append(separation([s[: MORE_SECONDS * 44_100] for s in sounds]))
+        sirs, sars, _, remaining = np.array(rows).T
+        say(
+            f"| {kind} | {len(rows)} | {sirs.min():.1f} dB | {np.median(sirs):.1f} dB | {sirs.max():.1f} dB "
+            f"| {np.median(sars):.1f} dB | {np.abs(remaining).max():.3f} |"
+        )
 
 
 def width(say: Any, audio: Path) -> None:
@@ -128,7 +182,7 @@ def width(say: Any, audio: Path) -> None:
     say("the same filters without an upmix.\n")
     say(f"| panned to | {' | '.join(str(a) for a in ANGLES)} | largest |")
     say("|---|" + "---|" * (len(ANGLES) + 1))
-    head, voice = load_head(), recording(audio / VOICE)
+    head, voice = load_head(), recording(audio, VOICE)
     size = 1 << int(np.ceil(np.log2(len(voice) + 1)))
     grid = np.fft.rfftfreq(size, 1 / 44_100)
     inside = np.flatnonzero((grid >= 200) & (grid <= 1_500))[::16]

@@ -52,6 +52,25 @@ def test_panned_source_goes_to_the_channels_beside_it() -> None:
     assert energy(right[inner]) < 1e-9
 
 
+@pytest.mark.parametrize("rate", [44_100, 48_000])
+def test_noises_that_share_nothing_stay_apart(rate: int) -> None:
+    draw = np.random.default_rng(13)
+    pair = draw.normal(0, 0.1, (2, 4 * rate))
+    left, centre, right = upmix(pair, rate)
+    assert abs(np.corrcoef(left, right)[0, 1]) < 0.1
+    assert abs(np.corrcoef(centre, pair[0] - pair[1])[0, 1]) < 0.1
+    assert energy(centre) < 0.1 * energy(pair)
+
+
+def test_a_sound_that_follows_at_one_side_is_not_taken_for_the_middle() -> None:
+    voice, struck = noise(14, 2.0), noise(15, 2.0)
+    voice[RATE:], struck[:RATE] = 0, 0
+    centre = upmix(np.stack([voice + struck, voice]), RATE)[1]
+    after = slice(RATE + RATE // 5, None)
+    assert energy(centre[after]) < 1e-3 * energy(struck[after])
+    assert energy(centre[:RATE]) > 0.9 * energy(voice)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_blocks_do_not_matter(seed: int) -> None:
     draw = np.random.default_rng(seed)

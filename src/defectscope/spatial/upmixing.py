@@ -1,9 +1,14 @@
 """Left and right split into left, centre and right, frequency by frequency.
 
 With M = (L + R) / 2 and S = (L - R) / 2 the centre is C = c M, c = max(0, 1 - sqrt(P_S / P_M)),
-on powers smoothed over time. What is left, L' = L - C and R' = R - C, adds up with C to what was.
-A source at one side has as much side as mid, so that nothing of it goes to the centre; a source in
-the middle has no side, so that all of it goes.
+on powers smoothed over 20 ms and over 300 ms, of which the smaller c counts. What is left,
+L' = L - C and R' = R - C, adds up with C to what was. A source at one side has as much side as
+mid, so that nothing of it goes to the centre; a source in the middle has no side, so that all of
+it goes.
+
+Over a short time, sounds that have nothing in common agree by chance, and what agrees would go to
+the centre. Over a long time they do not, but a sound that begins at one side would pass as the one
+before it in the middle. A steady source has the same c in both.
 """
 
 from __future__ import annotations
@@ -14,7 +19,8 @@ import scipy.fft
 from defectscope.spatial.arrays import Reals, checked_rate, checked_samples
 
 WINDOW_S = 4096 / 48_000
-SMOOTHING_S = 0.04
+# Time constants of the smoothed powers, seconds.
+SMOOTHING_S = (0.02, 0.3)
 _HOPS = 4
 # Frames transformed at once: enough to keep overheads small, few enough for the cache.
 _BATCH = 16
@@ -39,9 +45,9 @@ class Upmixer:
         self._length = self._hop * _HOPS
         phase = np.pi * (np.arange(self._length) + 0.5) / self._length
         self._window = np.sin(phase).astype(np.float32)
-        self._keep = np.float32(np.exp(-self._hop / rate / SMOOTHING_S))
+        self._keeps = np.exp(-self._hop / rate / np.array(SMOOTHING_S)).astype(np.float32)
         self.latency_samples = self._length
-        self._memory = np.zeros((2, self._length // 2 + 1), np.float32)
+        self._memories = np.zeros((len(SMOOTHING_S), 2, self._length // 2 + 1), np.float32)
         # The first samples are covered by as many frames as all others.
         self._pending = np.zeros((2, self._length - self._hop))
         self._tail = np.zeros(self._length - self._hop)
@@ -91,12 +97,10 @@ class Upmixer:
         frames = np.lib.stride_tricks.sliding_window_view(mid_side, self._length, axis=1)
         windowed = frames[:, :: self._hop] * self._window
         spectra = np.asarray(scipy.fft.rfft(windowed, axis=-1), np.complex64)
-        smooth = (spectra.real**2 + spectra.imag**2) * (1 - self._keep)
-        for number in range(count):
-            smooth[:, number] += self._keep * self._memory
-            self._memory = smooth[:, number]
-        ratio = np.divide(smooth[1], smooth[0], out=np.ones_like(smooth[0]), where=smooth[0] > 0)
-        share = np.maximum(0.0, 1 - np.sqrt(ratio))
+        powers = spectra.real**2 + spectra.imag**2
+        share = np.ones_like(powers[0])
+        for keep, memory in zip(self._keeps, self._memories, strict=True):
+            np.minimum(share, _centre_share(powers, keep, memory), out=share)
         pieces = np.asarray(scipy.fft.irfft(share * spectra[0], self._length, axis=-1))
         pieces = pieces * (self._window * np.float32(2 / _HOPS))
         total = np.zeros(span)
@@ -110,6 +114,22 @@ class Upmixer:
         sides = part[:, :done] - centre
         self._pending = self._pending[:, done:]
         return np.stack([sides[0], centre, sides[1]])
+
+
+def _centre_share(powers: Reals, keep: np.float32, memory: Reals) -> Reals:
+    """Returns how much of the mid goes to the centre, (frames, bins), and moves the memory on.
+
+    Args:
+        powers: Of mid and side, (2, frames, bins).
+        keep: How much of the smoothed powers is kept from one frame to the next.
+        memory: The smoothed powers before the first frame, (2, bins); the last ones afterwards.
+    """
+    smooth = powers * (1 - keep)
+    for number in range(smooth.shape[1]):
+        smooth[:, number] += keep * memory
+        memory[:] = smooth[:, number]
+    ratio = np.divide(smooth[1], smooth[0], out=np.ones_like(smooth[0]), where=smooth[0] > 0)
+    return np.maximum(np.float32(0.0), 1 - np.sqrt(ratio))
 
 
 def upmix(samples: Reals, rate_hz: int) -> Reals:
