@@ -10,6 +10,10 @@ the analysis took, so that a busy machine blurs it less. The difference of the m
 in-process, stands beside it. Small calls come first: Java compiles what it runs often, and a server
 that has answered a few hundred calls answers sooner than one that has just started (`--warm-up 0`
 shows how much).
+
+On a machine that others use, waiting says little. So the processor time that a call to the endpoint
+takes of the caller, of the local server and of TorchServe's frontend stands below: those three add
+nothing but what they use themselves.
 """
 
 from __future__ import annotations
@@ -17,13 +21,14 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from live_endpoint import live_endpoint, megabyte_clip, small_clip
+from live_endpoint import Live, live_endpoint, megabyte_clip, small_clip
 
 from defectscope.analysis import analyze
 from defectscope.client import Client
@@ -35,6 +40,7 @@ from defectscope.deploy.archives import ALL
 _DEFAULT = "black_frames"
 # The first calls of each kind make connections and fill caches in every process.
 _UNCOUNTED = 5
+_ENDPOINT = "endpoint"
 
 
 def in_process(media: bytes, name: str) -> float:
@@ -58,6 +64,15 @@ def through_torchserve(connection: http.client.HTTPConnection, media: bytes) -> 
 def through_endpoint(client: Client, media: bytes) -> float:
     """Evaluates as a user of the client does."""
     return float(client.analyze(media).timing["wall_s"])
+
+
+def processor_s(live: Live) -> dict[str, float]:
+    """Returns what the local server and the frontend have spent so far, in seconds."""
+    found = live.processes()
+    return {
+        kind: sum(sum(process.cpu_times()[:2]) for process in found[kind])
+        for kind in ("local", "frontend")
+    }
 
 
 def main() -> None:
@@ -85,7 +100,7 @@ def main() -> None:
                 "in-process": lambda: in_process(media, name),
                 "TorchServe": lambda: through_torchserve(connection, media),
                 "container": lambda: through_torchserve(port, media),
-                "endpoint": lambda: through_endpoint(client, media),
+                _ENDPOINT: lambda: through_endpoint(client, media),
             }
             for _ in range(options.warm_up):
                 through_torchserve(connection, small)
@@ -93,14 +108,21 @@ def main() -> None:
                 through_endpoint(client, small)
             waits_ms: dict[str, list[float]] = {way: [] for way in ways}
             extra_ms: dict[str, list[float]] = {way: [] for way in ways}
+            caller_s = 0.0
+            before_s: dict[str, float] = {}
             for turn in range(_UNCOUNTED + calls):
+                if turn == _UNCOUNTED:
+                    before_s = processor_s(live)
                 for way, analyze_one in ways.items():
-                    began_s = time.perf_counter()
+                    began_s, worked_s = time.perf_counter(), time.thread_time()
                     analysis_s = analyze_one()
                     waited_s = time.perf_counter() - began_s
                     if turn >= _UNCOUNTED:
+                        if way == _ENDPOINT:
+                            caller_s += time.thread_time() - worked_s
                         waits_ms[way].append(waited_s * 1000)
                         extra_ms[way].append((waited_s - analysis_s) * 1000)
+            after_s = processor_s(live)
             connection.close()
             port.close()
             container.stop()
@@ -113,6 +135,11 @@ def main() -> None:
         away_ms = statistics.median(waits_ms[way]) - here_ms
         print(f"{way:<12} {_spread(waits_ms[way]):>26} {_spread(extra_ms[way]):>22}", end=" ")
         print(f"{away_ms:>17.1f}")
+    spent_s = {"caller": caller_s} | {kind: after_s[kind] - before_s[kind] for kind in after_s}
+    parts = ", ".join(f"{kind} {1000 * total / calls:.1f}" for kind, total in spent_s.items())
+    total_ms = 1000 * sum(spent_s.values()) / calls
+    print(f"processor time of an endpoint's call, ms: {parts}; {total_ms:.1f} in all")
+    print(f"load average {os.getloadavg()[0]:.1f}")
 
 
 def _spread(values_ms: list[float]) -> str:

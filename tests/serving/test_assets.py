@@ -19,11 +19,12 @@ from moto import mock_aws
 
 from defectscope.analysis import analyze, decide
 from defectscope.errors import DefectscopeError, MediaError, MediaUnavailableError
-from defectscope.media import s3
+from defectscope.media import open_media, s3
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.ranged import RangedFile
 from defectscope.media.writer import write_clip
+from defectscope.serving import assets
 from defectscope.serving.assets import open_asset
 from defectscope.serving.codec import AnalysisRequest
 from defectscope.serving.sample import BLACK_S, DROPOUT_S, FREEZE_S, sample_avi
@@ -283,3 +284,15 @@ def test_a_minute_costs_about_a_minutes_bytes(long_clips: Any, place: Any):
     # And what it read is what it was meant to read.
     of_path = analyze(str(long_clips[place]), detectors=SERVES, start_s=start_s, end_s=end_s)
     assert comparable(report) == comparable(of_path)
+
+
+def test_a_report_counts_opening_as_part_of_the_analysis(sample: bytes, monkeypatch: Any):
+    opening_s = 0.3
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        time.sleep(opening_s)
+        return open_media(*args, **options)
+
+    monkeypatch.setattr(assets, "open_media", slowly)
+    report = run(AnalysisRequest(media=sample, detectors=("freeze",)))
+    assert report.timing["wall_s"] >= opening_s

@@ -11,6 +11,8 @@ _PAT_PID = 0
 _PAT_TABLE, _PMT_TABLE = 0x00, 0x02
 # Packets of 188 bytes stand alone, behind 4 bytes of time code (M2TS) or before 16 of parity.
 _STRIDES = (188, 192, 204)
+_IN_A_ROW = 5
+_ROW = bytes([_SYNC]) * _IN_A_ROW
 HEAD_BYTES = 4 * 1024 * 1024
 """Programme maps come ten times a second: this is more than a second of any stream."""
 
@@ -67,9 +69,12 @@ def _maps(head: bytes) -> tuple[dict[int, frozenset[int]], bool]:
 def _grid(head: bytes) -> tuple[int, int]:
     """The distance between packets and where the first begins; 0 where there are none."""
     for stride in _STRIDES:
-        for first in range(min(stride, len(head))):
-            if all(head[k : k + 1] == b"\x47" for k in range(first, first + 5 * stride, stride)):
+        # From one byte of synchronisation to the next: most bytes are none.
+        first = head.find(_SYNC, 0, stride)
+        while first >= 0:
+            if head[first : first + _IN_A_ROW * stride : stride] == _ROW:
                 return stride, first
+            first = head.find(_SYNC, first + 1, stride)
     return 0, 0
 
 
