@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import boto3
 import psutil
 
-from defectscope.client import AwsTransport, Client, RetryPolicy
+from defectscope.client import AwsTransport, Client, Hook, RetryBudget, RetryPolicy
 from defectscope.deploy.archives import build_archives
 from defectscope.local import LocalSageMaker
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
@@ -38,13 +38,26 @@ class Live:
     archive: Path
     endpoint_name: str = _NAME
 
-    def client(self, *, retry: RetryPolicy | None = None, connections: int = 32) -> Client:
+    def client(
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        retry_budget: RetryBudget | None = None,
+        connections: int = 32,
+        hooks: Sequence[Hook] = (),
+    ) -> Client:
         """Returns a client of the endpoint; the caller closes it."""
         session = boto3.Session("local", "local", region_name=self.cloud.region)
         transport = AwsTransport(
             session=session, endpoint_url=self.cloud.endpoint_url, max_connections=connections
         )
-        return Client(endpoint_name=self.endpoint_name, transport=transport, retry=retry)
+        return Client(
+            endpoint_name=self.endpoint_name,
+            transport=transport,
+            retry=retry,
+            retry_budget=retry_budget,
+            hooks=hooks,
+        )
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Returns the processes of the endpoint by what they are for."""
