@@ -19,6 +19,7 @@ Settings, all from the environment:
     DEFECTSCOPE_HEALTH_S         how old the last prediction may be, in seconds (default 30)
     DEFECTSCOPE_WORKERS          how many (default: what the archive says)
     DEFECTSCOPE_ARTIFACTS        folder of your own artifacts (default: those of the archive)
+    DEFECTSCOPE_NETWORKS         folder of converted networks (default: those of the image)
 
 SageMaker sets for containers that share an instance, and both win over the above:
 
@@ -53,6 +54,7 @@ _SELF_TEST = (
 )
 _SELF_TEST_TIMEOUT_S = 240.0
 _START_TIMEOUT_S = 300.0
+_TELL_S = 5.0
 # Of every archive that torch-model-archiver makes.
 _MANIFEST = "MAR-INF/MANIFEST.json"
 # Tried in this order where the system offers no folder for temporary files, as with a root file
@@ -196,6 +198,8 @@ def serve(archive: Path) -> int:
         signal.signal(signal.SIGTERM, lambda _number, _frame: told.set())
         while not told.wait(0.2):
             if not server.running:
+                # Those in flight are still told that there will be no answer.
+                container.stop(drain_s=_TELL_S, grace_s=0.0)
                 raise ServingError("TorchServe ended")
         if not container.stop():
             sys.stderr.write("defectscope: ended with requests in flight\n")

@@ -5,6 +5,8 @@ system's folder for caches. What is read is what was written: the folder and its
 to this user, nobody else may write there, and each file begins with the SHA-256 of the rest.
 Whatever stands against this, a file system that cannot be written to among it, means working
 without a cache, never an error.
+
+`DEFECTSCOPE_NETWORKS` names a second folder, which is only read: what an image was built with.
 """
 
 from __future__ import annotations
@@ -20,12 +22,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 ENVIRONMENT = "DEFECTSCOPE_CACHE"
+SHIPPED_ENVIRONMENT = "DEFECTSCOPE_NETWORKS"
 OFF = "off"
 # A network takes 0.1 to 8 MB for each size of frame.
 MAX_BYTES = 256 << 20
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _log = logging.getLogger(__name__)
+
+_Kind = Callable[[int], bool]
+_Trust = Callable[[os.stat_result, _Kind], bool]
 
 
 def cache_folder() -> Path | None:
@@ -46,14 +52,32 @@ def cache_folder() -> Path | None:
 def read(name: str) -> bytes | None:
     """Returns what was kept under a name; None where there is nothing, or nothing to be trusted."""
     folder = cache_folder()
-    if folder is None:
+    return None if folder is None else _payload(folder / name, _is_own)
+
+
+def shipped(name: str) -> bytes | None:
+    """Returns what came with the installation under a name; None where there is nothing.
+
+    The folder and its files belong to root or to this user, and nobody else may write there.
+    """
+    named = os.environ.get(SHIPPED_ENVIRONMENT)
+    if not named:
         return None
-    path = folder / name
+    folder = Path(named).absolute()
+    try:
+        trusted = _is_trusted(folder.lstat(), stat.S_ISDIR)
+    except OSError:
+        return None
+    return _payload(folder / name, _is_trusted) if trusted else None
+
+
+def _payload(path: Path, trusts: _Trust) -> bytes | None:
+    """Returns what a file holds behind its SHA-256; None where it is not to be trusted."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         with open(handle, "rb") as file:
             facts = os.fstat(handle)
-            if not _is_own(facts, stat.S_ISREG) or facts.st_size > MAX_BYTES:
+            if not trusts(facts, stat.S_ISREG) or facts.st_size > MAX_BYTES:
                 return None
             data = file.read()
     except OSError:
@@ -117,10 +141,21 @@ def _named() -> Path | None:
     return base.absolute() / "defectscope"
 
 
-def _is_own(facts: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
+def _is_own(facts: os.stat_result, is_kind: _Kind) -> bool:
     """Tells whether something is of a kind, this user's, and nobody else's to write to."""
+    return _belongs_to(("user",), facts, is_kind)
+
+
+def _is_trusted(facts: os.stat_result, is_kind: _Kind) -> bool:
+    """Tells whether something is of a kind, this user's or root's, and no other may write to it."""
+    return _belongs_to(("user", "root"), facts, is_kind)
+
+
+def _belongs_to(whom: tuple[str, ...], facts: os.stat_result, is_kind: _Kind) -> bool:
     if not is_kind(facts.st_mode):
         return False
     if not hasattr(os, "geteuid"):
         return True
-    return facts.st_uid == os.geteuid() and not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    owners = {"user": os.geteuid(), "root": 0}
+    written_by_others = facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return facts.st_uid in {owners[name] for name in whom} and not written_by_others

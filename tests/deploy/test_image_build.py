@@ -20,10 +20,13 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from defectscope.deploy.archives import build_archives
@@ -110,10 +113,38 @@ def test_its_manifest_is_one_that_sagemaker_takes(buildah: Buildah) -> None:
     assert about["Docker"]["config"]["Entrypoint"] == ["python", "/opt/image/entrypoint.py"]
 
 
+@dataclass(frozen=True)
+class Served:
+    """A container that serves: its port, its process here, and how long it took to."""
+
+    port: int
+    pid: int
+    start_s: float
+
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """The processes inside by what they are for."""
+        found: dict[str, list[psutil.Process]] = {"workers": [], "Java": [], "front": []}
+        for process in psutil.Process(self.pid).children(recursive=True):
+            words = " ".join(process.cmdline())
+            if "model_service_worker" in words:
+                found["workers"].append(process)
+            elif "org.pytorch.serve" in words and "process_guard" not in words:
+                found["Java"].append(process)
+            elif words.startswith("python /opt/image/entrypoint.py"):
+                found["front"].append(process)
+        return found
+
+
 @contextlib.contextmanager
 def running(
-    buildah: Buildah, model: Path, log: Path, *, user: str, writable: bool
-) -> Iterator[int]:
+    buildah: Buildah,
+    model: Path,
+    log: Path,
+    *,
+    user: str = "0",
+    writable: bool = False,
+    options: tuple[str, ...] = (),
+) -> Iterator[Served]:
     """Runs the container as SageMaker does and gives its port once `/ping` says 200."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -122,9 +153,10 @@ def running(
     mode = "rw" if writable else "ro"
     command = buildah.command(
         "run", "--isolation", "chroot", "--user", user, f"--volume={model}:/opt/ml/model:{mode}",
-        "--env", f"SAGEMAKER_BIND_TO_PORT={port}", container, "--",
+        "--env", f"SAGEMAKER_BIND_TO_PORT={port}", *options, container, "--",
         "python", "/opt/image/entrypoint.py", "serve",
     )  # fmt: skip
+    began_s = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
         try:
@@ -134,10 +166,10 @@ def running(
                 with contextlib.suppress(OSError):
                     if ask(port, "GET", "/ping")[0] == 200:
                         break
-                time.sleep(0.5)
+                time.sleep(0.1)
             else:
                 pytest.fail(log.read_text()[-3000:])
-            yield port
+            yield Served(port, process.pid, time.monotonic() - began_s)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -161,13 +193,35 @@ def test_it_serves_as_root_and_as_another_user(buildah, tmp_path, user, writable
     log = tmp_path / "log"
     with running(
         buildah, tmp_path / "archives" / "freeze", log, user=user, writable=writable
-    ) as port:
+    ) as served:
+        port = served.port
         status, answer = ask(port, "POST", "/invocations", sample_avi(), "video/avi")
         assert status == 200, answer
         assert json.loads(answer)["verdicts"]["freeze"]
         status, _ = ask(port, "POST", "/invocations", b"a=1", "application/x-www-form-urlencoded")
         assert status == 415
     assert "Traceback" not in log.read_text()
+
+
+def test_all_detectors_start_without_converting_a_network(buildah, tmp_path) -> None:
+    folder, cache = tmp_path / "archives", tmp_path / "cache"
+    if (ROOT / "archives").is_dir():
+        shutil.copytree(ROOT / "archives", folder)
+    build_archives(folder, ["all_detectors"])
+    cache.mkdir(mode=0o700)
+    kept = (f"--volume={cache}:/opt/cache:rw", "--env", "DEFECTSCOPE_CACHE=/opt/cache")
+    with running(buildah, folder / "all_detectors", tmp_path / "log", options=kept) as served:
+        found = served.processes()
+        worked_s = sum(sum(p.cpu_times()[:2]) for group in found.values() for p in group)
+        for _ in range(8):
+            assert ask(served.port, "POST", "/invocations", sample_avi(), "video/avi")[0] == 200
+        for kind, group in found.items():
+            sizes = ", ".join(f"{p.memory_info().rss / 1e6:.0f} MB" for p in group)
+            sys.stdout.write(f"{kind}: {sizes}\n")
+            assert group, kind
+    sys.stdout.write(f"start {served.start_s:.1f} s, {worked_s:.1f} s of processor time\n")
+    # All of them came with the image; for this processor they were compiled here.
+    assert {path.suffix for path in cache.iterdir()} == {".compiled"}
 
 
 def test_an_archive_that_cannot_predict_ends_it_with_the_reason_last(buildah, tmp_path) -> None:

@@ -25,7 +25,7 @@ from defectscope.detectors.audio_artifacts.spectra import Spectra as AudioSpectr
 from defectscope.detectors.av_sync import network as sync_network
 from defectscope.detectors.compiled import Blueprint, Compiled
 from defectscope.engine.artifacts import artifact_folder, tuned
-from defectscope.file_cache import ENVIRONMENT
+from defectscope.file_cache import ENVIRONMENT, SHIPPED_ENVIRONMENT
 
 
 def test_lip_sync_embeds_as_pytorch_does():
@@ -91,6 +91,30 @@ def test_a_network_is_made_once_and_again_when_anything_it_hangs_on_changes(
     assert calls == [2.0, 3.0]
     Compiled(replace(toy(2.0, calls), modules=("json",))).model()
     assert calls == [2.0, 3.0, 2.0]
+
+
+def test_networks_that_an_image_brings_are_not_converted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shipped = tmp_path / "shipped"
+    monkeypatch.setenv(ENVIRONMENT, str(shipped))
+    calls: list[float] = []
+    Compiled(toy(2.0, calls)).model()
+    shipped.chmod(0o755)
+    monkeypatch.setenv(ENVIRONMENT, "off")
+    monkeypatch.setenv(SHIPPED_ENVIRONMENT, str(shipped))
+    found = Compiled(toy(2.0, calls)).model()([np.ones((1, 4), np.float32)])[0]
+    assert found.tolist() == [[8.0, 8.0]]
+    assert calls == [2.0]
+    # Other weights are another network, and a folder that others can write to is no source.
+    Compiled(toy(3.0, calls)).model()
+    assert calls == [2.0, 3.0]
+    shipped.chmod(0o777)
+    Compiled(toy(2.0, calls)).model()
+    assert calls == [2.0, 3.0, 2.0]
+    monkeypatch.setenv(SHIPPED_ENVIRONMENT, str(tmp_path / "none"))
+    Compiled(toy(2.0, calls)).model()
+    assert calls == [2.0, 3.0, 2.0, 2.0]
 
 
 def test_files_of_another_runtime_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

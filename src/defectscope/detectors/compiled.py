@@ -4,8 +4,8 @@
 
 A compiled network is kept under a key of everything that it hangs on: the weights' SHA-256, the
 network's source, OpenVINO's version, shapes, settings and the processor. The converted one, which
-any processor can compile, is kept beside it. So PyTorch is imported once for every release, and
-later runs begin in a tenth of a second.
+any processor can compile, is kept beside it, or comes with an image. So PyTorch is imported once
+for every release, and later runs begin in a tenth of a second.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ class Compiled:
     def _model(self, key: str) -> Any:
         if self._converted is None:
             name = f"{self._blueprint.name}-{key[:32]}.network"
-            self._converted = _unpacked(file_cache.read(name))
+            self._converted = _unpacked(file_cache.read(name)) or _unpacked(
+                file_cache.shipped(name)
+            )
             if self._converted is None:
                 self._converted = self._blueprint.convert()
                 file_cache.write(name, _packed(self._converted))
