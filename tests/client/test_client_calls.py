@@ -405,6 +405,8 @@ def test_service_refusals_are_typed(
         ),
         (500, '{"error":{"code":"internal_error","message":"no"}}', ModelError, False),
         (500, '{"code":500,"type":"X","message":"Worker died."}', ModelError, True),
+        (507, '{"code":507,"type":"X","message":"Worker died."}', ModelError, True),
+        (507, '{"error":{"code":"internal_error","message":"no"}}', ModelError, False),
         (503, "", ModelError, True),
         (413, "", PayloadTooLargeError, False),
         (0, "Your invocation timed out while waiting", EndpointTimeoutError, False),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import Counter
 
@@ -15,7 +16,10 @@ UPDATE = DOCS + "APIReference/API_UpdateEndpoint.html"
 WEIGHTS = DOCS + "APIReference/API_UpdateEndpointWeightsAndCapacities.html"
 DELETE = DOCS + "APIReference/API_DeleteEndpoint.html"
 LIST = DOCS + "APIReference/API_ListEndpoints.html"
+ROLL_BACK = DOCS + "dg/deployment-guardrails.html"
+MULTI_MODEL = DOCS + "dg/build-multi-model-build-container.html"
 SERVERLESS = DOCS + "dg/serverless-endpoints.html"
+ON_AWS = os.environ.get("DEFECTSCOPE_CONFORMANCE_TARGET") == "aws"
 CONTAINER = DOCS + "dg/your-algorithms-inference-code.html"
 
 pytestmark = pytest.mark.slow
@@ -247,6 +251,56 @@ def test_update_serves_throughout_and_ends_with_the_new_configuration(
     assert described["EndpointConfigName"] == config
     assert [v["VariantName"] for v in described["ProductionVariants"]] == ["next"]
     assert variant_of(runtime, EndpointName=endpoint) == "next"
+
+
+@pytest.mark.documented(ROLL_BACK)
+def test_an_update_that_cannot_be_brought_up_is_rolled_back(
+    endpoint, target, runtime, production_variant
+):
+    sagemaker = target.client("sagemaker")
+    before = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+    model = config = target.name("none")
+    sagemaker.create_model(
+        ModelName=model,
+        ExecutionRoleArn=target.role,
+        PrimaryContainer={
+            "Image": target.image,
+            "ModelDataUrl": f"s3://{target.bucket}/models/none/model.tar.gz",
+        },
+    )
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=config, ProductionVariants=[production_variant(model, "broken")]
+    )
+    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+    described = target.endpoint_settled(endpoint)
+    assert described["EndpointStatus"] == "InService"
+    assert described["EndpointConfigName"] == before
+    assert described["FailureReason"]
+    assert variant_of(runtime, EndpointName=endpoint) != "broken"
+    sagemaker.delete_endpoint_config(EndpointConfigName=config)
+    sagemaker.delete_model(ModelName=model)
+
+
+@pytest.mark.documented(MULTI_MODEL)
+def test_a_container_for_many_models_is_refused_by_name(target, make_endpoint, production_variant):
+    """AWS looks for a label of the image when the model is made; here the endpoint says it."""
+    sagemaker = target.client("sagemaker")
+    model = target.name("many")
+    container = {
+        "Image": target.image,
+        "Mode": "MultiModel",
+        "ModelDataUrl": f"s3://{target.bucket}/models/",
+    }
+    made = {"ModelName": model, "ExecutionRoleArn": target.role, "PrimaryContainer": container}
+    if ON_AWS:
+        with pytest.raises(ClientError, match="multi-models"):
+            sagemaker.create_model(**made)
+        return
+    sagemaker.create_model(**made)
+    described = target.endpoint_settled(make_endpoint([production_variant(model)]))
+    assert described["EndpointStatus"] == "Failed"
+    assert "multi-model" in described["FailureReason"]
+    sagemaker.delete_model(ModelName=model)
 
 
 @pytest.mark.documented(SERVERLESS)

@@ -127,6 +127,7 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        psutil.wait_procs(self.family, timeout=30)
 
 
 @pytest.fixture
@@ -179,8 +180,10 @@ def test_a_killed_worker_costs_one_answer(container: Running, long_clip: bytes) 
     busy(worker)
     worker.kill()
     statuses = callers.statuses()
-    # TorchServe's own answer, declared in docs/endpoint.md, to the one call that the worker held.
-    assert sorted(statuses, key=str) == [200] * (CALLERS - 1) + [500]
+    # TorchServe's own answer, declared in docs/endpoint.md, to the one call that the worker held:
+    # 507 where the worker's end was seen before its connection's.
+    assert sorted(statuses, key=str)[:-1] == [200] * (CALLERS - 1)
+    assert [status for status in statuses if status != 200] in ([500], [507])
     assert any(b"Worker died" in a[1] for a in callers.answers if not isinstance(a, Exception))
     assert container.call(sample_avi())[0] == 200
     # Each answer was counted once, the killed one never.
@@ -230,5 +233,5 @@ def test_a_full_disk_refuses_one_body_and_serves_the_next(model_dir: Path) -> No
         finally:
             running.end()
     finally:
-        subprocess.run(["umount", str(folder)], capture_output=True)
+        subprocess.run(["umount", "--lazy", str(folder)], capture_output=True)
         folder.rmdir()

@@ -60,6 +60,8 @@ _TRANSIENT = frozenset(
         "RequestTimeout",
     }
 )
+# TorchServe's answers for a worker that died; 507 where it was killed, as for want of memory.
+_WORKER_DIED = frozenset({500, 507})
 # Statuses of the container after which the same request may well succeed.
 _TRANSIENT_CONTAINER = frozenset({408, 429, 502, 503, 504})
 _WRAPPED = re.compile(r"""with message ['"](\{.*\})['"]""", re.S)
@@ -169,6 +171,6 @@ def is_transient(error: Exception) -> bool:
         if error.original_status in _TRANSIENT_CONTAINER:
             return True
         # A worker that died took requests in flight with it; it is back within seconds.
-        return error.original_status == 500 and error.original_code is None
+        return error.original_status in _WORKER_DIED and error.original_code is None
     # A time-out is no transient fault: media that takes too long takes too long again.
     return isinstance(error, (MediaUnavailableError, ThrottledError, TransientEndpointError))
