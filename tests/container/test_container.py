@@ -56,6 +56,7 @@ class Backend:
 
     def __init__(self, body_folder: Path | None = None) -> None:
         self.body_folder = body_folder
+        self.max_body_bytes = 1 << 30
         self.http: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
         self.http.daemon_threads = True
         self.http.bodies = []
@@ -154,6 +155,17 @@ def test_a_body_above_the_limit_is_refused_with_the_documented_code(backend: Any
     assert status == 413
     assert json.loads(body)["error"]["code"] == "body_too_large"
     assert len(backend.http.bodies) == sent
+
+
+def test_what_the_server_can_take_is_a_limit_too(backend: Any):
+    backend.max_body_bytes = 1_000
+    made = Container(backend, host="127.0.0.1", port=0, health_interval_s=60)
+    try:
+        status, body = call(made, body=b"x" * 1_001)
+        assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
+        assert call(made, body=b"x" * 1_000)[0] == 200
+    finally:
+        made.stop(drain_s=5, grace_s=0.1)
 
 
 def test_a_body_in_chunks_is_held_to_the_same_limit(backend: Any, container: Any):

@@ -135,6 +135,21 @@ def test_a_server_predicts_when_it_is_ready_and_leaves_nothing(echo_mar, monkeyp
 
 
 @pytest.mark.slow
+def test_what_java_could_not_hold_is_refused_and_not_tried(echo_mar):
+    with TorchServe(echo_mar, heap_mb=64, max_body_bytes=1 << 30) as server:
+        server.wait_ready(120)
+        largest = server.max_body_bytes
+        assert largest == 64 * 1024 * 1024 // 5
+        for size, status in ((largest, 200), (largest + 1, 413)):
+            body = b"large 10".ljust(size)
+            with contextlib.closing(server.connect(120.0)) as connection:
+                headers = {"Content-Type": "application/octet-stream"}
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.request("POST", "/invocations", body, headers)
+                assert connection.getresponse().status == status
+
+
+@pytest.mark.slow
 def test_a_broken_archive_is_told_by_its_log(tmp_path):
     (tmp_path / "broken.mar").write_bytes(b"no zip")
     with TorchServe(tmp_path / "broken.mar") as server, pytest.raises(ServingError) as caught:

@@ -41,7 +41,8 @@ class Container:
         server: The TorchServe, ready.
         host: Interface to listen on.
         port: Port; 0 takes a free one.
-        max_body_bytes: Largest request body; above it the answer is 413 `body_too_large`.
+        max_body_bytes: Largest request body, where the server takes as much; above it the answer
+            is 413 `body_too_large`.
         health_interval_s: How old the last prediction may be before the sample is analyzed again.
 
     Raises:
@@ -58,7 +59,7 @@ class Container:
         health_interval_s: float = 30.0,
     ) -> None:
         self._server = server
-        self._max_body_bytes = max_body_bytes
+        self._max_body_bytes = min(max_body_bytes, server.max_body_bytes)
         self._told_to_stop = threading.Event()
         self._stopped = threading.Event()
         self.health = Health(self._predict, interval_s=health_interval_s)

@@ -31,6 +31,10 @@ from defectscope.container.server_log import ServerLog, SharedLog
 from defectscope.errors import ServingError
 from defectscope.serving.handover import FOLDER_VARIABLE
 
+_MEBIBYTE = 1024 * 1024
+# Java holds a body several times over: one of 0.25 of the heap passed, one of 0.30 ended in
+# OutOfMemoryError.
+_HEAP_SHARE = 5
 # What the log says when a worker died, failed or took too long while loading. The frontend would
 # try again for minutes, with the same archive.
 _LOAD_FAILED = re.compile(r"Load model failed|Failed to load model|Backend worker process died")
@@ -50,7 +54,7 @@ class TorchServe:
             lies with the server's other files.
         share_output: Whether they complain on this process's own output instead.
         heap_mb: Java's heap limit.
-        max_body_bytes: Largest request and response.
+        max_body_bytes: Largest request and response; see the property of that name.
         response_timeout_s: How long a prediction may take unless the archive sets its own limit.
         job_queue_size: Requests that may wait before TorchServe answers 503.
         ports: First and last port for the two that TorchServe always opens on loopback.
@@ -81,6 +85,10 @@ class TorchServe:
             raise ServingError(f"no archive at {archive}")
         self._home = socket_folder()
         self._body_folder: Path | None = None
+        if takes_files(archive):
+            self._body_folder = self._home / "bodies"
+        else:
+            max_body_bytes = min(max_body_bytes, heap_mb * _MEBIBYTE // _HEAP_SHARE)
         try:
             first_port, second_port = free_ports(2, within=ports)
             path = log_path or self._home / "torchserve.log"
@@ -119,8 +127,7 @@ class TorchServe:
         temp_dir = self._home / "tmp"
         temp_dir.mkdir()
         inner = {**_base_environment(temp_dir), **environment}
-        if takes_files(archive):
-            self._body_folder = self._home / "bodies"
+        if self._body_folder is not None:
             self._body_folder.mkdir()
             inner[FOLDER_VARIABLE] = str(self._body_folder)
         config.model_store.mkdir()
@@ -176,6 +183,14 @@ class TorchServe:
     def inference_address(self) -> str:
         """Where predictions are made: `http://127.0.0.1:port` or `unix:/path`."""
         return self._config.inference_address
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request and response.
+
+        What was asked for, and at most a fifth of Java's heap where an archive takes no files.
+        """
+        return self._config.max_body_bytes
 
     @property
     def body_folder(self) -> Path | None:
