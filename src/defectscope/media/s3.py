@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 from typing import Any, cast
 
@@ -71,7 +72,8 @@ def open_object(uri: str, *, client: Any | None = None) -> RangedFile:
         span = f"bytes={first}-{last - 1}"
         try:
             answer = s3.get_object(Bucket=bucket, Key=key, Range=span, **condition)
-            with answer["Body"] as stream:
+            # As a context manager it would hand out urllib3's stream, and urllib3's own errors.
+            with contextlib.closing(answer["Body"]) as stream:
                 data = cast("bytes", stream.read())
         except Exception as error:
             raise _translated(error, uri) from None

@@ -5,6 +5,7 @@ channels.toml | s3://BUCKET/KEY | ssm://NAME
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,7 +100,8 @@ class S3Source(_AwsSource):
 
     def _fetched(self) -> tuple[str, str]:
         answer = self._client.get_object(Bucket=self._bucket, Key=self._key)
-        with answer["Body"] as body:
+        # As a context manager it would hand out urllib3's stream, and urllib3's own errors.
+        with contextlib.closing(answer["Body"]) as body:
             return body.read(_MAX_BYTES).decode("utf-8"), str(answer["ETag"])
 
 

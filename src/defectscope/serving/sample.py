@@ -1,5 +1,7 @@
 """A small programme with known defects, the same bytes everywhere: what smoke tests analyze.
 
+A container judges itself by it, and an image's networks are converted for it (`prepare.py`).
+
 Four seconds of 160x90 at 25 fps with 48 kHz stereo sound in an uncompressed AVI, written by hand so
 that no encoder's version can change it. The frame is black during [1, 2) and stands still during
 [2.4, 3.6); the sound drops out during [2, 2.6).
