@@ -98,7 +98,7 @@ accuracy: $(DEV_STAMP) ## Measures F1, ends and AUC on held-out recordings (MEDI
 	    --without $(NETWORKS) --workers 2
 
 false-alarms: $(DEV_STAMP) ## Counts findings where nothing is wrong (MEDIA="folder ...")
-	$(BIN)/python benchmarks/false_alarms.py $(MEDIA_FOLDERS) --work runs/false_alarms \
+	$(BIN)/python benchmarks/false_alarms.py $(MEDIA_FOLDERS) --delivered --work runs/false_alarms \
 	    --without $(NETWORKS) --workers 2
 
 unseen: $(DEV_STAMP) ## Makes defects in ways no simulator knows and counts what is found (MEDIA="folder ...")

@@ -139,7 +139,7 @@ def version() -> str:
     files = [
         *(
             f
-            for name in ("detection", "detectors", "features", "media")
+            for name in ("engine", "detectors", "features", "media", "temporal")
             for f in (package / name).rglob("*")
         ),
         *artifacts.rglob("detector.json"),
