@@ -96,6 +96,13 @@ def test_hard_negatives_stay_silent(hard_negative) -> None:
     assert decided(hard_negative.sound(3)).findings == ()
 
 
+def test_two_tracks_of_one_sound_lose_no_image_when_their_noise_ends() -> None:
+    mono = np.repeat(music_like(6, 8.0)[:, :1], 2, axis=1).astype(np.float32)
+    noise = np.random.default_rng(7).standard_normal(mono.shape) * mono.std() * 10 ** (-30 / 20)
+    noise[4 * RATE_HZ :] = 0
+    assert decided((mono + noise).astype(np.float32)).findings == ()
+
+
 def test_mono_in_two_channels_is_no_defect_and_a_whole_inversion_is() -> None:
     mono = np.repeat(speech_like(6, 6.0), 2, axis=1)
     assert decided(mono).findings == ()

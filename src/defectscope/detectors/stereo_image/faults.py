@@ -121,12 +121,16 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
         # A programme that is mono throughout has not collapsed.
         if first < reached or last - first < min_s * HOPS_HZ or (first == 0 and last == count):
             continue
-        neighbours_of_it = np.concatenate(
-            (side[max(0, first - HOPS_HZ) : max(0, first - 1)], side[last + 1 : last + HOPS_HZ])
-        )
+        near_rows = np.r_[
+            max(0, first - HOPS_HZ) : max(0, first - 1), last + 1 : min(last + HOPS_HZ, count)
+        ]
+        neighbours_of_it = side[near_rows]
         inner = slice(first + 2, last - 2)
         audible = mid[inner] >= AUDIBLE_DBFS
         if not len(neighbours_of_it) or audible.sum() < min_s * HOPS_HZ / 2:
+            continue
+        # Two tracks of one sound differ by their noise: no image that could be lost.
+        if np.median((side - mid)[near_rows]) <= tuned["mono_width_db"]:
             continue
         width = float(np.median((side - mid)[inner][audible]))
         fall = float(np.percentile(neighbours_of_it, 25) - np.percentile(side[inner], 90))
