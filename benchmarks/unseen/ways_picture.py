@@ -131,6 +131,9 @@ def lost_plane(run: Run, level: int, rng: np.random.Generator) -> Made:
 def wrong_range(run: Run, level: int, rng: np.random.Generator) -> Made:
     """Limited range stretched once more: blacks are crushed, whites clip, colours glow."""
     gain = (1.06, 1.1, 1.164, 1.25, 1.4)[level - 1]
+    lit = np.stack([f[: run.height : 4, ::4] for f in run.frames]).astype(np.float32)
+    if float(np.abs(lit - 32).mean()) * (gain - 1) < _LEAST_CHANGE_CODES:
+        return run, []
 
     def change(k: int, frame: Pixels) -> Pixels:
         y, u, v = (p.astype(np.float32) for p in planes(frame))
@@ -154,6 +157,7 @@ def rotated_hue(run: Run, level: int, rng: np.random.Generator) -> Made:
     return _changed(run, change)
 
 
+_LEAST_CHANGE_CODES = 4.0
 COLOURED = ("planes_exchanged", "rotated_hue")
 """Ways that nobody sees in a programme without colour."""
 
@@ -170,6 +174,8 @@ def colourful(run: Run) -> bool:
 def _barred(run: Run, bars: tuple[int, int, int, int], *, scale: bool, dark: Pixels) -> Made:
     """Returns the run with bars above, below, left and right in the middle."""
     top, bottom, left, right = bars
+    if not scale and not _covers(run, bars):
+        return run, []
 
     def change(k: int, frame: Pixels) -> Pixels:
         out: list[Pixels] = []
@@ -188,6 +194,19 @@ def _barred(run: Run, bars: tuple[int, int, int, int], *, scale: bool, dark: Pix
     return _changed(run, change)
 
 
+def _covers(run: Run, bars: tuple[int, int, int, int]) -> bool:
+    """Tells whether bars cover something: a recording may have bars, or a night sky, there."""
+    shown = np.stack([f[: run.height] for f in run.frames[:: max(1, len(run.frames) // 8)]])
+    top, bottom, left, right = bars
+    parts = (
+        shown[:, :top],
+        shown[:, run.height - bottom :],
+        shown[:, :, :left],
+        shown[:, :, run.width - right :],
+    )
+    return all(float(p.mean()) >= _SEEN_CODE for p in parts if p.size)
+
+
 def _even(value: float) -> int:
     return max(2, round(value / 4) * 4)
 
@@ -196,6 +215,8 @@ def _black(run: Run) -> Pixels:
     return np.full((run.height, run.width), 16, np.uint8)
 
 
+# Mean luma from which on what a bar covers is missed.
+_SEEN_CODE = 40.0
 _BAR = (0.03, 0.05, 0.09, 0.12, 0.18)
 
 

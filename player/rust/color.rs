@@ -1,26 +1,22 @@
-//! Colour errors: a cast, lost or exchanged colour, stretched levels, by their onset and their end.
+//! Colour errors: a cast, lost, turned or exchanged colour, stretched levels, by their onset and end.
 //!
 //! Displaced colour, which Python tells as well, is not looked for here.
 
+use crate::color_pairs::{
+    pair, Error, Step, CAST, CHROMA_LOSS, CHROMA_SWAP, CHROMA_TURN, ILLEGAL_RANGE, LEVEL_GAIN,
+};
 use crate::color_steps::KEPT;
 use crate::series::{mean, median, put_in_order, row_ends, sorted};
 use crate::table::{Finding, Table};
 
-pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope|cast chroma_loss chroma_swap illegal_range|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain";
+pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
 pub const COLUMNS: usize = KEPT.len();
 const MIN_DURATION_S: f64 = 0.2;
 const REACH: usize = 12;
 const ABRUPT_RATIO: f64 = 1.3;
 const STEADY: usize = 4;
-const EXACTLY: f64 = 0.5;
-const NEAR: usize = 250;
-const CAST: usize = 0;
-const CHROMA_LOSS: usize = 1;
-const CHROMA_SWAP: usize = 2;
-const ILLEGAL_RANGE: usize = 3;
-/// What may be left of a step by the one that undoes it: a share of its size, and so much more.
-const UNDONE: [(f64, f64); 4] = [(0.3, 1.0), (0.0, 0.0), (0.0, 0.0), (0.3, 0.0)];
-
+/// A turn of hue must leave so much less than an exchange of U and V.
+const PLAINER: f64 = 1.5;
 struct Limits {
     jump_code: f64,
     jump_ratio: f64,
@@ -43,24 +39,19 @@ struct Limits {
     outside_least: f64,
     outside_usual_ratio: f64,
     outside_slope: f64,
-}
-
-/// One abrupt change of colour; `onset` tells whether it must begin or end an error, or may do both.
-#[derive(Clone, Copy)]
-struct Step {
-    row: usize,
-    kind: usize,
-    onset: Option<bool>,
-    vector: [f64; 2],
-    strength: f64,
-    sure: bool,
-}
-
-struct Error {
-    first: usize,
-    last: usize,
-    step: Step,
-    paired: bool,
+    turn: f64,
+    turn_gain: f64,
+    turn_left_share: f64,
+    tint_left_share: f64,
+    flat_left_share: f64,
+    uncalm_share: f64,
+    level_code: f64,
+    level_ratio: f64,
+    level_gain: f64,
+    level_left_share: f64,
+    lift_code: f64,
+    lift_left_share: f64,
+    clipped_left_share: f64,
 }
 
 struct Steps {
@@ -79,6 +70,13 @@ struct Steps {
     luma_left: Vec<f64>,
     saturation: Vec<f64>,
     outside_share: Vec<f64>,
+    as_flat: Vec<f64>,
+    as_flat_back: Vec<f64>,
+    turn: Vec<f64>,
+    turn_gain: Vec<f64>,
+    as_turn: Vec<f64>,
+    as_tint: Vec<f64>,
+    lift: Vec<f64>,
     limit: Limits,
 }
 
@@ -140,6 +138,13 @@ impl Steps {
             luma_left: column(12),
             saturation: column(13),
             outside_share: column(14),
+            as_flat: share(15),
+            as_flat_back: share(16),
+            turn: column(17),
+            turn_gain: column(18),
+            as_turn: share(19),
+            as_tint: share(20),
+            lift: column(21),
             as_is,
             limit: Limits {
                 jump_code: limit[0],
@@ -163,6 +168,19 @@ impl Steps {
                 outside_least: limit[18],
                 outside_usual_ratio: limit[19],
                 outside_slope: limit[20],
+                turn: limit[21],
+                turn_gain: limit[22],
+                turn_left_share: limit[23],
+                tint_left_share: limit[24],
+                flat_left_share: limit[25],
+                uncalm_share: limit[26],
+                level_code: limit[27],
+                level_ratio: limit[28],
+                level_gain: limit[29],
+                level_left_share: limit[30],
+                lift_code: limit[31],
+                lift_left_share: limit[32],
+                clipped_left_share: limit[33],
             },
         }
     }
@@ -175,6 +193,7 @@ impl Steps {
         let (luma_usual, luma_largest) = around(&self.luma_left);
         let slopes: Vec<f64> = self.slope.iter().map(|slope| (slope - 1.0).abs()).collect();
         let (usual_slope, largest_slope) = around(&slopes);
+        let (level_usual, level_largest) = around(&self.luma_change);
         let left_range = self.left_range();
         let mut found = Vec::new();
         for row in 0..count {
@@ -186,8 +205,16 @@ impl Steps {
             let kept = slopes[row] <= limit.kept_slope
                 || (jump >= limit.cast_code && self.as_swap[row] <= limit.plain_swap_share * jump);
             let once = jump >= limit.alone_ratio * largest[row];
-            if calm && kept && once && jump >= floor {
-                if let Some(step) = self.explained(row, floor) {
+            if kept && once && jump >= floor {
+                // A white balance changes luma as well, and clips it: there, it must be plainer.
+                let bound = if calm {
+                    limit.explained_share * jump + 0.1
+                } else {
+                    limit.uncalm_share * jump
+                };
+                // A cut to a grey scene, too, leaves no colour.
+                let told = self.explained(row, bound, floor);
+                if let Some(step) = told.filter(|step| calm || step.kind != CHROMA_LOSS) {
                     found.push(step);
                     continue;
                 }
@@ -213,16 +240,58 @@ impl Steps {
                     strength: 1.0 + stretch.abs() / limit.slope,
                     sure,
                 });
+                if sure {
+                    continue;
+                }
+            }
+            if let Some(step) = self.level_gain(row, &level_usual, &level_largest, usual[row]) {
+                found.push(step);
             }
         }
         found
     }
 
+    /// Returns whether levels, and colour with them, are stretched or squeezed by one factor.
+    fn level_gain(&self, row: usize, usual: &[f64], largest: &[f64], color: f64) -> Option<Step> {
+        let limit = &self.limit;
+        let (change, left) = (self.luma_change[row], self.luma_left[row]);
+        let floor = limit.level_ratio * usual[row];
+        if change < limit.level_code.max(floor) || change < ABRUPT_RATIO * largest[row] {
+            return None;
+        }
+        let (slope, gain, lift) = (self.slope[row], self.gain[row], self.lift[row]);
+        let moderate = |factor: f64| (1.0 / limit.level_gain..=limit.level_gain).contains(&factor);
+        let (is, as_gain) = (self.as_is[row], self.as_gain[row]);
+        let offset = lift.abs() >= limit.lift_code && left <= limit.lift_left_share * change;
+        // Colour stays what it is, or is stretched as well.
+        let stays = is <= (limit.jump_ratio * color).max(limit.jump_code);
+        let pure = left <= limit.level_left_share * change
+            && ((slope - 1.0).abs() >= limit.slope || offset)
+            && (stays || as_gain <= limit.clipped_left_share * is + 0.1);
+        // Where whites clip, luma is no straight line any more; its colours still are.
+        let same_way = (gain - 1.0) * (slope - 1.0) > 0.0;
+        let colored = as_gain <= limit.level_left_share * is + 0.1
+            && is >= limit.colorful_code
+            && (gain - 1.0).abs() >= limit.slope
+            && moderate(gain)
+            && same_way
+            && left <= limit.clipped_left_share * change;
+        let way = if lift.abs() >= change / 2.0 { lift } else { slope - 1.0 };
+        let sign = if way > 0.0 { 1.0 } else if way < 0.0 { -1.0 } else { 0.0 };
+        (moderate(slope) && (pure || colored)).then(|| Step {
+            row,
+            kind: LEVEL_GAIN,
+            onset: None,
+            vector: [sign * change, 0.0],
+            strength: change / floor.max(limit.level_code),
+            sure: true,
+        })
+    }
+
     /// Returns the transformation that best explains a jump, where one does.
-    fn explained(&self, row: usize, floor: f64) -> Option<Step> {
+    fn explained(&self, row: usize, bound: f64, floor: f64) -> Option<Step> {
         let limit = &self.limit;
         let jump = self.as_is[row];
-        let bound = limit.explained_share * jump + 0.1;
         // What is left by it, the kind, and whether it must be an onset.
         let mut options: Vec<(f64, usize, Option<bool>)> = Vec::new();
         // Nobody sees that a frame which is nearly grey has become grey.
@@ -235,8 +304,18 @@ impl Steps {
                 options.push((self.as_gain_back[row], CHROMA_LOSS, Some(false)));
             }
         }
+        if jump >= limit.colorful_code {
+            let moderate = 1.0 / limit.turn_gain..=limit.turn_gain;
+            let turned = self.turn[row].abs() >= limit.turn && moderate.contains(&self.turn_gain[row]);
+            // Where colours lie on one line, an exchange is a turn as well, and the plainer word.
+            if turned && self.as_swap[row] > PLAINER * self.as_turn[row] + 0.1 {
+                let left = self.as_turn[row] / limit.turn_left_share * bound / jump;
+                options.push((left, CHROMA_TURN, None));
+            }
+        }
         let cast = [self.cast_u[row], self.cast_v[row]];
-        if cast[0].hypot(cast[1]) >= limit.cast_code {
+        let strong = cast[0].hypot(cast[1]) >= limit.cast_code;
+        if strong {
             options.push((self.as_cast[row], CAST, None));
         }
         let mut best = *options.first()?;
@@ -246,15 +325,24 @@ impl Steps {
             }
         }
         // Where one shift explains nearly all, the colour was one and the same everywhere.
-        if let Some(plain) = options.iter().find(|option| option.1 == CAST) {
-            if plain.0 <= limit.plain_cast_share * jump + 0.1 {
-                best = *plain;
-            }
+        let as_cast = self.as_cast[row];
+        let plain = strong && as_cast <= limit.plain_cast_share * jump + 0.1;
+        let tinted = strong && self.as_tint[row] <= limit.tint_left_share * jump;
+        let gone = self.as_flat[row].min(self.as_flat_back[row]);
+        if gone <= limit.flat_left_share * jump && gone + 0.1 <= as_cast / 2.0 {
+            best = (gone, CHROMA_LOSS, Some(self.as_flat[row] == gone));
+        } else if plain || tinted {
+            best = (as_cast, CAST, None);
+        } else if best.0 > bound {
+            return None;
         }
-        let (left, kind, onset) = best;
-        let vector = if kind == CAST { cast } else { [0.0; 2] };
-        let strength = jump / floor.max(0.1);
-        (left <= bound).then(|| Step { row, kind, onset, vector, strength, sure: true })
+        let (_, kind, onset) = best;
+        let vector = match kind {
+            CAST => cast,
+            CHROMA_TURN => [self.turn[row].sin(), 0.0],
+            _ => [0.0; 2],
+        };
+        Some(Step { row, kind, onset, vector, strength: jump / floor.max(0.1), sure: true })
     }
 
     /// Tells whether the colour was stretched with the luma, or there is too little of it to tell.
@@ -293,10 +381,17 @@ impl Steps {
     fn finding(&self, error: &Error, span_s: (f64, f64)) -> Finding {
         let Error { first, last, step, paired } = *error;
         let inside = first..last;
-        let change = if step.kind == ILLEGAL_RANGE { &self.luma_change } else { &self.as_is };
+        let of_luma = step.kind == ILLEGAL_RANGE || step.kind == LEVEL_GAIN;
+        let change = if of_luma { &self.luma_change } else { &self.as_is };
         let sign = if first == step.row { 1.0 } else { -1.0 };
         let cast = if step.kind == CAST { step.vector.map(|v| sign * v) } else { [0.0; 2] };
-        let luma_gain = if step.kind == ILLEGAL_RANGE { step.vector[0].abs().exp() } else { 0.0 };
+        let luma_gain = match step.kind {
+            ILLEGAL_RANGE => step.vector[0].abs().exp(),
+            LEVEL_GAIN if first == step.row => self.slope[step.row],
+            LEVEL_GAIN => 1.0 / self.slope[step.row],
+            _ => 0.0,
+        };
+        let turned = if step.kind == CHROMA_TURN { sign * self.turn[step.row] } else { 0.0 };
         let evidence = [
             span_s.1 - span_s.0,
             change[step.row],
@@ -306,6 +401,7 @@ impl Steps {
             cast[0],
             cast[1],
             luma_gain,
+            turned.to_degrees(),
         ];
         // A transformation and its undoing are hardly ever meant; one alone may be an effect.
         let confidence = if paired { 0.98 } else { 0.75 } - 0.3 / (1.0 + step.strength);
@@ -313,82 +409,4 @@ impl Steps {
         finding.kind = step.kind as f64;
         finding
     }
-}
-
-/// Joins each step that may begin an error with the first later one that undoes it.
-fn pair(steps: &[Step], rows: usize) -> Vec<Error> {
-    let mut errors = Vec::new();
-    for kind in [CAST, CHROMA_LOSS, CHROMA_SWAP, ILLEGAL_RANGE] {
-        let own: Vec<Step> = steps.iter().filter(|step| step.kind == kind).copied().collect();
-        let (mut found, left) = paired(&own);
-        errors.append(&mut found);
-        if kind == ILLEGAL_RANGE {
-            continue; // light may look like one of them
-        }
-        for step in left {
-            let from_here = step.onset.unwrap_or(rows - step.row <= step.row);
-            let (first, last) = if from_here { (step.row, rows) } else { (0, step.row) };
-            errors.push(Error { first, last, step, paired: false });
-        }
-    }
-    errors
-}
-
-/// Returns the errors of one kind that two steps bound, and the sure steps that are left.
-fn paired(steps: &[Step]) -> (Vec<Error>, Vec<Step>) {
-    let sure: Vec<Step> = steps.iter().filter(|step| step.sure).copied().collect();
-    let mut used = vec![false; sure.len()];
-    let mut errors: Vec<Error> = Vec::new();
-    for number in 0..sure.len() {
-        let step = sure[number];
-        if used[number] || step.onset == Some(false) {
-            continue;
-        }
-        let other = (number + 1..sure.len()).find(|&other| {
-            !used[other] && sure[other].onset != Some(true) && undone(&step, &sure[other], 1.0)
-        });
-        if let Some(other) = other {
-            used[number] = true;
-            used[other] = true;
-            errors.push(Error { first: step.row, last: sure[other].row, step, paired: true });
-        }
-    }
-    let mut left = Vec::new();
-    for (step, _) in sure.iter().zip(&used).filter(|(_, used)| !**used) {
-        let rest = |other: &Step| -> f64 {
-            other.vector.iter().zip(&step.vector).map(|(a, b)| (a + b) * (a + b)).sum()
-        };
-        let best = steps
-            .iter()
-            .filter(|other| !other.sure && other.onset != step.onset && may_end(step, other))
-            .filter(|other| {
-                let (first, last) = (step.row.min(other.row), step.row.max(other.row));
-                // No error encloses one that is told for sure.
-                !errors.iter().any(|error| error.first < last && first < error.last)
-            })
-            .min_by(|a, b| rest(a).total_cmp(&rest(b)));
-        match best {
-            Some(other) => errors.push(Error {
-                first: step.row.min(other.row),
-                last: step.row.max(other.row),
-                step: *step,
-                paired: true,
-            }),
-            None => left.push(*step),
-        }
-    }
-    (errors, left)
-}
-
-/// Tells whether a step lies on the side where an error's other end is wanted, and undoes it.
-fn may_end(step: &Step, other: &Step) -> bool {
-    let later = other.row > step.row;
-    let near = other.row.max(step.row) - other.row.min(step.row) <= NEAR;
-    near && Some(later) == step.onset && undone(step, other, EXACTLY)
-}
-
-fn undone(step: &Step, other: &Step, exactly: f64) -> bool {
-    let (share, more) = UNDONE[step.kind];
-    let left = (other.vector[0] + step.vector[0]).hypot(other.vector[1] + step.vector[1]);
-    left <= exactly * (share * step.vector[0].hypot(step.vector[1]) + more)
 }

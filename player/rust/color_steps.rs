@@ -8,13 +8,14 @@ use crate::table::{saturate, Table};
 /// Full-range conversion stretches luma about the middle of 16 and 235.
 /// Source: ITU-R BT.709-6, table 4 (nominal range of luma).
 const PIVOT_CODE: f64 = 125.5;
+const BLACK_CODE: f64 = 16.0;
 const LEAST_ENERGY: f64 = 0.25;
 const LEAST_SPREAD: f64 = 4.0;
 /// Source: EBU R 103 (8-bit, 5 to 246).
 const LEGAL_CODES: (usize, usize) = (5, 246);
 
 /// Steps of a unit in which each column is kept, and the range of its integers.
-pub const KEPT: [(f64, f64, f64); 15] = [
+pub const KEPT: [(f64, f64, f64); 22] = [
     (16.0, -32_768.0, 32_767.0),  // cast_u
     (16.0, -32_768.0, 32_767.0),  // cast_v
     (64.0, -128.0, 127.0),        // gain
@@ -30,6 +31,13 @@ pub const KEPT: [(f64, f64, f64); 15] = [
     (32.0, 0.0, 65_535.0),        // luma_left
     (2.0, 0.0, 255.0),            // saturation
     (65_535.0, 0.0, 65_535.0),    // outside_share
+    (255.0, 0.0, 255.0),          // as_flat, a share of as_is
+    (255.0, 0.0, 255.0),          // as_flat_back, likewise
+    (8192.0, -32_768.0, 32_767.0), // turn
+    (64.0, 0.0, 255.0),           // turn_gain
+    (255.0, 0.0, 255.0),          // as_turn, a share of as_is
+    (255.0, 0.0, 255.0),          // as_tint, likewise
+    (32.0, -32_768.0, 32_767.0),  // lift
 ];
 const NEUTRAL: [f64; 13] = [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0];
 
@@ -68,7 +76,7 @@ impl Colors {
         let mut row = [0.0; KEPT.len()];
         match &self.last {
             Some(before) => step(before, &now, &mut row),
-            None => row[..NEUTRAL.len()].copy_from_slice(&NEUTRAL),
+            None => row[..NEUTRAL.len()].copy_from_slice(&NEUTRAL), // and 0 for the rest
         }
         let strengths = now[1].iter().zip(&now[2]).map(|(u, v)| u.abs().max(v.abs()));
         row[13] = strengths.sum::<f64>() / now[1].len() as f64;
@@ -135,4 +143,26 @@ fn step(before: &Planes, now: &Planes, row: &mut [f64; KEPT.len()]) {
     row[10] = slope;
     row[11] = mean1 - slope * mean0;
     row[12] = size(&minus(&d1, &d0, slope));
+
+    // One plane of colour becomes one value everywhere, and the other stays.
+    let flat = |u: &[f64], v: &[f64]| {
+        left(&off(u, median(u)), &dv).min(left(&off(v, median(v)), &du))
+    };
+    row[15] = flat(u1, v1) / whole;
+    row[16] = flat(u0, v0) / whole;
+    let energy = (product(u0, u0) + product(v0, v0)).max(LEAST_ENERGY);
+    let along = common / energy;
+    let across = (product(u0, v1) - product(v0, u1)) / energy;
+    let turned = |own: &[f64], was: &[f64], other: &[f64], sign: f64| -> Vec<f64> {
+        let (was, other) = (was.iter(), other.iter());
+        own.iter().zip(was.zip(other)).map(|(a, (b, c))| a - along * b + sign * across * c).collect()
+    };
+    row[17] = across.atan2(along);
+    row[18] = along.hypot(across);
+    row[19] = left(&turned(u1, u0, v0, 1.0), &turned(v1, v0, u0, -1.0)) / whole;
+    let light = off(&before[0], BLACK_CODE);
+    let lit = product(&light, &light).max(LEAST_ENERGY);
+    let tint = |change: &[f64]| minus(change, &light, product(&light, change) / lit);
+    row[20] = left(&tint(&du), &tint(&dv)) / whole;
+    row[21] = mean1 - mean0;
 }

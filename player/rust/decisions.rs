@@ -7,6 +7,7 @@
 mod black;
 mod blockiness;
 mod color;
+mod color_pairs;
 mod color_steps;
 mod comb;
 mod freeze;
@@ -40,7 +41,7 @@ const DETECTORS: [Detector; 5] = [
     },
     Detector { description: color::DESCRIPTION, columns: color::COLUMNS, decide: color::decide },
 ];
-const MOST_THRESHOLDS: usize = 32;
+const MOST_THRESHOLDS: usize = 48;
 const MOST_COLUMNS: usize = 32;
 
 struct State {

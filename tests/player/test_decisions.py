@@ -21,17 +21,36 @@ MADE_UP = 250
 ENGINES = ("wasm", "javascript")
 
 
+def _turned(frames: list[clips.Planes]) -> None:
+    """Turns every hue by 60 degrees, as a subcarrier out of phase does."""
+    for _, u, v in frames[clips.FIRST : clips.LAST]:
+        du, dv = u.astype(np.float32) - 128, v.astype(np.float32) - 128
+        u[:] = np.clip(np.rint(128 + 0.5 * du - 0.866 * dv), 0, 255)
+        v[:] = np.clip(np.rint(128 + 0.866 * du + 0.5 * dv), 0, 255)
+
+
+def _gained(frames: list[clips.Planes]) -> None:
+    """Stretches luma and colour by a fifth about black."""
+    for planes in frames[clips.FIRST : clips.LAST]:
+        for plane, about in zip(planes, (16, 128, 128), strict=True):
+            stretched = about + 1.2 * (plane.astype(np.float32) - about)
+            plane[:] = np.clip(np.rint(stretched), 0, 255)
+
+
+MADE_HERE = {"turned": _turned, "gained": _gained}
+
+
 @pytest.fixture(scope="module")
 def exchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Measurements], StreamInfo]:
-    """Measurements of two real clips and of made-up tables, and a stream they may be of."""
+    """Measurements of real clips and of made-up tables, and a stream they may be of."""
     folder = tmp_path_factory.mktemp("exchange")
     detectors = exchange.detectors()
     measured: list[Measurements] = []
     clean = list(clips.scene(seed=9, frames=clips.FRAMES, width=320, height=180))
     stream = None
-    for name in ("black", "freeze", "stutter", "cast", "illegal_range", "blockiness"):
+    for name in ("black", "freeze", "stutter", "cast", "illegal_range", "blockiness", *MADE_HERE):
         frames = [[plane.copy() for plane in planes] for planes in clean]
-        clips.FAULTS[name][0](frames)
+        (MADE_HERE.get(name) or clips.FAULTS[name][0])(frames)
         clips.write(folder / f"{name}.mp4", frames)
         with open_media(resolve(folder / f"{name}.mp4"), limits=Limits()) as reader:
             stream = reader.info

@@ -26,16 +26,18 @@ const INPUT = /** @type {const} */ ([
   ['row_max', 0],
 ]);
 /** Evidence of colour errors that only some kinds have. */
-const ONLY_OF = /** @type {Record<string, string>} */ ({
-  cast_u_code: 'cast',
-  cast_v_code: 'cast',
-  luma_gain: 'illegal_range',
+const ONLY_OF = /** @type {Record<string, string[]>} */ ({
+  cast_u_code: ['cast'],
+  cast_v_code: ['cast'],
+  luma_gain: ['illegal_range', 'level_gain'],
+  turn_degrees: ['chroma_turn'],
 });
 /** @type {Record<string, number>} */
 const DECIMALS = {
   duration_s: 4, mean_luma_code: 2, luma_step_code: 2, mean_difference_code: 4, grid_strength: 3,
   grid_clarity: 2, step_code: 2, block_px: 2, programme_grid_strength: 3, change_code: 2,
   mean_saturation_code: 2, outside_share: 4, cast_u_code: 2, cast_v_code: 2, luma_gain: 4,
+  turn_degrees: 1,
 };
 
 /**
@@ -127,7 +129,7 @@ export class Decisions {
       if (kinds.length > 1) quantities.kind = kind;
       evidence.forEach((key, i) => {
         const value = values[FIRST_VALUE + i];
-        if (ONLY_OF[key] && ONLY_OF[key] !== kind) return;
+        if (ONLY_OF[key] && !ONLY_OF[key].includes(kind)) return;
         quantities[key] = key === 'undone' ? value === 1 : rounded(value, DECIMALS[key] ?? 0);
       });
       return {

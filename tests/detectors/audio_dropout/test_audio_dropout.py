@@ -90,3 +90,48 @@ def test_what_is_cut_off_in_mid_word_may_come_back_in_a_pause() -> None:
     assert (finding.start_s, finding.end_s) == (2.0, pytest.approx(3.0, abs=0.02))
     # Nor is an ending.
     assert findings(words * (time_s < 2.0)[:, None]) == ()
+
+
+def held(sound: NDArray[np.float32], first_s: float, last_s: float) -> NDArray[np.float32]:
+    out = sound.copy()
+    first, last = round(first_s * RATE_HZ), round(last_s * RATE_HZ)
+    out[first:last] = np.float32([0.21, -0.13])
+    return out
+
+
+@pytest.mark.parametrize("ripple", [0.0, 1e-3], ids=["as it is", "encoded"])
+def test_a_sample_that_is_held_is_a_drop_out(ripple: float) -> None:
+    sound = held(music_like(6, 5.0), 2.0, 2.25)
+    # An encode leaves ripples that no gate would call silent, of -60 dBFS.
+    time_s = np.arange(len(sound)) / RATE_HZ
+    sound += (ripple * np.sqrt(2) * np.sin(2 * np.pi * 900 * time_s)).astype(np.float32)[:, None]
+    (finding,) = findings(sound)
+    assert (finding.start_s, finding.end_s) == pytest.approx((2.0, 2.25), abs=0.021)
+    assert sorted(finding.evidence["channels"]) == ["FL", "FR"]
+
+
+def test_an_offset_of_the_recording_and_clipped_sound_are_not_held() -> None:
+    time_s = np.arange(6 * RATE_HZ) / RATE_HZ
+    tone = (0.1 * np.sin(2 * np.pi * 500 * time_s)).astype(np.float32)[:, None].repeat(2, axis=1)
+    hiss = (np.random.default_rng(3).standard_normal(tone.shape) * 4e-4).astype(np.float32)
+    # Words with pauses of a room, and with an offset that makes the pauses stand at one value.
+    words = tone * (time_s % 1.0 < 0.6)[:, None] + hiss
+    assert findings(words) == ()
+    assert findings(words + np.float32(0.1)) == ()
+    # A thump that drives the converter to its rail and leaves it there for 60 ms.
+    loud = tone.copy()
+    loud[3 * RATE_HZ : 3 * RATE_HZ + RATE_HZ * 6 // 100] = 1.0
+    assert findings(loud) == ()
+
+
+def test_a_gap_that_an_encode_smears_begins_where_the_sound_stops() -> None:
+    sound = music_like(7, 5.0)
+    first, last = 2 * RATE_HZ, round(2.2 * RATE_HZ)
+    sound[first:last] = 0
+    hop = RATE_HZ // 100
+    for number, dbfs in enumerate((-58.0, -66.0)):
+        here = slice(first + number * hop, first + (number + 1) * hop)
+        noise = np.random.default_rng(number).standard_normal((hop, 2))
+        sound[here] = noise * 10 ** (dbfs / 20)
+    (finding,) = findings(sound)
+    assert finding.start_s == pytest.approx(2.0, abs=0.011)

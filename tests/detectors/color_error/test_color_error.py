@@ -12,8 +12,15 @@ import numpy as np
 import pytest
 
 from defectscope.analysis import analyze
-from defectscope.detectors.color_error.events import Step, around, find_steps, pair
-from defectscope.detectors.color_error.steps import PIVOT_CODE, color_steps, luma_steps, shift_steps
+from defectscope.detectors.color_error.events import find_steps, pair
+from defectscope.detectors.color_error.explanations import Step, around
+from defectscope.detectors.color_error.steps import (
+    PIVOT_CODE,
+    color_steps,
+    luma_steps,
+    shift_steps,
+    tint_steps,
+)
 from defectscope.engine.artifacts import tuned
 from defectscope.errors import InvalidParameterError
 from defectscope.media.encoding import VideoEncoding
@@ -211,11 +218,12 @@ def test_one_displacement_explains_a_shift_and_not_a_change_of_every_tile_for_it
 
 def quiet_steps(rows: int) -> dict[str, np.ndarray]:
     """A programme in which nothing happens."""
-    ones = ("gain", "gain_back", "slope", "shift_left")
+    ones = ("gain", "gain_back", "slope", "shift_left", "turn_gain")
     names = (
         *("cast_u", "cast_v", "as_is", "as_cast", "as_gain", "as_gain_back", "as_swap"),
         *("luma_change", "luma_left", "pivot_change", "shift_x", "shift_y"),
-        *("saturation", "outside_share"),
+        *("saturation", "outside_share", "turn", "as_turn", "as_tint", "lift"),
+        *("as_flat", "as_flat_back"),
     )
     steps = {name: np.zeros(rows) for name in names}
     return steps | {name: np.ones(rows) for name in ones}
@@ -265,3 +273,110 @@ def test_thousands_of_steps_are_paired_in_seconds() -> None:
     began = time.process_time()
     pair(steps, 90_000)
     assert time.process_time() - began < 5.0
+
+
+def changed(change, frames: int = 75) -> list[Frame]:
+    """A scene in which frames [20, 50) have other planes: float luma, U and V."""
+    out: list[Frame] = []
+    for index, frame in enumerate(Footage(seed=12, frames=frames, look=LOOK)):
+        planes = [p.pixels.astype(np.float32) for p in frame.planes]
+        if 20 <= index < 50:
+            planes = [np.clip(p, 0, 255) for p in change(*planes)]
+        out.append(frame_of(planes, frame.pts))
+    return out
+
+
+def turned(degrees: float):
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+
+    def change(y, u, v):
+        du, dv = u - 128, v - 128
+        return y, 128 + cos * du - sin * dv, 128 + sin * du + cos * dv
+
+    return change
+
+
+def gained(gain: float, pivot: float):
+    def change(y, u, v):
+        return pivot + (y - pivot) * gain, 128 + (u - 128) * gain, 128 + (v - 128) * gain
+
+    return change
+
+
+WHITE_BALANCE = (1.25, 1.0, 0.75)
+
+
+def balanced(y, u, v):
+    """Gains of red, green and blue. Source: ITU-R BT.601-7, its coefficients."""
+    wide = [np.kron(p - 128, np.ones((2, 2), np.float32)) for p in (u, v)]
+    luma = 1.164 * (y - 16)
+    red, blue = luma + 1.596 * wide[1], luma + 2.017 * wide[0]
+    green = luma - 0.392 * wide[0] - 0.813 * wide[1]
+    red, green, blue = (p * g for p, g in zip((red, green, blue), WHITE_BALANCE, strict=True))
+    out = 16 + 0.257 * red + 0.504 * green + 0.098 * blue
+    small = [p[::2, ::2] for p in (red, green, blue)]
+    return (
+        out,
+        128 - 0.148 * small[0] - 0.291 * small[1] + 0.439 * small[2],
+        128 + 0.439 * small[0] - 0.368 * small[1] - 0.071 * small[2],
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (turned(35), "chroma_turn"),
+        (turned(-110), "chroma_turn"),
+        (gained(1.164, 32), "level_gain"),
+        (gained(0.859, 16), "level_gain"),
+        (lambda y, u, v: (y + 12, u, v), "level_gain"),
+        (lambda y, u, v: (y, np.full_like(u, 168), v), None),
+        (balanced, "cast"),
+    ],
+    ids=["hue", "hue back", "stretched", "squeezed", "lifted", "lost plane", "white balance"],
+)
+def test_what_goes_wrong_with_levels_and_hues_is_found_with_its_ends(
+    change, kind: str | None, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "error.mp4", changed(change))
+    (found,) = analyze(path, detectors=["color_error"]).findings
+    assert (found.start_s, found.end_s) == pytest.approx((0.8, 2.0), abs=0.041)
+    assert kind in (None, found.evidence["kind"])
+    assert found.evidence["undone"]
+    if kind == "chroma_turn":
+        assert abs(found.evidence["turn_degrees"]) in (
+            pytest.approx(35, abs=4),
+            pytest.approx(110, abs=4),
+        )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # A lamp on the left: what it lights changes, the rest does not.
+        lambda y, u, v: (np.where(np.arange(WIDTH) < WIDTH // 3, y * 1.4, y), u, v),
+        # A menu over a dimmed frame.
+        lambda y, u, v: (16 + (y - 16) * 0.4, 128 + (u - 128) * 0.4, 128 + (v - 128) * 0.4),
+        turned(8),
+    ],
+    ids=["a lamp", "a menu", "too little"],
+)
+def test_light_and_menus_are_no_change_of_levels(change, tmp_path: Path) -> None:
+    path = write(tmp_path / "light.mp4", changed(change))
+    kinds = {f.evidence["kind"] for f in analyze(path, detectors=["color_error"]).findings}
+    assert not kinds & {"chroma_turn", "level_gain"}
+
+
+def test_a_turn_explains_turned_hues_and_a_tint_what_goes_with_luma() -> None:
+    rng = np.random.default_rng(4)
+    u, v = rng.normal(0, 20, (2, 96))
+    z = (u + 1j * v) * 1.1 * np.exp(1j * 0.7)
+    steps = color_steps(np.stack([u, z.real]), np.stack([v, z.imag]))
+    assert (steps["turn"][0], steps["turn_gain"][0]) == pytest.approx((0.7, 1.1))
+    assert steps["as_turn"][0] == pytest.approx(0, abs=1e-9)
+    flat = color_steps(np.stack([u, u * 0 + 9]), np.stack([v, v]))
+    assert flat["as_flat"][0] == pytest.approx(0, abs=1e-9)
+    assert flat["as_flat_back"][0] > 1
+    luma = rng.uniform(16, 235, 96)
+    tinted = np.stack([u, u + 0.2 * (luma - 16)]), np.stack([v, v - 0.1 * (luma - 16)])
+    assert tint_steps(np.stack([luma, luma]), *tinted)["as_tint"][0] == pytest.approx(0, abs=1e-9)

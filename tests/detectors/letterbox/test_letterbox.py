@@ -188,3 +188,54 @@ def test_an_hour_of_changing_shapes_is_settled_in_seconds() -> None:
     began = time.process_time()
     assert normal_bars(found, starts, starts + 0.04, TOLERANCE) == (0, 0, 0, 0)
     assert time.process_time() - began < 5.0
+
+
+def one_bar(frames: Iterable[Frame], side: str, first: int, last: int, code: float) -> list[Frame]:
+    """Covers 20 lines of one side in frames [first, last)."""
+    places = {
+        "top": np.s_[:20],
+        "bottom": np.s_[-20:],
+        "left": np.s_[:, :20],
+        "right": np.s_[:, -20:],
+    }
+    out: list[Frame] = []
+    for index, frame in enumerate(frames):
+        luma = frame.planes[0].pixels.copy()
+        if first <= index < last:
+            luma[places[side]] = code
+        out.append(replace(frame, planes=(Plane(luma, WIDTH, HEIGHT), *frame.planes[1:])))
+    return out
+
+
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_a_bar_alone_is_found_with_its_ends(side: str, tmp_path: Path) -> None:
+    frames = one_bar(Footage(seed=3, frames=75), side, 20, 50, 16)
+    path = write(tmp_path / "bar.mp4", frames)
+    (found,) = analyze(path, detectors=["letterbox"]).findings
+    assert (found.start_s, found.end_s) == pytest.approx((0.8, 2.0), abs=0.041)
+    assert found.evidence["kind"] == "single"
+    left, top, width, height = found.evidence["active_px"]
+    lost = {"top": top, "left": left, "bottom": HEIGHT - height, "right": WIDTH - width}
+    assert lost[side] == pytest.approx(20, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "code"),
+    [(0, 75, 16), (20, 50, 33), (20, 23, 16)],
+    ids=["throughout", "dark grey", "three frames"],
+)
+def test_what_is_dark_at_one_side_is_no_bar(
+    first: int, last: int, code: float, tmp_path: Path
+) -> None:
+    frames = one_bar(Footage(seed=3, frames=75), "top", first, last, code)
+    assert not analyze(write(tmp_path / "bar.mp4", frames), detectors=["letterbox"]).findings
+
+
+def test_a_black_sky_whose_skyline_moves_is_no_bar(tmp_path: Path) -> None:
+    frames: list[Frame] = []
+    for index, frame in enumerate(Footage(seed=3, frames=75)):
+        luma = frame.planes[0].pixels.copy()
+        if 20 <= index < 50:
+            luma[: 20 + (index * 3) % 17] = 16
+        frames.append(replace(frame, planes=(Plane(luma, WIDTH, HEIGHT), *frame.planes[1:])))
+    assert not analyze(write(tmp_path / "sky.mp4", frames), detectors=["letterbox"]).findings

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_dropout.levels import HOPS_HZ, LevelMeter, to_dbfs
 from defectscope.detectors.audio_dropout.params import Params
+from defectscope.detectors.audio_dropout.standing import standing
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -53,9 +54,11 @@ class AudioDropout:
         if not len(starts_s) or not levels:
             return DetectorResult("inconclusive")
         splices = times_s(measurements.tables["splices"])
+        held = measurements.tables["held"]
         gaps: dict[tuple[int, int], list[str]] = {}
         for name, level in levels.items():
-            for gap in self._gaps(level):
+            stands = standing(held, audio.channels.index(name), starts_s)
+            for gap in self._gaps(level, stands):
                 if self._one_sided(gap, name, levels) or _is_spliced(gap, splices - starts_s[0]):
                     continue
                 gaps.setdefault(_near(gaps, gap), []).append(name)
@@ -79,8 +82,10 @@ class AudioDropout:
             curves={"audio_dropout": curve(starts_s, score)},
         )
 
-    def _gaps(self, level: NDArray[np.float32]) -> list[tuple[int, int]]:
+    def _gaps(self, level: NDArray[np.float32], stands: NDArray[np.bool_]) -> list[tuple[int, int]]:
         """Runs of near-silence that begin abruptly out of programme level, and end in it again.
+
+        A value that is held is silence, too, with what an encode makes of its edges.
 
         Sounds begin abruptly by themselves, so that an abrupt end proves nothing; but none stops
         from one hop to the next. What was cut off need not come back in mid-word.
@@ -90,10 +95,12 @@ class AudioDropout:
         window = round(self.params.edge_window_s * HOPS_HZ)
         resume = round(self.params.resume_s * HOPS_HZ)
         found: list[tuple[int, int]] = []
-        for first, last in runs(level <= bound):
+        silent = (level <= bound) | stands
+        for first, last in runs(silent):
             length_s = (last - first) / HOPS_HZ
             if not self.params.min_dropout_s <= length_s <= self.params.max_dropout_s:
                 continue
+            first = _smeared(level, first, active)
             before = level[max(0, first - window) : first]
             after = level[last : last + resume]
             if not len(before) or not len(after):
@@ -106,7 +113,7 @@ class AudioDropout:
                 found.append((first, last))
         # A clock in a gated recording is silent between ticks: silence that is common and comes
         # again and again is how the programme sounds.
-        silent_share = float(np.mean(level <= bound))
+        silent_share = float(np.mean(silent))
         return [] if len(found) > 1 and silent_share > _NATURAL_SHARE else found
 
     def _one_sided(
@@ -158,6 +165,8 @@ _PARTNER = dict(_PAIRS) | {right: left for left, right in _PAIRS}
 _SLOPE_DB = 15.0
 
 
+# Transform codecs spread what they hear over a window of 1,024 or 2,048 samples.
+_SMEAR_HOPS, _CLIFF_DB = 3, 25.0
 # Where a stream's clock or format begins anew, its decoder begins with the encoder's delay: two
 # frames of AAC at 24 kHz.
 _SPLICE_S = 0.1
@@ -168,6 +177,19 @@ def _is_spliced(gap: tuple[int, int], splices_s: NDArray[np.float64]) -> bool:
     first_s, last_s = gap[0] / HOPS_HZ, gap[1] / HOPS_HZ
     touched = (splices_s >= first_s - _SPLICE_S) & (splices_s <= last_s + _SPLICE_S)
     return last_s - first_s <= _SPLICE_S and bool(np.any(touched))
+
+
+def _smeared(level: NDArray[np.float32], first: int, active_dbfs: float) -> int:
+    """Returns the hop at which sound stopped that an encode smears into the gap behind it.
+
+    Sounds that die away have no cliff.
+    """
+    for at in range(first - 1, max(0, first - 1 - _SMEAR_HOPS), -1):
+        if level[at] >= active_dbfs:
+            break
+        if level[at - 1] >= active_dbfs and level[at - 1] - level[at] >= _CLIFF_DB:
+            return at
+    return first
 
 
 def _near(gaps: dict[tuple[int, int], list[str]], gap: tuple[int, int]) -> tuple[int, int]:
@@ -188,6 +210,8 @@ class AudioDropoutAnalysis:
         self._meter = LevelMeter(audio.rate_hz, self._channels)
         columns = {f"level_{k}": np.uint8 for k in range(self._channels)}
         self._table = TableBuilder(Fraction(HOPS_HZ), hop=np.int64, **columns)
+        held = {"channel": np.uint8, "value": np.int16}
+        self._held = TableBuilder(Fraction(HOPS_HZ), hop=np.int64, **held)
         self._splices: set[int] = set()
 
     def push(self, chunk: Chunk) -> None:
@@ -197,6 +221,9 @@ class AudioDropoutAnalysis:
                 self._splices.add(round(event.time_s * HOPS_HZ))
         for run in chunk.audio:
             self._meter.push(run.start, run.data)
+        for hop, channel, value in self._meter.held:
+            self._held.add(hop=[hop], channel=[channel], value=[value])
+        self._meter.held.clear()
         # Kept as bytes at once: an hour of small arrays would weigh more than the programme.
         for first, codes in self._meter.rows:
             levels = {f"level_{k}": codes[:, k] for k in range(self._channels)}
@@ -205,13 +232,21 @@ class AudioDropoutAnalysis:
 
     def take(self) -> Measurements:
         """Returns the rows that are final, and forgets them."""
-        tables = {"levels": self._table.take(), "splices": self._spliced()}
+        tables = {
+            "levels": self._table.take(),
+            "splices": self._spliced(),
+            "held": self._held.take(),
+        }
         self._splices.clear()
         return Measurements("audio_dropout", tables)
 
     def close(self) -> Measurements:
         """Returns levels and splices by hop."""
-        tables = {"levels": self._table.table(), "splices": self._spliced()}
+        tables = {
+            "levels": self._table.table(),
+            "splices": self._spliced(),
+            "held": self._held.table(),
+        }
         return Measurements("audio_dropout", tables)
 
     def _spliced(self) -> Table:

@@ -1,4 +1,4 @@
-"""Colour errors: a cast, lost or exchanged colour, colour beside its frame, illegal levels.
+"""Colour errors: a cast, lost, turned or exchanged colour, colour beside its frame, wrong levels.
 
 Whether a frame is too blue is a matter of taste; that a shot turns blue from one frame to the
 next while nothing else changes is not. So what is looked for are abrupt transformations of colour
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.color_error.events import Error, find_steps, pair
 from defectscope.detectors.color_error.params import Params
-from defectscope.detectors.color_error.steps import Steps, color_steps, luma_steps, shift_steps
+from defectscope.detectors.color_error.steps import (
+    Steps,
+    color_steps,
+    luma_steps,
+    shift_steps,
+    tint_steps,
+)
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
@@ -36,18 +42,25 @@ _KEPT: dict[str, tuple[int, Any]] = {
     "as_gain": (255, np.uint8),
     "as_gain_back": (255, np.uint8),
     "as_swap": (16, np.uint16),
+    "turn": (8192, np.int16),
+    "turn_gain": (64, np.uint8),
+    "as_turn": (255, np.uint8),
+    "as_flat": (255, np.uint8),
+    "as_flat_back": (255, np.uint8),
+    "as_tint": (255, np.uint8),
     "shift_x": (256, np.int8),
     "shift_y": (256, np.int8),
     "shift_left": (255, np.uint8),
     "luma_change": (32, np.uint16),
     "slope": (2048, np.int16),
     "pivot_change": (16, np.int16),
+    "lift": (32, np.int16),
     "luma_left": (32, np.uint16),
     "saturation": (2, np.uint8),
     "outside_share": (65535, np.uint16),
 }
 # Those kept as shares of `as_is`: more than all of it explains nothing.
-_SHARES = ("as_cast", "as_gain", "as_gain_back")
+_SHARES = ("as_cast", "as_gain", "as_gain_back", "as_turn", "as_flat", "as_flat_back", "as_tint")
 # What a frame that follows none is like.
 _NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0, "shift_left": 1.0}
 # Luma outside these codes is out of tolerance. Source: EBU R 103 (8-bit, 5 to 246, and 1 % of the
@@ -111,7 +124,7 @@ class ColorError:
     ) -> Finding:
         step, row = error.step, error.step.row
         change = float(steps["as_is"][row])
-        if step.kind == "illegal_range":
+        if step.kind in ("illegal_range", "level_gain"):
             change = float(steps["luma_change"][row])
         evidence: dict[str, Any] = {
             "duration_s": round(float(ends_s[error.last - 1] - starts_s[error.first]), 4),
@@ -133,6 +146,12 @@ class ColorError:
             sign = 1 if error.first == row else -1
             evidence["shift_x_share"] = round(sign * step.vector[0] / grid[1], 4)
             evidence["shift_y_share"] = round(sign * step.vector[1] / grid[0], 4)
+        elif step.kind == "chroma_turn":
+            sign = 1 if error.first == row else -1
+            evidence["turn_degrees"] = round(sign * float(np.degrees(steps["turn"][row])), 1)
+        elif step.kind == "level_gain":
+            slope = float(steps["slope"][row])
+            evidence["luma_gain"] = round(slope if error.first == row else 1 / slope, 4)
         elif step.kind == "illegal_range":
             evidence["luma_gain"] = round(float(np.exp(abs(step.vector[0]))), 4)
         # A transformation and its undoing are hardly ever meant; one alone may be an effect.
@@ -232,7 +251,7 @@ class ColorErrorAnalysis:
         self._last = now[:, -1:].copy()
         tiles = joined.reshape(3, -1, *shape)
         measured = color_steps(joined[1], joined[2]) | luma_steps(joined[0])
-        measured |= shift_steps(tiles[1], tiles[2])
+        measured |= shift_steps(tiles[1], tiles[2]) | tint_steps(*joined)
         whole = np.maximum(measured["as_is"], 1e-9)
         measured |= {name: measured[name] / whole for name in _SHARES}
         if first:

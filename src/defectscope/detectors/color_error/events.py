@@ -9,45 +9,34 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from defectscope.detectors.color_error.explanations import (
+    ABRUPT_RATIO,
+    Step,
+    around,
+    explained,
+    gain_agrees,
+    level_gains,
+)
 from defectscope.detectors.color_error.steps import Steps
 
-# What is usual about a frame is evaluated over so many frames on either side of it.
-_REACH = 12
-# What is abrupt is so many times as large as what is large around it.
-_ABRUPT_RATIO = 1.3
 # Levels count as steady over so many frames.
 _STEADY = 4
 # What may be left of a step by the one that undoes it: a share of its size, and so much more in the
 # kind's own unit. Motion carries colour along, and a shift is measured less well than the others.
-_UNDONE = {"cast": (0.3, 1.0), "illegal_range": (0.3, 0.0), "chroma_shift": (0.6, 0.01)}
+_UNDONE = {
+    "cast": (0.3, 1.0),
+    "chroma_turn": (0.3, 0.1),
+    "illegal_range": (0.3, 0.0),
+    "level_gain": (0.3, 1.5),
+    "chroma_shift": (0.6, 0.01),
+}
 # A step that motion may pass for must be undone so much more exactly, and within so many frames:
 # far away one or the other fits by chance.
 _EXACTLY = 0.5
 _NEAR = 250
-_ONLY_IN_PAIRS = ("chroma_shift", "illegal_range")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One abrupt change of colour.
-
-    Attributes:
-        row: The first frame after it.
-        kind: `cast`, `chroma_loss`, `chroma_swap`, `illegal_range` or `chroma_shift`.
-        onset: Whether it must begin an error (True), end one (False), or may do either (None).
-        vector: What it does, in the kind's own unit: the cast in codes, the shift in tiles, the
-            logarithm of the stretch; () where there is nothing to compare.
-        strength: How far it stands above what is usual, from 1 up.
-        sure: Whether it is told for itself. Motion may pass for one that is not, so it counts only
-            as the other end of one that is.
-    """
-
-    row: int
-    kind: str
-    onset: bool | None
-    vector: tuple[float, ...]
-    strength: float
-    sure: bool = True
+_ONLY_IN_PAIRS = ("chroma_shift", "illegal_range", "level_gain")
+# Two errors that share so much of what they cover are one, seen in two ways.
+_SAME_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +49,16 @@ class Error:
     paired: bool
 
 
-def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns what is usual and what is large around each row, without the row itself.
-
-    Usual is the median; large is the third largest, so that a cut or the other end of an error
-    near by does not hide a step.
-    """
-    if not len(values):
-        return values, values
-    padded = np.pad(values, _REACH, constant_values=np.nan)
-    windows = sliding_window_view(padded, 2 * _REACH + 1)
-    others = np.concatenate([windows[:, :_REACH], windows[:, _REACH + 1 :]], axis=1)
-    filled = np.where(np.isnan(others), -1.0, others)
-    median = np.zeros(len(values))
-    some = np.any(filled >= 0, axis=1)
-    if some.any():
-        median[some] = np.nanmedian(others[some], axis=1)
-    return median, np.maximum(np.partition(filled, -3, axis=1)[:, -3], 0.0)
-
-
 def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     """Returns the abrupt changes of colour, in order, each with the explanation that fits it."""
     baseline, largest = around(steps["as_is"])
     luma_baseline, luma_largest = around(steps["luma_left"])
     calm = steps["luma_left"] <= np.maximum(
-        luma_baseline * limit["cut_ratio"] + limit["cut_code"], luma_largest * _ABRUPT_RATIO
+        luma_baseline * limit["cut_ratio"] + limit["cut_code"], luma_largest * ABRUPT_RATIO
     )
     jump = steps["as_is"]
     floor = np.maximum(limit["jump_code"], limit["jump_ratio"] * baseline)
-    explained = limit["explained_share"] * jump + 0.1
+    within = limit["explained_share"] * jump + 0.1
     found: list[Step] = []
     # Errors of colour leave luma's contrast alone; what goes black or comes back takes both.
     kept = np.abs(steps["slope"] - 1) <= limit["kept_slope"]
@@ -96,8 +66,12 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     kept |= (jump >= limit["cast_code"]) & (steps["as_swap"] <= limit["plain_swap_share"] * jump)
     # Where colour jumps to and fro, light flickers.
     once = jump >= limit["alone_ratio"] * largest
-    for row in np.flatnonzero(calm & kept & once & (jump >= floor)).tolist():
-        found += _explained(row, steps, float(explained[row]), float(floor[row]), limit)
+    # A white balance changes luma as well, and clips it: there, an explanation must be plainer.
+    within = np.where(calm, within, limit["uncalm_share"] * jump)
+    for row in np.flatnonzero(kept & once & (jump >= floor)).tolist():
+        told = explained(row, steps, float(within[row]), float(floor[row]), limit)
+        # A cut to a grey scene, too, leaves no colour.
+        found += [s for s in told if calm[row] or s.kind != "chroma_loss"]
     taken = {step.row for step in found}
     alone = calm & kept & (jump >= np.maximum(limit["shift_code"], limit["shift_ratio"] * baseline))
     alone &= jump >= limit["shift_peak_ratio"] * largest
@@ -112,7 +86,7 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     pure = steps["luma_left"] <= limit["stretch_left_share"] * steps["luma_change"]
     baseline_slope, largest_slope = around(slopes)
     standing_out = (
-        (slopes >= np.maximum(limit["slope_ratio"] * baseline_slope, _ABRUPT_RATIO * largest_slope))
+        (slopes >= np.maximum(limit["slope_ratio"] * baseline_slope, ABRUPT_RATIO * largest_slope))
         & (steps["luma_left"] <= luma_baseline * limit["cut_ratio"] + limit["cut_code"])
         & (steps["luma_change"] >= luma_baseline + limit["stretch_code"])
     )
@@ -120,7 +94,7 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
         (slopes >= limit["slope"])
         & (steps["luma_change"] >= limit["stretch_code"])
         & (np.abs(steps["pivot_change"]) <= limit["pivot_code"])
-        & _gain_agrees(steps, limit)
+        & gain_agrees(steps, limit)
     )
     stretched = (like_stretch & (pure | standing_out)) | (calm & _left_range(steps, limit))
     for row in np.flatnonzero(like_stretch | stretched).tolist():
@@ -136,47 +110,9 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
             strength = float(jump[row] / max(limit["shift_ratio"] * baseline[row], 0.1))
             vector = (float(steps["shift_x"][row]), float(steps["shift_y"][row]))
             found.append(Step(row, "chroma_shift", None, vector, strength))
+    known = {step.row for step in found if step.sure}
+    found += [step for step in level_gains(steps, limit) if step.row not in known]
     return sorted(found, key=lambda step: step.row)
-
-
-def _explained(
-    row: int, steps: Steps, bound: float, floor: float, limit: Mapping[str, float]
-) -> list[Step]:
-    """The transformation that best explains a jump, where one does."""
-    at = {name: float(values[row]) for name, values in steps.items()}
-    options: dict[str, float] = {}
-    # Nobody sees that a frame which is nearly grey has become grey.
-    if at["as_is"] >= limit["colorful_code"]:
-        options["chroma_swap"] = at["as_swap"]
-        if 0 <= at["gain"] <= limit["loss_gain"]:
-            options["lost"] = at["as_gain"]
-        if 0 <= at["gain_back"] <= limit["loss_gain"]:
-            options["regained"] = at["as_gain_back"]
-    cast = (at["cast_u"], at["cast_v"])
-    if np.hypot(*cast) >= limit["cast_code"]:
-        options["cast"] = at["as_cast"]
-    if not options:
-        return []
-    best = min(options, key=lambda name: options[name])
-    # Where one shift explains nearly all, the colour before or after it was one and the same
-    # everywhere, and a gain would explain it as well.
-    if options.get("cast", np.inf) <= limit["plain_cast_share"] * at["as_is"] + 0.1:
-        best = "cast"
-    if options[best] > bound:
-        return []
-    strength = at["as_is"] / max(floor, 0.1)
-    if best == "cast":
-        return [Step(row, "cast", None, cast, strength)]
-    if best == "chroma_swap":
-        return [Step(row, "chroma_swap", None, (), strength)]
-    return [Step(row, "chroma_loss", best == "lost", (), strength)]
-
-
-def _gain_agrees(steps: Steps, limit: Mapping[str, float]) -> NDArray[np.bool_]:
-    """Whether the colour was stretched with the luma, or there is too little of it to tell."""
-    ratio = (steps["gain"] - 1) / np.where(steps["slope"] == 1, 1, steps["slope"] - 1)
-    colored = steps["as_swap"] >= limit["colored_code"]
-    return ~colored | ((ratio >= 0.3) & (ratio <= 1.6))
 
 
 def _left_range(steps: Steps, limit: Mapping[str, float]) -> NDArray[np.bool_]:
@@ -222,7 +158,21 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
             from_here = step.onset if step.onset is not None else rows - step.row <= step.row
             span = (step.row, rows) if from_here else (0, step.row)
             errors.append(Error(*span, step, paired=False))
-    return errors
+    return _distinct(errors)
+
+
+def _distinct(errors: Sequence[Error]) -> list[Error]:
+    """Leaves out what another error covers that is told by more; keeps the order."""
+    kept: list[Error] = []
+    for each in sorted(errors, key=lambda e: (not e.paired, -e.step.strength)):
+        shares = (
+            (min(each.last, e.last) - max(each.first, e.first))
+            / max(1, max(each.last, e.last) - min(each.first, e.first))
+            for e in kept
+        )
+        if all(share < _SAME_SHARE for share in shares):
+            kept.append(each)
+    return [error for error in errors if error in kept]
 
 
 def _paired(steps: Sequence[Step]) -> tuple[list[Error], list[Step]]:

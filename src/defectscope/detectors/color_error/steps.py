@@ -1,8 +1,9 @@
 """How colour changes from one frame to the next: pure functions over the means of tiles.
 
-Motion moves colour about; a colour error transforms it. So each step is explained in five ways, by
-nothing, by an added cast, by a gain, by an exchange of U and V and by one displacement of all
-colour, and what an explanation leaves unexplained tells how good it is.
+Motion moves colour about; a colour error transforms it. So each step is explained in several ways,
+by nothing, by an added cast or tint, by a gain, by an exchange of U and V, by a turn of all hues,
+by a plane that is lost and by one displacement of all colour, and what an explanation leaves
+unexplained tells how good it is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 # Full-range conversion stretches luma about the middle of 16 and 235.
 # Source: ITU-R BT.709-6, table 4 (nominal range of luma).
 PIVOT_CODE = 125.5
+BLACK_CODE = 16.0
 # Mean squared slope of colour, in codes per tile, that is added to what is there, so that a frame
 # without slopes of colour has no displacement.
 _FLAT_SLOPE = 1e-3
@@ -38,7 +40,9 @@ def color_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
         share; `gain`, which most nearly takes the last colours to these, and `gain_back`, which
         takes these to the last; and what is left of the difference, as a mean over tiles and both
         planes, by doing nothing (`as_is`), by taking off the cast (`as_cast`), by the gain
-        (`as_gain`), by the gain back (`as_gain_back`) and by exchanging U and V (`as_swap`).
+        (`as_gain`), by the gain back (`as_gain_back`), by exchanging U and V (`as_swap`), by one
+        plane that goes flat (`as_flat`) or comes back (`as_flat_back`), and by the turn of hue
+        (`as_turn`) by the angle `turn`, radians, with the gain `turn_gain`.
     """
     u0, v0, u1, v1 = u[:-1], v[:-1], u[1:], v[1:]
     du, dv = u1 - u0, v1 - v0
@@ -57,7 +61,61 @@ def color_steps(u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
         "as_gain": _left(u1 - there * u0, v1 - there * v0),
         "as_gain_back": _left(u0 - back * u1, v0 - back * v1),
         "as_swap": _left(u1 - v0, v1 - u0),
+        "as_flat": _flat(u0, v0, u1, v1),
+        "as_flat_back": _flat(u1, v1, u0, v0),
+    } | _turn(u0, v0, u1, v1)
+
+
+def _turn(
+    u0: NDArray[np.float64],
+    v0: NDArray[np.float64],
+    u1: NDArray[np.float64],
+    v1: NDArray[np.float64],
+) -> Steps:
+    """The turn of all hues by one angle and gain that most nearly takes one frame to the next."""
+    energy = np.maximum((u0 * u0 + v0 * v0).mean(axis=1), _LEAST_ENERGY)
+    along = (u0 * u1 + v0 * v1).mean(axis=1) / energy
+    across = (u0 * v1 - v0 * u1).mean(axis=1) / energy
+    a, b = along[:, None], across[:, None]
+    return {
+        "turn": np.arctan2(across, along),
+        "turn_gain": np.hypot(along, across),
+        "as_turn": _left(u1 - a * u0 + b * v0, v1 - b * u0 - a * v0),
     }
+
+
+def tint_steps(luma: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64]) -> Steps:
+    """Returns how far each frame's change of colour goes with its luma.
+
+    Gains of red, green and blue, as of a white balance, change most what is bright.
+
+    Args:
+        luma: (frames + 1, tiles) mean luma in codes; the first row is the frame before.
+        u: Likewise mean U less grey.
+        v: Likewise mean V less grey.
+
+    Returns:
+        `as_tint`, (frames,), codes: what is left of the change, as a mean over tiles and both
+        planes, by taking off what is in proportion to luma above black.
+    """
+    light = luma[:-1] - BLACK_CODE
+    du, dv = np.diff(u, axis=0), np.diff(v, axis=0)
+    energy = np.maximum((light * light).mean(axis=1), _LEAST_ENERGY)
+    by_u, by_v = (light * du).mean(axis=1) / energy, (light * dv).mean(axis=1) / energy
+    return {"as_tint": _left(du - by_u[:, None] * light, dv - by_v[:, None] * light)}
+
+
+def _flat(
+    u0: NDArray[np.float64],
+    v0: NDArray[np.float64],
+    u1: NDArray[np.float64],
+    v1: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """What is left where one plane of colour becomes one value everywhere, and the other stays."""
+    return np.minimum(
+        _left(u1 - np.median(u1, axis=1)[:, None], v1 - v0),
+        _left(v1 - np.median(v1, axis=1)[:, None], u1 - u0),
+    )
 
 
 def luma_steps(luma: NDArray[np.float64]) -> Steps:
@@ -69,7 +127,8 @@ def luma_steps(luma: NDArray[np.float64]) -> Steps:
     Returns:
         Each (frames,): `luma_change`, the mean difference of tiles in codes; `slope`, the stretch
         that most nearly takes the last frame to this one; `pivot_change`, what that stretch does
-        to the middle of the range, in codes; `luma_left`, the difference that it leaves.
+        to the middle of the range, in codes; `luma_left`, the difference that it leaves;
+        `lift`, by how much the frame is brighter, codes.
     """
     before, after = luma[:-1] - PIVOT_CODE, luma[1:] - PIVOT_CODE
     mean0, mean1 = before.mean(axis=1), after.mean(axis=1)
@@ -79,6 +138,7 @@ def luma_steps(luma: NDArray[np.float64]) -> Steps:
     return {
         "luma_change": np.abs(after - before).mean(axis=1),
         "slope": slope,
+        "lift": mean1 - mean0,
         "pivot_change": mean1 - slope * mean0,
         "luma_left": np.abs(d1 - slope[:, None] * d0).mean(axis=1),
     }

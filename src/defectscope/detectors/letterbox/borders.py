@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 # what lifts them is a wrong set-up level (2 codes or so), noise, and ringing next to the frame.
 BAR_MEAN_CODES = 10.0
 BAR_PEAK_CODES = 24.0
+# A bar alone is flat as well: night and stages have something in them. Its noise in codes.
+PLAIN_PEAK_CODES = 9.0
 # Lines inside the edge whose mean is the frame's, as a share of the side: wide enough to see
 # past the coder's ringing, narrow enough to be about the edge.
 _INSIDE_SHARE = 1 / 60
@@ -37,6 +39,19 @@ def borders(
     """
     dark = (mean_code <= black_code + BAR_MEAN_CODES) & (peak_code <= black_code + BAR_PEAK_CODES)
     return leading(dark), leading(dark[:, ::-1])
+
+
+def plain_lines(
+    peak_code: NDArray[Any], black_code: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Returns how many lines each frame has at both ends of an axis in which nothing is drawn.
+
+    Args:
+        peak_code: (frames, lines) highest luma of each row or column, in codes.
+        black_code: What black is, 16 or 0.
+    """
+    plain = peak_code <= black_code + PLAIN_PEAK_CODES
+    return leading(plain), leading(plain[:, ::-1])
 
 
 def dim_lines(mean_code: NDArray[Any], black_code: float) -> NDArray[np.intp]:

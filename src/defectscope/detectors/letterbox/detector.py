@@ -11,9 +11,24 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.letterbox.borders import asymmetry_px, borders, contrasts, dim_lines
+from defectscope.detectors.letterbox.borders import (
+    asymmetry_px,
+    borders,
+    contrasts,
+    dim_lines,
+    plain_lines,
+)
+from defectscope.detectors.letterbox.lone import lone_bars
 from defectscope.detectors.letterbox.params import Params
-from defectscope.detectors.letterbox.shapes import Bars, normal_bars, runs, same, settled
+from defectscope.detectors.letterbox.shapes import (
+    Bars,
+    kind_of,
+    normal_bars,
+    runs,
+    same,
+    settled,
+    veiled,
+)
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.catalogue import DARK_CODES
@@ -78,8 +93,22 @@ class Letterbox:
             self._finding(each, normal, starts_s, ends_s, edges, video)
             for each in found
             if self._counts(each, normal, starts_s, ends_s, tolerance, video)
-            and not (not any(each.bars_px) and _veiled(each, dim, normal, tolerance))
+            and not (not any(each.bars_px) and veiled(each, dim, normal, tolerance))
         ]
+        plain = np.stack([column(table, f"{s}_plain").astype(np.int64) for s in _SIDES], axis=1)
+        lit = dark <= self.tuned.thresholds["dark_inside_share"]
+        at = (starts_s, ends_s)
+        lone = lone_bars(
+            (sides, plain, edges), lit, at, sizes, self.params.min_lone_share, self.tuned.thresholds
+        )
+        for each in lone:
+            # What changes between pairs of bars is told already.
+            if any(normal) or bars[each.first : each.last].any():
+                continue
+            if ends_s[each.last - 1] - starts_s[each.first] >= self.params.min_duration_s:
+                findings.append(self._finding(each, normal, starts_s, ends_s, edges, video))
+                bars[each.first : each.last] = each.bars_px
+        findings.sort(key=lambda f: (f.start_s, f.end_s))
         inactive = 1.0 - _active(bars, video)
         return DetectorResult(
             verdict="fail" if findings else "pass",
@@ -150,7 +179,7 @@ class Letterbox:
         strongest = float(contrast[[bool(side) for side in shown]].max(initial=0.0))
         evidence = {
             "duration_s": round(float(ends_s[each.last - 1] - starts_s[each.first]), 4),
-            "kind": _kind(shown),
+            "kind": kind_of(shown),
             "change": "vanished" if not any(each.bars_px) else "appeared",
             "active_px": [left, top, video.width - left - right, video.height - top - bottom],
             "usual_active_px": [
@@ -181,32 +210,6 @@ class Letterbox:
         )
 
 
-def _veiled(
-    each: Bars,
-    dim_px: NDArray[np.int64],
-    normal: tuple[int, ...],
-    tolerance_px: tuple[float, ...],
-) -> bool:
-    """Tells whether the usual bars are still there, dark on average under noise, not black."""
-    lines = np.median(dim_px[each.first : each.last], axis=0).tolist()
-    return all(
-        not normal_px or normal_px / 2 <= px <= normal_px + tolerance
-        for px, normal_px, tolerance in zip(
-            lines,
-            (min(normal[:2]), min(normal[2:])),
-            (tolerance_px[0], tolerance_px[2]),
-            strict=True,
-        )
-    )
-
-
-def _kind(bars_px: tuple[int, ...]) -> str:
-    across, at_sides = bars_px[0] + bars_px[1] > 0, bars_px[2] + bars_px[3] > 0
-    if across and at_sides:
-        return "window"
-    return "letter" if across else "pillar"
-
-
 def _active_share(bars_px: tuple[int, ...], video: VideoInfo) -> float:
     return float(_active(np.array([bars_px], np.int64), video)[0])
 
@@ -227,7 +230,7 @@ class LetterboxAnalysis:
         self._scale = float(1 << (video.bit_depth - 8))
         self._black = 0.0 if video.full_range else 16.0
         self._sampled = max(1, len(sampled_rows(video.width, video.height)))
-        kinds = {f"{s}_px": np.uint16 for s in _SIDES}
+        kinds = {f"{s}_{of}": np.uint16 for of in ("px", "plain") for s in _SIDES}
         kinds |= {f"{s}_contrast": np.uint8 for s in _SIDES} | dict.fromkeys(_DIM, np.uint16)
         self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds, dark_share=np.uint8)
 
@@ -244,6 +247,10 @@ class LetterboxAnalysis:
         left, right = borders(columns, column_peaks, self._black)
         borders_px = (top, bottom, left, right)
         lines: dict[str, NDArray[np.intp]] = dict(zip(_SIDES, borders_px, strict=True))
+        plain = (
+            *plain_lines(row_peaks, self._black),
+            *plain_lines(column_peaks, self._black),
+        )
         steps = (*contrasts(rows, top, bottom), *contrasts(columns, left, right))
         self._table.add(
             pts=video.pts,
@@ -252,6 +259,7 @@ class LetterboxAnalysis:
                 f"{s}_contrast": saturate(c * _STEPS_PER_CODE, np.uint8)
                 for s, c in zip(_SIDES, steps, strict=True)
             },
+            **{f"{s}_plain": saturate(n, np.uint16) for s, n in zip(_SIDES, plain, strict=True)},
             dim_rows=saturate(dim_lines(rows, self._black), np.uint16),
             dim_columns=saturate(dim_lines(columns, self._black), np.uint16),
             dark_share=saturate(

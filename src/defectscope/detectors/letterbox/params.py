@@ -23,6 +23,14 @@ class Params:
             "at the edge are usual: players and sets hide them.",
         ),
     ] = 0.012
+    min_lone_share: Annotated[
+        float,
+        number(
+            0,
+            0.5,
+            "A bar at one side alone that is thinner does not count, share of the height or width.",
+        ),
+    ] = 0.02
     max_inactive_share: Annotated[
         float,
         number(

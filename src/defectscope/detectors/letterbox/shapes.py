@@ -149,3 +149,39 @@ def normal_bars(
     if outer and bare_s > _BARE_SHARE * float(totals_s.sum()):
         return (0, 0, 0, 0)
     return (best[0], best[1], best[2], best[3])
+
+
+def veiled(
+    each: Bars,
+    dim_px: NDArray[np.int64],
+    normal: tuple[int, ...],
+    tolerance_px: tuple[float, ...],
+) -> bool:
+    """Tells whether the usual bars are still there, dark on average under noise, not black.
+
+    Args:
+        each: An interval without bars.
+        dim_px: (rows, 2) lines that are dark on average, down and across.
+        normal: The programme's usual bars.
+        tolerance_px: As in `same`.
+    """
+    lines = np.median(dim_px[each.first : each.last], axis=0).tolist()
+    return all(
+        not normal_px or normal_px / 2 <= px <= normal_px + tolerance
+        for px, normal_px, tolerance in zip(
+            lines,
+            (min(normal[:2]), min(normal[2:])),
+            (tolerance_px[0], tolerance_px[2]),
+            strict=True,
+        )
+    )
+
+
+def kind_of(bars_px: tuple[int, ...]) -> str:
+    """Returns what bars at the top, bottom, left and right are called."""
+    if sum(1 for px in bars_px if px) == 1:
+        return "single"
+    across, at_sides = bars_px[0] + bars_px[1] > 0, bars_px[2] + bars_px[3] > 0
+    if across and at_sides:
+        return "window"
+    return "letter" if across else "pillar"
