@@ -10,8 +10,10 @@ from defectscope.measurements import Table
 from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column, times_s
 
-# A held value stays what it is, but for this share of it: an encode's ripples.
-_SAME_SHARE = 0.1
+# A held value stays what it is, but for this share of it: an encode's ripples. What rumbles drifts.
+_SAME_SHARE = 0.04
+# In fewer hops, a rumble may stand still at its crest.
+_LEAST_HOPS = 4
 # A value at which sound stands in so many other places is the recording's own offset.
 _OFFSET_PLACES = 3
 
@@ -41,5 +43,5 @@ def standing(held: Table, channel: int, starts_s: NDArray[np.float64]) -> NDArra
         same = np.abs(middles - middle) <= _SAME_SHARE * abs(middle)
         if same.sum() <= _OFFSET_PLACES:
             near = np.abs(values[first:last] - middle) <= _SAME_SHARE * abs(middle)
-            out[first:last] = near
+            out[first:last] = near & (near.sum() >= _LEAST_HOPS)
     return out

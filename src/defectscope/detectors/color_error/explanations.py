@@ -138,8 +138,8 @@ def level_gains(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     )
     pure &= (np.abs(slope - 1) >= limit["slope"]) | offset
     # Colour stays what it is, or is stretched as well.
-    usual = limit["jump_ratio"] * around(steps["as_is"])[0]
-    stays = steps["as_is"] <= np.maximum(usual, limit["jump_code"])
+    baseline_color = limit["jump_ratio"] * around(steps["as_is"])[0]
+    stays = steps["as_is"] <= np.maximum(baseline_color, limit["jump_code"])
     pure &= stays | (steps["as_gain"] <= limit["clipped_left_share"] * steps["as_is"] + 0.1)
     # Where whites clip, luma is no straight line any more; its colours still are.
     colored = steps["as_gain"] <= limit["level_left_share"] * steps["as_is"] + 0.1
