@@ -31,6 +31,11 @@ Ctrl-C. A line of marks is a name (launch, play, seek, switch, background, ...) 
 {"mark": "seek", "at": 1795947904.7} or, from the player itself, {"event": "waiting", "at": ...}.
 `at` is Unix time in seconds; without it, it is now.
 """
+_READ = """\
+Prints the health of the capture, the time to the first frame, stalls, seeks, black and overlays,
+the same as the player tells it, and every finding with what made it: a wait, the capture, the
+device.
+"""
 _POLL_S = 0.1
 
 
@@ -69,8 +74,16 @@ def add_parser(commands: Any) -> None:
         "--title-fps", type=float, metavar="R", help="frames a second of the title, where known"
     )
     record.set_defaults(run=_record)
-    read = verbs.add_parser("read", help="read a session: its health; prints JSON")
+    read = verbs.add_parser(
+        "read",
+        help="read a session; prints JSON",
+        description=_READ,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     read.add_argument("session", metavar="NAME.session.json", type=Path)
+    read.add_argument(
+        "--detectors", metavar="A,B", help="to run over the capture; default: all; `none` for none"
+    )
     read.set_defaults(run=_read)
 
 
@@ -144,11 +157,11 @@ def _device(arguments: argparse.Namespace) -> Any:
 
 
 def _read(arguments: argparse.Namespace) -> int:
-    import json
+    from defectscope.capture.reading import read_captured
 
-    from defectscope.capture.session import read_session
-
-    session = read_session(arguments.session)
-    made = {"schema": "defectscope/session-reading/1", "health": session.health().to_dict()}
-    sys.stdout.write(json.dumps(made, indent=2, allow_nan=False) + "\n")
+    names = arguments.detectors
+    if names is not None:
+        names = [] if names == "none" else [n.strip() for n in names.split(",") if n.strip()]
+    found = read_captured(arguments.session, detectors=names)
+    sys.stdout.write(found.to_json(indent=2) + "\n")
     return EXIT_OK

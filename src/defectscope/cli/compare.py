@@ -23,7 +23,8 @@ is new, fixed, worse, better or the same.
 
 BASE and CANDIDATE are files, or folders with a file per title (same path, any suffix). Over folders
 a paired test over the titles says whether the candidates are worse, and what change could have been
-seen.
+seen. Folders of captured sessions (NAME.session.json) are two builds of an application: times to
+the first frame, stalls, seeks and findings over all devices and titles, regressions first.
 """
 _EXAMPLES = """\
 exit status:
@@ -35,6 +36,7 @@ examples:
   defectscope compare master.mov encode.mp4 --json - | jq .alignment.dropped
   defectscope compare release-41/ release-42/ --json result.json --junit result.xml --fail-on-worse
   defectscope compare a.mp4 b.mp4 --detectors freeze,stutter --every 10
+  defectscope compare sessions/8.3.0/ sessions/8.4.0/ --junit release.xml --fail-on-worse
 """
 
 
@@ -78,6 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
     if any(folders) and not all(folders):
         raise InvalidParameterError("BASE and CANDIDATE are both files or both folders")
     if all(folders):
+        from defectscope.cli.compare_builds import compare_builds
+        from defectscope.release.matrix import has_sessions
+
+        sessions = [has_sessions(Path(p)) for p in (arguments.base, arguments.candidate)]
+        if all(sessions):
+            return compare_builds(arguments)
+        if any(sessions):
+            raise InvalidParameterError("one folder holds captured sessions, the other does not")
         return _compare_folders(arguments)
     from defectscope.cli.comparison_table import print_comparison
     from defectscope.compare.junit import junit_of

@@ -1,0 +1,232 @@
+"""Chromium on a screen of its own as a device under test, which logs what it really shows.
+
+A title in fragments is played through Media Source Extensions by a plan: stalls are real ones, made
+by fragments that come late. The page logs every frame with the time at which it was shown.
+"""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from defectscope.capture.recording import Grabbing, Recording
+from defectscope.capture.session import DeviceFacts, Session, read_session
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.frames import Frame
+from defectscope.media.grabbing import GrabSpec, grab
+from defectscope.media.writer import write_clip
+from defectscope.simulate.synthetic.material import Footage
+
+PAGE = Path(__file__).with_suffix(".html")
+TITLE = "title.mp4"
+WIDTH, HEIGHT = 640, 360
+TITLE_FPS = Fraction(25)
+FRAGMENT_FRAMES = 25
+TYPE = 'video/mp4; codecs="avc1.42c01e"'
+FLAGS = [
+    "--kiosk",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+    f"--window-size={WIDTH},{HEIGHT}",
+    "--window-position=0,0",
+    "--force-device-scale-factor=1",
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does; times in seconds, `after_s` from the start of playing.
+
+    Attributes:
+        launch_s: How long the first fragment is held back.
+        length_s: How long it plays.
+        stalls: `at_part` (number of the fragment that comes late) and `length_s`.
+        seeks: `after_s` and `to_s`.
+        overlays: `after_s` and `length_s` of a control bar.
+        blanks: Likewise of a black screen.
+        jank_ms: The page's thread is kept busy for so long, every `jank_every_ms`.
+    """
+
+    launch_s: float = 0.5
+    length_s: float = 10.0
+    stalls: tuple[dict[str, float], ...] = ()
+    seeks: tuple[dict[str, float], ...] = ()
+    overlays: tuple[dict[str, float], ...] = ()
+    blanks: tuple[dict[str, float], ...] = ()
+    jank_ms: float = 0.0
+    jank_every_ms: float = 1000.0
+
+    def as_page_takes_it(self) -> dict[str, Any]:
+        """Returns the object that the page's `run` takes."""
+        return {"type": TYPE, **asdict(self)}
+
+
+def make_title(
+    path: Path, frames: Iterator[Frame] | None = None, *, seconds: float = 20.0, seed: int = 21
+) -> None:
+    """Writes a title in fragments of a second.
+
+    Args:
+        path: Where to write.
+        frames: 640 x 360 frames, 8-bit 4:2:0, at 25 a second; None makes moving leaves with cuts.
+        seconds: Length of what is made.
+        seed: Which film is made.
+    """
+    made = Footage(
+        seed=seed,
+        width=WIDTH,
+        height=HEIGHT,
+        frames=round(seconds * TITLE_FPS),
+        rate=TITLE_FPS,
+        cuts_s=tuple(range(4, int(seconds), 5)),
+    )
+    encoding = VideoEncoding(
+        WIDTH,
+        HEIGHT,
+        TITLE_FPS,
+        crf=20.0,
+        gop_frames=FRAGMENT_FRAMES,
+        b_frames=0,
+        options={"profile": "baseline"},
+    )
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    write_clip(
+        path, frames=made if frames is None else frames, video=encoding, container_options=options
+    )
+
+
+@contextmanager
+def screen() -> Generator[str]:
+    """A screen without a monitor; yields its display."""
+    command = [
+        "Xvfb",
+        "-displayfd",
+        "1",
+        "-screen",
+        "0",
+        f"{WIDTH}x{HEIGHT}x24",
+        "-nolisten",
+        "tcp",
+    ]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield f":{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Generator[str]:
+    """Serves a folder with the page in it on this machine alone; yields its address."""
+    shutil.copy(PAGE, folder / "index.html")
+    handler = functools.partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@dataclass
+class Device:
+    """A browser on a screen.
+
+    Attributes:
+        display: Its screen.
+        page: Playwright's page.
+        address: Of the page that plays.
+    """
+
+    display: str
+    page: Any
+    address: str
+
+    def run(
+        self,
+        plan: Plan,
+        path: Path,
+        *,
+        rate: Fraction = Fraction(30),
+        facts: DeviceFacts | None = None,
+        grabbing: Grabbing = grab,
+    ) -> tuple[Session, list[dict[str, Any]]]:
+        """Plays by a plan under capture.
+
+        Args:
+            plan: What to do.
+            path: The session file to write.
+            rate: Captures a second.
+            facts: What the session says of the device.
+            grabbing: How captures are made.
+
+        Returns:
+            The session with the page's marks and events, and the page's whole log.
+        """
+        self.page.goto(self.address)
+        spec = GrabSpec("x11grab", self.display, WIDTH, HEIGHT, rate)
+        facts = facts or DeviceFacts(name="chromium", title_fps=float(TITLE_FPS))
+        with Recording(path, spec, facts, grabbing=grabbing) as recording:
+            self.page.wait_for_timeout(700)
+            log = self.page.evaluate("plan => window.run(plan)", plan.as_page_takes_it())
+            for entry in log:
+                at = entry["at_ms"] / 1000
+                if entry["what"] in ("launch", "seek"):
+                    recording.mark(entry["what"], at)
+                elif entry["what"] in ("playing", "waiting", "seeking", "seeked"):
+                    recording.event(entry["what"], at)
+            frames = [entry["at_ms"] / 1000 for entry in log if entry["what"] == "frame"]
+            if frames:
+                recording.event("first_frame", min(frames))
+        return read_session(path), log
+
+
+@contextmanager
+def device(folder: Path) -> Generator[Device]:
+    """Starts screen, server and browser.
+
+    Args:
+        folder: Holds `title.mp4`; the page is put beside it.
+    """
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    assert chromium is not None, "Chromium is not installed (apt: chromium)"
+    with screen() as display, served(folder) as address, sync_playwright() as driver:
+        context = driver.chromium.launch_persistent_context(
+            folder / "profile",
+            executable_path=chromium,
+            headless=False,
+            args=[*FLAGS, f"--app={address}"],
+            env={"DISPLAY": display, "HOME": str(folder)},
+            ignore_default_args=["--enable-automation"],
+            no_viewport=True,
+        )
+        try:
+            yield Device(display, context.pages[0], address)
+        finally:
+            context.close()
