@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from defectscope import parallel
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.material import Footage, frame_of
@@ -54,6 +55,12 @@ def impaired_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     audio = AudioEncoding(options={"aac_pns": "0"})
     write_clip(path, frames=frames(), runs=runs_of(sound), video=encoding, audio=audio)
     return path
+
+
+@pytest.fixture
+def shared_at_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets processes share clips of a few seconds, which one alone would take otherwise."""
+    monkeypatch.setattr(parallel, "LEAST_SHARED_S", 0.0)
 
 
 # No sandbox: tests run as root in containers. The rest keeps the browser from asking the network.

@@ -18,14 +18,16 @@ from defectscope.engine.artifacts import tuned
 from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import asset_of, facts_of, track_rows
-from defectscope.engine.engine import Progress, decoded_media, measure
+from defectscope.engine.engine import Progress, decoded_media, measure_among
 from defectscope.engine.severity_bounds import bounds_set
+from defectscope.engine.surroundings import Surroundings
 from defectscope.engine.tracks import result_of
 from defectscope.errors import InvalidParameterError, MalformedRequestError
 from defectscope.findings import Finding, Report
 from defectscope.measurements import Measurements
 from defectscope.media.limits import Limits
 from defectscope.media.opening import open_media
+from defectscope.media.package_captions import captions_beside
 from defectscope.media.probe import Choice
 from defectscope.media.reader import Reader
 from defectscope.media.sidecar import read_captions
@@ -46,6 +48,8 @@ class MeasuredAsset:
         covered_s: Seconds of programme that were measured.
         began_s: When the work began, on the clock of `time.perf_counter`.
         artifacts: Folder of the user's own artifacts; None where the environment says.
+        around: What surrounds the interval; None where all was measured, or a segment that is
+            joined with others.
     """
 
     detectors: tuple[Detector, ...]
@@ -54,6 +58,7 @@ class MeasuredAsset:
     covered_s: float
     began_s: float
     artifacts: str | os.PathLike[str] | None = None
+    around: Surroundings | None = None
 
 
 def analyze(
@@ -78,7 +83,8 @@ def analyze(
     Args:
         media: A local path, an `s3://` address, the bytes themselves, or a seekable binary file.
         detectors: Names of the detectors to run; None runs all.
-        captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL.
+        captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL; None takes those that
+            go with a package.
         start_s: First instant analyzed, seconds from the first presented frame.
         end_s: First instant not analyzed.
         parameters: Parameters to replace, by detector.
@@ -102,6 +108,7 @@ def analyze(
     began_s = time.perf_counter()
     loaded = load_all(detectors, parameters, artifacts)
     limits = limits or Limits()
+    captions = captions_beside(media) if captions is None else captions
     side = None if captions is None else read_captions(captions)
     if workers < 1:
         raise InvalidParameterError(f"workers is at least 1, not {workers}")
@@ -111,9 +118,15 @@ def analyze(
         open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader,
     ):
         stream = reader.info
-        if can_share(reader, workers) == 1:
+        if can_share(reader, workers, start_s, end_s) == 1:
             measured = measure_asset(
-                reader, loaded, start_s=start_s, end_s=end_s, progress=progress, began_s=began_s
+                reader,
+                loaded,
+                start_s=start_s,
+                end_s=end_s,
+                progress=progress,
+                began_s=began_s,
+                joined=measurements,
             )
             measured = replace(measured, artifacts=artifacts)
             return decide(measured, keep_measurements=measurements)
@@ -121,9 +134,11 @@ def analyze(
         raise InvalidParameterError("more than one worker needs a path or an s3:// address")
     names = tuple(d.name for d in loaded)
     shared = Programme(os.fspath(media), names, parameters, side, limits, choice, artifacts)
-    found = measure_in_parallel(shared, stream, start_s, end_s, workers, progress)
+    found, around = measure_in_parallel(
+        shared, stream, start_s, end_s, workers, progress, around=() if measurements else loaded
+    )
     covered_s = _covered_s(stream, start_s, end_s)
-    measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s, artifacts)
+    measured = MeasuredAsset(tuple(loaded), found, stream, covered_s, began_s, artifacts, around)
     return decide(measured, keep_measurements=measurements)
 
 
@@ -135,6 +150,7 @@ def measure_asset(
     end_s: float | None = None,
     progress: Progress | None = None,
     began_s: float | None = None,
+    joined: bool = False,
 ) -> MeasuredAsset:
     """Decodes [start_s, end_s) of an open asset once and measures it with every detector.
 
@@ -145,15 +161,18 @@ def measure_asset(
         end_s: First instant after; None for the end.
         progress: Called with the programme time reached, in seconds.
         began_s: When the work began, on the clock of `time.perf_counter`; None for now.
+        joined: It is a segment that is joined with others: what surrounds it is theirs.
 
     Raises:
         MediaError: The media cannot be decoded.
         InvalidParameterError: The interval is empty.
     """
     began_s = time.perf_counter() if began_s is None else began_s
-    found = measure(reader, detectors, start_s=start_s, end_s=end_s, progress=progress)
+    found, around = measure_among(
+        reader, detectors, start_s=start_s, end_s=end_s, progress=progress, alone=joined
+    )
     covered_s = _covered_s(reader.info, start_s, end_s)
-    return MeasuredAsset(tuple(detectors), found, reader.info, covered_s, began_s)
+    return MeasuredAsset(tuple(detectors), found, reader.info, covered_s, began_s, around=around)
 
 
 def merge(
@@ -224,7 +243,8 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
     curves: dict[str, Any] = {}
     described: dict[str, dict[str, Any]] = {}
     by_name = {detector.name: detector for detector in measured.detectors}
-    results = {d.name: result_of(d, measured.measurements, stream) for d in measured.detectors}
+    held, around = measured.measurements, measured.around
+    results = {d.name: result_of(d, held, stream, around) for d in measured.detectors}
     for name, result in attributed(results).items():
         findings += result.findings
         verdicts[name] = {"verdict": result.verdict, "peak_score": dict(result.peak_score)}

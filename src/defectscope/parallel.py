@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from defectscope.detectors.registry import load_all
-from defectscope.engine.engine import Progress, measure, segments
+from defectscope.engine.contracts import Detector
+from defectscope.engine.engine import Progress, measure, segments, surroundings
+from defectscope.engine.surroundings import Surroundings
 from defectscope.measurements import Measurements
 from defectscope.media.cues import Captions
 from defectscope.media.limits import Limits
@@ -20,17 +25,55 @@ from defectscope.media.source import resolve
 from defectscope.media.stream import StreamInfo
 
 _LOGGER = logging.getLogger(__name__)
+# A process starts for longer than it takes to analyze what is shorter.
+LEAST_SHARED_S = 20.0
 
 
-def can_share(reader: Reader, workers: int) -> int:
-    """Returns how many workers can share an asset: one where its clock starts again.
+def can_share(
+    reader: Reader, workers: int, start_s: float | None = None, end_s: float | None = None
+) -> int:
+    """Returns how many workers can share an interval: one where sharing it is not worth it.
 
-    Its segments would be sought by time stamps that come more than once.
+    Nor can they where an asset's clock starts again: its segments would be sought by time stamps
+    that come more than once.
     """
-    if workers == 1 or reader.is_continuous():
+    if workers == 1:
+        return 1
+    stream = reader.info
+    length_s = min(end_s or stream.duration_s, stream.duration_s) - (start_s or 0.0)
+    if length_s < LEAST_SHARED_S:
+        why = f"{max(length_s, 0.0):.0f} s are too short to be shared by processes"
+    elif not reader.is_continuous():
+        why = "its clock starts again"
+    else:
         return workers
-    _LOGGER.warning("%s: its clock starts again, so it is read in one pass", reader.info.uri)
+    _LOGGER.warning("%s: %s, so it is read in one pass", stream.uri, why)
     return 1
+
+
+@contextmanager
+def untouched_by_ctrl_c() -> Generator[None]:
+    """Processes that are started meanwhile never see ctrl-C: who started them ends them.
+
+    A terminal sends it to all of them, and each would say so in its own words. What comes while
+    they are started ends this process once they are: half started, they would complain as well.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    late: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, _: late.append(number)) if main else None
+    # A mask is inherited by what is started.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if main:
+            signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
+        if late:
+            signal.raise_signal(signal.SIGINT)
 
 
 class Programme:
@@ -75,8 +118,22 @@ def measure_in_parallel(
     end_s: float | None,
     workers: int,
     progress: Progress | None,
-) -> dict[str, Measurements]:
-    """Measures twice as many segments as workers, so that an easy one does not idle."""
+    around: Sequence[Detector] = (),
+) -> tuple[dict[str, Measurements], Surroundings | None]:
+    """Measures twice as many segments as workers, so that an easy one does not idle.
+
+    Args:
+        programme: What all segments share.
+        stream: Facts of the asset.
+        start_s: First instant, seconds from t = 0; None for the beginning.
+        end_s: First instant after; None for the end.
+        workers: Processes.
+        progress: Called with the programme time reached, in seconds.
+        around: Detectors for which the interval's surroundings are measured as well.
+
+    Returns:
+        Measurements of the interval by detector, and its surroundings where there are some.
+    """
     # Loaded here: most analyses run in one process.
     from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -86,11 +143,20 @@ def measure_in_parallel(
         (start_s if a is None else a + offset, end_s if b is None else b + offset)
         for a, b in segments(length, 2 * workers)
     ]
+    around_s = max((d.needs.surroundings_s for d in around), default=0.0)
+    own = slice(0, len(edges))
+    if around_s and offset > 0:
+        edges.insert(0, (max(0.0, offset - around_s) or None, offset))
+        own = slice(1, len(edges))
+    if around_s and end_s is not None and end_s < stream.duration_s:
+        edges.append((end_s, end_s + around_s))
     done_s = 0.0
     # Fresh processes: a fork would inherit the decoder's threads and locks.
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(workers, len(edges)), mp_context=context) as pool:
-        futures = {pool.submit(programme.segment, a, b): k for k, (a, b) in enumerate(edges)}
+        with untouched_by_ctrl_c():
+            futures = {pool.submit(programme.segment, a, b): k for k, (a, b) in enumerate(edges)}
         results: dict[int, dict[str, Measurements]] = {}
         try:
             for future in as_completed(futures):
@@ -100,6 +166,13 @@ def measure_in_parallel(
                     progress(offset + done_s)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.kill()
             raise
     ordered = [results[k] for k in range(len(edges))]
-    return {name: Measurements.join([part[name] for part in ordered]) for name in ordered[0]}
+    names = ordered[0]
+    every = {name: Measurements.join([part[name] for part in ordered]) for name in names}
+    if len(ordered[own]) == len(ordered):
+        return every, None
+    inside = {name: Measurements.join([part[name] for part in ordered[own]]) for name in names}
+    return inside, surroundings(every, around, start_s, end_s)

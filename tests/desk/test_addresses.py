@@ -43,11 +43,14 @@ def host(monkeypatch: pytest.MonkeyPatch, impaired_clip: Path) -> dict[str, Any]
     return state
 
 
-def test_an_allowed_host_is_read_and_its_secrets_stay_out(host: dict[str, Any]) -> None:
+def test_an_allowed_host_is_read_and_its_secrets_stay_out(
+    host: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     report = analyze(ADDRESS, detectors="freeze", allowed_hosts=["CDN.example.com"], workers=2)
     assert [finding.defect for finding in report.findings] == ["freeze"]
     assert report.asset["uri"] == f"https://{HOST}/films/a.mp4"
-    assert "secret" not in report.to_json()
+    assert "secret" not in report.to_json() + caplog.text
+    assert f"https://{HOST}/films/a.mp4: an address is read by one process" in caplog.text
     assert host["asked"] == [(HOST, "/films/a.mp4?X-Signature=secret")]
 
 

@@ -104,6 +104,16 @@ def test_frames_in_memory_need_a_rate_and_a_shape() -> None:
         analyze("a.mov", detector="freeze")  # type: ignore[call-overload]
 
 
+def test_what_is_short_is_read_in_one_pass_and_that_is_said(
+    impaired_clip: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    analyze(str(impaired_clip), detectors="black_frames", workers=2)
+    assert "12 s are too short to be shared by processes" in caplog.text
+    caplog.clear()
+    analyze(str(impaired_clip), detectors="black_frames", workers=2, start_s=11, end_s=99)
+    assert "1 s are too short" in caplog.text
+
+
 def test_several_at_once_and_a_bad_one(impaired_clip: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.mov"
     bad.write_bytes(b"no media")
@@ -118,10 +128,6 @@ def test_several_at_once_and_a_bad_one(impaired_clip: Path, tmp_path: Path) -> N
     assert by_name["bad.mov"].status == 3
 
 
-def _nothing(*_: object) -> None:
-    pass
-
-
 def test_a_fault_of_the_program_is_diagnosed_in_a_process_too(
     impaired_clip: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -132,7 +138,6 @@ def test_a_fault_of_the_program_is_diagnosed_in_a_process_too(
         raise RuntimeError("a fault\nof ours")
 
     monkeypatch.setattr(pool, "analyze", broken)
-    monkeypatch.setattr(pool.signal, "signal", _nothing)
     sink = SimpleNamespace(put=told.append)
     pool._work(0, Item(str(impaired_clip), "a.mp4"), {}, sink)  # pyright: ignore[reportPrivateUsage]
     (_, kind, (code, message, status)) = told[-1]

@@ -130,6 +130,7 @@ def test_segments_are_merged_with_the_artifacts_that_measured_them(
         merge(parts)
 
 
+@pytest.mark.usefixtures("shared_at_any_length")
 def test_several_workers_use_them(clip: Path, tmp_path: Path) -> None:
     _own(tmp_path, severity={NAME: {"always": "critical"}})
     report = analyze(clip, detectors=[NAME], artifacts=tmp_path, workers=2)

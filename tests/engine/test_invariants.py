@@ -64,6 +64,52 @@ def test_what_is_taken_on_the_way_is_one_pass(name: str, subjects: Subjects) -> 
     assert outcome.held, outcome
 
 
+@pytest.mark.parametrize("name", names())
+def test_a_finding_is_found_where_only_it_is_analyzed(name: str, subjects: Subjects) -> None:
+    subject = subjects[name]
+    wanted = subject.findings[-1]
+    report = analyze(
+        subject.media,
+        detectors=[name],
+        captions=subject.captions,
+        start_s=wanted.start_s,
+        end_s=wanted.end_s,
+    )
+    found = [f for f in report.findings if f.defect == wanted.defect]
+    assert len(found) == 1
+    assert found[0].interval.iou(wanted.interval) > 0.9
+    assert found[0].severity == wanted.severity
+    assert report.verdicts[name]["verdict"] in ("warn", "fail")
+
+
+@pytest.mark.usefixtures("shared_at_any_length")
+@pytest.mark.slow
+def test_workers_find_the_same_of_an_interval(impaired_clip: Path) -> None:
+    spine = ["black_frames", "freeze", "audio_dropout", "loudness", "stream_integrity"]
+    both = [
+        analyze(impaired_clip, detectors=spine, workers=workers, start_s=5.0, end_s=8.2)
+        for workers in (1, 2)
+    ]
+    found = [[(f.defect, f.start_s, f.end_s) for f in report.findings] for report in both]
+    assert [defect for defect, *_ in found[0]] == ["freeze", "audio_dropout"]
+    assert found[0] == found[1]
+    # What reaches beyond keeps its true end; the black frames at 2 s do not reach in.
+    assert found[0][1][2] == pytest.approx(8.4, abs=0.02)
+    assert both[0].tracks == both[1].tracks
+    loudness = [report.verdicts["loudness"] for report in both]
+    assert loudness[0] == loudness[1]
+
+
+def test_an_interval_has_its_own_loudness(impaired_clip: Path) -> None:
+    reports = [
+        analyze(
+            impaired_clip, detectors=["loudness"], start_s=6.5, end_s=7.5, measurements=measurements
+        )
+        for measurements in (False, True)
+    ]
+    assert reports[0].verdicts == reports[1].verdicts
+
+
 def test_an_invariant_over_nothing_has_not_held() -> None:
     assert Outcome(3, 1).held
     assert not Outcome(0, 1).held
@@ -94,6 +140,7 @@ def test_the_spine_defects_are_found_with_their_ends(impaired_clip: Path) -> Non
     assert found["audio_dropout"] == pytest.approx((8.0, 8.4), abs=0.02)
 
 
+@pytest.mark.usefixtures("shared_at_any_length")
 @pytest.mark.slow
 def test_workers_change_nothing(impaired_clip: Path) -> None:
     spine = ["black_frames", "freeze", "audio_dropout", "loudness", "stream_integrity"]

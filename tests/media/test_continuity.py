@@ -63,6 +63,7 @@ def test_its_segments_join_to_one_pass(joined: Path, whole: Report, far_away: bo
     assert facts(merged) == facts(whole)
 
 
+@pytest.mark.usefixtures("shared_at_any_length")
 def test_several_workers_give_one_pass_and_say_so(
     joined: Path, whole: Report, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -121,6 +121,7 @@ def _image(number: int, *, shown: bool) -> bytes:
     )
 
 
+@pytest.mark.usefixtures("shared_at_any_length")
 def test_images_last_until_the_next_event_of_their_track(tmp_path: Path) -> None:
     path = tmp_path / "film.mkv"
     with av.open(str(path), "w") as film:

@@ -3,68 +3,24 @@
 from __future__ import annotations
 
 import os
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
+from made_packages import FPS, FRAMES, HLS, RATE_HZ, made
 
 from defectscope import analyze
 from defectscope.desk.inputs import expand
 from defectscope.errors import MediaError, MediaNotFoundError, MediaRefusedError
+from defectscope.findings import Finding
 from defectscope.media import open_media
 from defectscope.media.dash import dash_pieces
 from defectscope.media.frames import Frame
 from defectscope.media.hls import hls_pieces
 from defectscope.media.package import open_package
-
-FPS, FRAMES, RATE_HZ = 25, 100, 48000
-HLS = {"hls_time": "1", "hls_list_size": "0"}
-
-
-def made(
-    path: Path,
-    container: str,
-    options: dict[str, str],
-    *,
-    size: tuple[int, int] = (64, 48),
-    video: bool = True,
-    audio: bool = True,
-) -> Path:
-    """Four seconds whose grey says which frame it is, and a tone, as FFmpeg packages them."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format=container, options=options) as out:
-        pictures = sound = None
-        if video:
-            pictures = out.add_stream("libx264", rate=FPS, options={"g": "25", "crf": "4"})
-            pictures.width, pictures.height = size
-            pictures.pix_fmt = "yuv420p"
-        if audio:
-            sound = out.add_stream("aac", rate=RATE_HZ, layout="stereo")
-        for index in range(FRAMES if pictures else 0):
-            assert pictures is not None
-            grey = np.full((size[1] * 3 // 2, size[0]), 128, np.uint8)
-            grey[: size[1]] = 40 + 2 * index
-            frame = av.VideoFrame.from_ndarray(grey, "yuv420p")
-            frame.pts, frame.time_base = index, Fraction(1, FPS)
-            for packet in pictures.encode(frame):
-                out.mux(packet)
-        if pictures is not None:
-            for packet in pictures.encode():
-                out.mux(packet)
-        for start in range(0, FRAMES * RATE_HZ // FPS if sound else 0, 1024):
-            assert sound is not None
-            wave = 0.1 * np.sin(2 * np.pi * 440 * (start + np.arange(1024)) / RATE_HZ)
-            both = np.stack([wave, wave]).astype(np.float32)
-            run = av.AudioFrame.from_ndarray(both, "fltp", layout="stereo")
-            run.sample_rate, run.pts, run.time_base = RATE_HZ, start, Fraction(1, RATE_HZ)
-            for packet in sound.encode(run):
-                out.mux(packet)
-        if sound is not None:
-            for packet in sound.encode():
-                out.mux(packet)
-    return path
+from defectscope.media.proxy import write_proxy
+from defectscope.report.html import render
+from defectscope.report.playing import proxy_of
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +78,31 @@ def test_every_frame_of_the_best_variant_comes_with_its_sound(
     assert samples == pytest.approx(4 * RATE_HZ, abs=4096)
 
 
-def test_a_package_is_analyzed_by_its_path(packages: dict[str, Path]) -> None:
+def test_a_package_is_analyzed_by_its_path(
+    packages: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
     path = packages["sound apart"]
     report = analyze(str(path), detectors="black_frames", start_s="00:00:01:00", workers=2)
     assert report.asset["uri"] == str(path)
     assert report.asset["video"]["width"] == 64
+    assert f"{path}: a package is read by one process" in caplog.text
     # The playlist's own hash would say nothing of what it names.
     assert "sha256" not in report.asset
+
+
+def test_a_page_of_a_package_shows_its_frames_and_plays_a_small_copy(
+    packages: dict[str, Path], tmp_path: Path
+) -> None:
+    media = packages["sound apart"]
+    page = tmp_path / "page.html"
+    shown = Finding("freeze", "freeze", 1.0, 2.0, 0.9, "major")
+    report = replace(analyze(str(media), detectors="black_frames"), findings=(shown,))
+    write_proxy(media, proxy_of(page))
+    text = render(report, media, page=page)
+    assert '"at_s":1.5' in text.replace(" ", "")
+    assert "page.proxy.mp4" in text
+    with open_media(proxy_of(page)) as reader:
+        assert reader.info.duration_s == pytest.approx(4.0, abs=0.2)
 
 
 def test_a_folder_of_packages_is_an_asset_each(packages: dict[str, Path]) -> None:

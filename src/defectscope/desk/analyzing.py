@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,10 +24,12 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Report
 from defectscope.media import open_media
 from defectscope.media.limits import Limits
+from defectscope.media.package_captions import captions_beside
 from defectscope.media.source import MediaLike, resolve, resolved
 from defectscope.profiles import Profile, apply_profile, load_profile, parameters_with
 from defectscope.waivers import Waivers, apply_waivers, load_waivers
 
+_LOGGER = logging.getLogger(__name__)
 _HASHED_BYTES = 1 << 20
 
 
@@ -72,17 +75,18 @@ def analyze(media: Any, **options: Any) -> Any:
             a list of reports.
         **options: All that follows, by name.
         detectors: Names of the detectors to run, or one name; None runs all.
-        captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL.
+        captions: Side-car captions: WebVTT, SubRip, TTML/IMSC or EBU STL; None takes those that
+            go with a package.
         profile: Delivery profile: a name of `defectscope profiles`, or a path to TOML.
         waivers: Findings that were accepted: a path to `waivers.toml`.
         start_s: First instant evaluated: seconds from the first presented frame, `H:MM:SS.s`, or a
-            timecode of the source.
+            timecode of the source. What reaches into the interval is reported with its true ends.
         end_s: First instant not evaluated, likewise.
         frame_rate: Frames a second of frames in memory.
         parameters: Parameters to replace, by detector; they win over the profile's.
         measurements: Keep the measurements in the report, so that segments can be merged.
         limits: Bounds on what one asset may cost.
-        workers: Processes that share the programme; more than one needs a path or address.
+        workers: Processes that share the programme, where it is long enough and a file by itself.
         uri: The name to report.
         progress: Called with the programme time reached, in seconds.
         audio_layout: Which channels of the sound tracks, counted from 1, are heard together, as
@@ -160,8 +164,13 @@ def _opened(
     name = os.fspath(cast("str", media))
     if options.get("uri") is None:
         options["uri"] = shown(name)
-    # Processes open media by its path; this is open already.
-    options["workers"] = 1
+    if not remote and options.get("captions") is None:
+        options["captions"] = captions_beside(name)
+    if options.get("workers", 1) > 1:
+        # Processes open media by its path; this is open already.
+        kind = "an address" if remote else "a package"
+        _LOGGER.warning("%s: %s is read by one process", options["uri"], kind)
+        options["workers"] = 1
     with resolved(media, allowed_hosts) as source:
         yield source
 

@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import multiprocessing.process
 import queue
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from defectscope.desk.diagnosis import save_diagnosis
 from defectscope.desk.inputs import Item
 from defectscope.errors import EXIT_INTERNAL, DefectscopeError
 from defectscope.findings import Report
+from defectscope.parallel import untouched_by_ctrl_c
 
 # A process that reported nothing for so long is looked after: it may have been killed.
 _WATCH_S = 1.0
@@ -105,7 +105,8 @@ def analyze_all(
             process = context.Process(
                 target=_work, args=(index, item, dict(options), told), daemon=True
             )
-            process.start()
+            with untouched_by_ctrl_c():
+                process.start()
             running[index] = process
 
     try:
@@ -142,8 +143,6 @@ def analyze_all(
 
 def _work(index: int, item: Item, options: dict[str, Any], told: Any) -> None:
     """Runs in a process of its own."""
-    # The one who started this ends it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def advance(_: Item, reached_s: float, __: float) -> None:
         with contextlib.suppress(Exception):

@@ -65,6 +65,9 @@ class Needs:
         context_before_s: How much programme before a segment it must see to measure its first
             anchor as it would have in one pass.
         context_after_s: Likewise after its last anchor.
+        surroundings_s: How much programme on either side of an interval that is analyzed by itself
+            its decision weighs, so that what reaches into the interval is found; 0 where it
+            judges an interval as a whole.
     """
 
     media: frozenset[Medium]
@@ -72,6 +75,7 @@ class Needs:
     frames: FrameSelection | None = None
     context_before_s: float = 0.0
     context_after_s: float = 0.0
+    surroundings_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

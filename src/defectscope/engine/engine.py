@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
@@ -15,6 +15,7 @@ from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import Coverage
 from defectscope.engine.feeds import Feeds
 from defectscope.engine.prefetch import ahead
+from defectscope.engine.surroundings import Surroundings
 from defectscope.errors import InvalidParameterError
 from defectscope.measurements import Measurements, Table
 from defectscope.media.reader import Reader
@@ -72,6 +73,77 @@ def measure(
     Raises:
         InvalidParameterError: The interval is empty or lies before the programme.
     """
+    found, coverage = _rows(reader, detectors, start_s, end_s, 0.0, progress, chunk_frames)
+    return _of_interval(found, coverage, start_s, end_s)
+
+
+def measure_among(
+    reader: Reader,
+    detectors: Sequence[Detector],
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    progress: Progress | None = None,
+    alone: bool = False,
+) -> tuple[dict[str, Measurements], Surroundings | None]:
+    """Measures [start_s, end_s) of an asset, and what surrounds it.
+
+    Args:
+        reader: The opened asset.
+        detectors: What to run.
+        start_s: First instant, seconds from t = 0; None for the beginning.
+        end_s: First instant after; None for the end.
+        progress: Called with the programme time reached, in seconds.
+        alone: Leave out the surroundings.
+
+    Returns:
+        What `measure` returns, and the interval's surroundings where there are some.
+
+    Raises:
+        InvalidParameterError: The interval is empty or lies before the programme.
+    """
+    if alone or (start_s is None and end_s is None):
+        return measure(reader, detectors, start_s=start_s, end_s=end_s, progress=progress), None
+    widest_s = max((d.needs.surroundings_s for d in detectors), default=0.0)
+    found, coverage = _rows(reader, detectors, start_s, end_s, widest_s, progress, None)
+    measured = _of_interval(found, coverage, start_s, end_s)
+    return measured, surroundings(found, detectors, start_s, end_s)
+
+
+def surroundings(
+    found: Mapping[str, Measurements],
+    detectors: Sequence[Detector],
+    start_s: float | None,
+    end_s: float | None,
+) -> Surroundings:
+    """Returns the surroundings of [start_s, end_s), cut to what each detector weighs.
+
+    Args:
+        found: What was measured of the interval and around it, by detector.
+        detectors: Those that ran.
+        start_s: First instant of the interval; None for the beginning.
+        end_s: First instant after; None for the end.
+    """
+    held: dict[str, Measurements] = {}
+    for detector in detectors:
+        by_s = detector.needs.surroundings_s
+        if by_s and detector.name in found:
+            first_s = None if start_s is None else max(0.0, start_s - by_s)
+            last_s = None if end_s is None else end_s + by_s
+            held[detector.name] = cut(found[detector.name], first_s or None, last_s)
+    return Surroundings(start_s, end_s, held)
+
+
+def _rows(
+    reader: Reader,
+    detectors: Sequence[Detector],
+    start_s: float | None,
+    end_s: float | None,
+    around_s: float,
+    progress: Progress | None,
+    chunk_frames: int | None,
+) -> tuple[dict[str, Measurements], Coverage | None]:
+    """Decodes an interval and `around_s` on either side; returns all rows, context included."""
     if (start_s is not None and start_s < 0) or (
         end_s is not None and end_s <= (start_s if start_s is not None else 0.0)
     ):
@@ -79,9 +151,9 @@ def measure(
     stream = reader.info
     running = [d for d in detectors if is_applicable(d, stream)]
     if not running:
-        return {}
-    before = max(d.needs.context_before_s for d in running)
-    after = max(d.needs.context_after_s for d in running)
+        return {}, None
+    before = max(d.needs.context_before_s for d in running) + around_s
+    after = max(d.needs.context_after_s for d in running) + around_s
     wanted = decoded_media(running, stream)
     items = reader.read(
         max(0.0, (start_s or 0.0) - before),
@@ -98,7 +170,17 @@ def measure(
                 reached_s = feeds.add(item)
                 if progress is not None and reached_s is not None:
                     progress(reached_s)
-        found = feeds.close()
+        return feeds.close(), coverage
+
+
+def _of_interval(
+    found: Mapping[str, Measurements],
+    coverage: Coverage | None,
+    start_s: float | None,
+    end_s: float | None,
+) -> dict[str, Measurements]:
+    if coverage is None:
+        return {}
     measured = {name: cut(rows, start_s, end_s) for name, rows in found.items()}
     # Beside the detectors' measurements, how much they were made of.
     return measured | {COVERAGE: coverage.measurements()}

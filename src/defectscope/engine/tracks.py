@@ -13,6 +13,7 @@ from typing import Any
 from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import units_of
+from defectscope.engine.surroundings import Surroundings
 from defectscope.errors import MalformedRequestError
 from defectscope.findings import Curve, DetectorResult, Finding, Verdict
 from defectscope.measurements import Measurements, Table
@@ -86,7 +87,10 @@ def decide_tracks(
 
 
 def result_of(
-    detector: Detector, measured: Mapping[str, Measurements], stream: StreamInfo
+    detector: Detector,
+    measured: Mapping[str, Measurements],
+    stream: StreamInfo,
+    around: Surroundings | None = None,
 ) -> DetectorResult:
     """Decides, where there was something to decide on.
 
@@ -94,12 +98,16 @@ def result_of(
         detector: Who decides.
         measured: Measurements by detector, and the coverage.
         stream: The stream's facts.
+        around: What surrounds the interval that was measured; None where nothing is known of it.
     """
     if detector.name not in measured:
         if stream.cut_short:
             return DetectorResult("not_judged", reason="the file's index is missing")
         return DetectorResult("not_applicable")
     result = decide_tracks(detector, measured[detector.name], stream)
+    if around is not None and detector.name in around.measurements:
+        among = decide_tracks(detector, around.measurements[detector.name], stream)
+        result = around.completed(result, among)
     if result.verdict == "fail" and all(f.severity == "minor" for f in result.findings):
         # Something to look at, not something to refuse.
         result = replace(result, verdict="warn")

@@ -36,6 +36,21 @@ class _Representation:
         """An attribute, of the innermost element that states it."""
         return next((n.attrib[name] for n in reversed(self.nodes) if name in n.attrib), "")
 
+    @property
+    def captions(self) -> str:
+        """`files` or `fragments` where it is captions, by what they come in; else empty."""
+        kind = self.get("mimeType")
+        if kind in ("text/vtt", "application/ttml+xml"):
+            return "files"
+        of_mp4 = kind == "application/mp4" and self.get("codecs").startswith(("stpp", "wvtt"))
+        return "fragments" if of_mp4 else ""
+
+    @property
+    def forced(self) -> bool:
+        """Whether it captions foreign speech and signs only."""
+        roles = [role.get("value", "") for node in self.nodes for role in node.findall("Role")]
+        return any(role.replace("_", "-") == "forced-subtitle" for role in roles)
+
     def rank(self) -> tuple[int, int]:
         """Pixels, then bits a second."""
         width, height, bits = (_whole(self.get(n) or "0") for n in ("width", "height", "bandwidth"))
@@ -63,6 +78,22 @@ def dash_pieces(path: Path) -> tuple[list[Piece], list[Piece]]:
     if not best:
         _broken(path, "no video and no sound in it")
     return best[0], best[1] if len(best) > 1 else []
+
+
+def dash_captions(path: Path) -> tuple[list[Piece], bool]:
+    """Returns the pieces of the first captions that are not forced; none where there are none.
+
+    Returns:
+        The pieces, and whether they are fragments of MP4; else each is a file of its own.
+
+    Raises:
+        MediaError: The manifest cannot be read, or a segment of them is missing.
+    """
+    found = [one for one in _representations(path) if one.captions]
+    if not found:
+        return [], False
+    chosen = next((one for one in found if not one.forced), found[0])
+    return _pieces(path, chosen), chosen.captions == "fragments"
 
 
 def dash_files(path: Path) -> set[Path]:

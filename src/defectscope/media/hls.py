@@ -14,6 +14,7 @@ from pathlib import Path
 from defectscope.errors import MediaError, UnreadableMediaError
 from defectscope.media.pieces import MAX_PIECES, Piece, inside, read_list
 
+_CAPTIONS = (".vtt", ".webvtt")
 _ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"]*"|[^",]*)')
 
 
@@ -25,11 +26,13 @@ class Playlist:
         variants: Attributes of each variant, with its `URI`; empty in a media playlist.
         renditions: Attributes of each rendition.
         pieces: Segments with their initialisation sections, in order.
+        fragments: Whether there is an initialisation section.
     """
 
     variants: list[dict[str, str]] = field(default_factory=list)
     renditions: list[dict[str, str]] = field(default_factory=list)
     pieces: list[Piece] = field(default_factory=list)
+    fragments: bool = False
 
 
 def read_playlist(path: Path, folder: Path) -> Playlist:
@@ -69,7 +72,7 @@ def read_playlist(path: Path, folder: Path) -> Playlist:
                 )
             if section is None:
                 found.pieces.append(piece)
-            section = piece
+            section, found.fragments = piece, True
         elif tag == "#EXT-X-BYTERANGE":
             span = value
         elif tag == "#EXT-X-GAP":
@@ -131,6 +134,38 @@ def hls_pieces(path: Path) -> tuple[list[Piece], list[Piece]]:
     if not sound.get("URI") or sound["URI"] == best["URI"]:
         return video, []
     return video, _media(inside(folder, folder, sound["URI"]), folder)
+
+
+def hls_captions(path: Path) -> tuple[list[Piece], bool]:
+    """Returns the pieces of the captions that go with the best variant; none where none do.
+
+    They are those of its group, the default rendition or else the first that is not forced. A
+    playlist of captions gives its own.
+
+    Returns:
+        The pieces, and whether they are fragments of MP4; else each is a file of its own.
+
+    Raises:
+        MediaError: The package cannot be read.
+    """
+    folder = path.parent
+    playlist = read_playlist(path, folder)
+    if not playlist.variants:
+        if playlist.pieces[0].path.suffix.lower() in _CAPTIONS:
+            return playlist.pieces, False
+        return [], False
+    wanted = max(playlist.variants, key=_rank).get("SUBTITLES")
+    group = [
+        r
+        for r in playlist.renditions
+        if wanted and r.get("TYPE") == "SUBTITLES" and r.get("GROUP-ID") == wanted and r.get("URI")
+    ]
+    if not group:
+        return [], False
+    full = [r for r in group if r.get("FORCED") != "YES"] or group
+    chosen = next((r for r in full if r.get("DEFAULT") == "YES"), full[0])
+    found = read_playlist(inside(folder, folder, chosen["URI"]), folder)
+    return found.pieces, found.fragments
 
 
 def _media(path: Path, folder: Path) -> list[Piece]:

@@ -63,7 +63,7 @@ def open_package(path: Path) -> IO[bytes]:
 def _together(video: Any, sound: Any, pieces: list[Piece], name: str) -> IO[bytes]:
     file: Any = tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        with video, sound, _opened(video, name) as pictures, _opened(sound, name) as sounds:
+        with video, sound, open_pieces(video, name) as pictures, open_pieces(sound, name) as sounds:
             if not pictures.streams.video or not sounds.streams.audio:
                 raise UnreadableMediaError(f"{name}: a variant without what it should hold")
             with av.open(file, "w", format="mp4") as out:
@@ -93,7 +93,16 @@ def _decoded_s(packet: Any) -> Fraction:
     return Fraction(packet.dts) * packet.time_base
 
 
-def _opened(file: Any, name: str) -> Any:
+def open_pieces(file: Any, name: str) -> Any:
+    """Returns segments one after another as a container.
+
+    Args:
+        file: The segments as one file.
+        name: What the package is called.
+
+    Raises:
+        UnreadableMediaError: They are no media.
+    """
     try:
         return av.open(
             file,

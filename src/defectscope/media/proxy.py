@@ -11,7 +11,7 @@ from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.opening import open_media
 from defectscope.media.pixels import convert, planes_of
-from defectscope.media.source import MediaLike
+from defectscope.media.source import MediaLike, resolved
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.media.writer import Writer
 
@@ -45,7 +45,7 @@ def write_proxy(media: MediaLike, path: Path) -> None:
     """
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        with open_media(media) as reader:
+        with resolved(media) as source, open_media(source) as reader:
             info = reader.info
             video, audio = _video(info), _audio(info)
             if video is None and audio is None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import defectscope
-from defectscope.errors import MediaError
+from defectscope.errors import MediaError, MediaNotFoundError
 from defectscope.findings import Report
-from defectscope.media.source import MediaLike
+from defectscope.media.package import is_package
+from defectscope.media.package_captions import captions_beside
+from defectscope.media.source import MediaLike, resolved
 from defectscope.report.advice import advice_on
 from defectscope.report.frames_shown import frames_shown
 from defectscope.report.limits import limits_of
@@ -92,16 +94,16 @@ def render(
     stills: dict[int, dict[str, Any]] = {}
     sounds: dict[int, dict[str, Any]] = {}
     texts: dict[int, list[dict[str, Any]]] = {}
-    if media is not None:
+    with suppress(MediaError), _opened(media, captions) as (source, beside):
         if report.asset.get("video"):
             # The better half goes to frames, the rest to sound and arrays of evidence.
             chosen = order[:max_thumbnails]
-            stills, spent = frames_shown(report, media, chosen, budget * 2 // 3)
+            stills, spent = frames_shown(report, source, chosen, budget * 2 // 3)
             budget -= spent
         with suppress(MediaError):
-            texts = caption_texts(media, findings, order, captions)
+            texts = caption_texts(source, findings, order, beside)
         with suppress(MediaError):
-            sounds, budget = kept_within(sound_views(media, findings, order), order, budget)
+            sounds, budget = kept_within(sound_views(source, findings, order), order, budget)
     evidence: dict[int, Mapping[str, Any]] = {}
     for index in order:
         kept, cost = _within(findings[index].evidence, budget)
@@ -141,6 +143,21 @@ def render(
         data=data,
         served=desk is not None,
     )
+
+
+@contextmanager
+def _opened(
+    media: MediaLike | None, captions: MediaLike | None
+) -> Generator[tuple[MediaLike, MediaLike | None]]:
+    """The asset as it is opened, and its captions: a package is one file, with those of its own."""
+    if media is None:
+        raise MediaNotFoundError("there is no media")
+    if not is_package(media):
+        yield media, captions
+        return
+    beside = captions_beside(media) if captions is None else captions
+    with resolved(media) as source:
+        yield source, beside
 
 
 def write(

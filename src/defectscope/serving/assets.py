@@ -116,6 +116,7 @@ class OpenAsset:
                 end_s=self._request.end_s,
                 progress=self._check_time,
                 began_s=self._began_s,
+                joined=self.keep_measurements,
             )
         except DefectscopeError:
             self._raise_read_failure()

@@ -205,6 +205,7 @@ def test_captions_in_h264_are_held_against_the_rules(film: Path) -> None:
     assert found["caption_gap"].start_s == pytest.approx(140 * 1001 / 30000, abs=0.04)
 
 
+@pytest.mark.usefixtures("shared_at_any_length")
 def test_segments_see_captions_that_were_sent_before_them(film: Path) -> None:
     whole = analyze(film, detectors=["caption_quality"])
     parts = analyze(film, detectors=["caption_quality"], workers=2)

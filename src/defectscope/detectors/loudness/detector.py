@@ -33,7 +33,13 @@ class Loudness:
         self.tuned = tuned
         # The slowest pole of the K filter (38 Hz) has decayed by more than 400 dB in 0.5 s; the
         # momentary window reaches back another 0.4 s.
-        self.needs = Needs(media=frozenset({"audio"}), context_before_s=1.0, context_after_s=0.2)
+        # The loudness of an interval is that of the interval alone.
+        self.needs = Needs(
+            media=frozenset({"audio"}),
+            context_before_s=1.0,
+            context_after_s=0.2,
+            surroundings_s=0.0,
+        )
 
     def open(self, stream: StreamInfo) -> LoudnessAnalysis:
         """Returns a fresh analysis."""
