@@ -1,7 +1,7 @@
 // The list of findings. Only the rows in sight are on the page, so that thousands scroll smoothly.
 const LIST = byId("list"), ROW_BOX = byId("rows");
 const ROWS = new Map();
-const PAGE_ROWS = 10, ROW_PX = 64, BEYOND = 8;
+const PAGE_ROWS = 10, ROW_PX = 64, BEYOND = 7, STEP_ROWS = 2;
 const SEEN = { first: -1, last: -1, whole: false };
 
 function rowOf(finding) {
@@ -25,29 +25,62 @@ function rowOf(finding) {
   return row;
 }
 
+// What stands already is left alone: every change of a row has it laid out and painted again.
+function set(row, name, value) {
+  if (row.getAttribute(name) !== value) row.setAttribute(name, value);
+}
+
 function dress(row, place) {
   const index = STATE.shown[place].index, decision = DECISIONS.get(index);
-  row.style.transform = SEEN.whole ? "" : `translateY(${place * ROW_PX}px)`;
-  row.setAttribute("aria-posinset", place + 1);
-  row.setAttribute("aria-setsize", STATE.shown.length);
-  row.setAttribute("aria-selected", String(index === STATE.selected));
-  row.dataset.decision = decision?.kind ?? "";
-  const mark = row.querySelector(".mark");
-  mark.textContent = decision ? decision.kind : FINDINGS[index].confidence.toFixed(2);
+  const at = SEEN.whole ? "" : `translateY(${place * ROW_PX}px)`;
+  if (row.style.transform !== at) row.style.transform = at;
+  set(row, "aria-posinset", String(place + 1));
+  set(row, "aria-setsize", String(STATE.shown.length));
+  set(row, "aria-selected", String(index === STATE.selected));
+  set(row, "data-decision", decision?.kind ?? "");
+  const mark = row.querySelector(".mark"), text = decision ? decision.kind : FINDINGS[index].confidence.toFixed(2);
+  if (mark.textContent !== text) mark.textContent = text;
   return row;
 }
 
-// The rows between two places; on paper all of them stand in the flow.
-function drawRows(force = false) {
+// The rows between two places; on paper all of them stand in the flow. Scrolling draws those in
+// sight at once, and those beyond a few at a time when there is nothing else to do.
+function drawRows(force = false, beyond = BEYOND) {
   const most = STATE.shown.length;
-  const first = SEEN.whole ? 0 : Math.max(0, Math.floor(LIST.scrollTop / ROW_PX) - BEYOND);
-  const last = SEEN.whole ? most : Math.min(most, Math.ceil((LIST.scrollTop + LIST.clientHeight) / ROW_PX) + BEYOND);
-  if (!force && first === SEEN.first && last === SEEN.last) return;
+  const first = SEEN.whole ? 0 : Math.max(0, Math.floor(LIST.scrollTop / ROW_PX) - beyond);
+  const last = SEEN.whole ? most : Math.min(most, Math.ceil((LIST.scrollTop + LIST.clientHeight) / ROW_PX) + beyond);
+  if (!force && first >= SEEN.first && last <= SEEN.last) return;
   Object.assign(SEEN, { first, last });
-  ROW_BOX.style.height = SEEN.whole ? "" : most * ROW_PX + "px";
-  const rows = [];
-  for (let place = first; place < last; place++) rows.push(dress(rowOf(STATE.shown[place]), place));
-  ROW_BOX.replaceChildren(...rows);
+  const high = SEEN.whole ? "" : most * ROW_PX + "px";
+  if (ROW_BOX.style.height !== high) ROW_BOX.style.height = high;
+  const wanted = new Set(), added = [];
+  for (let place = first; place < last; place++) {
+    const row = rowOf(STATE.shown[place]);
+    wanted.add(row);
+    added.push(row);
+  }
+  for (const row of [...ROW_BOX.children]) if (!wanted.has(row)) row.remove();
+  let next = ROW_BOX.firstElementChild;
+  added.forEach((row, k) => {
+    if (row === next) {
+      next = next.nextElementSibling;
+      if (force) dress(row, first + k);
+    } else {
+      ROW_BOX.insertBefore(dress(row, first + k), next);
+    }
+  });
+}
+
+let waiting = 0;
+function drawInSight() {
+  drawRows(false, 1);
+  cancelIdleCallback(waiting);
+  waiting = requestIdleCallback(() => drawBeyond(1 + STEP_ROWS));
+}
+
+function drawBeyond(beyond) {
+  drawRows(false, beyond);
+  if (beyond < BEYOND) waiting = requestIdleCallback(() => drawBeyond(beyond + STEP_ROWS));
 }
 
 function drawWhole(whole) {
@@ -85,7 +118,7 @@ function move(steps) {
 }
 
 function startList() {
-  LIST.addEventListener("scroll", () => drawRows(), { passive: true });
+  LIST.addEventListener("scroll", drawInSight, { passive: true });
   new ResizeObserver(() => drawRows()).observe(LIST);
   LIST.addEventListener("click", (event) => {
     const row = event.target.closest(".row");
