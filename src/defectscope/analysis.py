@@ -27,7 +27,7 @@ from defectscope.findings import Finding, Report
 from defectscope.measurements import Measurements
 from defectscope.media.limits import Limits
 from defectscope.media.opening import open_media
-from defectscope.media.package_captions import captions_beside
+from defectscope.media.package_captions import captions_with
 from defectscope.media.probe import Choice
 from defectscope.media.reader import Reader
 from defectscope.media.sidecar import read_captions
@@ -108,7 +108,7 @@ def analyze(
     began_s = time.perf_counter()
     loaded = load_all(detectors, parameters, artifacts)
     limits = limits or Limits()
-    captions = captions_beside(media) if captions is None else captions
+    captions = captions_with(media) if captions is None else captions
     side = None if captions is None else read_captions(captions)
     if workers < 1:
         raise InvalidParameterError(f"workers is at least 1, not {workers}")

@@ -12,7 +12,7 @@ from defectscope import analyze
 from defectscope.errors import CaptionsError, MediaError
 from defectscope.media import open_media
 from defectscope.media.cues import Captions
-from defectscope.media.package_captions import captions_beside, read_package_captions
+from defectscope.media.package_captions import captions_with, read_package_captions
 from defectscope.media.sidecar import read_captions
 from defectscope.media.source import resolved
 
@@ -112,8 +112,8 @@ def test_an_analysis_of_a_package_reads_its_captions(streams: Path) -> None:
 
 def test_a_package_without_captions_has_none(streams: Path) -> None:
     path = streams / "v" / "v.m3u8"
-    assert captions_beside(str(path)) is None
-    assert captions_beside(b"bytes") is None
+    assert captions_with(str(path)) is None
+    assert captions_with(b"bytes") is None
     with pytest.raises(CaptionsError, match="no captions"):
         read_package_captions(path)
     report = analyze(str(path), detectors="caption_quality")
@@ -127,7 +127,7 @@ def test_what_is_missing_or_outside_is_said(streams: Path) -> None:
         analyze(str(path), detectors="black_frames")
     (streams / "broken" / "subs.m3u8").write_text("#EXTM3U\n#EXTINF:1,\n/etc/passwd")
     with pytest.raises(MediaError, match="elsewhere"):
-        captions_beside(str(path))
+        captions_with(str(path))
 
 
 TTML = (

@@ -24,7 +24,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import Report
 from defectscope.media import open_media
 from defectscope.media.limits import Limits
-from defectscope.media.package_captions import captions_beside
+from defectscope.media.package_captions import captions_with
 from defectscope.media.source import MediaLike, resolve, resolved
 from defectscope.profiles import Profile, apply_profile, load_profile, parameters_with
 from defectscope.waivers import Waivers, apply_waivers, load_waivers
@@ -165,7 +165,7 @@ def _opened(
     if options.get("uri") is None:
         options["uri"] = shown(name)
     if not remote and options.get("captions") is None:
-        options["captions"] = captions_beside(name)
+        options["captions"] = captions_with(name)
     if options.get("workers", 1) > 1:
         # Processes open media by its path; this is open already.
         kind = "an address" if remote else "a package"

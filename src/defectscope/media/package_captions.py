@@ -29,7 +29,7 @@ _DASH = ".mpd"
 _TOUCHING_S = 0.0015
 
 
-def captions_beside(media: object) -> str | None:
+def captions_with(media: object) -> str | None:
     """Returns what to read the captions from that go with a package; None where there are none.
 
     Raises:

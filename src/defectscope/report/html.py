@@ -14,7 +14,7 @@ import defectscope
 from defectscope.errors import MediaError, MediaNotFoundError
 from defectscope.findings import Report
 from defectscope.media.package import is_package
-from defectscope.media.package_captions import captions_beside
+from defectscope.media.package_captions import captions_with
 from defectscope.media.source import MediaLike, resolved
 from defectscope.report.advice import advice_on
 from defectscope.report.frames_shown import frames_shown
@@ -94,14 +94,14 @@ def render(
     stills: dict[int, dict[str, Any]] = {}
     sounds: dict[int, dict[str, Any]] = {}
     texts: dict[int, list[dict[str, Any]]] = {}
-    with suppress(MediaError), _opened(media, captions) as (source, beside):
+    with suppress(MediaError), _opened(media, captions) as (source, side):
         if report.asset.get("video"):
             # The better half goes to frames, the rest to sound and arrays of evidence.
             chosen = order[:max_thumbnails]
             stills, spent = frames_shown(report, source, chosen, budget * 2 // 3)
             budget -= spent
         with suppress(MediaError):
-            texts = caption_texts(source, findings, order, beside)
+            texts = caption_texts(source, findings, order, side)
         with suppress(MediaError):
             sounds, budget = kept_within(sound_views(source, findings, order), order, budget)
     evidence: dict[int, Mapping[str, Any]] = {}
@@ -155,9 +155,9 @@ def _opened(
     if not is_package(media):
         yield media, captions
         return
-    beside = captions_beside(media) if captions is None else captions
+    side = captions_with(media) if captions is None else captions
     with resolved(media) as source:
-        yield source, beside
+        yield source, side
 
 
 def write(
