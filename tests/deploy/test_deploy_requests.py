@@ -23,6 +23,7 @@ from defectscope.deploy.endpoint_spec import (
     Network,
     Serverless,
     Variant,
+    model_resource,
 )
 from defectscope.deploy.limits import Limits
 from defectscope.deploy.rollout import Rollout
@@ -176,6 +177,16 @@ def test_one_setting_reaches_everything() -> None:
 def test_what_aws_would_refuse_later_is_refused_now(bad) -> None:
     with pytest.raises(InvalidParameterError):
         bad()
+
+
+def test_variables_stand_in_the_model_and_never_in_the_package() -> None:
+    """AWS refuses a model's variables when its package has a map of them, even an empty one."""
+    version = registry.Registration("g", "i", "s3://m/1", "a" * 64, {"version": "1"})
+    (container,) = registry.package_request(version)["InferenceSpecification"]["Containers"]
+    assert set(container) == {"Image", "ModelDataUrl"}
+    registered = Variant(model_package_arn=PACKAGE)
+    made = model_resource(spec(variants=(registered,)), registered)
+    assert made.make.request["PrimaryContainer"]["Environment"]
 
 
 def test_names_change_with_contents_only() -> None:

@@ -129,6 +129,8 @@ def test_only_approved_versions_are_deployed(account) -> None:
         with pytest.raises(DeployError, match="no approved version"):
             registry.approved_version(account, "g")
         assert registry.approved_version(account, "g", any_status=True) == arn
+        # What nobody has approved yet is staged by its contents, not by its name in the registry.
+        assert registry.contents_of(account, arn) == ("i", "s3://m/1")
         registry.set_approval(arn, "Approved", "passed", steps)
         newer = registry.Registration("g", "i", "s3://m/2", "b" * 64, {"version": "2"})
         assert registry.register(newer, steps) != arn

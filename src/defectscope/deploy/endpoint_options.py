@@ -19,7 +19,7 @@ from defectscope.deploy.endpoint_spec import (
     Variant,
 )
 from defectscope.deploy.limits import Kind
-from defectscope.deploy.registry import approved_version
+from defectscope.deploy.registry import approved_version, contents_of
 from defectscope.deploy.uploads import upload_archive
 from defectscope.errors import DeployError, UsageError
 
@@ -201,6 +201,9 @@ def _model(options: argparse.Namespace, transaction: Transaction) -> Variant:
             arn = approved_version(
                 transaction.account, options.registered, any_status=options.unapproved
             )
+            if options.unapproved:
+                image, url = contents_of(transaction.account, arn)
+                return Variant(image=image, model_data_url=url, **shape)
         return Variant(model_package_arn=arn, **shape)
     if not options.image:
         raise UsageError("--archive and --model-data-url take --image too")

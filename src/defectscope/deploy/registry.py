@@ -27,7 +27,6 @@ class Registration:
         artifact: The detector.json that the archive carries, for its version and metrics.
         metrics_uri: s3:// address of the metrics document, written beside the archive.
         approval: Status at first.
-        environment: Variables of the container.
         tags: Tags of the group.
     """
 
@@ -38,7 +37,6 @@ class Registration:
     artifact: Mapping[str, Any] = field(default_factory=dict[str, Any])
     metrics_uri: str | None = None
     approval: Approval = "PendingManualApproval"
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -59,12 +57,13 @@ def group_resource(registration: Registration) -> Resource:
 
 
 def package_request(registration: Registration) -> dict[str, Any]:
-    """Returns the CreateModelPackage request for one version."""
-    container = without_none(
-        Image=registration.image,
-        ModelDataUrl=registration.model_data_url,
-        Environment=dict(registration.environment),
-    )
+    """Returns the CreateModelPackage request for one version.
+
+    Without variables, even none: CreateModel gives a container its limits, and refuses to when the
+    package has a map of its own, an empty one too. Source:
+    https://github.com/aws/sagemaker-python-sdk/issues/3397.
+    """
+    container = {"Image": registration.image, "ModelDataUrl": registration.model_data_url}
     metrics = None
     if registration.metrics_uri:
         source = {"ContentType": "application/json", "S3Uri": registration.metrics_uri}
@@ -123,6 +122,21 @@ def approved_version(account: Account, group: str, *, any_status: bool = False) 
         what = "version" if any_status else "approved version"
         raise DeployError(f"model package group {group} has no {what}")
     return found[0]
+
+
+def contents_of(account: Account, arn: str) -> tuple[str, str]:
+    """Returns the image and the archive's address of a version.
+
+    A version that nobody has approved yet is staged by them: the registry is for approved ones.
+
+    Raises:
+        DeployError: The version holds something else than one container with an archive.
+    """
+    found = account.call(Call("sagemaker", "describe_model_package", {"ModelPackageName": arn}))
+    containers = found.get("InferenceSpecification", {}).get("Containers", [])
+    if len(containers) != 1 or "ModelDataUrl" not in containers[0]:
+        raise DeployError(f"{arn} is no version that register_model.py has made")
+    return str(containers[0]["Image"]), str(containers[0]["ModelDataUrl"])
 
 
 def set_approval(arn: str, status: Approval, reason: str, transaction: Transaction) -> None:
