@@ -1,7 +1,7 @@
 """Makes the programmes that live channels are tried with: clean, and with faults at known times.
 
     python benchmarks/live_programme.py OUT.ts --clips FOLDER... --sound FILE --second FILE
-        [--seconds 144] [--faults] [--skip NAME...]
+        [--gain DB] [--second-gain DB] [--seconds 144] [--faults] [--skip NAME...]
 
 Clips follow one another by cuts, each frame of theirs for one frame of 25 a second, at 1280x720.
 Two languages, 4 Mbit/s, groups of 2 s. Beside OUT.ts lies OUT.json: which clip is where, and the
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--sound", type=Path, required=True)
     parser.add_argument("--second", type=Path, required=True)
     parser.add_argument("--gain", type=float, default=0.0, help="of the sound, dB")
+    parser.add_argument("--second-gain", type=float, default=4.0, help="of the second, dB")
     parser.add_argument("--seconds", type=float, default=144.0)
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--skip", nargs="*", default=[])
@@ -118,7 +119,7 @@ def main() -> None:
     files = [f for folder in a.clips for f in sorted(folder.glob("*.mp4"))]
     clips = [f for f in files if f.name not in a.skip and usable(f)]
     faults = [f for f in FAULTS if f[2] <= seconds] if a.faults else []
-    where = write(a.out, clips, seconds, faults, (a.sound, a.second), a.gain)
+    where = write(a.out, clips, seconds, faults, (a.sound, a.second), (a.gain, a.second_gain))
     truth = [{"defect": k, "start_s": s, "end_s": e} for k, s, e in faults]
     facts = {"seconds": seconds, "clips": where, "faults": truth}
     a.out.with_suffix(".json").write_text(json.dumps(facts, indent=1))
@@ -132,7 +133,7 @@ def write(
     seconds: float,
     faults: list[tuple[str, float, float]],
     sounds: tuple[Path, Path],
-    gain_db: float,
+    gains_db: tuple[float, float],
 ) -> list[list[Any]]:
     """Writes a programme; returns which clip begins when."""
     options = {"pcr_period": "20", "muxrate": "0", "mpegts_flags": "+resend_headers"}
@@ -145,7 +146,7 @@ def write(
         track.codec_context.bit_rate = 128_000
         track.metadata["language"] = language
         tracks.append(track)
-    voices = [sound_of(s, seconds, g) for s, g in zip(sounds, (gain_db, 4.0), strict=True)]
+    voices = [sound_of(s, seconds, g) for s, g in zip(sounds, gains_db, strict=True)]
     for start_s, end_s in spans("audio_dropout", faults):
         for voice in voices[:1]:
             voice[:, round(start_s * SAMPLE_RATE_HZ) : round(end_s * SAMPLE_RATE_HZ)] = 0

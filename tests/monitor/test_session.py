@@ -75,3 +75,15 @@ def test_what_is_found_in_the_window_is_what_a_file_has(streams: Streams) -> Non
     }
     assert spans == {(4.0, 6.0)}
     assert session.reached_s == pytest.approx(SECONDS, abs=0.05)
+
+
+def test_quality_is_decided_less_often_and_found_all_the_same(streams: Streams) -> None:
+    data = streams(SECONDS, black=(4.0, 6.0))
+    session, found = run(data, load_all((HEALTHY, "banding")))
+    counts = {n: sum(d.detector == n for d in found) for n in (HEALTHY, "banding")}
+    assert not session.failed
+    assert counts[HEALTHY] >= 15
+    assert counts["banding"] <= 8
+    # What waited was looked at: its rows reach as far as the last turn.
+    last = [d for d in found if d.detector == "banding"][-1]
+    assert last.edge_s == pytest.approx(SECONDS, abs=0.6)

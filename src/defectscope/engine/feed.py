@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 
 from defectscope.engine.background import BackgroundWorker
+from defectscope.engine.chunk_join import joined_chunk, joined_runs
 from defectscope.engine.contracts import (
     Analysis,
     Chunk,
@@ -37,11 +38,13 @@ _UNRANKED = np.zeros(1)
 
 @dataclass
 class _Track:
-    """One detector's analysis and, for networks, what picks its frames."""
+    """One detector's analysis, what picks its frames, and what waits until it looks."""
 
+    name: str
     analysis: Analysis
     selection: FrameSelection | None
-    rgb_frames: list[RgbFrame]
+    rgb_frames: list[RgbFrame] = field(default_factory=list[RgbFrame])
+    waiting: list[Chunk] = field(default_factory=list[Chunk])
 
 
 class Feed:
@@ -58,7 +61,7 @@ class Feed:
         self._background = background
         video = stream.video
         self._tracks = [
-            _Track(d.open(stream), d.needs.frames if video else None, []) for d in detectors
+            _Track(d.name, d.open(stream), d.needs.frames if video else None) for d in detectors
         ]
         # Those that ask for the same frames share them, and what is measured of them.
         self._selectors = {
@@ -146,7 +149,7 @@ class Feed:
                 if track.selection == selection:
                     track.rgb_frames += rgb_frames
 
-    def _push(self) -> None:
+    def _push(self, due: Collection[str] | None = None) -> None:
         video = None
         if self._frames:
             facts = np.array(self._frames, np.int64)
@@ -160,32 +163,56 @@ class Feed:
             )
         chunk = Chunk(
             video=video,
-            audio=_joined(self._audio),
+            audio=joined_runs(self._audio),
             cues=tuple(self._cues),
             caption_bytes=tuple(self._caption_bytes),
             events=tuple(self._events),
         )
         pushes: list[tuple[Analysis, Chunk]] = []
+        # Those that waited for the same intervals share what is joined of them.
+        joined: dict[tuple[int, ...], tuple[list[Chunk], Chunk]] = {}
         for track in self._tracks:
             own = chunk
             if video is not None and track.rgb_frames:
                 own = replace(chunk, video=replace(video, rgb_frames=tuple(track.rgb_frames)))
                 track.rgb_frames.clear()
-            pushes.append((track.analysis, own))
+            track.waiting.append(own)
+            if due is None or track.name in due:
+                ids = tuple(id(each) for each in track.waiting)
+                if ids not in joined:
+                    # With what was joined, so that no other chunk gets its number meanwhile.
+                    joined[ids] = track.waiting, joined_chunk(track.waiting)
+                pushes.append((track.analysis, joined[ids][1]))
+                track.waiting = []
         # While the analyses look at these frames, the next are decoded and measured.
         self._background.run(partial(_look, pushes))
         self._renew()
 
-    def take(self) -> list[Measurements]:
-        """Pushes what waits, and returns what every analysis of a live stream has as final."""
-        self._push_rest()
-        self._background.wait()
-        analyses = [track.analysis for track in self._tracks]
-        return [a.take() for a in analyses if isinstance(a, LiveAnalysis)]
+    def take(
+        self, due: Collection[str] | None = None, resting: Collection[str] = ()
+    ) -> list[Measurements]:
+        """Pushes what waits, and returns what every analysis of a live stream has as final.
 
-    def _push_rest(self) -> None:
-        if self._frames or self._audio or self._cues or self._caption_bytes or self._events:
-            self._push()
+        Args:
+            due: Names of the detectors that look now; the others look later, at all of it
+                together. None for all.
+            resting: Names of those that never look at what came since the last call.
+        """
+        self._push_rest(due)
+        self._background.wait()
+        for track in self._tracks:
+            if track.name in resting:
+                track.waiting = []
+        return [
+            track.analysis.take()
+            for track in self._tracks
+            if (due is None or track.name in due) and isinstance(track.analysis, LiveAnalysis)
+        ]
+
+    def _push_rest(self, due: Collection[str] | None = None) -> None:
+        fresh = self._frames or self._audio or self._cues or self._caption_bytes or self._events
+        if fresh or any(t.waiting and (due is None or t.name in due) for t in self._tracks):
+            self._push(due)
 
     def close(self) -> list[Measurements]:
         """Pushes what is left and gives every detector's measurements."""
@@ -203,23 +230,6 @@ class Feed:
 def _look(chunks: Sequence[tuple[Analysis, Chunk]]) -> None:
     for analysis, chunk in chunks:
         analysis.push(chunk)
-
-
-def _joined(runs: list[Samples]) -> tuple[Samples, ...]:
-    """Makes one run of those that follow each other: packets are short, and every push costs."""
-    out: list[list[Samples]] = []
-    end = -1
-    for run in runs:
-        if not out or run.start != end:
-            out.append([])
-        out[-1].append(run)
-        end = run.start + len(run.data)
-    return tuple(
-        group[0]
-        if len(group) == 1
-        else Samples(group[0].start, np.concatenate([run.data for run in group]))
-        for group in out
-    )
 
 
 def _only_rgb_frames(rgb_frames: tuple[RgbFrame, ...]) -> VideoChunk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -91,10 +91,18 @@ class Feeds:
                 return None
         return self._main.add(item)
 
-    def take(self) -> dict[str, Measurements]:
-        """Returns what is final of all tracks, by detector, and forgets it."""
-        others = {key: feed.take() for key, (feed, _) in self._others.items()}
-        return self._joined(self._main.take(), others)
+    def take(
+        self, due: Collection[str] | None = None, resting: Collection[str] = ()
+    ) -> dict[str, Measurements]:
+        """Returns what is final of all tracks, by detector, and forgets it.
+
+        Args:
+            due: Names of the detectors that look now; the others look later, at all of it
+                together. None for all.
+            resting: Names of those that never look at what came since the last call.
+        """
+        others = {key: feed.take(due, resting) for key, (feed, _) in self._others.items()}
+        return self._joined(self._main.take(due, resting), others)
 
     def close(self) -> dict[str, Measurements]:
         """Returns every detector's measurements of all tracks."""

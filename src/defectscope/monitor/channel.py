@@ -13,7 +13,13 @@ from defectscope.media.live import Live, LiveOptions, open_live
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
 from defectscope.monitor.channel_config import ChannelConfig
-from defectscope.monitor.channel_facts import detectors_of, formats, loudness_of, restored
+from defectscope.monitor.channel_facts import (
+    LEARNED,
+    detectors_of,
+    formats,
+    loudness_of,
+    restored,
+)
 from defectscope.monitor.clips import ClipKeeper, clip_store
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.feeders import feeder_of
@@ -78,7 +84,7 @@ class Channel:
         self._feeder = feeder_of(config.url, config.name, self._received)
         self.transport = TransportAnalyzer()
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
-        self._ladder = Ladder()
+        self._ladder = Ladder(networks=any(d.name in LEARNED for d in self._detectors))
         self._clips = None
         if config.clips is not None:
             store = clip_store(config.clips, config.name)
@@ -213,6 +219,7 @@ class Channel:
                 self._watch.noted("format_change", self._offset_s, formats(before, reader.info))
             before = reader.info
             session = Session(reader, self._detectors, self.config.pace)
+            session.resting = self._resting()
             session.run(lambda decisions, session=session: self._decided(session, decisions))
             self._offset_s += session.reached_s
             self.failures += sum(session.failed.values())
@@ -231,9 +238,10 @@ class Channel:
         self.decide_s += session.taken_decide_s()
         self.thumbnail = session.thumbnail or self.thumbnail
         self._climb(now_s, reached_s)
+        session.resting = self._resting()
         for decision in decisions:
             if decision.detector == "loudness":
-                self._loudness = loudness_of(decision)
+                self._loudness = loudness_of(decision.measured)
             if not self._ladder.trusts(decision.detector) or (
                 reached_s < self._distrusted_until_s and decision.detector not in HEARTBEAT
             ):
@@ -252,9 +260,13 @@ class Channel:
         level, self._behind_s = self._ladder.update(backlog_s, now_s), backlog_s
         if level != before and self._live is not None:
             self._live.skip_frames(SKIPPED[level])
-        if level:
+        if level >= 2:
             # Frames that were left out look like defects until they have left the window.
             self._distrusted_until_s = reached_s + self.config.pace.window_s
+
+    def _resting(self) -> frozenset[str]:
+        """Those whose word does not count for now."""
+        return frozenset(d.name for d in self._detectors if not self._ladder.trusts(d.name))
 
     def _told(self, change: Change) -> None:
         event = event_of(self.config.name, change, self._clock, time.time())

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
+from defectscope.detectors.loudness import gating
 from defectscope.detectors.registry import load_all, names, not_installed
 from defectscope.engine.contracts import Detector
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import Alarm, Key
 from defectscope.monitor.channel_config import ChannelConfig
-from defectscope.monitor.session import Decision
+from defectscope.temporal.tables import column
 
 # What needs a network, and looks at suspects alone.
 LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
@@ -61,13 +61,13 @@ def formats(before: StreamInfo | None, now: StreamInfo) -> dict[str, Any]:
     }
 
 
-def loudness_of(decision: Decision) -> dict[str, float]:
-    """Returns the loudness of the last moments: momentary and short-term, LUFS."""
-    drawn = decision.result.curves.get("loudness")
-    if drawn is None or not len(drawn.max):
-        return {}
-    momentary = np.asarray(drawn.max, float)
-    count = max(1, round(3.0 / drawn.step_s))
-    power = np.mean(10 ** (momentary[-count:] / 10))
-    short_s = 10 * np.log10(max(power, 1e-12))
-    return {"momentary_lufs": round(float(momentary[-1]), 1), "short_term_lufs": round(short_s, 1)}
+def loudness_of(measured: Measurements) -> dict[str, float]:
+    """Returns momentary and short-term loudness of the last moments of the main sound, LUFS."""
+    energy = column(measured.tables["blocks"], "energy")
+    scales = {"momentary_lufs": gating.momentary, "short_term_lufs": gating.short_term}
+    found: dict[str, float] = {}
+    for name, windows in scales.items():
+        latest = windows(energy)[-1:]
+        if len(latest):
+            found[name] = round(float(gating.lufs(latest)[0]), 1)
+    return found

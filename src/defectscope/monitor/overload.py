@@ -5,6 +5,9 @@
     2 reference      frames that no other refers to are not decoded
     3 heartbeat      key frames only: black, freezes over seconds, silence, colour
 
+From 2 on, detectors that gaps between frames would mislead rest; so do those that measure all of
+the sound.
+
 Decoding is 70 to 80 % of what a channel costs: only the last two steps give much back.
 """
 
@@ -15,61 +18,67 @@ from typing import Literal
 Level = Literal[0, 1, 2, 3]
 NAMES = ("all", "no_networks", "reference_frames", "heartbeat")
 SKIPPED = ("NONE", "NONE", "NONREF", "NONKEY")
-# What frames far apart tell as well; everything else would take the gaps for defects.
+# What key frames and sound tell at little cost; everything else would take the gaps for defects,
+# or measures all of the sound.
 HEARTBEAT = frozenset(
-    {
-        "audio_dropout",
-        "black_frames",
-        "color_error",
-        "freeze",
-        "letterbox",
-        "loudness",
-        "spatial_image",
-        "stereo_image",
-        "test_pattern",
-    }
+    {"audio_dropout", "black_frames", "color_error", "freeze", "letterbox", "test_pattern"}
 )
-# Behind by so much for so long is a step down; caught up for so long is a step up.
+# Behind by so much for so long is a step down.
 _BEHIND_S, _FOR_S = 1.0, 4.0
-_CAUGHT_UP_S, _QUIET_S = 0.4, 30.0
+# Caught up for so long is a step up. One that does not last makes the next wait twice as long;
+# one that lasts so long takes that back.
+_CAUGHT_UP_S, _FIRST_QUIET_S, _LONGEST_QUIET_S, _LASTS_S = 0.4, 4.0, 64.0, 30.0
 
 
 class Ladder:
     """Decides how much is left out.
 
+    Args:
+        networks: Whether there are any to be left out.
+
     Attributes:
         level: What is left out now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, networks: bool = True) -> None:
         self.level: Level = 0
+        self._levels: tuple[Level, ...] = (0, 1, 2, 3) if networks else (0, 2, 3)
         self._behind_since_s: float | None = None
         self._quiet_since_s: float | None = None
+        self._quiet_s = _FIRST_QUIET_S
+        self._climbed_s: float | None = None
 
     def update(self, lag_s: float, now_s: float) -> Level:
         """Takes how far a channel is behind, seconds; returns what is left out from now on."""
+        if self._climbed_s is not None and now_s - self._climbed_s >= _LASTS_S:
+            self._climbed_s, self._quiet_s = None, _FIRST_QUIET_S
         if lag_s >= _BEHIND_S:
             self._quiet_since_s = None
             self._behind_since_s = now_s if self._behind_since_s is None else self._behind_since_s
-            if now_s - self._behind_since_s >= _FOR_S and self.level < 3:
-                self.level = _step(self.level, 1)
-                self._behind_since_s = now_s
+            if now_s - self._behind_since_s >= _FOR_S:
+                self._fall(now_s)
         else:
             self._behind_since_s = None
             if lag_s > _CAUGHT_UP_S:
                 self._quiet_since_s = None
             elif self._quiet_since_s is None:
                 self._quiet_since_s = now_s
-            elif now_s - self._quiet_since_s >= _QUIET_S and self.level > 0:
-                self.level = _step(self.level, -1)
-                self._quiet_since_s = now_s
+            elif now_s - self._quiet_since_s >= self._quiet_s and self.level > 0:
+                self._step(-1)
+                self._quiet_since_s = self._climbed_s = now_s
         return self.level
 
     def trusts(self, detector: str) -> bool:
         """Tells whether a detector's word counts at this level."""
         return self.level < 2 or detector in HEARTBEAT
 
+    def _fall(self, now_s: float) -> None:
+        if self._climbed_s is not None:
+            self._quiet_s = min(2 * self._quiet_s, _LONGEST_QUIET_S)
+            self._climbed_s = None
+        self._step(1)
+        self._behind_since_s = now_s
 
-def _step(level: Level, by: int) -> Level:
-    levels: tuple[Level, ...] = (0, 1, 2, 3)
-    return levels[level + by]
+    def _step(self, by: int) -> None:
+        place = self._levels.index(self.level) + by
+        self.level = self._levels[min(place, len(self._levels) - 1)]

@@ -15,24 +15,22 @@ from defectscope.engine.engine import is_applicable
 from defectscope.engine.feeds import Feeds
 from defectscope.engine.tracks import decide_tracks
 from defectscope.findings import DetectorResult, Finding
+from defectscope.measurements import Measurements
 from defectscope.media.frames import Frame
 from defectscope.media.live_reader import LiveReader
 from defectscope.media.pixels import to_rgb
 from defectscope.media.stills import encode_jpeg
 from defectscope.media.stream import StreamInfo
+from defectscope.monitor.turns import Turns
 from defectscope.monitor.window import Window
+from defectscope.temporal.spans import without_curves
 
 _LOG = logging.getLogger(__name__)
 # Sparse tables, complaints of the decoder, do not tell how far their detector has come: no
 # detector is further behind.
 _FURTHEST_BEHIND_S = 2.0
-# Chunks of half a second bring no row later than the decision after them.
-_CHUNK_FRAMES = 12
-# Measures of quality change over seconds, and cost most to decide on: every second time will do.
-_UNHURRIED = frozenset(
-    {"banding", "blur", "color_error", "compression_blockiness", "letterbox", "loudness"}
-    | {"spatial_image", "stereo_image", "stutter", "video_noise", "interlacing"}
-)
+# Frames are pushed when somebody decides: what comes in a step, and half as much again.
+_ROOM = 1.5
 # How often a frame is kept for the wall, seconds, and how high, pixels.
 _THUMBNAIL_S, _THUMBNAIL_PX = 2.0, 180
 
@@ -60,12 +58,14 @@ class Decision:
     Attributes:
         detector: Its name.
         result: What it found.
+        measured: What it decided on.
         first_s: Where the window begins.
         edge_s: How far it has measured.
     """
 
     detector: str
     result: DetectorResult
+    measured: Measurements
     first_s: float
     edge_s: float
 
@@ -84,27 +84,31 @@ class Session:
         reached_s: Where the programme has come to, seconds of the session.
         thumbnail: A recent frame as JPEG, empty before the first.
         failed: How often a detector could not decide, by name.
+        resting: Detectors that neither look nor decide for now.
     """
 
     def __init__(self, reader: LiveReader, detectors: Sequence[Detector], pace: Pace) -> None:
         self.reached_s = 0.0
         self.thumbnail = b""
         self.failed: Counter[str] = Counter()
-        self._frames = self._steps = 0
+        self.resting: frozenset[str] = frozenset()
+        self._frames = 0
         self._decide_s = 0.0
         self._shown_s = -_THUMBNAIL_S
         self._reader, self._pace = reader, pace
         self._stream: StreamInfo = reader.info
         self._running = [d for d in detectors if is_applicable(d, self._stream)]
         self._window = Window(pace.window_s)
+        self._turns = Turns([d.name for d in self._running])
         video = self._stream.video
         self._frame_s = 0.04 if video is None else float(1 / video.frame_rate)
+        self._chunk_frames = 2 + int(_ROOM * pace.step_s / self._frame_s)
 
     def run(self, decided: Callable[[Sequence[Decision]], None]) -> None:
         """Reads until the reader ends; calls back with the decisions of every step."""
         with BackgroundWorker() as background:
             coverage = Coverage(self._stream, None, None)
-            feeds = Feeds(self._reader, self._running, _CHUNK_FRAMES, background, coverage)
+            feeds = Feeds(self._reader, self._running, self._chunk_frames, background, coverage)
             due_s = self._pace.step_s
             for item in self._reader.read():
                 reached_s = feeds.add(item)
@@ -119,7 +123,7 @@ class Session:
                 if self.reached_s >= self._pace.session_s:
                     self._reader.stop()
             self._window.add(feeds.close())
-            decided(self._decide(last=True))
+            decided(self._decide(frozenset(d.name for d in self._running) - self.resting))
 
     def taken_frames(self) -> int:
         """Returns how many frames were measured since the last call."""
@@ -138,24 +142,24 @@ class Session:
             self.thumbnail = encode_jpeg(to_rgb(frame.native, _THUMBNAIL_PX))
 
     def _step(self, feeds: Feeds) -> list[Decision]:
-        self._window.add(feeds.take())
-        self._window.forget_before(self.reached_s)
-        return self._decide()
+        due = self._turns.next(self.resting)
+        self._window.add(feeds.take(due, self.resting))
+        self._window.forget_before(self.reached_s, due)
+        return self._decide(due)
 
-    def _decide(self, *, last: bool = False) -> list[Decision]:
+    def _decide(self, due: frozenset[str]) -> list[Decision]:
         began_s = time.thread_time()
         now_s = self.reached_s
         first_s = max(0.0, now_s - self._pace.window_s)
         stream = replace(self._stream, duration_s=now_s, sounds=tuple(self._reader.sounds))
         found: list[Decision] = []
-        measured = self._window.measurements()
-        self._steps += 1
+        measured = self._window.measurements(due)
         for detector in self._running:
-            unhurried = detector.name in _UNHURRIED and self._steps % 2 and not last
-            if unhurried or detector.name not in measured:
+            if detector.name not in measured:
                 continue
             try:
-                result = decide_tracks(detector, measured[detector.name], stream)
+                with without_curves():
+                    result = decide_tracks(detector, measured[detector.name], stream)
             except Exception:
                 # One detector's fault must not end what the others see.
                 if detector.name not in self.failed:
@@ -164,6 +168,8 @@ class Session:
                 continue
             edge_s = min(now_s, self._window.edge_s(detector.name))
             edge_s = max(edge_s, now_s - _FURTHEST_BEHIND_S)
-            found.append(Decision(detector.name, result, first_s, edge_s))
+            self._turns.decided(detector.name, result.findings)
+            rows = measured[detector.name]
+            found.append(Decision(detector.name, result, rows, first_s, edge_s))
         self._decide_s += time.thread_time() - began_s
         return found

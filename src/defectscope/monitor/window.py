@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -30,10 +30,11 @@ class Window:
             for key, table in measured.tables.items():
                 kept[key] = _joined(kept[key], table) if key in kept else _copied(table)
 
-    def forget_before(self, end_s: float) -> None:
-        """Lets rows go that are older than the window when it ends at an instant."""
+    def forget_before(self, end_s: float, names: Collection[str]) -> None:
+        """Lets rows of some detectors go that the window has left when it ends at an instant."""
         first_s = Fraction(end_s - self._length_s).limit_denominator(1_000_000)
-        for kept in self._kept.values():
+        for name in names:
+            kept = self._kept.get(name, {})
             for key, table in kept.items():
                 numerator, denominator = table.ticks_hz
                 tick = first_s * Fraction(numerator, denominator)
@@ -41,9 +42,9 @@ class Window:
                 if first:
                     kept[key] = table.rows(first, len(table))
 
-    def measurements(self) -> dict[str, Measurements]:
-        """Returns what is held, by detector."""
-        return {name: Measurements(name, dict(kept)) for name, kept in self._kept.items()}
+    def measurements(self, names: Collection[str]) -> dict[str, Measurements]:
+        """Returns what is held of some detectors, by their names."""
+        return {n: Measurements(n, dict(kept)) for n, kept in self._kept.items() if n in names}
 
     def edge_s(self, name: str) -> float:
         """Returns how far a detector has measured, seconds; minus infinity where nowhere."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +19,7 @@ from defectscope.media.timecode import frame_at
 MAX_CURVE_POINTS = 2000
 
 Rows = tuple[int, int]
+_DRAWN: ContextVar[bool] = ContextVar("drawn", default=True)
 
 
 def logistic(log_odds: Any) -> NDArray[np.float64]:
@@ -57,9 +60,22 @@ def row_ends(starts_s: NDArray[np.float64], nominal_s: float) -> NDArray[np.floa
     return np.append(starts_s[1:], starts_s[-1] + nominal_s)
 
 
+@contextmanager
+def without_curves() -> Iterator[None]:
+    """Has `curve` draw nothing inside: who decides twice a second looks at findings alone."""
+    token = _DRAWN.set(False)
+    try:
+        yield
+    finally:
+        _DRAWN.reset(token)
+
+
 def curve(times_s: NDArray[Any], values: NDArray[Any]) -> Curve:
-    """Decimates a score to its minimum and maximum per step, at most 2,000 steps."""
-    if not len(times_s):
+    """Decimates a score to its minimum and maximum per step, at most 2,000 steps.
+
+    Inside `without_curves` it is empty.
+    """
+    if not len(times_s) or not _DRAWN.get():
         return Curve(1.0, (), ())
     span_s = float(times_s[-1] - times_s[0])
     count = min(MAX_CURVE_POINTS, len(times_s))

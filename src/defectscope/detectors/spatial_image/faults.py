@@ -84,8 +84,7 @@ def narrowed(blocks: Blocks, tuned: Thresholds, min_s: float) -> list[Fault]:
     known = blocks.audible & (blocks.side > _FLOOR)
     mid = 10 * np.log10(np.maximum(blocks.mid, _FLOOR))
     ratio = np.where(known, 10 * np.log10(np.maximum(blocks.side, _FLOOR)) - mid, np.nan)
-    steps = [_common_step(ratio, mid, row) for row in range(count + 1)]
-    size = np.array([step[0] for step in steps])
+    size, agree = _common_steps(ratio, mid)
     falls, rises = (_peaks(sign * size, tuned["narrow_db"]) for sign in (-1.0, 1.0))
     found: list[Fault] = []
     reached = 0
@@ -101,7 +100,7 @@ def narrowed(blocks: Blocks, tuned: Thresholds, min_s: float) -> list[Fault]:
         left = float(np.nanmedian(inner)) if np.isfinite(inner).any() else -np.inf
         # What has no side left at all has collapsed, which stereo_image reports with its ends.
         if left > tuned["narrow_left_db"]:
-            found.append(Fault("narrow", (first, last), -float(size[first]), steps[first][1]))
+            found.append(Fault("narrow", (first, last), -float(size[first]), float(agree[first])))
             reached = last
     return found
 
@@ -127,25 +126,41 @@ def leaning(blocks: Blocks, tuned: Thresholds, min_s: float) -> list[Fault]:
     return [Fault("lean", (0, len(blocks.starts_s)), middle, agree)]
 
 
-def _common_step(ratio: Series, mid: Series, row: int) -> tuple[float, float]:
-    """Returns the step of side against mid that all bands share at a row, and how many agree."""
-    before = slice(max(0, row - _STEP_ROWS), max(0, row - 1))
-    after = slice(row + 1, row + _STEP_ROWS)
-    if min(row, len(ratio) - row) < _STEP_ROWS:
-        return 0.0, 0.0
-    full = np.isfinite(ratio[before]).all(axis=0) & np.isfinite(ratio[after]).all(axis=0)
-    if full.sum() < _LEAST_BANDS:
-        return 0.0, 0.0
-    change, louder = (
-        np.median(values[after][:, full], axis=0) - np.median(values[before][:, full], axis=0)
+def _common_steps(ratio: Series, mid: Series) -> tuple[Series, Series]:
+    """Returns the step of side against mid that all bands share at each row, and how many agree.
+
+    Args:
+        ratio: (rows, bands) of side to mid, dB; NaN where a band does not sound.
+        mid: (rows, bands) level, dB.
+    """
+    size, agree = np.zeros(len(ratio) + 1), np.zeros(len(ratio) + 1)
+    # At row r the rows r - S to r - 2 are held against r + 1 to r + S - 1.
+    at = np.arange(_STEP_ROWS, len(ratio) - _STEP_ROWS + 1)
+    ratios, mids = (
+        np.median(np.lib.stride_tricks.sliding_window_view(values, _STEP_ROWS - 1, axis=0), axis=-1)
         for values in (ratio, mid)
     )
-    common = float(np.median(change))
+    change, louder = (values[at + 1] - values[at - _STEP_ROWS] for values in (ratios, mids))
+    full = np.isfinite(change)
+    bands = full.sum(axis=1)
+    at, change, louder, full = (v[bands >= _LEAST_BANDS] for v in (at, change, louder, full))
+    if not len(at):
+        return size, agree
+    common = _medians(change, full)
     # The side itself must change as well: a voice that sets in changes its share alone.
-    side = float(np.median(change + louder))
-    step = float(np.sign(common)) * min(abs(common), max(0.0, float(np.sign(common)) * side))
-    agree = float(np.mean(np.abs(change - common) <= 0.35 * abs(common)))
-    return (step, agree) if agree >= _AGREE else (0.0, agree)
+    side = _medians(change + louder, full)
+    step = np.sign(common) * np.minimum(np.abs(common), np.maximum(0.0, np.sign(common) * side))
+    near = full & (np.abs(change - common[:, None]) <= 0.35 * np.abs(common)[:, None])
+    agree[at] = near.sum(axis=1) / full.sum(axis=1)
+    size[at] = np.where(agree[at] >= _AGREE, step, 0.0)
+    return size, agree
+
+
+def _medians(values: Series, known: NDArray[np.bool_]) -> Series:
+    """Returns the median of what is known of each row, at least one value."""
+    ordered = np.sort(np.where(known, values, np.inf), axis=1)
+    count, rows = known.sum(axis=1), np.arange(len(values))
+    return (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2
 
 
 def _peaks(values: Series, least: float) -> list[int]:

@@ -162,12 +162,24 @@ def _along(
     span: int,
 ) -> NDArray[np.float64]:
     """Returns what lies on lines from rows `at` on, 0 where too few of their frames show it."""
+    found = np.zeros(len(at))
+    least = _ON_LINE_SHARE * span
+    # Most lines have missed too much after a few frames: those are not followed to their end.
+    left = np.arange(len(at))
     total, shown = np.zeros(len(at)), np.zeros(len(at))
     for step in range(span):
+        rows_then = at + step
         expected = (begin + pace * step)[:, None]
-        near = np.abs(rows[at + step] - expected) <= _OFF_PX
-        near &= np.abs(sunk[at + step] - pace[:, None]) > _SAME_SHIFT_PX
-        there = (near * weights[at + step]).max(axis=1)
+        near = np.abs(rows[rows_then] - expected) <= _OFF_PX
+        near &= np.abs(sunk[rows_then] - pace[:, None]) > _SAME_SHIFT_PX
+        there = (near * weights[rows_then]).max(axis=1)
         total += there
         shown += there > 0
-    return np.where(shown >= _ON_LINE_SHARE * span, total, 0.0)
+        hopeful = shown + (span - 1 - step) >= least
+        if not hopeful.all():
+            left, at, begin, pace = left[hopeful], at[hopeful], begin[hopeful], pace[hopeful]
+            total, shown = total[hopeful], shown[hopeful]
+            if not len(left):
+                return found
+    found[left] = total
+    return found

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from defectscope.detectors.loudness import gating
+from defectscope.detectors.registry import names
+from defectscope.findings import Finding
+from defectscope.measurements import Measurements, Table
+from defectscope.monitor.channel_facts import LEARNED, loudness_of
+from defectscope.monitor.overload import Ladder
+from defectscope.monitor.turns import TURNS, Turns
+from defectscope.temporal.spans import curve, without_curves
+from defectscope.temporal.tables import TableBuilder
+
+QUICK, SECOND, FOURTH = "black_frames", "stereo_image", "banding"
+
+
+def finding(defect: str, start_s: float = 1.0) -> Finding:
+    return Finding("d", defect, start_s, start_s + 1.0, 1.0, "major", {})
+
+
+def dues(turns: Turns, steps: int) -> list[frozenset[str]]:
+    return [turns.next() for _ in range(steps)]
+
+
+def test_turns_come_as_often_as_the_table_says() -> None:
+    assert set(TURNS) <= set(names()) - LEARNED
+    due = dues(Turns([QUICK, SECOND, FOURTH]), 12)
+    assert [sum(name in d for d in due) for name in (QUICK, SECOND, FOURTH)] == [12, 6, 3]
+
+
+def test_who_found_something_new_decides_at_the_next_step_and_then_no_more() -> None:
+    turns = Turns([FOURTH])
+    assert [len(d) for d in dues(turns, 4)] == [0, 0, 0, 1]
+    turns.decided(FOURTH, [finding("banding")])
+    assert turns.next() == {FOURTH}
+    turns.decided(FOURTH, [finding("banding", 1.2)])
+    assert [len(d) for d in dues(turns, 3)] == [0, 0, 1]
+    turns.decided(FOURTH, [])
+    assert turns.next() == {FOURTH}
+
+
+def test_who_rests_is_not_due_even_when_its_findings_changed() -> None:
+    turns = Turns([QUICK, FOURTH])
+    turns.decided(QUICK, [finding("black_frames")])
+    assert turns.next(frozenset({QUICK})) == set()
+    assert turns.next() == {QUICK}
+
+
+def test_a_climb_that_does_not_last_makes_the_next_wait_longer() -> None:
+    ladder = Ladder(networks=False)
+
+    def falls_at(now_s: float) -> None:
+        ladder.update(2.0, now_s)
+        ladder.update(2.0, now_s + 4.0)
+
+    def climbs_after(now_s: float) -> float:
+        level, waited_s = ladder.level, 0.0
+        while ladder.update(0.0, now_s + waited_s) == level:
+            waited_s += 0.25
+        return waited_s
+
+    falls_at(0.0)
+    assert ladder.level == 2
+    first_s = climbs_after(4.25)
+    assert ladder.level == 0
+    falls_at(10.0)
+    second_s = climbs_after(14.25)
+    assert second_s >= 1.9 * first_s
+    # It lasted: the next wait is short again.
+    ladder.update(0.0, 100.0)
+    falls_at(101.0)
+    assert climbs_after(105.25) == pytest.approx(first_s, abs=0.3)
+
+
+def test_without_networks_there_are_none_to_be_left_out() -> None:
+    ladder = Ladder(networks=False)
+    levels = [ladder.update(2.0, now_s / 2) for now_s in range(60)]
+    assert sorted(set(levels)) == [0, 2, 3]
+    assert sorted({Ladder().update(2.0, t) for t in range(9)} | {0}) == [0]
+
+
+def test_findings_are_the_same_without_curves() -> None:
+    times_s = np.arange(200) / 25
+    assert len(curve(times_s, times_s).max)
+    with without_curves():
+        assert not len(curve(times_s, times_s).max)
+    assert len(curve(times_s, times_s).max)
+
+
+def test_loudness_of_the_last_moments_is_that_of_the_standard() -> None:
+    energy = np.concatenate([np.full(50, 1e-5), np.full(4, 1e-2)])
+    builder = TableBuilder(Fraction(10), block=np.int64, energy=np.float64)
+    builder.add(block=np.arange(len(energy)), energy=energy)
+    tables: dict[str, Table] = {"blocks": builder.table()}
+    found = loudness_of(Measurements("loudness", tables))
+    assert found["momentary_lufs"] == round(-0.691 + 10 * np.log10(1e-2), 1)
+    short = float(gating.lufs(np.array([energy[-30:].mean()]))[0])
+    assert found["short_term_lufs"] == round(short, 1)
+    builder = TableBuilder(Fraction(10), block=np.int64, energy=np.float64)
+    assert loudness_of(Measurements("loudness", {"blocks": builder.table()})) == {}
