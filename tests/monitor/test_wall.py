@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -123,10 +125,59 @@ def test_a_foreign_page_cannot_read_it(wall: Wall) -> None:
     assert get(wall, "/api/state", Host="evil.example")[0] == 403
 
 
+class Process:
+    """Tells a board how channels are, twice a second as the process of a group does.
+
+    A channel of which nothing is heard for 5 s is closed, and browsers may take longer to start.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._now = [state("news"), state("film")]
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def tells(self, *states: dict[str, Any]) -> None:
+        self._now = list(states)
+        self._board.states(0, self._now, {})
+
+    def _work(self) -> None:
+        while not self._stopped.wait(0.5):
+            self._board.states(0, self._now, {})
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Process]:
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._stopped.set()
+            self._thread.join()
+
+
+def test_followers_hear_of_a_channel_that_nothing_comes_of_any_more(
+    wall: Wall, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("defectscope.monitor.board._STALE_S", 1.0)
+    monkeypatch.setattr("defectscope.monitor.wall._ALIVE_S", 0.2)
+    board.states(0, [state("news"), state("film")], {})
+    place = wall.url.removeprefix("http://").rstrip("/")
+    connection = http.client.HTTPConnection(place, timeout=10)
+    connection.request("GET", "/api/events")
+    answer = connection.getresponse()
+    seen: list[str] = []
+    while not seen or seen[-1] != "closed":
+        line = answer.readline()
+        if line.startswith(b"data: "):
+            seen.append(json.loads(line[6:])["channels"][0]["state"])
+    connection.close()
+    assert seen[0] == "ok"
+
+
 @pytest.mark.browser
 def test_the_page_follows_without_reload(wall: Wall, board: Board) -> None:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
+    with playwright.sync_playwright() as driver, Process(board).running() as process:
         try:
             browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         except playwright.Error:
@@ -147,18 +198,18 @@ def test_the_page_follows_without_reload(wall: Wall, board: Board) -> None:
         page.wait_for_selector("article.ok[data-channel=news] img:not([hidden])")
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         board.event(event("news", "opened", "black_frames", now))
-        board.states(0, [state("news", state="alarm", alarms=["black_frames"]), state("film")], {})
+        process.tells(state("news", state="alarm", alarms=["black_frames"]), state("film"))
         page.wait_for_selector("article.alarm[data-channel=news] .alarms i")
         assert page.inner_text("article.alarm .alarms") == "black frames"
         assert page.inner_text("#count-alarm") == "1"
         # Whoever needs somebody comes first.
         assert page.locator("article").first.get_attribute("data-channel") == "news"
         board.event(event("news", "cleared", "black_frames", now))
-        board.states(0, [state("news"), state("film")], {})
+        process.tells(state("news"), state("film"))
         page.wait_for_selector("article.ok[data-channel=news]")
         assert "2.5 s" in page.inner_text("article[data-channel=news] ol")
         board.configuration_error = "channels.toml, line 3: <b>wrong</b>"
-        board.states(0, [state("news")], {})
+        process.tells(state("news"))
         page.wait_for_selector("#error:not([hidden])")
         assert "<b>" in page.inner_text("#error")
         browser.close()

@@ -26,8 +26,9 @@ from defectscope.page_server import HOST, HTML, PageHandler, is_loopback, listen
 _PAGE = Path(__file__).with_name("wall.html")
 _COOKIE = "defectscope_token"
 _MIN_TOKEN = 16
-# Followers are told at most so often, and now and then that the connection lives, seconds.
-_FOLLOW_S, _ALIVE_S = 1.0, 10.0
+# Followers are told at most so often, and at least so often where nothing has changed: that nothing
+# comes of a channel any more is no change, and shows all the same. Seconds.
+_FOLLOW_S, _ALIVE_S = 1.0, 4.0
 _MAX_FOLLOWERS = 32
 
 
@@ -141,13 +142,9 @@ def _handler(
                 self.head(200, "text/event-stream", None)
                 revision = -1
                 while True:
-                    now = board.wait(revision, _ALIVE_S)
-                    if now == revision:
-                        self.wfile.write(b": alive\n\n")
-                    else:
-                        revision = now
-                        data = json.dumps(board.snapshot())
-                        self.wfile.write(f"data: {data}\n\n".encode())
+                    revision = board.wait(revision, _ALIVE_S)
+                    data = json.dumps(board.snapshot())
+                    self.wfile.write(f"data: {data}\n\n".encode())
                     self.wfile.flush()
                     time.sleep(_FOLLOW_S)
             except OSError:
