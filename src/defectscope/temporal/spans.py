@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -61,7 +61,7 @@ def row_ends(starts_s: NDArray[np.float64], nominal_s: float) -> NDArray[np.floa
 
 
 @contextmanager
-def without_curves() -> Iterator[None]:
+def without_curves() -> Generator[None]:
     """Has `curve` draw nothing inside: who decides twice a second looks at findings alone."""
     token = _DRAWN.set(False)
     try:

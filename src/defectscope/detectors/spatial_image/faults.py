@@ -143,7 +143,8 @@ def _common_steps(ratio: Series, mid: Series) -> tuple[Series, Series]:
     change, louder = (values[at + 1] - values[at - _STEP_ROWS] for values in (ratios, mids))
     full = np.isfinite(change)
     bands = full.sum(axis=1)
-    at, change, louder, full = (v[bands >= _LEAST_BANDS] for v in (at, change, louder, full))
+    enough = bands >= _LEAST_BANDS
+    at, change, louder, full = at[enough], change[enough], louder[enough], full[enough]
     if not len(at):
         return size, agree
     common = _medians(change, full)
