@@ -21,7 +21,7 @@ from defectscope.media.live_reader import LiveReader
 from defectscope.media.pixels import to_rgb
 from defectscope.media.stills import encode_jpeg
 from defectscope.media.stream import StreamInfo
-from defectscope.monitor.turns import Turns
+from defectscope.monitor.schedule import Schedule
 from defectscope.monitor.window import Window
 from defectscope.temporal.spans import without_curves
 
@@ -99,7 +99,7 @@ class Session:
         self._stream: StreamInfo = reader.info
         self._running = [d for d in detectors if is_applicable(d, self._stream)]
         self._window = Window(pace.window_s)
-        self._turns = Turns([d.name for d in self._running])
+        self._schedule = Schedule([d.name for d in self._running])
         video = self._stream.video
         self._frame_s = 0.04 if video is None else float(1 / video.frame_rate)
         self._chunk_frames = 2 + int(_ROOM * pace.step_s / self._frame_s)
@@ -142,7 +142,7 @@ class Session:
             self.thumbnail = encode_jpeg(to_rgb(frame.native, _THUMBNAIL_PX))
 
     def _step(self, feeds: Feeds) -> list[Decision]:
-        due = self._turns.next(self.resting)
+        due = self._schedule.next(self.resting)
         self._window.add(feeds.take(due, self.resting))
         self._window.forget_before(self.reached_s, due)
         return self._decide(due)
@@ -168,7 +168,7 @@ class Session:
                 continue
             edge_s = min(now_s, self._window.edge_s(detector.name))
             edge_s = max(edge_s, now_s - _FURTHEST_BEHIND_S)
-            self._turns.decided(detector.name, result.findings)
+            self._schedule.decided(detector.name, result.findings)
             rows = measured[detector.name]
             found.append(Decision(detector.name, result, rows, first_s, edge_s))
         self._decide_s += time.thread_time() - began_s

@@ -20,12 +20,12 @@ _EVERY_FOURTH = (
     *("banding", "blur", "color_error", "compression_blockiness", "interlacing", "letterbox"),
     *("loudness", "spatial_image", "stutter", "video_noise"),
 )
-TURNS: Mapping[str, int] = {**dict.fromkeys(_EVERY_SECOND, 2), **dict.fromkeys(_EVERY_FOURTH, 4)}
+STEPS: Mapping[str, int] = {**dict.fromkeys(_EVERY_SECOND, 2), **dict.fromkeys(_EVERY_FOURTH, 4)}
 
 Seen = Counter[tuple[str, int | None]]
 
 
-class Turns:
+class Schedule:
     """Tells who is due at a step.
 
     Args:
@@ -45,7 +45,7 @@ class Turns:
             resting: Those who are not, whatever their turn.
         """
         step, self._step = self._step, self._step + 1
-        due = {n for n in self._names if (step + 1) % TURNS.get(n, 1) == 0}
+        due = {n for n in self._names if (step + 1) % STEPS.get(n, 1) == 0}
         due |= self._changing
         return frozenset(due - resting)
 

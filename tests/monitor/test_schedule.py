@@ -11,7 +11,7 @@ from defectscope.findings import Finding
 from defectscope.measurements import Measurements, Table
 from defectscope.monitor.channel_facts import LEARNED, loudness_of
 from defectscope.monitor.overload import Ladder
-from defectscope.monitor.turns import TURNS, Turns
+from defectscope.monitor.schedule import STEPS, Schedule
 from defectscope.temporal.spans import curve, without_curves
 from defectscope.temporal.tables import TableBuilder
 
@@ -22,32 +22,32 @@ def finding(defect: str, start_s: float = 1.0) -> Finding:
     return Finding("d", defect, start_s, start_s + 1.0, 1.0, "major", {})
 
 
-def dues(turns: Turns, steps: int) -> list[frozenset[str]]:
-    return [turns.next() for _ in range(steps)]
+def dues(schedule: Schedule, steps: int) -> list[frozenset[str]]:
+    return [schedule.next() for _ in range(steps)]
 
 
 def test_turns_come_as_often_as_the_table_says() -> None:
-    assert set(TURNS) <= set(names()) - LEARNED
-    due = dues(Turns([QUICK, SECOND, FOURTH]), 12)
+    assert set(STEPS) <= set(names()) - LEARNED
+    due = dues(Schedule([QUICK, SECOND, FOURTH]), 12)
     assert [sum(name in d for d in due) for name in (QUICK, SECOND, FOURTH)] == [12, 6, 3]
 
 
 def test_who_found_something_new_decides_at_the_next_step_and_then_no_more() -> None:
-    turns = Turns([FOURTH])
-    assert [len(d) for d in dues(turns, 4)] == [0, 0, 0, 1]
-    turns.decided(FOURTH, [finding("banding")])
-    assert turns.next() == {FOURTH}
-    turns.decided(FOURTH, [finding("banding", 1.2)])
-    assert [len(d) for d in dues(turns, 3)] == [0, 0, 1]
-    turns.decided(FOURTH, [])
-    assert turns.next() == {FOURTH}
+    schedule = Schedule([FOURTH])
+    assert [len(d) for d in dues(schedule, 4)] == [0, 0, 0, 1]
+    schedule.decided(FOURTH, [finding("banding")])
+    assert schedule.next() == {FOURTH}
+    schedule.decided(FOURTH, [finding("banding", 1.2)])
+    assert [len(d) for d in dues(schedule, 3)] == [0, 0, 1]
+    schedule.decided(FOURTH, [])
+    assert schedule.next() == {FOURTH}
 
 
 def test_who_rests_is_not_due_even_when_its_findings_changed() -> None:
-    turns = Turns([QUICK, FOURTH])
-    turns.decided(QUICK, [finding("black_frames")])
-    assert turns.next(frozenset({QUICK})) == set()
-    assert turns.next() == {QUICK}
+    schedule = Schedule([QUICK, FOURTH])
+    schedule.decided(QUICK, [finding("black_frames")])
+    assert schedule.next(frozenset({QUICK})) == set()
+    assert schedule.next() == {QUICK}
 
 
 def test_a_climb_that_does_not_last_makes_the_next_wait_longer() -> None:
