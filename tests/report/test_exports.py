@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,56 @@ def test_an_avid_log_has_a_subclip_over_every_finding(tmp_path: Path) -> None:
     assert [c.source_range.start_time.to_frames() for c in clips] == STARTS
     assert clips[1].source_range.duration.to_frames() == 30
     assert "black frames" in clips[1].name
+
+
+def avid_markers(path: Path) -> tuple[Any, list[Any]]:
+    timeline = read_back(path)
+    items = timeline.find_children()
+    return timeline, [m for item in items for m in getattr(item, "markers", ())]
+
+
+def test_avid_locators_stand_at_every_finding(tmp_path: Path) -> None:
+    full_report().save(tmp_path / "a.aaf")
+    timeline, markers = avid_markers(tmp_path / "a.aaf")
+    assert [m.marked_range.start_time.to_frames() for m in markers] == STARTS
+    assert markers[1].marked_range.duration.to_frames() == 30
+    assert markers[2].name == "critical block corruption"
+    assert [m.color for m in markers[1:3]] == ["YELLOW", "RED"]
+    assert timeline.duration().to_frames() == 1500
+    assert timeline.global_start_time.to_frames() == 0
+
+
+def test_avid_locators_count_from_the_sources_timecode(tmp_path: Path) -> None:
+    late = replace(
+        finding("freeze", 7200.0, 7201.0),
+        start_frame=215_784,
+        end_frame=215_814,
+        start_timecode="12:00:00;00",
+        end_timecode="12:00:01;00",
+    )
+    report = report_of([late], duration_s=7230.0)
+    video = {**report.asset["video"], "frame_rate": "30000/1001"}
+    replace(report, asset={**report.asset, "video": video}).save(tmp_path / "a.aaf")
+    timeline, (marker,) = avid_markers(tmp_path / "a.aaf")
+    assert marker.marked_range.start_time.to_frames() == 215_784
+    assert marker.marked_range.start_time.rate == pytest.approx(29.97, abs=0.001)
+    # 10:00:00;00, of which 17,982 frames make ten minutes.
+    assert timeline.global_start_time.value == 60 * 17_982
+
+
+def test_without_its_library_an_aaf_is_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "aaf2", None)
+    with pytest.raises(InvalidParameterError, match=r"defectscope\[editors\]"):
+        full_report().save(tmp_path / "a.aaf")
+
+
+def test_an_aaf_of_no_findings_and_of_hostile_names_is_one(tmp_path: Path) -> None:
+    for name, report in (("none", empty_report()), ("hostile", hostile_report())):
+        report.save(tmp_path / f"{name}.aaf")
+        _, markers = avid_markers(tmp_path / f"{name}.aaf")
+        assert len(markers) == len(report.findings)
 
 
 def test_avid_markers_stand_where_the_log_has_its_clips() -> None:

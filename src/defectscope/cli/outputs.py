@@ -25,7 +25,7 @@ PER_ASSET: Mapping[str, str] = {
 }
 # Outputs of the whole run: one file.
 WHOLE: Mapping[str, str] = {"csv": ".csv", "jsonl": ".jsonl", "junit": ".xml"}
-_MARKERS = (".xml", ".txt", ".ale")
+_MARKERS = (".xml", ".aaf", ".txt", ".ale")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "jsonl": "write all findings as JSON Lines here",
         "junit": "write JUnit XML here: a case per rule, or per detector",
         "edl": "write an EDL with markers for DaVinci Resolve here",
-        "markers": "write markers here: .xml for Final Cut 7 and Premiere, .txt for Avid's "
-        "markers, .ale for an Avid log; with several MEDIA a folder of .xml",
+        "markers": "write markers here: .xml for Final Cut 7 and Premiere, .aaf for Avid's "
+        "locators, .txt for them as text, .ale for an Avid log; with several MEDIA a folder of "
+        ".xml",
         "certificate": "write the PSE test (ITU-R BT.1702) as text here",
     }
     for name, text in announced.items():
@@ -132,6 +133,7 @@ def write_one(
     from defectscope.report.playing import proxy_of
     from defectscope.report.saving import MARKER_SUFFIXES, write_text
 
+    text: str | bytes
     for name, path in places.items():
         if missing and path.exists():
             continue

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import SEVERITIES, Finding, Report
+from defectscope.media.timecode import Timecode
 from defectscope.report.text import base_name, clean
 
 _COLOURS = {"critical": "RED", "major": "YELLOW", "minor": "CYAN"}
@@ -22,7 +23,9 @@ _MOST_CHARACTERS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class _Marker:
+class Marker:
+    """One or more findings that begin on one frame."""
+
     start_frame: int
     frames: int
     timecode: str
@@ -32,15 +35,17 @@ class _Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Timeline:
+class Marked:
+    """An asset's frames, and the markers on them."""
+
     name: str
     rate: Fraction
     frames: int
     drop_frame: bool
-    markers: list[_Marker]
+    markers: list[Marker]
 
 
-def _timeline(report: Report) -> _Timeline:
+def marked(report: Report) -> Marked:
     """Returns the markers by frame; findings that begin on one frame share a marker.
 
     Raises:
@@ -55,14 +60,14 @@ def _timeline(report: Report) -> _Timeline:
     for finding in report.findings:
         if finding.start_frame is not None and finding.start_timecode is not None:
             by_frame.setdefault(finding.start_frame, []).append(finding)
-    markers: list[_Marker] = []
+    markers: list[Marker] = []
     for frame, found in sorted(by_frame.items()):
         worst = max(found, key=lambda f: SEVERITIES.index(f.severity))
         last = max(f.end_frame or frame + 1 for f in found)
         longest = max(found, key=lambda f: f.end_frame or 0)
         text = "; ".join(f"{f.severity} {f.defect.replace('_', ' ')}" for f in found)
         markers.append(
-            _Marker(
+            Marker(
                 frame,
                 max(1, last - frame),
                 clean(str(worst.start_timecode)).replace(".", ";"),
@@ -73,7 +78,16 @@ def _timeline(report: Report) -> _Timeline:
         )
     drop = any(";" in marker.timecode for marker in markers)
     name = base_name(str(report.asset.get("uri", "")))
-    return _Timeline(name, rate, frames, drop, markers)
+    return Marked(name, rate, frames, drop, markers)
+
+
+def start_timecode(report: Report) -> Timecode | None:
+    """Returns the timecode of an asset's first frame; None where no finding has one."""
+    for finding in report.findings:
+        if finding.start_timecode is not None and finding.start_frame is not None:
+            rate = Fraction(str(report.asset["video"]["frame_rate"]))
+            return Timecode.parse(finding.start_timecode, rate) + -finding.start_frame
+    return None
 
 
 def edl(report: Report) -> str:
@@ -82,7 +96,7 @@ def edl(report: Report) -> str:
     Each event is one frame long; `|C`, `|M` and `|D` are Resolve's colour, name and length of a
     marker, `* LOC:` is what other editors read.
     """
-    line = _timeline(report)
+    line = marked(report)
     out = [f"TITLE: {line.name}", f"FCM: {'' if line.drop_frame else 'NON-'}DROP FRAME", ""]
     for number, marker in enumerate(line.markers, 1):
         colour = _COLOURS[marker.severity]
@@ -117,7 +131,7 @@ def _next(timecode: str, rate: Fraction) -> str:
 
 def final_cut_xml(report: Report) -> str:
     """Returns Final Cut 7 XML (xmeml 4): a sequence of the asset, markers over each finding."""
-    line = _timeline(report)
+    line = marked(report)
     root = ElementTree.Element("xmeml", version="4")
     sequence = ElementTree.SubElement(root, "sequence", id="defectscope")
     _leaf(sequence, "name", line.name)
@@ -163,7 +177,7 @@ def _rate(parent: ElementTree.Element, rate: Fraction) -> None:
 
 def avid_locators(report: Report) -> str:
     """Returns the text that Avid Media Composer imports as markers: one line each, by tabs."""
-    line = _timeline(report)
+    line = marked(report)
     return "".join(
         f"defectscope\t{m.timecode}\tV1\t{_COLOURS[m.severity].lower()}\t{m.text}\t{m.frames}\n"
         for m in line.markers
@@ -172,7 +186,7 @@ def avid_locators(report: Report) -> str:
 
 def avid_log(report: Report) -> str:
     """Returns an Avid Log Exchange file: a subclip over each finding, its text as comment."""
-    line = _timeline(report)
+    line = marked(report)
     fps = f"{float(line.rate):.3f}".rstrip("0").rstrip(".")
     head = [
         "Heading",
@@ -188,7 +202,7 @@ def avid_log(report: Report) -> str:
     return "\n".join([*head, *_log_lines(line)]) + "\n"
 
 
-def _log_lines(line: _Timeline) -> Iterator[str]:
+def _log_lines(line: Marked) -> Iterator[str]:
     for number, m in enumerate(line.markers, 1):
         yield f"{number:04d} {m.text}\tV\t{m.timecode}\t{m.end_timecode}\t{m.text}\t{line.name}"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Report
+from defectscope.report.avid_aaf import avid_aaf
 from defectscope.report.certificate import certificate
 from defectscope.report.editing import avid_locators, avid_log, edl, final_cut_xml
 from defectscope.report.html import render
@@ -48,14 +49,16 @@ def _harmless(value: Any) -> Any:
 Writer = Callable[[Sequence[Report]], str]
 # Formats that hold findings of several assets, and those that hold one asset's.
 _OF_MANY: Mapping[str, Writer] = {".csv": csv_text, ".jsonl": json_lines, ".xml": junit}
-_OF_ONE: Mapping[str, Callable[[Report], str]] = {
+_OF_ONE: Mapping[str, Callable[[Report], str | bytes]] = {
     ".edl": edl,
+    ".aaf": avid_aaf,
     ".ale": avid_log,
     ".txt": avid_locators,
     ".pse": certificate,
     ".html": render,
 }
-MARKER_SUFFIXES: Mapping[str, Callable[[Report], str]] = {
+MARKER_SUFFIXES: Mapping[str, Callable[[Report], str | bytes]] = {
+    ".aaf": avid_aaf,
     ".xml": final_cut_xml,
     ".txt": avid_locators,
     ".ale": avid_log,
@@ -66,14 +69,15 @@ MARKER_SUFFIXES: Mapping[str, Callable[[Report], str]] = {
 def save(report: Report, path: str | PathLike[str]) -> None:
     """Writes a report as its path's suffix says.
 
-    Suffixes: .html, .csv, .jsonl, .edl (Resolve), .ale and .txt (Avid), .markers.xml (Final Cut 7
-    and Premiere), .xml (JUnit), .pse (certificate of photosensitive safety).
+    Suffixes: .html, .csv, .jsonl, .edl (Resolve), .aaf, .ale and .txt (Avid), .markers.xml (Final
+    Cut 7 and Premiere), .xml (JUnit), .pse (certificate of photosensitive safety).
 
     Raises:
         InvalidParameterError: Nothing is written under that suffix, or not there.
     """
     target = Path(path)
     suffix = target.suffix.lower()
+    text: str | bytes
     if target.name.lower().endswith(".markers.xml"):
         text = final_cut_xml(report)
     elif suffix in _OF_MANY:
@@ -86,7 +90,7 @@ def save(report: Report, path: str | PathLike[str]) -> None:
     write_text(target, text)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str | bytes) -> None:
     """Writes a file, and the folders above it.
 
     Raises:
@@ -94,7 +98,10 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8", newline="")
+        if isinstance(text, bytes):
+            path.write_bytes(text)
+        else:
+            path.write_text(text, "utf-8", newline="")
     except OSError as error:
         reason = (error.strerror or "cannot be written").lower()
         raise InvalidParameterError(f"{path}: {reason}") from None
