@@ -214,9 +214,9 @@ def test_both_ways_by_the_command_line(
 def test_label_studio_by_the_command_line(shown: Path, tmp_path: Path) -> None:
     out = tmp_path / "project"
     made = export_queue(shown, out, "label_studio", "/data/local-files/?d=review/")
-    tasks = json.loads((out / "tasks.json").read_text("utf-8"))
+    tasks = json.loads((out / "tasks_sound.json").read_text("utf-8"))
     assert made.items == len(tasks) == len(read_items(shown))
-    assert HISS in (out / "labeling_config.xml").read_text("utf-8")
+    assert HISS in (out / "labeling_config_sound.xml").read_text("utf-8")
     result = [{"from_name": "answer", "value": {"choices": ["false"]}}]
     export = [{**tasks[0], "annotations": [{"result": result, "completed_by": 7,
                                             "created_at": "2026-11-28T10:00:00Z"}]}]  # fmt: skip

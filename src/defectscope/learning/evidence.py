@@ -4,6 +4,7 @@ evidence/ID/strip.jpg         five frames across the interval
 evidence/ID/clip.mp4          the interval with a second on either side, frames and sound
 evidence/ID/clip.wav          the sound alone, where it is the sound that is in question
 evidence/ID/spectrogram.jpg   its spectrogram, the ends of the interval marked
+evidence/ID/still.jpg         the frame in the middle, to mark the damage on in other tools
 evidence/ID/map.jpg           where in the frame the detector saw it
 """
 
@@ -28,10 +29,10 @@ from defectscope.media.frames import Frame, Samples
 from defectscope.media.stills import encode_jpeg, read_stills
 from defectscope.media.writer import AudioEncoding, VideoEncoding, write_clip
 
-FILES = ("strip.jpg", "clip.mp4", "clip.wav", "spectrogram.jpg", "map.jpg")
+FILES = ("strip.jpg", "clip.mp4", "clip.wav", "spectrogram.jpg", "map.jpg", "still.jpg")
 # Programme on either side of an interval that is shown with it, seconds.
 MARGIN_S = 1.0
-_FRAMES, _STRIP_HEIGHT_PX = 5, 180
+_FRAMES, _STRIP_HEIGHT_PX, _STILL_HEIGHT_PX = 5, 180, 540
 _SPECTROGRAM_PX = (256, 900)
 _RANGE_DB = 80.0
 _TILE_PX = 24
@@ -76,6 +77,10 @@ def draw(folder: Path, item: ReviewItem, media: Path, *, about_sound: bool) -> l
         strip = _strip(media, item.interval)
         if strip is not None:
             files["strip.jpg"] = strip
+        middle_s = (item.start_s + item.end_s) / 2
+        still = None if about_sound else read_stills(media, [middle_s], _STILL_HEIGHT_PX)[0]
+        if still is not None:
+            files["still.jpg"] = encode_jpeg(still.rgb)
         if not about_sound:
             files["clip.mp4"] = _clip(place, media, shown)
     drawn = item.evidence.get("map")

@@ -13,6 +13,7 @@ from defectscope.learning.evidence import FILES, MARGIN_S
 from defectscope.learning.items import ReviewItem, by_id, read_items, write_atomically
 from defectscope.learning.labels import Label, LabelFile
 from defectscope.learning.queue_folder import read_facts
+from defectscope.media import open_media
 
 TOOLS = ("label_studio", "ground_truth")
 # What a worker of Ground Truth is shown where the caller names nothing: the first that there is.
@@ -77,11 +78,7 @@ def export_queue(
     if not items:
         raise InvalidParameterError(f"{folder}: the queue has no items")
     if tool == "label_studio":
-        tasks = label_studio.tasks(items, prefix.rstrip("/"), MARGIN_S)
-        files = {
-            "tasks.json": json.dumps(tasks, indent=1) + "\n",
-            "labeling_config.xml": label_studio.labeling_config(defects) + "\n",
-        }
+        files = _projects(folder, items, prefix.rstrip("/"), defects)
         left = 0
     else:
         shown, name = _shown(folder, items, file)
@@ -127,6 +124,31 @@ def import_answers(folder: Path, path: Path, tool: str, attribute: str | None = 
     if fresh:
         file.add(fresh)
     return Taken(len(fresh), len(found.labels) - len(fresh), found.by_machine, found.failed)
+
+
+def _projects(
+    folder: Path, items: Sequence[ReviewItem], prefix: str, defects: Sequence[str]
+) -> dict[str, str]:
+    """Returns the files of a project for what is heard, and of one for what is seen."""
+    rates_hz: dict[str, float] = {}
+    for item in items:
+        clip = folder / "evidence" / item.id / "clip.mp4"
+        if clip.is_file():
+            with open_media(clip) as reader:
+                video = reader.info.video
+                if video is not None and video.frame_rate:
+                    rates_hz[item.id] = float(video.frame_rate)
+    files: dict[str, str] = {}
+    kinds: tuple[label_studio.Kind, ...] = ("sound", "video")
+    for kind in kinds:
+        own = [item for item in items if (item.id in rates_hz) == (kind == "video")]
+        if own:
+            tasks = label_studio.tasks(own, prefix, MARGIN_S, rates_hz)
+            files[f"tasks_{kind}.json"] = json.dumps(tasks, indent=1) + "\n"
+            files[f"labeling_config_{kind}.xml"] = (
+                label_studio.labeling_config(defects, kind) + "\n"
+            )
+    return files
 
 
 def _known_tool(tool: str) -> None:

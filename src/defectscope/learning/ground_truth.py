@@ -22,6 +22,7 @@ from defectscope.learning.evidence import MARGIN_S
 from defectscope.learning.ground_truth_schema import FORMS, check
 from defectscope.learning.items import ReviewItem
 from defectscope.learning.labels import Label
+from defectscope.learning.regions import around
 
 # What a worker says where no defect is, or where it cannot be said.
 NOTHING, CANNOT_SAY = "nothing", "cannot_say"
@@ -200,14 +201,16 @@ def _boxed(
     name = item.defect if item.defect in names else names[0]
     own = [box for box, n in zip(boxes, names, strict=True) if n == name]
     size = label["image_size"][0]
-    left, top = min(b["left"] for b in own), min(b["top"] for b in own)
-    right = max(b["left"] + b["width"] for b in own)
-    bottom = max(b["top"] + b["height"] for b in own)
-    x, x_end = (min(1.0, max(0.0, v / size["width"])) for v in (left, right))
-    y, y_end = (min(1.0, max(0.0, v / size["height"])) for v in (top, bottom))
+    width, height = size["width"], size["height"]
+    region = around(
+        [
+            (b["left"] / width, b["top"] / height, b["width"] / width, b["height"] / height)
+            for b in own
+        ]
+    )
     sure = [float(o.get("confidence", 0.0)) for o in metadata["objects"]]
     confidence = max(sure, default=0.0)
-    return _label(item, name, confidence, metadata, place, (x, y, x_end - x, y_end - y))
+    return _label(item, name, confidence, metadata, place, region)
 
 
 _READ = {"classification": _classified, "multilabel": _multilabel, "boxes": _boxed}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from defectscope.errors import InvalidParameterError, MalformedRequestError
+from defectscope.learning.regions import check_runs
 
 LABELS = "labels.jsonl"
 Answer = Literal["true", "false", "wrong_ends", "unsure", "undone"]
@@ -45,6 +46,7 @@ class Label:
         seconds: How long the reviewer took, 0 where it is not known.
         region: Where in the frame, as shares of width and height: x, y, width, height; empty for
             the whole frame.
+        mask: What of the frame is marked, see regions.py; empty where nobody painted.
     """
 
     item: str
@@ -59,6 +61,7 @@ class Label:
     trust: float = 1.0
     seconds: float = 0.0
     region: tuple[float, ...] = ()
+    mask: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.answer not in ANSWERS:
@@ -75,6 +78,11 @@ class Label:
             raise InvalidParameterError("a label begins at 0 or later, and ends after it begins")
         if self.region and (len(self.region) != 4 or not all(0 <= v <= 1 for v in self.region)):
             raise InvalidParameterError("a region is x, y, width, height, each 0 to 1")
+        if self.mask:
+            try:
+                check_runs(self.mask)
+            except (ValueError, TypeError) as error:
+                raise InvalidParameterError(str(error)) from None
 
     @property
     def is_there(self) -> bool | None:
@@ -85,7 +93,7 @@ class Label:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the JSON form."""
-        return {**asdict(self), "region": list(self.region)}
+        return {**asdict(self), "region": list(self.region), "mask": list(self.mask)}
 
     @staticmethod
     def from_dict(data: Any) -> Label:
@@ -101,6 +109,7 @@ class Label:
         try:
             values: dict[str, Any] = {k: v for k, v in body.items() if k in known}
             values["region"] = tuple(float(v) for v in values.get("region", ()))
+            values["mask"] = tuple(values.get("mask", ()))
             for name in ("start_s", "end_s", "trust", "seconds"):
                 if name in values:
                     values[name] = float(values[name])
