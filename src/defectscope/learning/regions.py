@@ -7,6 +7,7 @@ COCO's uncompressed masks are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,9 @@ def check_runs(runs: Sequence[int]) -> None:
     Raises:
         ValueError: They are none.
     """
-    if len(runs) < 3 or not all(isinstance(n, int) and n >= 0 for n in runs):
+    # What JSON held may be of any type, whatever the type promises.
+    values: Sequence[Any] = runs
+    if len(runs) < 3 or not all(isinstance(n, int) and n >= 0 for n in values):
         raise ValueError("a mask is width, height and lengths of runs")
     width, height, *lengths = runs
     if not 0 < width * height <= MOST_PIXELS or sum(lengths) != width * height:
