@@ -20,7 +20,17 @@ from moto import mock_aws
 
 from defectscope.client import AwsTransport, Client
 from defectscope.client.jobs import TransformJob
-from defectscope.deploy import endpoint, iam, image, registry, scaling, transform, updates, uploads
+from defectscope.deploy import (
+    endpoint,
+    iam,
+    image,
+    pipeline,
+    registry,
+    scaling,
+    transform,
+    updates,
+    uploads,
+)
 from defectscope.deploy.calls import Account, Call, Transaction
 from defectscope.deploy.endpoint_spec import Asynchronous, EndpointSpec, Variant
 from defectscope.deploy.limits import Limits
@@ -29,6 +39,10 @@ from defectscope.errors import DefectscopeError
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/defectscope"
+LOOP = pipeline.Loop(
+    *(f"s3://qc-work/{folder}" for folder in ("review", "held", "service", "media", "loop")),
+    "s3://models/defectscope", "i:1", ROLE, "qc", ("qc-errors",),
+)  # fmt: skip
 HERE = {"region": REGION, "account_id": ACCOUNT}
 DEPLOYER = iam.deployer_policy(
     **HERE, role_arn=ROLE, model_prefix="models/defectscope", repository="defectscope"
@@ -217,6 +231,8 @@ def test_deployers_may_make_each_call_on_each_resource(recorded, tmp_path) -> No
         registry.register(version, steps)
         registry.set_approval(arn, "Approved", "passed", steps)
         registry.approved_version(account, "g")
+        for _ in range(2):
+            pipeline.put_pipeline("qc-learns", LOOP, steps)
         job = {"job_name": "j", "model_name": "m", "instance_type": "ml.c5.2xlarge"}
         transform.submit(steps, **job, input_uri="s3://qc-work/i", output_uri="s3://qc-work/o")
         transform.watch(account, "j", timeout_s=1)

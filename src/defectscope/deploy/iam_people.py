@@ -11,6 +11,18 @@ from defectscope.deploy.policy_documents import Policy, allow, document
 _KEY_OF_CALLERS = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]
 
 
+_PIPELINE_VERBS = (
+    "CreatePipeline",
+    "DescribePipeline",
+    "UpdatePipeline",
+    "StartPipelineExecution",
+    "CreateProcessingJob",
+    "DescribeProcessingJob",
+    "StopProcessingJob",
+    "AddTags",
+)
+
+
 def caller_policy(
     *,
     partition: str = "aws",
@@ -164,6 +176,11 @@ def deployer_policy(
                 "Deploy", [f"sagemaker:{v}" for v in verbs], [f"{sagemaker}:{k}/*" for k in kinds]
             ),
             allow("Register", [f"sagemaker:{v}" for v in package_verbs], packages),
+            allow(
+                "Learn",
+                [f"sagemaker:{v}" for v in _PIPELINE_VERBS],
+                [f"{sagemaker}:pipeline/*", f"{sagemaker}:processing-job/*"],
+            ),
             # Source: Service Authorization Reference: listing endpoints takes no resource.
             allow("List", ["sagemaker:ListEndpoints"], ["*"]),
             {

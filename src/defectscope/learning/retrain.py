@@ -60,6 +60,23 @@ class Outcome:
         return not self.worse
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A candidate that nobody has measured yet.
+
+    Attributes:
+        artifact: Its detector.json.
+        used: How many labels taught.
+        unusable: How many could not, since the queue has no measurements of their titles.
+        left: Defects that were not changed.
+    """
+
+    artifact: Mapping[str, Any]
+    used: int
+    unusable: int
+    left: tuple[str, ...]
+
+
 def retrain(base: Mapping[str, Any], labels: Manifest, titles: Sequence[HeldOut]) -> Outcome:
     """Fits a candidate and holds it against what is in service.
 
@@ -71,6 +88,15 @@ def retrain(base: Mapping[str, Any], labels: Manifest, titles: Sequence[HeldOut]
     Raises:
         InvalidParameterError: The detector cannot learn from labels, a title was labelled, or no
             label has measurements.
+    """
+    return held_against(base, fit(base, labels, titles), titles)
+
+
+def fit(base: Mapping[str, Any], labels: Manifest, titles: Sequence[HeldOut]) -> Fit:
+    """Fits a candidate; of the titles held out it looks at which defects they have, no more.
+
+    Raises:
+        InvalidParameterError: See `retrain`.
     """
     if base.get("name") not in SUPPORTED:
         raise InvalidParameterError(
@@ -90,7 +116,19 @@ def retrain(base: Mapping[str, Any], labels: Manifest, titles: Sequence[HeldOut]
     origin = base.get("learning", {}).get("origin", base["decision"])
     fitted = audio_decision.refit({**base, "decision": origin}, examples, list(anchors.values()))
     fitted = _kept(fitted, base["decision"], left)
-    artifact = {**base, "decision": fitted}
+    unusable = len(taught) - len(examples)
+    return Fit({**base, "decision": fitted}, len(examples), unusable, tuple(left))
+
+
+def held_against(base: Mapping[str, Any], fitted: Fit, titles: Sequence[HeldOut]) -> Outcome:
+    """Measures a candidate and what is in service on the titles held out.
+
+    Args:
+        base: The detector.json in service.
+        fitted: The candidate.
+        titles: Held out.
+    """
+    artifact, left = fitted.artifact, fitted.left
     before, after = (found(titles, a) for a in (base, artifact))
     comparison = {
         d: evaluation.compare(before[d], after[d], _thresholds(base, artifact, d))
@@ -98,8 +136,7 @@ def retrain(base: Mapping[str, Any], labels: Manifest, titles: Sequence[HeldOut]
     }  # fmt: skip
     events = {d: sum(len(h.events) for h in before[d]) for d in CLASSES}
     worse = tuple(evaluation.worse(comparison))
-    unusable = len(taught) - len(examples)
-    return Outcome(artifact, comparison, events, worse, tuple(left), len(examples), unusable)
+    return Outcome(artifact, comparison, events, worse, left, fitted.used, fitted.unusable)
 
 
 def found(titles: Sequence[HeldOut], artifact: Mapping[str, Any]) -> dict[str, list[Hits]]:
