@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         capture,
         compare,
         detectors,
+        health,
         labels,
         learn,
         local,
@@ -88,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
         report,
         learn,
         labels,
+        health,
     ):
         module.add_parser(commands)
     return parser

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from defectscope.deploy.calls import Account
 from defectscope.errors import DefectscopeError
-from defectscope.learning import release_steps, steps
+from defectscope.learning import release_steps
+from defectscope.learning.steps import MOST_CHANGED, evaluate, prepare, shadow, train
 
 ROOT = "DEFECTSCOPE_PROCESSING"
 # Source: Amazon SageMaker API reference, ProcessingS3Input: paths begin with it.
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("prepare", "train", "evaluate", "shadow", "register", "canary", "reject"),
     )
     parser.add_argument("--detector", default="audio_artifacts")
-    parser.add_argument("--most-changed", type=float, default=steps.MOST_CHANGED)
+    parser.add_argument("--most-changed", type=float, default=MOST_CHANGED)
     parser.add_argument("--image", default="")
     parser.add_argument("--model-prefix", default="")
     parser.add_argument("--group", default="")
@@ -61,15 +62,15 @@ def _run(options: argparse.Namespace, root: Path) -> str:
     account = Account(region=os.environ.get("AWS_REGION"))
     match options.step:
         case "prepare":
-            steps.prepare(root, options.detector)
+            prepare(root, options.detector)
             return "done"
         case "train":
-            steps.train(root, options.detector)
+            train(root, options.detector)
             return "done"
         case "evaluate":
-            return "accepted" if steps.evaluate(root, options.detector) else "refused"
+            return "accepted" if evaluate(root, options.detector) else "refused"
         case "shadow":
-            fit = steps.shadow(root, options.detector, options.most_changed)
+            fit = shadow(root, options.detector, options.most_changed)
             return "accepted" if fit else "refused"
         case "register":
             return release_steps.register_version(

@@ -27,6 +27,21 @@ KEEP_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """The random share of a round: it alone tells without bias how often findings are right.
+
+    Attributes:
+        round: Its number.
+        findings: How many findings there were, by detector.
+        items: Ids of what was drawn, also of those that had been asked before.
+    """
+
+    round: int
+    findings: Mapping[str, int]
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QueueFacts:
     """What queue.json holds.
 
@@ -35,12 +50,14 @@ class QueueFacts:
         keep_until: Date after which `defectscope queue --prune` deletes it.
         rounds: How many rounds it has had.
         defects: Names of each detector's defects, which a reviewer may give.
+        draws: What each round drew at random, and from how many.
     """
 
     made: date
     keep_until: date
     rounds: int
     defects: Mapping[str, Sequence[str]]
+    draws: tuple[Draw, ...] = ()
 
 
 def add_round(
@@ -91,6 +108,7 @@ def add_round(
         today + timedelta(days=keep_days) if facts is None else facts.keep_until,
         number,
         {**({} if facts is None else facts.defects), **_defects(reports)},
+        (*(() if facts is None else facts.draws), _draw(number, offered, chosen)),
     )
     _write_facts(folder, fresh)
     return chosen
@@ -109,7 +127,15 @@ def read_facts(folder: Path) -> QueueFacts:
             raise MalformedRequestError(f"{path}: not a {SCHEMA} document")
         defects = {str(k): [str(d) for d in v] for k, v in body["defects"].items()}
         made, until = date.fromisoformat(body["made"]), date.fromisoformat(body["keep_until"])
-        return QueueFacts(made, until, int(body["rounds"]), defects)
+        draws = tuple(
+            Draw(
+                int(own["round"]),
+                {str(k): int(v) for k, v in own["findings"].items()},
+                tuple(str(item) for item in own["items"]),
+            )
+            for own in body.get("draws", ())
+        )
+        return QueueFacts(made, until, int(body["rounds"]), defects, draws)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedRequestError(f"{path}: not a queue ({error})") from None
 
@@ -156,6 +182,15 @@ def _place(folder: Path, title: str, detector: str) -> Path:
     return folder / "measurements" / f"{digest[:24]}.json"
 
 
+def _draw(number: int, offered: Sequence[ReviewItem], chosen: rounds.Round) -> Draw:
+    findings: dict[str, int] = {}
+    for item in offered:
+        if item.origin == "finding":
+            findings[item.detector] = findings.get(item.detector, 0) + 1
+    drawn = [*(i.id for i in chosen.items if i.reason == "random"), *(i.id for i in chosen.reused)]
+    return Draw(number, findings, tuple(drawn))
+
+
 def _defects(reports: Sequence[Report]) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for report in reports:
@@ -174,5 +209,9 @@ def _write_facts(folder: Path, facts: QueueFacts) -> None:
         "keep_until": facts.keep_until.isoformat(),
         "rounds": facts.rounds,
         "defects": {k: list(v) for k, v in facts.defects.items()},
+        "draws": [
+            {"round": d.round, "findings": dict(d.findings), "items": list(d.items)}
+            for d in facts.draws
+        ],
     }
     write_atomically(folder / DOCUMENT, (json.dumps(body, indent=1) + "\n").encode())
