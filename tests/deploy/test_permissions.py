@@ -129,6 +129,7 @@ RESOURCES = {
     "Endpoint": _named("endpoint", "EndpointName"),
     "EndpointWeightsAndCapacities": _named("endpoint", "EndpointName"),
     "TransformJob": _named("transform-job", "TransformJobName"),
+    "Pipeline": _named("pipeline", "PipelineName"),
     "ModelPackageGroup": _named("model-package-group", "ModelPackageGroupName"),
     "ListTags": lambda request: request["ResourceArn"],
     "ListEndpoints": lambda _: "*",
