@@ -44,12 +44,16 @@ def run(source: Path, clip: Path, cache: Path, detectors: str | None) -> dict[st
 
 
 _CHILD = """
-import sys
-from defectscope.cli.main import main
-status = main(sys.argv[1:])
-peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-sys.stderr.write(f"\\n{int(peak.split()[1]) // 1024}\\n")
-sys.exit(status)
+import atexit, sys
+from defectscope.cli import main as cli
+
+def say_peak():
+    peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    sys.stderr.write(f"\\n{int(peak.split()[1]) // 1024}\\n")
+
+atexit.register(say_peak)
+# As the installed command ends; older commits had no function of its own for that.
+cli.console() if hasattr(cli, "console") else sys.exit(cli.main())
 """
 
 

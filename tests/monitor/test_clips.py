@@ -23,7 +23,7 @@ def keeper(folder: Path, **changes: float) -> ClipKeeper:
 
 def wait_for(path: Path) -> None:
     """Waits until a file is there."""
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while not path.exists() and time.monotonic() < deadline_s:
         time.sleep(0.005)
     assert path.exists()

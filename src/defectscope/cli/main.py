@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from importlib import import_module
 
 import defectscope
 from defectscope.cli.complain import complain, diagnose
@@ -47,25 +49,33 @@ examples:
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the whole command line."""
-    from defectscope.cli import (
-        analyze,
-        capture,
-        compare,
-        detectors,
-        health,
-        labels,
-        learn,
-        local,
-        mezzanine,
-        monitor,
-        profiles,
-        render,
-        report,
-        simulate,
-    )
+# Modules in the order of the help. Each adds the subcommand of its own name; `learn` and `health`
+# add several others.
+_MODULES = (
+    "analyze",
+    "profiles",
+    "compare",
+    "detectors",
+    "simulate",
+    "render",
+    "monitor",
+    "capture",
+    "mezzanine",
+    "local",
+    "report",
+    "learn",
+    "labels",
+    "health",
+)
 
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Returns the parser of the whole command line.
+
+    Args:
+        command: A subcommand that is known to be called: the others are not imported, which takes a
+            tenth of a second. None has all.
+    """
     parser = Parser(
         prog="defectscope",
         description="Finds audio-visual defects in video: black, freezes, drop-outs, lip sync, ...",
@@ -75,30 +85,22 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=defectscope.__version__)
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens to stderr")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (
-        analyze,
-        profiles,
-        compare,
-        detectors,
-        simulate,
-        render,
-        monitor,
-        capture,
-        mezzanine,
-        local,
-        report,
-        learn,
-        labels,
-        health,
-    ):
-        module.add_parser(commands)
+    for name in _MODULES if command is None else (command,):
+        import_module(f"defectscope.cli.{name}").add_parser(commands)
     return parser
+
+
+def _called(argv: Sequence[str]) -> str | None:
+    """Returns the subcommand that a command line certainly calls, None where it may call none."""
+    first = next((word for word in argv if word not in ("-v", "--verbose")), None)
+    return first if first in _MODULES and first not in ("learn", "health") else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and gives its exit status."""
     try:
-        arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        arguments = build_parser(_called(words)).parse_args(words)
         logging.basicConfig(
             level=logging.INFO if arguments.verbose else logging.ERROR,
             format="%(name)s: %(message)s",
@@ -126,5 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return diagnose(error)
 
 
+def console() -> None:
+    """Runs the command line of this process and ends it."""
+    status = main()
+    # Python would look for garbage among all that is still held; the system takes it back whole.
+    gc.freeze()
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

@@ -35,6 +35,7 @@ Shapes = Sequence[Sequence[int]]
 _SETTINGS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1}
 # How the files are laid out; another number makes all of them anew.
 _FORM = 1
+_IMPORTING, _CONVERTING = Lock(), Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +110,9 @@ class Compiled:
                 file_cache.shipped(name)
             )
             if self._converted is None:
-                self._converted = self._blueprint.convert()
+                # Tracing and filters of warnings belong to the process, not to a thread.
+                with _CONVERTING:
+                    self._converted = self._blueprint.convert()
                 file_cache.write(name, _packed(self._converted))
         return self._converted
 
@@ -128,14 +131,16 @@ def runtime() -> Any:
     that analyzes unpublished programmes makes no such calls: without that package it makes none.
     """
     telemetry = "openvino_telemetry"
-    absent = telemetry not in sys.modules
-    if absent:
-        sys.modules[telemetry] = cast("Any", None)
-    try:
-        import openvino
-    finally:
+    # Networks are loaded in several threads.
+    with _IMPORTING:
+        absent = telemetry not in sys.modules
         if absent:
-            del sys.modules[telemetry]
+            sys.modules[telemetry] = cast("Any", None)
+        try:
+            import openvino
+        finally:
+            if absent:
+                del sys.modules[telemetry]
     return cast("Any", openvino)
 
 

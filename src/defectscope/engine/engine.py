@@ -163,7 +163,8 @@ def _rows(
     )
     coverage = Coverage(stream, start_s, end_s)
     with BackgroundWorker() as background:
-        background.run(partial(_prepare, running, stream))
+        # What networks take to load passes while the first frames are decoded.
+        background.run([partial(d.prepare, stream) for d in running if isinstance(d, Preparing)])
         feeds = Feeds(reader, running, chunk_frames, background, coverage)
         with closing(ahead(items, _DECODED_AHEAD)) as decoded:
             for item in decoded:
@@ -184,13 +185,6 @@ def _of_interval(
     measured = {name: cut(rows, start_s, end_s) for name, rows in found.items()}
     # Beside the detectors' measurements, how much they were made of.
     return measured | {COVERAGE: coverage.measurements()}
-
-
-def _prepare(detectors: Sequence[Detector], stream: StreamInfo) -> None:
-    """Lets detectors with networks load them, while the first frames are decoded."""
-    for detector in detectors:
-        if isinstance(detector, Preparing):
-            detector.prepare(stream)
 
 
 def cut(measurements: Measurements, start_s: float | None, end_s: float | None) -> Measurements:

@@ -168,7 +168,9 @@ class Feed:
             caption_bytes=tuple(self._caption_bytes),
             events=tuple(self._events),
         )
-        pushes: list[tuple[Analysis, Chunk]] = []
+        # Analyses that look at the same frames share what they measure of them: one job for each
+        # selection, in the order of the detectors.
+        jobs: dict[FrameSelection | None, list[tuple[Analysis, Chunk]]] = {}
         # Those that waited for the same intervals share what is joined of them.
         joined: dict[tuple[int, ...], tuple[list[Chunk], Chunk]] = {}
         for track in self._tracks:
@@ -182,10 +184,10 @@ class Feed:
                 if ids not in joined:
                     # With what was joined, so that no other chunk gets its number meanwhile.
                     joined[ids] = track.waiting, joined_chunk(track.waiting)
-                pushes.append((track.analysis, joined[ids][1]))
+                jobs.setdefault(track.selection, []).append((track.analysis, joined[ids][1]))
                 track.waiting = []
         # While the analyses look at these frames, the next are decoded and measured.
-        self._background.run(partial(_look, pushes))
+        self._background.run([partial(_look, pushes) for pushes in jobs.values()])
         self._renew()
 
     def take(

@@ -7,6 +7,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from defectscope.media.frames import Plane
@@ -86,7 +87,9 @@ def reduced_size(width: int, height: int, max_height_px: int | None) -> tuple[in
 def to_rgb(frame: av.VideoFrame, max_height_px: int | None = None) -> NDArray[np.uint8]:
     """Returns a frame as (height, width, 3) uint8 RGB, scaled down to at most `max_height_px`."""
     width, height = reduced_size(frame.width, frame.height, max_height_px)
+    # A converter of its own: that of a frame must not be used by two threads at once.
+    converter = VideoReformatter()
     # Means over areas: as true as the default's filter when a frame shrinks, at half its cost.
-    small = frame.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
+    small = converter.reformat(frame, width, height, "rgb24", interpolation="AREA")
     rgb: Any = small.to_ndarray()
     return rgb

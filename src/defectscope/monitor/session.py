@@ -106,7 +106,8 @@ class Session:
 
     def run(self, decided: Callable[[Sequence[Decision]], None]) -> None:
         """Reads until the reader ends; calls back with the decisions of every step."""
-        with BackgroundWorker() as background:
+        # Many channels share the processor: a second thread for each would gain none of them time.
+        with BackgroundWorker(threads=1) as background:
             coverage = Coverage(self._stream, None, None)
             feeds = Feeds(self._reader, self._running, self._chunk_frames, background, coverage)
             due_s = self._pace.step_s
