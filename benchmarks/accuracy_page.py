@@ -77,9 +77,9 @@ def _left_out(left_out: Mapping[str, Sequence[str]]) -> list[str]:
         return []
     named = "; ".join(f"{name}: {', '.join(files)}" for name, files in left_out.items())
     return [
-        "Left out for a defect, and the next taken instead, are recordings that have it of their "
-        "own (somebody verified it; tests/expected_findings/): what is made in them is not all "
-        f"that is true of them. {named}.",
+        "For some defects, recordings that already contain the defect (verified by a person; "
+        "tests/expected_findings/) were replaced by the next one, because the simulated defect "
+        f"would not be the only one in them: {named}.",
         "",
     ]
 
@@ -144,9 +144,9 @@ def _fresh(rows: Mapping[str, Any], seen: Sequence[str]) -> list[str]:
         if r["events"] and n not in MEASURES
     ]
     return [
-        "## Recordings that nobody has looked at",
+        "## Recordings not inspected during development",
         "",
-        "Misses in an earlier round were read while detectors were worked on, in clips of "
+        "During development, misses of an earlier round were inspected in clips of "
         f"{', '.join(seen)}. Without these:",
         "",
         *_table(("defect", "recordings", "events", "F1", "missed", "extra", "clip AUC"), cells),

@@ -1,4 +1,4 @@
-"""Every finding on material that nobody impaired, against what is known to be really there.
+"""Every finding on clean material, compared with the defects that are known to be in it.
 
     python benchmarks/false_alarms.py --media FOLDER [--media FOLDER ...] [--broken FOLDER]
         [--delivered] [--without a,b]
@@ -172,7 +172,7 @@ def page(found: Mapping[str, Any], reasons: Mapping[str, Mapping[str, str]]) -> 
     video_h = sum(f["picture_s"] for f in folders.values()) / 3600
     sound_h = sum(f["sound_s"] for f in folders.values()) / 3600
     lines = [
-        "# False alarms on material nobody impaired",
+        "# False alarms on clean material",
         "",
         f"`{found['command']}` at {found['commit']}: {video_h:.3f} h of video and "
         f"{sound_h:.2f} h of sound, every file analyzed whole. Expected findings are those that "

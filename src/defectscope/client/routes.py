@@ -56,7 +56,7 @@ class Routes:
     def in_body(
         self, item: Source, options: Options, span: Span | None, deadline: Deadline
     ) -> Report:
-        """Returns the report on media that travels in the call, its options beside it.
+        """Returns the report on media that is sent in the call, with its options.
 
         Raises:
             UsageError: The options are longer than SageMaker's custom attributes may be.

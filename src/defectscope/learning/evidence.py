@@ -10,7 +10,6 @@ evidence/ID/map.jpg           where in the frame the detector saw it
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from scipy import signal
 
@@ -151,11 +151,7 @@ def _sound(reader: Reader, where: Interval) -> tuple[NDArray[np.float32], int]:
 def _wav(data: NDArray[np.float32], rate_hz: int) -> bytes:
     out = BytesIO()
     channels = data[:, :2] if data.shape[1] <= 2 else data.mean(axis=1, keepdims=True)
-    with wave.open(out, "wb") as file:
-        file.setnchannels(channels.shape[1])
-        file.setsampwidth(2)
-        file.setframerate(rate_hz)
-        file.writeframes(np.round(np.clip(channels, -1, 1) * 32767).astype("<i2").tobytes())
+    soundfile.write(out, np.clip(channels, -1, 1), rate_hz, "PCM_16", format="WAV")
     return out.getvalue()
 
 

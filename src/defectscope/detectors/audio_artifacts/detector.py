@@ -1,4 +1,8 @@
-"""The audio_artifacts detector: log odds of every quarter second, added up to findings."""
+"""Hum, hiss, distortion and clicks in the sound, found without a reference.
+
+A network and classical measures give log odds of each defect for every quarter second of sound;
+enough evidence over time makes a finding.
+"""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ class Params:
     each_channel: Annotated[
         bool,
         switch(
-            "Analyze every channel on its own instead of their mix; costs as many times "
-            "more, and finds what one channel alone has."
+            "Analyze every channel separately instead of their mix. Multiplies the cost, "
+            "and finds defects of single channels."
         ),
     ] = False
     max_gap_s: Annotated[

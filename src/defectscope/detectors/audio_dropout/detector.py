@@ -1,7 +1,7 @@
-"""Drop-outs: sound that is cut off, on one channel or on all, and comes back.
+"""Drop-outs: the sound is cut off, on one channel or on all, and comes back.
 
-Speech pauses and quiet rooms are not silent and do not end within milliseconds. A drop-out goes
-from programme level to nothing within a hop or two. Digital silence that lasts is reported too.
+Pauses in speech and quiet rooms are not silent, and do not end within milliseconds. A drop-out
+falls from programme level to silence within 10 or 20 ms. Long digital silence is reported too.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ class Params:
     ] = 10.0
     min_silence_s: Annotated[
         float,
-        number(0.01, 3600, "Silence on every channel that is reported however it began.", "s"),
+        number(
+            0.01, 3600, "Silence on all channels of at least this length is always reported.", "s"
+        ),
     ] = 10.0
     max_one_sided_s: Annotated[
         float,
@@ -36,7 +38,7 @@ class Params:
     ] = 0.4
     edge_window_s: Annotated[
         float,
-        number(0.01, 10, "Interval beside a gap in which programme level must be found.", "s"),
+        number(0.01, 10, "Interval next to a gap in which programme level must be found.", "s"),
     ] = 0.06
     resume_s: Annotated[
         float,

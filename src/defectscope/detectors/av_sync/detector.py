@@ -1,4 +1,8 @@
-"""Lip sync: faces, tracks, likeness over offsets, and a verdict that may be "inconclusive"."""
+"""Lip sync: is the sound early or late relative to the lips?
+
+The similarity of lips and sound is measured over many offsets. Without a clear result the verdict
+is "inconclusive".
+"""
 
 from __future__ import annotations
 

@@ -18,14 +18,17 @@ class Params:
         number(
             1,
             PER_MINUTE,
-            "Fragments of four seconds that are looked at in every minute; 15 is everything.",
+            "Fragments of four seconds analyzed per minute; 15 is everything.",
             "fragments/min",
         ),
     ] = 15
     window_s: Annotated[
         float,
         number(
-            1.6, 60, "What is added up for one answer. Longer is surer and coarser in time.", "s"
+            1.6,
+            60,
+            "Length that is evaluated as a whole. Longer is more certain and less precise in time.",
+            "s",
         ),
     ] = 8.0
     max_faces: Annotated[
@@ -36,19 +39,19 @@ class Params:
         number(
             24,
             720,
-            "Lower faces are left out; height in the frame as looked at, which is at most"
-            " 720 px high.",
+            "Smaller faces are ignored; height in the analyzed frame, which is at most 720 "
+            "px high.",
             "px",
         ),
     ] = 48
     min_face_score: Annotated[
-        float, number(0.01, 0.99, "Faces of which the finder is less sure are left out.")
+        float, number(0.01, 0.99, "Faces with a lower detection score are ignored.")
     ] = 0.5
     tolerance: Annotated[
         str,
         choice(
             TOLERANCES_MS,
-            "What is still in step: `bt1359` from 90 ms early to 185 ms late, what "
+            "What counts as in sync: `bt1359` from 90 ms early to 185 ms late, what "
             "viewers accept (ITU-R BT.1359-1); `r37` from 40 ms early to 60 ms late (EBU "
             "R37).",
         ),

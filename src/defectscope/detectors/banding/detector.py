@@ -1,12 +1,12 @@
 """Banding: smooth gradients break into visible steps.
 
-A step is a band's edge when the frame is flat on both sides of it. Steps of one or two codes are
-what eight bits look like; larger ones are seen. Banding has both: edges of bands, and between them
-flat bands, or fewer of the faint contours, where there were gradients and grain before. Flat blocks
-of a coarse codec have such edges too, but on a grid, and nothing else of banding is.
+A step is the edge of a band if the frame is flat on both sides of it. Steps of one or two codes are
+normal for 8-bit video; larger ones are visible. Banding means edges of bands with flat areas
+between them, or fewer faint contours, where there were gradients and grain before. Flat blocks of a
+coarse codec have such edges too, but on a regular grid.
 
 Source: P. Tandon et al., "CAMBI: Contrast-aware Multiscale Banding Index", 2021, which counts steps
-by their contrast beside flat surroundings; here the kernel does so in one pass, at full size.
+by their contrast to flat surroundings; here the kernel does so in one pass, at full size.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Black frames: the frame goes to black where it was not meant to.
+"""Black frames: the picture is black by mistake.
 
-Editors fade to black and cut on it; that is no defect. A black interval counts when it begins or
-ends abruptly, or when it lasts longer than any edit would. A frame that holds a title, a logo,
-credits or a spinner is not black, however small the lit part is.
+Fades to black and cuts on black are normal editing. A black interval is reported if it begins or
+ends abruptly, or if it lasts longer than normal editing does. A frame with a title, a logo, credits
+or a spinner is not black, however small the lit part is.
 """
 
 from __future__ import annotations

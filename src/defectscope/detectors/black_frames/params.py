@@ -26,7 +26,7 @@ class Params:
         number(
             0,
             3600,
-            "Black that lasts longer is reported however it began. Longer than the pauses"
+            "Longer black is always reported. Longer than the pauses"
             " between acts; Source: EBU R 103's practice leaves it to the operator.",
             "s",
         ),

@@ -1,8 +1,8 @@
-"""Block corruption: parts of the frame are displaced, repeated or filled with nonsense.
+"""Block corruption: parts of the frame are displaced, repeated or filled with wrong content.
 
-Cheap features single out suspects, a network maps the damage in each and in the frame before it,
-and says how likely each is damaged. The most plausible path of clean and damaged intervals gives
-the events; where one frame is clean and its neighbour damaged, that is an end.
+Cheap features select suspect frames. A network maps the damage in each and in the frame before it,
+and estimates the probability that each is damaged. The most plausible sequence of clean and damaged
+intervals gives the events; they start and end between a clean and a damaged frame.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ class Params:
         number(
             2,
             60,
-            "Frames of every second that the network looks at, at most, each with the one"
-            " before it; even. More finds the ends of damage more exactly.",
+            "Frames per second that the network analyzes at most, each with the one before "
+            "it; even. More makes start and end of damage more exact.",
             "frames/s",
             multiple_of=2,
         ),
@@ -30,9 +30,8 @@ class Params:
         number(
             2,
             60,
-            "Frames of every second that it looks at in any case; even. Only where one of"
-            " them looks damaged it looks at the others. More finds shorter damage "
-            "between cuts.",
+            "Frames per second that are always analyzed; even. The others are analyzed only "
+            "if one of these looks damaged. More finds shorter damage between cuts.",
             "frames/s",
             multiple_of=2,
         ),
@@ -48,9 +47,7 @@ class Params:
             "the frame that its map calls damaged.",
         ),
     ] = "learned"
-    bridge_s: Annotated[float, number(0, 60, "Events that are no further apart are one.", "s")] = (
-        0.4
-    )
+    bridge_s: Annotated[float, number(0, 60, "Events closer than this are one.", "s")] = 0.4
     sensitivity: Annotated[
         str,
         choice(

@@ -1,9 +1,9 @@
 """Blur: programmes that are soft for their raster, and intervals softer than their context.
 
-What counts is the sharpest textured part of a frame. With a shallow depth of field something is
-always in focus, so it stays silent; when everything is soft, nothing is. Beside noise every frame
-is soft, so an interval as soft as the programme that only lacks its neighbour's noise is none. What
-loses its detail as a block grid comes is blocky.
+The sharpest textured part of a frame counts: with a shallow depth of field something is always in
+focus, but in a blurred frame nothing is. An interval as soft as most of the programme is not
+reported when it merely lacks the noise of its neighbours. Loss of detail together with a block grid
+is blockiness.
 """
 
 from __future__ import annotations

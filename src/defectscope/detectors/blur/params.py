@@ -26,7 +26,7 @@ class Params:
         number(
             0,
             1,
-            "Which of the evaluated tiles speaks for the frame, 1 being the sharpest: one"
+            "Which of the evaluated tiles represents the frame, 1 being the sharpest: one"
             " sharp logo must not hide a soft frame.",
         ),
     ] = 0.9

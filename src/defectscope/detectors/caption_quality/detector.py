@@ -1,4 +1,4 @@
-"""Captions that are missing, late, too fast, too long, too close, or not what their format says."""
+"""Captions: missing, late, overlapping, too fast, too long, too close, or in a wrong format."""
 
 from __future__ import annotations
 

@@ -45,9 +45,14 @@ class Params:
         float, number(0.1, 600, "Longest caption. Source: Netflix, 7 s.", "s")
     ] = 7.0
     min_overlap_s: Annotated[
-        float, number(0, 10, "Two captions at once for less is rounding.", "s")
+        float, number(0, 10, "Two captions at once for a shorter time are taken for rounding.", "s")
     ] = 0.04
     max_late_s: Annotated[
         float,
-        number(0.5, 60, "Largest delay against the speech that is looked for, either way.", "s"),
+        number(
+            0.5,
+            60,
+            "Largest delay relative to the speech that is searched for, in both directions.",
+            "s",
+        ),
     ] = 8.0

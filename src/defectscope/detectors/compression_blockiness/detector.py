@@ -1,9 +1,9 @@
-"""Compression blockiness: the grid of the codec's blocks shows.
+"""Compression blockiness: the block grid of the codec is visible.
 
-Luma steps between columns and between rows are summed over a fifth of a second; a block grid puts
-a comb into both profiles, whatever its phase. Straight lines in the frame make steps in one
-direction only, or at no regular distance. What was compressed before has a faint grid throughout,
-and drawings may have a strong one: what counts is a grid that comes or goes within a shot.
+Luma steps between columns and between rows are summed over a fifth of a second. A block grid gives
+regular peaks in both sums, at any phase. Straight lines in the picture give steps in one direction
+only, or at irregular distances. Compressed video always has a faint grid, and drawings may have a
+strong one, so the detector reports a grid that appears or disappears within a shot.
 """
 
 from __future__ import annotations

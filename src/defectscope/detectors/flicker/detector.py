@@ -1,4 +1,4 @@
-"""Flicker: brightness that pumps, and flashes of the kinds that can harm photosensitive viewers."""
+"""Flicker: pulsating brightness, and flashes that can harm photosensitive viewers."""
 
 from __future__ import annotations
 

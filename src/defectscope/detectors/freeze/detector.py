@@ -1,8 +1,7 @@
-"""Freeze: moving video stops on one frame, and are not meant to.
+"""Freeze: moving video stops on one frame by mistake.
 
-A still slide, a title or a tripod shot is not a freeze. What tells them apart is how the stillness
-begins: a slide is still from its first frame after a cut, a freeze holds a frame in the middle of
-movement.
+A still slide, a title or a tripod shot is not a freeze. They differ in how the stillness begins: a
+slide is still from the first frame after a cut, while a freeze begins in the middle of motion.
 """
 
 from __future__ import annotations

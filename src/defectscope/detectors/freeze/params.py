@@ -22,7 +22,10 @@ class Params:
         ),
     ] = 0.3
     min_frames: Annotated[
-        int, number(1, 1000, "Nor is stillness of fewer frames, however slow they come.", "frames")
+        int,
+        number(
+            1, 1000, "Freezes of fewer frames are not reported, whatever the frame rate.", "frames"
+        ),
     ] = 5
     motion_window_s: Annotated[
         float, number(0.04, 10, "Interval before the stillness that must have moved.", "s")
@@ -32,8 +35,8 @@ class Params:
         number(
             0,
             3600,
-            "Where nothing moved, shorter stillness below the noise is not told; nor are "
-            "frames that stand in part, or with their noise going on.",
+            "Shortest freeze in a scene without motion, and of a freeze of part of the "
+            "frame or with continuing noise.",
             "s",
         ),
     ] = 0.6

@@ -1,9 +1,9 @@
-"""Interlacing: a frame whose two fields belong to different instants, shown as one.
+"""Interlacing: a frame is made of two fields from different instants.
 
-What gives it away is not the comb itself, since fine texture looks the same. A progressive frame
-fits neither field of the frame before better than the other. A woven one does: one of its fields
-was taken right next to one field of the frame before, the other far from it. So the detector
-compares how badly fields of neighbouring frames fit into each other, in both orders.
+Combing alone is no proof, because fine texture looks the same. The detector compares how well the
+fields of neighbouring frames fit each other, in both orders. The fields of a progressive frame fit
+the frame before equally well. Of an interlaced frame, one field was captured next to a field of the
+frame before, and the other was not.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class Params:
         number(
             0,
             60,
-            "Woven intervals this close are one finding: where nothing moves, nothing combs.",
+            "Interlaced intervals this close are one finding: without motion there is no combing.",
             "s",
         ),
     ] = 1.5
@@ -26,10 +26,13 @@ class Params:
     report_flagged: Annotated[
         bool,
         switch(
-            "Also report frames that the stream declares as interlaced and that show no "
-            "combing: players deinterlace them for nothing."
+            "Also report frames that the stream declares as interlaced although they show "
+            "no combing: players deinterlace them needlessly."
         ),
     ] = True
     report_telecine: Annotated[
-        bool, switch("Also report film by 3:2 pulldown, which is told apart and silent otherwise.")
+        bool,
+        switch(
+            "Also report film with 3:2 pulldown, which is otherwise recognised and not reported."
+        ),
     ] = False

@@ -1,7 +1,7 @@
-"""Letterbox: bars that come up, change or go away in the programme.
+"""Letterbox: black bars appear, change or disappear within the programme.
 
-A programme that is letterboxed from beginning to end was made so. What viewers notice, and what
-goes wrong in play-out and conversion, is a change: bars that appear, grow or vanish.
+A programme that is letterboxed from beginning to end was made so. Errors in play-out and conversion
+show as changes: bars that appear, grow or vanish.
 """
 
 from __future__ import annotations

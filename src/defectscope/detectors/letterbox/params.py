@@ -12,7 +12,7 @@ class Params:
     """Physical parameters."""
 
     min_duration_s: Annotated[
-        float, number(0, 3600, "Bars that stand for less are not reported.", "s")
+        float, number(0, 3600, "Bars that last less are not reported.", "s")
     ] = 0.2
     min_bar_share: Annotated[
         float,
@@ -36,8 +36,8 @@ class Params:
         number(
             0,
             1,
-            "A programme that has bars throughout is reported where they cover more than "
-            "this of the frame. 2.39:1 in 16:9 covers 0.26, 4:3 in 16:9 covers 0.25; both"
+            "A programme with bars throughout is reported if they cover more than this "
+            "share of the frame. 2.39:1 in 16:9 covers 0.26, 4:3 in 16:9 covers 0.25; both"
             " at once, a window-box, 0.44.",
         ),
     ] = 0.4

@@ -1,4 +1,4 @@
-"""Loudness and true peak against a delivery target."""
+"""Loudness and true peak, compared with a delivery target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image of a stereo programme: width, middle, depth and centre, and what is wrong with it."""
+"""The image of a stereo programme: width, centre, depth and position, and their errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of the stereo image, and its width, depth and centre as curves."""
+"""Errors of the stereo channels, with width, depth and centre as curves."""
 
 from __future__ import annotations
 

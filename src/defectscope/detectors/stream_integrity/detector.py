@@ -1,4 +1,4 @@
-"""Stream integrity: what the demuxer and decoders complain about, and clocks that do not agree."""
+"""Stream integrity: errors of the demuxer and the decoders, and inconsistent clocks."""
 
 from __future__ import annotations
 

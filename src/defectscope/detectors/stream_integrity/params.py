@@ -11,16 +11,16 @@ from defectscope.parameters import number, parameters
 class Params:
     """Physical parameters."""
 
-    join_s: Annotated[float, number(0, 60, "Complaints closer than this are one event.", "s")] = 1.0
+    join_s: Annotated[float, number(0, 60, "Errors closer than this are one event.", "s")] = 1.0
     max_frame_gap: Annotated[
-        float, number(1, 1000, "A step between frames above this many usual ones is a gap.")
+        float, number(1, 1000, "A step between frames of more than this many usual ones is a gap.")
     ] = 1.9
     max_start_offset_s: Annotated[
         float,
         number(
             0,
             60,
-            "Sound may start this much before or after the frame. Encoder priming and "
+            "Sound may start this much before or after the video. Encoder priming and "
             "coarse interleaving stay below.",
             "s",
         ),

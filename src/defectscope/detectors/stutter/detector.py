@@ -1,8 +1,7 @@
-"""Stutter: motion stands for a moment, jumps, comes unevenly, or loses its cadence.
+"""Stutter: motion stops for a moment, jumps, is uneven, or loses its cadence.
 
-Repeated frames are no defect by themselves. Drawn animation stands on twos, film in 60 frames a
-second stands 3:2, and both are meant: what repeats in a rhythm is a cadence, and only its breaks
-are reported.
+Repeated frames alone are no defect. Animation is often drawn on twos, and film at 60 frames per
+second repeats frames 3:2. Regular repeats are a cadence, and only its breaks are reported.
 """
 
 from __future__ import annotations

@@ -15,5 +15,5 @@ class Params:
         float, number(0, 10, "Events this close are one disturbance to a viewer.", "s")
     ] = 1.0
     max_hold_s: Annotated[
-        float, number(0.05, 2, "A frame that stands longer is a freeze, not a stutter.", "s")
+        float, number(0.05, 2, "A frame held for longer is a freeze, not a stutter.", "s")
     ] = 0.45

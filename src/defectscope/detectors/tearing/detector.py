@@ -1,10 +1,9 @@
 """Tearing: the upper part of a frame belongs to one instant, the lower part to another.
 
-Six signs tell it. Rows stop continuing each other across the whole width in one frame and in
-neither of its neighbours, and what is above and below that row moves differently. A part of the
-frame falls back to an earlier instant while the other goes on. A seam that stays at one row
-comes with such a fall back and goes with a leap; and while it stays, what is below it brightens and
-darkens some frames after what is above. Edges of things have none of this together.
+The rows above and below the seam do not continue each other, in one frame and not in its
+neighbours, and the two parts move differently. One part falls back to an earlier instant while the
+other continues. A seam that stays at one row has such an onset and end, and the luma below it
+changes some frames after the luma above. The edge of an object does not show all of this.
 """
 
 from __future__ import annotations

@@ -15,5 +15,6 @@ class Params:
         float, number(0, 5, "Torn frames this close belong to one finding.", "s")
     ] = 1.0
     longest_seam_s: Annotated[
-        float, number(0.1, 60, "A seam that stays at one row for longer is taken for a thing.", "s")
+        float,
+        number(0.1, 60, "A seam that stays at one row for longer is taken for an object.", "s"),
     ] = 10.0

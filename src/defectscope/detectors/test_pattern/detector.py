@@ -1,7 +1,7 @@
-"""Test pattern: bars, a solid colour or a slate where the programme should be.
+"""Test pattern: bars, a solid colour or a slate instead of the programme.
 
-Bars are known by their six colours side by side in flat fields, a solid colour by having nothing
-else, a slate by being a still, colourless ground with a ruled frame or lines of text on it.
+Bars are recognised by six colours in flat fields next to each other, a solid colour by the absence
+of anything else, and a slate by a still, colourless background with a ruled frame or lines of text.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class Params:
         number(
             0,
             60,
-            "Shorter patterns are not reported. A flash of one colour is an editor's means.",
+            "Shorter patterns are not reported. Flashes of one colour are an editing effect.",
             "s",
         ),
     ] = 0.2

@@ -1,9 +1,9 @@
-"""Video noise: grain, sensor noise or impulses over the frame.
+"""Video noise: grain, sensor noise or impulses in the picture.
 
-Noise is measured where nothing else is: in the flattest tiles of each frame, by a filter that
-cancels edges and slopes. Moderate grain that lasts is a look, not a defect; what counts is strong
-noise, or noise that comes or goes within a shot. Stray dots hardly change the mean magnitude of the
-filter's answer, but its power.
+Noise is measured in the flattest tiles of each frame, by a filter that cancels edges and slopes.
+Moderate grain throughout is a style; strong noise is reported, and noise that appears or disappears
+within a shot. Isolated dots hardly change the mean magnitude of the filter's output, but they
+change its power.
 """
 
 from __future__ import annotations

@@ -17,14 +17,14 @@ class Params:
         number(
             0,
             1,
-            "Which tile speaks for the frame's noise, 0 the calmest and 1 the busiest: "
-            "low enough to be flat, high enough not to be one dead tile.",
+            "Which tile represents the frame's noise, 0 the calmest and 1 the busiest: low "
+            "enough to be flat, high enough not to be a single empty tile.",
         ),
     ] = FLAT_QUANTILE
     dots_quantile: Annotated[
         float, number(0, 1, "Likewise for stray dots, which fall on every tile.")
     ] = DOTS_QUANTILE
-    busy_quantile: Annotated[float, number(0, 1, "Which tile speaks for the frame's detail.")] = 0.8
+    busy_quantile: Annotated[float, number(0, 1, "Which tile represents the frame's detail.")] = 0.8
     window_s: Annotated[
         float,
         number(0.04, 10, "Interval before and after a change of noise that is compared.", "s"),
