@@ -6,7 +6,7 @@ use crate::color_pairs::{
     pair, Error, Step, CAST, CHROMA_LOSS, CHROMA_SWAP, CHROMA_TURN, ILLEGAL_RANGE, LEVEL_GAIN,
 };
 use crate::color_steps::KEPT;
-use crate::series::{mean, median, put_in_order, row_ends, sorted};
+use crate::series::{insertion, mean, put_in_order, row_ends, sorted};
 use crate::table::{Finding, Table};
 
 pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
@@ -103,14 +103,24 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
 /// Returns what is usual and what is large around each row, without the row itself.
 fn around(values: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let count = values.len();
+    let mut window = sorted(&values[..REACH.min(count)]);
     (0..count)
         .map(|row| {
-            let (from, to) = (row.saturating_sub(REACH), (row + REACH + 1).min(count));
-            let mut others = values[from..row].to_vec();
-            others.extend_from_slice(&values[row + 1..to]);
-            let ordered = sorted(&others);
-            let large = if ordered.len() < 3 { 0.0 } else { ordered[ordered.len() - 3].max(0.0) };
-            let usual = if others.is_empty() { 0.0 } else { median(&others) };
+            if row + REACH < count {
+                let value = values[row + REACH];
+                window.insert(insertion(&window, value), value);
+            }
+            if row > REACH {
+                window.remove(insertion(&window, values[row - REACH - 1]));
+            }
+            let (own, others) = (insertion(&window, values[row]), window.len() - 1);
+            let other = |at: usize| window[at + usize::from(at >= own)];
+            let large = if others < 3 { 0.0 } else { other(others - 3).max(0.0) };
+            let usual = if others == 0 {
+                0.0
+            } else {
+                (other((others - 1) / 2) + other(others / 2)) / 2.0
+            };
             (usual, large)
         })
         .unzip()

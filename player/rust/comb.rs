@@ -29,7 +29,6 @@ pub fn comb(profile: &[f64], plan: &Plan) -> [(f64, f64); 7] {
     for (value, share) in relative.iter_mut().zip(&plan.window) {
         *value = (*value - mean) * share / weight;
     }
-    relative.resize(2 * length, 0.0);
     let spectrum = plan.amplitudes(&relative);
     let every_bin: Vec<f64> = (1..=length / 2).map(|bin| spectrum[2 * bin]).collect();
     let typical = median(&every_bin).max(1e-9);
@@ -61,50 +60,67 @@ fn uniform_filter(values: &[f64], size: usize) -> Vec<f64> {
     out
 }
 
-/// A window, and a Fourier transform of twice its length by prime factors.
+/// A complex number.
+type Pair = (f64, f64);
+
+fn times(one: Pair, other: Pair) -> Pair {
+    (one.0 * other.0 - one.1 * other.1, one.0 * other.1 + one.1 * other.0)
+}
+
+/// A window, and the Fourier transform of what it cuts out, followed by as many zeros.
 pub struct Plan {
-    length: usize,
+    samples: usize,
     window: Vec<f64>,
-    turns: Vec<(f64, f64)>,
+    turns: Vec<Pair>,
 }
 
 impl Plan {
     /// Makes ready for profiles of so many samples.
     pub fn new(samples: usize) -> Plan {
-        let length = 2 * samples;
         let last = samples.max(2) as f64 - 1.0;
         let hann = |i: usize| 0.5 - 0.5 * (2.0 * PI * i as f64 / last).cos();
         let turn = |i: usize| {
-            let angle = -2.0 * PI * i as f64 / length as f64;
+            let angle = -PI * i as f64 / samples as f64;
             (angle.cos(), angle.sin())
         };
         Plan {
-            length,
+            samples,
             window: (0..samples).map(hann).collect(),
-            turns: (0..length).map(turn).collect(),
+            turns: (0..2 * samples).map(turn).collect(),
         }
     }
 
-    /// Returns the amplitudes up to half the sampling frequency.
+    /// Returns the amplitudes up to half the sampling frequency, two for each cycle in the window.
+    ///
+    /// Even and odd samples are the real and imaginary parts of one transform of half the length.
     fn amplitudes(&self, values: &[f64]) -> Vec<f64> {
-        let mut out = vec![(0.0, 0.0); self.length];
+        let count = self.samples;
+        let value = |at: usize| values.get(at).copied().unwrap_or(0.0);
+        let pairs: Vec<Pair> = (0..count).map(|i| (value(2 * i), value(2 * i + 1))).collect();
+        let mut out = vec![(0.0, 0.0); count];
         let mut spare = out.clone();
-        self.transform(values, 0, 1, &mut out, &mut spare);
-        out.iter().take(self.length / 2 + 1).map(|(re, im)| (re * re + im * im).sqrt()).collect()
+        self.transform(&pairs, 0, 1, &mut out, &mut spare);
+        let amplitude = |k: usize| {
+            let ((a, b), (c, d)) = (out[k % count], out[(count - k) % count]);
+            let (even, odd) = ((a + c, b - d), (b + d, c - a));
+            let (re, im) = times(odd, self.turns[k]);
+            ((even.0 + re).powi(2) + (even.1 + im).powi(2)).sqrt() / 2.0
+        };
+        (0..=count).map(amplitude).collect()
     }
 
     /// Transforms every `stride`-th value from `first` on into `out`.
     fn transform(
         &self,
-        values: &[f64],
+        values: &[Pair],
         first: usize,
         stride: usize,
-        out: &mut [(f64, f64)],
-        spare: &mut [(f64, f64)],
+        out: &mut [Pair],
+        spare: &mut [Pair],
     ) {
         let count = out.len();
         if count == 1 {
-            out[0] = (values[first], 0.0);
+            out[0] = values[first];
             return;
         }
         let factor = (2..).find(|f| count % f == 0 || f * f > count).unwrap();
@@ -115,24 +131,15 @@ impl Plan {
             let (into, rest) = (&mut out[range.clone()], &mut spare[range]);
             self.transform(values, first + i * stride, stride * factor, into, rest);
         }
-        for k in 0..count {
-            let mut sum = (0.0, 0.0);
-            // Divisions would cost more than all the rest.
-            let (mut at, mut turned) = (k, 0);
-            while at >= part {
-                at -= part;
+        for (k, into) in spare.iter_mut().enumerate() {
+            let turn = self.turns[2 * k * stride];
+            let (mut sum, mut turned) = ((0.0, 0.0), (1.0, 0.0));
+            for &value in out[k % part..].iter().step_by(part) {
+                let (re, im) = times(value, turned);
+                sum = (sum.0 + re, sum.1 + im);
+                turned = times(turned, turn);
             }
-            for _ in 0..factor {
-                let (re, im) = out[at];
-                let (c, s) = self.turns[turned];
-                sum = (sum.0 + re * c - im * s, sum.1 + re * s + im * c);
-                at += part;
-                turned += k * stride;
-                if turned >= self.length {
-                    turned -= self.length;
-                }
-            }
-            spare[k] = sum;
+            *into = sum;
         }
         out.copy_from_slice(spare);
     }
