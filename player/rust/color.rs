@@ -6,7 +6,7 @@ use crate::color_pairs::{
     pair, Error, Step, CAST, CHROMA_LOSS, CHROMA_SWAP, CHROMA_TURN, ILLEGAL_RANGE, LEVEL_GAIN,
 };
 use crate::color_steps::KEPT;
-use crate::series::{insertion, mean, put_in_order, row_ends, sorted};
+use crate::series::{insertion, least, mean, put_in_order, row_ends, sorted};
 use crate::table::{Finding, Table};
 
 pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
@@ -370,7 +370,6 @@ impl Steps {
         if count <= 2 * STEADY {
             return out;
         }
-        let least = |rows: &[f64]| rows.iter().copied().fold(f64::INFINITY, f64::min);
         let most = |rows: &[f64]| rows.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         for row in STEADY..=count - STEADY {
             let (before, after) = (&outside[row - STEADY..row], &outside[row..row + STEADY]);

@@ -13,6 +13,7 @@ mod comb;
 mod freeze;
 mod geometry;
 mod measure;
+mod regular;
 mod rhythm;
 mod series;
 mod stutter;

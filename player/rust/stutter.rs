@@ -2,6 +2,7 @@
 //!
 //! Dropped frames, which Python tells by how motion goes on, are not looked for here.
 
+use crate::regular::join_regular;
 use crate::rhythm::{cadence, catching_up, periodic};
 use crate::series::{greatest, median, mirrored, put_in_order, quantile, row_ends, runs, Rows};
 use crate::table::{Finding, Table};
@@ -47,9 +48,9 @@ const CADENCE: f64 = 0.0;
 const REPEAT: f64 = 1.0;
 
 #[derive(Clone, Copy)]
-struct Event {
-    rows: Rows,
-    kind: f64,
+pub struct Event {
+    pub rows: Rows,
+    pub kind: f64,
     strength: f64,
 }
 
@@ -80,7 +81,8 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
         },
     };
     let mut found: Vec<Finding> = Vec::new();
-    for group in groups(motion.events(nominal_s, starts_s, &ends_s), starts_s, &ends_s) {
+    let events = motion.events(nominal_s, starts_s, &ends_s);
+    for group in join_regular(groups(events, starts_s, &ends_s), nominal_s) {
         let first = group[0].rows.0;
         let last = group.iter().map(|event| event.rows.1).max().unwrap();
         let span_s = (starts_s[first], ends_s[last - 1]);
