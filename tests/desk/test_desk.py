@@ -104,6 +104,19 @@ def test_frames_in_memory_need_a_rate_and_a_shape() -> None:
         analyze("a.mov", detector="freeze")  # type: ignore[call-overload]
 
 
+def test_lists_and_folders_give_a_report_each(impaired_clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("b.mp4", "a.mp4"):
+        (folder / name).symlink_to(impaired_clip)
+    found = analyze(folder, detectors="black_frames", end_s="00:00:03:00")
+    assert isinstance(found, list)
+    assert [Path(str(report.asset["uri"])).name for report in found] == ["a.mp4", "b.mp4"]
+    listed = analyze([folder / "b.mp4"], detectors=["black_frames"], start_s=1, end_s=3.0)
+    for report in (*found, *listed):
+        assert [(f.defect, f.start_s) for f in report.findings] == [("black_frames", 2.0)]
+
+
 def test_what_is_short_is_read_in_one_pass_and_that_is_said(
     impaired_clip: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
