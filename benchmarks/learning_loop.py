@@ -5,10 +5,10 @@
     refused  candidates fitted to right labels, to some turned round and to all turned round, and
              what the gate says of each
 
-The titles are what `audio_occurrences.py measure` keeps in its --work: pieces with a defect made in
-ways that no simulator uses, and clean recordings, none of which weights or decision have seen. Each
-repeat parts the recordings anew, half to label and half held out; `--titles choose` takes the
-pieces that the decision was chosen on instead, for choosing settings.
+The titles are what `audio_occurrences.py measure` has kept in audio_steps_measured_on.npz: pieces
+with a defect made in ways that no simulator uses, and clean recordings, none of which weights or
+decision have seen. Each repeat parts the recordings anew, half to label and half held out;
+`--titles choose` takes the pieces that the decision was chosen on instead, for choosing settings.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import audio_steps
 import numpy as np
 
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, WINDOWS_HZ
@@ -44,10 +45,8 @@ from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.measured import Piece
 
 LABELS, ROUNDS = 60, 2
-_KEPT = {
-    "measure": ("measure-other-ways.pkl", "measure-clean.pkl"),
-    "choose": ("choose-impaired.pkl", "choose-clean.pkl"),
-}
+_HERE = Path(__file__).parent
+_STEPS = {"measure": "audio_steps_measured_on.npz", "choose": "audio_steps_chosen_on.npz"}
 _RATE_HZ = 32000
 
 
@@ -65,15 +64,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("verb", choices=("run", "refused"))
-    parser.add_argument("--work", type=Path, required=True, help="of audio_occurrences.py")
-    parser.add_argument("--titles", choices=sorted(_KEPT), default="measure")
+    parser.add_argument("--titles", choices=sorted(_STEPS), default="measure")
     parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--share", type=float, default=1 / 5,
                         help="of titles to label that have a defect (1/5)")  # fmt: skip
     parser.add_argument("--anchor", type=float, default=audio_decision.ANCHOR)
+    parser.add_argument("--kept", type=Path, help="folder of finished repeats, to go on from")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
-    titles = _titles(options.work, options.titles)
+    titles = _titles(options.titles)
     text, data = (_run if options.verb == "run" else _refused)(titles, options)
     print(text)
     if options.json is not None:
@@ -81,15 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _titles(work: Path, kind: str) -> list[Title]:
-    pieces: list[Piece] = []
-    for name in _KEPT[kind]:
-        with (work / name).open("rb") as stream:
-            while True:
-                try:
-                    pieces += pickle.load(stream)
-                except EOFError:
-                    break
+def _titles(kind: str) -> list[Title]:
+    """Returns the titles: those with a defect made in other ways, and clean ones."""
+    pieces = audio_steps.read(_HERE / _STEPS[kind])
     return [title_of(f"{k:05d}", piece) for k, piece in enumerate(pieces)]
 
 
@@ -232,6 +225,12 @@ def _run(titles: Sequence[Title], options: argparse.Namespace) -> tuple[str, Any
     for repeat in range(options.repeats):
         pool, held_out = parted(titles, repeat, options.share)
         pooled, held = _counts(pool), _counts(held_out)
+        known = _kept(options, repeat)
+        if known is not None:
+            before.append(known["before"])
+            for name in _ARMS:
+                results[name].append(known[name])
+            continue
         before.append(figures(held_out_hits(held_out, start), start))
         for name, (choose, flips) in _ARMS.items():
             after: list[dict[str, float]] = []
@@ -242,12 +241,23 @@ def _run(titles: Sequence[Title], options: argparse.Namespace) -> tuple[str, Any
                 own = figures(held_out_hits(held_out, rules), rules)
                 after.append(own | {"labels": labels, "yes": yes})
             results[name].append(after)
+        if options.kept is not None:
+            options.kept.mkdir(parents=True, exist_ok=True)
+            last = {"before": before[-1]} | {name: own[-1] for name, own in results.items()}
+            (options.kept / f"{repeat}.json").write_text(json.dumps(last), "utf-8")
+        print(f"repeat {repeat}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     data = {
         "before": before, "arms": results, "seconds": time.monotonic() - began,
         "anchor": options.anchor, "titles": len(titles),
         "impaired": sum(bool(t.piece.defect) for t in titles), "pool": pooled, "held_out": held,
     }  # fmt: skip
     return _table(data), data
+
+
+def _kept(options: argparse.Namespace, repeat: int) -> dict[str, Any] | None:
+    """Returns what an earlier run has kept of a repeat."""
+    path = None if options.kept is None else options.kept / f"{repeat}.json"
+    return json.loads(path.read_bytes()) if path is not None and path.exists() else None
 
 
 def _counts(titles: Sequence[Title]) -> list[int]:
@@ -307,6 +317,7 @@ def _pair(own: Sequence[Mapping[str, float]], defect: str) -> str:
 
 _ARMS: dict[str, tuple[Chooser, float]] = {
     "queue": (rounds.choose, 0.0),
+    "queue without diversity": (partial(rounds.choose, diverse=False), 0.0),
     "chance": (rounds.at_random, 0.0),
     "queue, 10 % of labels turned round": (rounds.choose, 0.1),
 }

@@ -19,6 +19,7 @@ from defectscope.engine.artifacts import tuned
 from defectscope.learning import queue_folder
 from defectscope.learning.items import read_items
 from defectscope.learning.labels import Label, LabelFile, now
+from defectscope.learning.release_steps import Target, canary
 from defectscope.simulate.synthetic.soundscape import music_like
 
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
@@ -98,12 +99,10 @@ def test_labels_become_a_version_in_service_and_an_alarm_takes_one_back(
         "s3://models/learned", image, ROLE, "learns", ("learns-errors",), canary_wait_s=0,
     )  # fmt: skip
 
-    def run(name: str) -> tuple[Execution, bool]:
-        own = Execution(definition(loop), {}, account, tmp_path / name, name=name, show=print)
-        return own, own.run()
-
-    execution, promoted = run("first")
-    assert promoted, execution.done
+    execution = Execution(
+        definition(loop), {}, account, tmp_path / "first", name="first", show=print
+    )
+    assert execution.run(), execution.done
     assert list(execution.done) == [
         "Prepare", "Train", "Evaluate", "Accepted", "Register", "Shadow", "FindingsHold", "Canary",
         "Promoted",
@@ -123,13 +122,12 @@ def test_labels_become_a_version_in_service_and_an_alarm_takes_one_back(
     shipped = tuned(DETECTOR).artifact["version"]
     assert answer["detectors"][DETECTOR]["version"] == f"{shipped}+labels.1"
 
-    # The same labels again while an alarm rings: no traffic moves, and the version is rejected.
+    # The same version again while an alarm rings: no traffic moves, and it is rejected.
     watch.set_alarm_state(AlarmName="learns-errors", StateValue="ALARM", StateReason="test")
-    execution, promoted = run("second")
-    assert not promoted
-    assert list(execution.done)[-1] == "TakenBack"
+    target = Target("learns", ROLE, "ml.c6i.2xlarge", ("learns-errors",), wait_s=0)
+    assert not canary(tmp_path / "first" / "Canary", target, account)
     after = sagemaker.describe_endpoint(EndpointName="learns")
     assert after["EndpointConfigName"] == serving["EndpointConfigName"]
-    version = sagemaker.describe_model_package(ModelPackageName=execution.done["Register"])
+    version = sagemaker.describe_model_package(ModelPackageName=arn)
     assert version["ModelApprovalStatus"] == "Rejected"
     sagemaker.delete_endpoint(EndpointName="learns")

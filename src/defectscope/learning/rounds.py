@@ -45,6 +45,8 @@ def choose(
     seed: int,
     labelled: Sequence[ReviewItem] = (),
     number: int = 1,
+    *,
+    diverse: bool = True,
 ) -> Round:
     """Returns a round.
 
@@ -54,6 +56,8 @@ def choose(
         seed: Of the random share and of the order.
         labelled: Items of earlier rounds.
         number: Of the round.
+        diverse: Prefer what was measured unlike what is labelled or chosen; False shows in a
+            benchmark what that does.
 
     Raises:
         InvalidParameterError: The count is not within 1 to 10,000.
@@ -66,7 +70,7 @@ def choose(
     drawn = _at_random(candidates, wanted.count("random"), rng)
     reused = [item.chosen("random", number) for item in drawn if item.id in known]
     chosen = [item.chosen("random", number) for item in drawn if item.id not in known]
-    space = _Space([*candidates, *labelled])
+    space = _Space([*candidates, *labelled] if diverse else [])
     seen = [*labelled, *chosen]
     titles = {item.title for item in chosen}
     for reason in wanted:
