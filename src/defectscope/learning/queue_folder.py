@@ -15,9 +15,9 @@ import numpy as np
 
 from defectscope.errors import InvalidParameterError, MalformedRequestError
 from defectscope.findings import Report
-from defectscope.learning import rounds
 from defectscope.learning.candidates import candidates, title_of
 from defectscope.learning.items import ReviewItem, read_items, write_atomically, write_items
+from defectscope.learning.rounds import Round, choose
 from defectscope.measurements import Measurements
 
 SCHEMA = "defectscope/queue/1"
@@ -68,7 +68,7 @@ def add_round(
     detectors: Sequence[str] = (),
     seed: int = 1,
     keep_days: int = KEEP_DAYS,
-) -> rounds.Round:
+) -> Round:
     """Chooses a round out of reports and adds it to a queue, which is made where there is none.
 
     Args:
@@ -95,7 +95,7 @@ def add_round(
     number = 1 if facts is None else facts.rounds + 1
     rng = np.random.default_rng([seed, number])
     offered = [c for report in reports for c in candidates(report, rng, detectors)]
-    chosen = rounds.choose(offered, count, seed, known, number)
+    chosen = choose(offered, count, seed, known, number)
     asked = {(item.title, item.detector) for item in chosen.items}
     for report, name in zip(reports, names, strict=True):
         for own in report.measurements:
@@ -182,7 +182,7 @@ def _place(folder: Path, title: str, detector: str) -> Path:
     return folder / "measurements" / f"{digest[:24]}.json"
 
 
-def _draw(number: int, offered: Sequence[ReviewItem], chosen: rounds.Round) -> Draw:
+def _draw(number: int, offered: Sequence[ReviewItem], chosen: Round) -> Draw:
     findings: dict[str, int] = {}
     for item in offered:
         if item.origin == "finding":
