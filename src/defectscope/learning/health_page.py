@@ -9,7 +9,9 @@ import numpy as np
 
 from defectscope.learning.health import Health, Period
 
-_WIDTH_PX, _HEIGHT_PX, _MARGIN_PX = 340, 84, 8
+_WIDTH_PX, _HEIGHT_PX, _MARGIN_PX, _NAMES_PX = 340, 84, 8, 14
+# Of a longer name the figure shows the beginning, and all of it on hovering.
+_NAME_CHARACTERS = 10
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1b1f27;background:#fff;margin:2rem auto;
 max-width:76rem;padding:0 1rem}h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .4rem}
@@ -126,10 +128,12 @@ def _spread(rows: Sequence[tuple[str, Sequence[float]]], ringing: Sequence[bool]
             f'<rect x="{x - wide / 2:.1f}" y="{top:.1f}" width="{wide:.1f}" '
             f'height="{max(bottom - top, 1.5):.1f}" rx="2" fill="{colour}" fill-opacity=".35"/>'
             f'<line x1="{x - wide / 2:.1f}" x2="{x + wide / 2:.1f}" y1="{middle:.1f}" '
-            f'y2="{middle:.1f}" stroke="{colour}" stroke-width="2.5"/></g>'
+            f'y2="{middle:.1f}" stroke="{colour}" stroke-width="2.5"/>'
+            f'<text x="{x:.1f}" y="{_HEIGHT_PX + _NAMES_PX - 4}" text-anchor="middle" '
+            f'font-size="11" fill="currentColor">{escape(name[:_NAME_CHARACTERS])}</text></g>'
         )
     text = f"{low:.3g} to {high:.3g}"
     return (
-        f'<svg viewBox="0 0 {_WIDTH_PX} {_HEIGHT_PX}" role=img>{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {_WIDTH_PX} {_HEIGHT_PX + _NAMES_PX}" role=img>{"".join(parts)}</svg>'
         f"<small>{text}</small>"
     )
