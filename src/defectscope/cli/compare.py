@@ -33,6 +33,7 @@ exit status:
 
 examples:
   defectscope compare master.mov encode.mp4
+  defectscope compare master.mov encode.mp4 --html compare.html
   defectscope compare master.mov encode.mp4 --json - | jq .alignment.dropped
   defectscope compare release-41/ release-42/ --json result.json --junit result.xml --fail-on-worse
   defectscope compare a.mp4 b.mp4 --detectors freeze,stutter --every 10
@@ -55,6 +56,11 @@ def add_parser(commands: Any) -> None:
         "--detectors", metavar="A,B", help="comma-separated names to run on both; default: all"
     )
     parser.add_argument("--json", metavar="PATH", help="write the comparison; `-` for stdout")
+    parser.add_argument(
+        "--html",
+        metavar="PATH",
+        help="write a page that switches or wipes between both; files beside it are played",
+    )
     parser.add_argument("--junit", metavar="PATH", help="write a test case per title as JUnit XML")
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="measure every N-th pair of frames alone"
@@ -80,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     if any(folders) and not all(folders):
         raise InvalidParameterError("BASE and CANDIDATE are both files or both folders")
     if all(folders):
+        if arguments.html is not None:
+            raise InvalidParameterError("--html shows two files, not two folders")
         from defectscope.cli.compare_builds import compare_builds
         from defectscope.release.matrix import has_sessions
 
@@ -94,6 +102,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = _compared(arguments.base, arguments.candidate, arguments)
     print_comparison(found, to_stderr=arguments.json == "-")
+    if arguments.html is not None:
+        from defectscope.compare.page import write_comparison
+
+        write_comparison(found, arguments.html, arguments.base, arguments.candidate)
     title = Path(arguments.candidate).name
     _write(found, junit_of({title: found}, {}), arguments)
     return EXIT_FAIL_ON if arguments.fail_on_worse and found.verdict == "worse" else EXIT_OK

@@ -18,8 +18,9 @@ from defectscope.compare.signature import TILE_COLUMNS, TILE_ROWS
 ROWS = 8
 COLUMNS = 12
 _SAMPLES = 240
-# A pair may be wrong by this many frames while the window is sought.
-_SLACK_FRAMES = 3
+# A pair may be wrong by this many frames while the window is sought; without a window by more: in a
+# pan a few frames look like a shift, and of the two the frames are the likelier.
+_SLACK_FRAMES, _PLAIN_SLACK_FRAMES = 3, 12
 # Edges move by these shares of a side, the largest first.
 _STEPS = (0.06, 0.03, 0.015, 0.008, 0.004, 0.002)
 _FURTHEST = 0.25
@@ -82,16 +83,19 @@ def find_window(
     left, right = pairs
     kept = np.unique(np.linspace(0, len(left) - 1, _SAMPLES).astype(np.int64))
     samples = base[left[kept]]
-    near = right[kept][:, None] + np.arange(-_SLACK_FRAMES, _SLACK_FRAMES + 1)
-    targets = _centred(candidate[near.clip(0, len(candidate) - 1)])
 
-    def unlikeness(window: Window) -> float:
+    def around(slack: int) -> NDArray[np.float32]:
+        near = right[kept][:, None] + np.arange(-slack, slack + 1)
+        return _centred(candidate[near.clip(0, len(candidate) - 1)])
+
+    def unlikeness(window: Window, targets: NDArray[np.float32]) -> float:
         shown = _centred(window.sampled(samples))
         likeness = np.einsum("nk,njk->nj", shown, targets).max(axis=1)
         return float(np.mean(np.sort(1.0 - likeness)[: max(1, int(0.8 * len(kept)))]))
 
-    first = unlikeness(Window())
-    edges, least = [0.0, 0.0, 1.0, 1.0], first
+    targets = around(_SLACK_FRAMES)
+    plain = unlikeness(Window(), around(_PLAIN_SLACK_FRAMES))
+    edges, least = [0.0, 0.0, 1.0, 1.0], unlikeness(Window(), targets)
     for step in _STEPS:
         improved = True
         while improved:
@@ -100,10 +104,10 @@ def find_window(
                 tried = [edge + by for edge, by in zip(edges, change, strict=True)]
                 if max(abs(t - e) for t, e in zip(tried, (0, 0, 1, 1), strict=True)) > _FURTHEST:
                     continue
-                found = unlikeness(Window(*tried))
+                found = unlikeness(Window(*tried), targets)
                 if found < least - 1e-7:
                     edges, least, improved = tried, found, True
-    return Window(*edges) if least < _WORTHWHILE * first else Window()
+    return Window(*edges) if least < _WORTHWHILE * plain else Window()
 
 
 def _changes(step: float) -> list[tuple[float, float, float, float]]:

@@ -28,6 +28,7 @@ from defectscope.report.units import UNITS
 _STYLES = ("uplot.css", "theme.css", "report.css", "viewer.css", "narrow.css", "print.css")
 _SCRIPTS = (
     "uplot.js",
+    "elements.js",
     "model.js",
     "timecode.js",
     "theme.js",

@@ -1,5 +1,4 @@
 // Timecode of an instant, on the programme's own grid (SMPTE ST 12-1).
-const byId = (id) => document.getElementById(id);
 const RATE_FPS = (() => {
   const [top, bottom = 1] = String(REPORT.asset.video?.frame_rate ?? "").split("/").map(Number);
   return top > 0 && bottom > 0 ? top / bottom : null;
