@@ -21,7 +21,7 @@ _STYLES = ("theme.css", "compare.css")
 _SCRIPTS = ("elements.js", "theme.js", "plots.js", "compare.js")
 # More points than this no screen shows.
 _POINTS = 2_000
-_MAX_LANES = 8
+_MAX_DETECTORS = 8
 
 
 def render_comparison(
@@ -151,16 +151,16 @@ def _scores(found: Comparison) -> list[dict[str, Any]]:
     """Returns the score curves of both versions for detectors whose findings changed."""
     names = sorted({c.finding.detector for c in found.findings if c.status != "same"})
     made: list[dict[str, Any]] = []
-    for name in names[:_MAX_LANES]:
+    for name in names[:_MAX_DETECTORS]:
         both = [report.curves.get(name, {}) for report in (found.base, found.candidate)]
         shared = sorted(both[0].keys() & both[1].keys())
         if shared:
-            curves = [_lane(side, own[shared[0]], found) for side, own in enumerate(both)]
+            curves = [_on_base_time(side, own[shared[0]], found) for side, own in enumerate(both)]
             made.append({"detector": name, "curves": curves})
     return made
 
 
-def _lane(side: int, curve: Curve, found: Comparison) -> dict[str, Any]:
+def _on_base_time(side: int, curve: Curve, found: Comparison) -> dict[str, Any]:
     """Returns a curve on the baseline's time."""
     low, high = np.asarray(curve.min, np.float64), np.asarray(curve.max, np.float64)
     if side:
