@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,9 @@ def capture(work: Path, sessions: int) -> None:
                     player.run(drawn(build, rng), path, facts=facts)
 
 
-def simulated(matrices: int) -> dict[str, float]:
-    """Returns the share called worse of matrices of 3 devices and 4 titles, 5 sessions in each."""
+def simulated(matrices: int) -> Iterator[tuple[str, float]]:
+    """Yields the share called worse of matrices of 3 devices and 4 titles, 5 sessions in each."""
     rng = np.random.default_rng(17)
-    shares: dict[str, float] = {}
     for name, slower_s, more in (
         ("equal", 0.0, 1.0),
         ("0.1 s slower", 0.1, 1.0),
@@ -89,8 +89,7 @@ def simulated(matrices: int) -> dict[str, float]:
                 for late_s, factor in ((0.0, 1.0), (slower_s, more))
             ]
             verdicts.append(compare_releases(*sides).verdict)
-        shares[name] = verdicts.count("worse") / matrices
-    return shares
+        yield name, verdicts.count("worse") / matrices
 
 
 def main() -> None:
@@ -103,7 +102,8 @@ def main() -> None:
     parser.add_argument("--matrices", type=int, default=200)
     arguments = parser.parse_args()
     if arguments.simulated:
-        print(json.dumps({"called_worse": simulated(arguments.matrices)}))
+        for name, share in simulated(arguments.matrices):
+            print(json.dumps({"candidate": name, "called_worse": share}), flush=True)
         return
     if not arguments.read_only:
         capture(arguments.work, arguments.sessions)

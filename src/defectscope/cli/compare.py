@@ -69,6 +69,9 @@ def add_parser(commands: Any) -> None:
         "--no-metrics", action="store_true", help="leave PSNR, SSIM and XPSNR out: a decode less"
     )
     parser.add_argument(
+        "--vmaf", action="store_true", help="measure VMAF v1 and CAMBI, too (extra `vmaf`)"
+    )
+    parser.add_argument(
         "--fail-on-worse", action="store_true", help="exit 1 if the candidate is worse"
     )
     parser.set_defaults(run=run)
@@ -82,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.every < 1:
         raise InvalidParameterError(f"--every is at least 1, not {arguments.every}")
+    if arguments.vmaf and arguments.no_metrics:
+        raise InvalidParameterError("--vmaf measures what --no-metrics leaves out")
     folders = [Path(p).is_dir() for p in (arguments.base, arguments.candidate)]
     if any(folders) and not all(folders):
         raise InvalidParameterError("BASE and CANDIDATE are both files or both folders")
@@ -139,6 +144,7 @@ def _compared(base: str, candidate: str, arguments: argparse.Namespace) -> Compa
             detectors=None if names is None else [n.strip() for n in names.split(",") if n.strip()],
             quality=not arguments.no_metrics,
             every=arguments.every,
+            vmaf=arguments.vmaf,
             progress=progress,
         )
 

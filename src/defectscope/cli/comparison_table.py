@@ -102,7 +102,8 @@ def _facts(found: Comparison) -> list[tuple[str, str]]:
         rows.append(("sound", f"{found.sound.offset_ms:+.1f} ms{drifting}"))
     if found.quality is not None:
         measured = found.quality.to_dict()
-        for name, unit in (("psnr_db", " dB"), ("ssim", ""), ("xpsnr_db", " dB")):
+        units = {"psnr_db": " dB", "ssim": "", "xpsnr_db": " dB", "vmaf": "", "cambi": ""}
+        for name, unit in ((name, units[name]) for name in units if name in measured):
             values = measured[name]
             text = f"mean {values['mean']:.4g}{unit}, worst 5 % below {values['p5']:.4g}{unit}"
             rows.append((name.split("_")[0].upper(), text))

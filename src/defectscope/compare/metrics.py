@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from defectscope.media.frames import Frame
 from defectscope.media.full_reference import Crop, FullReference, Measured
 from defectscope.media.main_tracks import main_frames
 from defectscope.media.reader import Reader
+from defectscope.media.vmaf import Vmaf
 
 _WORST_MOMENTS = 5
 # Worst moments lie at least this far apart, seconds.
@@ -31,7 +33,8 @@ class QualityCurves:
         base_frames: (pairs,) frame of the baseline.
         candidate_frames: (pairs,) frame of the candidate.
         times_s: (pairs,) time in the baseline.
-        values: By measure: (pairs,) values; `psnr_db`, `ssim`, `xpsnr_db` of the luma.
+        values: By measure: (pairs,) values; `psnr_db`, `ssim`, `xpsnr_db` of the luma; where they
+            were asked for, `vmaf` (0 to 100) and `cambi` (0 is no banding).
     """
 
     base_frames: NDArray[np.int64]
@@ -75,6 +78,7 @@ def measure_quality(
     areas: tuple[ActiveArea, ActiveArea],
     *,
     every: int = 1,
+    vmaf: bool = False,
 ) -> QualityCurves:
     """Decodes both versions once more, side by side, and measures every pair of frames.
 
@@ -84,27 +88,34 @@ def measure_quality(
         alignment: Which frames are pairs.
         areas: Active areas of both.
         every: Measures every n-th pair alone.
+        vmaf: Whether VMAF and CAMBI are measured, too.
 
     Raises:
         MediaError: One of them cannot be decoded.
+        InvalidParameterError: VMAF is asked for and not installed.
     """
     rows = np.flatnonzero(alignment.paired >= 0)[::every]
     wanted = list(zip(rows.tolist(), alignment.paired[rows].tolist(), strict=True))
-    comparer = FullReference(*_shared(areas, alignment.window))
+    comparer = FullReference(*_shared(areas, alignment.window), keep=vmaf)
     found: list[Measured] = []
     frames = tuple(enumerate(main_frames(reader)) for reader in (base, candidate))
-    for row, column in wanted:
-        pair = tuple(_advance(f, n) for f, n in zip(frames, (row, column), strict=True))
-        if pair[0] is None or pair[1] is None:
-            break
-        found.append(comparer.measure(pair[0], pair[1]))
+    more: dict[str, NDArray[np.float64]] = {}
+    with Vmaf() if vmaf else nullcontext() as perceived:
+        for row, column in wanted:
+            pair = tuple(_advance(f, n) for f, n in zip(frames, (row, column), strict=True))
+            if pair[0] is None or pair[1] is None:
+                break
+            found.append(comparer.measure(pair[0], pair[1]))
+            if perceived is not None and comparer.shown is not None:
+                perceived.add(*comparer.shown)
+        if perceived is not None:
+            more = perceived.close()
     count = len(found)
     times_s = alignment.base_times_s[::every][:count]
     columns = np.array([column for _, column in wanted[:count]], np.int64)
     table = np.array(found, np.float64).reshape(count, len(NAMES))
-    return QualityCurves(
-        rows[:count], columns, times_s, {name: table[:, k] for k, name in enumerate(NAMES)}
-    )
+    values = {name: table[:, k] for k, name in enumerate(NAMES)} | more
+    return QualityCurves(rows[:count], columns, times_s, values)
 
 
 def _advance(frames: Iterator[tuple[int, Frame]], wanted: int) -> Frame | None:

@@ -80,6 +80,7 @@ def compare(
     detectors: Sequence[str] | None = None,
     quality: bool = True,
     every: int = 1,
+    vmaf: bool = False,
     limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -91,6 +92,7 @@ def compare(
         detectors: Names of the detectors to run on both; None runs all.
         quality: Whether to measure PSNR, SSIM and XPSNR of the paired frames.
         every: Measures every n-th pair of frames alone.
+        vmaf: Whether to measure VMAF and CAMBI of them, too; needs the extra `vmaf`.
         limits: Bounds on what one asset may cost.
         progress: Called with the name of the step and the programme time reached, in seconds.
 
@@ -115,7 +117,9 @@ def compare(
     with open_media(base, limits=limits) as one, open_media(candidate, limits=limits) as other:
         sound = align_sound(one, other, alignment)
         areas = (signatures[0].area, signatures[1].area)
-        curves = measure_quality(one, other, alignment, areas, every=every) if quality else None
+        curves = None
+        if quality:
+            curves = measure_quality(one, other, alignment, areas, every=every, vmaf=vmaf)
     changes = match_findings(reports[0].findings, reports[1].findings, alignment.to_base_s)
     verdict, reasons = _verdict(changes, alignment, sound)
     return Comparison(

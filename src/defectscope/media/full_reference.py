@@ -47,15 +47,22 @@ class FullReference:
     """Measures pairs of frames in order; the second of a pair is scaled to the first.
 
     Not thread-safe.
+
+    Attributes:
+        shown: With `keep`, the parts of the last pair as they were compared: native 4:2:0 frames of
+            one size, reference and measured.
     """
 
-    def __init__(self, reference: Crop, measured: Crop) -> None:
+    def __init__(self, reference: Crop, measured: Crop, *, keep: bool = False) -> None:
         """Prepares for pairs of which these parts are compared.
 
         Args:
             reference: Part of the reference.
             measured: Part of the measured frame that shows the same.
+            keep: Whether `shown` is wanted.
         """
+        self._keep = keep
+        self.shown: tuple[Any, Any] | None = None
         self._crops = (reference.even(), measured.even())
         self._graph: Any = None
         self._sources: list[Any] = []
@@ -79,7 +86,9 @@ class FullReference:
                 frame.pts, frame.time_base = self._pts, _TICK
                 source.push(frame)
             self._pts += 1
-            psnr, ssim, xpsnr = (dict(sink.pull().metadata) for sink in self._sinks)
+            psnr, ssim, xpsnr = (dict(sink.pull().metadata) for sink in self._sinks[:3])
+            if self._keep:
+                self.shown = (self._sinks[3].pull(), self._sinks[4].pull())
         except (av.error.FFmpegError, ValueError) as error:
             raise UnreadableMediaError(f"frames cannot be compared: {error}") from None
         return Measured(
@@ -104,7 +113,7 @@ class FullReference:
                 graph.add("scale", f"{target.width}:{target.height}:flags=bicubic"),
                 graph.add("format", pixel_format),
                 graph.add("setsar", "1"),
-                graph.add("split", "3"),
+                graph.add("split", "4" if self._keep else "3"),
             ]
             source.link_to(chain[0])
             for before, after in pairwise(chain):
@@ -117,6 +126,10 @@ class FullReference:
             ends[1].link_to(compared, k, 0)
             ends[0].link_to(compared, k, 1)
             compared.link_to(sink)
+            self._sinks.append(sink)
+        for end in ends if self._keep else ():
+            sink = graph.add("buffersink")
+            end.link_to(sink, 3, 0)
             self._sinks.append(sink)
         graph.configure()
         self._graph, self._pts = graph, 0

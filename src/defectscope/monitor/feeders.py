@@ -11,11 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
-from defectscope.errors import DefectscopeError, InvalidParameterError, MediaUnavailableError
+from defectscope.errors import DefectscopeError
+from defectscope.media.ffmpeg_program import ffmpeg_program
 from defectscope.media.live_remux import remux
 from defectscope.monitor.receiver import Sink, UdpReceiver
 from defectscope.monitor.urls import check_url, udp_address
@@ -167,13 +167,4 @@ def _plain(url: str) -> str:
 
 
 def _relay_program() -> str:
-    try:
-        program: Any = import_module("imageio_ffmpeg")
-    except ModuleNotFoundError:
-        raise InvalidParameterError(
-            "srt://, rist:// and dash+https:// need pip install 'defectscope[live-relay]'"
-        ) from None
-    try:
-        return str(program.get_ffmpeg_exe())
-    except RuntimeError:
-        raise MediaUnavailableError("imageio-ffmpeg has no program for this machine") from None
+    return ffmpeg_program("srt://, rist:// and dash+https://", "live-relay")
