@@ -27,7 +27,7 @@ MODEL = "vmaf_v1.0.16_3d0h"
 NAMES = ("vmaf", "cambi")
 _LOG = "vmaf.json"
 _ENDS_S = 600.0
-_MOST_SAID = 300
+_MOST_TEXT = 300
 
 
 class Vmaf:
@@ -45,7 +45,7 @@ class Vmaf:
         self._program = ffmpeg_program("VMAF and CAMBI", "vmaf")
         self._folder = tempfile.TemporaryDirectory(prefix="defectscope-vmaf-")
         self._child: subprocess.Popen[bytes] | None = None
-        self._said = b""
+        self._complaints = b""
         self._listener: threading.Thread | None = None
 
     def __enter__(self) -> Self:
@@ -129,7 +129,7 @@ class Vmaf:
         assert self._child is not None
         assert self._child.stderr is not None
         for line in self._child.stderr:
-            self._said = (self._said + line)[:_MOST_SAID]
+            self._complaints = (self._complaints + line)[:_MOST_TEXT]
 
     def _reap(self) -> None:
         if self._child is None:
@@ -149,5 +149,5 @@ class Vmaf:
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
         self._reap()
-        said = self._said.decode("utf-8", "replace").strip().replace("\n", "; ")
-        return UnreadableMediaError(f"VMAF cannot be measured: {said or 'libvmaf ended early'}")
+        text = self._complaints.decode("utf-8", "replace").strip().replace("\n", "; ")
+        return UnreadableMediaError(f"VMAF cannot be measured: {text or 'libvmaf ended early'}")
