@@ -9,7 +9,7 @@ use crate::color_steps::KEPT;
 use crate::series::{insertion, least, mean, put_in_order, row_ends, sorted};
 use crate::table::{Finding, Table};
 
-pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
+pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share uncalm_luma_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
 pub const COLUMNS: usize = KEPT.len();
 const MIN_DURATION_S: f64 = 0.2;
 const REACH: usize = 12;
@@ -45,6 +45,7 @@ struct Limits {
     tint_left_share: f64,
     flat_left_share: f64,
     uncalm_share: f64,
+    uncalm_luma_share: f64,
     level_code: f64,
     level_ratio: f64,
     level_gain: f64,
@@ -184,13 +185,14 @@ impl Steps {
                 tint_left_share: limit[24],
                 flat_left_share: limit[25],
                 uncalm_share: limit[26],
-                level_code: limit[27],
-                level_ratio: limit[28],
-                level_gain: limit[29],
-                level_left_share: limit[30],
-                lift_code: limit[31],
-                lift_left_share: limit[32],
-                clipped_left_share: limit[33],
+                uncalm_luma_share: limit[27],
+                level_code: limit[28],
+                level_ratio: limit[29],
+                level_gain: limit[30],
+                level_left_share: limit[31],
+                lift_code: limit[32],
+                lift_left_share: limit[33],
+                clipped_left_share: limit[34],
             },
         }
     }
@@ -215,7 +217,9 @@ impl Steps {
             let kept = slopes[row] <= limit.kept_slope
                 || (jump >= limit.cast_code && self.as_swap[row] <= limit.plain_swap_share * jump);
             let once = jump >= limit.alone_ratio * largest[row];
-            if kept && once && jump >= floor {
+            // Another scene, or a pattern, changes luma far more.
+            let able = calm || self.luma_left[row] <= limit.uncalm_luma_share * jump;
+            if able && kept && once && jump >= floor {
                 // A white balance changes luma as well, and clips it: there, it must be plainer.
                 let bound = if calm {
                     limit.explained_share * jump + 0.1

@@ -55,7 +55,9 @@ def exchanged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Measuremen
         with open_media(resolve(folder / f"{name}.mp4"), limits=Limits()) as reader:
             stream = reader.info
             found = measure(reader, tuple(detectors.values()))
-            measured += [found[name] for name in detectors]
+            # What is made here are faults of colour: the other detectors have their own clips.
+            told = ("color_error",) if name in MADE_HERE else tuple(detectors)
+            measured += [found[detector] for detector in told]
     assert stream is not None
     rng = np.random.default_rng(3)
     for name in detectors:

@@ -68,7 +68,9 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
     once = jump >= limit["alone_ratio"] * largest
     # A white balance changes luma as well, and clips it: there, an explanation must be plainer.
     within = np.where(calm, within, limit["uncalm_share"] * jump)
-    for row in np.flatnonzero(kept & once & (jump >= floor)).tolist():
+    # Another scene, or a pattern, changes luma far more.
+    able = calm | (steps["luma_left"] <= limit["uncalm_luma_share"] * jump)
+    for row in np.flatnonzero(able & kept & once & (jump >= floor)).tolist():
         told = explained(row, steps, float(within[row]), float(floor[row]), limit)
         # A cut to a grey scene, too, leaves no colour.
         found += [s for s in told if calm[row] or s.kind != "chroma_loss"]
