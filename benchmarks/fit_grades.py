@@ -3,9 +3,11 @@
     python benchmarks/fit_grades.py --media FOLDER [--media FOLDER ...] [--work DIR]
         [--defects a,b] [--install]
 
-Clips are those of unseen_ways.py that may tune. Each way is left out in turn: what the others teach
-is tried on it, at the operating point, which is where one clean clip in 66 of the tuning set would
-be reported by trees that never saw its recording. --install writes the artifacts.
+Clips are those of unseen_ways.py that may tune; every clean recording teaches whole, too, and a
+whole one has a finding where any of its settled grades reaches the point. Each way is left out in
+turn: what the others teach is tried on it, at the operating point, which is where one clean clip in
+66 of the tuning set would be reported by trees that never saw its recording. --install writes the
+artifacts.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import spearmanr
-from unseen.design import design, recordings
+from unseen.design import design, is_unseen, recordings
 from unseen.fit import HEADS, Head, document, fitted, install, looks, taken
 from unseen.make import fits, target_of
 from unseen.page import PLAIN, auc
 
 from defectscope.engine.artifacts import bundled
+from defectscope.temporal.looks import settled
 
 _FOLDS = 4
 _CLEAN_QUANTILE = 0.985
@@ -32,12 +35,14 @@ Row = dict[str, Any]
 
 
 def grade(defect: str, head: Head, teach: Sequence[Row], tried: Sequence[Row]) -> list[float]:
-    """Returns the median grade of clips by trees that others taught."""
+    """Returns the median grade of clips, the highest of recordings, by trees that others taught."""
     trees, used = fitted(defect, teach, head)
     columns = [head.names.index(name) for name in used]
-    return [
-        float(np.median(trees.predict(np.array(row["looks"][defect])[:, columns]))) for row in tried
-    ]
+    out: list[float] = []
+    for row in tried:
+        raw = trees.predict(np.array(row["looks"][defect])[:, columns])
+        out.append(float(settled(raw).max() if row.get("whole") else np.median(raw)))
+    return out
 
 
 def operating_point(defect: str, head: Head, tuning: Sequence[Row]) -> float:
@@ -69,12 +74,21 @@ def main() -> None:
     with kept.open("a", encoding="utf-8") as file:
         for clip in design(recordings(options.media), fits):
             target = target_of(clip, options.work)
-            if not target.with_suffix(".json").exists():
+            note = target.with_suffix(".json")
+            if not note.exists():
                 continue
             if clip.key not in known:
-                known[clip.key] = {**clip.to_dict(), "looks": looks(target)}
+                known[clip.key] = {**json.loads(note.read_text("utf-8")), "looks": looks(target)}
                 file.write(json.dumps(known[clip.key]) + "\n")
             rows.append(known[clip.key])
+        for path in recordings(options.media):
+            key = f"whole.{path.name}"
+            if key not in known:
+                facts = {"key": key, "recording": str(path), "unseen": is_unseen(path)}
+                nothing = {"defect": "", "way": "", "level": 0, "truth": [], "whole": True}
+                known[key] = {**facts, **nothing, "looks": looks(path)}
+                file.write(json.dumps(known[key]) + "\n")
+            rows.append(known[key])
     for defect in options.defects.split(","):
         head = HEADS[defect]
         known_rows = taken(defect, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ class Clip:
         """Returns a JSON-ready object."""
         return asdict(self)
 
+    def at(self, level: int) -> Clip:
+        """Returns the clip of another level, alike in all else."""
+        stem = Path(self.recording).stem
+        key = _key(self.defect, self.way, level, stem, self.height, self.delivery)
+        return replace(self, key=key, level=level)
+
 
 def is_unseen(path: Path) -> bool:
     """Tells whether a recording takes no part in tuning: a third, by the hash of its name."""
@@ -76,38 +82,47 @@ def design(
     defects: Sequence[str] | None = None,
     tuning: int = 5,
     unseen: int = 3,
+    clean: int | None = None,
     ways: Mapping[str, Mapping[str, Callable[..., Any]]] = WAYS,
 ) -> list[Clip]:
-    """Samples the clips.
+    """Samples the clips: of each way and recording a series of all levels, alike in all else.
 
     Args:
         paths: The recordings.
         fits: Tells whether a defect can be seen in a recording.
         defects: Which defects; all by default.
-        tuning: Recordings per way and level that thresholds and heads may be chosen on.
-        unseen: Recordings per way and level that they may not.
+        tuning: Recordings per way that thresholds and heads may be chosen on.
+        unseen: Recordings per way that they may not.
+        clean: Clean clips; three of every recording by default.
         ways: Ways by defect.
     """
     out: list[Clip] = []
     for defect in defects or ways:
         able = [p for p in paths if fits(defect, p)]
         for way in ways[defect]:
-            for level in LEVELS:
-                for apart, count in ((False, tuning), (True, unseen)):
-                    pool = [p for p in able if is_unseen(p) == apart]
-                    rng = _rng(f"{defect} {way} {level} {apart}")
-                    for at in rng.permutation(len(pool))[:count]:
-                        out.append(_clip(pool[at], defect, way, level, rng))
+            for apart, count in ((False, tuning), (True, unseen)):
+                pool = [p for p in able if is_unseen(p) == apart]
+                rng = _rng(f"{defect} {way} {apart}")
+                for at in rng.permutation(len(pool))[:count]:
+                    first = _clip(pool[at], defect, way, LEVELS[0], rng)
+                    out += [first.at(level) for level in LEVELS]
+    silent: list[Clip] = []
     for path in paths:
         for turn in range(3):
             rng = _rng(f"clean {path.name} {turn}")
             height = (0, 480, int(rng.choice(HEIGHTS_PX)))[turn]
-            out.append(_clip(path, "", "", 0, rng, height=height, delivery=turn > 0))
-    return out
+            silent.append(_clip(path, "", "", 0, rng, height=height, delivery=turn > 0))
+    if clean is not None:
+        silent = [silent[at] for at in _rng("clean").permutation(len(silent))[:clean]]
+    return out + silent
 
 
 def _rng(text: str) -> np.random.Generator:
     return np.random.default_rng(int(hashlib.sha256(text.encode()).hexdigest()[:12], 16))
+
+
+def _key(defect: str, way: str, level: int, stem: str, height: int, delivery: bool) -> str:
+    return f"{defect or 'clean'}.{way or 'none'}.{level}.{stem}.{height}.{int(delivery)}"
 
 
 def _clip(
@@ -123,6 +138,6 @@ def _clip(
     again = bool(rng.random() < 0.5)
     lines = drawn if height is None else height
     encode = again if delivery is None else delivery
-    key = f"{defect or 'clean'}.{way or 'none'}.{level}.{path.stem}.{lines}.{int(encode)}"
+    key = _key(defect, way, level, path.stem, lines, encode)
     seed = int(rng.integers(1 << 31))
     return Clip(key, str(path), is_unseen(path), defect, way, level, lines, encode, seed)

@@ -14,7 +14,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from defectscope.detectors.banding import steps
 from defectscope.detectors.blur import detector as blur
-from defectscope.detectors.compression_blockiness import comb
+from defectscope.detectors.compression_blockiness import cells
+from defectscope.detectors.compression_blockiness import detector as blockiness
 from defectscope.features.lines import lines_of
 from defectscope.media import open_media
 from defectscope.media.frames import Frame
@@ -25,6 +26,8 @@ Floats = NDArray[np.float64]
 LOOK_S = 0.5
 _DEPTH = 3
 _NEVER = 1e300
+# What a whole clean recording counts for at most, beside one clean clip.
+_MOST_OF_ONE = 3.0
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,13 @@ _STEPS = (
 )
 HEADS: Mapping[str, Head] = {
     "compression_blockiness": Head(
-        comb.NAMES,
-        comb.comb_measures,
-        {**{f"{k}_{n}": s for k in ("step", "wide") for n, s in _COMB.items()}, "block_px": 0},
+        blockiness.LOOK_NAMES,
+        blockiness.look_measures,
+        {
+            **{f"{k}_{n}": s for k in ("step", "wide") for n, s in _COMB.items()},
+            "block_px": 0,
+            **dict.fromkeys(cells.NAMES, 1),
+        },
     ),
     "banding": Head(
         steps.LOOK_NAMES,
@@ -96,9 +103,17 @@ def looks(path: Path, heads: Mapping[str, Head] = HEADS) -> dict[str, list[list[
 
 
 def taken(defect: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Returns the clips without clean ones that have the defect as they were published."""
+    """Returns the clips that may count.
+
+    Not those that show nothing of what was made in them, nor clean ones that have the defect as
+    they were published.
+    """
     apart = AS_PUBLISHED.get(defect, ())
-    return [r for r in rows if r["defect"] or Path(str(r["recording"])).stem not in apart]
+    return [
+        r
+        for r in rows
+        if (r["truth"] if r["defect"] else Path(str(r["recording"])).stem not in apart)
+    ]
 
 
 def fitted(
@@ -120,7 +135,13 @@ def fitted(
     values = np.concatenate([np.array(r["looks"][defect])[:, columns] for r in used_rows])
     counts = [len(row["looks"][defect]) for row in used_rows]
     levels = [row["level"] if row["defect"] == defect else 0 for row in used_rows]
-    shares = [2.0 if not row["defect"] else 1.0 for row in used_rows]
+    # Of a whole recording the looks differ, so it counts for more than a clip, but not for all.
+    shares = [
+        2.0 * (min(_MOST_OF_ONE, len(row["looks"][defect]) ** 0.5) if row.get("whole") else 1.0)
+        if not row["defect"]
+        else 1.0
+        for row in used_rows
+    ]
     weights = [share / count for share, count in zip(shares, counts, strict=True)]
     trees = HistGradientBoostingRegressor(
         max_iter=80,

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from defectscope.simulate.defects.banding import _LEAST_CONTOURS, contours
 from unseen.design import WAYS, Clip
 from unseen.frames import Run, encode, read, scaled, through
 
@@ -66,11 +67,29 @@ def make(clip: Clip, work: Path) -> Path:
     note = target.with_suffix(".json")
     if note.exists():
         return target
-    run = _impaired(clip, _source(clip.recording, clip.height))
-    truth = [[0.0, float(len(run.frames) / run.rate)]] if clip.defect else []
+    source = _source(clip.recording, clip.height)
+    run = _impaired(clip, source)
+    visible = bool(clip.defect) and shows(clip.defect, source, run)
+    truth = [[0.0, float(len(run.frames) / run.rate)]] if visible else []
     write(run, target, delivery=clip.delivery)
     note.write_text(json.dumps({**clip.to_dict(), "truth": truth}) + "\n", "utf-8")
     return target
+
+
+def shows(defect: str, source: Run, run: Run) -> bool:
+    """Tells whether a defect that was made can be seen: bands need contours of some length.
+
+    A gradient in few steps over a scene without gradients changes nothing that anybody sees. The
+    rule is that of the simulator, set by eye (docs/results/picture.md).
+    """
+    if defect != "banding":
+        return True
+    looks = (0, len(run.frames) // 2)
+    lengths = [
+        contours(*(r.frames[at][: r.height].astype(np.float64) for r in (source, run)))
+        for at in looks
+    ]
+    return float(np.median(lengths)) >= _LEAST_CONTOURS
 
 
 def short_look(clip: Clip) -> Run:

@@ -12,6 +12,7 @@ from defectscope.analysis import analyze
 from defectscope.engine.artifacts import bundled
 from unseen.design import Clip
 from unseen.make import make
+from unseen.peers import scores
 
 
 def stamp(detectors: Sequence[str]) -> str:
@@ -22,13 +23,16 @@ def stamp(detectors: Sequence[str]) -> str:
     return digest.hexdigest()[:10]
 
 
-def measured(clips: Iterable[Clip], work: Path, detectors: Sequence[str]) -> list[dict[str, Any]]:
+def measured(
+    clips: Iterable[Clip], work: Path, detectors: Sequence[str], ffmpeg: Path | None = None
+) -> list[dict[str, Any]]:
     """Makes and analyses clips; returns what is true of each and what was reported.
 
     Args:
         clips: The design.
         work: Where clips and reports are kept.
         detectors: Which detectors run.
+        ffmpeg: A binary that has CAMBI, for banding's peer.
     """
     kept = work / f"reports.{stamp(detectors)}.jsonl"
     done: dict[str, dict[str, Any]] = {}
@@ -39,9 +43,11 @@ def measured(clips: Iterable[Clip], work: Path, detectors: Sequence[str]) -> lis
     with kept.open("a", encoding="utf-8") as file:
         for clip in clips:
             if clip.key not in done:
-                report = analyze(make(clip, work), detectors=list(detectors))
+                path = make(clip, work)
+                report = analyze(path, detectors=list(detectors))
                 row = {
-                    **clip.to_dict(),
+                    **json.loads(path.with_suffix(".json").read_text("utf-8")),
+                    "peer": scores(path, [clip.defect] if clip.defect else [*detectors], ffmpeg),
                     "found": [[f.defect, f.start_s, f.end_s] for f in report.findings],
                     "peaks": {
                         name: entry["peak_score"][name] for name, entry in report.verdicts.items()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 from typing import Any
 
+import numpy as np
 from scipy.stats import rankdata, spearmanr
 
+from unseen.peers import NAMES
+
 Rows = Sequence[dict[str, Any]]
+# A series of fewer levels ranks nothing.
+_LEAST_LEVELS = 4
 PLAIN = 3
 
 
@@ -37,11 +42,34 @@ def has(row: dict[str, Any], defect: str) -> bool:
     return any(name == defect for name, *_ in row["found"])
 
 
+def series(part: Rows, scores: Sequence[float]) -> list[float]:
+    """Returns the rank correlation of score and level within each recording's series.
+
+    A score that never changes has none: 0.
+    """
+    by: dict[tuple[Any, ...], list[tuple[int, float]]] = {}
+    for row, score in zip(part, scores, strict=True):
+        alike = (row["way"], row["recording"], row["height"], row["delivery"])
+        by.setdefault(alike, []).append((row["level"], score))
+    out: list[float] = []
+    for each in by.values():
+        levels, values = zip(*each, strict=True)
+        if len(levels) >= _LEAST_LEVELS:
+            out.append(float(spearmanr(levels, values)[0]) if len(set(values)) > 1 else 0.0)
+    return out
+
+
+def _ranks(correlations: Sequence[float]) -> str:
+    return f"{np.mean(correlations):.2f}, {min(correlations):.2f}" if correlations else "-"
+
+
 def table(rows: Rows, defects: Sequence[str]) -> list[str]:
     """Returns the lines of the table by defect and way."""
     out = [
-        "| defect | way | recordings | clips of levels 3 to 5 found | AUC | rank correlation |",
-        "|---|---|---|---|---|---|",
+        "| defect | way | recordings | clips of levels 3 to 5 found | AUC | rank correlation, all "
+        "| within a recording: mean, lowest | peer | its AUC | its rank correlation, all "
+        "| within a recording |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     clean = [r for r in rows if not r["defect"]]
     for defect in defects:
@@ -52,19 +80,33 @@ def table(rows: Rows, defects: Sequence[str]) -> list[str]:
                 plain = [r for r in part if r["level"] >= PLAIN]
                 if not plain:
                     continue
-                negative = [r["peaks"][defect] for r in clean if r["unseen"] == unseen]
-                area = auc([r["peaks"][defect] for r in plain], negative)
-                scores = [r["peaks"][defect] for r in part]
-                levels = [r["level"] for r in part]
-                varied = len(set(levels)) > 1 and len(set(scores)) > 1
-                rho = f"{spearmanr(scores, levels)[0]:.2f}" if varied else "-"
                 found = sum(has(r, defect) for r in plain)
+                quiet = [r for r in clean if r["unseen"] == unseen]
+                ours = _figures(part, plain, quiet, lambda r, d=defect: r["peaks"][d])
+                theirs = _figures(part, plain, quiet, lambda r, d=defect: r["peer"].get(d))
                 out.append(
                     f"| {defect} | {way} | {'unseen' if unseen else 'seen'} | "
-                    f"{wilson(found, len(plain))} | {'-' if area is None else f'{area:.3f}'} | "
-                    f"{rho} |"
+                    f"{wilson(found, len(plain))} | {ours} | {NAMES.get(defect, '-')} | {theirs} |"
                 )
     return out
+
+
+def _figures(
+    part: Rows, plain: Rows, quiet: Rows, score: Callable[[dict[str, Any]], float | None]
+) -> str:
+    """Returns AUC and rank correlations of a score, as cells of the table."""
+    scored = [(r, s) for r in part if (s := score(r)) is not None]
+    if not scored:
+        return "- | - | -"
+    positive, negative = (
+        [s for r in some if (s := score(r)) is not None] for some in (plain, quiet)
+    )
+    area = auc(positive, negative)
+    levels, scores = [r["level"] for r, _ in scored], [s for _, s in scored]
+    varied = len(set(levels)) > 1 and len(set(scores)) > 1
+    rho = f"{spearmanr(scores, levels)[0]:.2f}" if varied else "-"
+    within = _ranks(series([r for r, _ in scored], scores))
+    return f"{'-' if area is None else f'{area:.3f}'} | {rho} | {within}"
 
 
 def false_clips(rows: Rows, defects: Sequence[str]) -> list[str]:

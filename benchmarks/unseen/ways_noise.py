@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from unseen.frames import Run
+from unseen.frames import Run, through
 
 _SIGMA_CODE = (2.5, 4.5, 8.0, 13.0, 20.0)
 
@@ -91,6 +91,31 @@ def chroma(run: Run, level: int, rng: np.random.Generator) -> Run:
     return run.each_plane(change)
 
 
+def low_light(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """A dark scene amplified, after a camera's temporal filter: noise that crawls."""
+    sigma = _SIGMA_CODE[level - 1] * 1.3
+    keep = float(rng.uniform(0.5, 0.8))
+    # The filter evens noise out; what is left of it is scaled back to the level's strength.
+    scale = np.sqrt((1 + keep) / (1 - keep))
+    noise: np.ndarray | None = None
+
+    def change(y: np.ndarray) -> np.ndarray:
+        nonlocal noise
+        fresh = rng.normal(0, 1, y.shape).astype(np.float32)
+        noise = fresh / scale if noise is None else keep * noise + (1 - keep) * fresh
+        dark = 16 + (y - 16) * 0.55
+        return dark + noise * scale * sigma
+
+    return run.each(change)
+
+
+def after_encode(run: Run, level: int, rng: np.random.Generator) -> Run:
+    """Noise over frames that a coder has smoothed: a capture of a delivered programme."""
+    coded = through(run, "libx264", {"preset": "veryfast", "crf": "30"})
+    sigma = _SIGMA_CODE[level - 1]
+    return coded.each(lambda y: y + rng.normal(0, sigma, y.shape))
+
+
 WAYS = {
     "white": white,
     "grain": grain,
@@ -99,4 +124,6 @@ WAYS = {
     "snow": snow,
     "coarse": coarse,
     "chroma": chroma,
+    "low_light": low_light,
+    "after_encode": after_encode,
 }

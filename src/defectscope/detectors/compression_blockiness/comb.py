@@ -22,8 +22,8 @@ _KINDS = ("step", "wide")
 _PER_KIND = ("clarity_min", "clarity_mean", "share", "rise", "on", "off", "same")
 NAMES = (*(f"{kind}_{name}" for kind in _KINDS for name in _PER_KIND), "block_px", "edges_on_grid")
 
-# Under which name the measures are kept for other detectors.
-_MEMO = "comb"
+# Under which names measures and combs are kept for other measures of the same lines.
+_MEMO, _COMBS = "comb", "combs"
 _LEAST_STEP_CODE = 2
 # Scaling up spreads a step over so many samples.
 _WIDE_PX = 3
@@ -78,10 +78,8 @@ def comb_measures(lines: Lines) -> Floats:
     if _MEMO in lines.memo:
         return lines.memo[_MEMO]
     out: list[float] = []
-    across, down = profiles(lines.across), profiles(lines.down)
     period = drawn = 0.0
-    for kind in range(len(_KINDS)):
-        a, b = strongest_comb(across[kind]), strongest_comb(down[kind])
+    for kind, (a, b) in enumerate(combs(lines)):
         rise = np.sqrt(max(a.on - a.off, 0.0) * max(b.on - b.off, 0.0))
         both = a.period_px and b.period_px
         apart = abs(np.log(a.period_px / b.period_px)) if both else 0.0
@@ -93,6 +91,14 @@ def comb_measures(lines: Lines) -> Floats:
             drawn = min(_edges_on(lines.across, a), _edges_on(lines.down, b))
     lines.memo[_MEMO] = np.array([*out, period, drawn])
     return lines.memo[_MEMO]
+
+
+def combs(lines: Lines) -> tuple[tuple[Comb, Comb], ...]:
+    """Returns the strongest comb of rows and of columns for either kind of step, kept for reuse."""
+    if _COMBS not in lines.memo:
+        pairs = zip(profiles(lines.across), profiles(lines.down), strict=True)
+        lines.memo[_COMBS] = tuple((strongest_comb(a), strongest_comb(b)) for a, b in pairs)
+    return lines.memo[_COMBS]
 
 
 def profiles(lines: Codes) -> Floats:

@@ -12,8 +12,12 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from defectscope.detectors.compression_blockiness.comb import NAMES, comb_measures
+from defectscope.detectors.compression_blockiness.cells import NAMES as CELL_NAMES
+from defectscope.detectors.compression_blockiness.cells import cell_measures
+from defectscope.detectors.compression_blockiness.comb import NAMES as COMB_NAMES
+from defectscope.detectors.compression_blockiness.comb import comb_measures
 from defectscope.detectors.compression_blockiness.meter import (
     BUCKETS_HZ,
     GRID_FEATURES,
@@ -22,6 +26,7 @@ from defectscope.detectors.compression_blockiness.meter import (
 )
 from defectscope.detectors.compression_blockiness.params import Params
 from defectscope.engine.contracts import Chunk, Needs, Tuned
+from defectscope.features.lines import Lines
 from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
@@ -39,6 +44,13 @@ _FULL_PX = 600.0
 _LEAST_SIZE = 0.2
 # Between these shares of a plainly visible step its height matters.
 _LEAST_HEIGHT, _MOST_HEIGHT = 0.65, 2.0
+# What a closer look measures.
+LOOK_NAMES = (*COMB_NAMES, *CELL_NAMES)
+
+
+def look_measures(lines: Lines) -> NDArray[np.float64]:
+    """Returns the measures named in `LOOK_NAMES`."""
+    return np.concatenate([comb_measures(lines), cell_measures(lines)])
 
 
 class CompressionBlockiness:
@@ -51,7 +63,7 @@ class CompressionBlockiness:
     def __init__(self, *, tuned: Tuned, params: Params | None = None) -> None:
         self.params = params or Params()
         self.tuned = tuned
-        self._scale = TreeSum(tuned.artifact["scale"], NAMES)
+        self._scale = TreeSum(tuned.artifact["scale"], LOOK_NAMES)
         # A bucket that a segment cuts is measured whole by the one that holds its start.
         self.needs = Needs(
             media=frozenset({"video"}),
@@ -101,7 +113,7 @@ class CompressionBlockiness:
         )
         looks = measurements.tables["looks"]
         middles_s = starts_s + 0.5 / BUCKETS_HZ
-        graded = grades(looks, self._scale, NAMES)
+        graded = grades(looks, self._scale, LOOK_NAMES)
         # What is drawn in blocks has hardly an edge anywhere else.
         drawn = column(looks, "edges_on_grid") > bounds["drawn_share"]
         grade = grade_at(looks, np.where(drawn, 0.0, graded), middles_s)
@@ -130,7 +142,7 @@ class CompressionBlockinessAnalysis:
         assert video is not None
         self._signatures = Signatures(video)
         self._meter = GridMeter(video)
-        self._looks = Looks(video, NAMES, comb_measures)
+        self._looks = Looks(video, LOOK_NAMES, look_measures)
         self._table = TableBuilder(
             Fraction(BUCKETS_HZ),
             bucket=np.int64,
