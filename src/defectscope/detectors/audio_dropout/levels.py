@@ -57,9 +57,9 @@ class LevelMeter:
         clean = np.nan_to_num(run, nan=1.0, posinf=1.0, neginf=1.0).astype(np.float64)
         sizes = np.diff(edges)
         # After a gap sound may begin within a hop, which is not complete then.
-        heard, begins = clean[edges[0] : edges[-1]], edges[:-1] - edges[0]
-        still = np.add.reduceat(heard, begins, axis=0) / sizes[:, None]
-        moving = heard - np.repeat(still, sizes, axis=0)
+        inside, begins = clean[edges[0] : edges[-1]], edges[:-1] - edges[0]
+        still = np.add.reduceat(inside, begins, axis=0) / sizes[:, None]
+        moving = inside - np.repeat(still, sizes, axis=0)
         mean = np.add.reduceat(moving**2, begins, axis=0) / sizes[:, None]
         # At the rail nothing stands still: there, sound is clipped.
         mean = np.where(np.abs(still) < _HELD_MOST, mean, mean + still**2)
