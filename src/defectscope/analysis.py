@@ -118,9 +118,6 @@ def analyze(
         open_media(source, limits=limits, captions=side, uri=uri, choice=choice) as reader,
     ):
         stream = reader.info
-        if stream.declares_length and (start_s or 0.0) >= stream.duration_s > 0.0:
-            lasts = f"the programme lasts {stream.duration_s:.3f} s"
-            raise InvalidParameterError(f"nothing begins at {start_s:g} s: {lasts}")
         if can_share(reader, workers, start_s, end_s) == 1:
             measured = measure_asset(
                 reader,
