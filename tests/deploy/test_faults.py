@@ -37,6 +37,7 @@ DISK_BYTES = 48 * 1024 * 1024
 OVERSIZE = bytes(2 * DISK_BYTES)
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.xdist_group("live-serving"),

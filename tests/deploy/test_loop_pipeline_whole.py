@@ -22,6 +22,8 @@ from defectscope.learning.labels import Label, LabelFile, now
 from defectscope.learning.release_steps import Target, canary
 from defectscope.simulate.synthetic.soundscape import music_like
 
+pytestmark = pytest.mark.long
+
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 DETECTOR, HISS = "audio_artifacts", "audio_hiss"
 RATE_HZ, SECONDS = 32000, 8.0

@@ -12,6 +12,8 @@ from defectscope.findings import Report
 from defectscope.profiles import load_profile
 from defectscope.verdicts import exit_status
 
+pytestmark = pytest.mark.long
+
 CASES = [
     pytest.param(
         profile,

@@ -33,6 +33,8 @@ from defectscope.training.audio_artifacts.windows import (
 from defectscope.training.cache import Cache
 from defectscope.training.contract import Item, Recording, recipe
 
+pytestmark = pytest.mark.long
+
 MODULES = {
     "audio_hum": audio_hum,
     "audio_hiss": audio_hiss,

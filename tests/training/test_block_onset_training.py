@@ -20,6 +20,8 @@ from defectscope.training.block_corruption.onset_training import Example, label_
 from defectscope.training.cli import main
 from defectscope.training.contract import Recording
 
+pytestmark = pytest.mark.long
+
 SIZE = (8, 12)
 RESIDUAL = NAMES.index("residual, over the frame's")
 

@@ -14,6 +14,8 @@ from defectscope.cli.main import main
 from defectscope.simulate.synthetic.soundscape import music_like, speech_like
 from defectscope.training import cli
 
+pytestmark = pytest.mark.long
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
 # A handful of recordings, clips and steps: the sizes that the page means take hours.
 _SIZE = ["--set", "train_clips=24", "--set", "validation_clips=24", "--set", "test_clips=24"]
