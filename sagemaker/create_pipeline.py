@@ -12,9 +12,9 @@ from defectscope.deploy.pipeline_run import Execution
 from defectscope.errors import DeployError
 
 EXAMPLES = """examples:
-  python sagemaker/create_pipeline.py qc-learns --queue s3://work/review \\
-      --held-out s3://work/held_out --service s3://work/service --media s3://work/shadow \\
-      --work s3://work/loop --model-prefix s3://models/defectscope --image "$IMAGE" \\
+  python sagemaker/create_pipeline.py qc-learns --queue s3://qc-work/review \\
+      --held-out s3://qc-work/held_out --service s3://qc-work/service --media s3://qc-work/shadow \\
+      --work s3://qc-work/loop --model-prefix s3://models/defectscope --image "$IMAGE" \\
       --role-arn "$ROLE_ARN" --endpoint qc --alarm qc-errors
   aws sagemaker start-pipeline-execution --pipeline-name qc-learns
 with --here FOLDER besides, the steps run on this machine, one after another, with the same code
