@@ -134,6 +134,7 @@ with open(sys.argv[2], "w") as file:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.documented(CREATE)
 @pytest.mark.skipif(
     importlib.util.find_spec("sagemaker.core") is None, reason="the SageMaker SDK is not installed"

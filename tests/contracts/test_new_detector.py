@@ -123,7 +123,7 @@ def test_a_new_detector_passes_the_checks(checkout: Path) -> None:
     command(checkout, "-m", "pyright", *typed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_new_detector_passes_every_suite_that_runs_over_all(checkout: Path) -> None:
     whole = ["tests/contracts/test_folders_agree.py", "tests/simulate/test_gallery.py"]

@@ -15,7 +15,7 @@ from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.material import Footage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(900)]
 
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 DETECTORS = ["freeze"]

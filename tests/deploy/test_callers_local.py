@@ -33,7 +33,7 @@ from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.material import Footage
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("live-serving"), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"

@@ -144,7 +144,7 @@ def test_what_sagemaker_must_not_ask_for_ends_the_container(variable, value, tmp
     assert done.stderr.startswith(f"defectscope: not serving: {variable}")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.xdist_group("live-serving")
 def test_entrypoint_from_start_to_stop_with_a_request_in_flight(tmp_path) -> None:

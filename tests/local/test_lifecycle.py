@@ -125,7 +125,7 @@ def test_it_cannot_be_used_before_its_block():
         _ = LocalSageMaker().endpoint_url
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nothing_outlives_a_killed_program_not_even_a_busy_model(echo_tar):
     """A program with an endpoint whose worker is busy dies by SIGKILL."""
     script = f"""

@@ -123,7 +123,7 @@ def waited(condition: Callable[[], Any], timeout_s: float = 60.0) -> bool:
     return True
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_monitor_loses_no_alarm_and_tells_none_twice(
     streams: Streams, tmp_path: Path, run: Callable[[Path], subprocess.Popen[bytes]]
 ) -> None:

@@ -171,7 +171,9 @@ def _pieces(path: Path, one: _Representation) -> list[Piece]:
 
     template = _inherited(one, "SegmentTemplate")
     if template:
-        return [piece(name) for name in _named(path, one, template)]
+        # All are named before the first is looked up: too many then cost no look at the disk.
+        names = list(_named(path, one, template))
+        return [piece(name) for name in names]
     lists = _inherited(one, "SegmentList")
     if lists:
         entries = lists[-1].findall("SegmentURL")
