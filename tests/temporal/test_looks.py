@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from defectscope.errors import ArtifactError
-from defectscope.temporal.looks import grade_at, grades
+from defectscope.temporal.looks import grade_at, grades, lasting
 from defectscope.temporal.tables import TableBuilder
 from defectscope.temporal.trees import TreeSum
 
@@ -69,3 +69,11 @@ def test_grades_end_at_five_and_a_lone_look_counts() -> None:
 def test_an_instant_has_its_latest_look() -> None:
     assert looked([2.0, 2.0, 4.0, 4.0])[1].tolist() == [2.0, 2.0, 2.0, 4.0]
     assert looked([])[1].tolist() == [0.0] * 4
+
+
+def test_a_grade_that_stands_alone_is_worth_less_and_one_that_lasts_is_not() -> None:
+    graded = [0.0, 3.0, 0.0, 3.0, 3.0, 0.0, 0.0, 3.0]
+    assert lasting(np.array(graded), 0.5).tolist() == [0.0, 2.5, 0.0, 3.0, 3.0, 0.0, 0.0, 2.5]
+    assert lasting(np.array([2.0, 2.2, 1.0]), 0.5).tolist() == [2.0, 2.0, 1.0]
+    assert lasting(np.array([3.0, 0.0]), 0.5).tolist() == [3.0, 0.0]
+    assert lasting(np.zeros(0), 0.5).tolist() == []

@@ -83,6 +83,23 @@ def settled(raw: Floats) -> Floats:
     return np.asarray(ndimage.median_filter(bounded, _SETTLE, mode="constant", cval=0.0))
 
 
+def lasting(grade: Floats, margin: float) -> Floats:
+    """Returns (looks,) grades of which one that stands alone is worth less by a margin.
+
+    What is wrong for a second may be a turn of the head. A grade far above what counts keeps
+    enough; programmes of fewer than three looks are taken as they are.
+
+    Args:
+        grade: (looks,) settled grades.
+        margin: What a lone grade is lowered by, at most to the higher of its neighbours.
+    """
+    if len(grade) < _SETTLE:
+        return grade
+    padded = np.pad(grade, 1, constant_values=-np.inf)
+    neighbours = np.maximum(padded[:-2], padded[2:])
+    return np.minimum(grade, np.maximum(neighbours, grade - margin))
+
+
 def grade_at(table: Table, grade: Floats, instants_s: Floats) -> Floats:
     """Returns (n,) the grade at some instants: that of the latest look; 0 where there is none."""
     if not len(grade):

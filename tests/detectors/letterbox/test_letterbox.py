@@ -239,3 +239,24 @@ def test_a_black_sky_whose_skyline_moves_is_no_bar(tmp_path: Path) -> None:
             luma[: 20 + (index * 3) % 17] = 16
         frames.append(replace(frame, planes=(Plane(luma, WIDTH, HEIGHT), *frame.planes[1:])))
     assert not analyze(write(tmp_path / "sky.mp4", frames), detectors=["letterbox"]).findings
+
+
+def lit_within(frames: Iterable[Frame], first_px: float, px_per_frame: float) -> list[Frame]:
+    """Leaves 160 columns lit in the first 40 frames, the rest black; they move to the right."""
+    out: list[Frame] = []
+    for index, frame in enumerate(frames):
+        luma = frame.planes[0].pixels.copy()
+        if index < 40:
+            left = round(first_px + px_per_frame * index)
+            luma[:, :left] = luma[:, left + 160 :] = 16
+        out.append(replace(frame, planes=(Plane(luma, WIDTH, HEIGHT), *frame.planes[1:])))
+    return out
+
+
+@pytest.mark.parametrize(("px_per_frame", "found"), [(0.0, 1), (0.25, 0)])
+def test_bars_stand_and_a_bright_thing_on_black_moves(
+    px_per_frame: float, found: int, tmp_path: Path
+) -> None:
+    frames = lit_within(Footage(seed=3, frames=75), 76, px_per_frame)
+    path = write(tmp_path / "bars.mp4", frames)
+    assert len(analyze(path, detectors=["letterbox"]).findings) == found

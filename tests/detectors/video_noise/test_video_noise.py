@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from defectscope.analysis import analyze
 from defectscope.detectors.video_noise.flat import lowest
 from defectscope.findings import Interval
 from defectscope.media.encoding import VideoEncoding
+from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
@@ -105,3 +107,22 @@ def test_noise_is_graded_on_the_scale(tmp_path: Path) -> None:
         (found,) = report.findings
         grades.append(found.evidence["grade"])
     assert 2.0 < grades[0] < 3.8 < grades[1] <= 5.0
+
+
+def faded(frames: list[Frame], first: int, last: int) -> list[Frame]:
+    """Fades to black over frames [first, last)."""
+    out: list[Frame] = []
+    for index, frame in enumerate(frames):
+        gain = float(np.clip((last - index) / (last - first), 0, 1))
+        luma = frame.planes[0].pixels
+        dim = np.rint(16 + (luma - 16.0) * gain).astype(np.uint8)
+        height, width = luma.shape
+        out.append(replace(frame, planes=(Plane(dim, width, height), *frame.planes[1:])))
+    return out
+
+
+def test_texture_that_goes_as_the_picture_fades_is_no_noise(analyze_frames) -> None:
+    frames = list(Footage(seed=5, frames=60))
+    stream = video_stream(320, 180, len(frames))
+    report = analyze_frames("video_noise", faded(frames, 20, 32), stream)
+    assert not report.findings

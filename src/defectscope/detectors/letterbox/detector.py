@@ -160,6 +160,8 @@ class Letterbox:
     ) -> bool:
         if float(ends_s[each.last - 1] - starts_s[each.first]) < self.params.min_duration_s:
             return False
+        if any(each.bars_px) and not each.stands:
+            return False
         if same(each.bars_px, normal, tolerance):
             return 1 - _active_share(each.bars_px, video) > self.params.max_inactive_share
         return True

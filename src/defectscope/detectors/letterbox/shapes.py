@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 # Drawn bars stand on the same line, or the next, in so many of the frames.
 _STEADY_SHARE = 0.9
+# What drifts more is no bar: a bright thing on black moves, and its ends with it. Dark frame next
+# to a bar may hide the line for some of the time.
+_STANDING_SHARE = 0.5
 # And are as wide at one end as at the other: an odd number of lines is shared out unevenly, and
 # halves of the frame's lines are rounded.
 _UNEVEN_PX = 2
@@ -30,12 +33,14 @@ class Bars:
         bars_px: Lines that the bars cover: top, bottom, left, right.
         firm: Whether each axis (down, across) has bars that look drawn: equally wide at both ends,
             with an edge to the frame at both, and the same from frame to frame.
+        stands: Whether every bar ends on one line, or the next, for half of the time.
     """
 
     first: int
     last: int
     bars_px: tuple[int, int, int, int]
     firm: tuple[bool, bool]
+    stands: bool = True
 
 
 def same(one: Sequence[int], other: Sequence[int], tolerance_px: Sequence[float]) -> bool:
@@ -78,11 +83,13 @@ def _run(
 ) -> Bars:
     inside = bars_px[first:last]
     top, bottom, left, right = np.median(inside, axis=0).astype(int).tolist()
-    steady = np.mean(np.abs(inside - (top, bottom, left, right)) <= 1, axis=0) >= _STEADY_SHARE
+    standing = np.mean(np.abs(inside - (top, bottom, left, right)) <= 1, axis=0)
+    steady = standing >= _STEADY_SHARE
     firm = steady & (np.median(edges_code[first:last], axis=0) >= edge_code)
     down = bool(firm[:2].all()) and top > 0 and abs(top - bottom) <= _UNEVEN_PX
     across = bool(firm[2:].all()) and left > 0 and abs(left - right) <= _UNEVEN_PX
-    return Bars(first, last, (top, bottom, left, right), (down, across))
+    stands = standing.min() >= _STANDING_SHARE
+    return Bars(first, last, (top, bottom, left, right), (down, across), bool(stands))
 
 
 def settled(

@@ -87,7 +87,18 @@ class VideoNoise:
                 for within in [float(np.median(level[slice(*rows)]))]
             )
 
-        measure = np.maximum(suppress_confounded(standing, rule, near_blur), lasting)
+        light = np.mean([column(table, name) for name in SIGNATURE], axis=0) - 16.0
+
+        def near_fade(rows: Rows) -> bool:
+            """Whether the picture goes dark beside it, and its texture with it."""
+            return min(sides(light, rows, reach)) < bounds["fade_ratio"] * float(
+                np.median(light[slice(*rows)])
+            )
+
+        def other_cause(rows: Rows) -> bool:
+            return near_fade(rows) or near_blur(rows)
+
+        measure = np.maximum(suppress_confounded(standing, rule, other_cause), lasting)
         looks = measurements.tables["looks"]
         grade = grade_at(looks, self._grades(looks, starts_s, sigma), starts_s)
 
