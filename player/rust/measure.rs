@@ -3,6 +3,7 @@
 use crate::blockiness::Buckets;
 use crate::color_steps::Colors;
 use crate::geometry::{sampled_rows, tile_samples, TILES};
+use crate::series::put_in_order;
 use crate::table::{saturate, Table};
 use crate::{black, freeze, stutter};
 
@@ -23,6 +24,8 @@ pub mod at {
 
 const WORD: f64 = 65_535.0;
 const STEPS_PER_APART: f64 = 160.0;
+// So many of the tiles may go on while a frame stands.
+const FREE_TILES: usize = 15;
 
 pub struct Measure {
     width: usize,
@@ -100,12 +103,19 @@ impl Measure {
             *mean = word(at::TILE_LUMA + tile) / (self.tile_samples[tile] * self.scale);
         }
         let before = self.last_tiles.unwrap_or(tiles);
-        let moved: f64 = tiles.iter().zip(&before).map(|(a, b)| (a - b).abs()).sum();
+        let mut steps = tiles;
+        for (step, before) in steps.iter_mut().zip(&before) {
+            *step = (*step - before).abs();
+        }
+        let moved: f64 = steps.iter().sum();
+        // How far the tile moved that moved most, but for those that may go on by themselves.
+        put_in_order(&mut steps, |a, b| a < b);
+        let drift = steps[TILES - 1 - FREE_TILES] * stutter::STEPS_PER_MOVED_CODE;
         let histogram = &self.input[at::HISTOGRAM..at::HISTOGRAM + 256];
         let apart = sad / (samples * self.scale) / strangeness(histogram).max(1.0);
         let moved = saturate(moved / TILES as f64 * stutter::STEPS_PER_MOVED_CODE, 0.0, WORD);
         let apart = saturate(apart * STEPS_PER_APART, 0.0, 255.0);
-        tables[2].add(start_s, &[mean, peak, level, moved, apart]);
+        tables[2].add(start_s, &[mean, peak, level, moved, saturate(drift, 0.0, WORD), apart]);
         self.last_tiles = Some(tiles);
 
         self.buckets.push(start_s, &self.input, &mut tables[3]);

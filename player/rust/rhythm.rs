@@ -7,6 +7,8 @@ const CADENCE_REACH: usize = 30;
 const CADENCE_AGREEMENT: f64 = 0.75;
 const LONG_SHARE: f64 = 0.2;
 const COMPANY_SHARE: f64 = 0.75;
+const LEAST_RHYTHM: usize = 8;
+const SAME_RHYTHM: f64 = 0.8;
 const HELD_SHARE: f64 = 0.3;
 const LEAST_STEP: f64 = 0.05;
 const LEAST_ENDS: f64 = 2.5;
@@ -39,6 +41,7 @@ pub fn cadence(still: &[bool], longest_hold: usize) -> (Vec<bool>, Vec<bool>) {
     let count = still.len();
     let mut best = vec![0.0; count];
     let mut broken = vec![false; count];
+    let mut periods = vec![0; count];
     let share = window_means(&as_numbers(still), CADENCE_REACH);
     for period in 2..=LONGEST_CADENCE.min(count.saturating_sub(1)) {
         let agree: Vec<f64> = (0..count)
@@ -50,6 +53,7 @@ pub fn cadence(still: &[bool], longest_hold: usize) -> (Vec<bool>, Vec<bool>) {
             if lasting[row] > best[row] + 0.02 {
                 best[row] = lasting[row];
                 broken[row] = agree[row] == 0.0;
+                periods[row] = period;
             }
         }
     }
@@ -66,10 +70,30 @@ pub fn cadence(still: &[bool], longest_hold: usize) -> (Vec<bool>, Vec<bool>) {
             best >= CADENCE_AGREEMENT && share[row] >= HELD_SHARE && share[row] <= 0.9
         })
         .collect();
-    for (broken, inside) in broken.iter_mut().zip(&inside) {
-        *broken &= *inside;
+    for row in 0..count {
+        broken[row] = broken[row] && inside[row] && jumps_in_phase(still, row, periods[row]);
     }
     (inside, broken)
+}
+
+/// Tells whether one rhythm holds before a row and after it, in another phase.
+fn jumps_in_phase(still: &[bool], row: usize, period: usize) -> bool {
+    let size = (LEAST_RHYTHM + period - 1) / period * period;
+    if row < size || row + period + size > still.len() {
+        return false;
+    }
+    let before = &still[row - size..row];
+    let after = &still[row + period..row + period + size];
+    let alike = |one: &[bool], other: &[bool]| {
+        let same = one.iter().zip(other).filter(|(a, b)| a == b).count();
+        one.is_empty() || same as f64 / one.len() as f64 >= SAME_RHYTHM
+    };
+    let in_rhythm = |part: &[bool]| {
+        part.contains(&true)
+            && part.contains(&false)
+            && alike(&part[period..], &part[..size - period])
+    };
+    in_rhythm(before) && in_rhythm(after) && !alike(before, after)
 }
 
 /// Tells where the steps that end holds are longer than those between frames that move.

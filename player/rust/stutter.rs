@@ -3,12 +3,12 @@
 //! Dropped frames, which Python tells by how motion goes on, are not looked for here.
 
 use crate::regular::join_regular;
-use crate::rhythm::{cadence, catching_up, periodic};
+use crate::rhythm::{cadence, catching_up, periodic, window_means};
 use crate::series::{greatest, median, mirrored, put_in_order, quantile, row_ends, runs, Rows};
 use crate::table::{Finding, Table};
 
-pub const DESCRIPTION: &str = "stutter|mean peak luma tiles apart|still_code still_ratio motion_code moving_ratio resume_ratio least_code copy_code copy_ratio held_apart new_apart cut_code cut_ratio light_share flicker_share|cadence repeat|duration_s events longest_hold_frames";
-pub const COLUMNS: usize = 5;
+pub const DESCRIPTION: &str = "stutter|mean peak luma tiles drift apart|still_code still_ratio motion_code moving_ratio resume_ratio least_code copy_code copy_ratio held_apart new_apart held_share quiet_code ground_code cut_code cut_ratio light_share flicker_share|cadence repeat|duration_s events longest_hold_frames";
+pub const COLUMNS: usize = 6;
 pub const STEPS_PER_MOVED_CODE: f64 = 256.0;
 const STEPS_PER_APART: f64 = 160.0;
 const GROUP_GAP_S: f64 = 1.0;
@@ -17,6 +17,8 @@ const CADENCE_HOLD_S: f64 = 0.13;
 const REACH: isize = 8;
 const MOVING_QUANTILE: f64 = 0.85;
 const NEAR: usize = 30;
+const QUIET_SHARE: f64 = 0.15;
+const GROUND_SHARE: f64 = 0.5;
 
 struct Limits {
     still_code: f64,
@@ -29,6 +31,9 @@ struct Limits {
     copy_ratio: f64,
     held_apart: f64,
     new_apart: f64,
+    held_share: f64,
+    quiet_code: f64,
+    ground_code: f64,
     cut_code: f64,
     cut_ratio: f64,
     light_share: f64,
@@ -40,6 +45,7 @@ struct Motion {
     peak: Vec<f64>,
     luma: Vec<f64>,
     tiles: Vec<f64>,
+    drift: Vec<f64>,
     apart: Vec<f64>,
     limit: Limits,
 }
@@ -62,7 +68,8 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
         peak: table.column(1, crate::freeze::STEPS_PER_DIFFERENCE),
         luma: table.column(2, crate::freeze::STEPS_PER_LUMA),
         tiles: table.column(3, STEPS_PER_MOVED_CODE),
-        apart: table.column(4, STEPS_PER_APART),
+        drift: table.column(4, STEPS_PER_MOVED_CODE),
+        apart: table.column(5, STEPS_PER_APART),
         limit: Limits {
             still_code: limit[0],
             still_ratio: limit[1],
@@ -74,10 +81,13 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
             copy_ratio: limit[7],
             held_apart: limit[8],
             new_apart: limit[9],
-            cut_code: limit[10],
-            cut_ratio: limit[11],
-            light_share: limit[12],
-            flicker_share: limit[13],
+            held_share: limit[10],
+            quiet_code: limit[11],
+            ground_code: limit[12],
+            cut_code: limit[13],
+            cut_ratio: limit[14],
+            light_share: limit[15],
+            flicker_share: limit[16],
         },
     };
     let mut found: Vec<Finding> = Vec::new();
@@ -124,6 +134,11 @@ impl Motion {
             rhythm[row] &= !accident[row];
             broken[row] &= !accident[row];
         }
+        // Where all is drawn, what stands is meant to.
+        for (row, drawn) in self.drawn(&still).into_iter().enumerate() {
+            broken[row] &= !drawn;
+            rhythm[row] |= drawn;
+        }
         let event = |rows, kind, strength| Event { rows, kind, strength };
         let mut events: Vec<Event> =
             runs(&broken).into_iter().map(|rows| event(rows, CADENCE, 0.9)).collect();
@@ -149,6 +164,23 @@ impl Motion {
                 let level = quantile(&window, MOVING_QUANTILE);
                 let bar = self.limit.still_code.min(level * self.limit.still_ratio);
                 row > 0 && self.peak[row] <= bar && level >= self.limit.motion_code
+            })
+            .collect()
+    }
+
+    /// Tells around which frames a small part moves, by fits and starts, on a ground that stands.
+    fn drawn(&self, still: &[bool]) -> Vec<bool> {
+        let count = still.len();
+        let quiet = |row: usize| still[row] || self.peak[row] <= self.limit.quiet_code;
+        let on_ground = |row: usize| !quiet(row) && self.drift[row] <= self.limit.ground_code;
+        let shares = |told: &dyn Fn(usize) -> bool| {
+            let flags: Vec<f64> = (0..count).map(|row| f64::from(u8::from(told(row)))).collect();
+            window_means(&flags, NEAR)
+        };
+        let (stood, grounded) = (shares(&quiet), shares(&on_ground));
+        (0..count)
+            .map(|row| {
+                stood[row] >= QUIET_SHARE && grounded[row] >= GROUND_SHARE * (1.0 - stood[row])
             })
             .collect()
     }
@@ -203,6 +235,9 @@ impl Motion {
         // Nothing at all has changed amid motion and noise: that is a copy.
         let copied = usual >= limit.copy_code
             && greatest(&self.mean[first..last]) <= limit.copy_ratio * usual;
+        if greatest(&self.mean[first..last]) > limit.held_share * usual {
+            return false;
+        }
         let ratio = if copied { limit.moving_ratio } else { limit.resume_ratio };
         step >= ratio * usual
             && self.mean[first - 1] >= limit.moving_ratio * usual

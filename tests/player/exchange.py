@@ -22,7 +22,7 @@ TABLES = {"compression_blockiness": "buckets"}
 # What the player does not measure, and what Python reads where nothing was measured.
 NEUTRAL = {
     "freeze": {"drift": 65535},
-    "stutter": {"leap": 0, "way": 0, "drift": 65535},
+    "stutter": {"leap": 0, "way": 0},
     "color_error": {"shift_x": 0, "shift_y": 0, "shift_left": 255},
 }
 
@@ -30,7 +30,12 @@ NEUTRAL = {
 def detectors() -> dict[str, Detector]:
     """Returns the detectors whose decisions the player has."""
     names = ["black_frames", "freeze", "stutter", "compression_blockiness", "color_error"]
-    return {each.name: each for each in load_all(names)}
+    loaded = {each.name: each for each in load_all(names)}
+    stutter = loaded["stutter"]
+    # Dips in one rhythm, as of film at 25 frames a second, are not looked for in players.
+    limits = {**stutter.tuned.thresholds, "dip_ratio": -1.0}
+    stutter.tuned = replace(stutter.tuned, thresholds=limits)
+    return loaded
 
 
 def columns_of(player: Path) -> dict[str, list[str]]:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.stutter.dips import chains, dips
+from defectscope.detectors.stutter.drawn import drawn
 from defectscope.detectors.stutter.leaps import LeapMeter, Leaps
-from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, standing
+from defectscope.detectors.stutter.motion import Motion, held_runs, jumps, same_way, standing
 from defectscope.detectors.stutter.naming import Event, join_regular, seen
 from defectscope.detectors.stutter.params import Params
 from defectscope.detectors.stutter.pulldown import Cadence, cadences
@@ -117,6 +118,10 @@ class Stutter:
         for each in found:
             rhythm[each.first : each.last], broken[each.first : each.last] = True, False
             broken[list(each.breaks)] = True
+        # Where all is drawn, nothing but the times of frames can be out of step.
+        made = drawn(motion, still, thresholds)
+        broken &= ~made
+        rhythm |= made
         events: list[Event] = []
         for first, last in runs(broken):
             events.append((first, last, "cadence", 0.9))
@@ -137,7 +142,9 @@ class Stutter:
             (int(row), int(row) + 1, "drop", float(jumped[row])) for row in np.flatnonzero(jumped)
         ]
         for group in self._groups(drops, starts_s, ends_s):
-            events += self._convincing(group)
+            clear = self._convincing(group)
+            if same_way(clear, motion.way, thresholds):
+                events += clear
         uneven = jittered(starts_s)
         return sorted([*outside(uneven, events), *((*each, "jitter", 0.9) for each in uneven)])
 

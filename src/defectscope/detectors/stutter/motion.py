@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +109,8 @@ def held_runs(
             and float(np.max(motion.mean[first:last])) <= thresholds["copy_ratio"] * baseline
         )
         ratio = thresholds["moving_ratio" if copied else "resume_ratio"]
+        if float(np.max(motion.mean[first:last])) > thresholds["held_share"] * baseline:
+            continue  # one tile of a frame that moved much does not make the others stand
         resumed = step >= ratio * baseline
         moved = motion.mean[first - 1] >= thresholds["moving_ratio"] * baseline
         if resumed and moved and baseline >= thresholds["least_code"]:
@@ -154,9 +156,39 @@ def jumps(motion: Motion, still: Flags, rate_fps: float, thresholds: Mapping[str
         & (motion.way >= thresholds["turns_back"])
         & ~near
         & ~stands
+        & _may_be_motion(motion, thresholds)
         & ~in_rhythm(np.maximum(leap, 0.0), 3)
     )
     return np.where(wanted, clear, 0.0)
+
+
+def _may_be_motion(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
+    """Tells which steps the motion beside them would make if some frames were missing.
+
+    A cut within a scene, or a caption that changes, is further than anything moves in so short a
+    time, or has motion on one side only.
+    """
+    near = around(motion.tiles, _JUMP_REACH)
+    before = np.median(near[:, :_JUMP_REACH], axis=1)
+    after = np.median(near[:, _JUMP_REACH + 1 :], axis=1)
+    baseline = np.sqrt(before * after)
+    even = np.minimum(before, after) >= thresholds["alike_share"] * np.maximum(before, after)
+    return even & (motion.tiles <= thresholds["most_missing"] * baseline)
+
+
+def same_way(
+    drops: Sequence[tuple[int, int, str, float]], way: Series, thresholds: Mapping[str, float]
+) -> bool:
+    """Tells whether the steps of a disturbance go on, on the whole, as the motion beside them does.
+
+    A frame that is cut out round a face that somebody follows leaps to and fro, by a little.
+    Several of which one would do by itself may go anywhere: much was missing.
+    """
+    if not drops:
+        return False
+    if len(drops) > 1 and max(clear for *_, clear in drops) >= thresholds["lone_clear"]:
+        return True
+    return float(np.mean(way[[row for row, *_ in drops]])) >= thresholds["same_way"]
 
 
 def cuts(motion: Motion, thresholds: Mapping[str, float]) -> Flags:

@@ -19,6 +19,9 @@ _CADENCE_AGREEMENT = 0.75
 _LONG_SHARE = 0.2
 # What keeps company with a step is at least so large beside it.
 _COMPANY_SHARE = 0.75
+# Frames on either side of a break that show a rhythm, whole periods, so many of which agree.
+_LEAST_RHYTHM = 8
+_SAME_RHYTHM = 0.8
 # From this share of standing frames on, standing may be a rhythm.
 _HELD_SHARE = 0.3
 # A conversion that drops frames drops one in three at most. Steps so many periods before and
@@ -47,8 +50,8 @@ def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
         (n,) bool: frames inside a rhythm; and of these, those that break it.
     """
     count = len(still)
-    inside, broken = np.zeros(count, bool), np.zeros(count, bool)
-    best = np.zeros(count)
+    broken = np.zeros(count, bool)
+    best, periods = np.zeros(count), np.zeros(count, np.intp)
     values = still.astype(np.float64)
     share = window_means(values, _CADENCE_REACH)
     for period in range(2, min(_LONGEST_CADENCE, count - 1) + 1):
@@ -59,13 +62,35 @@ def cadence(still: Flags, longest_hold_frames: int) -> tuple[Flags, Flags]:
         better = lasting > best + 0.02
         best = np.where(better, lasting, best)
         broken = np.where(better, agree == 0, broken)
+        periods = np.where(better, period, periods)
     held = np.zeros(count)
     for first, last in runs(still):
         held[first:last] = last - first > longest_hold_frames
     if count:
         best = np.where(window_means(held, _CADENCE_REACH) > _LONG_SHARE, 0.0, best)
     inside = (best >= _CADENCE_AGREEMENT) & (share >= _HELD_SHARE) & (share <= 0.9)
-    return inside, broken & inside
+    broken &= inside
+    # One frame that was taken for the other kind changes nothing: the rhythm goes on as before.
+    for row in np.flatnonzero(broken).tolist():
+        broken[row] = _jumps_in_phase(still, row, int(periods[row]))
+    return inside, broken
+
+
+def _jumps_in_phase(still: Flags, row: int, period: int) -> bool:
+    """Tells whether one rhythm holds before a row and after it, in another phase.
+
+    Else a drawing was held for longer, or the rhythm began or ended there.
+    """
+    size = period * -(-_LEAST_RHYTHM // period)
+    before = still[max(row - size, 0) : row]
+    after = still[row + period : row + period + size]
+    for part in (before, after):
+        if len(part) < size or part.all() or not part.any():
+            return False
+        again = part[period:] == part[:-period]
+        if len(again) and float(np.mean(again)) < _SAME_RHYTHM:
+            return False
+    return float(np.mean(before == after)) < _SAME_RHYTHM
 
 
 def catching_up(still: Flags, steps: Series) -> Flags:
