@@ -2,6 +2,7 @@
 
     run      before, after one and after two rounds, chosen by the queue and drawn at random,
              with right labels and with some turned round
+    curve    0, 60, 120, 300 and 600 labels drawn at random, and all there are: does F1 move at all?
     refused  candidates fitted to right labels, to some turned round and to all turned round, and
              what the gate says of each
 
@@ -9,6 +10,8 @@ The titles are what `audio_occurrences.py measure` has kept in audio_steps_measu
 with a defect made in ways that no simulator uses, and clean recordings, none of which weights or
 decision have seen. Each repeat parts the recordings anew, half to label and half held out;
 `--titles choose` takes the pieces that the decision was chosen on instead, for choosing settings.
+`--start weak` begins with a layer that was fitted to an eighth of those pieces, as a detector is
+that has seen little: where labels must matter, if the fit can learn from them.
 """
 
 from __future__ import annotations
@@ -45,6 +48,9 @@ from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.measured import Piece
 
 LABELS, ROUNDS = 60, 2
+_COUNTS = (60, 120, 300, 600)
+# Of the pieces that the decision was chosen on, a weak start has seen one in so many.
+_WEAK_STEP = 8
 _HERE = Path(__file__).parent
 _STEPS = {"measure": "audio_steps_measured_on.npz", "choose": "audio_steps_chosen_on.npz"}
 _RATE_HZ = 32000
@@ -63,17 +69,19 @@ class Title:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("verb", choices=("run", "refused"))
+    parser.add_argument("verb", choices=("run", "curve", "refused"))
     parser.add_argument("--titles", choices=sorted(_STEPS), default="measure")
     parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--share", type=float, default=1 / 5,
                         help="of titles to label that have a defect (1/5)")  # fmt: skip
     parser.add_argument("--anchor", type=float, default=audio_decision.ANCHOR)
+    parser.add_argument("--start", choices=("released", "weak"), default="released")
     parser.add_argument("--kept", type=Path, help="folder of finished repeats, to go on from")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(argv)
     titles = _titles(options.titles)
-    text, data = (_run if options.verb == "run" else _refused)(titles, options)
+    verbs = {"run": _run, "curve": _curve, "refused": _refused}
+    text, data = verbs[options.verb](titles, options)
     print(text)
     if options.json is not None:
         options.json.write_text(json.dumps(data, indent=1) + "\n", "utf-8")
@@ -214,9 +222,79 @@ def one_loop(
     return out
 
 
-def _run(titles: Sequence[Title], options: argparse.Namespace) -> tuple[str, Any]:
+def _detector(options: argparse.Namespace) -> AudioArtifacts:
+    """Returns the detector that the loop begins with."""
     detector = load("audio_artifacts")
     assert isinstance(detector, AudioArtifacts)
+    if options.start == "weak":
+        few = audio_steps.read(_HERE / _STEPS["choose"])[::_WEAK_STEP]
+        rules = replace(
+            decision.rules_of(detector.tuned.artifact), layer=decision.fit_layer(few, 1)
+        )
+        entry = decision.entries(rules)["decision"]
+        detector = copy.copy(detector)
+        detector.tuned = replace(
+            detector.tuned, artifact={**detector.tuned.artifact, "decision": entry}
+        )
+        detector.layer = Layer.of(entry)
+    return detector
+
+
+def _curve(titles: Sequence[Title], options: argparse.Namespace) -> tuple[str, Any]:
+    """Returns what so many labels do that were drawn at random, all at once."""
+    detector = _detector(options)
+    start = decision.rules_of(detector.tuned.artifact)
+    rows: list[dict[str, dict[str, float]]] = []
+    for repeat in range(options.repeats):
+        known = _kept(options, repeat)
+        if known is not None:
+            rows.append(known)
+            continue
+        pool, held_out = parted(titles, repeat, options.share)
+        own: dict[str, dict[str, float]] = {"0": figures(held_out_hits(held_out, start), start)}
+        draw = np.random.default_rng([repeat, 1])
+        offered = [c for t in pool for c in candidates(report_of(t, detector, "1"), draw)]
+        by_name = {t.name: t for t in pool}
+        order = rounds.at_random(offered, len(offered), repeat).items
+        examples: list[Example | None] = []
+        for item in order:
+            title = by_name[item.title]
+            label = answer(item, title.piece, False)
+            examples.append(None if label is None else example_of(item, label, title))
+        for count in (*_COUNTS, len(order)):
+            taught = [e for e in examples[:count] if e is not None]
+            fitted = audio_decision.refit(
+                detector.tuned.artifact, taught, [t.measurements for t in pool], options.anchor
+            )
+            rules = replace(start, layer=Layer.of(fitted))
+            found = figures(held_out_hits(held_out, rules), rules)
+            own["all" if count == len(order) else str(count)] = found | {
+                "labels": min(count, len(order)),
+                "yes": sum(any(e.present.values()) for e in taught),
+            }
+        rows.append(own)
+        if options.kept is not None:
+            options.kept.mkdir(parents=True, exist_ok=True)
+            (options.kept / f"{repeat}.json").write_text(json.dumps(own), "utf-8")
+        print(f"repeat {repeat}", file=sys.stderr, flush=True)
+    lines = [
+        f"{len(rows)} repeats, start {options.start}, anchor {options.anchor:g}",
+        "",
+        "| labels | of them yes | average precision | gained | F1 | gained |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in rows[0]:
+        cells = [f"{np.mean([r[name].get(k, 0) for r in rows]):.0f}" for k in ("labels", "yes")]
+        for measure in ("ap", "f1"):
+            gained = [r[name][measure] - r["0"][measure] for r in rows]
+            cells += [f"{np.mean([r[name][measure] for r in rows]):.3f}"]
+            cells += [_mean(gained) if name != "0" else ""]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines), rows
+
+
+def _run(titles: Sequence[Title], options: argparse.Namespace) -> tuple[str, Any]:
+    detector = _detector(options)
     start = decision.rules_of(detector.tuned.artifact)
     before: list[dict[str, float]] = []
     pooled, held = [0, 0], [0, 0]
@@ -324,8 +402,7 @@ _ARMS: dict[str, tuple[Chooser, float]] = {
 
 
 def _refused(titles: Sequence[Title], options: argparse.Namespace) -> tuple[str, Any]:
-    detector = load("audio_artifacts")
-    assert isinstance(detector, AudioArtifacts)
+    detector = _detector(options)
     start = decision.rules_of(detector.tuned.artifact)
     lines: list[str] = []
     data: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""`defectscope-train`: prepare, train, evaluate, export, onset and tune: the learned detectors."""
+"""`defectscope-train`: the learned detectors, and the learned painter of block corruption."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from rich.progress import Progress as Bars
 from defectscope.errors import EXIT_OK, DefectscopeError, InvalidParameterError
 from defectscope.parameters import from_text
 from defectscope.training import corpora as corpora_module
+from defectscope.training import painter_cli
 from defectscope.training.cache import Cache
 from defectscope.training.contract import LEARNED, Recipe, Schedule, recipe
+from defectscope.training.settings import named_values
 
 _DEFAULT_CACHE_GB = 4.0
 # The others choose their thresholds on export; block corruption wants whole programmes.
@@ -41,9 +43,11 @@ def build_parser() -> argparse.ArgumentParser:
         ("export", "write weights, detector.json and CARD.md"),
         ("onset", "learn the head that tells where damage begins and ends, beside the weights"),
         ("tune", "choose calibration and thresholds on whole programmes, into detector.json"),
+        ("painter", "teach a generator to paint the defect as real decoders leave it"),
+        ("paint", "paint the defect into a copy of a video, with its truth beside it"),
     ):
         verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        known = TUNED if name in ("onset", "tune") else LEARNED
+        known = TUNED if name in ("onset", "tune", "painter", "paint") else LEARNED
         verb.add_argument("detector", choices=known, metavar="DETECTOR", help=", ".join(known))
         _ARGUMENTS[name](verb)
     return parser
@@ -120,6 +124,8 @@ _ARGUMENTS = {
     "export": _export_arguments,
     "onset": _onset_arguments,
     "tune": _tune_arguments,
+    "painter": painter_cli.painter_arguments,
+    "paint": painter_cli.paint_arguments,
 }
 
 
@@ -133,16 +139,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(f"{error.code}: {error.message}", style="red", markup=False)
         return error.exit_code
     return EXIT_OK
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InvalidParameterError(f"{text!r} is not NAME=VALUE")
-        pairs[name] = value
-    return pairs
 
 
 def _corpora(options: argparse.Namespace) -> list[corpora_module.Corpus]:
@@ -159,7 +155,7 @@ def open_work(
     options: argparse.Namespace,
 ) -> tuple[Recipe, Cache, list[corpora_module.Corpus]]:
     """Returns recipe, cache and corpora as the command line names them."""
-    chosen = recipe(options.detector, _pairs(options.set))
+    chosen = recipe(options.detector, named_values(options.set))
     sources = _corpora(options)
     identity = {
         "detector": options.detector,
@@ -194,7 +190,7 @@ def _train(options: argparse.Namespace, console: Console) -> None:
 
     chosen, cache, _ = open_work(options)
     plan = dataclasses.replace(chosen.schedule(), seed=options.seed)
-    schedule: Schedule = from_text(plan, _pairs(options.schedule))
+    schedule: Schedule = from_text(plan, named_values(options.schedule))
     start = load_file(options.start) if options.start else None
     folder = options.work / options.run
     if options.take_up is not None:
@@ -270,6 +266,8 @@ _VERBS: dict[str, Any] = {
     "export": _export,
     "onset": _onset,
     "tune": _tune,
+    "painter": painter_cli.painter,
+    "paint": painter_cli.paint,
 }
 
 
