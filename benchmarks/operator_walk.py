@@ -21,6 +21,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import chromium
 import numpy as np
 
 from defectscope.findings import Interval, Report
@@ -167,10 +168,8 @@ def verdicts(folder: Path) -> dict[str, str]:
     return {Path(str(r.asset["uri"])).name: r.verdict for r in reports}
 
 
-def review(walk: Walk, driver: Any, out: Path, house: Path) -> None:
+def review(walk: Walk, browser: Any, out: Path, house: Path) -> None:
     """Looks at every failed file in the pages, accepts two findings and confirms three."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
     with served(str(out), "--profile", str(house)) as address:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         with walk.step("the list of all files, the worst first"):
@@ -222,8 +221,6 @@ def exported(folder: Path) -> dict[str, int]:
 
 def main() -> None:
     """Walks, and prints the steps as a table of Markdown."""
-    from playwright.sync_api import sync_playwright
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("runs/walk"))
     work = parser.parse_args().work
@@ -248,8 +245,8 @@ def main() -> None:
                 expect=(1,))  # fmt: skip
     failed = sorted(name for name, verdict in verdicts(out).items() if verdict == "fail")
     assert failed == [f"episode_{n:02d}.mp4" for n in FAULTS], failed
-    with sync_playwright() as driver:
-        review(walk, driver, out, house)
+    with chromium.headless() as browser:
+        review(walk, browser, out, house)
     with walk.step("analyze the redelivery with the waivers, beside the first"):
         command("analyze", str(again), *common, "--json", str(out2), "--html", str(out2),
                 "--waivers", str(out / "waivers.toml"), "--compare", str(out))  # fmt: skip

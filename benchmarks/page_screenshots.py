@@ -6,13 +6,13 @@ python benchmarks/page_screenshots.py --work runs/page
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
+import chromium
 import numpy as np
 
 from defectscope.findings import Interval, Report
@@ -82,8 +82,6 @@ def make(folder: Path) -> Path:
 
 def main() -> None:
     """Makes the media once, analyzes it once, and draws the page anew."""
-    from playwright.sync_api import sync_playwright
-
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("runs/page"))
     parser.add_argument("--out", type=Path, default=Path("docs/page"))
@@ -102,9 +100,7 @@ def main() -> None:
             cwd=arguments.work, stdout=subprocess.DEVNULL, check=False,
         )  # fmt: skip
     write(Report.from_json(stored.read_bytes()), page, media, captions=captions)
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium.headless() as browser:
         for name, width, height, scheme, words, tab in SHOTS:
             shown: Any = browser.new_page(
                 viewport={"width": width, "height": height}, color_scheme=cast("Any", scheme)
@@ -119,7 +115,6 @@ def main() -> None:
             target = arguments.out / f"{name}.jpg"
             shown.screenshot(path=str(target), type="jpeg", quality=55)
             shown.close()
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "player"))
+import chromium  # noqa: E402
 import clips  # noqa: E402
 import page as pages  # noqa: E402
 
@@ -163,8 +164,6 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[11])
     parser.add_argument("--clips", type=Path, help="folder that keeps the clips")
     options = parser.parse_args()
-    from playwright.sync_api import sync_playwright
-
     result: dict[str, Any] = {"sizes": sizes(), "clips": [], "load": os.getloadavg()}
     with tempfile.TemporaryDirectory() as folder:
         root = options.clips or Path(folder)
@@ -177,8 +176,7 @@ def main() -> None:
         if not (root / "hd.mp4").is_file():
             enlarged(root / f"clean-{seed}.mp4", root / "hd.mp4", 1920, 1080)
         served = pages.served({"/dist/": PLAYER / "dist", "/clips/": root})
-        with served as site, sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=pages.CHROMIUM, args=pages.FLAGS)
+        with served as site, chromium.headless() as browser:
             result["browser"] = browser.version
             result["start"] = [started(browser, site, each) for each in ("auto", "javascript")]
             result["cost"] = [
@@ -189,7 +187,6 @@ def main() -> None:
             for path in sorted(root.glob("*-*.mp4")):
                 result["clips"].append(found(browser, site, path.stem))
                 print(json.dumps(result["clips"][-1]), flush=True)
-            browser.close()
     first, second = result["cost"][:2]
     result["kernel_ratio"] = round(second["kernel_ms"]["median"] / first["kernel_ms"]["median"], 1)
     options.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")

@@ -18,6 +18,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import chromium
+
 from defectscope.capture.recording import Grabbing, Recording
 from defectscope.capture.session import DeviceFacts, Session, read_session
 from defectscope.media.encoding import VideoEncoding
@@ -214,12 +216,12 @@ def device(folder: Path) -> Generator[Device]:
     """
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert chromium is not None, "Chromium is not installed (apt: chromium)"
+    executable = chromium.executable()
+    assert executable is not None, "Chromium is not installed (apt: chromium)"
     with screen() as display, served(folder) as address, sync_playwright() as driver:
         context = driver.chromium.launch_persistent_context(
             folder / "profile",
-            executable_path=chromium,
+            executable_path=executable,
             headless=False,
             args=[*FLAGS, f"--app={address}"],
             env={"DISPLAY": display, "HOME": str(folder)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,9 @@ from defectscope.simulate.synthetic.material import Footage, frame_of
 from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 RATE_HZ = 48000
+
+# Benchmarks are scripts, not a package; tests run some of what they do.
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 
 @pytest.fixture(scope="session")
@@ -63,30 +66,17 @@ def shared_at_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "LEAST_SHARED_S", 0.0)
 
 
-# No sandbox: tests run as root in containers. The rest keeps the browser from asking the network.
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Headless Chromium for the tests of pages; skips where it or playwright is not installed."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    # A script of benchmarks/, which is on the path by now only.
+    import chromium
+
+    if chromium.executable() is None:
         pytest.skip("chromium is not installed (apt: chromium)")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=found, args=CHROMIUM_FLAGS)
+    with chromium.headless() as browser:
         yield browser
-        browser.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

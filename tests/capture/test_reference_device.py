@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from defectscope.capture.reading import read_captured
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 pytestmark = [pytest.mark.browser, pytest.mark.long]
-
-
-def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_a_stall_and_a_late_start_are_measured_as_the_page_logs_them(tmp_path: Path) -> None:
@@ -31,7 +18,7 @@ def test_a_stall_and_a_late_start_are_measured_as_the_page_logs_them(tmp_path: P
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     pytest.importorskip("playwright", reason="playwright is not installed")
-    device, sessions = loaded("reference_device"), loaded("capture_sessions")
+    device, sessions = map(importlib.import_module, ("reference_device", "capture_sessions"))
     device.make_title(tmp_path / device.TITLE, seconds=6.0)
     plan = device.Plan(0.8, 6.0, stalls=({"at_part": 2, "length_s": 1.5},))
     path = tmp_path / "run.session.json"

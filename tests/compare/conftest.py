@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import functools
+import importlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,21 +16,13 @@ from defectscope.compare.signature import Signatures, read_signatures
 from defectscope.media import open_media
 from defectscope.simulate.synthetic.material import Footage
 
-ROOT = Path(__file__).parents[2]
 FRAMES = 200
 
 
 @pytest.fixture(scope="session")
 def edits() -> ModuleType:
     """The benchmark's ways of making versions."""
-    name = "edited_versions"
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("edited_versions")
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +48,9 @@ def write(edits: ModuleType, film: list[Any], tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture(scope="session")
 def signatures() -> Callable[[Path], Signatures]:
+    """Reads the signatures of a file, of each file once."""
+
+    @functools.cache
     def read(path: Path) -> Signatures:
         with open_media(path) as reader:
             return read_signatures(reader)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,8 +19,6 @@ from defectscope.learning.items import read_items
 from defectscope.learning.labels import LabelFile
 from defectscope.learning.review_server import ReviewServer
 from defectscope.learning.review_session import ReviewSession
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture
@@ -70,9 +67,9 @@ def test_pages_of_others_and_paths_out_of_the_folder_are_refused(
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt: chromium)")
-def test_sixty_items_by_keys_with_undo_reload_and_a_kill(title: Any, tmp_path: Path) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+def test_sixty_items_by_keys_with_undo_reload_and_a_kill(
+    title: Any, tmp_path: Path, browser: Any
+) -> None:
     queue = tmp_path / "queue"
     reports = [title(f"t{k:03d}.wav", k, confidence=0.5 + k / 200) for k in range(70)]
     queue_folder.add_round(queue, reports, count=60)
@@ -80,51 +77,49 @@ def test_sixty_items_by_keys_with_undo_reload_and_a_kill(title: Any, tmp_path: P
     assert len(asked) == 60
     server, url = _start(queue, 0)
     try:
-        with playwright.sync_playwright() as play:
-            browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            complaints: list[str] = []
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        complaints: list[str] = []
 
-            def on_error(error: Any) -> None:
-                complaints.append(str(error))
+        def on_error(error: Any) -> None:
+            complaints.append(str(error))
 
-            page.on("pageerror", on_error)
-            page.goto(url)
-            keys = ["t", "f", "u"]
-            for number in range(30):
-                page.wait_for_selector(f"body[data-item='{asked[number]}']")
-                page.keyboard.press(keys[number % 3])
-            page.wait_for_selector(f"body[data-item='{asked[30]}']")
-            page.keyboard.press("z")
-            page.wait_for_selector(f"body[data-item='{asked[29]}']")
-            page.keyboard.press("f")
-            page.wait_for_selector(f"body[data-item='{asked[30]}']")
-            # Wrong ends: half a second later, and back at the other side.
-            page.keyboard.press("e")
-            for _ in range(5):
-                page.keyboard.press("ArrowRight")
-            page.keyboard.press("Tab")
-            page.keyboard.press("Shift+ArrowLeft")
-            page.keyboard.press("Enter")
-            page.wait_for_selector(f"body[data-item='{asked[31]}']")
-            page.keyboard.press("d")
+        page.on("pageerror", on_error)
+        page.goto(url)
+        keys = ["t", "f", "u"]
+        for number in range(30):
+            page.wait_for_selector(f"body[data-item='{asked[number]}']")
+            page.keyboard.press(keys[number % 3])
+        page.wait_for_selector(f"body[data-item='{asked[30]}']")
+        page.keyboard.press("z")
+        page.wait_for_selector(f"body[data-item='{asked[29]}']")
+        page.keyboard.press("f")
+        page.wait_for_selector(f"body[data-item='{asked[30]}']")
+        # Wrong ends: half a second later, and back at the other side.
+        page.keyboard.press("e")
+        for _ in range(5):
             page.keyboard.press("ArrowRight")
-            page.keyboard.press("Enter")
-            page.wait_for_selector(f"body[data-item='{asked[32]}']")
-            page.reload()
-            page.wait_for_selector(f"body[data-item='{asked[32]}']")
-            # A server that is killed takes no answer with it, and the page says so.
-            _kill(server)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Shift+ArrowLeft")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"body[data-item='{asked[31]}']")
+        page.keyboard.press("d")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"body[data-item='{asked[32]}']")
+        page.reload()
+        page.wait_for_selector(f"body[data-item='{asked[32]}']")
+        # A server that is killed takes no answer with it, and the page says so.
+        _kill(server)
+        page.keyboard.press("t")
+        page.wait_for_selector("#fault:not([hidden])")
+        assert "Not saved" in page.inner_text("#fault")
+        assert page.get_attribute("body", "data-item") == asked[32]
+        server, _ = _start(queue, int(url.rstrip("/").rsplit(":", 1)[1]))
+        for number in range(32, 60):
+            page.wait_for_selector(f"body[data-item='{asked[number]}']")
             page.keyboard.press("t")
-            page.wait_for_selector("#fault:not([hidden])")
-            assert "Not saved" in page.inner_text("#fault")
-            assert page.get_attribute("body", "data-item") == asked[32]
-            server, _ = _start(queue, int(url.rstrip("/").rsplit(":", 1)[1]))
-            for number in range(32, 60):
-                page.wait_for_selector(f"body[data-item='{asked[number]}']")
-                page.keyboard.press("t")
-            page.wait_for_selector("#done:not([hidden])")
-            browser.close()
+        page.wait_for_selector("#done:not([hidden])")
+        page.close()
     finally:
         _kill(server)
     labels = {label.item: label for label in LabelFile(queue).current()}

@@ -17,7 +17,6 @@ from defectscope.monitor.config import read_config
 from defectscope.monitor.store import Store
 from defectscope.monitor.wall import Wall
 
-CHROMIUM = "/usr/bin/chromium"
 CONFIG = """
 [[channel]]
 name = "news"
@@ -175,15 +174,10 @@ def test_followers_hear_of_a_channel_that_nothing_comes_of_any_more(
 
 
 @pytest.mark.browser
-def test_the_page_follows_without_reload(wall: Wall, board: Board) -> None:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver, Process(board).running() as process:
-        try:
-            browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        except playwright.Error:
-            pytest.skip("headless Chromium is not installed")
-        page = browser.new_page()
-        wrong: list[str] = []
+def test_the_page_follows_without_reload(wall: Wall, board: Board, browser: Any) -> None:
+    page = browser.new_page()
+    wrong: list[str] = []
+    with Process(board).running() as process:
 
         def on_error(error: Any) -> None:
             wrong.append(str(error))
@@ -212,5 +206,5 @@ def test_the_page_follows_without_reload(wall: Wall, board: Board) -> None:
         process.tells(state("news"))
         page.wait_for_selector("#error:not([hidden])")
         assert "<b>" in page.inner_text("#error")
-        browser.close()
+    page.close()
     assert wrong == []

@@ -3,9 +3,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,18 +21,3 @@ def player() -> Path:
     if not (PLAYER / "dist" / "index.js").is_file():
         subprocess.run(["node", "scripts/build.mjs"], cwd=PLAYER, check=True, timeout=120)
     return PLAYER
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium; skips where it or playwright is not installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    # Beside this file, which is on the path by now only.
-    import page as pages
-
-    if not Path(pages.CHROMIUM).exists():
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=pages.CHROMIUM, args=pages.FLAGS)
-        yield browser
-        browser.close()

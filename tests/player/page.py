@@ -10,13 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--autoplay-policy=no-user-gesture-required",
-    "--mute-audio",
-    "--disable-gpu",
-    "--no-sandbox",
-]
 TYPES = {
     ".js": "text/javascript",
     ".wasm": "application/wasm",
