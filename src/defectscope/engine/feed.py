@@ -43,6 +43,8 @@ class _Track:
     name: str
     analysis: Analysis
     selection: FrameSelection | None
+    # The analysis where it can be taken from: to look that up costs more than many a take.
+    live: LiveAnalysis | None = None
     rgb_frames: list[RgbFrame] = field(default_factory=list[RgbFrame])
     waiting: list[Chunk] = field(default_factory=list[Chunk])
 
@@ -61,7 +63,7 @@ class Feed:
         self._background = background
         video = stream.video
         self._tracks = [
-            _Track(d.name, d.open(stream), d.needs.frames if video else None) for d in detectors
+            _track(d.name, d.open(stream), d.needs.frames if video else None) for d in detectors
         ]
         # Those that ask for the same frames share them, and what is measured of them.
         self._selectors = {
@@ -108,7 +110,8 @@ class Feed:
         reached_s = None
         if isinstance(item, Frame):
             assert self._stream.video is not None
-            reached_s = float(item.pts * self._stream.video.time_base)
+            tick_s = self._stream.video.time_base
+            reached_s = item.pts * tick_s.numerator / tick_s.denominator
             self._take_frame(item)
         elif isinstance(item, Samples):
             assert self._stream.audio is not None
@@ -206,9 +209,9 @@ class Feed:
             if track.name in resting:
                 track.waiting = []
         return [
-            track.analysis.take()
+            track.live.take()
             for track in self._tracks
-            if (due is None or track.name in due) and isinstance(track.analysis, LiveAnalysis)
+            if track.live is not None and (due is None or track.name in due)
         ]
 
     def _push_rest(self, due: Collection[str] | None = None) -> None:
@@ -227,6 +230,11 @@ class Feed:
             if track.rgb_frames:
                 track.analysis.push(Chunk(video=_only_rgb_frames(tuple(track.rgb_frames))))
         return [track.analysis.close() for track in self._tracks]
+
+
+def _track(name: str, analysis: Analysis, selection: FrameSelection | None) -> _Track:
+    live = analysis if isinstance(analysis, LiveAnalysis) else None
+    return _Track(name, analysis, selection, live)
 
 
 def _look(chunks: Sequence[tuple[Analysis, Chunk]]) -> None:

@@ -72,8 +72,8 @@ class Feeds:
         """Takes the next item; returns the time reached where it is of a main track."""
         if isinstance(item, Frame):
             tick_s, nominal_s = self._grids[item.view]
-            begin_s = float(item.pts * tick_s)
-            self._coverage.frame(item, begin_s, nominal_s, float(tick_s))
+            begin_s = item.pts * tick_s.numerator / tick_s.denominator
+            self._coverage.frame(item, begin_s, nominal_s, tick_s.numerator / tick_s.denominator)
             if item.view:
                 view = self._reader.info.views[item.view - 1]
                 self._others[view_key(view)][0].add(item)

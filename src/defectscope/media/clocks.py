@@ -48,12 +48,29 @@ class ProgrammeClock:
         self._sent = any(name in container.split(",") for name in SENT)
         self._shifts: list[Fraction] = [Fraction(0)]
         self._epoch: dict[int, int] = {}
-        self._reached: dict[int, Fraction] = {}
+        # Numerator and denominator, as `went_on` gives them.
+        self._reached: dict[int, tuple[int, int]] = {}
 
     @property
     def shift_s(self) -> Fraction:
         """The shift that tracks without a clock of their own, captions, follow: the latest."""
         return self._shifts[-1]
+
+    def shift_of(self, track: int) -> Fraction:
+        """Returns the shift that a track follows now, seconds."""
+        return self._shifts[self._epoch.setdefault(track, 0)]
+
+    def went_on(self, track: int, numerator: int, denominator: int) -> None:
+        """Notes the programme's time of a time stamp that came where it was expected.
+
+        `place` says and does the same of it, at the price of fractions.
+
+        Args:
+            track: The track's number.
+            numerator: Of the programme's time, with `denominator` under it, seconds.
+            denominator: Above 0.
+        """
+        self._reached[track] = numerator, denominator
 
     def place(self, track: int, time_s: Fraction, expected_s: Fraction | None) -> Shifted:
         """Returns the shift of a time stamp.
@@ -68,7 +85,7 @@ class ProgrammeClock:
         placed = time_s + shift
         if expected_s is not None and self._is_new(track, placed, expected_s):
             return self._crossed(track, time_s, expected_s)
-        self._reached[track] = placed
+        self._reached[track] = placed.as_integer_ratio()
         return Shifted(shift)
 
     def _is_new(self, track: int, placed_s: Fraction, expected_s: Fraction) -> bool:
@@ -78,7 +95,7 @@ class ProgrammeClock:
         if step <= FORWARD_S or not self._sent:
             return False
         # The others have come as far: this track alone had nothing to show.
-        others = [at for other, at in self._reached.items() if other != track]
+        others = [Fraction(*at) for other, at in self._reached.items() if other != track]
         return all(abs(at - placed_s) > _APART_S for at in others)
 
     def _crossed(self, track: int, time_s: Fraction, expected_s: Fraction) -> Shifted:
@@ -86,7 +103,7 @@ class ProgrammeClock:
         for later in range(epoch + 1, len(self._shifts)):
             if abs(time_s + self._shifts[later] - expected_s) <= _APART_S:
                 self._epoch[track] = later
-                self._reached[track] = time_s + self._shifts[later]
+                self._reached[track] = (time_s + self._shifts[later]).as_integer_ratio()
                 return Shifted(self._shifts[later], crossed=True)
         jump = time_s + self._shifts[epoch] - expected_s
         wraps = round(jump / _WRAP_S)
@@ -97,5 +114,5 @@ class ProgrammeClock:
             jump = Fraction(0)
         else:
             self._shifts.append(expected_s - time_s)
-        self._reached[track] = time_s + self._shifts[-1]
+        self._reached[track] = (time_s + self._shifts[-1]).as_integer_ratio()
         return Shifted(self._shifts[-1], jump, crossed=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from defectscope.media.captions.caption_bytes import CaptionBytes, caption_bytes_of
-from defectscope.media.clocks import ProgrammeClock
+from defectscope.media.clocks import BACK_S, ProgrammeClock
 from defectscope.media.frames import DecodeEvent, Frame
 from defectscope.media.pixels import convert, native_format, planes_of
 from defectscope.media.stream import VideoInfo
+from defectscope.media.ticks import Ticks
 
 # Right after a new clock, frames that were shown already are left out without a word.
 _SPLICE_S = Fraction(1, 2)
@@ -60,8 +62,8 @@ class Framer:
         self._programme = programme
         self._untimed = untimed
         self._stamps: list[int] | None = [] if reordered else None
-        self._start_ticks = start / self._base
-        self._end_ticks = None if end is None else end / self._base
+        self._start_ticks = ceil(start / self._base)
+        self._end_ticks = None if end is None else ceil(end / self._base)
         self._step = 1 / (video.frame_rate * self._base)
         self._format, self._depth = native_format(video.pixel_format)
         self._held: Frame | None = None
@@ -69,6 +71,8 @@ class Framer:
         self._last: int | None = None
         self._shown: int | None = None
         self._quiet_until: Fraction | None = None
+        self._near = int(BACK_S / self._base) - 1
+        self._ticks: Ticks | None = None
 
     def sent(self, packet: Any) -> None:
         """Notes a packet that goes to the decoder."""
@@ -88,16 +92,16 @@ class Framer:
         yield from events
         if pts < 0:
             return
-        time_s = pts * self._base
         if self._shown is not None and pts <= self._shown:
             # A frame is presented once; time stamps that step back are the stream's fault.
-            if pts >= self._start_ticks and not self._in_splice(time_s):
+            if pts >= self._start_ticks and not self._in_splice(pts * self._base):
                 back_s = float((self._shown - pts) * self._base)
                 yield self._event("video_overlap", back_s)
             return
         self._shown = pts
-        self.last_s = float(time_s)
-        self.end_s = float((pts + (self._stated(native) or self._step)) * self._base)
+        self.last_s = self._seconds(pts)
+        stated = self._stated(native)
+        self.end_s = self._seconds(pts + stated) if stated else self._nominal_end_s(pts)
         if self._end_ticks is not None and pts >= self._end_ticks:
             self.done = True
             yield from self.flush()
@@ -115,9 +119,12 @@ class Framer:
             self._count += 1
             self._last = pts
             return pts, []
-        expected = None if self._last is None else round(self._last + self._step)
+        expected = self._expected()
         if stamp is None:
             pts = 0 if expected is None else expected
+            self._last = pts
+            return pts, []
+        if expected is not None and (pts := self._gone_on(stamp, expected)) is not None:
             self._last = pts
             return pts, []
         time_s = stamp * self._base - self._origin_s
@@ -131,6 +138,31 @@ class Framer:
             return pts, []
         self.last_s = float(pts * self._base)
         return pts, [self._event("clock_restart", float(shifted.jump_s))]
+
+    def _expected(self) -> int | None:
+        """Where the next frame is expected, ticks; None at the start."""
+        if self._last is None:
+            return None
+        whole = self._step.denominator == 1
+        return self._last + self._step.numerator if whole else round(self._last + self._step)
+
+    def _gone_on(self, stamp: int, expected: int) -> int | None:
+        """The programme's tick of a time stamp that comes about where it is expected."""
+        shift_s = self._programme.shift_of(self._track)
+        if self._ticks is None or not self._ticks.is_of(self._base, shift_s):
+            self._ticks = Ticks(self._base, self._origin_s, shift_s, 1 / self._base)
+        pts = self._ticks.units(stamp)
+        if abs(pts - expected) > self._near:
+            return None
+        self._programme.went_on(self._track, *self._ticks.seconds(stamp))
+        return pts
+
+    def _seconds(self, ticks: int) -> float:
+        """Ticks in seconds, to the nearest number."""
+        return ticks * self._base.numerator / self._base.denominator
+
+    def _nominal_end_s(self, pts: int) -> float:
+        return float((pts + self._step) * self._base)
 
     def _stated(self, native: Any) -> int:
         return 0 if self._undated else native.duration or 0

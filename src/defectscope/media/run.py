@@ -89,7 +89,8 @@ class Run:
             else:
                 self._assemblers[number] = Assembler(sound, number)
         self._waiting = set(wanted)
-        self._ends: dict[int, float] = {}
+        # Time stamp, length and time base of the packet that reaches furthest, by track.
+        self._furthest: dict[int, tuple[int, int, Fraction]] = {}
         self._main = info.video_track if info.video_track in self._framers else None
         self._before_first: float | None = None
         self._started = self._main is None or start > 0
@@ -133,8 +134,7 @@ class Run:
                 yield from self._sound(index, native)
         finished = self._sounders[index].done if framer is None else framer.done
         if packet.size and packet.pts is not None:
-            end_s = self._packet_s(packet) + float((packet.duration or 0) * packet.time_base)
-            self._ends[index] = max(self._ends.get(index, 0.0), end_s)
+            self._note(index, packet.pts, packet.duration or 0, packet)
         if finished:
             self._waiting.discard(index)
 
@@ -204,11 +204,20 @@ class Run:
             end_s = self._end_of(index, sounder.end_s)
             yield DecodeEvent("ended", "audio", end_s, 0.0, index)
 
+    def _note(self, index: int, pts: int, duration: int, packet: Any) -> None:
+        """Notes how far packets reach; in seconds only once it is asked for."""
+        known = self._furthest.get(index)
+        if known is None or pts + duration > known[0] + known[1]:
+            self._furthest[index] = pts, duration, packet.time_base
+
     def _end_of(self, index: int, decoded_s: float) -> float:
         """The later of what was decoded and what its packets stand for, on an unshifted clock."""
-        if self.clock.shift_s:
+        furthest = self._furthest.get(index)
+        if self.clock.shift_s or furthest is None:
             return decoded_s
-        return max(decoded_s, self._ends.get(index, 0.0))
+        pts, duration, time_base = furthest
+        begin_s = float(pts * time_base - self._reader.origin_s)
+        return max(decoded_s, begin_s + float(duration * time_base))
 
     def _packet_s(self, packet: Any) -> float:
         stamp = packet.pts if packet.pts is not None else packet.dts

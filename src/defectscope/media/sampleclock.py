@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from defectscope.media.clocks import ProgrammeClock
+from defectscope.media.clocks import BACK_S, ProgrammeClock
+from defectscope.media.ticks import Ticks
 
 # Time stamps this far from where the last run ended are a gap or an overlap worth reporting. One
 # lost AAC frame is 21 ms at 48 kHz.
@@ -63,6 +64,9 @@ class SampleClock:
         self._expected: int | None = None
         self._programme = programme or ProgrammeClock("")
         self._track = track
+        # How time stamps fall on the grid at the present shift, and how near they need to come.
+        self._ticks: Ticks | None = None
+        self._near = 0
 
     @property
     def position_s(self) -> Fraction:
@@ -71,9 +75,28 @@ class SampleClock:
 
     def place(self, pts: int | None, time_base: Fraction, length: int) -> Placement:
         """Returns the placement of the next run of `length` samples."""
+        expected = self._expected
+        if pts is not None and expected is not None and self._goes_on(pts, time_base, expected):
+            self._expected = expected + length
+            return Placement(expected)
         placement = self._placed(pts, time_base, length)
         self._expected = placement.position + length - placement.left_out
         return placement
+
+    def _goes_on(self, pts: int, time_base: Fraction, expected: int) -> bool:
+        """Tells whether a run comes where it is expected, as nearly all do."""
+        shift_s = self._programme.shift_of(self._track)
+        ticks = self._ticks
+        if ticks is None or not ticks.is_of(time_base, shift_s):
+            ticks = self._ticks = Ticks(time_base, self._origin_s, shift_s, self.rate_hz)
+            self._near = min(
+                max(int(time_base * self.rate_hz) + 1, self._swaying),
+                int(BACK_S * self.rate_hz) - 1,
+            )
+        if abs(ticks.units(pts) - expected) > self._near:
+            return False
+        self._programme.went_on(self._track, *ticks.seconds(pts))
+        return True
 
     def _placed(self, pts: int | None, time_base: Fraction, length: int) -> Placement:
         expected = self._expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 import av
@@ -57,6 +58,10 @@ class Sounder:
         self._resampler: Any = None
         self._resampled_from: int | None = None
         self._rate_hz = audio.rate_hz
+        # First samples of which something is said, and that are handed on; the first that is not.
+        self._told_from = max(0, int((start - _AUDIO_PREROLL_S) * audio.rate_hz))
+        self._wanted_from = max(0, ceil(start * audio.rate_hz))
+        self._wanted_to = None if end is None else ceil(end * audio.rate_hz)
 
     @property
     def done(self) -> bool:
@@ -81,7 +86,7 @@ class Sounder:
 
     def _followed(self, native: Any) -> Iterator[DecodeEvent]:
         """Follows a change of rate or layout, and says so."""
-        rate_hz, channels = native.sample_rate, len(native.layout.channels)
+        rate_hz, channels = native.sample_rate, native.layout.nb_channels
         if (rate_hz, channels) == (self._rate_hz, self.channels):
             return
         at_s = max(self._clock.position_s, Fraction(0))
@@ -107,9 +112,9 @@ class Sounder:
             data = _to_float(data, native)
         if not (data.size and data.min() >= -LOUDEST and data.max() <= LOUDEST):
             data = np.clip(data, -LOUDEST, LOUDEST, where=np.isfinite(data), out=data.copy())
-        if data.shape[0] != len(native.layout.channels):
+        if data.shape[0] != native.layout.nb_channels:
             return
-        clock, start = self._clock, self._start
+        clock, first = self._clock, self._told_from
         placed = clock.place(pts, time_base, data.shape[1])
         position, jump = placed.position, placed.jump
         data = data[:, placed.left_out :]
@@ -117,7 +122,6 @@ class Sounder:
             # Too short a gap to leave: the last value is held, which clicks less than silence.
             held = np.repeat(data[:, :1], placed.missing, axis=1)
             data, position = np.concatenate((held, data), axis=1), position - placed.missing
-        first = max(0, int((start - _AUDIO_PREROLL_S) * clock.rate_hz), 0)
         at_s = position / clock.rate_hz
         if placed.clock_jump_s and position >= first:
             amount_s = placed.clock_jump_s
@@ -126,12 +130,10 @@ class Sounder:
         if jump and position >= first and (jump < 0 or position > 0):
             kind = "audio_gap" if jump > 0 else "audio_overlap"
             yield DecodeEvent(kind, "audio", at_s, abs(jump) / clock.rate_hz, self._track)
-        wanted_from = max(0, -(-start.numerator * clock.rate_hz // start.denominator))
-        cut_head = max(0, wanted_from - position)
+        cut_head = max(0, self._wanted_from - position)
         cut_tail = data.shape[1]
-        if self._end is not None:
-            wanted_to = -(-self._end.numerator * clock.rate_hz // self._end.denominator)
-            cut_tail = min(cut_tail, wanted_to - position)
+        if self._wanted_to is not None:
+            cut_tail = min(cut_tail, self._wanted_to - position)
         if cut_tail > cut_head:
             yield position + cut_head, data[:, cut_head:cut_tail]
 
@@ -210,7 +212,7 @@ def samples_of(position: int, data: NDArray[np.float32], number: int) -> Samples
 
 def _to_float(data: Any, native: Any) -> Any:
     """Planar float32 from whatever the decoder gave, full scale 1."""
-    channels = len(native.layout.channels)
+    channels = native.layout.nb_channels
     if not native.format.is_planar:
         data = data.reshape(-1, channels).T
     if data.dtype == np.uint8:
