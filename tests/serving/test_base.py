@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from defectscope.errors import ArtifactError, MediaNotFoundError
+from defectscope.errors import ArtifactError, MediaNotFoundError, OverloadedError
 from defectscope.findings import Finding, Report
-from defectscope.serving.assets import open_asset
+from defectscope.serving.assets import open_asset, uploaded
 from defectscope.serving.base import DetectorHandler
 from defectscope.serving.codec import AnalysisRequest, encode_report
 from defectscope.serving.handover import FOLDER_VARIABLE
@@ -293,3 +293,15 @@ def test_a_body_in_a_file_is_answered_like_one_in_the_request(handler, tmp_path,
     monkeypatch.delenv(FOLDER_VARIABLE)
     handler.handle([{"body": b"\n"}], batch)
     assert batch.statuses[0] == 400
+
+
+def test_a_body_whose_caller_gave_up_is_no_fault_of_the_worker(handler, tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    headers = {"X-Defectscope-Body": "0" * 32, "X-Defectscope-Content-Type": "video/mp4"}
+    batch = Batch([headers])
+    answer = json.loads(handler.handle([{"body": b"\n"}], batch)[0])
+    assert batch.statuses == {0: 503}
+    assert answer["error"]["code"] == "overloaded"
+    # It may also go between the question whether it is there and the moment it is opened.
+    with pytest.raises(OverloadedError, match="had gone"):
+        uploaded(tmp_path / "gone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import logging
 import shutil
 import tempfile
 import threading
@@ -20,8 +21,11 @@ from defectscope.local.archives import ModelSpec, fetch_archive
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
 
+_LOG = logging.getLogger(__name__)
+
 _BLOCK_BYTES = 65_536
 _IN_MEMORY_BYTES = 1024 * 1024
+_WATCH_S = 0.5
 
 
 class ModelTimeoutError(LocalError):
@@ -133,22 +137,28 @@ class ModelServer:
             return server
 
     def _keep_alive(self) -> None:
-        """Replaces a server that died, as SageMaker replaces a container that does not ping."""
+        """Replaces a server that died, as SageMaker does, and a replacement that did not start."""
         while not self._stopped:
             server = self._server
-            if server is not None and not server.running:
-                server.stop()
-                with self._changed:
-                    self._server = None
-                with contextlib.suppress(ServingError):
-                    fresh = self._start()
-                    with self._changed:
-                        if not self._stopped:
-                            self._server = fresh
-                            fresh = None
-                    if fresh is not None:
-                        fresh.stop()
-            time.sleep(0.25)
+            if server is None or not server.running:
+                self._replace(server)
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped, _WATCH_S)
+
+    def _replace(self, dead: TorchServe | None) -> None:
+        if dead is not None:
+            dead.stop()
+            self._server = None
+        try:
+            fresh = self._start()
+        except (ServingError, OSError) as error:
+            _LOG.warning("the model's server cannot be restarted, trying again: %s", error)
+            return
+        with self._changed:
+            if not self._stopped:
+                self._server, fresh = fresh, None
+        if fresh is not None:
+            fresh.stop()
 
     @property
     def in_flight(self) -> int:
@@ -225,6 +235,7 @@ class ModelServer:
                 self._changed.wait(deadline - time.monotonic())
             self._stopped = True
             server, self._server = self._server, None
+            self._changed.notify_all()
         if server is not None:
             server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -17,6 +17,7 @@ from defectscope.errors import (
     BodyTooLargeError,
     DefectscopeError,
     ObjectTooLargeError,
+    OverloadedError,
     ServingError,
     TimeLimitError,
     UnknownDetectorError,
@@ -199,10 +200,16 @@ def uploaded(media: bytes | Path | None) -> bytes | BinaryIO:
 
     Raises:
         ServingError: A request that has passed the codec holds neither media nor an address.
+        OverloadedError: The file is gone, because who asked has given up waiting.
     """
     if media is None:
         raise ServingError("a request without media")
-    return media.open("rb") if isinstance(media, Path) else media
+    if not isinstance(media, Path):
+        return media
+    try:
+        return media.open("rb")
+    except FileNotFoundError:
+        raise OverloadedError("the caller had gone before a worker was free") from None
 
 
 def open_uri(uri: str, settings: ServingSettings, *, limit_bytes: int | None = None) -> RangedFile:

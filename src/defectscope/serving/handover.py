@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from defectscope.errors import MalformedRequestError
+from defectscope.errors import MalformedRequestError, OverloadedError
 
 FOLDER_VARIABLE = "DEFECTSCOPE_HANDOVER_DIR"
 """Names the folder to a worker."""
@@ -44,6 +44,7 @@ def handed_over(
 
     Raises:
         MalformedRequestError: No container in front of this worker can have named such a file.
+        OverloadedError: The file is gone, because who asked has given up waiting.
     """
     name = headers.get(BODY_HEADER.lower())
     if name is None:
@@ -51,7 +52,10 @@ def handed_over(
     folder = (os.environ if environment is None else environment).get(FOLDER_VARIABLE)
     if not folder or not _NAME.fullmatch(name):
         raise MalformedRequestError(f"{BODY_HEADER} is for the container alone")
-    return Path(folder) / name
+    path = Path(folder) / name
+    if not path.exists():
+        raise OverloadedError("the caller had gone before a worker was free")
+    return path
 
 
 def is_trial(headers: Mapping[str, str]) -> bool:
