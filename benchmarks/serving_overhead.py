@@ -13,9 +13,10 @@ hundred calls answers sooner than one that has just started (`--warm-up 0` shows
 for one quick detector, whatever is served.
 
 On a machine that others use, waiting says little. So the processor time that a call to the endpoint
-takes of the caller, of the local server and of TorchServe's frontend stands below: those three add
-nothing but what they use themselves. `--nice -15` puts the caller and the endpoint's processes in
-front of the rest while calls are counted, which takes the right to do so.
+takes of the caller, of the local server and of TorchServe's frontend stands below, without what the
+last two take while nobody calls: those three add nothing but what they use themselves. `--nice -15`
+puts the caller and the endpoint's processes in front of the rest while calls are counted, which
+takes the right to do so.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from defectscope.deploy.archives import ALL
 _DEFAULT = "black_frames"
 # The first calls of each kind make connections and fill caches in every process.
 _UNCOUNTED = 5
+# Processor times come in steps of 10 ms.
+_IDLE_S = 5.0
 _HERE = "in-process"
 _TORCHSERVE = "TorchServe"
 _CONTAINER = "container"
@@ -125,6 +128,7 @@ class Counted:
         caller_s: Processor time of the caller in calls to the endpoint.
         servers_s: Processor time of the local server and the frontend, which the other ways leave
             alone.
+        idle_s: The same over as long a time without calls.
     """
 
     def __init__(self, ways: Sequence[str]) -> None:
@@ -132,15 +136,26 @@ class Counted:
         self.extra_ms: dict[str, list[float]] = {way: [] for way in ways}
         self.caller_s = 0.0
         self.servers_s: dict[str, float] = {}
+        self.idle_s: dict[str, float] = {}
+
+
+def idle_share(live: Live) -> dict[str, float]:
+    """Returns what the local server and the frontend spend while nobody calls, each second."""
+    before_s, began_s = processor_s(live), time.perf_counter()
+    time.sleep(_IDLE_S)
+    passed_s = time.perf_counter() - began_s
+    return {kind: (s - before_s[kind]) / passed_s for kind, s in processor_s(live).items()}
 
 
 def count_calls(live: Live, ways: dict[str, Callable[[], float]], calls: int) -> Counted:
     """Makes the calls by turns, after a few that are not counted."""
     found = Counted(tuple(ways))
+    idle = idle_share(live)
     before_s: dict[str, float] = {}
+    counted_s = 0.0
     for turn in range(_UNCOUNTED + calls):
         if turn == _UNCOUNTED:
-            before_s = processor_s(live)
+            before_s, counted_s = processor_s(live), time.perf_counter()
         for way, analyze_one in ways.items():
             began_s, worked_s = time.perf_counter(), time.thread_time()
             analysis_s = analyze_one()
@@ -150,6 +165,8 @@ def count_calls(live: Live, ways: dict[str, Callable[[], float]], calls: int) ->
                     found.caller_s += time.thread_time() - worked_s
                 found.waits_ms[way].append(waited_s * 1000)
                 found.extra_ms[way].append((waited_s - analysis_s) * 1000)
+    passed_s = time.perf_counter() - counted_s
+    found.idle_s = {kind: share * passed_s for kind, share in idle.items()}
     found.servers_s = {kind: s - before_s[kind] for kind, s in processor_s(live).items()}
     return found
 
@@ -222,10 +239,13 @@ def _print(found: Counted, options: argparse.Namespace, size: int) -> None:
         pairs = zip(waits_ms, found.waits_ms[_HERE], strict=True)
         print(f"{way:<12} {_spread(waits_ms):>26} {_spread(found.extra_ms[way]):>22}", end=" ")
         print(f"{_spread([there - here for there, here in pairs]):>22}")
-    spent_s = {"caller": found.caller_s} | found.servers_s
+    working_s = {k: max(0.0, s - found.idle_s[k]) for k, s in found.servers_s.items()}
+    spent_s = {"caller": found.caller_s} | working_s
     parts = ", ".join(f"{kind} {1000 * total / calls:.1f}" for kind, total in spent_s.items())
+    idle = ", ".join(f"{kind} {1000 * total / calls:.1f}" for kind, total in found.idle_s.items())
     total_ms = 1000 * sum(spent_s.values()) / calls
     print(f"processor time of an endpoint's call, ms: {parts}; {total_ms:.1f} in all")
+    print(f"left out as what they spend without calls, ms a call: {idle}")
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 

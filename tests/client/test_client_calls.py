@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 import random
 import subprocess
 import sys
 import threading
 import time
 from array import array
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from defectscope.client import (
     RetryBudget,
     RetryPolicy,
 )
+from defectscope.client.fake import Answer
 from defectscope.client.faults import container_error, is_transient, service_error
 from defectscope.client.records import Options, merge_bodies, record, spans
 from defectscope.client.retry import Deadline
@@ -214,6 +217,41 @@ def test_the_budget_ends_repetition_for_all_calls() -> None:
         with pytest.raises(TransientEndpointError):
             shared.analyze(b"m")
     assert len(fake.calls) == 5 + 4
+
+
+def test_an_endpoint_that_throttles_a_third_of_its_calls_loses_none() -> None:
+    rng, given = random.Random(3), Counter[str]()
+
+    def third(_call: FakeCall) -> Answer:
+        throttled = rng.random() < 1 / 3
+        given["throttled" if throttled else "answered"] += 1
+        return ThrottledError("slow") if throttled else report()
+
+    waits: list[float] = []
+    policy = RetryPolicy(attempts=12)
+    # A success gives back a fifth of a repetition, so the budget bears a sixth and ends this.
+    patient = RetryBudget(capacity=math.inf)
+    shared = client(FakeTransport(third), retry=policy, retry_budget=patient, sleep=waits.append)
+    for _ in range(600):
+        shared.analyze(b"m")
+    assert given["answered"] == 600
+    assert given["throttled"] == len(waits)
+    assert 240 < len(waits) < 360
+    given.clear()
+    outcomes = Counter[str]()
+    bounded = client(FakeTransport(third), retry=policy, sleep=lambda _: None)
+    for _ in range(600):
+        try:
+            bounded.analyze(b"m")
+            outcomes["report"] += 1
+        except ThrottledError:
+            outcomes["throttled"] += 1
+    assert sum(outcomes.values()) == 600
+    assert given["answered"] == outcomes["report"]
+    # No storm: repetitions are the budget's 20 and a fifth of what succeeded.
+    repeated = sum(given.values()) - 600
+    assert repeated <= 20 + outcomes["report"] / 5
+    sys.stdout.write(f"repeated {len(waits)} and {repeated} times; bounded: {dict(outcomes)}\n")
 
 
 def test_the_deadline_ends_everything() -> None:
