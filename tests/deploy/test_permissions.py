@@ -12,6 +12,7 @@ import importlib.util
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -25,6 +26,7 @@ from defectscope.deploy import (
     iam,
     image,
     pipeline,
+    preflight,
     registry,
     scaling,
     transform,
@@ -140,6 +142,9 @@ RESOURCES = {
     "InvokeEndpoint": _named("endpoint", "EndpointName"),
     "InvokeEndpointAsync": _named("endpoint", "EndpointName"),
     "ListObjectsV2": _bucket,
+    "GetBucketLocation": _bucket,
+    "GetBucketPolicy": _bucket,
+    "GetRole": lambda request: f"arn:aws:iam::{ACCOUNT}:role/{request['RoleName']}",
     "GetObject": _object,
     "HeadObject": _object,
     "PutObject": _object,
@@ -154,7 +159,7 @@ def resource_of(service: str, operation: str, request) -> str:
     if service == "ecr" and operation != "GetAuthorizationToken":
         name = request.get("repositoryName") or request["repositoryNames"][0]
         return f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"
-    if service in ("ecr", "sts", "application-autoscaling"):
+    if service in ("ecr", "sts", "application-autoscaling", "service-quotas"):
         return "*"
     for verb in ("", "Create", "Describe", "Delete", "Update", "Stop"):
         if operation.startswith(verb) and (found := RESOURCES.get(operation.removeprefix(verb))):
@@ -270,6 +275,31 @@ def test_deployers_may_make_each_call_on_each_resource(recorded, tmp_path) -> No
         [DEPLOYER], "iam:PassRole", ROLE, {"iam:PassedToService": "ec2.amazonaws.com"}
     )
     assert not allowed([DEPLOYER], "iam:PassRole", ROLE + "-other", to)
+
+
+def test_the_look_at_an_account_takes_what_deployers_may(recorded) -> None:
+    session, calls = recorded
+    # moto has no quotas; what is asked for them is noted all the same.
+    none = (SimpleNamespace(status_code=200), {"Quotas": []})
+    session.events.register("before-call.service-quotas.ListServiceQuotas", lambda **_: none)
+    registry_of = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+    plan = preflight.Plan(
+        role_arn=ROLE,
+        image=f"{registry_of}/defectscope:1",
+        model_prefix="s3://models/defectscope",
+        endpoint_name="qc",
+        instance_type="ml.c6i.2xlarge",
+        instances=1,
+    )
+    assert len(list(preflight.look(Account(session=session, typed=False), plan))) == 6
+    assert {operation for _, operation, _ in calls} == {
+        "BatchGetImage", "DescribeEndpoint", "GetBucketLocation", "GetBucketPolicy",
+        "GetCallerIdentity", "GetRole", "ListServiceQuotas",
+    }  # fmt: skip
+    assert refused(calls, DEPLOYER) == []
+    # It changes nothing, and somebody else's role and bucket are not looked at.
+    assert not allowed([DEPLOYER], "iam:GetRole", ROLE + "-other")
+    assert not allowed([DEPLOYER], "s3:GetBucketPolicy", "arn:aws:s3:::payroll")
 
 
 def test_callers_may_make_each_call_on_each_resource(recorded) -> None:
