@@ -16,6 +16,7 @@ from scipy import ndimage
 from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
 from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
+from defectscope.temporal.padding import held
 from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column
 
@@ -75,8 +76,8 @@ def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats
     count = len(levels)
     if count < 6:
         return np.zeros(count)
-    padded = np.pad(levels, window, mode="edge")
-    shots = np.pad(np.cumsum(shot_begins), window, mode="edge")
+    padded = held(levels, window)
+    shots = held(np.cumsum(shot_begins), window)
     views = np.lib.stride_tricks.sliding_window_view
     rows, shot = views(padded, window), views(shots, window)
     own = shots[window : window + count, None]

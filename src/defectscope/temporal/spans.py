@@ -29,10 +29,10 @@ def logistic(log_odds: Any) -> NDArray[np.float64]:
 
 def runs(flags: NDArray[np.bool_]) -> list[Rows]:
     """Returns the maximal runs of true rows as half-open row ranges."""
-    padded = np.concatenate(([False], flags, [False])).astype(np.int8)
-    steps = np.diff(padded)
-    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    return [(int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
+    padded = np.zeros(len(flags) + 2, np.bool_)
+    padded[1:-1] = flags
+    edges: list[int] = np.flatnonzero(padded[1:] != padded[:-1]).tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def hysteresis(scores: NDArray[Any], enter: float, leave: float) -> list[Rows]:

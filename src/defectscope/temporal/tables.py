@@ -25,6 +25,8 @@ _TYPECODES = {
     np.dtype(np.float64): "d",
 }
 
+_KINDS = {code: kind for kind, code in _TYPECODES.items()}
+
 
 class TableBuilder:
     """Collects columns chunk by chunk and gives them as one table.
@@ -68,7 +70,7 @@ def column(table: Table, name: str) -> NDArray[Any]:
             f"the measurements have no column {name!r}: another version of the detector made "
             "them; measure the segments again with this one"
         )
-    kind = next(k for k, code in _TYPECODES.items() if code == values.typecode)
+    kind = _KINDS[values.typecode]
     view = np.frombuffer(values, kind) if len(values) else np.empty(0, kind)
     view.flags.writeable = False
     return view

@@ -56,12 +56,14 @@ def _along(codes: Codes) -> Floats | None:
     largest = largest[:, : change.shape[1]]
     # How often each pair of a change and its largest step occurs says all, at once.
     pairs = change.astype(np.intp).ravel() * _CODES + largest.ravel()
-    joint = np.bincount(pairs, minlength=_CODES * _CODES).reshape(_CODES, _CODES)
+    joint = np.bincount(pairs)
+    seen = np.flatnonzero(joint)
+    often, ratios = joint[seen], _RATIOS.ravel()[seen]
     out: list[float] = []
     shares: list[float] = []
     for least in _CONTRASTS_CODE:
-        edges = joint[least:]
-        occur = np.bincount(_RATIOS[least:].ravel(), edges.ravel())
+        first = int(np.searchsorted(seen, least * _CODES))
+        occur = np.bincount(ratios[first:], often[first:], minlength=3 * _STEPS // 2 + 1)
         counts = np.cumsum(occur.astype(np.int64))
         total = int(counts[-1])
         if total < _LEAST_EDGES:

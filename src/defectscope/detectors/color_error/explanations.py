@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from defectscope.detectors.color_error.steps import Steps
+from defectscope.temporal.padding import between
 
 # What is usual about a frame is evaluated over so many frames on either side of it.
 _REACH = 12
@@ -50,15 +51,22 @@ def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     """
     if not len(values):
         return values, values
-    padded = np.pad(values, _REACH, constant_values=np.nan)
+    padded = between(values, _REACH, np.nan)
     windows = sliding_window_view(padded, 2 * _REACH + 1)
     others = np.concatenate([windows[:, :_REACH], windows[:, _REACH + 1 :]], axis=1)
     filled = np.where(np.isnan(others), -1.0, others)
     median = np.zeros(len(values))
     some = np.any(filled >= 0, axis=1)
     if some.any():
-        median[some] = np.nanmedian(others[some], axis=1)
+        median[some] = _known_medians(others[some])
     return median, np.maximum(np.partition(filled, -3, axis=1)[:, -3], 0.0)
+
+
+def _known_medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Medians of each row's numbers, each of which has some; `numpy.nanmedian` is far slower."""
+    known = np.count_nonzero(~np.isnan(values), axis=1)
+    ordered, each = np.sort(values, axis=1), np.arange(len(values))  # NaN goes to the end
+    return (ordered[each, (known - 1) // 2] + ordered[each, known // 2]) / 2
 
 
 def explained(

@@ -149,6 +149,10 @@ class Freeze:
 
         How much that is depends on the frame; it stays far below the movement that stopped.
         """
+        most = self.tuned.thresholds["refinement_code"]
+        follows = last < len(peak) and peak[last] <= most
+        if not follows and (first <= 1 or peak[first - 1] > most):
+            return first, last  # whatever moved before: most runs are noise of a frame or two
         since = int(np.searchsorted(starts_s, starts_s[first] - self.params.motion_window_s))
         before = peak[max(since, 1) : first]
         moved = float(np.median(before)) if len(before) else 0.0

@@ -176,11 +176,16 @@ class Meter:
             places = len(joined) - reach
             width = min(_ROW, places)
             starts = np.minimum(np.arange(-(-places // width)) * width, places - width)
-            at = starts[:, None] + np.arange(width + reach)
+            whole = len(starts) - 1
             factor = self._oversample.shape[1] // _ROW
             taps = self._oversample[: width + reach, : width * factor]
+            rows = np.empty((whole + 1, width + reach), np.float32)
             for channel in range(self._count):
-                between = joined[:, channel][at] @ taps
+                own = np.ascontiguousarray(joined[:, channel])
+                windows = np.lib.stride_tricks.sliding_window_view(own, width + reach)
+                rows[:whole] = windows[: whole * width : width]
+                rows[whole] = own[starts[-1] :]
+                between = rows @ taps
                 peak = max(peak, float(between.max()), -float(between.min()))
         self._tail = joined[-(_TAPS_PER_PHASE - 1) :]
         return weighted, peak

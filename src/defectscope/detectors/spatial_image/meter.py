@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ _LAGS_HZ = 4 * _TOP_HZ
 _SIZE = _LAGS_HZ // BLOCKS_HZ
 # A tenth of a millisecond is no delay: microphones of one head or stand differ by as much.
 _NO_LAGS = 3
+_MOST_LAGS = int(MOST_DELAY_S * _LAGS_HZ)
 
 
 def front_pair(channels: Sequence[str]) -> tuple[int, int] | None:
@@ -105,12 +107,10 @@ class StageMeter:
         power = scale * (spectra.real**2 + spectra.imag**2)
         apart = spectra[0] - spectra[1]
         side = scale / 4 * (apart.real**2 + apart.imag**2)
-        for band in range(BANDS):
-            part = slice(self._bands[band], self._bands[band + 1])
-            codes = to_codes(
-                np.array([power[0, part].sum(), power[1, part].sum(), side[part].sum()])
-            )
-            row[f"left_{band}"], row[f"right_{band}"], row[f"side_{band}"] = codes.tolist()
+        every = np.stack((power[0], power[1], side))
+        sums = [every[:, a:b].sum(axis=1) for a, b in pairwise(self._bands.tolist())]
+        for band, codes in enumerate(to_codes(np.array(sums)).tolist()):
+            row[f"left_{band}"], row[f"right_{band}"], row[f"side_{band}"] = codes
         inside = self._inside
         cross = np.zeros(inside.stop, np.complex64)
         cross[inside] = np.conj(spectra[0, inside]) * spectra[1, inside]
@@ -146,9 +146,10 @@ def _delay(cross: NDArray[Any], count: int) -> tuple[int, float, float]:
     if not floor > 0:
         return 0, 0.0, 0.0
     phases = np.where(size > floor, cross / np.maximum(size, floor), 0)
-    most = int(MOST_DELAY_S * _LAGS_HZ)
-    lags = np.arange(-most, most + 1)
-    values = np.clip(np.asarray(fft.irfft(phases, _SIZE))[lags] * (_SIZE / 2 / count), 0, 1)
+    most = _MOST_LAGS
+    whole = np.asarray(fft.irfft(phases, _SIZE))
+    near = np.concatenate((whole[-most:], whole[: most + 1]))
+    values = np.clip(near * (_SIZE / 2 / count), 0, 1)
     best = int(np.argmax(values))
-    none = float(values[np.abs(lags) <= _NO_LAGS].max())
-    return round(float(lags[best]) / _LAGS_HZ * 1e6), float(values[best]), none
+    none = float(values[most - _NO_LAGS : most + _NO_LAGS + 1].max())
+    return round(float(best - most) / _LAGS_HZ * 1e6), float(values[best]), none

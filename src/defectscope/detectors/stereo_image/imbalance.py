@@ -117,13 +117,12 @@ class BandSteps:
 def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:
     """Returns medians along the last axis, NaN where fewer than `least` values are known."""
     known = np.isfinite(values).sum(axis=-1)
-    ordered = np.sort(values, axis=-1)  # NaN goes to the end
-    low, high = np.maximum(known - 1, 0) // 2, known // 2
-    middle = [
-        np.take_along_axis(ordered, np.minimum(k, values.shape[-1] - 1)[..., None], axis=-1)
-        for k in (low, high)
-    ]
-    return np.where(known >= least, (middle[0] + middle[1])[..., 0] / 2, np.nan)
+    width = values.shape[-1]
+    ordered = np.sort(values, axis=-1).reshape(-1)  # NaN goes to the end
+    begins = np.arange(0, ordered.size, width).reshape(known.shape)
+    low = ordered[begins + np.maximum(known - 1, 0) // 2]
+    high = ordered[begins + np.minimum(known // 2, width - 1)]
+    return np.where(known >= least, (low + high) / 2, np.nan)
 
 
 def _closing(

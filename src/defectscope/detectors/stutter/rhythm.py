@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.stutter.windows import window_means
+from defectscope.temporal.padding import between
 from defectscope.temporal.spans import runs
 
 Series = NDArray[np.float64]
@@ -130,13 +131,13 @@ def in_rhythm(values: Series, least: int) -> Flags:
     """
     count, margin = len(values), 4 * _LONGEST_CADENCE
     found = np.zeros(count, bool)
-    padded = np.pad(values, margin)
-    base = np.arange(count) + margin
+    padded = between(values, margin)
     bar = np.maximum(_COMPANY_SHARE * values, 1e-9)
     for period in range(2, _LONGEST_CADENCE + 1):
-        company = {k: padded[base + k * period] >= bar for k in (-4, -3, -2, -1, 1, 2, 3, 4)}
-        for places in ((-4, -3, -2, -1), (-2, -1, 1, 2), (1, 2, 3, 4)):
-            found |= np.sum([company[k] for k in places], axis=0) >= least
+        first = [margin + k * period for k in (-4, -3, -2, -1, 1, 2, 3, 4)]
+        company = np.array([padded[at : at + count] >= bar for at in first])
+        for places in (slice(0, 4), slice(2, 6), slice(4, 8)):
+            found |= company[places].sum(axis=0) >= least
     return found
 
 
@@ -159,8 +160,8 @@ def conversion(steps: Series) -> Series:
     best, longer = np.full(count, _CONVERSION_CLEAR), np.ones(count)
     for period in range(_SHORTEST_CONVERSION, _LONGEST_CADENCE + 1):
         reach = _CONVERSION_PERIODS * period
-        there = np.pad(known, reach)
-        padded = np.pad(logs * known, reach)
+        there = between(known, reach)
+        padded = between(logs * known, reach)
         mates = [reach + k * period for k in range(-_CONVERSION_PERIODS, _CONVERSION_PERIODS + 1)]
         mates.remove(reach)
         company = np.sum([there[m : m + count] for m in mates], axis=0)

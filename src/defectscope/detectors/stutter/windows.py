@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.temporal.padding import mirrored
+
 Series = NDArray[np.float64]
 
 # Rows whose windows are held at a time: 101 values of 8 bytes each make 3 MB.
@@ -17,7 +19,7 @@ def around(values: Series, reach: int) -> Series:
     """Returns each value with its neighbours, (n, 2 reach + 1), a view; mirrored at the ends."""
     if not len(values):
         return np.empty((0, 2 * reach + 1))
-    padded = np.pad(values, reach, mode="symmetric")
+    padded = mirrored(values, reach)
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
 
 
@@ -25,7 +27,7 @@ def window_means(values: Series, reach: int) -> Series:
     """Returns the mean of each value and its neighbours, (n,); mirrored at the ends."""
     if not len(values):
         return np.empty(0)
-    sums = np.cumsum(np.pad(values, reach, mode="symmetric"))
+    sums = np.cumsum(mirrored(values, reach))
     sums = np.concatenate([[0.0], sums])
     return (sums[2 * reach + 1 :] - sums[: -2 * reach - 1]) / (2 * reach + 1)
 

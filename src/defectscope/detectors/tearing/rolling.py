@@ -77,10 +77,14 @@ def _sunk(before: Values, logs: Values, rows: NDArray[np.intp]) -> NDArray[np.in
     every = np.arange(count)[:, None]
     now = logs[every, np.clip(places, 0, height - 1)]
     most = max(_LEAST_SUNK_ROWS, height // _SUNK_SHARE)
+    # All rows that any shift leads to are looked up once.
+    reach = _AROUND_ROWS + most
+    near = rows[:, None] + np.arange(-reach, reach + 1)
+    near = before[every, np.clip(near, 0, height - 1)]
     best, least = np.zeros(count, np.intp), np.full(count, np.inf, np.float32)
     # The nearest first: where nothing tells, things stay.
     for by in sorted(range(-most, most + 1), key=abs):
-        then = before[every, np.clip(places - by, 0, height - 1)]
+        then = near.take(offsets + (reach - by), axis=1)
         apart = np.minimum(np.abs(now - then), _MOST_APART).sum(axis=1)
         better = apart < least * _BETTER
         best, least = np.where(better, by, best), np.where(better, apart, least)
