@@ -37,7 +37,7 @@ from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.detectors.registry import load
 from defectscope.findings import Report
 from defectscope.learning import audio_decision, evaluation, rounds
-from defectscope.learning.audio_decision import Example
+from defectscope.learning.anchored import ANCHOR, Example, present
 from defectscope.learning.candidates import candidates
 from defectscope.learning.evaluation import Hits
 from defectscope.learning.items import ReviewItem
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=12)
     parser.add_argument("--share", type=float, default=1 / 5,
                         help="of titles to label that have a defect (1/5)")  # fmt: skip
-    parser.add_argument("--anchor", type=float, default=audio_decision.ANCHOR)
+    parser.add_argument("--anchor", type=float, default=ANCHOR)
     parser.add_argument("--start", choices=("released", "weak"), default="released")
     parser.add_argument("--kept", type=Path, help="folder of finished repeats, to go on from")
     parser.add_argument("--json", type=Path)
@@ -157,9 +157,7 @@ def answer(item: ReviewItem, piece: Piece, flipped: bool) -> Label | None:
 
 def example_of(item: ReviewItem, label: Label, title: Title) -> Example:
     """Returns what an answer teaches."""
-    return Example(
-        title.measurements, item.interval, audio_decision.present(item, label), label.trust
-    )
+    return Example(title.measurements, item.interval, present(item, label, CLASSES), label.trust)
 
 
 def held_out_hits(titles: Sequence[Title], rules: decision.Rules) -> dict[str, list[Hits]]:

@@ -11,7 +11,7 @@ import pytest
 from defectscope.engine.artifacts import artifact_folder, own_artifacts, tuned
 from defectscope.errors import InvalidParameterError, MalformedRequestError
 from defectscope.findings import Interval, Report
-from defectscope.learning import evaluation, retrain
+from defectscope.learning import audio_decision, evaluation, retrain
 from defectscope.learning.evaluation import Hits
 from defectscope.learning.held_out import HeldOut, read_held_out
 from defectscope.learning.items import read_items
@@ -76,7 +76,7 @@ def test_a_worse_candidate_is_refused_and_nothing_of_it_can_be_loaded(
     # The same wrong labels of many titles: enough of them to be believed.
     outcome = retrain.retrain(base, labels, held_out(title))
     wrecked = {**base, "decision": {**base["decision"], "out_bias": [-9.0] * 4}}
-    hits = (retrain.found(held_out(title), a) for a in (base, wrecked))
+    hits = (audio_decision.found(held_out(title), a) for a in (base, wrecked))
     before, after = (h[HISS] for h in hits)
     comparison = {HISS: evaluation.compare(before, after, (0.5, 0.5))}
     assert f"{HISS} average_precision" in evaluation.worse(comparison)

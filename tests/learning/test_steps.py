@@ -14,7 +14,14 @@ import pytest
 from defectscope.engine.artifacts import own_artifacts, tuned
 from defectscope.errors import DeployError, InvalidParameterError, MalformedRequestError
 from defectscope.findings import Interval, Report
-from defectscope.learning import agreement, pipeline_step, release_steps, retrain, steps
+from defectscope.learning import (
+    agreement,
+    audio_decision,
+    pipeline_step,
+    release_steps,
+    retrain,
+    steps,
+)
 from defectscope.learning.items import read_items
 from defectscope.learning.labels import Label, LabelFile, now
 
@@ -87,7 +94,7 @@ def test_a_worse_candidate_goes_no_further(root: Path, measure: steps.Analyze) -
     # A layer that is sure that nothing is ever there.
     body["artifact"]["decision"]["out_bias"] = [-9.0] * 4
     path.write_text(json.dumps(body), "utf-8")
-    before = retrain.found(steps._titles(root), tuned(DETECTOR).artifact)[HISS]
+    before = audio_decision.found(steps._titles(root), tuned(DETECTOR).artifact)[HISS]
     assert any(max(h.events, default=0) > 0 for h in before)
     assert not steps.evaluate(root, DETECTOR)
     assert not (root / "evaluation" / "models" / DETECTOR).exists()

@@ -9,24 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from defectscope.detectors.audio_artifacts.network import CLASSES
 from defectscope.engine.artifacts import DOCUMENT
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
-from defectscope.learning import audio_decision, evaluation
-from defectscope.learning.audio_decision import Example
-from defectscope.learning.evaluation import Difference, Hits
+from defectscope.learning import evaluation
+from defectscope.learning.anchored import Example, present
+from defectscope.learning.evaluation import Difference
 from defectscope.learning.held_out import HeldOut, uncovered
 from defectscope.learning.items import write_atomically
+from defectscope.learning.learners import LEARNERS, Learner
 from defectscope.learning.manifest import Labelled, Manifest
 from defectscope.learning.queue_folder import measurements_of
-from defectscope.temporal.tables import column, times_s
-from defectscope.training.audio_artifacts import decision
-from defectscope.training.audio_artifacts.measured import Piece
 
-SUPPORTED = (audio_decision.DETECTOR,)
+SUPPORTED = tuple(LEARNERS)
 # Below so many events of a defect an interval over titles says little, and the card says so.
 FEW_EVENTS = 10
 COMPARISON = "comparison.json"
@@ -98,26 +93,24 @@ def fit(base: Mapping[str, Any], labels: Manifest, titles: Sequence[HeldOut]) ->
     Raises:
         InvalidParameterError: See `retrain`.
     """
-    if base.get("name") not in SUPPORTED:
-        raise InvalidParameterError(
-            f"{base.get('name')} does not learn from labels yet; {', '.join(SUPPORTED)} does"
-        )
+    learner = _learner(base)
     both = sorted({t.name for t in titles} & {e.item.title for e in labels.examples})
     if both:
         raise InvalidParameterError(f"{both[0]} is held out and has a label: take one of them away")
-    taught = [(e, _example(e)) for e in labels.examples]
+    taught = [(e, _example(e, learner)) for e in labels.examples]
     examples = [example for _, example in taught if example is not None]
     if not examples:
         raise InvalidParameterError("no label has measurements of its title in the queue")
-    left = uncovered(titles, CLASSES)
+    left = uncovered(titles, learner.defects)
     anchors = {e.item.title: x.measurements for e, x in taught if x is not None}
     # What is in service now began somewhere: every fit begins there and takes all labels, so that
     # the order in which they came does not matter.
-    origin = base.get("learning", {}).get("origin", base["decision"])
-    fitted = audio_decision.refit({**base, "decision": origin}, examples, list(anchors.values()))
-    fitted = _kept(fitted, base["decision"], left)
+    before = base[learner.entry]
+    origin = base.get("learning", {}).get("origin", before)
+    changed = learner.refit({**base, learner.entry: origin}, examples, list(anchors.values()))
+    changed = learner.kept(changed, before, left)
     unusable = len(taught) - len(examples)
-    return Fit({**base, "decision": fitted}, len(examples), unusable, tuple(left))
+    return Fit({**base, learner.entry: changed}, len(examples), unusable, tuple(left))
 
 
 def held_against(base: Mapping[str, Any], fitted: Fit, titles: Sequence[HeldOut]) -> Outcome:
@@ -129,25 +122,17 @@ def held_against(base: Mapping[str, Any], fitted: Fit, titles: Sequence[HeldOut]
         titles: Held out.
     """
     artifact, left = fitted.artifact, fitted.left
-    before, after = (found(titles, a) for a in (base, artifact))
+    learner = _learner(base)
+    before, after = (learner.found(titles, a) for a in (base, artifact))
     comparison = {
-        d: evaluation.compare(before[d], after[d], _thresholds(base, artifact, d))
-        for d in CLASSES if d not in left
+        d: evaluation.compare(
+            before[d], after[d], (learner.threshold(base, d), learner.threshold(artifact, d))
+        )
+        for d in learner.defects if d not in left
     }  # fmt: skip
-    events = {d: sum(len(h.events) for h in before[d]) for d in CLASSES}
+    events = {d: sum(len(h.events) for h in before[d]) for d in learner.defects}
     worse = tuple(evaluation.worse(comparison))
     return Outcome(artifact, comparison, events, worse, left, fitted.used, fitted.unusable)
-
-
-def found(titles: Sequence[HeldOut], artifact: Mapping[str, Any]) -> dict[str, list[Hits]]:
-    """Returns what a decision says of every title, by defect."""
-    rules = decision.rules_of(artifact)
-    out: dict[str, list[Hits]] = {defect: [] for defect in CLASSES}
-    for title in titles:
-        runs = decision.found(_piece(title), rules)
-        for defect in CLASSES:
-            out[defect].append(evaluation.hits(runs[defect], title.truth.get(defect, ())))
-    return out
 
 
 def write_version(
@@ -190,7 +175,7 @@ def write_version(
         "manifest": labels.sha256,
         "labels": outcome.used,
         "from": str(base["version"]),
-        "origin": base.get("learning", {}).get("origin", base["decision"]),
+        "origin": base.get("learning", {}).get("origin", base[_learner(base).entry]),
     }
     release = str(base["version"]).split("+")[0]
     document = {
@@ -240,37 +225,23 @@ def card(base_folder: Path, document: Mapping[str, Any], body: Mapping[str, Any]
     return "\n".join(lines) + "\n"
 
 
-def _example(labelled: Labelled) -> Example | None:
+def _learner(base: Mapping[str, Any]) -> Learner:
+    learner = LEARNERS.get(str(base.get("name")))
+    if learner is None:
+        raise InvalidParameterError(
+            f"{base.get('name')} does not learn from labels yet: {', '.join(SUPPORTED)}"
+        )
+    return learner
+
+
+def _example(labelled: Labelled, learner: Learner) -> Example | None:
     measured = measurements_of(labelled.folder, labelled.item)
-    present = audio_decision.present(labelled.item, labelled.label)
-    if measured is None or not present:
+    answers = present(labelled.item, labelled.label, learner.defects)
+    if measured is None or not answers:
         return None
     label = labelled.label
     where = label if label.answer == "wrong_ends" else labelled.item
-    return Example(measured, Interval(where.start_s, where.end_s), present, label.trust)
-
-
-def _piece(title: HeldOut) -> Piece:
-    table = title.measurements.tables["windows"]
-    columns = {name: column(table, name) for name in list(table.columns)[1:]}
-    return Piece(title.name, "", title.seconds, columns, times_s(table))
-
-
-def _kept(fitted: dict[str, Any], before: Mapping[str, Any], left: Sequence[str]) -> dict[str, Any]:
-    """Returns a layer in which the defects that nobody can evaluate are as they were."""
-    out, bias = np.array(fitted["out"]), np.array(fitted["out_bias"])
-    old, old_bias = np.array(before["out"]), np.array(before["out_bias"])
-    for defect in left:
-        place = CLASSES.index(defect)
-        out[:, place], bias[place] = old[:, place], old_bias[place]
-    return {**fitted, "out": out.tolist(), "out_bias": bias.tolist()}
-
-
-def _thresholds(
-    before: Mapping[str, Any], after: Mapping[str, Any], defect: str
-) -> tuple[float, float]:
-    name = f"{defect}_normal"
-    return float(before["thresholds"][name]), float(after["thresholds"][name])
+    return Example(measured, Interval(where.start_s, where.end_s), answers, label.trust)
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
