@@ -1,10 +1,11 @@
 //! Freeze: moving frames stop on one, and are not meant to.
 
 use crate::series::{greatest, insertion, mean, median, quantile, row_ends, runs};
+use crate::stutter::STEPS_PER_MOVED_CODE;
 use crate::table::{Finding, Table};
 
-pub const DESCRIPTION: &str = "freeze|mean peak luma|still_code motion_code moving_share cut_ratio cut_code black_luma_code motion_ratio refinement_code noise_code noise_share|freeze|duration_s mean_difference_code frozen_frames";
-pub const COLUMNS: usize = 3;
+pub const DESCRIPTION: &str = "freeze|mean peak luma drift|still_code motion_code moving_share cut_ratio cut_code black_luma_code motion_ratio refinement_code noise_code noise_share scene_code quiet_code ground_code|freeze|duration_s mean_difference_code frozen_frames";
+pub const COLUMNS: usize = 4;
 pub const STEPS_PER_DIFFERENCE: f64 = 64.0;
 pub const STEPS_PER_LUMA: f64 = 128.0;
 const QUIETEST: f64 = 0.1;
@@ -13,6 +14,16 @@ const MIN_FRAMES: usize = 5;
 const MOTION_WINDOW_S: f64 = 0.4;
 const MIN_NOISELESS_S: f64 = 0.6;
 const NOISE_WINDOW_S: f64 = 1.5;
+const LAST_STEPS: usize = 7;
+const NOT_LONGER: f64 = 1.02;
+const SHORTER: f64 = 0.75;
+const HARDLY: f64 = 0.25;
+const BASELINE_S: f64 = 1.0;
+const MOVES_SHARE: f64 = 0.1;
+const LEAP_RATIO: f64 = 2.0;
+const CONTENT_S: f64 = 2.0;
+const QUIET_SHARE: f64 = 0.25;
+const GROUND_SHARE: f64 = 0.5;
 
 struct Limits {
     still_code: f64,
@@ -25,12 +36,16 @@ struct Limits {
     refinement_code: f64,
     noise_code: f64,
     noise_share: f64,
+    scene_code: f64,
+    quiet_code: f64,
+    ground_code: f64,
 }
 
 struct Series<'a> {
     starts_s: &'a [f64],
     mean: Vec<f64>,
     peak: Vec<f64>,
+    drift: Vec<f64>,
     limit: Limits,
 }
 
@@ -39,6 +54,7 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
         starts_s: &table.starts_s,
         mean: table.column(0, STEPS_PER_DIFFERENCE),
         peak: table.column(1, STEPS_PER_DIFFERENCE),
+        drift: table.column(3, STEPS_PER_MOVED_CODE),
         limit: Limits {
             still_code: limit[0],
             motion_code: limit[1],
@@ -50,6 +66,9 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
             refinement_code: limit[7],
             noise_code: limit[8],
             noise_share: limit[9],
+            scene_code: limit[10],
+            quiet_code: limit[11],
+            ground_code: limit[12],
         },
     };
     let luma = table.column(2, STEPS_PER_LUMA);
@@ -79,10 +98,14 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
         if luma[held] < series.limit.black_luma_code || series.cut_into(held) {
             continue; // black that stays, or a slide
         }
-        if !series.moved_before(held) && !series.below_noise(held, last) {
+        let moved = series.moved_before(held);
+        if !moved && !series.below_noise(held, last) {
             continue;
         }
         reached = last;
+        if (moved && series.comes_to_rest(held, last)) || series.is_drawn(held, last) {
+            continue;
+        }
         let scores: Vec<f64> = (first..last).map(score).collect();
         let confidence = mean(&scores).clamp(0.5, 0.99);
         let evidence = [duration_s, mean(&series.mean[first..last]), (last - held) as f64];
@@ -119,7 +142,48 @@ impl Series<'_> {
             return true;
         }
         let (last, others) = before.split_last().unwrap();
-        *last > (self.limit.cut_ratio * median(others)).max(self.limit.cut_code)
+        let bar = (self.limit.cut_ratio * median(others)).max(self.limit.cut_code);
+        *last > bar.min(self.limit.scene_code)
+    }
+
+    /// Tells whether motion slows down into the frame that stands, and no leap follows.
+    fn comes_to_rest(&self, held: usize, last: usize) -> bool {
+        let first = (held + 1).saturating_sub(LAST_STEPS).max(1);
+        let steps = &self.mean[first..(held + 1).max(first)];
+        if steps.len() < LAST_STEPS {
+            return false;
+        }
+        let step = steps[LAST_STEPS - 1];
+        let leap = LEAP_RATIO * greatest(steps);
+        if last < self.mean.len() && leap <= self.mean[last] && self.mean[last] <= self.limit.scene_code {
+            return false;
+        }
+        if steps.windows(2).all(|two| two[1] <= NOT_LONGER * two[0]) && step <= SHORTER * steps[0] {
+            return true;
+        }
+        let since = insertion(self.starts_s, self.starts_s[held] - BASELINE_S).max(1);
+        let led = &self.mean[since.min(held)..held];
+        let least = MOVES_SHARE * median(led);
+        let moving: Vec<f64> = led.iter().copied().filter(|&step| step > least).collect();
+        !moving.is_empty() && step <= HARDLY * median(&moving)
+    }
+
+    /// Tells whether what surrounds a freeze often stands, and moves on a ground that stands.
+    fn is_drawn(&self, held: usize, last: usize) -> bool {
+        let since = insertion(self.starts_s, self.starts_s[held] - CONTENT_S).max(1);
+        let until = insertion(self.starts_s, self.starts_s[last - 1] + CONTENT_S);
+        let (mut count, mut moves, mut grounded) = (0.0, 0.0, 0.0);
+        for row in (since..held + 1).chain(last..until) {
+            count += 1.0;
+            if self.peak[row] > self.limit.quiet_code {
+                moves += 1.0;
+                grounded += f64::from(u8::from(self.drift[row] <= self.limit.ground_code));
+            }
+        }
+        moves > 0.0
+            && moves < count
+            && (count - moves) / count >= QUIET_SHARE
+            && grounded >= GROUND_SHARE * moves
     }
 
     fn moved_before(&self, held: usize) -> bool {

@@ -96,8 +96,6 @@ impl Measure {
         }
         let peak = saturate(peak / self.scale * freeze::STEPS_PER_DIFFERENCE, 0.0, WORD);
         let level = saturate(luma * freeze::STEPS_PER_LUMA, 0.0, WORD);
-        tables[1].add(start_s, &[mean, peak, level]);
-
         let mut tiles = [0.0; TILES];
         for (tile, mean) in tiles.iter_mut().enumerate() {
             *mean = word(at::TILE_LUMA + tile) / (self.tile_samples[tile] * self.scale);
@@ -111,11 +109,13 @@ impl Measure {
         // How far the tile moved that moved most, but for those that may go on by themselves.
         put_in_order(&mut steps, |a, b| a < b);
         let drift = steps[TILES - 1 - FREE_TILES] * stutter::STEPS_PER_MOVED_CODE;
+        let drift = saturate(drift, 0.0, WORD);
+        tables[1].add(start_s, &[mean, peak, level, drift]);
         let histogram = &self.input[at::HISTOGRAM..at::HISTOGRAM + 256];
         let apart = sad / (samples * self.scale) / strangeness(histogram).max(1.0);
         let moved = saturate(moved / TILES as f64 * stutter::STEPS_PER_MOVED_CODE, 0.0, WORD);
         let apart = saturate(apart * STEPS_PER_APART, 0.0, 255.0);
-        tables[2].add(start_s, &[mean, peak, level, moved, saturate(drift, 0.0, WORD), apart]);
+        tables[2].add(start_s, &[mean, peak, level, moved, drift, apart]);
         self.last_tiles = Some(tiles);
 
         self.buckets.push(start_s, &self.input, &mut tables[3]);

@@ -21,7 +21,7 @@ from defectscope.media.stream import StreamInfo
 TABLES = {"compression_blockiness": "buckets"}
 # What the player does not measure, and what Python reads where nothing was measured.
 NEUTRAL = {
-    "freeze": {"drift": 65535},
+    "freeze": {"alike": 0},
     "stutter": {"leap": 0, "way": 0},
     "color_error": {"shift_x": 0, "shift_y": 0, "shift_left": 255},
 }

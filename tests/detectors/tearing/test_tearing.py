@@ -193,15 +193,39 @@ def test_a_held_frame_takes_no_seam_along():
     count = 40
     kept = {name: np.zeros(count, kind) for name, (_, kind) in KEPT.items()}
     kept["on"][[12, 30]] = kept["off"][[12, 30]] = 200
+    kept["on_row"][:], kept["off_row"][:], kept["bottom_row"][:] = 90, 90, 180
     apart = np.full(count, 16)
     apart[11:13] = 0
     builder = TableBuilder(
         Fraction(25), pts=np.int64, apart=np.uint8, **{n: k for n, (_, k) in KEPT.items()}
     )
     builder.add(pts=np.arange(count), apart=apart, **kept)
-    signs = signs_of(builder.table(), load("tearing").tuned.thresholds)
+    signs = signs_of(builder.table(), load("tearing").tuned.thresholds, 180)
     for name in ("on", "off"):
         assert np.flatnonzero(signs[name]).tolist() == [30]
+
+
+@pytest.mark.parametrize(("row", "told"), [(90, True), (150, False), (170, False), (5, False)])
+def test_the_edge_of_what_moves_is_no_seam(row: int, told: bool) -> None:
+    kept = {name: np.zeros(20, kind) for name, (_, kind) in KEPT.items()}
+    kept["step"][10], kept["step_row"][10] = 200, row
+    kept["top_row"][:], kept["bottom_row"][:] = 2, 152
+    builder = TableBuilder(
+        Fraction(25), pts=np.int64, apart=np.uint8, **{n: k for n, (_, k) in KEPT.items()}
+    )
+    builder.add(pts=np.arange(20), apart=np.full(20, 16), **kept)
+    signs = signs_of(builder.table(), load("tearing").tuned.thresholds, 180)
+    assert bool(signs["step"].any()) is told
+
+
+def test_rows_that_stand_are_a_margin() -> None:
+    changed = np.zeros((3, 90), np.float32)
+    changed[0, 10:70] = changed[1] = 4.0
+    top, bottom = seams.moving_rows(changed)
+    assert abs(top[0] - 10) <= 2
+    assert abs(bottom[0] - 70) <= 2
+    assert (top[1], bottom[1]) == (0, 90)
+    assert (top[2], bottom[2]) == (0, 0)
 
 
 def rows_that_vary(frames=60, rows=60, lag=0, seam=30):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.freeze import parts
 from defectscope.detectors.freeze.params import Params
+from defectscope.detectors.freeze.resting import comes_to_rest, is_drawn
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -58,6 +59,7 @@ class Freeze:
         starts_s = times_s(table)
         nominal_s = float(1 / video.frame_rate)
         peak, mean, luma = (difference(table, name) for name in ("peak", "mean", "luma"))
+        drift = parts.drift_of(table)
         limit = self.tuned.thresholds["still_code"]
         still = peak <= limit
         if len(still):
@@ -65,6 +67,7 @@ class Freeze:
         ends_s = row_ends(starts_s, nominal_s)
         score = np.where(still, 1.0 - peak / max(2 * limit, 1e-6), 0.0)
         kept: list[tuple[int, int, float, str]] = []
+        resting: list[Rows] = []
         reached = 0
         for first, last in runs(still):
             if first <= reached:
@@ -83,7 +86,12 @@ class Freeze:
             if not moved and not self._below_noise(held, last, starts_s, peak):
                 continue
             reached = last
-            kept.append((held, last, float(np.mean(score[first:last])), "all"))
+            rows = held, last
+            meant = moved and comes_to_rest(mean, starts_s, rows, self.tuned.thresholds)
+            if meant or is_drawn(peak, drift, starts_s, rows, self.tuned.thresholds):
+                resting.append(rows)
+                continue
+            kept.append((*rows, float(np.mean(score[first:last])), "all"))
         for one in parts.held_parts(
             table,
             starts_s,
@@ -92,7 +100,8 @@ class Freeze:
             self.params.min_noiseless_s,
         ):
             held, last = one.first - 1, one.last
-            apart = all(last <= a or held >= b for a, b, *_ in kept)
+            taken = [(a, b) for a, b, *_ in kept] + resting
+            apart = all(last <= a or held >= b for a, b in taken)
             if apart and luma[held] >= self.tuned.thresholds["black_luma_code"]:
                 kept.append((held, last, _IN_PART, "noise" if one.noisy else "part"))
         findings = [
@@ -178,7 +187,8 @@ class Freeze:
             return True
         thresholds = self.tuned.thresholds
         baseline = thresholds["cut_ratio"] * float(np.median(before[:-1]))
-        return bool(before[-1] > max(baseline, thresholds["cut_code"]))
+        bar = min(max(baseline, thresholds["cut_code"]), thresholds["scene_code"])
+        return bool(before[-1] > bar)
 
     def _moved_before(
         self, held: int, starts_s: NDArray[np.float64], peak: NDArray[np.float64]

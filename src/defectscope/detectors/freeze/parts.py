@@ -33,8 +33,13 @@ _SETTLED_FRAMES = 3
 # How long motion is followed beyond the window, in windows; and how fast it must be at the edge of
 # an interval, beside how fast it usually is there.
 _LONG, _AS_FAST = 2.5, 0.4
-# What stops moved so many times more in its last frame than nearly all frames do that stand.
-_EDGE_RATIO = 3.0
+# What stops moved so many times more in its last frame than nearly all frames do that stand. Noise
+# that is encoded anew is as large in every frame, and says less.
+_EDGE_RATIO, _EVEN_EDGE = 2.0, 1.3
+# How much more nearly all frames of an interval change than the calmest; what is even, and what no
+# noise is; the change that says nothing, and that of frames that stand, codes.
+_EVEN, _UNEVEN = 1.6, 5.0
+_CALM_MOST_CODE, _STANDS_CODE = 0.05, 0.08
 KINDS: Mapping[str, Any] = {
     "most": np.uint16,
     "drift": np.uint16,
@@ -117,6 +122,11 @@ class Held:
     noisy: bool
 
 
+def drift_of(table: Table) -> Series:
+    """Returns the column `drift`, codes."""
+    return column(table, "drift") / _STEPS_PER_CODE
+
+
 def held_parts(
     table: Table, starts_s: Series, thresholds: Mapping[str, float], window_s: float, least_s: float
 ) -> list[Held]:
@@ -129,7 +139,7 @@ def held_parts(
         window_s: Interval on either side that says how much motion there is, seconds.
         least_s: Shorter intervals tell nothing, seconds.
     """
-    most, drift = (column(table, name) / _STEPS_PER_CODE for name in ("most", "drift"))
+    most, drift = column(table, "most") / _STEPS_PER_CODE, drift_of(table)
     similarity = column(table, "alike") / _STEPS_PER_CORRELATION
     found: list[Held] = []
     reached = 0
@@ -147,7 +157,13 @@ def held_parts(
             continue
         moved = min(float(np.median(before)), float(np.median(after)))
         inside = float(np.median(drift[first:last]))
-        if moved < max(thresholds["moving_code"], inside * thresholds["stop_ratio"]):
+        low, high = np.quantile(most[first:last], [1 - _MOST_OF_RUN, _MOST_OF_RUN]).tolist()
+        unevenness = high / max(low, _CALM_MOST_CODE)
+        if unevenness > _UNEVEN and float(np.median(most[first:last])) > _STANDS_CODE:
+            continue  # somebody who stands still, and breathes
+        even = unevenness <= _EVEN and low > _CALM_MOST_CODE
+        stop = thresholds["even_stop_ratio" if even else "stop_ratio"]
+        if moved < max(thresholds["moving_code"], inside * stop):
             continue
         # Cameras and things come to rest; what stops is as fast up to its last frame as before.
         long_s = _LONG * window_s
@@ -156,7 +172,9 @@ def held_parts(
         # Where all is still but for the last moments, those are the pace.
         lately = float(np.mean(led[-_SETTLED_FRAMES:])) / (float(np.median(led)) or moved)
         went_on = float(np.mean(followed[:_SETTLED_FRAMES])) / (float(np.median(followed)) or moved)
-        edge = _EDGE_RATIO * float(np.quantile(drift[first:last], _MOST_OF_RUN))
+        edge = (_EVEN_EDGE if even else _EDGE_RATIO) * float(
+            np.quantile(drift[first:last], _MOST_OF_RUN)
+        )
         sudden = min(lately, went_on) >= _AS_FAST
         sudden &= min(moved, before[-1], after[0]) >= edge
         sudden &= float(np.median(most[first - len(before) : first])) >= thresholds["least_code"]

@@ -32,6 +32,8 @@ KEPT: dict[str, tuple[int, Any]] = {
     "off_row": (1, np.uint16),
     "off": (32, np.uint8),
     "light": (200, np.uint8),
+    "top_row": (1, np.uint16),
+    "bottom_row": (1, np.uint16),
     "lag_row": (1, np.uint16),
     "lag": (1, np.int8),
     "lagging": (32, np.uint8),
@@ -165,7 +167,9 @@ class TearingAnalysis:
         lags = lagging(luma[first - window.before : first + count + window.after], window)
         ridge_rows, heights, sunk = ridges(steps[first - 1 : first + count])
         shift = luma[first - 1 : first + count].mean(axis=1)
-        change = seams.changes_of(changes[first : first + count]).mean(axis=1)
+        changed = seams.changes_of(changes[first : first + count])
+        change = changed.mean(axis=1)
+        top, bottom = seams.moving_rows(changed)
         measured = {
             "step_row": passing.row,
             "step": passing.step,
@@ -180,6 +184,8 @@ class TearingAnalysis:
             "off_row": off_row,
             "off": off,
             "light": np.abs(np.diff(shift)) / np.maximum(change, np.float32(0.05)),
+            "top_row": top * self._group,
+            "bottom_row": bottom * self._group,
             "lag_row": lags.row * self._group,
             "lag": lags.lag,
             "lagging": lags.clear,

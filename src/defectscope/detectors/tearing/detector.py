@@ -78,7 +78,7 @@ class Tearing:
         assert video is not None
         starts_s = times_s(table)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
-        signs = signs_of(table, self.tuned.thresholds)
+        signs = signs_of(table, self.tuned.thresholds, video.height)
         by_step, by_return = self._weights_of(signs)
         reach = max(1, round(_COMPANY_S * float(video.frame_rate)))
         weight = by_step + in_company(by_return, by_step, reach)
@@ -88,6 +88,7 @@ class Tearing:
         rows_px = max(_SAME_ROW_PX, coarse_group(video.height))
         torn += self._lagging(signs, starts_s, ends_s, rows_px)
         torn += self._rolling(signs, float(video.frame_rate), video.height)
+        torn = [each for each in torn if self._moves(each, signs)]
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
         begins = [each.first for each in torn]
@@ -105,6 +106,11 @@ class Tearing:
             peak_score={"tearing": max((f.confidence for f in findings), default=0.0)},
             curves={"tearing": curve(starts_s, score)},
         )
+
+    def _moves(self, torn: _Torn, signs: Signs) -> bool:
+        """Tells whether frames move where they are torn: else two instants are alike."""
+        apart = signs["apart"][torn.first : max(torn.last, torn.first + 1)]
+        return float(np.median(apart)) >= self.tuned.thresholds["moving_apart"]
 
     def _weights_of(self, signs: Signs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What each frame's step, and its return, say for being torn; 1 for a plain sign."""

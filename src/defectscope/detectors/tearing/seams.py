@@ -29,6 +29,8 @@ _FINE_SIDES = 40
 _NOISE_CODE = 0.1
 _CHANGE_NOISE_CODE = 0.5
 _MOST_CONTRAST = 2.0
+# Rows that change by less, as a share of the frame and in codes, stand.
+_MOVING_SHARE, _MOVING_CODE = 0.15, 0.1
 
 
 def margin_rows(height: int) -> int:
@@ -140,6 +142,24 @@ def log_changes(row_sad: Values) -> Values:
 def changes_of(logs: Values) -> Values:
     """Returns the mean differences that `log_changes` was given."""
     return np.exp(logs) - np.float32(_CHANGE_NOISE_CODE)
+
+
+def moving_rows(changed: Values) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Returns between which rows each frame moves, (n,) first row and row after the last.
+
+    Margins, captions and graphics above and below stand; a frame that stands moves nowhere: 0, 0.
+
+    Args:
+        changed: (n, rows) mean difference of rows to the frame before, codes.
+    """
+    rows = changed.shape[1]
+    near = _smooth(changed, max(1, rows // _FINE_SIDES // 2))
+    least = np.maximum(_MOVING_SHARE * near.mean(axis=1, keepdims=True), _MOVING_CODE)
+    moves = near >= least
+    known = moves.any(axis=1)
+    top = np.where(known, moves.argmax(axis=1), 0)
+    bottom = np.where(known, rows - moves[:, ::-1].argmax(axis=1), 0)
+    return top, bottom
 
 
 def differences(luma: Values, lags: int) -> Values:

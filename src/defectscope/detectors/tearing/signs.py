@@ -20,10 +20,26 @@ _CUT_REACH = 2
 _APART_NOISE = 0.01
 # Frames on either side that say how far apart two usually are, and from where on that is known.
 _STAND_REACH, _STAND_APART = 4, 0.02
+# Which row each measure is at.
+_ROW_OF = {
+    "step": "step_row",
+    "back": "back_row",
+    "on": "on_row",
+    "off": "off_row",
+    "lagging": "lag_row",
+    "ridge": "ridge_row",
+    "second": "second_row",
+}
 
 
-def signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
-    """Returns each measure by name, 0 where a frame is no evidence; and `scene`, a number."""
+def signs_of(table: Table, thresholds: Mapping[str, float], height_px: int) -> Signs:
+    """Returns each measure by name, 0 where a frame is no evidence; and `scene`, a number.
+
+    Args:
+        table: As the analysis gives it.
+        thresholds: Those of the artifact.
+        height_px: Rows of a frame.
+    """
     signs = {name: column(table, name) / float(steps) for name, (steps, _) in KEPT.items()}
     # A lamp behind a straight edge comes and goes like a late part: next to a change of light there
     # is nothing to be told.
@@ -42,5 +58,12 @@ def signs_of(table: Table, thresholds: Mapping[str, float]) -> Signs:
     neighbours = ndimage.maximum_filter1d(held, 3, mode="constant")
     for name in ("on", "off"):
         signs[name] = np.where(neighbours, 0.0, signs[name])
+    # Two instants differ on both sides of a seam: the edge of a margin or of a caption is none.
+    top, bottom = signs["top_row"], signs["bottom_row"]
+    within = thresholds["edge_share"] * height_px
+    for name, row in _ROW_OF.items():
+        outside = (signs[row] < top + within) | (signs[row] > bottom - within)
+        signs[name] = np.where(outside, 0.0, signs[name])
+    signs["apart"] = apart
     signs["scene"] = np.cumsum(cut, dtype=np.float64)
     return signs

@@ -1,0 +1,43 @@
+"""Freeze: what comes to rest, and what is drawn, stands because it is meant to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from defectscope.detectors.freeze.resting import comes_to_rest, is_drawn
+from defectscope.engine.artifacts import tuned
+
+LIMITS = tuned("freeze").thresholds
+SECONDS = np.arange(120) / 25
+
+
+@pytest.mark.parametrize(
+    ("last_steps", "leap", "rests"),
+    [
+        ([4.0] * 7, 4.0, False),
+        ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 1.6, True),
+        ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 12.0, False),
+        ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 60.0, True),
+        ([4.0, 5.0, 4.0, 5.0, 4.0, 5.0, 0.5], 4.0, True),
+    ],
+    ids=["stops", "slows", "slows and leaps", "slows up to a cut", "hardly moves at last"],
+)
+def test_what_slows_down_comes_to_rest(last_steps: list[float], leap: float, rests: bool) -> None:
+    mean = np.full(120, 4.0)
+    mean[54:61] = last_steps
+    mean[61:90] = 0.0
+    mean[90] = leap
+    assert comes_to_rest(mean, SECONDS, (60, 90), LIMITS) is rests
+
+
+@pytest.mark.parametrize(
+    ("quiet_share", "drift", "drawn"), [(0.5, 0.01, True), (0.5, 1.0, False), (0.0, 0.01, False)]
+)
+def test_a_screen_waits_on_a_ground_that_stands(
+    quiet_share: float, drift: float, drawn: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    peak = np.where(rng.random(120) < quiet_share, 0.0, 20.0)
+    peak[61:90] = 0.0
+    assert is_drawn(peak, np.full(120, drift), SECONDS, (60, 90), LIMITS) is drawn
