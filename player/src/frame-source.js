@@ -6,6 +6,11 @@ const CANVAS_WIDTH = 480;
 const POLL_MS = 100;
 /** A frame's own time further from the one announced is on another clock. */
 const NEAR_S = 0.5;
+/** A frame that says it is from before the first is without a time once the film has begun. */
+const UNTIMED_S = 0.001;
+const LEAST_TIMED_S = 0.005;
+/** A frame that is announced longer than this before its display is not yet there to be taken. */
+const AHEAD_MS = 4;
 
 /** @typedef {{ time_s: number, presented?: number }} Shown */
 
@@ -13,13 +18,15 @@ export class FrameSource {
   /**
    * @param {HTMLVideoElement} video
    * @param {boolean} canvasOnly
-   * @param {(source: 'webcodecs' | 'canvas') => void} changed
+   * @param {(source: 'webcodecs' | 'canvas') => void} changed Told as well when `untimed` changes.
    */
   constructor(video, canvasOnly, changed) {
     this.video = video;
     this.changed = changed;
     this.stopped = false;
     this.taken_s = NaN;
+    /** Whether frames come without a time of their own, as Firefox gives them. */
+    this.untimed = false;
     /** @type {'webcodecs' | 'canvas'} */
     this.kind = !canvasOnly && typeof VideoFrame === 'function' ? 'webcodecs' : 'canvas';
     changed(this.kind);
@@ -39,7 +46,12 @@ export class FrameSource {
       const next = (_, metadata) => {
         if (this.stopped) return;
         this.request = this.video.requestVideoFrameCallback(next);
-        shown({ time_s: metadata.mediaTime, presented: metadata.presentedFrames });
+        const announced = { time_s: metadata.mediaTime, presented: metadata.presentedFrames };
+        // Firefox announces some frames one refresh early, while the one before still stands.
+        const early = this.untimed && metadata.expectedDisplayTime - performance.now() > AHEAD_MS;
+        // The first animation frame is still that of this callback.
+        if (early) requestAnimationFrame(() => requestAnimationFrame(() => this.stopped || shown(announced)));
+        else shown(announced);
       };
       this.request = this.video.requestVideoFrameCallback(next);
       return;
@@ -64,7 +76,11 @@ export class FrameSource {
       // A late callback finds the next frame there already, and so does its own: each counts once,
       // at its own time where the browser tells it.
       const own_s = (frame.timestamp ?? 0) / 1e6;
-      const at_s = Math.abs(own_s - time_s) < NEAR_S ? own_s : time_s;
+      if (!this.untimed && own_s < UNTIMED_S && time_s >= LEAST_TIMED_S) {
+        this.untimed = true;
+        this.changed('webcodecs');
+      }
+      const at_s = !this.untimed && Math.abs(own_s - time_s) < NEAR_S ? own_s : time_s;
       if (at_s === this.taken_s) {
         frame.close();
         return null;

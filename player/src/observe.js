@@ -184,7 +184,9 @@ export class Observation {
   /** Asks for the detectors that make sense for the frames that come. */
   #ask() {
     const sampled = this.current.stride > 1 || this.options.maxFps !== undefined;
-    const detectors = this.current.source === 'canvas' ? ON_CANVAS : sampled ? SAMPLED : WITH_MOTION;
+    // Of frames without a time of their own one may be taken twice: that is ours, and looks like a repeat.
+    const motion = !sampled && !this.source?.untimed;
+    const detectors = this.current.source === 'canvas' ? ON_CANVAS : motion ? WITH_MOTION : SAMPLED;
     this.worker?.postMessage({ type: 'ask', detectors });
   }
 

@@ -17,6 +17,27 @@ TYPES = {
     ".html": "text/html",
     ".json": "application/json",
 }
+# Plays a clean clip with a pause, two seeks and a hidden tab.
+DISTURBED = """async () => {
+    const v = document.getElementById('v');
+    const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+    await play('/clips/clean.mp4');
+    await until(() => v.currentTime > 1.2);
+    v.pause(); await wait(900); await v.play();
+    await until(() => v.currentTime > 2.2);
+    v.currentTime = 4; await until(() => v.currentTime > 4.6);
+    v.currentTime = 0.5; await until(() => v.currentTime > 1.0);
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+    const measured = handle.status().frames.measured;
+    await wait(600);
+    const meanwhile = handle.status().frames.measured - measured;
+    Object.defineProperty(document, 'hidden', { value: false });
+    document.dispatchEvent(new Event('visibilitychange'));
+    await until(() => v.currentTime > 2.6);
+    return { log, meanwhile, events: events.map((e) => [e.type, e.duration_ms]),
+             state: handle.status().state };
+}"""
 PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
 
@@ -29,6 +50,8 @@ class Site:
         self.files: dict[str, bytes] = {}
         self.headers: dict[str, str] = {}
         self.gate: Callable[[str, int], None] = lambda path, at: None
+        self.answering: dict[str, Callable[[], bytes]] = {}
+        self.taking: dict[str, Callable[[bytes], None]] = {}
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,7 +62,10 @@ class Site:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                site.posted.append(json.loads(body))
+                if self.path in site.taking:
+                    site.taking[self.path](body)
+                else:
+                    site.posted.append(json.loads(body))
                 self._send(204, b"", "text/plain")
 
             def do_GET(self) -> None:
@@ -47,6 +73,8 @@ class Site:
                 suffix = Path(path).suffix
                 if path == "/":
                     self._send(200, PAGE.encode(), "text/html")
+                elif path in site.answering:
+                    self._send(200, site.answering[path](), "text/plain")
                 elif path in site.files:
                     self._send(200, site.files[path], TYPES.get(suffix, "text/plain"))
                 elif (file := site.find(path)) is not None:

@@ -41,28 +41,7 @@ def page(browser: Any, site: pages.Site) -> Iterator[Any]:
 
 
 def test_pauses_seeks_and_hidden_tabs_are_told_as_such(page: Any) -> None:
-    result = page.evaluate(
-        """async () => {
-        const v = document.getElementById('v');
-        const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-        await play('/clips/clean.mp4');
-        await until(() => v.currentTime > 1.2);
-        v.pause(); await wait(900); await v.play();
-        await until(() => v.currentTime > 2.2);
-        v.currentTime = 4; await until(() => v.currentTime > 4.6);
-        v.currentTime = 0.5; await until(() => v.currentTime > 1.0);
-        Object.defineProperty(document, 'hidden', { value: true, configurable: true });
-        document.dispatchEvent(new Event('visibilitychange'));
-        const measured = handle.status().frames.measured;
-        await wait(600);
-        const meanwhile = handle.status().frames.measured - measured;
-        Object.defineProperty(document, 'hidden', { value: false });
-        document.dispatchEvent(new Event('visibilitychange'));
-        await until(() => v.currentTime > 2.6);
-        return { log, meanwhile, events: events.map((e) => [e.type, e.duration_ms]),
-                 state: handle.status().state };
-    }"""
-    )
+    result = page.evaluate(pages.DISTURBED)
     assert result["log"] == []
     assert result["state"] == "watching"
     assert result["meanwhile"] <= 1

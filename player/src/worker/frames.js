@@ -5,6 +5,8 @@ import { sampledRows } from './geometry.js';
 
 /** Luma of more bytes is cut to its middle, so that memory stays below 7.5 MB. */
 const MOST_LUMA_BYTES = 1920 * 1088;
+/** The same for frames of red, green and blue, which are held beside their planes. */
+const MOST_PACKED_SAMPLES = 1280 * 720;
 
 /**
  * Formats of planes: by how much chroma is smaller across and down, bits, whether U and V share a
@@ -16,6 +18,15 @@ const FORMATS = {
   I420P12: [2, 2, 12, false],
 };
 
+/** Where red, green and blue stand in a sample of four bytes. @type {Record<string, [number, number, number]>} */
+const PACKED = { RGBA: [0, 1, 2], RGBX: [0, 1, 2], BGRA: [2, 1, 0], BGRX: [2, 1, 0] };
+
+/** Samples of four bytes on their way to planes. */
+let packed = new Uint8Array(0);
+
+/** Bytes that are held here for frames of red, green and blue. */
+export const packedBytes = () => packed.byteLength;
+
 /**
  * @typedef {object} Shape
  * @property {string} key Says whether two frames can be compared.
@@ -23,10 +34,11 @@ const FORMATS = {
  * @property {boolean} fullRange
  * @property {boolean} interleaved
  * @property {{ x: number, y: number, width: number, height: number } | null} rect
+ * @property {[number, number, number] | null} order Of red, green and blue; null where there are planes.
  */
 
 /**
- * Returns what a frame is like, or null where its format has no planes of luma and chroma.
+ * Returns what a frame is like, or null where its format is not known.
  * @param {any} message
  * @returns {Shape | null}
  */
@@ -34,16 +46,18 @@ export function shapeOf(message) {
   if (message.rgba) {
     const { width, height } = message;
     const geometry = { width, height, chromaWidth: width >> 1, chromaHeight: height >> 1, bitDepth: 8 };
-    return { key: `rgba ${width}x${height}`, geometry, fullRange: false, interleaved: false, rect: null };
+    return { key: `rgba ${width}x${height}`, geometry, fullRange: false, interleaved: false, rect: null, order: PACKED.RGBA };
   }
   /** @type {VideoFrame} */
   const frame = message.frame;
-  const format = FORMATS[String(frame.format)];
+  const order = PACKED[String(frame.format)] ?? null;
+  const format = order ? FORMATS.I420 : FORMATS[String(frame.format)];
   const visible = frame.visibleRect;
   if (!format || !visible) return null;
   const [across, down, bitDepth, interleaved] = format;
   const bytes = bitDepth > 8 ? 2 : 1;
-  const share = Math.min(1, Math.sqrt(MOST_LUMA_BYTES / (visible.width * visible.height * bytes)));
+  const most = order ? MOST_PACKED_SAMPLES : MOST_LUMA_BYTES;
+  const share = Math.min(1, Math.sqrt(most / (visible.width * visible.height * bytes)));
   /** @param {number} size */
   const even = (size) => (share < 1 ? Math.floor((size * share) / 16) * 16 : size);
   const [width, height] = [even(visible.width), even(visible.height)];
@@ -72,6 +86,7 @@ export function shapeOf(message) {
     fullRange: frame.colorSpace?.fullRange === true,
     interleaved,
     rect,
+    order,
   };
 }
 
@@ -84,7 +99,14 @@ export function shapeOf(message) {
 export async function planesOf(message, shape, kernel) {
   const target = kernel.target(shape.interleaved);
   if (message.rgba) {
-    fromRgba(new Uint8ClampedArray(message.rgba), shape.geometry, target);
+    fromPacked(new Uint8Array(message.rgba), shape, target);
+    return;
+  }
+  if (shape.order) {
+    const { width, height } = shape.geometry;
+    if (packed.length !== width * height * 4) packed = new Uint8Array(width * height * 4);
+    await message.frame.copyTo(packed, { rect: shape.rect, layout: [{ offset: 0, stride: width * 4 }] });
+    fromPacked(packed, shape, target);
     return;
   }
   const into = new Uint8Array(target.buffer);
@@ -112,26 +134,31 @@ function takeApart(geometry, from, to) {
 }
 
 /**
- * Turns what a canvas gives into luma and chroma of limited range.
+ * Turns red, green and blue into luma and chroma of limited range.
  * Source: ITU-R BT.709-6, item 3.2 and 3.3 (the matrix), in 1/65536 with the range applied.
- * @param {Uint8ClampedArray} rgba
- * @param {import('./layout.js').Geometry} geometry
+ * @param {Uint8Array} samples Four bytes each.
+ * @param {Pick<Shape, 'geometry' | 'order'>} shape
  * @param {any} target
  */
-export function fromRgba(rgba, geometry, target) {
-  const { width, height, chromaWidth } = geometry;
+export function fromPacked(samples, { geometry, order }, target) {
+  const { width, height, chromaWidth, chromaHeight } = geometry;
+  const [red, green, blue] = order ?? PACKED.RGBA;
   const bytes = new Uint8Array(target.buffer);
   const [luma, u, v] = target.planes;
   for (let row = 0; row < height; row++) {
-    for (let x = 0; x < width; x++) {
-      const at = (row * width + x) * 4;
-      const [r, g, b] = [rgba[at], rgba[at + 1], rgba[at + 2]];
-      bytes[luma.offset + row * luma.stride + x] = 16 + ((11966 * r + 40254 * g + 4064 * b + 32768) >> 16);
-      if (row % 2 === 0 && x % 2 === 0 && x >> 1 < chromaWidth && row + 1 < height) {
-        const chroma = (row >> 1) * u.stride + (x >> 1);
-        bytes[u.offset + chroma] = 128 + ((-6596 * r - 22189 * g + 28784 * b + 32768) >> 16);
-        bytes[v.offset + chroma] = 128 + ((28784 * r - 26145 * g - 2640 * b + 32768) >> 16);
-      }
+    let at = row * width * 4;
+    const first = luma.offset + row * luma.stride;
+    for (let to = first; to < first + width; to++, at += 4) {
+      const sum = 11966 * samples[at + red] + 40254 * samples[at + green] + 4064 * samples[at + blue];
+      bytes[to] = 16 + ((sum + 32768) >> 16);
+    }
+  }
+  for (let row = 0; row < chromaHeight; row++) {
+    let at = row * 2 * width * 4;
+    for (let x = 0; x < chromaWidth; x++, at += 8) {
+      const [r, g, b] = [samples[at + red], samples[at + green], samples[at + blue]];
+      bytes[u.offset + row * u.stride + x] = 128 + ((-6596 * r - 22189 * g + 28784 * b + 32768) >> 16);
+      bytes[v.offset + row * v.stride + x] = 128 + ((28784 * r - 26145 * g - 2640 * b + 32768) >> 16);
     }
   }
 }

@@ -2,7 +2,7 @@
  * The worker: owns kernel, measurements and decisions; takes frames, sends findings and drawings.
  */
 import { Decisions } from './decisions.js';
-import { planesOf, shapeOf } from './frames.js';
+import { packedBytes, planesOf, shapeOf } from './frames.js';
 import { WasmKernel } from './kernel-wasm.js';
 import { GROUPS } from './layout.js';
 import { Overlay } from './overlay.js';
@@ -85,7 +85,7 @@ async function measure(message) {
     copy_ms: copied_ms - began_ms,
     kernel_ms: measured_ms - copied_ms,
     decide_ms: decided_ms - measured_ms,
-    memoryBytes: kernel.memoryBytes + (watch?.decisions.memoryBytes ?? 0),
+    memoryBytes: kernel.memoryBytes + packedBytes() + (watch?.decisions.memoryBytes ?? 0),
   });
 }
 

@@ -1,0 +1,102 @@
+"""In Firefox, which gives blue, green and red without a time: what is found, and what not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import clips
+import firefox
+import page as pages
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+# Levels beyond black and white do not survive as red, green and blue; a repeat may be ours.
+NOT_FOUND = ("stutter", "illegal_range")
+FOUND = tuple(name for name in clips.FAULTS if name not in NOT_FOUND)
+# Frames that a busy machine does not tell the page of are no fault of the decisions.
+TOLERANCE_S = 4 / clips.FPS
+WHOLE = "whole('/clips/{}.mp4', {{ budget: {{ main_ms: 1000, worker_ms: 1000 }} }})"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clips.make(tmp_path_factory.mktemp("clips"))["clean"].parent
+
+
+@pytest.fixture(scope="module")
+def site(player: Path, made: Path) -> Iterator[pages.Site]:
+    with pages.served({"/dist/": player / "dist", "/clips/": made}) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def driven(site: pages.Site) -> Iterator[firefox.Firefox]:
+    if firefox.FIREFOX is None:
+        pytest.skip("Firefox is not installed: apt-get install firefox-esr")
+    with firefox.started(site) as driven:
+        yield driven
+
+
+def test_a_clean_clip_has_no_findings(driven: firefox.Firefox) -> None:
+    result = driven.evaluate(WHOLE.format("clean"))
+    assert result["log"] == []
+    status = result["status"]
+    assert (status["state"], status["variant"], status["source"]) == (
+        "watching",
+        "wasm",
+        "webcodecs",
+    )
+    assert status["frames"]["measured"] > 60
+    assert status["memoryBytes"] < 7.5e6
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_each_fault_is_found_as_it_plays(name: str, driven: firefox.Firefox) -> None:
+    truth = clips.FAULTS[name][1]
+    findings = driven.evaluate(WHOLE.format(name))["findings"]
+    assert [(f["detector"], f["kind"]) for f in findings] == [(truth.detector, truth.kind)]
+    assert abs(findings[0]["start_s"] - truth.start_s) <= TOLERANCE_S
+    assert abs(findings[0]["end_s"] - truth.end_s) <= TOLERANCE_S + 0.2 * (name == "blockiness")
+
+
+@pytest.mark.parametrize("name", NOT_FOUND)
+def test_what_cannot_be_told_is_not_told(name: str, driven: firefox.Firefox) -> None:
+    assert driven.evaluate(WHOLE.format(name))["findings"] == []
+
+
+def test_pauses_seeks_and_hidden_tabs_are_told_as_such(driven: firefox.Firefox) -> None:
+    result = driven.evaluate(pages.DISTURBED)
+    assert result["log"] == []
+    assert result["state"] == "watching"
+    kinds = [kind for kind, _ in result["events"]]
+    assert kinds.count("seek") == 2
+    assert {"pause", "hidden"} <= set(kinds)
+
+
+def test_rebuffering_is_no_freeze(driven: firefox.Firefox, site: pages.Site, made: Path) -> None:
+    go_on = threading.Event()
+    held = (made / "clean.mp4").stat().st_size * 2 // 5
+
+    def gate(path: str, at: int) -> None:
+        if path.endswith("clean.mp4") and at >= held:
+            go_on.wait(3.5)
+            go_on.set()
+
+    site.gate = gate
+    try:
+        result = driven.evaluate(
+            """async () => {
+            await play('/clips/clean.mp4');
+            const v = document.getElementById('v');
+            await until(() => v.ended, 40000);
+            return { log, events: (window.events ?? []).map((e) => [e.type, e.duration_ms]) };
+        }"""
+        )
+    finally:
+        go_on.set()
+        site.gate = lambda path, at: None
+    assert result["log"] == []
+    assert max(ms for kind, ms in result["events"] if kind == "rebuffering") >= 800
