@@ -1,8 +1,17 @@
 /** Frames of red, green and blue become planes; frames without a time are taken when they are shown. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { FrameSource } from '../src/frame-source.js';
+import { Decisions } from '../src/worker/decisions.js';
 import { packedBytes, planesOf, shapeOf } from '../src/worker/frames.js';
+import { WasmKernel } from '../src/worker/kernel-wasm.js';
+import { GROUPS } from '../src/worker/layout.js';
+import { TUNED } from '../src/generated/tuned.js';
+
+const ALL = Object.values(GROUPS).reduce((all, group) => all | group, 0);
+const instanceOf = async (name) =>
+  (await WebAssembly.instantiate(readFileSync(new URL(`../dist/${name}.wasm`, import.meta.url)), {})).instance;
 
 /** Codes of BT.709, limited range: luma, U, V. */
 const COLORS = [
@@ -61,6 +70,30 @@ test('a large frame of red, green and blue is cut to its middle', async () => {
   await planesOf({ frame }, shape, kernelOf(shape.geometry));
   assert.equal(packedBytes(), width * height * 4);
 });
+
+for (const [format, width, height] of [
+  ['I420', 1920, 1080], ['I420', 3840, 2160], ['NV12', 3840, 2160], ['I420P10', 3840, 2160],
+  ['I422P10', 3840, 2160], ['I444', 1920, 1080], ['I444', 3840, 2160], ['BGRA', 3840, 2160],
+]) {
+  test(`${format} at ${height}p takes less than 7.5 MB`, async () => {
+    const frame = {
+      format,
+      visibleRect: { x: 0, y: 0, width, height },
+      colorSpace: {},
+      async copyTo() {},
+    };
+    const shape = shapeOf({ frame });
+    const kernel = new WasmKernel(await instanceOf('kernel'));
+    const decisions = new Decisions((await instanceOf('decisions')).exports, TUNED);
+    kernel.open(shape.geometry, ALL);
+    decisions.open(shape.geometry, false, kernel.layout.places);
+    await planesOf({ frame }, shape, kernel);
+    for (let index = 0; index < 200; index++) decisions.push(kernel.measure(), index / 25);
+    decisions.detectors.forEach((_, index) => decisions.decide(index, 0.04));
+    const held = kernel.memoryBytes + decisions.memoryBytes + (format === 'BGRA' ? packedBytes() : 0);
+    assert.ok(held <= 7.5e6, `${held} bytes`);
+  });
+}
 
 test('an unknown format is not measured', () => {
   assert.equal(shapeOf({ frame: frameOf('I444AP12', 8, 8, [0, 0, 0]) }), null);

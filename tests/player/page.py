@@ -16,6 +16,9 @@ TYPES = {
     ".mp4": "video/mp4",
     ".html": "text/html",
     ".json": "application/json",
+    ".m3u8": "application/vnd.apple.mpegurl",
+    ".mpd": "application/dash+xml",
+    ".m4s": "video/iso.segment",
 }
 # Plays a clean clip with a pause, two seeks and a hidden tab.
 DISTURBED = """async () => {
@@ -49,6 +52,7 @@ class Site:
         self.posted: list[Any] = []
         self.files: dict[str, bytes] = {}
         self.headers: dict[str, str] = {}
+        self.page = PAGE.encode()
         self.gate: Callable[[str, int], None] = lambda path, at: None
         self.answering: dict[str, Callable[[], bytes]] = {}
         self.taking: dict[str, Callable[[bytes], None]] = {}
@@ -72,7 +76,7 @@ class Site:
                 path = self.path.split("?")[0]
                 suffix = Path(path).suffix
                 if path == "/":
-                    self._send(200, PAGE.encode(), "text/html")
+                    self._send(200, site.page, "text/html")
                 elif path in site.answering:
                     self._send(200, site.answering[path](), "text/plain")
                 elif path in site.files:
@@ -85,6 +89,7 @@ class Site:
             def _file(self, path: str, body: bytes, kind: str) -> None:
                 wanted = self.headers.get("Range")
                 if not wanted:
+                    site.gate(path, 0)
                     self._send(200, body, kind)
                     return
                 first, _, last = wanted.removeprefix("bytes=").partition("-")

@@ -5,6 +5,8 @@ import { sampledRows } from './geometry.js';
 
 /** Luma of more bytes is cut to its middle, so that memory stays below 7.5 MB. */
 const MOST_LUMA_BYTES = 1920 * 1088;
+/** Planes of luma's size that may be held with that: two of luma, two of chroma at 4:2:2. */
+const MOST_PLANES = 3;
 /** The same for frames of red, green and blue, which are held beside their planes. */
 const MOST_PACKED_SAMPLES = 1280 * 720;
 
@@ -56,7 +58,8 @@ export function shapeOf(message) {
   if (!format || !visible) return null;
   const [across, down, bitDepth, interleaved] = format;
   const bytes = bitDepth > 8 ? 2 : 1;
-  const most = order ? MOST_PACKED_SAMPLES : MOST_LUMA_BYTES;
+  const planes = 2 + 2 / (across * down);
+  const most = order ? MOST_PACKED_SAMPLES : MOST_LUMA_BYTES * Math.min(1, MOST_PLANES / planes);
   const share = Math.min(1, Math.sqrt(most / (visible.width * visible.height * bytes)));
   /** @param {number} size */
   const even = (size) => (share < 1 ? Math.floor((size * share) / 16) * 16 : size);
