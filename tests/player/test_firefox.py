@@ -82,14 +82,14 @@ def test_rebuffering_is_no_freeze(driven: firefox.Firefox, site: pages.Site, mad
 
     def gate(path: str, at: int) -> None:
         if path.endswith("clean.mp4") and at >= held:
-            go_on.wait(3.5)
+            go_on.wait(7)
             go_on.set()
 
     site.gate = gate
     try:
         result = driven.evaluate(
             """async () => {
-            await play('/clips/clean.mp4');
+            await play('/clips/clean.mp4?held');
             const v = document.getElementById('v');
             await until(() => v.ended, 40000);
             return { log, events: (window.events ?? []).map((e) => [e.type, e.duration_ms]) };
