@@ -18,8 +18,6 @@ const SPANS = /** @type {const} */ ([
   ['seek', ['seeking'], ['seeked']],
   ['rebuffering', ['waiting'], ['playing', 'pause', 'seeking', 'emptied', 'timeupdate']],
 ]);
-/** Firefox tells the time once more when it begins to wait: only one that has gone on ends that, seconds. */
-const GONE_ON_S = 0.1;
 const INSTANTS = /** @type {const} */ ([['size', 'resize'], ['source', 'emptied'], ['ended', 'ended']]);
 
 /**
@@ -50,14 +48,10 @@ export function watchPage(video, on) {
     open.set(type, { since_ms: performance.now(), media_s: video.currentTime });
     on.interrupted(type);
   };
-  /**
-   * @param {PageEvent['type']} type
-   * @param {string} [by] Name of the event that may end it.
-   */
-  const end = (type, by) => {
+  /** @param {PageEvent['type']} type */
+  const end = (type) => {
     const span = open.get(type);
     if (!span) return;
-    if (by === 'timeupdate' && video.currentTime - span.media_s < GONE_ON_S) return;
     // Time goes on only once frames are there again.
     if (type === 'rebuffering' && video.readyState < 3 && !video.paused && !video.seeking) return;
     open.delete(type);
@@ -71,7 +65,7 @@ export function watchPage(video, on) {
         if (!natural && !(type === 'pause' && video.ended)) begin(type);
       });
     }
-    for (const name of ends) listen(video, name, () => end(type, name));
+    for (const name of ends) listen(video, name, () => end(type));
   }
   for (const [type, name] of INSTANTS) {
     listen(video, name, () => {

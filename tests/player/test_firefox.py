@@ -76,7 +76,9 @@ def test_pauses_seeks_and_hidden_tabs_are_told_as_such(driven: firefox.Firefox) 
     assert {"pause", "hidden"} <= set(kinds)
 
 
-def test_rebuffering_is_no_freeze(driven: firefox.Firefox, site: pages.Site, made: Path) -> None:
+def test_a_network_that_holds_back_is_no_freeze(
+    driven: firefox.Firefox, site: pages.Site, made: Path
+) -> None:
     go_on = threading.Event()
     held = (made / "clean.mp4").stat().st_size * 2 // 5
 
@@ -89,14 +91,16 @@ def test_rebuffering_is_no_freeze(driven: firefox.Firefox, site: pages.Site, mad
     try:
         result = driven.evaluate(
             """async () => {
+            const began_ms = performance.now();
             await play('/clips/clean.mp4?held');
             const v = document.getElementById('v');
             await until(() => v.ended, 40000);
-            return { log, events: (window.events ?? []).map((e) => [e.type, e.duration_ms]) };
+            return { log, took_s: (performance.now() - began_ms) / 1000 };
         }"""
         )
     finally:
         go_on.set()
         site.gate = lambda path, at: None
     assert result["log"] == []
-    assert max(ms for kind, ms in result["events"] if kind == "rebuffering") >= 800
+    # Six seconds of film, and most of the seven that the network took.
+    assert result["took_s"] >= 11
