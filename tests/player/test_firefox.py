@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,33 +73,3 @@ def test_pauses_seeks_and_hidden_tabs_are_told_as_such(driven: firefox.Firefox) 
     kinds = [kind for kind, _ in result["events"]]
     assert kinds.count("seek") == 2
     assert {"pause", "hidden"} <= set(kinds)
-
-
-def test_a_network_that_holds_back_is_no_freeze(
-    driven: firefox.Firefox, site: pages.Site, made: Path
-) -> None:
-    go_on = threading.Event()
-    held = (made / "clean.mp4").stat().st_size * 2 // 5
-
-    def gate(path: str, at: int) -> None:
-        if path.endswith("clean.mp4") and at >= held:
-            go_on.wait(7)
-            go_on.set()
-
-    site.gate = gate
-    try:
-        result = driven.evaluate(
-            """async () => {
-            const began_ms = performance.now();
-            await play('/clips/clean.mp4?held');
-            const v = document.getElementById('v');
-            await until(() => v.ended, 40000);
-            return { log, took_s: (performance.now() - began_ms) / 1000 };
-        }"""
-        )
-    finally:
-        go_on.set()
-        site.gate = lambda path, at: None
-    assert result["log"] == []
-    # Six seconds of film, and most of the seven that the network took.
-    assert result["took_s"] >= 11
