@@ -14,17 +14,21 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 PREFIX = "conformance-"
 ROOT = Path(__file__).parents[1]
+# What a cancelled build and a terminal that is closed send.
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def left_over(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
@@ -51,19 +55,32 @@ def left_over(client: Any) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def clean(client: Any, *, within_s: float, pause_s: float = 10.0) -> int:
-    """Removes everything of the suite's and returns how much of it is left."""
+    """Removes everything of the suite's and returns how much of it is left.
+
+    A network that is away, or an account that throttles, is asked again until the time is over.
+    Where nobody could look, one thing counts as left.
+    """
     deadline = time.monotonic() + within_s
     while True:
-        found = list(left_over(client))
-        for operation, request in found:
+        left: list[tuple[str, dict[str, str]]] | None = None
+        try:
+            left = list(left_over(client))
+        except (BotoCoreError, ClientError) as error:
+            sys.stderr.write(f"cannot look what is left: {error}\n")
+        for operation, request in left or ():
             try:
                 getattr(client, operation)(**request)
-            except client.exceptions.ClientError as error:
+            except (BotoCoreError, ClientError) as error:
                 # An endpoint that is in transition is removed on the next round.
                 sys.stderr.write(f"{operation} {request}: {error}\n")
-        if not found or time.monotonic() > deadline:
-            return len(found)
+        if left == [] or time.monotonic() > deadline:
+            return 1 if left is None else len(left)
         time.sleep(pause_s)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    # As an exception, so that what was begun is cleaned up.
+    raise SystemExit(128 + number)
 
 
 def rehearse() -> int:
@@ -129,6 +146,8 @@ def main() -> int:
         "DEFECTSCOPE_CONFORMANCE_IMAGE": options.image,
     }
     client = boto3.client("sagemaker")
+    for number in _ENDS:
+        signal.signal(number, _end)
     if clean(client, within_s=900.0):
         _say("an earlier run's endpoints cannot be removed: nothing was started")
         return 1
@@ -142,6 +161,9 @@ def main() -> int:
     except subprocess.TimeoutExpired:
         _say(f"ended after {options.most_minutes:g} minutes")
     finally:
+        # From here nothing but SIGKILL ends it: instances that run cost money.
+        for number in (signal.SIGINT, *_ENDS):
+            signal.signal(number, signal.SIG_IGN)
         left = clean(client, within_s=1800.0)
         _say("nothing is left" if not left else f"{left} things named {PREFIX}* are LEFT")
     return status or int(left > 0)

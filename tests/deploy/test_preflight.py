@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from defectscope.deploy.image_manifest import DOCKER_MANIFEST
 from defectscope.deploy.preflight import Plan, look
@@ -119,3 +122,70 @@ def test_the_suite_is_not_run_on_an_account_by_mistake() -> None:
     )
     assert done.returncode == 2
     assert "--yes" in done.stderr
+
+
+# An account whose network is away at the first look, with an endpoint that the suite has left.
+ACCOUNT = """
+import runpy, subprocess, sys, time
+import boto3
+from botocore.exceptions import EndpointConnectionError
+
+left, looks = ["conformance-a", "mine"], []
+
+class Client:
+    def get_paginator(self, operation):
+        self.operation = operation
+        return self
+
+    def paginate(self):
+        looks.append(self.operation)
+        # The four looks before the suite find nothing of its own.
+        if len(looks) == 5:
+            raise EndpointConnectionError(endpoint_url="https://api.sagemaker")
+        kinds = {
+            "list_endpoint_configs": "EndpointConfigs",
+            "list_models": "Models",
+            "list_transform_jobs": "TransformJobSummaries",
+        }
+        if self.operation != "list_endpoints":
+            return [{kinds[self.operation]: []}]
+        return [{"Endpoints": [{"EndpointName": name} for name in left]}]
+
+    def delete_endpoint(self, EndpointName):
+        left.remove(EndpointName)
+
+boto3.client = lambda _service: Client()
+kept = left.pop(0)
+
+def suite(*_arguments, **_options):
+    left.append(kept)
+    print("begun", flush=True)
+    time.sleep(60)
+
+subprocess.run = suite
+pause = time.sleep
+time.sleep = lambda s: pause(s if s == 60 else 0.01)
+sys.argv = ["conformance_aws.py", "--bucket", "b", "--role", "r", "--image", "i", "--yes"]
+try:
+    runpy.run_path(SCRIPT, run_name="__main__")
+finally:
+    print("at the end:", *left, flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_suite_that_is_cancelled_is_cleaned_up_all_the_same(how: signal.Signals) -> None:
+    script = f"SCRIPT = {str(ROOT / 'scripts/conformance_aws.py')!r}\n" + ACCOUNT
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "begun\n":
+            break
+    process.send_signal(how)
+    told, complaints = process.communicate(timeout=60)
+    assert "nothing is left" in told, complaints
+    assert told.endswith("at the end: mine\n")
+    assert "cannot look what is left" in complaints
+    assert process.returncode != 0
