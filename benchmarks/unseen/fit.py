@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -17,13 +18,14 @@ from defectscope.detectors.blur import detector as blur
 from defectscope.detectors.compression_blockiness import cells
 from defectscope.detectors.compression_blockiness import detector as blockiness
 from defectscope.features.lines import lines_of
-from defectscope.media import open_media
-from defectscope.media.frames import Frame
+from defectscope.media.frames import Plane
+from unseen.design import Clip
+from unseen.make import short_look, shows, source_of
 
 Floats = NDArray[np.float64]
 
-# Looks are taken more often than by the detectors: short clips have few.
-LOOK_S = 0.5
+# Key frames of a recording that are looked at.
+KEYS_APART_S, MOST_KEYS = 1.0, 10
 _DEPTH = 3
 _NEVER = 1e300
 # What a whole clean recording counts for at most, beside one clean clip.
@@ -83,22 +85,36 @@ HEADS: Mapping[str, Head] = {
 }
 
 
-def looks(path: Path, heads: Mapping[str, Head] = HEADS) -> dict[str, list[list[float]]]:
-    """Returns the measures of a clip's looks by detector."""
-    out: dict[str, list[list[float]]] = {name: [] for name in heads}
-    with open_media(path) as reader:
-        video = reader.info.video
-        assert video is not None
-        last = -1
-        for item in reader.read(audio=False):
-            if not isinstance(item, Frame):
+def short_looks(clip: Clip) -> tuple[dict[str, list[list[float]]], bool]:
+    """Returns the measures of two looks of a clip by detector, and whether its defect shows."""
+    run, source = short_look(clip), source_of(clip)
+    out: dict[str, list[list[float]]] = {name: [] for name in HEADS}
+    for at in (0, len(run.frames) // 2):
+        lines = lines_of(
+            Plane(np.ascontiguousarray(run.frames[at][: run.height]), run.width, run.height), 8
+        )
+        for name, head in HEADS.items():
+            out[name].append([float(v) for v in head.measure(lines)])
+    return out, bool(clip.defect) and shows(clip.defect, source, run)
+
+
+def key_looks(path: Path) -> dict[str, list[list[float]]]:
+    """Returns the measures of a recording's key frames by detector, a second apart or more."""
+    out: dict[str, list[list[float]]] = {name: [] for name in HEADS}
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.skip_frame = "NONKEY"
+        last = -KEYS_APART_S
+        for frame in container.decode(stream):
+            if frame.time is None or frame.time - last < KEYS_APART_S:
                 continue
-            bucket = int(float(item.pts * video.time_base) / LOOK_S)
-            if bucket != last:
-                last = bucket
-                lines = lines_of(item.planes[0], item.bit_depth)
-                for name, head in heads.items():
-                    out[name].append([float(v) for v in head.measure(lines)])
+            last = frame.time
+            grey = frame.to_ndarray(format="gray")
+            lines = lines_of(Plane(np.ascontiguousarray(grey), frame.width, frame.height), 8)
+            for name, head in HEADS.items():
+                out[name].append([float(v) for v in head.measure(lines)])
+            if len(out[name]) >= MOST_KEYS:
+                break
     return out
 
 

@@ -92,10 +92,15 @@ def shows(defect: str, source: Run, run: Run) -> bool:
     return float(np.median(lengths)) >= _LEAST_CONTOURS
 
 
+def source_of(clip: Clip) -> Run:
+    """Returns the frames that a short look of a clip is made of, at its size."""
+    source = _source(clip.recording, clip.height)
+    return source.with_frames(source.frames[:SHORT_FRAMES])
+
+
 def short_look(clip: Clip) -> Run:
     """Returns the first frames of a clip as they would be decoded, without writing a file."""
-    source = _source(clip.recording, clip.height)
-    run = _impaired(clip, source.with_frames(source.frames[:SHORT_FRAMES]))
+    run = _impaired(clip, source_of(clip))
     return through(run, "libx264", DELIVERY if clip.delivery else MASTER)
 
 

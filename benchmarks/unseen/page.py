@@ -10,10 +10,9 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 from unseen.peers import NAMES
+from unseen.series import rank_correlations, series_of
 
 Rows = Sequence[dict[str, Any]]
-# A series of fewer levels ranks nothing.
-_LEAST_LEVELS = 4
 PLAIN = 3
 
 
@@ -40,23 +39,6 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float | None:
 def has(row: dict[str, Any], defect: str) -> bool:
     """Tells whether a defect was reported in a clip."""
     return any(name == defect for name, *_ in row["found"])
-
-
-def series(part: Rows, scores: Sequence[float]) -> list[float]:
-    """Returns the rank correlation of score and level within each recording's series.
-
-    A score that never changes has none: 0.
-    """
-    by: dict[tuple[Any, ...], list[tuple[int, float]]] = {}
-    for row, score in zip(part, scores, strict=True):
-        alike = (row["way"], row["recording"], row["height"], row["delivery"])
-        by.setdefault(alike, []).append((row["level"], score))
-    out: list[float] = []
-    for each in by.values():
-        levels, values = zip(*each, strict=True)
-        if len(levels) >= _LEAST_LEVELS:
-            out.append(float(spearmanr(levels, values)[0]) if len(set(values)) > 1 else 0.0)
-    return out
 
 
 def _ranks(correlations: Sequence[float]) -> str:
@@ -105,7 +87,7 @@ def _figures(
     levels, scores = [r["level"] for r, _ in scored], [s for _, s in scored]
     varied = len(set(levels)) > 1 and len(set(scores)) > 1
     rho = f"{spearmanr(scores, levels)[0]:.2f}" if varied else "-"
-    within = _ranks(series([r for r, _ in scored], scores))
+    within = _ranks(rank_correlations(series_of([r for r, _ in scored], scores)))
     return f"{'-' if area is None else f'{area:.3f}'} | {rho} | {within}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from unseen.frames import Run
 
@@ -16,8 +17,16 @@ def panel(run: Run, level: int, rng: np.random.Generator) -> Run:
 
 
 def linear_light(run: Run, level: int, rng: np.random.Generator) -> Run:
-    """Few levels of linear light: the steps are large in the dark."""
-    levels = (420, 220, 120, 70, 40)[level - 1]
+    """Few levels of linear light: the steps are large in the dark.
+
+    How many levels follows from the picture: where it is darker than in four fifths of it, steps
+    are as large as those of a panel. The same number everywhere leaves a dark scene three tones,
+    and a bright one no visible step.
+    """
+    step = (2, 4, 6, 9, 14)[level - 1]
+    dark = np.percentile(run.frames[len(run.frames) // 2][: run.height], 20)
+    share = np.clip((float(dark) - 16) / 219, 0.02, 1)
+    levels = 219 / 2.2 * share ** (1 - 2.2) / step
 
     def change(y: np.ndarray) -> np.ndarray:
         light = (np.clip(y - 16, 0, 219) / 219) ** 2.2
@@ -28,22 +37,22 @@ def linear_light(run: Run, level: int, rng: np.random.Generator) -> Run:
 
 def palette(run: Run, level: int, rng: np.random.Generator) -> Run:
     """A palette per run without dither, as in GIF: colours chosen by k-means."""
-    count = (160, 96, 48, 28, 16)[level - 1]
+    count = (1200, 400, 140, 56, 24)[level - 1]
     images = [cv2.cvtColor(f, cv2.COLOR_YUV2BGR_I420) for f in run.frames]
     seen = images[len(images) // 2].reshape(-1, 3)
-    sample = seen[rng.integers(0, len(seen), 5000)].astype(np.float32)
+    sample = seen[rng.integers(0, len(seen), 12_000)].astype(np.float32)
     cv2.setRNGSeed(int(rng.integers(1 << 30)))
     rule = (cv2.TERM_CRITERIA_MAX_ITER, 12, 1.0)
     _, _, centers = cv2.kmeans(sample, count, None, rule, 1, cv2.KMEANS_RANDOM_CENTERS)
-    # A cube of 32 levels a side says which colour is nearest.
-    axis = np.arange(4, 256, 8, dtype=np.float32)
+    # A cube of 128 levels a side says which colour is nearest: a coarser one makes steps itself.
+    axis = np.arange(1, 256, 2, dtype=np.float32)
     cube = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    nearest = ((cube[:, None] - centers[None]) ** 2).sum(-1).argmin(1)
+    nearest = cKDTree(centers).query(cube)[1]
     colours = np.clip(np.rint(centers), 0, 255).astype(np.uint8)[nearest]
     out: list[np.ndarray] = []
     for image in images:
-        smooth = image // 8
-        index = (smooth[..., 0].astype(np.int32) * 32 + smooth[..., 1]) * 32 + smooth[..., 2]
+        fine = image.astype(np.int32) // 2
+        index = (fine[..., 0] * 128 + fine[..., 1]) * 128 + fine[..., 2]
         out.append(cv2.cvtColor(colours[index], cv2.COLOR_BGR2YUV_I420))
     return run.with_frames(out)
 

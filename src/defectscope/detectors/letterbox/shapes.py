@@ -33,7 +33,7 @@ class Bars:
         bars_px: Lines that the bars cover: top, bottom, left, right.
         firm: Whether each axis (down, across) has bars that look drawn: equally wide at both ends,
             with an edge to the frame at both, and the same from frame to frame.
-        stands: Whether every bar ends on one line, or the next, for half of the time.
+        stands: Whether both bars of an axis end on one line, or the next, for half of the time.
     """
 
     first: int
@@ -88,8 +88,11 @@ def _run(
     firm = steady & (np.median(edges_code[first:last], axis=0) >= edge_code)
     down = bool(firm[:2].all()) and top > 0 and abs(top - bottom) <= _UNEVEN_PX
     across = bool(firm[2:].all()) and left > 0 and abs(left - right) <= _UNEVEN_PX
-    stands = standing.min() >= _STANDING_SHARE
-    return Bars(first, last, (top, bottom, left, right), (down, across), bool(stands))
+    stands = any(
+        inside[0, axis].any() and standing[axis].min() >= _STANDING_SHARE
+        for axis in (slice(0, 2), slice(2, 4))
+    )
+    return Bars(first, last, (top, bottom, left, right), (down, across), stands)
 
 
 def settled(
