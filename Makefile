@@ -15,7 +15,7 @@ RUN_STAMP := $(VENV)/.installed-run
 DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-long test-fast test-lowest check format archives smoke bench bench-serving accuracy \
-        false-alarms unseen kernel constraints gallery golden fuzz player test-player demo-player \
+        false-alarms unseen kernel constraints gallery golden fuzz player player-examples test-player demo-player \
         new-detector invariants reference docs release test-image \
         install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
@@ -209,6 +209,9 @@ train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CO
 
 player: ## Installs and builds the package that watches in players
 	cd player && npm ci --no-audit --no-fund && npm run build
+
+player-examples: player ## Packs the package and builds the examples of three players with it
+	cd player && node scripts/try-package.mjs ../build/player-examples
 
 demo-player: player $(RUN_STAMP) ## Plays a film with faults in a page that finds them
 	$(BIN)/python examples/player/demo.py

@@ -12,3 +12,4 @@ const options = {
 const player = MediaPlayer().create();
 player.initialize(document.querySelector('video'), new URLSearchParams(location.search).get('src') ?? '/stream.mpd', true);
 window.handle = observeDash(player, options);
+window.player = player;

@@ -15,3 +15,4 @@ hls.on(Hls.Events.MEDIA_ATTACHED, () => {
   hls.loadSource(new URLSearchParams(location.search).get('src') ?? '/stream.m3u8');
   window.handle = observeHls(hls, options);
 });
+window.player = hls;

@@ -12,4 +12,5 @@ const options = {
 const player = new shaka.Player();
 await player.attach(document.querySelector('video'));
 window.handle = observeShaka(player, options);
+window.player = player;
 await player.load(new URLSearchParams(location.search).get('src') ?? '/stream.mpd');
