@@ -134,7 +134,9 @@ def run_retrain(arguments: argparse.Namespace) -> int:
 
     name = arguments.detector
     if name not in retrain.SUPPORTED:
-        raise InvalidParameterError(f"{name} does not learn from labels: {retrain.SUPPORTED[0]}")
+        raise InvalidParameterError(
+            f"{name} does not learn from labels: {', '.join(retrain.SUPPORTED)}"
+        )
     base = tuned(name, arguments.artifacts).artifact
     labels = manifest(arguments.queues, name, int(base.get("learning", {}).get("version", 0)) + 1)
 
