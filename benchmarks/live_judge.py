@@ -1,6 +1,6 @@
 """Holds what live_soak.py recorded against what was done.
 
-    python benchmarks/live_judge.py OUT FAULTY.json [--markdown]
+    python benchmarks/live_judge.py OUT FAULTY.json
 
 An alarm counts when it opens within 2 s plus what its detector states that it needs to see, and
 when it clears. Everything else that opened is listed.
