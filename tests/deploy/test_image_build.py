@@ -125,12 +125,13 @@ class Served:
         """The processes inside by what they are for."""
         found: dict[str, list[psutil.Process]] = {"workers": [], "Java": [], "front": []}
         for process in psutil.Process(self.pid).children(recursive=True):
-            words = " ".join(process.cmdline())
+            command = process.cmdline()
+            words = " ".join(command)
             if "model_service_worker" in words:
                 found["workers"].append(process)
             elif "org.pytorch.serve" in words and "process_guard" not in words:
                 found["Java"].append(process)
-            elif words.startswith("python /opt/image/entrypoint.py"):
+            elif "/opt/image/entrypoint.py" in words and Path(command[0]).name.startswith("python"):
                 found["front"].append(process)
         return found
 
