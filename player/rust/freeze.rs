@@ -8,6 +8,7 @@ pub const DESCRIPTION: &str = "freeze|mean peak luma drift|still_code motion_cod
 pub const COLUMNS: usize = 4;
 pub const STEPS_PER_DIFFERENCE: f64 = 64.0;
 pub const STEPS_PER_LUMA: f64 = 128.0;
+const LEAST_CUT_RATIO: f64 = 1.5;
 const QUIETEST: f64 = 0.1;
 const MIN_DURATION_S: f64 = 0.3;
 const MIN_FRAMES: usize = 5;
@@ -142,8 +143,10 @@ impl Series<'_> {
             return true;
         }
         let (last, others) = before.split_last().unwrap();
-        let bar = (self.limit.cut_ratio * median(others)).max(self.limit.cut_code);
-        *last > bar.min(self.limit.scene_code)
+        let usual = median(others);
+        let scene = self.limit.scene_code.max(LEAST_CUT_RATIO * usual);
+        let bar = (self.limit.cut_ratio * usual).max(self.limit.cut_code);
+        *last > bar.min(scene)
     }
 
     /// Tells whether motion slows down into the frame that stands, and no leap follows.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from defectscope import analyze
 from defectscope.detectors.freeze.resting import comes_to_rest, is_drawn
 from defectscope.engine.artifacts import tuned
 
@@ -41,3 +42,11 @@ def test_a_screen_waits_on_a_ground_that_stands(
     peak = np.where(rng.random(120) < quiet_share, 0.0, 20.0)
     peak[61:90] = 0.0
     assert is_drawn(peak, np.full(120, drift), SECONDS, (60, 90), LIMITS) is drawn
+
+
+@pytest.mark.parametrize("top", [120, 255])
+def test_noise_that_stops_is_a_freeze_however_strong_it_is(top: int) -> None:
+    frames = np.random.default_rng(1).integers(0, top, (75, 180, 320), np.uint8)
+    frames[40:] = frames[39]
+    report = analyze(frames, frame_rate=25, detectors=["freeze"])
+    assert [(f.start_frame, f.end_frame) for f in report.findings] == [(39, 75)]
