@@ -9,6 +9,7 @@ pub const COLUMNS: usize = 4;
 pub const STEPS_PER_DIFFERENCE: f64 = 64.0;
 pub const STEPS_PER_LUMA: f64 = 128.0;
 const LEAST_CUT_RATIO: f64 = 1.5;
+const NEARLY_ALL: f64 = 0.25;
 const QUIETEST: f64 = 0.1;
 const MIN_DURATION_S: f64 = 0.3;
 const MIN_FRAMES: usize = 5;
@@ -16,6 +17,9 @@ const MOTION_WINDOW_S: f64 = 0.4;
 const MIN_NOISELESS_S: f64 = 0.6;
 const NOISE_WINDOW_S: f64 = 1.5;
 const LAST_STEPS: usize = 7;
+const GOES_ON: f64 = 0.5;
+const LASTS_S: f64 = 0.89;
+const LASTING_SHARE: f64 = 0.5;
 const NOT_LONGER: f64 = 1.02;
 const SHORTER: f64 = 0.75;
 const HARDLY: f64 = 0.25;
@@ -143,9 +147,8 @@ impl Series<'_> {
             return true;
         }
         let (last, others) = before.split_last().unwrap();
-        let usual = median(others);
-        let scene = self.limit.scene_code.max(LEAST_CUT_RATIO * usual);
-        let bar = (self.limit.cut_ratio * usual).max(self.limit.cut_code);
+        let scene = self.limit.scene_code.max(LEAST_CUT_RATIO * quantile(others, NEARLY_ALL));
+        let bar = (self.limit.cut_ratio * median(others)).max(self.limit.cut_code);
         *last > bar.min(scene)
     }
 
@@ -157,36 +160,48 @@ impl Series<'_> {
             return false;
         }
         let step = steps[LAST_STEPS - 1];
-        let leap = LEAP_RATIO * greatest(steps);
-        if last < self.mean.len() && leap <= self.mean[last] && self.mean[last] <= self.limit.scene_code {
+        // The step of another scene says nothing.
+        let goes_on = |step: &&f64| **step <= self.limit.scene_code;
+        let after = self.mean.get(last).filter(goes_on).copied().unwrap_or(0.0);
+        if after != 0.0 && after >= LEAP_RATIO * greatest(steps) {
             return false;
         }
         if steps.windows(2).all(|two| two[1] <= NOT_LONGER * two[0]) && step <= SHORTER * steps[0] {
-            return true;
+            return step <= HARDLY * steps[0] || after < GOES_ON * step;
         }
         let since = insertion(self.starts_s, self.starts_s[held] - BASELINE_S).max(1);
         let led = &self.mean[since.min(held)..held];
         let least = MOVES_SHARE * median(led);
         let moving: Vec<f64> = led.iter().copied().filter(|&step| step > least).collect();
-        !moving.is_empty() && step <= HARDLY * median(&moving)
+        let pace = median(&moving);
+        !moving.is_empty() && step <= HARDLY * pace && after < GOES_ON * pace
     }
 
     /// Tells whether what surrounds a freeze often stands, and moves on a ground that stands.
     fn is_drawn(&self, held: usize, last: usize) -> bool {
         let since = insertion(self.starts_s, self.starts_s[held] - CONTENT_S).max(1);
         let until = insertion(self.starts_s, self.starts_s[last - 1] + CONTENT_S);
-        let (mut count, mut moves, mut grounded) = (0.0, 0.0, 0.0);
-        for row in (since..held + 1).chain(last..until) {
-            count += 1.0;
-            if self.peak[row] > self.limit.quiet_code {
-                moves += 1.0;
-                grounded += f64::from(u8::from(self.drift[row] <= self.limit.ground_code));
+        let (mut count, mut moves, mut grounded, mut lasting) = (0.0, 0.0, 0.0, 0.0);
+        for part in [since..held + 1, last..until] {
+            let start = part.start;
+            let moving: Vec<bool> = part.map(|row| self.peak[row] > self.limit.quiet_code).collect();
+            count += moving.len() as f64;
+            for (first, after) in runs(&moving) {
+                let (first, after) = (start + first, start + after);
+                let length = (after - first) as f64;
+                moves += length;
+                let grounds = self.drift[first..after].iter();
+                grounded += grounds.filter(|&&code| code <= self.limit.ground_code).count() as f64;
+                if self.starts_s[after - 1] - self.starts_s[first] >= LASTS_S {
+                    lasting += length;
+                }
             }
         }
         moves > 0.0
             && moves < count
             && (count - moves) / count >= QUIET_SHARE
             && grounded >= GROUND_SHARE * moves
+            && lasting < LASTING_SHARE * moves
     }
 
     fn moved_before(&self, held: usize) -> bool {

@@ -17,12 +17,22 @@ SECONDS = np.arange(120) / 25
     ("last_steps", "leap", "rests"),
     [
         ([4.0] * 7, 4.0, False),
-        ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 1.6, True),
+        ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 0.4, True),
+        ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 1.6, False),
         ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 12.0, False),
         ([4.0, 3.6, 3.2, 2.8, 2.4, 2.0, 1.6], 90.0, True),
-        ([4.0, 5.0, 4.0, 5.0, 4.0, 5.0, 0.5], 4.0, True),
+        ([4.0, 5.0, 4.0, 5.0, 4.0, 5.0, 0.5], 0.5, True),
+        ([4.0, 5.0, 4.0, 5.0, 4.0, 5.0, 0.5], 4.0, False),
     ],
-    ids=["stops", "slows", "slows and leaps", "slows up to a cut", "hardly moves at last"],
+    ids=[
+        "stops",
+        "slows",
+        "slows and goes on",
+        "slows and leaps",
+        "slows up to a cut",
+        "hardly moves at last",
+        "hardly moves at last and goes on",
+    ],
 )
 def test_what_slows_down_comes_to_rest(last_steps: list[float], leap: float, rests: bool) -> None:
     mean = np.full(120, 4.0)
@@ -50,3 +60,11 @@ def test_noise_that_stops_is_a_freeze_however_strong_it_is(top: int) -> None:
     frames[40:] = frames[39]
     report = analyze(frames, frame_rate=25, detectors=["freeze"])
     assert [(f.start_frame, f.end_frame) for f in report.findings] == [(39, 75)]
+
+
+def test_a_programme_that_stalls_again_and_again_is_not_drawn() -> None:
+    peak = np.full(150, 20.0)
+    for second in (1, 3, 5):
+        peak[25 * second + 1 : 25 * second + 26] = 0.0
+    starts_s = np.arange(150) / 25
+    assert not is_drawn(peak, np.full(150, 0.01), starts_s, (75, 101), LIMITS)

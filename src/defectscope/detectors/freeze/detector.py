@@ -23,8 +23,8 @@ from defectscope.temporal.differences import FEATURES, Differences, difference
 from defectscope.temporal.spans import Rows, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, times_s
 
-# Where all frames differ much, as noise does, a cut still differs more than they usually do.
-_LEAST_CUT_RATIO = 1.5
+# Where nearly all frames differ much, as noise does, a cut still differs more than they do.
+_LEAST_CUT_RATIO, _NEARLY_ALL = 1.5, 0.25
 # One difference in ten may be smaller than noise is, or larger than stillness.
 _QUIETEST = 0.1
 # How sure a freeze is that was told by motion that stopped, not by frames that repeat.
@@ -188,9 +188,10 @@ class Freeze:
         if len(before) < 2:
             return True
         thresholds = self.tuned.thresholds
-        baseline = float(np.median(before[:-1]))
-        scene = max(thresholds["scene_code"], _LEAST_CUT_RATIO * baseline)
-        bar = min(max(thresholds["cut_ratio"] * baseline, thresholds["cut_code"]), scene)
+        least = float(np.quantile(before[:-1], _NEARLY_ALL))
+        scene = max(thresholds["scene_code"], _LEAST_CUT_RATIO * least)
+        baseline = thresholds["cut_ratio"] * float(np.median(before[:-1]))
+        bar = min(max(baseline, thresholds["cut_code"]), scene)
         return bool(before[-1] > bar)
 
     def _moved_before(

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.temporal.spans import runs
+
 Series = NDArray[np.float64]
 
 # Steps that show how motion ends: none is longer than the one before, the last is so much shorter
@@ -15,12 +17,14 @@ _LAST_STEPS, _NOT_LONGER, _SHORTER, _HARDLY = 7, 1.02, 0.75, 0.25
 _BASELINE_S = 1.0
 # Of frames that hardly differ nothing is said about how fast things move.
 _MOVES_SHARE = 0.1
-# What leaps after a freeze went on unseen: so many times further than the steps before.
-_LEAP_RATIO = 2.0
+# What leaps after a freeze went on unseen: so many times further than the steps before. What goes
+# on at so much of its speed never was at rest: things set off slowly.
+_LEAP_RATIO, _GOES_ON = 2.0, 0.5
 # On either side so long says what content it is; so many frames of it stand, and in so many of the
-# others the ground does.
+# others the ground does. Where half of the motion lasts longer, a programme stalls again and again.
 _CONTENT_S = 2.0
 _QUIET_SHARE, _GROUND_SHARE = 0.25, 0.5
+_LASTS_S, _LASTING_SHARE = 0.89, 0.5
 
 
 def comes_to_rest(
@@ -38,16 +42,22 @@ def comes_to_rest(
     steps = mean[max(held + 1 - _LAST_STEPS, 1) : held + 1]
     if len(steps) < _LAST_STEPS:
         return False
-    if last < len(mean) and _LEAP_RATIO * steps.max() <= mean[last] <= thresholds["scene_code"]:
+    after = float(mean[last]) if last < len(mean) else 0.0
+    if after > thresholds["scene_code"]:
+        after = 0.0  # another scene
+    if after and after >= _LEAP_RATIO * steps.max():
         return False
     slows = bool((steps[1:] <= _NOT_LONGER * steps[:-1]).all())
     if slows and steps[-1] <= _SHORTER * steps[0]:
-        return True
+        return bool(steps[-1] <= _HARDLY * steps[0] or after < _GOES_ON * steps[-1])
     led = mean[max(int(np.searchsorted(starts_s, starts_s[held] - _BASELINE_S)), 1) : held]
     if not len(led):
         return False
     moving = led[led > _MOVES_SHARE * np.median(led)]
-    return bool(len(moving) and steps[-1] <= _HARDLY * np.median(moving))
+    if not len(moving):
+        return False
+    pace = float(np.median(moving))
+    return bool(steps[-1] <= _HARDLY * pace and after < _GOES_ON * pace)
 
 
 def is_drawn(
@@ -59,7 +69,8 @@ def is_drawn(
 ) -> bool:
     """Tells whether what surrounds a freeze often stands, and moves on a ground that stands.
 
-    A game, a spreadsheet or a cartoon waits for something to happen; it has no camera's noise.
+    A game, a spreadsheet or a cartoon waits for something to happen, and what happens is short; it
+    has no camera's noise.
 
     Args:
         peak: (n,) difference of the tile that changed most, codes.
@@ -77,4 +88,11 @@ def is_drawn(
     if len(around) == moves or np.mean(quiet) < _QUIET_SHARE or not moves:
         return False
     grounded = ~quiet & (drift[around] <= thresholds["ground_code"])
-    return bool(np.count_nonzero(grounded) >= _GROUND_SHARE * moves)
+    if np.count_nonzero(grounded) < _GROUND_SHARE * moves:
+        return False
+    lasting = 0
+    for begin, end in ((since, held + 1), (last, until)):
+        for first, after in runs(peak[begin:end] > thresholds["quiet_code"]):
+            if starts_s[begin + after - 1] - starts_s[begin + first] >= _LASTS_S:
+                lasting += after - first
+    return bool(lasting < _LASTING_SHARE * moves)
