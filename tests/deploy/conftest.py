@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def cloud():
     with LocalSageMaker() as running:
         s3 = running.client("s3")
-        for bucket in ("media", "models", "work"):
+        for bucket in ("media", "models", "qc-work"):
             s3.create_bucket(Bucket=bucket)
         s3.close()
         yield running

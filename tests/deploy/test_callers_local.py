@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("live-serving"), pytest.
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-WORK = "work"
+WORK = "qc-work"
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 VARIABLES = (
     "AWS_ENDPOINT_URL",
@@ -84,7 +84,7 @@ def endpoints(cloud, archives, script, clip, told):
     bound = ["--environment", "DEFECTSCOPE_ALLOWED_BUCKETS=media,work/staging"]
     bound += ["--environment", "DEFECTSCOPE_MAX_OBJECT_BYTES=1000000"]
     script("create_endpoint", "fast", *common, *bound)
-    queue = ["--async-output", "s3://work/reports", "--async-failures", "s3://work/failures"]
+    queue = ["--async-output", "s3://qc-work/reports", "--async-failures", "s3://qc-work/failures"]
     queue += ["--success-topic", told[0], "--error-topic", told[0], "--max-instances", "2"]
     script("create_endpoint", "queued", *common, *queue)
     yield
@@ -99,7 +99,7 @@ def client(cloud):
     with Client(
         endpoint_name="fast",
         async_endpoint_name="queued",
-        staging_uri="s3://work/staging",
+        staging_uri="s3://qc-work/staging",
         transport=transport,
     ) as made:
         yield made
@@ -188,7 +188,7 @@ def test_many_at_once_and_little_on_top(client, clip) -> None:
         ({"uri": "s3://media/../models/a.mp4"}, MediaRefusedError),
         ({"uri": "s3://media//etc/passwd"}, MediaRefusedError),
         ({"uri": "s3://models/defectscope/model.tar.gz"}, MediaRefusedError),
-        ({"uri": "s3://work/other/a.mp4"}, MediaRefusedError),
+        ({"uri": "s3://qc-work/other/a.mp4"}, MediaRefusedError),
         ({"uri": "s3://media/a.mp4", "captions_uri": "s3://models/a.vtt"}, MediaRefusedError),
         ({"uri": "s3://media/large.mp4"}, ObjectTooLargeError),
         ({"uri": "s3://media/none.mp4"}, MediaNotFoundError),
@@ -287,7 +287,7 @@ def test_step_functions_get_the_answer_back(caller, client, cloud, told, monkeyp
     assert set(asked) == {"endpoint.$", "input.$", "tokens.$", "token.$"}
     s3 = cloud.client("s3")
     request = json.dumps({"uri": "s3://media/new films/still+1.mp4"})
-    s3.put_object(Bucket="work", Key="requests/run.json", Body=request)
+    s3.put_object(Bucket="qc-work", Key="requests/run.json", Body=request)
     s3.close()
 
     handed: list[tuple[str, dict]] = []
@@ -309,10 +309,10 @@ def test_step_functions_get_the_answer_back(caller, client, cloud, told, monkeyp
         return made[-1]
 
     monkeypatch.setattr(boto3, "client", make)
-    monkeypatch.setenv("DEFECTSCOPE_TOKENS", "s3://work/tokens/")
+    monkeypatch.setenv("DEFECTSCOPE_TOKENS", "s3://qc-work/tokens/")
     module = caller("step-functions/callback.py")
-    event = {"endpoint": "queued", "input": "s3://work/requests/run.json"}
-    event |= {"tokens": "s3://work/tokens/", "token": "T" * 600}
+    event = {"endpoint": "queued", "input": "s3://qc-work/requests/run.json"}
+    event |= {"tokens": "s3://qc-work/tokens/", "token": "T" * 600}
     report = module.submit(event, None)["report"]
     message = _message_about(told, report)
     module.callback({"Records": [{"Sns": {"Message": message}}]}, None)
@@ -320,7 +320,7 @@ def test_step_functions_get_the_answer_back(caller, client, cloud, told, monkeyp
     assert kind == "success"
     assert given["taskToken"] == "T" * 600
     assert json.loads(given["output"]) == {"report": report}
-    assert client._wire.list("s3://work/tokens/") == []
+    assert client._wire.list("s3://qc-work/tokens/") == []
     for opened in made:
         opened.close()
 

@@ -19,8 +19,8 @@ from defectscope.learning.pipeline_step import build_parser
 
 ROLE = "arn:aws:iam::123456789012:role/defectscope"
 LOOP = Loop(
-    "s3://work/review/", "s3://work/held_out", "s3://work/service", "s3://work/shadow",
-    "s3://work/loop", "s3://models/defectscope",
+    "s3://qc-work/review/", "s3://qc-work/held_out", "s3://qc-work/service", "s3://qc-work/shadow",
+    "s3://qc-work/loop", "s3://models/defectscope",
     "123456789012.dkr.ecr.us-east-1.amazonaws.com/defectscope:1", ROLE, "qc", ("qc-errors",),
     canary_wait_s=0,
 )  # fmt: skip
@@ -257,7 +257,7 @@ def test_each_branch_is_run(
         monkeypatch.setenv(name, value)
     s3 = cloud.client("s3")
     for folder in ("review", "held_out", "service", "shadow"):
-        put(s3, "work", f"{folder}/deep/file.bin")
+        put(s3, "qc-work", f"{folder}/deep/file.bin")
     account = Account(region="us-east-1", typed=False)
     own = stub_definition(verdicts, tmp_path / "stub.py")
     lines: list[str] = []
@@ -268,7 +268,7 @@ def test_each_branch_is_run(
     assert execution.done["Evaluate"] == "candidate evaluation prepared queue service"
     assert len(lines) == len(execution.done)
     assert ("Reject" in execution.done) == (ended == "ShadowRefused")
-    kept = s3.list_objects_v2(Bucket="work", Prefix=f"loop/e-{ended}/Evaluate/")["Contents"]
+    kept = s3.list_objects_v2(Bucket="qc-work", Prefix=f"loop/e-{ended}/Evaluate/")["Contents"]
     assert [entry["Key"].rpartition("/")[2] for entry in kept] == ["comparison.json"]
 
 
@@ -280,18 +280,18 @@ def test_a_step_that_breaks_ends_the_run_with_its_last_lines(
         monkeypatch.setenv(name, value)
     s3 = cloud.client("s3")
     for folder in ("review", "held_out", "service", "shadow"):
-        put(s3, "work", f"{folder}/file.bin")
+        put(s3, "qc-work", f"{folder}/file.bin")
     account = Account(region="us-east-1", typed=False)
     own = stub_definition({"broken": "train"}, tmp_path / "stub.py")
     with pytest.raises(DeployError, match="Train: status 1: it broke"):
         Execution(own, {}, account, tmp_path / "run").run()
-    with pytest.raises(DeployError, match="nothing lies under s3://work/empty"):
-        Execution(own, {"QueueUri": "s3://work/empty"}, account, tmp_path / "run").run()
+    with pytest.raises(DeployError, match="nothing lies under s3://qc-work/empty"):
+        Execution(own, {"QueueUri": "s3://qc-work/empty"}, account, tmp_path / "run").run()
     with pytest.raises(InvalidParameterError, match="no parameter"):
         Execution(own, {"Queue": "x"}, account, tmp_path / "run").run()
-    put(s3, "work", "hostile/../../../escaped.txt")
+    put(s3, "qc-work", "hostile/../../../escaped.txt")
     with pytest.raises(DeployError, match="out of the folder"):
-        download("s3://work/hostile", tmp_path / "deep" / "folder", account)
+        download("s3://qc-work/hostile", tmp_path / "deep" / "folder", account)
     assert not list(tmp_path.parent.rglob("escaped.txt"))
 
 

@@ -75,7 +75,7 @@ def test_labels_become_a_version_in_service_and_an_alarm_takes_one_back(
         sound(tmp_path / "media" / f"m{k}.wav", 90 + k, hisses=k % 2 == 0)
     (tmp_path / "service" / "README").write_text("what ships is in service", "utf-8")
     for folder in ("review", "held_out", "media", "service"):
-        upload(tmp_path / folder, f"s3://work/whole/{folder}", account)
+        upload(tmp_path / folder, f"s3://qc-work/whole/{folder}", account)
     # What is in service before: the archive as it ships.
     (archive,) = build_archives(tmp_path / "archives", [DETECTOR])
     s3, sagemaker, watch = (cloud.client(n) for n in ("s3", "sagemaker", "cloudwatch"))
@@ -95,7 +95,7 @@ def test_labels_become_a_version_in_service_and_an_alarm_takes_one_back(
         Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1.0,
         ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
-    base = "s3://work/whole"
+    base = "s3://qc-work/whole"
     loop = Loop(
         f"{base}/review", f"{base}/held_out", f"{base}/service", f"{base}/media", f"{base}/loop",
         "s3://models/learned", image, ROLE, "learns", ("learns-errors",), canary_wait_s=0,

@@ -24,6 +24,8 @@ Doubles = NDArray[np.float64]
 # those below were chosen on the pieces that the decision of audio_artifacts itself was chosen on,
 # see docs/results/learning.md.
 ANCHOR = 200.0
+# Every so many steps of a title are enough to hold on to: neighbours say the same.
+ANCHOR_STEP = 4
 # Precision of the change of each weight, in units of its input's spread.
 _PRIOR = 10.0
 # Of the bias less: a sum that is only moved up or down gives up what thresholds mean.

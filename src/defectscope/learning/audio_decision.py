@@ -20,7 +20,7 @@ from defectscope.detectors.audio_artifacts.stack import of_the_layer
 from defectscope.errors import MalformedRequestError
 from defectscope.findings import Interval
 from defectscope.learning import evaluation
-from defectscope.learning.anchored import ANCHOR, Doubles, Example, fitted, within
+from defectscope.learning.anchored import ANCHOR, ANCHOR_STEP, Doubles, Example, fitted, within
 from defectscope.learning.evaluation import Hits
 from defectscope.learning.held_out import HeldOut
 from defectscope.measurements import Measurements
@@ -29,8 +29,6 @@ from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.measured import Piece
 
 DETECTOR = "audio_artifacts"
-# Every so many steps of a title are enough to hold on to: neighbours say the same.
-_ANCHOR_STEP = 4
 
 
 def refit(
@@ -54,7 +52,7 @@ def refit(
     layer = Layer.of(artifact["decision"])
     rows = [_hidden(layer, e.measurements, e.where) for e in examples]
     baseline = np.vstack(
-        [_hidden(layer, m)[::_ANCHOR_STEP] for m in titles] or rows or [_none(layer)]
+        [_hidden(layer, m)[::ANCHOR_STEP] for m in titles] or rows or [_none(layer)]
     )
     out, bias = layer.out.copy(), layer.out_bias.copy()
     for place, defect in enumerate(CLASSES):

@@ -18,7 +18,7 @@ from defectscope.engine.contracts import Tuned
 from defectscope.errors import MalformedRequestError
 from defectscope.findings import Interval
 from defectscope.learning import evaluation
-from defectscope.learning.anchored import ANCHOR, Doubles, Example, fitted, within
+from defectscope.learning.anchored import ANCHOR, ANCHOR_STEP, Doubles, Example, fitted, within
 from defectscope.learning.evaluation import Hits
 from defectscope.learning.held_out import HeldOut
 from defectscope.measurements import Measurements
@@ -26,8 +26,6 @@ from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.tables import times_s
 
 DETECTOR = DEFECT = "block_corruption"
-# Frames that were looked at lie close together: every so many are enough to hold on to.
-_ANCHOR_STEP = 4
 
 
 def refit(
@@ -59,7 +57,7 @@ def refit(
     if not own:
         return dict(fit)
     baseline = np.vstack([np.zeros((0, len(names))),
-                          *(_inputs(names, m)[::_ANCHOR_STEP] for m in titles)])  # fmt: skip
+                          *(_inputs(names, m)[::ANCHOR_STEP] for m in titles)])  # fmt: skip
     start = np.array([float(fit[name]) for name in names]), float(fit["offset"])
     weights, offset = fitted(own, baseline, anchor, start)
     changed = {name: round(float(w), 4) for name, w in zip(names, weights, strict=True)}

@@ -24,7 +24,7 @@ from defectscope.simulate.effects.bitstream_damage import DAMAGES
 from defectscope.simulate.effects.drawn_blocks import Patch, draw_patches
 from defectscope.simulate.effects.frames import Extent, planes_of, time_of, with_planes, within
 from defectscope.simulate.parameters import jitter, ladder
-from defectscope.simulate.run import DefectJob, impair_file, stream_of, write_truth
+from defectscope.simulate.run import impair_file, job, stream_of, write_truth
 
 if TYPE_CHECKING:
     from defectscope.simulate.effects.painter import Painter
@@ -159,16 +159,16 @@ def paint_file(
     """
     from defectscope.simulate.effects.painter import load_painter
 
-    made = PaintedBlocks(load_painter(painter))
-    stream = stream_of(source)
-    total_s = stream.duration_s
-    duration_s = min(4.0, total_s / 3) if duration_s is None else duration_s
-    start_s = max(0.0, (total_s - duration_s) / 2) if start_s is None else start_s
-    if not 0 <= start_s < total_s:
-        raise InvalidParameterError(f"{start_s:g} s is not within the {total_s:.3f} s of the file")
-    span = Interval(start_s, min(total_s, start_s + duration_s))
-    plan = made.plan(stream, span, seed=seed, severity=severity, overrides=overrides)
-    truth = impair_file(source, destination, [DefectJob(made, plan)])
+    planned = job(
+        PaintedBlocks(load_painter(painter)),
+        stream_of(source),
+        seed=seed,
+        start_s=start_s,
+        duration_s=duration_s,
+        severity=severity,
+        overrides=overrides,
+    )
+    truth = impair_file(source, destination, [planned])
     write_truth(destination, truth)
     return truth
 

@@ -70,7 +70,7 @@ def stream_of(source: Path) -> StreamInfo:
 
 
 def job(
-    defect: str,
+    defect: str | Simulator[Any],
     stream: StreamInfo,
     *,
     seed: int,
@@ -82,7 +82,7 @@ def job(
     """Plans one defect.
 
     Args:
-        defect: Name of the simulator.
+        defect: Name of a registered simulator, or a simulator.
         stream: Facts of the file.
         seed: Seeds drawing and applying.
         start_s: Where it starts; None centres it.
@@ -94,7 +94,7 @@ def job(
         UnknownDetectorError: There is no such simulator.
         InvalidParameterError: The defect does not fit the file or its parameters their ranges.
     """
-    made = simulator(defect)
+    made = simulator(defect) if isinstance(defect, str) else defect
     total_s = stream.duration_s
     if total_s <= 0:
         raise InvalidParameterError(f"{stream.uri}: nothing to impair, its length is zero")
