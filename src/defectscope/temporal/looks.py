@@ -16,6 +16,7 @@ from defectscope.engine.contracts import FrameSelection, VideoChunk
 from defectscope.features.lines import Lines, lines_of
 from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
+from defectscope.temporal.padding import between
 from defectscope.temporal.tables import TableBuilder, column, times_s
 from defectscope.temporal.trees import TreeSum
 
@@ -95,7 +96,7 @@ def lasting(grade: Floats, margin: float) -> Floats:
     """
     if len(grade) < _SETTLE:
         return grade
-    padded = np.pad(grade, 1, constant_values=-np.inf)
+    padded = between(grade, 1, -np.inf)
     neighbours = np.maximum(padded[:-2], padded[2:])
     return np.minimum(grade, np.maximum(neighbours, grade - margin))
 
