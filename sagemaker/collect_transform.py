@@ -24,7 +24,7 @@ round-2/ (and so on) below the work prefix; submit that, then collect again.
 
 
 def main(progress: Progress) -> None:
-    """Writes reports/, failures.json and catalogue.html; prints the next round's prefix, if any."""
+    """Writes reports/, failures.json, catalogue.html and pairs/; prints the next round, if any."""
     made = parser("Collect what batch transform answered.", EXAMPLES)
     made.add_argument("work", help="s3:// prefix that plan_transform wrote to")
     made.add_argument("--answers", help="s3:// prefix of the answers (default: WORK/answers/)")
@@ -57,6 +57,11 @@ def main(progress: Progress) -> None:
     )
     for failure in found.failed.values():
         progress.say(f"  {failure['uri']}: {failure['code']}: {failure['message']}")
+    if plan.pairs:
+        whole, pairs = collect.write_pairs(plan, options.output)
+        progress.say(f"{whole} of {pairs} pairs are whole; compare them with")
+        folder = options.output / "pairs"
+        progress.say(f"  defectscope compare {folder / 'baseline'} {folder / 'candidate'}")
     retry = found.retry(plan)
     if retry:
         bodies = catalogue.balanced(retry, options.files)

@@ -17,6 +17,9 @@ MEDIA = (".mp4", ".mov", ".mkv", ".mxf", ".ts", ".m2ts", ".mpg", ".webm", ".avi"
 EXAMPLES = """examples:
   python sagemaker/plan_transform.py s3://qc-work/november --prefix s3://media/titles/
   python sagemaker/plan_transform.py s3://qc-work/november --list titles.jsonl --instances 8
+  python sagemaker/plan_transform.py s3://qc-work/av1 --prefix s3://media/h264/ \
+      --candidate s3://media/av1/
+With --candidate the titles of both prefixes are compared: same path below the prefix, any suffix.
 The list has one address a line, or one JSON object a line with uri and, where they are known,
 duration_s, px_hz (width x height x frame rate), captions_uri, title, audio_layout and program.
 Durations that are not known are read from the files' heads when the `engine` extra is installed.
@@ -28,6 +31,7 @@ def main(progress: Progress) -> None:
     made = parser("Plan a batch-transform run over a catalogue.", EXAMPLES)
     made.add_argument("work", help="s3:// prefix for the plan, the records and the answers")
     made.add_argument("--prefix", help="s3:// prefix; every media file below it is an asset")
+    made.add_argument("--candidate", help="s3:// prefix of other versions of --prefix's titles")
     made.add_argument("--list", type=Path, help="file that lists the assets")
     made.add_argument("--segment-s", type=float, default=600.0, help="default: %(default)s")
     made.add_argument("--max-payload-mb", type=int, default=50, help="default: %(default)s")
@@ -38,14 +42,25 @@ def main(progress: Progress) -> None:
     options = made.parse_args()
     if (options.prefix is None) == (options.list is None):
         raise UsageError("give either --prefix or --list")
+    if options.candidate is not None and options.prefix is None:
+        raise UsageError("--candidate stands beside --prefix, the baseline")
     steps = transaction(options, progress)
     if options.list:
         assets = catalogue.read_assets(options.list.read_text("utf-8"))
     else:
         transport = AwsTransport(region=steps.account.region, endpoint_url=options.endpoint_url)
-        found = transport.list(options.prefix, timeout_s=30.0)
-        assets = [catalogue.Asset(uri) for uri, _ in found if uri.lower().endswith(MEDIA)]
+        prefixes = [options.prefix, *([options.candidate] if options.candidate else [])]
+        found = [uri for prefix in prefixes for uri, _ in transport.list(prefix, timeout_s=30.0)]
+        assets = [catalogue.Asset(uri) for uri in found if uri.lower().endswith(MEDIA)]
         transport.close()
+    pairs: dict[str, tuple[str, str]] = {}
+    if options.candidate:
+        pairs = catalogue.paired(options.prefix, options.candidate, assets)
+        both = {asset_id for ids in pairs.values() for asset_id in ids}
+        for asset in assets:
+            if asset.id not in both:
+                progress.say(f"{asset.uri}: without a counterpart, left out")
+        assets = [asset for asset in assets if asset.id in both]
     assets = [_measured(asset, progress) for asset in assets]
     names = options.detectors.split(",") if options.detectors else None
     plan = catalogue.plan(
@@ -55,6 +70,7 @@ def main(progress: Progress) -> None:
         detectors=names,
         detector_count=options.detector_count,
     )
+    plan = replace(plan, pairs=pairs)
     work = [pair for asset in plan.assets for pair in plan.records(asset)]
     files = catalogue.balanced(work, options.instances * options.files_per_instance)
     prefix = options.work.rstrip("/")

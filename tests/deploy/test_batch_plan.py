@@ -6,6 +6,7 @@ import json
 import random
 import re
 from array import array
+from dataclasses import replace
 
 import pytest
 
@@ -146,3 +147,42 @@ def test_the_page_has_the_worst_first_and_hostile_names_inert() -> None:
     assert data["waiting"] == 4
     assert page.count("<script") == 2
     assert "http" not in page.replace("http-equiv", "")
+
+
+def _versions(*names: str) -> list[catalogue.Asset]:
+    return [catalogue.Asset(f"s3://m/{name}", 10.0) for name in names]
+
+
+def test_pairs_are_planned_and_their_reports_stored_by_title(tmp_path) -> None:
+    own = _versions("h264/show/1.mp4", "h264/show/2.mp4", "av1/show/1.webm", "av1/show/3.webm")
+    pairs = catalogue.paired("s3://m/h264/", "s3://m/av1", own)
+    assert pairs == {"show/1": (own[0].id, own[2].id)}
+    plan = catalogue.Plan.from_json(replace(catalogue.plan(own), pairs=pairs).to_json())
+    assert collect.write_pairs(plan, tmp_path) == (0, 1)
+    lines = [_answer(plan, asset, 0) for asset in own]
+    collect.collect(plan, lines, tmp_path, lambda _p: report("x"))
+    assert collect.write_pairs(plan, tmp_path) == (1, 1)
+    stored = {p.relative_to(tmp_path).as_posix() for p in (tmp_path / "pairs").rglob("*.json")}
+    assert stored == {"pairs/baseline/show/1.json", "pairs/candidate/show/1.json"}
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "names", "why"),
+    [
+        (("s3://m/a", "s3://m/a/b"), ("a/x.mp4", "a/b/x.mp4"), "side by side"),
+        (("s3://m/a", "s3://m/b"), ("a/x.mp4", "a/x.mov", "b/x.mp4"), "two files of the title x"),
+        (("s3://m/a", "s3://m/b"), ("a/x.mp4", "b/y.mp4"), "no title in common"),
+        (("s3://m/a", "s3://m/b"), ("a/../x.mp4", "b/../x.mp4"), "no name for a file"),
+    ],
+)
+def test_prefixes_that_are_no_pairs_are_refused(prefixes, names, why) -> None:
+    with pytest.raises(InvalidParameterError, match=why):
+        catalogue.paired(*prefixes, _versions(*names))
+
+
+@pytest.mark.parametrize("title", ["../../etc/x", "/x", "a//b", ""])
+def test_a_plan_whose_titles_leave_the_folder_is_refused(title) -> None:
+    own = _versions("a/x.mp4", "b/x.mp4")
+    text = replace(catalogue.plan(own), pairs={title: [a.id for a in own]}).to_json()
+    with pytest.raises(MalformedRequestError, match="no pair"):
+        catalogue.Plan.from_json(text)

@@ -99,7 +99,8 @@ def place(tmp_path_factory):
     for bucket in ("models", "qc-work", "media"):
         where = {"LocationConstraint": environment["AWS_REGION"]}
         s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-    s3.put_object(Bucket="media", Key="titles/a.mp4", Body=b"no film")
+    for key in ("titles/a.mp4", "titles-av1/a.webm", "h264/a.mp4", "av1/a.webm"):
+        s3.put_object(Bucket="media", Key=key, Body=b"no film")
     s3.close()
     yield folder, environment
     moto.stop()

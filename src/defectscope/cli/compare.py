@@ -25,6 +25,7 @@ BASE and CANDIDATE are files, or folders with a file per title (same path, any s
 a paired test over the titles says whether the candidates are worse, and what change could have been
 seen. Folders of captured sessions (NAME.session.json) are two builds of an application: times to
 the first frame, stalls, seeks and findings over all devices and titles, regressions first.
+Reports (.json), or folders of them, are compared without their media, as batch jobs leave them.
 """
 _EXAMPLES = """\
 exit status:
@@ -38,6 +39,7 @@ examples:
   defectscope compare release-41/ release-42/ --json result.json --junit result.xml --fail-on-worse
   defectscope compare a.mp4 b.mp4 --detectors freeze,stutter --every 10
   defectscope compare sessions/8.3.0/ sessions/8.4.0/ --junit release.xml --fail-on-worse
+  defectscope compare november/pairs/baseline/ november/pairs/candidate/ --json result.json
 """
 
 
@@ -87,7 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidParameterError(f"--every is at least 1, not {arguments.every}")
     if arguments.vmaf and arguments.no_metrics:
         raise InvalidParameterError("--vmaf measures what --no-metrics leaves out")
-    folders = [Path(p).is_dir() for p in (arguments.base, arguments.candidate)]
+    paths = [Path(p) for p in (arguments.base, arguments.candidate)]
+    folders = [path.is_dir() for path in paths]
     if any(folders) and not all(folders):
         raise InvalidParameterError("BASE and CANDIDATE are both files or both folders")
     if all(folders):
@@ -96,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         from defectscope.cli.compare_builds import compare_builds
         from defectscope.release.matrix import has_sessions
 
-        sessions = [has_sessions(Path(p)) for p in (arguments.base, arguments.candidate)]
+        sessions = [has_sessions(path) for path in paths]
         if all(sessions):
             return compare_builds(arguments)
         if any(sessions):
@@ -135,7 +138,15 @@ def _compare_folders(arguments: argparse.Namespace) -> int:
 
 def _compared(base: str, candidate: str, arguments: argparse.Namespace) -> Comparison:
     from defectscope.compare import compare
+    from defectscope.compare.reports import compare_reports, is_report, read_report
 
+    reports = [is_report(Path(p)) for p in (base, candidate)]
+    if any(reports):
+        if not all(reports):
+            raise InvalidParameterError("BASE and CANDIDATE are both reports or both media")
+        if arguments.vmaf or arguments.detectors is not None or arguments.html is not None:
+            raise InvalidParameterError("--vmaf, --detectors and --html take media, not reports")
+        return compare_reports(read_report(Path(base)), read_report(Path(candidate)))
     names = arguments.detectors
     with _progress() as progress:
         return compare(

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from defectscope.compare import CatalogueComparison, Comparison
+from defectscope.compare import Alignment, CatalogueComparison, Comparison
 
 _COLOURS = {"worse": "red", "new": "red", "better": "green", "fixed": "green"}
 _MAX_LISTED = 12
@@ -80,8 +80,7 @@ def _print_verdict(console: Console, verdict: str, reasons: tuple[str, ...]) -> 
     console.print(f"[{colour}]{verdict}[/]{why}")
 
 
-def _facts(found: Comparison) -> list[tuple[str, str]]:
-    aligned = found.alignment
+def _timing(aligned: Alignment) -> list[tuple[str, str]]:
     rows = [("offset", f"{aligned.offset_frames:+d} frames ({aligned.offset_s:+.3f} s)")]
     if abs(aligned.speed - 1.0) > 1e-4:
         rows.append(("speed", f"{aligned.speed:.4f}"))
@@ -92,10 +91,14 @@ def _facts(found: Comparison) -> list[tuple[str, str]]:
         if frames:
             listed = ", ".join(str(frame) for frame in frames[:_MAX_LISTED])
             rows.append((name, f"{len(frames)} frames: {listed}{more}"))
-    rows += [
+    return rows + [
         (edit.kind, f"{edit.frames} frames at frame {edit.base_frame} of the baseline")
         for edit in aligned.edits[:_MAX_LISTED]
     ]
+
+
+def _facts(found: Comparison) -> list[tuple[str, str]]:
+    rows = [] if found.alignment is None else _timing(found.alignment)
     if found.sound is not None and found.sound.offset_ms is not None:
         drift = found.sound.drift_ppm
         drifting = "" if drift is None else f", drift {drift:+.0f} ppm"

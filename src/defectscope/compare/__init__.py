@@ -3,6 +3,7 @@
 from defectscope.compare.alignment import Alignment, Edit
 from defectscope.compare.catalogue import CatalogueComparison, compare_catalogue
 from defectscope.compare.pair import Comparison, compare
+from defectscope.compare.reports import compare_reports
 
 __all__ = [
     "Alignment",
@@ -11,4 +12,5 @@ __all__ = [
     "Edit",
     "compare",
     "compare_catalogue",
+    "compare_reports",
 ]

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.compare.alignment import Alignment
 from defectscope.compare.pair import Comparison
+from defectscope.errors import InvalidParameterError
 from defectscope.findings import Curve
 from defectscope.report.page import assemble
 from defectscope.report.playing import playable
@@ -34,11 +36,16 @@ def render_comparison(
         base: Where the baseline lies; it is played where that is beside the page.
         candidate: Where the candidate lies; likewise.
         page: Where the page will lie.
+
+    Raises:
+        InvalidParameterError: Reports alone were compared.
     """
+    aligned = found.alignment
+    if aligned is None:
+        raise InvalidParameterError("the page of a comparison shows media, not two reports")
     names = [_name(base), _name(candidate)]
     plays = [playable(media, page) for media in (base, candidate)]
     fps = [_fps(report.asset) for report in (found.base, found.candidate)]
-    aligned = found.alignment
     facts = [
         ("offset", f"{aligned.offset_frames:+d} frames"),
         ("speed", f"{aligned.speed:.4f}"),
@@ -66,10 +73,10 @@ def render_comparison(
             "runs": _runs(aligned.paired),
             "alignment": facts,
             "worst": [] if found.quality is None else found.quality.worst(),
-            "changes": _changes(found),
+            "changes": _changes(found, aligned),
             "quality": quality,
             "every": every,
-            "scores": _scores(found),
+            "scores": _scores(found, aligned),
         },
     )
 
@@ -126,7 +133,7 @@ def _quality(found: Comparison, frames: int, fps: float) -> tuple[dict[str, dict
     return made, every
 
 
-def _changes(found: Comparison) -> list[dict[str, Any]]:
+def _changes(found: Comparison, aligned: Alignment) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for change in found.findings:
         if change.status == "same":
@@ -134,7 +141,7 @@ def _changes(found: Comparison) -> list[dict[str, Any]]:
         start_s = (
             change.base.start_s
             if change.base is not None
-            else found.alignment.to_base_s(change.finding.start_s)
+            else aligned.to_base_s(change.finding.start_s)
         )
         made.append(
             {
@@ -147,7 +154,7 @@ def _changes(found: Comparison) -> list[dict[str, Any]]:
     return made
 
 
-def _scores(found: Comparison) -> list[dict[str, Any]]:
+def _scores(found: Comparison, aligned: Alignment) -> list[dict[str, Any]]:
     """Returns the score curves of both versions for detectors whose findings changed."""
     names = sorted({c.finding.detector for c in found.findings if c.status != "same"})
     made: list[dict[str, Any]] = []
@@ -155,17 +162,17 @@ def _scores(found: Comparison) -> list[dict[str, Any]]:
         both = [report.curves.get(name, {}) for report in (found.base, found.candidate)]
         shared = sorted(both[0].keys() & both[1].keys())
         if shared:
-            curves = [_on_base_time(side, own[shared[0]], found) for side, own in enumerate(both)]
+            curves = [_on_base_time(side, own[shared[0]], aligned) for side, own in enumerate(both)]
             made.append({"detector": name, "curves": curves})
     return made
 
 
-def _on_base_time(side: int, curve: Curve, found: Comparison) -> dict[str, Any]:
+def _on_base_time(side: int, curve: Curve, aligned: Alignment) -> dict[str, Any]:
     """Returns a curve on the baseline's time."""
     low, high = np.asarray(curve.min, np.float64), np.asarray(curve.max, np.float64)
     if side:
         times_s = (np.arange(len(high)) + 0.5) * curve.step_s
-        base_s = np.array([found.alignment.to_base_s(t) for t in times_s.tolist()])
+        base_s = np.array([aligned.to_base_s(t) for t in times_s.tolist()])
         grid_s = (np.arange(max(1, int(base_s[-1] / curve.step_s) + 1)) + 0.5) * curve.step_s
         at = np.clip(np.searchsorted(base_s, grid_s), 0, len(high) - 1)
         low, high = low[at], high[at]

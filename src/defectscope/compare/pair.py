@@ -34,7 +34,7 @@ class Comparison:
     Attributes:
         base: Report of the baseline.
         candidate: Report of the candidate.
-        alignment: Which frames are the same.
+        alignment: Which frames are the same; None where reports alone were compared.
         sound: How the sounds lie; None where one of them has none.
         quality: The frame's measures; None where they were not asked for.
         findings: What became of each finding.
@@ -45,7 +45,7 @@ class Comparison:
 
     base: Report
     candidate: Report
-    alignment: Alignment
+    alignment: Alignment | None
     sound: SoundAlignment | None
     quality: QualityCurves | None
     findings: tuple[FindingChange, ...]
@@ -62,7 +62,7 @@ class Comparison:
             "base": dict(self.base.asset),
             "candidate": dict(self.candidate.asset),
             "facts": [{"name": n, "base": b, "candidate": c} for n, b, c in self.facts],
-            "alignment": self.alignment.to_dict(),
+            "alignment": None if self.alignment is None else self.alignment.to_dict(),
             "sound": None if self.sound is None else self.sound.to_dict(),
             "metrics": None if self.quality is None else self.quality.to_dict(),
             "findings": [change.to_dict() for change in self.findings],
@@ -121,7 +121,7 @@ def compare(
         if quality:
             curves = measure_quality(one, other, alignment, areas, every=every, vmaf=vmaf)
     changes = match_findings(reports[0].findings, reports[1].findings, alignment.to_base_s)
-    verdict, reasons = _verdict(changes, alignment, sound)
+    verdict, reasons = verdict_of(changes, alignment, sound)
     return Comparison(
         base=reports[0],
         candidate=reports[1],
@@ -129,7 +129,7 @@ def compare(
         sound=sound,
         quality=curves,
         findings=tuple(changes),
-        facts=_differing(reports[0].asset, reports[1].asset),
+        facts=differing(reports[0].asset, reports[1].asset),
         verdict=verdict,
         reasons=reasons,
     )
@@ -144,9 +144,10 @@ def _signatures(
         return read_signatures(reader, progress=progress)
 
 
-def _verdict(
-    changes: Sequence[FindingChange], alignment: Alignment, sound: SoundAlignment | None
+def verdict_of(
+    changes: Sequence[FindingChange], alignment: Alignment | None, sound: SoundAlignment | None
 ) -> tuple[PairVerdict, tuple[str, ...]]:
+    """Returns the verdict on a candidate, and its reasons, the worse ones first."""
     worse: list[str] = []
     better: list[str] = []
     for status, printed, into in (
@@ -158,11 +159,8 @@ def _verdict(
         count = sum(c.status == status and c.finding.severity != "minor" for c in changes)
         if count:
             into.append(f"{count} {printed} finding{'s' * (count > 1)} of major severity or more")
-    if alignment.dropped or alignment.doubled:
-        worse.append(f"{len(alignment.dropped)} frames dropped, {len(alignment.doubled)} doubled")
-    held = [edit for edit in alignment.edits if edit.kind == "held"]
-    if held:
-        worse.append(f"stands still {len(held)} time{'s' * (len(held) > 1)}")
+    if alignment is not None:
+        worse += _timing(alignment)
     offset_ms = None if sound is None else sound.offset_ms
     if offset_ms is not None and not _EARLY_MS <= offset_ms <= _LATE_MS:
         later = "later" if offset_ms > 0 else "earlier"
@@ -172,13 +170,23 @@ def _verdict(
     return ("better", tuple(better)) if better else ("no difference seen", ())
 
 
-def _differing(base: Any, candidate: Any, prefix: str = "") -> tuple[tuple[str, Any, Any], ...]:
+def _timing(alignment: Alignment) -> list[str]:
+    found: list[str] = []
+    if alignment.dropped or alignment.doubled:
+        found.append(f"{len(alignment.dropped)} frames dropped, {len(alignment.doubled)} doubled")
+    held = [edit for edit in alignment.edits if edit.kind == "held"]
+    if held:
+        found.append(f"stands still {len(held)} time{'s' * (len(held) > 1)}")
+    return found
+
+
+def differing(base: Any, candidate: Any, prefix: str = "") -> tuple[tuple[str, Any, Any], ...]:
     """Returns the facts of two assets that differ, by their path."""
     found: list[tuple[str, Any, Any]] = []
     for name in sorted({*base, *candidate} - {"uri"}):
         one, other = base.get(name), candidate.get(name)
         if isinstance(one, dict) and isinstance(other, dict):
-            found += _differing(one, other, f"{prefix}{name}.")
+            found += differing(one, other, f"{prefix}{name}.")
         elif one != other:
             found.append((prefix + name, one, other))
     return tuple(found)

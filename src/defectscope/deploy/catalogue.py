@@ -13,6 +13,7 @@ import heapq
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 from defectscope.client.records import Options, Span, encode, record, spans
@@ -70,12 +71,14 @@ class Plan:
         segments: Number of records by asset id; 1 means one record for the whole of it.
         segment_s: Length of a piece in seconds.
         options: Detectors, captions and parameters, as in a record.
+        pairs: Titles in two versions: ids of the baseline and of the candidate.
     """
 
     assets: tuple[Asset, ...]
     segments: Mapping[str, int]
     segment_s: float
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    pairs: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def to_json(self) -> str:
         """Returns the plan as text."""
@@ -93,7 +96,12 @@ class Plan:
             if data.pop("schema") != SCHEMA:
                 raise ValueError("another schema")
             assets = tuple(Asset(**asset) for asset in data.pop("assets"))
-            return Plan(assets=assets, **data)
+            found = Plan(assets=assets, **data)
+            known = found.segments.keys()
+            for title, ids in found.pairs.items():
+                if len(ids) != 2 or not known >= set(ids) or not _is_relative(title):
+                    raise ValueError(f"{title} is no pair of its assets")
+            return found
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MalformedRequestError(f"this is no plan of a catalogue: {error}") from None
 
@@ -162,6 +170,45 @@ def plan(
     if parameters:
         options["parameters"] = dict(parameters)
     return Plan(unique, segments, segment_s, options)
+
+
+def paired(base: str, candidate: str, assets: Iterable[Asset]) -> dict[str, tuple[str, str]]:
+    """Returns the titles that two prefixes share: ids of the baseline's and the candidate's asset.
+
+    A title is the path below its prefix without the suffix: an encode may change the container.
+
+    Args:
+        base: s3:// prefix of the baselines.
+        candidate: s3:// prefix of the candidates.
+        assets: Of both.
+
+    Raises:
+        InvalidParameterError: A prefix lies within the other, holds two files of a title, or they
+            share none.
+    """
+    roots = [prefix.rstrip("/") + "/" for prefix in (base, candidate)]
+    if roots[0].startswith(roots[1]) or roots[1].startswith(roots[0]):
+        raise InvalidParameterError(f"{base} and {candidate} are not two prefixes side by side")
+    titles: list[dict[str, str]] = [{}, {}]
+    for asset in assets:
+        for root, own in zip(roots, titles, strict=True):
+            if not asset.uri.startswith(root):
+                continue
+            title = str(PurePosixPath(asset.uri.removeprefix(root)).with_suffix(""))
+            if not _is_relative(title):
+                raise InvalidParameterError(f"{asset.uri}: no name for a file")
+            if title in own:
+                raise InvalidParameterError(f"{root} holds two files of the title {title}")
+            own[title] = asset.id
+    shared = sorted(titles[0].keys() & titles[1].keys())
+    if not shared:
+        raise InvalidParameterError(f"{base} and {candidate} have no title in common")
+    return {title: (titles[0][title], titles[1][title]) for title in shared}
+
+
+def _is_relative(title: str) -> bool:
+    """Whether a title can be a path below a folder and nowhere else."""
+    return bool(title) and "\\" not in title and not {"..", "", "."} & set(title.split("/"))
 
 
 def balanced(work: Iterable[tuple[dict[str, Any], float]], files: int) -> list[bytes]:

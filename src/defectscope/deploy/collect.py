@@ -128,6 +128,26 @@ def read_reports(plan: Plan, folder: Path) -> list[tuple[Asset, Report]]:
     return found
 
 
+def write_pairs(plan: Plan, folder: Path) -> tuple[int, int]:
+    """Writes the reports of pairs by title, for `defectscope compare`; returns whole and all pairs.
+
+    Args:
+        plan: What was asked for.
+        folder: What `collect` wrote to; gets pairs/baseline/ and pairs/candidate/.
+    """
+    whole = 0
+    for title, ids in plan.pairs.items():
+        reports = [folder / "reports" / f"{asset_id}.json" for asset_id in ids]
+        if not all(path.exists() for path in reports):
+            continue
+        whole += 1
+        for side, report in zip(("baseline", "candidate"), reports, strict=True):
+            path = folder / "pairs" / side / f"{title}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, report.read_text("utf-8"))
+    return whole, len(plan.pairs)
+
+
 def _placed(answers: Iterable[bytes], plan: Plan) -> Iterable[tuple[str, int, dict[str, Any]]]:
     for line in answers:
         try:
