@@ -106,6 +106,32 @@ def decided(channel: str, faults: list[dict[str, Any]], events: list[dict[str, A
     return rows, [alarm for key, alarm in alarms.items() if key not in used]
 
 
+def loss_told(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Prints and returns how far what is told of a loss is from what was held back.
+
+    The share is that from the first loss to the last: when a loss begins and ends without losing
+    anything, nobody can see.
+    """
+    evidence = row.get("evidence") or {}
+    first, last = row["lost_between"] or (0, 0)
+    share = row["lost"] / max(1, last - first + 1)
+    told = {
+        "channel": name,
+        "amount": row["amount"],
+        "packets": row["lost_packets"],
+        "packets_told": evidence.get("missing_packets"),
+        "share": round(share, 6),
+        "share_told": evidence.get("loss_share"),
+        "count_off": None,
+        "share_off": None,
+    }
+    if evidence and row["lost"]:
+        told["count_off"] = round(told["packets_told"] / told["packets"] - 1, 4)
+        told["share_off"] = round(told["share_told"] / share - 1, 4)
+    print("loss", told)
+    return told
+
+
 def main() -> None:
     """Prints the result, and writes it to OUT/result.json."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -119,18 +145,14 @@ def main() -> None:
     until_s = samples[-1]["wall_s"]
     table: dict[str, list[Any]] = defaultdict(list)
     extra: Counter[str] = Counter()
+    losses: list[dict[str, Any]] = []
     for name, told in truth.items():
         faults = [] if name == CONTROL else expected(told, faulty, until_s)
         rows, left = decided(name, faults, events)
         for row in rows:
             table[row["defect"]].append(row)
             if row.get("kind") == "loss":
-                share = row["lost"] / max(1, row["offered"])
-                told_share = (row.get("evidence") or {}).get("loss_share")
-                print(
-                    f"{name}: loss {row['amount']:g}: {row['lost']} of {row['offered']} datagrams"
-                    f" ({share:.5f}), told {told_share} {(row.get('evidence') or {})}"
-                )
+                losses.append(loss_told(name, row))
         end_s = told["began_wall_s"] + told["seconds"]
         for alarm in left:
             if not told["began_wall_s"] < alarm.get("opened", 0) < end_s:
@@ -184,6 +206,11 @@ def main() -> None:
         "overrun_bytes": sum(c["overrun_bytes"] or 0 for c in samples[-1]["channels"].values()),
         "held_up_s": {n: t["held_up_s"] for n, t in truth.items()},
         "minutes": passed_s / 60, "levels": levels,
+        "losses": losses,
+        "losses_within_5_percent": {
+            key: sum(x[key] is not None and abs(x[key]) <= 0.05 for x in losses)
+            for key in ("count_off", "share_off")
+        },
     }  # fmt: skip
     (a.out / "result.json").write_text(json.dumps(result, indent=1))
     print(json.dumps({k: v for k, v in result.items() if k != "defects"}, indent=1))

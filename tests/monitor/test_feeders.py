@@ -10,7 +10,8 @@ import pytest
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
 from defectscope.media.live_remux import remux
-from defectscope.monitor.feeders import feeder_of, rtp_payload
+from defectscope.monitor.datagrams import Datagrams, RtpPayload
+from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.stream_clock import PACKET_BYTES, SYNC_BYTE
 from defectscope.monitor.urls import check_url
 
@@ -51,6 +52,7 @@ def test_a_growing_file_is_followed(streams: Streams, tmp_path: Path) -> None:
 
 
 def test_rtp_gives_what_it_carries() -> None:
+    rtp_payload = RtpPayload(Datagrams())
     packet = bytes([SYNC_BYTE]) + bytes(PACKET_BYTES - 1)
     head = bytes([0x80, 33, 0, 1]) + bytes(8)
     assert rtp_payload(head + packet) == packet
@@ -60,6 +62,24 @@ def test_rtp_gives_what_it_carries() -> None:
     assert rtp_payload(head + bytes(8) + extension + packet + bytes([0, 0, 0, 4])) == packet
     assert rtp_payload(packet) == b""
     assert rtp_payload(b"") == b""
+
+
+def test_rtp_numbers_tell_what_is_missing() -> None:
+    facts = Datagrams()
+    take = RtpPayload(facts)
+
+    def came(*numbers: int) -> int | None:
+        for number in numbers:
+            take(bytes([0x80, 33]) + (number % 65_536).to_bytes(2, "big") + bytes(8) + b"x")
+        return facts.missing
+
+    assert came(65_530, 65_531) == 0
+    # Over the wrap; 65,532 to 65,536 did not come.
+    assert came(65_537) == 5
+    # One of them came late after all.
+    assert came(65_534, 65_538) == 4
+    # The sender began anew.
+    assert came(20_000, 20_001) == 4
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from defectscope.detectors.loudness import gating
-from defectscope.detectors.registry import names
+from defectscope.detectors.registry import load_all, names
 from defectscope.findings import Finding
 from defectscope.measurements import Measurements, Table
-from defectscope.monitor.channel_facts import LEARNED, loudness_of
-from defectscope.monitor.overload import Ladder
+from defectscope.monitor.channel_facts import loudness_of
+from defectscope.monitor.overload import LEARNED, NAMES, SOUND, Distrust, Ladder, lowest_trusted
 from defectscope.monitor.schedule import STEPS, Schedule
 from defectscope.temporal.spans import curve, without_curves
 from defectscope.temporal.tables import TableBuilder
@@ -74,6 +74,35 @@ def test_a_climb_that_does_not_last_makes_the_next_wait_longer() -> None:
     ladder.update(0.0, 100.0)
     falls_at(101.0)
     assert climbs_after(105.25) == pytest.approx(first_s, abs=0.3)
+
+
+def test_sound_is_trusted_while_frames_are_left_out() -> None:
+    ladder = Ladder(networks=True)
+    trusted = {
+        level: {n for n in names() if lowest_trusted(n) >= level} for level in range(len(NAMES))
+    }
+    assert trusted[0] == set(names())
+    assert trusted[1] == set(names()) - LEARNED
+    # Whoever looks at sound alone and rests for frames misses what happens to the sound.
+    audio = {d.name for d in load_all(tuple(names())) if d.needs.media == {"audio"}}
+    assert trusted[2] & audio == audio - LEARNED
+    assert trusted[3] == trusted[2] - SOUND
+    ladder.level = 2
+    assert ladder.trusts("stereo_image")
+    assert not ladder.trusts("tearing")
+
+
+def test_gaps_are_distrusted_until_they_have_left_the_window() -> None:
+    distrust = Distrust(20.0)
+    distrust.note(2, 100.0)
+    assert distrust.covers("tearing", 119.0)
+    assert not distrust.covers("tearing", 121.0)
+    assert not distrust.covers("stereo_image", 101.0)
+    assert not distrust.covers("freeze", 101.0)
+    distrust.note(3, 200.0)
+    assert distrust.covers("stereo_image", 219.0)
+    assert not distrust.covers("freeze", 201.0)
+    assert not distrust.covers("stereo_image", 221.0)
 
 
 def test_without_networks_there_are_none_to_be_left_out() -> None:

@@ -13,18 +13,12 @@ from defectscope.media.live import Live, LiveOptions, open_live
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
 from defectscope.monitor.channel_config import ChannelConfig
-from defectscope.monitor.channel_facts import (
-    LEARNED,
-    detectors_of,
-    formats,
-    loudness_of,
-    restored,
-)
+from defectscope.monitor.channel_facts import detectors_of, formats, loudness_of, restored
 from defectscope.monitor.clips import ClipKeeper, clip_store
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.inlet import Inlet
-from defectscope.monitor.overload import HEARTBEAT, NAMES, SKIPPED, Ladder
+from defectscope.monitor.overload import LEARNED, NAMES, SKIPPED, Distrust, Ladder
 from defectscope.monitor.receiver import UdpReceiver
 from defectscope.monitor.session import Decision, Session
 from defectscope.monitor.transport import TransportAnalyzer
@@ -82,7 +76,8 @@ class Channel:
         self._alarms = AlarmBook(PATIENCE | dict(config.patience), self._told)
         self._inlet = Inlet(idle_s=config.idle_s)
         self._feeder = feeder_of(config.url, config.name, self._received)
-        self.transport = TransportAnalyzer()
+        received = self._feeder.facts if isinstance(self._feeder, UdpReceiver) else None
+        self.transport = TransportAnalyzer(received)
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
         self._ladder = Ladder(networks=any(d.name in LEARNED for d in self._detectors))
         self._clips = None
@@ -90,7 +85,7 @@ class Channel:
             store = clip_store(config.clips, config.name)
             self._clips = ClipKeeper(config.clips, store, config.name)
         self._live: Live | None = None
-        self._distrusted_until_s, self._behind_s = -1.0, 0.0
+        self._distrust, self._behind_s = Distrust(config.pace.window_s), 0.0
         wall_s, now_s = time.time(), time.monotonic()
         # What the programme's time is where the session began.
         self._offset_s = max(0.0, wall_s - (wall_s if begun_wall_s is None else begun_wall_s))
@@ -242,9 +237,8 @@ class Channel:
         for decision in decisions:
             if decision.detector == "loudness":
                 self._loudness = loudness_of(decision.measured)
-            if not self._ladder.trusts(decision.detector) or (
-                reached_s < self._distrusted_until_s and decision.detector not in HEARTBEAT
-            ):
+            name = decision.detector
+            if not self._ladder.trusts(name) or self._distrust.covers(name, reached_s):
                 continue
             self._alarms.decided(
                 decision.detector,
@@ -260,9 +254,8 @@ class Channel:
         level, self._behind_s = self._ladder.update(backlog_s, now_s), backlog_s
         if level != before and self._live is not None:
             self._live.skip_frames(SKIPPED[level])
-        if level >= 2:
-            # Frames that were left out look like defects until they have left the window.
-            self._distrusted_until_s = reached_s + self.config.pace.window_s
+        # Frames that were left out look like defects until they have left the window.
+        self._distrust.note(level, reached_s)
 
     def _resting(self) -> frozenset[str]:
         """Those whose word does not count for now."""

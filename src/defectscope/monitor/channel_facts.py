@@ -12,11 +12,8 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import Alarm, Key
 from defectscope.monitor.channel_config import ChannelConfig
+from defectscope.monitor.overload import LEARNED
 from defectscope.temporal.tables import column
-
-# What needs a network, and looks at suspects alone.
-LEARNED = frozenset({"block_corruption", "audio_artifacts", "av_sync"})
-
 
 # What is other for a channel than for a file, where nothing else is asked for. A silence shall be
 # told before it is over; loudness is that of the window, which sways about that of a programme.

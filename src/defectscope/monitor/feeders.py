@@ -26,8 +26,6 @@ _READ_BYTES = 65_536
 _TAIL_S = 0.1
 # A source that broke off is connected to again: doubled each time, seconds.
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 30.0
-# Source: RFC 3550, section 5.1.
-_RTP_HEADER_BYTES = 12
 
 
 class Feeder(Protocol):
@@ -56,7 +54,7 @@ def feeder_of(url: str, name: str, sink: Sink) -> Feeder:
     """
     kind = check_url(url)
     if kind in ("udp", "rtp"):
-        return UdpReceiver(udp_address(url), sink, rtp_payload if kind == "rtp" else None)
+        return UdpReceiver(udp_address(url), sink, rtp=kind == "rtp")
     if kind == "-":
         return PumpFeeder(name, sink, lambda feeder: feeder.pump(sys.stdin.buffer, grows=False))
     if kind == "file":
@@ -73,17 +71,6 @@ def feeder_of(url: str, name: str, sink: Sink) -> Feeder:
         remux(address, name, feeder.take, feeder.is_going_on, listen=listen)
 
     return PumpFeeder(name, sink, work)
-
-
-def rtp_payload(datagram: bytes) -> bytes:
-    """Returns the transport packets of an RTP datagram, none where it is not one."""
-    if len(datagram) <= _RTP_HEADER_BYTES or datagram[0] >> 6 != 2:
-        return b""
-    at = _RTP_HEADER_BYTES + 4 * (datagram[0] & 0x0F)
-    if datagram[0] & 0x10 and len(datagram) >= at + 4:
-        at += 4 + 4 * int.from_bytes(datagram[at + 2 : at + 4], "big")
-    end = len(datagram) - (datagram[-1] if datagram[0] & 0x20 else 0)
-    return datagram[at:end]
 
 
 class PumpFeeder:

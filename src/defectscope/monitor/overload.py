@@ -5,8 +5,8 @@
     2 reference      frames that no other refers to are not decoded
     3 heartbeat      key frames only: black, freezes over seconds, silence, colour
 
-From 2 on, detectors that gaps between frames would mislead rest; so do those that measure all of
-the sound.
+From 2 on, detectors that gaps between frames would mislead rest. Sound has no gaps: those that
+measure all of it rest at the heartbeat alone, for what they cost.
 
 Decoding is 70 to 80 % of what a channel costs: only the last two steps give much back.
 """
@@ -18,8 +18,12 @@ from typing import Literal
 Level = Literal[0, 1, 2, 3]
 NAMES = ("all", "no_networks", "reference_frames", "heartbeat")
 SKIPPED = ("NONE", "NONE", "NONREF", "NONKEY")
+# What needs a network, and looks at suspects alone.
+LEARNED = frozenset({"audio_artifacts", "av_sync", "block_corruption"})
+# Those that measure all of the sound, which frames that are left out do not touch.
+SOUND = frozenset({"loudness", "spatial_image", "stereo_image"})
 # What key frames and sound tell at little cost; everything else would take the gaps for defects,
-# or measures all of the sound.
+# or costs more.
 HEARTBEAT = frozenset(
     {"audio_dropout", "black_frames", "color_error", "freeze", "letterbox", "test_pattern"}
 )
@@ -28,6 +32,38 @@ _BEHIND_S, _FOR_S = 1.0, 4.0
 # Caught up for so long is a step up. One that does not last makes the next wait twice as long;
 # one that lasts so long takes that back.
 _CAUGHT_UP_S, _FIRST_QUIET_S, _LONGEST_QUIET_S, _LASTS_S = 0.4, 4.0, 64.0, 30.0
+
+
+def lowest_trusted(detector: str) -> Level:
+    """Returns the lowest level at which a detector's word counts."""
+    if detector in LEARNED:
+        return 0
+    if detector in HEARTBEAT:
+        return 3
+    return 2 if detector in SOUND else 1
+
+
+class Distrust:
+    """Remembers until when what was left out can still be seen in the window.
+
+    Args:
+        window_s: Length of the window, seconds.
+    """
+
+    def __init__(self, window_s: float) -> None:
+        self._window_s = window_s
+        self._until_s: dict[int, float] = {}
+
+    def note(self, level: Level, now_s: float) -> None:
+        """Notes what is left out now, programme seconds."""
+        for below in range(level):
+            self._until_s[below] = now_s + self._window_s
+
+    def covers(self, detector: str, now_s: float) -> bool:
+        """Tells whether the window of a detector still has gaps that mislead it."""
+        lowest = lowest_trusted(detector)
+        # Networks that rested have no rows from then, and no gaps in what they look at.
+        return lowest > 0 and now_s < self._until_s.get(lowest, -1.0)
 
 
 class Ladder:
@@ -70,7 +106,7 @@ class Ladder:
 
     def trusts(self, detector: str) -> bool:
         """Tells whether a detector's word counts at this level."""
-        return self.level < 2 or detector in HEARTBEAT
+        return lowest_trusted(detector) >= self.level
 
     def _fall(self, now_s: float) -> None:
         if self._climbed_s is not None:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
+from defectscope.monitor.datagrams import Datagrams, RtpPayload
 
 # What the kernel is asked to hold while this thread waits for its turn.
 _BUFFER_BYTES = 4_000_000
@@ -85,13 +86,24 @@ class UdpReceiver:
 
     Attributes:
         datagrams: How many have come.
-        payload: Takes a datagram and gives its payload, none to drop it: RTP has a header.
+        facts: What they tell beside their payload.
     """
 
-    def __init__(
-        self, address: Address, sink: Sink, payload: Callable[[bytes], bytes] | None = None
-    ) -> None:
+    def __init__(self, address: Address, sink: Sink, *, rtp: bool = False) -> None:
+        """Takes a port.
+
+        Args:
+            address: What is received.
+            sink: Takes payload and when it came.
+            rtp: Datagrams have RTP's header.
+
+        Raises:
+            InvalidParameterError: It is no address of IPv4.
+            MediaUnavailableError: It is taken, or not of this machine.
+        """
         self.datagrams = 0
+        self.facts = Datagrams()
+        payload = RtpPayload(self.facts) if rtp else None
         self._sink, self._payload = sink, payload
         self._socket = bound(address)
         self._stopped = threading.Event()
@@ -130,6 +142,7 @@ class UdpReceiver:
             if data:
                 self.datagrams += 1
                 payload = data if self._payload is None else self._payload(data)
+                self.facts.came(payload)
                 if not waiting:
                     due_s = now_s + _BATCH_S
                 waiting.append(payload)

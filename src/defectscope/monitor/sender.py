@@ -119,7 +119,9 @@ class Sender:
         sent: Datagrams that were sent.
         held_up_s: How much later than its pace it is: the machine was busy.
         lost: Datagrams that were held back by `loss`, by fault.
+        lost_packets: Transport packets in them.
         offered: Datagrams that `loss` might have held back, by fault.
+        lost_between: The first and the last that it held back, counted among those offered.
         began_s: When the first was sent, on the clock of `time.monotonic`; None before.
         began_wall_s: The same in seconds since 1970.
     """
@@ -135,7 +137,9 @@ class Sender:
         self.sent = 0
         self.held_up_s = 0.0
         self.lost: Counter[Fault] = Counter()
+        self.lost_packets: Counter[Fault] = Counter()
         self.offered: Counter[Fault] = Counter()
+        self.lost_between: dict[Fault, tuple[int, int]] = {}
         self.began_s: float | None = None
         self.began_wall_s: float | None = None
         self._stream, self._destination = stream, destination
@@ -191,6 +195,9 @@ class Sender:
                 self.offered[fault] += 1
                 if self._random.random() < fault.amount:
                     self.lost[fault] += 1
+                    self.lost_packets[fault] += len(datagram) // PACKET_BYTES
+                    number = self.offered[fault]
+                    self.lost_between[fault] = self.lost_between.get(fault, (number,))[0], number
                     return b""
             elif fault.kind == "track_gone":
                 kept = [r for r in sorted(rows) if self._stream.pid_of(r) != int(fault.amount)]

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.monitor.datagrams import Datagrams
+from defectscope.monitor.loss_count import NULL_PID, Loss, LossCounter
 from defectscope.monitor.psi import PAT_PID, Tables, TrackEntry
 from defectscope.monitor.stream_clock import (
     CLOCK_HZ,
@@ -19,7 +21,6 @@ from defectscope.monitor.stream_clock import (
     SYNC_BYTE,
     WRAP_TICKS,
     Bytes,
-    has_payload,
     pcr_rows,
     pcr_ticks,
     pids_of,
@@ -27,7 +28,6 @@ from defectscope.monitor.stream_clock import (
 
 _BATCH_S = 0.25
 _BATCH_BYTES = 2_000_000
-_NULL_PID = 0x1FFF
 _PIDS = 8192
 # Consecutive wrong sync bytes that mean that packets are no longer found (1.1).
 _SYNC_LOST = 2
@@ -36,10 +36,10 @@ _SYNC_LOST = 2
 _TABLE_S, _CLOCK_S = 0.5, 0.1
 # A track that its programme's map names and that is silent for so long is missing (1.6), seconds.
 TRACK_S = 1.0
-# A counter is not compared over a longer absence.
-_COMPARED_S = 1.0
 # A clock that parts from the time of arrival by more has been set anew, seconds.
 _STEP_S = 0.4
+# Clocks are not compared over a longer pause, seconds.
+_COMPARED_S = 1.0
 _MAX_LOSSES = 4096
 
 
@@ -49,7 +49,7 @@ class Counts:
 
     Attributes:
         packets: Packets that came, without padding.
-        missing: Packets that the continuity counters miss.
+        missing: Packets that are missing.
         errors: How often each measure of TR 101 290 was broken, by its number.
     """
 
@@ -58,23 +58,11 @@ class Counts:
     errors: Counter[str] = field(default_factory=Counter[str])
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Packets that are missing in a batch.
-
-    Attributes:
-        at_s: When the batch came, on the clock of `time.monotonic`.
-        missing: How many.
-        packets: How many came.
-    """
-
-    at_s: float
-    missing: int
-    packets: int
-
-
 class TransportAnalyzer:
     """Follows one transport stream.
+
+    Args:
+        datagrams: What is known of the datagrams that it comes in.
 
     Attributes:
         counts: Totals.
@@ -83,7 +71,7 @@ class TransportAnalyzer:
         steps: (when, by how many seconds) the sender's clock was set anew.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, datagrams: Datagrams | None = None) -> None:
         self.counts = Counts()
         self.tables = Tables()
         self.losses: deque[Loss] = deque(maxlen=_MAX_LOSSES)
@@ -93,7 +81,7 @@ class TransportAnalyzer:
         self._size, self._due_s, self._came_s = 0, 0.0, 0.0
         self._flushed_s = -np.inf
         self._rest = b""
-        self._counter = np.full(_PIDS, -1, np.int8)
+        self._counter = LossCounter(datagrams or Datagrams())
         self._seen_s = np.full(_PIDS, -np.inf)
         self._table_late: set[int] = set()
         self._clock_pid: int | None = None
@@ -165,41 +153,19 @@ class TransportAnalyzer:
         if damaged.any():
             self.counts.errors["2.1"] += int(damaged.sum())
             rows, pids = rows[~damaged], pids[~damaged]
-        own = pids != _NULL_PID
-        rows, pids = rows[own], pids[own]
-        missing = self._missing(rows, pids, at_s)
-        self.counts.packets += len(rows)
-        self.counts.missing += missing
-        self.losses.append(Loss(at_s, missing, len(rows)))
-        self._read_tables(rows, pids, at_s)
-        self._read_clock(rows, pids, at_s, lost=missing > 0)
-        self._seen_s[np.unique(pids)] = at_s
-
-    def _missing(self, rows: Bytes, pids: NDArray[np.int64], at_s: float) -> int:
-        """Counts the packets that the continuity counters miss (1.4)."""
-        counted = has_payload(rows)
-        rows, pids = rows[counted], pids[counted]
-        if not len(rows):
-            return 0
-        order = np.argsort(pids, kind="stable")
-        pids = pids[order]
-        counters = (rows[order, 3] & 0x0F).astype(np.int8)
-        first = np.concatenate(([True], pids[1:] != pids[:-1]))
-        before = np.concatenate(([0], counters[:-1])).astype(np.int8)
-        known = self._counter[pids[first]].copy()
-        known[at_s - self._seen_s[pids[first]] > _COMPARED_S] = -1
-        before[first] = known
-        step = (counters - before) & 0x0F
-        flagged = ((rows[order, 3] & 0x20) != 0) & (rows[order, 4] > 0)
-        flagged &= (rows[order, 5] & 0x80) != 0
-        # The same counter again is a packet sent twice, which is allowed once.
-        gaps = np.where((before < 0) | flagged | (step == 0), 0, step.astype(np.int64) - 1)
-        last = np.concatenate((first[1:], [True]))
-        self._counter[pids[last]] = counters[last]
-        broken = int(np.count_nonzero(gaps))
+        breaks = self._counter.breaks
+        loss = self._counter.push(rows, pids, at_s)
+        broken = self._counter.breaks - breaks
         if broken:
             self.counts.errors["1.4"] += broken
-        return int(gaps.sum())
+        own = pids != NULL_PID
+        rows, pids = rows[own], pids[own]
+        self.counts.packets += loss.packets
+        self.counts.missing += loss.missing
+        self.losses.append(loss)
+        self._read_tables(rows, pids, at_s)
+        self._read_clock(rows, pids, at_s, lost=broken > 0)
+        self._seen_s[np.unique(pids)] = at_s
 
     def _read_tables(self, rows: Bytes, pids: NDArray[np.int64], at_s: float) -> None:
         which = np.flatnonzero(np.isin(pids, self.tables.pids))

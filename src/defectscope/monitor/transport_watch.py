@@ -52,7 +52,7 @@ class TransportWatch:
         self._idle_s, self._programme_at = idle_s, programme_at
         self._arrived_s: float | None = None
         self._told: dict[str, int] = {}
-        self._loss_missing = self._loss_packets = 0
+        self._loss_missing = self._loss_packets = self._since_loss = 0
         self._loss_open = False
         self._expected: dict[TrackEntry, float] = {}
 
@@ -92,15 +92,21 @@ class TransportWatch:
         losses = self._analyzer.losses
         is_open = any(a.key.defect == "packet_loss" for a in self._alarms.open_alarms())
         if not is_open:
-            self._loss_missing = self._loss_packets = 0
+            self._loss_missing = self._loss_packets = self._since_loss = 0
         while losses:
             loss = losses.popleft()
-            if not loss.missing and not self._loss_missing:
-                continue
-            self._loss_missing += loss.missing
-            self._loss_packets += loss.packets
+            # The rate is that from the first loss to the last.
+            if loss.span is None:
+                self._since_loss += loss.packets
+            else:
+                before, within, after = loss.span
+                if self._loss_missing:
+                    self._loss_packets += self._since_loss + before
+                self._loss_packets += within
+                self._since_loss = after
             if not loss.missing:
                 continue
+            self._loss_missing += loss.missing
             at_s = self._programme_at(loss.at_s)
             share = self._loss_missing / (self._loss_missing + self._loss_packets)
             evidence = {
