@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from defectscope.container.addresses import free_ports
+from defectscope.container.connections import Connections
 from defectscope.container.container import Container
 from defectscope.container.server_log import SharedLog
 from defectscope.errors import ServingError
@@ -65,12 +66,14 @@ class Backend:
         self.http.waiting = threading.Semaphore(0)
         self.http.released = threading.Event()
         self.http.sick = threading.Event()
+        self.connections = Connections(f"http://127.0.0.1:{self.http.server_port}")
         threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def connect(self, timeout_s: float) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.http.server_port, timeout=timeout_s)
 
     def close(self) -> None:
+        self.connections.close()
         self.http.released.set()
         self.http.shutdown()
         self.http.server_close()

@@ -27,13 +27,14 @@ class Fake:
             raise outcome
         self.late = outcome is not None
         self.running = True
+        self.connections = self
         self.made.append(self)
 
     def wait_ready(self, timeout_s: float) -> None:
         if self.late:
             raise ServingError(f"TorchServe was not ready within {timeout_s:g} s")
 
-    def connect(self, _timeout_s: float) -> None:
+    def lend(self, _timeout_s: float) -> None:
         raise AssertionError("reached")
 
     def stop(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from defectscope.serving.codec import (
     read_line,
     read_request,
     split_lines,
+    to_text,
 )
 from defectscope.serving.settings import ServingSettings
 
@@ -202,3 +204,32 @@ def test_parse_json_takes_a_byte_order_mark():
 
 def test_media_type_drops_parameters():
     assert media_type(" Audio/WAV ; rate=8000") == "audio/wav"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("where", ["plain", "curve", "beside null", "within"])
+def test_a_number_that_is_not_finite_is_never_written(value: float, where: str) -> None:
+    answers = {
+        "plain": {"a": value},
+        "curve": {"a": [0.5, value, 0.25]},
+        "beside null": {"profile": None, "a": [None, value], "text": "null"},
+        "within": {"a": {"b": [{"c": (value,)}]}, "profile": None},
+    }
+    with pytest.raises(ValueError, match="JSON"):
+        to_text(answers[where])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"a": [0.1, 1e-05, 1e22, -0.0, 3], "b": None, "c": {"d": [None, {"e": "null"}]}},
+        {"id": "ü\u2028\u0085\n", "x": [0.5, None], "y": (1, 2), "z": {1: True}},
+        {"error": {"code": "x", "message": "null and void", "request_id": None}},
+        {},
+    ],
+)
+def test_an_answer_is_one_line_of_ascii_that_reads_as_what_it_was(answer: dict[str, Any]) -> None:
+    text = to_text(answer)
+    assert json.loads(text) == json.loads(json.dumps(answer))
+    assert text.isascii()
+    assert len(text.splitlines()) == 1

@@ -109,13 +109,14 @@ class Container:
     def _invoke(self, request: HttpRequest) -> Reply:
         self.health.began()
         try:
-            connection = self._server.connect(_INVOCATION_TIMEOUT_S)
+            connection = self._server.connections.lend(_INVOCATION_TIMEOUT_S)
             reply = forward(
                 connection,
                 request,
                 server="the model's server",
                 body_limit=self._max_body_bytes,
                 folder=self._server.body_folder,
+                lender=self._server.connections,
             )
         except (BodyLimitExceededError, BodyTooLargeError) as error:
             self.health.ended(predicted=False)

@@ -14,6 +14,7 @@ from defectscope.container.bodies import (
     without_private,
     write_blocks,
 )
+from defectscope.container.connections import Connections
 from defectscope.container.faults import FaultError
 from defectscope.container.messages import HttpRequest, Reply
 
@@ -42,15 +43,17 @@ def forward(
     server: str,
     body_limit: int | None = None,
     folder: Path | None = None,
+    lender: Connections | None = None,
 ) -> Reply:
     """Returns another server's answer to a request, without looking inside.
 
     Args:
-        connection: To the other server; closed when the answer has been sent.
+        connection: To the other server; closed when the answer has been sent, or given back.
         request: What to pass on; its header fields keep their spelling.
         server: What to call the other server when it cannot be reached.
         body_limit: Largest body that comes in chunks, bytes; None for any.
         folder: Where bodies are handed over to a worker as files; None to send them.
+        lender: Whom the connection goes back to; None for nobody.
 
     Raises:
         FaultError: The other server cannot be reached, or the request's body is broken.
@@ -78,7 +81,10 @@ def forward(
 
     def sent() -> None:
         kept.close()
-        connection.close()
+        if lender is None:
+            connection.close()
+        else:
+            lender.give_back(connection, response)
 
     length = response.getheader("Content-Length")
     return Reply(

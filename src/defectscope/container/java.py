@@ -83,3 +83,16 @@ def java_command(
         "-m",
         f"{model_name}={model_name}.mar",
     ]
+
+
+def base_environment(temp_dir: Path) -> dict[str, str]:
+    """Returns what programs need to run at all, and nothing else of this process's variables."""
+    kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "HOME", "TZ", "OMP_NUM_THREADS")
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    return {
+        **environment,
+        "TMPDIR": str(temp_dir),
+        "TEMP": str(temp_dir),
+        "TMP": str(temp_dir),
+        "PYTHONUNBUFFERED": "1",
+    }

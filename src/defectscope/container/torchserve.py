@@ -25,8 +25,9 @@ from typing import Any, cast
 from defectscope.container import process_guard
 from defectscope.container.addresses import connection_to, free_ports, socket_folder
 from defectscope.container.bodies import takes_files
+from defectscope.container.connections import Connections
 from defectscope.container.frontend_config import ServerConfig, quiet_log_config
-from defectscope.container.java import MODEL_NAME_PATTERN, java_command
+from defectscope.container.java import MODEL_NAME_PATTERN, base_environment, java_command
 from defectscope.container.server_log import ServerLog, SharedLog
 from defectscope.errors import ServingError
 from defectscope.serving.handover import FOLDER_VARIABLE
@@ -58,6 +59,9 @@ class TorchServe:
         response_timeout_s: How long a prediction may take unless the archive sets its own limit.
         job_queue_size: Requests that may wait before TorchServe answers 503.
         ports: First and last port for the two that TorchServe always opens on loopback.
+
+    Attributes:
+        connections: Those for predictions that are kept from call to call.
 
     Raises:
         ServingError: The archive is missing or oddly named, no port is free, or Java or TorchServe
@@ -124,9 +128,10 @@ class TorchServe:
         heap_mb: int,
     ) -> None:
         self._config = config
+        self.connections = Connections(config.inference_address)
         temp_dir = self._home / "tmp"
         temp_dir.mkdir()
-        inner = {**_base_environment(temp_dir), **environment}
+        inner = {**base_environment(temp_dir), **environment}
         if self._body_folder is not None:
             self._body_folder.mkdir()
             inner[FOLDER_VARIABLE] = str(self._body_folder)
@@ -268,6 +273,7 @@ class TorchServe:
             grace_s: Java takes 2.4 to 3.5 s to obey SIGTERM and drops requests in flight anyway, so
                 the default does not ask.
         """
+        self.connections.close()
         if grace_s > 0 and self.running:
             with contextlib.suppress(ProcessLookupError):
                 self._guard.send_signal(signal.SIGTERM)
@@ -283,15 +289,3 @@ class TorchServe:
             self._guard.wait()
         self._log.ended()
         shutil.rmtree(self._home, ignore_errors=True)
-
-
-def _base_environment(temp_dir: Path) -> dict[str, str]:
-    kept = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "HOME", "TZ", "OMP_NUM_THREADS")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    return {
-        **environment,
-        "TMPDIR": str(temp_dir),
-        "TEMP": str(temp_dir),
-        "TMP": str(temp_dir),
-        "PYTHONUNBUFFERED": "1",
-    }

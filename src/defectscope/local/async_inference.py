@@ -19,8 +19,8 @@ from defectscope.container.messages import BodyLimitExceededError, HttpRequest, 
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint
+from defectscope.local.exchange import ModelAnswer
 from defectscope.local.faults import runtime_validation
-from defectscope.local.model_server import ModelAnswer
 from defectscope.local.s3_objects import ObjectUnavailableError, fetch, parse_uri, store
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace

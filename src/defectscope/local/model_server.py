@@ -9,22 +9,21 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
-from defectscope.container.bodies import STAND_IN, copy, handing_over, kept_in
+from defectscope.container.bodies import STAND_IN, copy, handing_over, kept_in, write_blocks
+from defectscope.container.messages import BodyLimitExceededError, BodyReader
 from defectscope.container.torchserve import TorchServe
 from defectscope.errors import LocalError, OverloadedError, ServingError
 from defectscope.local.archives import ModelSpec, fetch_archive
+from defectscope.local.exchange import ModelAnswer, exchange
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
 
 _LOG = logging.getLogger(__name__)
 
-_BLOCK_BYTES = 65_536
-_IN_MEMORY_BYTES = 1024 * 1024
 _WATCH_S = 0.5
 
 
@@ -38,32 +37,6 @@ class ModelUnreachableError(LocalError):
 
 class ModelBusyError(LocalError):
     """As many invocations as the server takes are in flight."""
-
-
-class AnswerTooLargeError(LocalError):
-    """The model's answer exceeds what may be passed on."""
-
-
-@dataclass(frozen=True)
-class ModelAnswer:
-    """What a model answered. The caller closes `body`.
-
-    Attributes:
-        status: HTTP status.
-        headers: Header fields by lower-case name.
-        body: The answer's bytes, at their start.
-        size: How many there are.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: IO[bytes]
-    size: int
-
-    def read(self) -> bytes:
-        """Returns the whole body and closes it."""
-        with self.body:
-            return self.body.read()
 
 
 class ModelServer:
@@ -183,9 +156,42 @@ class ModelServer:
                 self._in_flight -= 1
                 self._changed.notify_all()
 
+    @contextlib.contextmanager
+    def receiving(self, body: BodyReader, limit: int) -> Generator[tuple[IO[bytes] | Path, int]]:
+        """Receives the body of a request, where the model can be handed it without another copy.
+
+        Args:
+            body: The request's.
+            limit: Largest size in bytes.
+
+        Returns:
+            What to pass to `invoke`, and its size.
+
+        Raises:
+            BodyLimitExceededError: The body exceeds `limit`.
+            ModelBusyError: The disk has no room for it.
+            FaultError: The body is incomplete or malformed.
+        """
+        server = self._server
+        folder = None if server is None else server.body_folder
+        with contextlib.ExitStack() as kept:
+            if folder is None or body.length is None:
+                file, size = body.spool(limit)
+                yield kept.enter_context(file), size
+                return
+            if body.length > limit:
+                raise BodyLimitExceededError(f"the body has {body.length} bytes, not {limit}")
+            try:
+                path = kept.enter_context(
+                    kept_in(folder, lambda f: write_blocks(f, body.blocks(), limit))
+                )
+            except OverloadedError as error:
+                raise ModelBusyError(error.message) from None
+            yield path, body.length
+
     def invoke(
         self,
-        body: IO[bytes] | bytes,
+        body: IO[bytes] | bytes | Path,
         size: int,
         headers: Mapping[str, str],
         *,
@@ -195,7 +201,7 @@ class ModelServer:
         """Posts one body to the model's /invocations.
 
         Args:
-            body: What to send.
+            body: What to send, or the file that `receiving` gave.
             size: Its size in bytes.
             headers: Header fields, passed on as spelled.
             timeout_s: Time for the whole exchange.
@@ -211,21 +217,26 @@ class ModelServer:
             raise ModelUnreachableError("the model's server is being restarted")
         deadline = time.monotonic() + timeout_s
         fields = list(headers.items())
-        connection = server.connect(timeout_s)
-        with contextlib.closing(connection), contextlib.ExitStack() as kept:
+        connection = server.connections.lend(timeout_s)
+        response: http.client.HTTPResponse | None = None
+        with contextlib.ExitStack() as kept:
             try:
-                if server.body_folder is not None:
+                if server.body_folder is not None and not isinstance(body, Path):
                     given = body
-                    path = kept.enter_context(kept_in(server.body_folder, lambda f: copy(given, f)))
-                    fields = handing_over(path, fields)
+                    body = kept.enter_context(kept_in(server.body_folder, lambda f: copy(given, f)))
+                if isinstance(body, Path):
+                    fields = handing_over(body, fields)
                     body, size = STAND_IN, len(STAND_IN)
-                return _exchange(connection, body, size, fields, deadline, answer_limit)
+                answer, response = exchange(connection, body, size, fields, deadline, answer_limit)
+                return answer
             except OverloadedError as error:
                 raise ModelBusyError(error.message) from None
             except TimeoutError:
                 raise ModelTimeoutError(f"no answer within {timeout_s:g} s") from None
             except (OSError, http.client.HTTPException) as error:
                 raise ModelUnreachableError(f"the model's server went away: {error}") from None
+            finally:
+                server.connections.give_back(connection, response)
 
     def stop(self, *, drain_s: float = 0.0) -> None:
         """Ends the server; what is in flight may finish within `drain_s` seconds."""
@@ -239,47 +250,6 @@ class ModelServer:
         if server is not None:
             server.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _exchange(
-    connection: http.client.HTTPConnection,
-    body: IO[bytes] | bytes,
-    size: int,
-    headers: Sequence[tuple[str, str]],
-    deadline: float,
-    answer_limit: int | None,
-) -> ModelAnswer:
-    connection.putrequest("POST", "/invocations", skip_accept_encoding=True)
-    for name, value in headers:
-        connection.putheader(name, value.encode())
-    connection.putheader("Content-Length", str(size))
-    connection.endheaders()
-    # TorchServe answers 413 to a body above its limit before it has read it: the broken pipe of the
-    # rest must not hide that answer.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        if isinstance(body, bytes):
-            connection.send(body)
-        else:
-            while block := body.read(_BLOCK_BYTES):
-                connection.send(block)
-    connection.sock.settimeout(max(0.01, deadline - time.monotonic()))
-    response = connection.getresponse()
-    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - returned
-    received = 0
-    try:
-        while block := response.read(_BLOCK_BYTES):
-            received += len(block)
-            if answer_limit is not None and received > answer_limit:
-                raise AnswerTooLargeError(f"the model's answer exceeds {answer_limit} bytes")
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            file.write(block)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    found = {name.lower(): value for name, value in response.getheaders()}
-    return ModelAnswer(response.status, found, cast(IO[bytes], file), received)
 
 
 def _container_environment(url: str, region: str) -> dict[str, str]:

@@ -9,13 +9,9 @@ from defectscope.container.messages import BodyLimitExceededError, HttpRequest, 
 from defectscope.errors import LocalError
 from defectscope.local.endpoint_api import Endpoints
 from defectscope.local.endpoints import Endpoint, Variant
+from defectscope.local.exchange import AnswerTooLargeError, ModelAnswer
 from defectscope.local.faults import runtime_validation
-from defectscope.local.model_server import (
-    AnswerTooLargeError,
-    ModelAnswer,
-    ModelBusyError,
-    ModelTimeoutError,
-)
+from defectscope.local.model_server import ModelBusyError, ModelTimeoutError
 from defectscope.local.settings import ACCOUNT_ID
 from defectscope.local.workplace import Workplace
 
@@ -86,22 +82,19 @@ class Runtime:
             else self._settings.realtime_body_bytes
         )
         try:
-            body, size = request.body.spool(limit)
+            with server.receiving(request.body, limit) as (body, size), server.slot():
+                answer = server.invoke(
+                    body,
+                    size,
+                    container_headers(request),
+                    timeout_s=self._settings.realtime_timeout_s,
+                    answer_limit=limit,
+                )
         except BodyLimitExceededError:
             # SageMaker's front end refuses such a body before any service sees it: no error code.
             raise FaultError(413, None, f"HTTP content length exceeded {limit} bytes.") from None
-        with body:
-            try:
-                with server.slot():
-                    answer = server.invoke(
-                        body,
-                        size,
-                        container_headers(request),
-                        timeout_s=self._settings.realtime_timeout_s,
-                        answer_limit=limit,
-                    )
-            except LocalError as error:
-                raise _fault(endpoint, variant, error) from None
+        except LocalError as error:
+            raise _fault(endpoint, variant, error) from None
         return _reply(endpoint, variant, answer)
 
 

@@ -7,11 +7,14 @@ application/jsonlines                                one record a line, one answ
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+
+import msgspec
 
 from defectscope.errors import (
     BodyTooLargeError,
@@ -31,6 +34,7 @@ _LINES = frozenset({JSON_LINES, "application/x-jsonlines", "application/x-ndjson
 _MEDIA = frozenset(
     {"application/octet-stream", "application/mxf", "application/mp4", "binary/octet-stream"}
 )
+_ENCODER = msgspec.json.Encoder()
 _WITH_MERGE = {"merge", "id", "profile", "measurements"}
 
 Body = bytes | bytearray | str | Path | None
@@ -209,8 +213,31 @@ def encode_error(
 
 
 def to_text(answer: Mapping[str, Any]) -> str:
-    """Returns an answer as one line of JSON."""
+    """Returns an answer as one line of JSON, in ASCII.
+
+    Raises:
+        ValueError: A number in it is not finite.
+    """
+    # Five times as quick as the standard library, which has the last word: this one writes a number
+    # that is not finite as null, and letters as they are.
+    with contextlib.suppress(TypeError):
+        text = _ENCODER.encode(answer)
+        if text.count(b"null") == _nones(answer) and text.isascii():
+            return text.decode("ascii")
     return json.dumps(answer, allow_nan=False, separators=(",", ":"))
+
+
+def _nones(value: Any) -> int:
+    """Counts what JSON has to write as null; rather too few of it than too many."""
+    if value is None:
+        return 1
+    if isinstance(value, dict):
+        return sum(map(_nones, cast("dict[str, Any]", value).values()))
+    if isinstance(value, list):
+        held = cast("list[Any]", value)
+        # Curves are nearly all of a report, and hold numbers alone.
+        return 0 if held and type(held[0]) is float else sum(map(_nones, held))
+    return 0
 
 
 def _refuse_constant(name: str) -> float:
