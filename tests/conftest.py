@@ -22,6 +22,8 @@ RATE_HZ = 48000
 
 # Benchmarks are scripts, not a package; tests run some of what they do.
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.append(str(Path(__file__).parent))
+from server_errors import ServerErrors  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -83,13 +85,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--record-golden", action="store_true", help="record tests/golden anew")
 
 
+@pytest.fixture(scope="session")
+def server_errors() -> ServerErrors:
+    """Errors in the logs of servers that tests start."""
+    errors = ServerErrors()
+    errors.watch()
+    return errors
+
+
 @pytest.fixture(autouse=True)
 def no_unexpected_error_is_logged(
-    caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+    caplog: pytest.LogCaptureFixture,
+    request: pytest.FixtureRequest,
+    server_errors: ServerErrors,
 ) -> Iterator[None]:
-    """Fails a test during which an ERROR is logged, unless it is marked `logs_errors`."""
+    """Fails a test during which an ERROR is logged, unless it is marked `logs_errors`.
+
+    Here by the package, or by a server that tests have started.
+    """
     yield
+    elsewhere = server_errors.take()
     if request.node.get_closest_marker("logs_errors") is None:
         ours = [r for r in caplog.get_records("call") if r.name.startswith("defectscope")]
         errors = [r for r in ours if r.levelno >= logging.ERROR]
         assert not errors, [f"{r.name}: {r.getMessage()}" for r in errors]
+        assert not elsewhere, elsewhere

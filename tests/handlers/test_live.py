@@ -26,6 +26,7 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
+from answers import LEFT_OUT, unlike
 from moto.server import ThreadedMotoServer
 
 from defectscope.analysis import analyze
@@ -170,19 +171,7 @@ def test_the_curl_line_of_a_readme_gives_the_answer_that_it_shows(
     answer = json.loads(shell(block(folder, "sh"), live, tmp_path))
     validate(answer)
     shown = json.loads(block(folder, "json response"))
-    assert answer["asset"] == shown["asset"]
-    assert list(answer["verdicts"]) == list(shown["verdicts"])
-    for name, verdict in shown["verdicts"].items():
-        assert answer["verdicts"][name]["verdict"] == verdict["verdict"]
-        assert set(answer["verdicts"][name]["peak_score"]) == set(verdict["peak_score"])
-    assert len(answer["findings"]) == len(shown["findings"])
-    for found, expected in zip(answer["findings"], shown["findings"], strict=True):
-        assert set(found) == set(expected)
-        assert set(found["evidence"]) == set(expected["evidence"])
-        for key in ("detector", "defect"):
-            assert found[key] == expected[key]
-        for key in ("start_s", "end_s"):
-            assert found[key] == pytest.approx(expected[key], abs=0.25)
+    assert unlike(shown, {key: answer[key] for key in answer.keys() - LEFT_OUT}) == []
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

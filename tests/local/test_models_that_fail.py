@@ -111,6 +111,7 @@ def test_a_failed_endpoint_takes_no_invocations_and_can_be_deleted(clients):
 
 
 @pytest.mark.slow
+@pytest.mark.logs_errors
 def test_a_handler_that_cannot_load_fails_the_endpoint_with_its_own_words(clients, echo_tar):
     clients["s3"].put_object(Bucket="models", Key="echo", Body=echo_tar.read_bytes())
     container = {
