@@ -27,6 +27,8 @@ FIRST_PORT = 42_000
 SECOND_LANGUAGE_PID = 258
 # Faults on the way begin in the part of a loop that nothing else is wrong in, seconds.
 QUIET_S = 112.0
+# How much later each channel begins than the one before it, seconds.
+APART_S = 5.3
 
 
 def network_faults(every_s: float, seconds: float) -> list[Fault]:
@@ -54,15 +56,18 @@ def send(jobs: list[tuple[str, str, float, list[Fault], int]], seconds: float, o
     for number, (name, path, loop_s, faults, port) in enumerate(jobs):
         stream = Stream(Path(path).read_bytes(), loop_s, start_ticks=900_000)
         senders[name] = Sender(stream, ("127.0.0.1", port), faults, seed=number)
+    # Channels that play the same are not in step: they would all be busiest at the same moment.
+    ends_s = time.monotonic() + seconds
     for sender in senders.values():
         sender.start()
-    time.sleep(seconds)
+        time.sleep(APART_S)
+    time.sleep(max(0.0, ends_s - time.monotonic()))
     for sender in senders.values():
         sender.close()
     truth = {
         name: {
             "began_wall_s": s.began_wall_s,
-            "seconds": seconds,
+            "seconds": seconds - APART_S * k,
             "sent": s.sent,
             "held_up_s": s.held_up_s,
             "faults": [
@@ -113,7 +118,8 @@ def main() -> None:
         toml += f'[[channel]]\nname = "{name}"\nurl = "udp://127.0.0.1:{port}"\n\n'
         control = name == "control"
         # Each channel is broken at other times, so that they do not all decide at once.
-        faults = [] if control else network_faults(a.every or loop_s, seconds)
+        lasts_s = seconds - APART_S * number
+        faults = [] if control else network_faults(a.every or loop_s, lasts_s)
         path, length_s = (a.clean, clean_s) if control else (a.faulty, loop_s)
         jobs.append((name, str(path), length_s, faults, port))
     config = a.out / "channels.toml"

@@ -11,7 +11,7 @@ from defectscope.findings import Finding
 from defectscope.measurements import Measurements, Table
 from defectscope.monitor.channel_facts import loudness_of
 from defectscope.monitor.overload import LEARNED, NAMES, SOUND, Distrust, Ladder, lowest_trusted
-from defectscope.monitor.schedule import STEPS, Schedule
+from defectscope.monitor.schedule import TURNS, Schedule
 from defectscope.temporal.spans import curve, without_curves
 from defectscope.temporal.tables import TableBuilder
 
@@ -27,9 +27,15 @@ def dues(schedule: Schedule, steps: int) -> list[frozenset[str]]:
 
 
 def test_turns_come_as_often_as_the_table_says() -> None:
-    assert set(STEPS) <= set(names()) - LEARNED
+    assert set(TURNS) <= set(names()) - LEARNED
     due = dues(Schedule([QUICK, SECOND, FOURTH]), 12)
     assert [sum(name in d for d in due) for name in (QUICK, SECOND, FOURTH)] == [12, 6, 3]
+
+
+def test_no_step_has_much_more_to_do_than_another() -> None:
+    schedule = Schedule(sorted(set(names()) - LEARNED))
+    sizes = [len(due) for due in dues(schedule, 8)]
+    assert max(sizes) - min(sizes) <= 3
 
 
 def test_who_found_something_new_decides_at_the_next_step_and_then_no_more() -> None:

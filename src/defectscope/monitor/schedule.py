@@ -14,13 +14,19 @@ from collections.abc import Mapping, Sequence
 
 from defectscope.findings import Finding
 
-# Steps from one turn to the next, where it is not every one.
-_EVERY_SECOND = ("flicker", "stereo_image", "tearing", "test_pattern")
-_EVERY_FOURTH = (
-    *("banding", "blur", "color_error", "compression_blockiness", "interlacing", "letterbox"),
-    *("loudness", "spatial_image", "stutter", "video_noise"),
+# Steps from one turn to the next, where it is not every one, and the first turn. Turns are spread, so
+# that no step has much more to do than another.
+_SECOND = ("flicker", "stereo_image", "tearing", "test_pattern")
+_FOURTH_EARLY = ("blur", "color_error", "loudness", "stutter")
+_FOURTH_LATE = (
+    *("banding", "compression_blockiness", "interlacing", "letterbox"),
+    *("spatial_image", "video_noise"),
 )
-STEPS: Mapping[str, int] = {**dict.fromkeys(_EVERY_SECOND, 2), **dict.fromkeys(_EVERY_FOURTH, 4)}
+TURNS: Mapping[str, tuple[int, int]] = {
+    **dict.fromkeys(_SECOND, (2, 0)),
+    **dict.fromkeys(_FOURTH_EARLY, (4, 1)),
+    **dict.fromkeys(_FOURTH_LATE, (4, 3)),
+}
 
 Seen = Counter[tuple[str, int | None]]
 
@@ -45,7 +51,8 @@ class Schedule:
             resting: Those who are not, whatever their turn.
         """
         step, self._step = self._step, self._step + 1
-        due = {n for n in self._names if (step + 1) % STEPS.get(n, 1) == 0}
+        turns = {n: TURNS.get(n, (1, 0)) for n in self._names}
+        due = {n for n, (every, first) in turns.items() if step % every == first}
         due |= self._changing
         return frozenset(due - resting)
 
