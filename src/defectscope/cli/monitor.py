@@ -70,6 +70,12 @@ def add_parser(commands: Any) -> None:
         help="serve a page of all channels, and /metrics for Prometheus; on loopback unless HOST"
         f" says otherwise, and then with the token in {_TOKEN}",
     )
+    parser.add_argument(
+        "--otel",
+        action="store_true",
+        help="every minute metrics to OpenTelemetry's collector, over OTLP; where it is say the"
+        " standard variables such as OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
     monitor_plan.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -102,6 +108,10 @@ def run(arguments: argparse.Namespace) -> int:
         monitor.add_output(SpooledOutput(LineDelivery(out), store))
         if arguments.metric_lines is not None:
             monitor.add_output(MetricLines(monitor.board, _opened(stack, arguments.metric_lines)))
+        if arguments.otel:
+            from defectscope.monitor.otel_metrics import OtelMetrics
+
+            monitor.add_output(OtelMetrics(monitor.board))
         if arguments.wall is not None:
             stack.callback(_wall(monitor, arguments.wall).stop)
         until_stopped(monitor)

@@ -19,7 +19,7 @@ _COUNTERS = (
     ("frames", "frames", "Frames that were measured"),
     ("received_bytes", "bytes", "Bytes that came"),
     ("transport_packets", "packets", "Transport packets that came, without padding"),
-    ("missing_packets", "missing_packets", "Packets that the continuity counters miss"),
+    ("missing_packets", "missing_packets", "Transport packets that are missing"),
     ("overrun_bytes", "overrun_bytes", "Bytes let go because this machine was too slow"),
     ("reopened", "reopened", "Times that the source was opened again"),
     ("failures", "failures", "Times that watching failed"),
@@ -32,7 +32,9 @@ _GAUGES = (
 )
 
 
-class _OfBoard(Collector):
+class BoardCollector(Collector):
+    """Every metric of a board, read when it is asked for."""
+
     def __init__(self, board: Board) -> None:
         self._board = board
 
@@ -112,7 +114,7 @@ class Metrics:
 
     def __init__(self, board: Board) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_OfBoard(board))
+        self._registry.register(BoardCollector(board))
 
     def text(self) -> bytes:
         """Returns the metrics in Prometheus' text format."""

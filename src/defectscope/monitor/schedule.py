@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 
 from defectscope.findings import Finding
 
-# Steps from one turn to the next, where it is not every one, and the first turn. Turns are spread, so
-# that no step has much more to do than another.
+# Steps from one turn to the next, where it is not every one, and the first turn. Turns are spread,
+# so that no step has much more to do than another.
 _SECOND = ("flicker", "stereo_image", "tearing", "test_pattern")
 _FOURTH_EARLY = ("blur", "color_error", "loudness", "stutter")
 _FOURTH_LATE = (
