@@ -11,7 +11,7 @@ from defectscope.findings import Finding
 from defectscope.measurements import Measurements, Table
 from defectscope.monitor.channel_facts import loudness_of
 from defectscope.monitor.overload import LEARNED, NAMES, SOUND, Distrust, Ladder, lowest_trusted
-from defectscope.monitor.schedule import TURNS, Schedule
+from defectscope.monitor.schedule import EVERY, Schedule
 from defectscope.temporal.spans import curve, without_curves
 from defectscope.temporal.tables import TableBuilder
 
@@ -27,7 +27,7 @@ def dues(schedule: Schedule, steps: int) -> list[frozenset[str]]:
 
 
 def test_turns_come_as_often_as_the_table_says() -> None:
-    assert set(TURNS) <= set(names()) - LEARNED
+    assert set(EVERY) <= set(names()) - LEARNED
     due = dues(Schedule([QUICK, SECOND, FOURTH]), 12)
     assert [sum(name in d for d in due) for name in (QUICK, SECOND, FOURTH)] == [12, 6, 3]
 

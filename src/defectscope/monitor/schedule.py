@@ -22,7 +22,7 @@ _FOURTH_LATE = (
     *("banding", "compression_blockiness", "interlacing", "letterbox"),
     *("spatial_image", "video_noise"),
 )
-TURNS: Mapping[str, tuple[int, int]] = {
+EVERY: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(_SECOND, (2, 0)),
     **dict.fromkeys(_FOURTH_EARLY, (4, 1)),
     **dict.fromkeys(_FOURTH_LATE, (4, 3)),
@@ -51,8 +51,8 @@ class Schedule:
             resting: Those who are not, whatever their turn.
         """
         step, self._step = self._step, self._step + 1
-        turns = {n: TURNS.get(n, (1, 0)) for n in self._names}
-        due = {n for n, (every, first) in turns.items() if step % every == first}
+        rhythm = {n: EVERY.get(n, (1, 0)) for n in self._names}
+        due = {n for n, (every, first) in rhythm.items() if step % every == first}
         due |= self._changing
         return frozenset(due - resting)
 
