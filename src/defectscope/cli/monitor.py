@@ -59,6 +59,13 @@ def add_parser(commands: Any) -> None:
         help="processes that share the channels; default: one per core",
     )
     parser.add_argument(
+        "--endpoint",
+        metavar="NAME",
+        default="",
+        help="SageMaker endpoint that suspicious seconds are sent to, for the detectors with a"
+        " network; without it they run in these processes where the configuration has [looks]",
+    )
+    parser.add_argument(
         "--metric-lines",
         metavar="PATH",
         help="every minute a line for each channel in CloudWatch's embedded metric format,"
@@ -104,7 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         store = Store(kept)
         stack.callback(store.close)
         out = _opened(stack, arguments.events)
-        monitor = Monitor(config_source(place), store, arguments.groups)
+        monitor = Monitor(config_source(place), store, arguments.groups, arguments.endpoint)
         monitor.add_output(SpooledOutput(LineDelivery(out), store))
         if arguments.metric_lines is not None:
             monitor.add_output(MetricLines(monitor.board, _opened(stack, arguments.metric_lines)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from defectscope.errors import DefectscopeError
+from defectscope.findings import Finding
 from defectscope.media.live import Live, LiveOptions, open_live
 from defectscope.media.stream import StreamInfo
 from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
@@ -18,9 +19,11 @@ from defectscope.monitor.clips import ClipKeeper, clip_store
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.inlet import Inlet
-from defectscope.monitor.overload import LEARNED, NAMES, SKIPPED, Distrust, Ladder
+from defectscope.monitor.lookers import looker_of
+from defectscope.monitor.looks import Looks
+from defectscope.monitor.overload import NAMES, SKIPPED, Distrust, Ladder
 from defectscope.monitor.receiver import UdpReceiver
-from defectscope.monitor.session import Decision, Session
+from defectscope.monitor.session import Decision, Session, moved
 from defectscope.monitor.transport import TransportAnalyzer
 from defectscope.monitor.transport_watch import DETECTOR, TransportWatch
 
@@ -73,13 +76,18 @@ class Channel:
         self._loudness: Mapping[str, float] = {}
         self._emit = emit
         self._detectors = detectors_of(config)
+        self._measured = frozenset(d.name for d in self._detectors)
         self._alarms = AlarmBook(PATIENCE | dict(config.patience), self._told)
         self._inlet = Inlet(idle_s=config.idle_s)
         self._feeder = feeder_of(config.url, config.name, self._received)
         received = self._feeder.facts if isinstance(self._feeder, UdpReceiver) else None
         self.transport = TransportAnalyzer(received)
         self._watch = TransportWatch(self.transport, self._alarms, config.idle_s, self.programme_at)
-        self._ladder = Ladder(networks=any(d.name in LEARNED for d in self._detectors))
+        self._looks = None
+        if config.looks is not None:
+            self._looks = Looks(config.looks, looker_of(config.looks), self._looked, config.name)
+        # Networks on an endpoint take nothing from this machine.
+        self._ladder = Ladder(networks=config.looks is not None and not config.looks.endpoint)
         self._clips = None
         if config.clips is not None:
             store = clip_store(config.clips, config.name)
@@ -117,6 +125,8 @@ class Channel:
         self._arrived.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._looks is not None:
+            self._looks.close()
         if self._clips is not None:
             self._clips.close()
 
@@ -132,6 +142,11 @@ class Channel:
             key, at_s = Key(DETECTOR, "overload"), self.programme_at(now_s)
             self._alarms.raise_now(key, at_s, "major", evidence)
         self._watch.tick(now_s)
+        if self._looks is not None and self.config.looks is not None:
+            here = not self.config.looks.endpoint
+            self._looks.tick(now_s, resting=here and self._ladder.level > 0)
+            for name in self.config.looks.detectors:
+                self._alarms.settle(name, self.programme_at(now_s))
         if self._clips is not None:
             self._clips.tick(now_s)
 
@@ -156,6 +171,8 @@ class Channel:
             "reopened": self.reopened,
             "failures": self.failures,
             "decide_s": round(self.decide_s, 3),
+            "looks": 0 if self._looks is None else self._looks.looked,
+            "looks_failed": 0 if self._looks is None else self._looks.failures,
             "alarms": sorted({alarm.key.defect for alarm in alarms}),
             "loudness": self._loudness,
         }
@@ -163,6 +180,8 @@ class Channel:
     def _received(self, data: bytes, at_s: float) -> None:
         if self._clips is not None:
             self._clips.push(data, at_s)
+        if self._looks is not None:
+            self._looks.push(data, at_s)
         self._inlet.put(data, at_s)
         self._arrived.set()
         self._watch.arrived(at_s)
@@ -261,11 +280,21 @@ class Channel:
         """Those whose word does not count for now."""
         return frozenset(d.name for d in self._detectors if not self._ladder.trusts(d.name))
 
+    def _looked(self, findings: Sequence[Finding], from_s: float) -> None:
+        """Takes what networks found in the seconds that came from an instant on."""
+        found = moved(findings, self.programme_at(from_s))
+        for finding in self._watch.damage.left(found):
+            key = Key(finding.detector, finding.defect, finding.track)
+            self._alarms.raise_now(key, finding.start_s, finding.severity, finding.evidence)
+            self._alarms.raise_now(key, finding.end_s, finding.severity, finding.evidence)
+
     def _told(self, change: Change) -> None:
         event = event_of(self.config.name, change, self._clock, time.time())
-        if self._clips is not None and change.state == "opened":
+        if change.state == "opened":
             now_s, alarm = time.monotonic(), change.alarm
             begun_s = now_s - max(0.0, self.programme_at(now_s) - alarm.start_s)
-            kept = self._clips.keep(alarm.alarm_id, begun_s, now_s, self.thumbnail)
-            event["data"] |= kept
+            if self._clips is not None:
+                event["data"] |= self._clips.keep(alarm.alarm_id, begun_s, now_s, self.thumbnail)
+            if self._looks is not None and alarm.key.detector in self._measured:
+                self._looks.suspect(begun_s, now_s)
         self._emit(event)

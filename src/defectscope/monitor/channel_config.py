@@ -8,6 +8,7 @@ from typing import Any
 
 from defectscope.monitor.alarms import Patience
 from defectscope.monitor.clips import ClipConfig
+from defectscope.monitor.look_config import LookConfig
 from defectscope.monitor.session import Pace
 
 
@@ -25,6 +26,7 @@ class ChannelConfig:
         idle_s: A source that gives nothing for so long is gone, seconds.
         format: Lines and frames a second that a plan counts with, `1080p25`.
         clips: Which seconds around alarms are kept; None for none.
+        looks: What detectors with a network look at; None for nothing.
     """
 
     name: str
@@ -36,3 +38,4 @@ class ChannelConfig:
     idle_s: float = 1.0
     format: str = "1080p25"
     clips: ClipConfig | None = None
+    looks: LookConfig | None = None

@@ -25,7 +25,8 @@ LIVE_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
 
 def detectors_of(config: ChannelConfig) -> list[Detector]:
     """Returns the detectors that a channel's programme is measured with."""
-    wanted = config.detectors
+    # Detectors with a network look at some seconds alone.
+    wanted = tuple(name for name in config.detectors if name not in LEARNED)
     if not wanted:
         absent = not_installed()
         wanted = tuple(n for n in names() if n not in LEARNED and n not in absent)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 from defectscope.detectors.registry import detector_class, names
@@ -25,13 +25,15 @@ from defectscope.errors import DefectscopeError, InvalidParameterError
 from defectscope.monitor.alarms import Patience
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.clips import ClipConfig
+from defectscope.monitor.config_text import line_of
+from defectscope.monitor.look_config import LookConfig
 from defectscope.monitor.output_config import KEYS, OutputConfig
+from defectscope.monitor.overload import LEARNED
 from defectscope.monitor.plan import cores_of
 from defectscope.monitor.session import Pace
 from defectscope.monitor.urls import check_url
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.\"-]+)\s*\]\]?")
 _MAX_CHANNELS = 10_000
 # Shortest and longest of each, seconds.
 _RANGES_S = {
@@ -69,12 +71,14 @@ class MonitorConfig:
     outputs: tuple[OutputConfig, ...] = ()
 
 
-def read_config(text: str, name: str = "channels.toml") -> MonitorConfig:
+def read_config(text: str, name: str = "channels.toml", endpoint: str = "") -> MonitorConfig:
     """Reads a configuration.
 
     Args:
         text: The document.
         name: What messages call it.
+        endpoint: SageMaker endpoint that suspicious seconds of all channels are sent to, whatever
+            the document says; empty for what it says.
 
     Raises:
         InvalidParameterError: It makes no sense; the message names line and key.
@@ -87,7 +91,14 @@ def read_config(text: str, name: str = "channels.toml") -> MonitorConfig:
         line = int(where[1]) if where else len(text.splitlines())
         reason = str(error).split(" (at ")[0]
         raise InvalidParameterError(f"{name}, line {line}: {reason}") from None
-    return _Reading(text, name).config(document)
+    config = _Reading(text, name).config(document)
+    if not endpoint:
+        return config
+    sent = {
+        name: replace(channel, looks=replace(channel.looks or LookConfig(), endpoint=endpoint))
+        for name, channel in config.channels.items()
+    }
+    return replace(config, channels=sent)
 
 
 class _Reading:
@@ -97,10 +108,11 @@ class _Reading:
         self._lines, self._name = text.splitlines(), name
 
     def config(self, document: Mapping[str, Any]) -> MonitorConfig:
-        self._only(document, ("monitor", "alarms", "clips", "output", "channel"), "")
+        self._only(document, ("monitor", "alarms", "clips", "looks", "output", "channel"), "")
         common = self._table(document, "monitor")
         self._only(common, (*_names(Pace), "idle_s"), "monitor")
         patience, clips = self._patience(document), self._clips(document)
+        looks = self._looks(document)
         entries: Any = document.get("channel", [])
         if not isinstance(entries, list) or not entries:
             raise self._error("", "", 0, "there is no [[channel]]")
@@ -109,7 +121,7 @@ class _Reading:
             raise self._error("channel", "", 0, f"more than {_MAX_CHANNELS} channels")
         channels: dict[str, ChannelConfig] = {}
         for number, entry in enumerate(given):
-            channel = self._channel(entry, number, common, patience, clips)
+            channel = self._channel(entry, number, common, patience, clips, looks)
             if channel.name in channels:
                 raise self._error("channel", "name", number, f"{channel.name!r} is taken")
             channels[channel.name] = channel
@@ -142,6 +154,7 @@ class _Reading:
         common: Mapping[str, Any],
         patience: Mapping[str, Patience],
         clips: ClipConfig | None,
+        looks: LookConfig | None,
     ) -> ChannelConfig:
         if not isinstance(entry, Mapping):
             raise self._error("channel", "", number, "is no table")
@@ -158,6 +171,10 @@ class _Reading:
         except DefectscopeError as error:
             raise self._error("channel", "url", number, error.message) from None
         detectors = self._detectors(given, number)
+        learned = tuple(name for name in detectors if name in LEARNED)
+        if learned:
+            # Those that a channel names look at its suspects.
+            looks = replace(looks or LookConfig(), detectors=learned)
         chosen = {**common, **given}
         pace = Pace(
             **{
@@ -179,7 +196,7 @@ class _Reading:
         except DefectscopeError as error:
             raise self._error("channel", "format", number, error.message) from None
         return ChannelConfig(
-            name, url, detectors, parameters, patience, pace, idle_s, str(raster), clips
+            name, url, detectors, parameters, patience, pace, idle_s, str(raster), clips, looks
         )
 
     def _detectors(self, given: Mapping[str, Any], number: int) -> tuple[str, ...]:
@@ -225,6 +242,22 @@ class _Reading:
         seconds = {key: self._seconds(table, key, "clips", 0) for key in spans}
         return ClipConfig(place, kept=kept, **seconds)
 
+    def _looks(self, document: Mapping[str, Any]) -> LookConfig | None:
+        if "looks" not in document:
+            return None
+        table = self._table(document, "looks")
+        self._only(table, ("share", "endpoint", "detectors"), "looks")
+        share: Any = table.get("share", LookConfig().share)
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+            raise self._error("looks", "share", 0, "is a share of the programme, up to 1")
+        wanted: Any = table.get("detectors", list(LookConfig().detectors))
+        if not isinstance(wanted, list) or not wanted or not set(cast("Any", wanted)) <= LEARNED:
+            choice = ", ".join(sorted(LEARNED))
+            raise self._error("looks", "detectors", 0, f"is a list of {choice}")
+        endpoint = self._text(table, "endpoint", 0, "looks") if "endpoint" in table else ""
+        detectors = tuple(cast("list[str]", wanted))
+        return LookConfig(float(share), detectors=detectors, endpoint=endpoint)
+
     def _table(self, document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         table: Any = document.get(key, {})
         if not isinstance(table, Mapping):
@@ -255,28 +288,9 @@ class _Reading:
                 raise self._error(table, key, number, f"is not known here; there are: {choice}")
 
     def _error(self, table: str, key: str, number: int, reason: str) -> InvalidParameterError:
-        line = self._line_of(table, key, number)
+        line = line_of(self._lines, table, key, number)
         what = ".".join(part for part in (table, key) if part)
         return InvalidParameterError(f"{self._name}, line {line}: {what} {reason}".rstrip())
-
-    def _line_of(self, table: str, key: str, number: int) -> int:
-        """Returns the line of a key in the `number`-th table of a name; its header without one."""
-        seen, inside, header = -1, table == "", 1
-        for at, line in enumerate(self._lines, 1):
-            match = _HEADER.match(line)
-            if match:
-                own = match[1].replace('"', "")
-                if own == table:
-                    seen += 1
-                    if seen == number:
-                        header = at
-                inside = own == table and seen == number
-                if table == "" and key and own.split(".")[0] == key:
-                    return at
-                continue
-            if inside and key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*(=|\.)", line):
-                return at
-        return header
 
 
 def _names(kind: type[Any]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A process that watches a group of channels; its parent speaks to it by lines of JSON.
 
-    stdin   {"config": text, "channels": [name], "begun": {name: wall}, "alarms": {name: [data]}}
+    stdin   {"config": text, "endpoint": name, "channels": [name], "begun": {name: wall},
+             "alarms": {name: [data]}}
     stdout  {"event": {...}} | {"states": [...]} | {"log": text}
 
 It ends when its parent does: then its standard input ends.
@@ -44,7 +45,7 @@ class Group:
 
     def assign(self, message: Mapping[str, Any]) -> None:
         """Watches these channels and no others; what has not changed goes on untouched."""
-        configs = read_config(message["config"]).channels
+        configs = read_config(message["config"], endpoint=message.get("endpoint", "")).channels
         wanted = {name: configs[name] for name in message["channels"]}
         for name in [n for n, c in self._channels.items() if wanted.get(n) != c.config]:
             self._channels.pop(name).close()

@@ -23,6 +23,8 @@ _COUNTERS = (
     ("overrun_bytes", "overrun_bytes", "Bytes let go because this machine was too slow"),
     ("reopened", "reopened", "Times that the source was opened again"),
     ("failures", "failures", "Times that watching failed"),
+    ("looks", "looks", "Times that networks looked at some seconds"),
+    ("looks_failed", "looks_failed", "Times that they could not"),
     ("decide_seconds", "decide_s", "Processor time of deciding, seconds"),
 )
 _GAUGES = (

@@ -71,10 +71,12 @@ class Decision:
 
     def findings(self, offset_s: float) -> list[Finding]:
         """Returns the findings on a clock that is ahead of the session's by an offset."""
-        return [
-            replace(f, start_s=f.start_s + offset_s, end_s=f.end_s + offset_s)
-            for f in self.result.findings
-        ]
+        return moved(self.result.findings, offset_s)
+
+
+def moved(findings: Sequence[Finding], by_s: float) -> list[Finding]:
+    """Returns findings on a clock that is ahead of theirs, seconds."""
+    return [replace(f, start_s=f.start_s + by_s, end_s=f.end_s + by_s) for f in findings]
 
 
 class Session:

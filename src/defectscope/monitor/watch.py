@@ -46,11 +46,15 @@ class Monitor:
         source: Where the configuration is, which is read again when it changes.
         store: Where events are kept.
         groups: Processes; None takes one per core, and no more than channels.
+        endpoint: SageMaker endpoint for suspicious seconds; empty for what the configuration says.
     """
 
-    def __init__(self, source: ConfigSource, store: Store, groups: int | None = None) -> None:
+    def __init__(
+        self, source: ConfigSource, store: Store, groups: int | None = None, endpoint: str = ""
+    ) -> None:
         self.board = Board()
         self._source, self._store = source, store
+        self._endpoint = endpoint
         self._outputs: list[Output] = []
         self._lock = threading.Lock()
         self._text, self._stamp = source.read()
@@ -96,6 +100,7 @@ class Monitor:
             names = [name for name, place in self._where.items() if place == group]
             return {
                 "config": self._text,
+                "endpoint": self._endpoint,
                 "channels": names,
                 "begun": {name: self._store.begun(name) for name in names},
                 "alarms": {name: self._store.open_alarms(name) for name in names},
