@@ -112,18 +112,10 @@ def make_title(
 
 
 @contextmanager
-def screen() -> Generator[str]:
-    """A screen without a monitor; yields its display."""
-    command = [
-        "Xvfb",
-        "-displayfd",
-        "1",
-        "-screen",
-        "0",
-        f"{WIDTH}x{HEIGHT}x24",
-        "-nolisten",
-        "tcp",
-    ]
+def screen(width: int = WIDTH, height: int = HEIGHT) -> Generator[str]:
+    """A screen without a monitor, that nobody draws on; yields its display."""
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", f"{width}x{height}x24"]
+    command += ["-nolisten", "tcp"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -166,15 +165,10 @@ def display() -> Iterator[str]:
     """A screen that nobody draws on; skips where Xvfb is not installed."""
     if shutil.which("Xvfb") is None:
         pytest.skip("Xvfb is not installed (apt: xvfb)")
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "320x180x24", "-nolisten", "tcp"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
-        try:
-            assert server.stdout is not None
-            yield f":{server.stdout.readline().strip()}"
-        finally:
-            server.terminate()
+    from reference_device import screen
+
+    with screen(320, 180) as display:
+        yield display
 
 
 def test_a_real_screen_is_recorded(

@@ -33,9 +33,7 @@ def commands(page: Path) -> list[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             with contextlib.suppress(ValueError):
                 words = shlex.split(line.removeprefix("$ "), comments=True)
-                ends = [
-                    i for i, word in enumerate(words) if word in ("|", "&&", ";", ">", "&", "2>")
-                ]
+                ends = [i for i, word in enumerate(words) if word in _ENDS]
                 words = words[: ends[0]] if ends else words
                 while words and re.fullmatch(r"\w+=\S*", words[0]):
                     words = words[1:]
@@ -65,13 +63,8 @@ def test_the_pages_have_commands() -> None:
 
 
 def test_first_qc_runs_as_it_stands(
-    impaired_clip: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    beside_a_film: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copy(impaired_clip, tmp_path / "film.mp4")
-    monkeypatch.chdir(tmp_path)
     seen: list[int] = []
     for words in commands(DOCS / "first-qc.md"):
         # All detectors are the subject of other tests.
@@ -82,24 +75,43 @@ def test_first_qc_runs_as_it_stands(
     assert seen == [0, 0, 0, 0, 0, 2, 0, 1]
     assert "min_duration_s is 0 to 3600 s, not -5" in shown.err
     for name in ("frozen.mp4", "frozen.mp4.truth.json", "report.json", "report.html"):
-        assert (tmp_path / name).stat().st_size > 100
+        assert (beside_a_film / name).stat().st_size > 100
 
 
-def test_the_python_page_runs_as_it_stands(
-    impaired_clip: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def beside_a_film(impaired_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, which holds the film.mp4 that pages speak of."""
     shutil.copy(impaired_clip, tmp_path / "film.mp4")
     monkeypatch.chdir(tmp_path)
-    text = (DOCS / "python.md").read_text("utf-8")
+    return tmp_path
+
+
+def run_python(text: str, name: str) -> None:
+    """Runs the Python of a page, one block after the other."""
     snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert snippets
     names: dict[str, object] = {"__name__": "page"}
+    for snippet in snippets:
+        exec(compile(snippet, name, "exec"), names)
+
+
+@pytest.mark.usefixtures("beside_a_film")
+def test_the_readme_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    run_python((ROOT / "README.md").read_text("utf-8"), "README.md")
+    assert "black_frames 00:00:02:00" in capsys.readouterr().out
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.usefixtures("beside_a_film")
+def test_the_python_page_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (DOCS / "python.md").read_text("utf-8")
     # All detectors at once are the subject of the README's test.
-    first = snippets[0].replace('"film.mp4")', '"film.mp4", detectors=["freeze"])')
-    for snippet in [first, *snippets[1:]]:
-        exec(compile(snippet, "python.md", "exec"), names)
+    run_python(text.replace('"film.mp4")', '"film.mp4", detectors=["freeze"])', 1), "python.md")
     shown = capsys.readouterr().out
     for promised in re.findall(r"prints `([^`]+)`", text):
         assert promised in shown

@@ -105,29 +105,14 @@ class SyncNet(nn.Module):
         return self.mouth(crops), self.sound(mel)
 
     def embed_mouth(self, crops: NDArray[np.uint8]) -> Floats:
-        """Returns the vectors of one track's mouth frames.
-
-        Args:
-            crops: (T, 48, 64) luma at 25 fps.
-
-        Returns:
-            (T - 4, 128); vector t belongs to the frames t .. t + 4. Empty under five frames.
-        """
+        """Returns the vectors of mouth frames, as `layout.Embedder` describes."""
         if len(crops) < WINDOW_VIDEO_FRAMES:
             return np.zeros((0, EMBEDDING), np.float32)
         with torch.inference_mode():
             return self.mouth(torch.tensor(crops)[None])[0].numpy()
 
     def embed_sound(self, mel: Floats) -> Floats:
-        """Returns the vectors of an interval of sound.
-
-        Args:
-            mel: (M, 40) log-mel power.
-
-        Returns:
-            ((M - 20) // 4 + 1, 128); vector t belongs to the frames 4t .. 4t + 19. Empty under
-            twenty frames.
-        """
+        """Returns the vectors of sound, as `layout.Embedder` describes."""
         if len(mel) < WINDOW_FRAMES:
             return np.zeros((0, EMBEDDING), np.float32)
         with torch.inference_mode():
