@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,8 +38,32 @@ def player() -> Path:
     if shutil.which("node") is None or not (PLAYER / "node_modules").is_dir():
         pytest.skip("the player's packages are not installed: make player")
     # A build empties dist/ first: tests of two processes must not meet there.
-    with (Path(tempfile.gettempdir()) / "defectscope-player-build.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(Path(tempfile.gettempdir()) / "defectscope-player-build.lock"):
         if _is_old():
             subprocess.run(["node", "scripts/build.mjs"], cwd=PLAYER, check=True, timeout=120)
     return PLAYER
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clip of each fault, and `clean.mp4`; written once for all processes."""
+    import clips
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "player-clips"
+    with _alone(shared / "player-clips.lock"):
+        if not folder.exists():
+            making = shared / "player-clips.part"
+            making.mkdir(exist_ok=True)
+            clips.make(making)
+            making.rename(folder)
+    return folder
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds a lock between processes until the block ends."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -21,11 +21,6 @@ WHOLE = "whole('/clips/{}.mp4', {{ budget: {{ main_ms: 1000, worker_ms: 1000 }} 
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return clips.make(tmp_path_factory.mktemp("clips"))["clean"].parent
-
-
-@pytest.fixture(scope="module")
 def site(player: Path, made: Path) -> Iterator[pages.Site]:
     with pages.served({"/dist/": player / "dist", "/clips/": made}) as site:
         yield site

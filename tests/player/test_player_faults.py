@@ -26,13 +26,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return clips.make(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def site(player: Path, made: dict[str, Path]) -> Iterator[pages.Site]:
-    with pages.served({"/dist/": player / "dist", "/clips/": made["clean"].parent}) as site:
+def site(player: Path, made: Path) -> Iterator[pages.Site]:
+    with pages.served({"/dist/": player / "dist", "/clips/": made}) as site:
         yield site
 
 
