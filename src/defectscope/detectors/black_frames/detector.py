@@ -21,6 +21,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
+from defectscope.temporal.verdicts import judged
 
 # Mean luma is kept in 1/128 of an 8-bit-equivalent code, shares in 1/65535.
 _STEPS_PER_CODE = 128
@@ -85,12 +86,7 @@ class BlackFrames:
                     evidence=evidence,
                 )
             )
-        return DetectorResult(
-            verdict="fail" if findings else "pass",
-            findings=tuple(findings),
-            peak_score={"black_frames": max((f.confidence for f in findings), default=0.0)},
-            curves={"black_frames": curve(starts_s, dark)},
-        )
+        return judged("black_frames", findings, curve(starts_s, dark))
 
     def _contrast(
         self, first: int, last: int, starts_s: NDArray[np.float64], luma: NDArray[np.float64]

@@ -27,6 +27,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends
 from defectscope.temporal.tables import column, times_s
+from defectscope.temporal.verdicts import judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,7 @@ class Flicker:
             found += self._flashes(f"{kind}_flash", rising, falling, starts_s)
         findings = [self._finding(group, starts_s, ends_s) for group in _merged(found)]
         score = np.minimum(np.abs(gain) / (2 * self.tuned.thresholds["swing"]), 1.0)
-        return DetectorResult(
-            verdict="fail" if findings else "pass",
-            findings=tuple(findings),
-            peak_score={"flicker": max((f.confidence for f in findings), default=0.0)},
-            curves={"flicker": curve(starts_s, score)},
-        )
+        return judged("flicker", findings, curve(starts_s, score))
 
     def _pumping(
         self, brightness: NDArray[np.float64], starts_s: NDArray[np.float64]

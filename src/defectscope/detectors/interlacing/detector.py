@@ -24,6 +24,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
+from defectscope.temporal.verdicts import judged
 
 _STEPS_PER_SHARE = 65535
 
@@ -88,12 +89,7 @@ class Interlacing:
                 )
             )
         score = np.where(pulldown, 0.0, scored.score)
-        return DetectorResult(
-            verdict="fail" if findings else "pass",
-            findings=tuple(findings),
-            peak_score={"interlacing": max((f.confidence for f in findings), default=0.0)},
-            curves={"interlacing": curve(starts_s, score)},
-        )
+        return judged("interlacing", findings, curve(starts_s, score))
 
 
 def _evidence(

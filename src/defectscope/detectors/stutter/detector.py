@@ -31,6 +31,7 @@ from defectscope.temporal.differences import FEATURES, TONES, Differences, diffe
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.standing import all_but_free
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
+from defectscope.temporal.verdicts import judged
 
 _STEPS_PER_MOVED_CODE = 256
 _STEPS_PER_WAY = 100
@@ -94,12 +95,7 @@ class Stutter:
         score = np.zeros(len(starts_s))
         for first, last, _, strength in events:
             score[first:last] = strength
-        return DetectorResult(
-            verdict="fail" if findings else "pass",
-            findings=tuple(findings),
-            peak_score={"stutter": max((f.confidence for f in findings), default=0.0)},
-            curves={"stutter": curve(starts_s, score)},
-        )
+        return judged("stutter", findings, curve(starts_s, score))
 
     def _events(
         self,
