@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from defectscope.findings import Curve, DetectorResult, Finding
 
 
-def judged(defect: str, findings: Sequence[Finding], score: Curve) -> DetectorResult:
+def result_of(defect: str, findings: Sequence[Finding], score: Curve) -> DetectorResult:
     """Returns `fail` with findings and `pass` without; the surest finding is the peak score.
 
     Args:

@@ -22,7 +22,7 @@ from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, runs
 from defectscope.temporal.tables import TableBuilder, column, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 
 class AudioDropout:
@@ -76,7 +76,7 @@ class AudioDropout:
             if not any(finding.interval.intersection_s(r) > 0 for r in reported):
                 findings.append(finding)
         score = np.clip((self.tuned.thresholds["gap_dbfs"] + 20 - loudest) / 40, 0, 1)
-        return judged("audio_dropout", findings, curve(starts_s, score))
+        return result_of("audio_dropout", findings, curve(starts_s, score))
 
     def _gaps(self, level: NDArray[np.float32], stands: NDArray[np.bool_]) -> list[tuple[int, int]]:
         """Runs of near-silence that begin abruptly out of programme level, and end in it again.

@@ -21,7 +21,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 # Mean luma is kept in 1/128 of an 8-bit-equivalent code, shares in 1/65535.
 _STEPS_PER_CODE = 128
@@ -86,7 +86,7 @@ class BlackFrames:
                     evidence=evidence,
                 )
             )
-        return judged("black_frames", findings, curve(starts_s, dark))
+        return result_of("black_frames", findings, curve(starts_s, dark))
 
     def _contrast(
         self, first: int, last: int, starts_s: NDArray[np.float64], luma: NDArray[np.float64]

@@ -30,7 +30,7 @@ from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 # Steps of a unit in which each measure is kept, and as which integer.
 _KEPT: dict[str, tuple[int, Any]] = {
@@ -108,7 +108,7 @@ class ColorError:
         ]
         findings += self._out_of_tolerance(steps, starts_s, ends_s)
         findings.sort(key=lambda f: (f.start_s, f.end_s))
-        return judged("color_error", findings, curve(starts_s, steps["as_is"]))
+        return result_of("color_error", findings, curve(starts_s, steps["as_is"]))
 
     def _finding(
         self,

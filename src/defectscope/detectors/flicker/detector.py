@@ -27,7 +27,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import curve, row_ends
 from defectscope.temporal.tables import column, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Flicker:
             found += self._flashes(f"{kind}_flash", rising, falling, starts_s)
         findings = [self._finding(group, starts_s, ends_s) for group in _merged(found)]
         score = np.minimum(np.abs(gain) / (2 * self.tuned.thresholds["swing"]), 1.0)
-        return judged("flicker", findings, curve(starts_s, score))
+        return result_of("flicker", findings, curve(starts_s, score))
 
     def _pumping(
         self, brightness: NDArray[np.float64], starts_s: NDArray[np.float64]

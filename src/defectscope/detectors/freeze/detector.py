@@ -22,7 +22,7 @@ from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.differences import FEATURES, Differences, difference
 from defectscope.temporal.spans import Rows, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 # Where nearly all frames differ much, as noise does, a cut still differs more than they do.
 _LEAST_CUT_RATIO, _NEARLY_ALL = 1.5, 0.25
@@ -111,7 +111,7 @@ class Freeze:
             self._finding(table, (held, last), (starts_s, ends_s), mean, sure, kind, video)
             for held, last, sure, kind in sorted(kept)
         ]
-        return judged("freeze", findings, curve(starts_s, score))
+        return result_of("freeze", findings, curve(starts_s, score))
 
     def _finding(
         self,

@@ -24,7 +24,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 _STEPS_PER_SHARE = 65535
 
@@ -89,7 +89,7 @@ class Interlacing:
                 )
             )
         score = np.where(pulldown, 0.0, scored.score)
-        return judged("interlacing", findings, curve(starts_s, score))
+        return result_of("interlacing", findings, curve(starts_s, score))
 
 
 def _evidence(

@@ -31,7 +31,7 @@ from defectscope.temporal.differences import FEATURES, TONES, Differences, diffe
 from defectscope.temporal.spans import curve, row_ends, runs
 from defectscope.temporal.standing import all_but_free
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 _STEPS_PER_MOVED_CODE = 256
 _STEPS_PER_WAY = 100
@@ -95,7 +95,7 @@ class Stutter:
         score = np.zeros(len(starts_s))
         for first, last, _, strength in events:
             score[first:last] = strength
-        return judged("stutter", findings, curve(starts_s, score))
+        return result_of("stutter", findings, curve(starts_s, score))
 
     def _events(
         self,

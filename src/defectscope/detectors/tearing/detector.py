@@ -28,7 +28,7 @@ from defectscope.media.stream import StreamInfo
 from defectscope.temporal.differences import FEATURES, TONES
 from defectscope.temporal.spans import Rows, bridge, curve, row_ends
 from defectscope.temporal.tables import times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 _SAME_ROW_PX = 1
 _MAX_LISTED = 1000
@@ -101,7 +101,7 @@ class Tearing:
             score[each.first : each.last] = np.maximum(
                 score[each.first : each.last], min(each.sure, 0.99)
             )
-        return judged("tearing", findings, curve(starts_s, score))
+        return result_of("tearing", findings, curve(starts_s, score))
 
     def _moves(self, torn: _Torn, signs: Signs) -> bool:
         """Tells whether frames move where they are torn: else two instants are alike."""

@@ -27,7 +27,7 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.spans import bridge, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
-from defectscope.temporal.verdicts import judged
+from defectscope.temporal.verdicts import result_of
 
 # Shares are kept in 1/255, differences and deviations in 1/16 of a code.
 _STEPS_PER_SHARE = 255
@@ -108,7 +108,7 @@ class TestPattern:
                     )
                 )
         findings.sort(key=lambda f: (f.start_s, f.end_s))
-        return judged("test_pattern", findings, curve(starts_s, seen))
+        return result_of("test_pattern", findings, curve(starts_s, seen))
 
     def _kinds(self, table: Any, *, chroma: bool) -> dict[str, NDArray[np.bool_]]:
         """Tells for every frame which pattern it looks like, if any; at most one."""
