@@ -92,9 +92,10 @@ bench-serving: $(DEV_STAMP) ## Measures what serving adds to a call, and 32 call
 	$(BIN)/python benchmarks/serving_overhead.py
 	$(BIN)/python benchmarks/endpoint_load.py
 
-# Folders of recordings for the two below; what they make is kept in runs/, so that they go on
-# where they stopped.
+# Folders of recordings, for those below and for tests of what was seen in them. What benchmarks make
+# is kept in runs/, so that they go on where they stopped.
 MEDIA ?= media
+test test-long: export DEFECTSCOPE_MEDIA = $(MEDIA)
 MEDIA_FOLDERS = $(foreach folder,$(MEDIA),--media $(folder))
 # Networks are evaluated by benchmarks of their own, on recordings that they were not trained on.
 NETWORKS := audio_artifacts,block_corruption,av_sync

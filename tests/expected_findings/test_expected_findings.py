@@ -28,7 +28,7 @@ def test_there_are_lists() -> None:
 @pytest.mark.parametrize("path", LISTS, ids=lambda p: p.stem)
 def test_every_entry_names_a_defect_a_span_and_how_it_was_verified(path: Path) -> None:
     defects = {d for name in names() for d in load(name).defects}
-    known = {"defect", "start_s", "end_s", "seen", "why", "many"}
+    known = {"defect", "start_s", "end_s", "seen", "why", "many", "missed"}
     for name, entry in entries(path):
         assert set(entry) <= known, name
         assert entry["defect"] in defects, name
