@@ -32,7 +32,10 @@ def run(arguments: argparse.Namespace, place: str) -> int:
     source = config_source(place)
     text, _ = source.read()
     config = read_config(text, source.name)
-    cores = {name: cores_of(c.format) for name, c in config.channels.items()}
+    cores = {
+        name: cores_of(c.format, c.looks.share if c.looks and not c.looks.endpoint else 0.0)
+        for name, c in config.channels.items()
+    }
     groups = packed(cores, arguments.vcpu)
     console = Console(width=None if sys.stdout.isatty() else 120)
     table = Table("group", "channels", "cores", "memory", "which")

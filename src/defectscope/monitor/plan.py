@@ -15,10 +15,12 @@ from typing import Any
 
 from defectscope.errors import InvalidParameterError
 
-# Cores of a channel: a share of it by itself, and one by megapixels a second. A line through
-# 9.1 channels of 720p25 and 4.6 of 1080p25 on one core (AVX-512, one decoder thread); other formats
-# follow from it and were not measured.
-_CORES_EACH, _CORES_PER_MPX = 0.025, 0.0037
+# Cores of a channel: a share of it by itself, and one by megapixels a second. A line through four
+# formats from 720p25 to 2160p25 on a busy machine of two hardware threads, which is what a vCPU is,
+# with 0.03 for the transport, and what a second costs that networks look at. Source:
+# docs/results/live.md, measured with benchmarks/live_capacity.py.
+_CORES_EACH, _CORES_PER_MPX = 0.21, 0.0028
+_LOOK_CORES, _LOOK_CORES_PER_MPX = 1.8, 0.0125
 # What may be used of a core: decoding has peaks, and key frames come together.
 UTILISATION = 0.6
 # Memory of a group by itself and of a channel, MB: estimates, above the 275 MB that a group of one
@@ -57,11 +59,12 @@ class Group:
         return _GROUP_MB + _CHANNEL_MB * len(self.names)
 
 
-def cores_of(raster: str) -> float:
+def cores_of(raster: str, looked_at: float = 0.0) -> float:
     """Returns the cores of one channel.
 
     Args:
         raster: Lines, `p` or `i` and frames a second: `1080p25`, `3840x2160p50`.
+        looked_at: Share of the programme that networks in the task look at.
 
     Raises:
         InvalidParameterError: It is none.
@@ -71,7 +74,9 @@ def cores_of(raster: str) -> float:
         raise InvalidParameterError(f"{raster!r} is no format such as 1080p25 or 3840x2160p50")
     lines = int(match[2])
     columns = int(match[1]) if match[1] else round(lines * 16 / 9)
-    return _CORES_EACH + _CORES_PER_MPX * columns * lines * float(match[3]) / 1e6
+    pixels = columns * lines * float(match[3]) / 1e6
+    looks = looked_at * (_LOOK_CORES + _LOOK_CORES_PER_MPX * pixels)
+    return _CORES_EACH + _CORES_PER_MPX * pixels + looks
 
 
 def packed(cores: Mapping[str, float], vcpus: int) -> list[Group]:
