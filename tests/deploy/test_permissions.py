@@ -17,6 +17,8 @@ from typing import Any
 
 import boto3
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from moto import mock_aws
 
 from defectscope.client import AwsTransport, Client
@@ -37,7 +39,12 @@ from defectscope.deploy.calls import Account, Call, Transaction
 from defectscope.deploy.endpoint_spec import Asynchronous, EndpointSpec, Variant
 from defectscope.deploy.limits import Limits
 from defectscope.deploy.rollout import Rollout
-from defectscope.errors import DefectscopeError
+from defectscope.errors import DefectscopeError, InvalidParameterError
+from defectscope.monitor import plan
+from defectscope.monitor.clips import ClipConfig, clip_store
+from defectscope.monitor.config_source import config_source
+from defectscope.monitor.output_config import OutputConfig, delivery_of
+from defectscope.player import publish
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/defectscope"
@@ -149,6 +156,11 @@ RESOURCES = {
     "HeadObject": _object,
     "PutObject": _object,
     "DeleteObject": _object,
+    "PublishBatch": lambda request: request["TopicArn"],
+    "GetParameter": lambda r: f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{r['Name']}",
+    "PutEvents": lambda r: (
+        f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/{r['Entries'][0]['EventBusName']}"
+    ),
     "DescribeAlarms": lambda _: f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*",
     "PutMetricAlarm": lambda r: f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{r['AlarmName']}",
     "DeleteAlarms": lambda r: f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:{r['AlarmNames'][0]}",
@@ -283,7 +295,7 @@ def test_the_look_at_an_account_takes_what_deployers_may(recorded) -> None:
     none = (SimpleNamespace(status_code=200), {"Quotas": []})
     session.events.register("before-call.service-quotas.ListServiceQuotas", lambda **_: none)
     registry_of = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-    plan = preflight.Plan(
+    wanted = preflight.Plan(
         role_arn=ROLE,
         image=f"{registry_of}/defectscope:1",
         model_prefix="s3://models/defectscope",
@@ -291,7 +303,7 @@ def test_the_look_at_an_account_takes_what_deployers_may(recorded) -> None:
         instance_type="ml.c6i.2xlarge",
         instances=1,
     )
-    assert len(list(preflight.look(Account(session=session, typed=False), plan))) == 6
+    assert len(list(preflight.look(Account(session=session, typed=False), wanted))) == 6
     assert {operation for _, operation, _ in calls} == {
         "BatchGetImage", "DescribeEndpoint", "GetBucketLocation", "GetBucketPolicy",
         "GetCallerIdentity", "GetRole", "ListServiceQuotas",
@@ -370,6 +382,80 @@ def run(folder: Path, monkeypatch, session, name: str) -> None:
             """Says nothing."""
 
     script.main(Quiet())
+
+
+def _settled(value: Any) -> Any:
+    """What CloudFormation makes of a template's functions in a stack called `live`."""
+    if isinstance(value, dict):
+        if set(value) == {"Fn::Sub"}:
+            text = value["Fn::Sub"]
+            for name, here in {
+                "Partition": "aws", "Region": REGION, "AccountId": ACCOUNT, "StackName": "live"
+            }.items():  # fmt: skip
+                text = text.replace(f"${{AWS::{name}}}", here)
+            return text
+        return {key: _settled(entry) for key, entry in value.items()}
+    return [_settled(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _monitor_policy(*clips: str) -> dict:
+    group = plan.Group(("one",), 0.5)
+    made = plan.template([group], ["x"], 1, "i:1", clips)
+    role = made["Resources"]["TaskRole"]["Properties"]
+    return _settled(role["Policies"][0]["PolicyDocument"])
+
+
+def test_the_monitor_may_make_each_call_on_each_resource(recorded, monkeypatch) -> None:
+    session, calls = recorded
+    monkeypatch.setattr("boto3.client", session.client)
+    topic = session.client("sns").create_topic(Name="alarms")["TopicArn"]
+    session.client("ssm").put_parameter(Name="/live/group-1", Value="x", Type="String")
+    calls.clear()
+    event = {"id": "1", "data": {"channel": "a", "defect": "freeze", "state": "open"}}
+    event["data"]["severity"] = "major"
+    config_source("ssm:///live/group-1").read()
+    delivery_of(OutputConfig("sns", "t", {"topic_arn": topic})).send([event])
+    delivery_of(OutputConfig("eventbridge", "e", {"bus": "default"})).send([event])
+    clip_store(ClipConfig("s3://qc-work/clips/"), "one").write("a.ts", [b"packets"])
+    assert [operation for _, operation, _ in calls] == [
+        "GetParameter", "PublishBatch", "PutEvents", "PutObject",
+    ]  # fmt: skip
+    assert refused(calls, _monitor_policy("s3://qc-work/clips/")) == []
+    # Without clips in the configuration nothing may be written.
+    assert refused(calls, _monitor_policy()) == [
+        "s3:PutObject on arn:aws:s3:::qc-work/clips/one/a.ts"
+    ]
+    policy = _monitor_policy("s3://qc-work/clips")
+    assert not allowed([policy], "s3:PutObject", "arn:aws:s3:::qc-work/november/plan.json")
+    assert not allowed([policy], "s3:GetObject", "arn:aws:s3:::qc-work/clips/one/a.ts")
+    other = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/payroll"
+    assert not allowed([policy], "ssm:GetParameter", other)
+
+
+def test_a_task_that_cannot_keep_its_clips_is_not_planned() -> None:
+    with pytest.raises(InvalidParameterError, match="s3://"):
+        _monitor_policy("/var/clips")
+
+
+def test_publishers_of_the_player_may_make_each_call(recorded, monkeypatch, tmp_path) -> None:
+    session, calls = recorded
+    monkeypatch.setattr("boto3.client", session.client)
+    for file in publish.MODULES.values():
+        (tmp_path / file).write_bytes(b"wasm")
+    key = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    content = publish.manifest(
+        tmp_path, version="1", stage="canary", percentage=1, kill=False, days=1
+    )
+    publish.publish(tmp_path, "s3://qc-work/player", content, key)
+    assert [operation for _, operation, _ in calls] == ["PutObject"] * 3
+    policy = iam.publisher_policy(player_prefix="qc-work/player")
+    assert refused(calls, policy) == []
+    assert not allowed([policy], "s3:PutObject", "arn:aws:s3:::qc-work/november/plan.json")
+    assert not allowed([policy], "s3:DeleteObject", "arn:aws:s3:::qc-work/player/x")
 
 
 EXECUTION = iam.execution_policy(

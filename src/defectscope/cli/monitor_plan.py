@@ -55,8 +55,10 @@ def run(arguments: argparse.Namespace, place: str) -> int:
     if not arguments.image:
         raise InvalidParameterError("--out needs --image: what the tasks run")
     documents = [of_channels(text, group.names) for group in groups]
+    clips = {c.clips.place for c in config.channels.values() if c.clips is not None}
+    made = as_json(template(groups, documents, arguments.vcpu, arguments.image, clips))
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "live.json"
-    path.write_text(as_json(template(groups, documents, arguments.vcpu, arguments.image)))
+    path.write_text(made)
     console.print(f"wrote {path}")
     return EXIT_OK

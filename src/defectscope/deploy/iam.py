@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from defectscope.deploy.iam_people import batch_policy, caller_policy, deployer_policy
+from defectscope.deploy.iam_people import (
+    batch_policy,
+    caller_policy,
+    deployer_policy,
+    publisher_policy,
+)
 from defectscope.deploy.policy_documents import Policy, allow, document
 
 __all__ = [
@@ -15,6 +20,7 @@ __all__ = [
     "caller_policy",
     "deployer_policy",
     "execution_policy",
+    "publisher_policy",
     "trust_policy",
 ]
 
@@ -26,6 +32,8 @@ _ACTIONS = {
     ("s3", "upload_fileobj"): ("s3:PutObject", "s3:AbortMultipartUpload"),
     ("sagemaker-runtime", "invoke_endpoint"): ("sagemaker:InvokeEndpoint",),
     ("sagemaker-runtime", "invoke_endpoint_async"): ("sagemaker:InvokeEndpointAsync",),
+    # Source: Service Authorization Reference, Amazon SNS: a batch takes the permission of one.
+    ("sns", "publish_batch"): ("sns:Publish",),
     ("service-quotas", "list_service_quotas"): ("servicequotas:ListServiceQuotas",),
 }
 

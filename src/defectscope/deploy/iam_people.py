@@ -116,6 +116,17 @@ def batch_policy(
     return document(statements)
 
 
+def publisher_policy(*, partition: str = "aws", player_prefix: str) -> Policy:
+    """Returns the policy of those who publish the player's modules.
+
+    Args:
+        partition: `aws`, `aws-cn` or `aws-us-gov`.
+        player_prefix: `bucket/prefix` of the modules and manifests.
+    """
+    where = f"arn:{partition}:s3:::{player_prefix.rstrip('/')}/*"
+    return document([allow("Publish", ["s3:PutObject"], [where])])
+
+
 def deployer_policy(
     *,
     partition: str = "aws",

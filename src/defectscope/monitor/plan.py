@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from defectscope.errors import InvalidParameterError
+from defectscope.monitor.plan_roles import execution_role, task_role
 
 # Cores of a channel: a share of it by itself, and one by megapixels a second. A line through four
 # formats from 720p25 to 2160p25 on a busy machine of two hardware threads, which is what a vCPU is,
@@ -114,7 +115,11 @@ def packed(cores: Mapping[str, float], vcpus: int) -> list[Group]:
 
 
 def template(
-    groups: Sequence[Group], documents: Sequence[str], vcpus: int, image: str
+    groups: Sequence[Group],
+    documents: Sequence[str],
+    vcpus: int,
+    image: str,
+    clips: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Returns the CloudFormation template of some groups.
 
@@ -123,9 +128,11 @@ def template(
         documents: channels.toml of each group.
         vcpus: vCPU of a task.
         image: Image of the container.
+        clips: Places that clips are kept at, `s3://BUCKET/PREFIX`.
 
     Raises:
-        InvalidParameterError: A group's document is too long for a parameter.
+        InvalidParameterError: A group's document is too long for a parameter, or clips go to a
+            folder.
     """
     resources: dict[str, Any] = {
         "Cluster": {
@@ -138,42 +145,8 @@ def template(
             "UpdateReplacePolicy": "Retain",
             "Properties": {"RetentionInDays": 30},
         },
-        "ExecutionRole": _role(
-            [
-                {
-                    "Effect": "Allow",
-                    "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                    "Resource": {"Fn::GetAtt": ["Logs", "Arn"]},
-                },
-                {
-                    "Effect": "Allow",
-                    "Action": [
-                        "ecr:GetAuthorizationToken",
-                        "ecr:BatchCheckLayerAvailability",
-                        "ecr:GetDownloadUrlForLayer",
-                        "ecr:BatchGetImage",
-                    ],
-                    "Resource": "*",
-                },
-            ]
-        ),
-        "TaskRole": _role(
-            [
-                {
-                    "Effect": "Allow",
-                    "Action": "ssm:GetParameter",
-                    "Resource": {
-                        "Fn::Sub": "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}"
-                        ":parameter/${AWS::StackName}/*"
-                    },
-                },
-                {
-                    "Effect": "Allow",
-                    "Action": ["sns:Publish", "events:PutEvents"],
-                    "Resource": "*",
-                },
-            ]
-        ),
+        "ExecutionRole": execution_role(),
+        "TaskRole": task_role(clips),
     }
     for number, (group, document) in enumerate(zip(groups, documents, strict=True), 1):
         if len(document.encode()) > _MAX_PARAMETER_BYTES:
@@ -192,27 +165,6 @@ def template(
         },
         "Resources": resources,
         "Outputs": {"Cluster": {"Value": {"Ref": "Cluster"}}},
-    }
-
-
-def _role(statements: list[dict[str, Any]]) -> dict[str, Any]:
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-    document = {"Version": "2012-10-17", "Statement": statements}
-    return {
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": trust,
-            "Policies": [{"PolicyName": "defectscope-live", "PolicyDocument": document}],
-        },
     }
 
 
