@@ -3,11 +3,12 @@
     python scripts/conformance_aws.py --bucket B --role ARN --image ADDRESS --yes
     python scripts/conformance_aws.py --dry-run
 
-The suite keeps at most `--most-instances` instances for at most `--most-minutes`; it is ended then,
-and the clean-up begins. What it makes is named `conformance-*`: endpoints, configurations, models
-and jobs of that name are removed before and after, and the command fails when anything of the name
-is left. `--dry-run` runs the same clean-up against a stand-in for AWS in which such things lie
-about.
+The suite may keep at most `--most-instances` instances for at most `--most-minutes`: the account is
+asked every 30 s what it keeps, and where it is more, or later, the suite is ended and the clean-up
+begins. An endpoint that is being updated counts twice, since both its fleets run. What the suite
+makes is named `conformance-*`: endpoints, configurations, models and jobs of that name are removed
+before and after, and the command fails when anything of the name is left. `--dry-run` runs the same
+clean-up against a stand-in for AWS in which such things lie about.
 """
 
 from __future__ import annotations
@@ -78,6 +79,71 @@ def clean(client: Any, *, within_s: float, pause_s: float = 10.0) -> int:
         time.sleep(pause_s)
 
 
+def instances(client: Any) -> int:
+    """Counts the instances that the suite's endpoints and jobs take now, or are about to take."""
+    total = 0
+    for page in client.get_paginator("list_endpoints").paginate(NameContains=PREFIX):
+        for entry in page["Endpoints"]:
+            if entry["EndpointName"].startswith(PREFIX):
+                total += _of_endpoint(client, entry["EndpointName"])
+    jobs = client.get_paginator("list_transform_jobs")
+    for page in jobs.paginate(NameContains=PREFIX, StatusEquals="InProgress"):
+        for entry in page["TransformJobSummaries"]:
+            if entry["TransformJobName"].startswith(PREFIX):
+                job = client.describe_transform_job(TransformJobName=entry["TransformJobName"])
+                total += job["TransformResources"]["InstanceCount"]
+    return total
+
+
+def _of_endpoint(client: Any, name: str) -> int:
+    endpoint = client.describe_endpoint(EndpointName=name)
+    config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    # While an endpoint is being created it may not say yet what it will take. Serverless variants
+    # have no instances.
+    asked = {
+        v["VariantName"]: v.get("InitialInstanceCount", 0) for v in config["ProductionVariants"]
+    }
+    for variant in endpoint.get("ProductionVariants", ()):
+        counts = (variant.get("CurrentInstanceCount", 0), variant.get("DesiredInstanceCount", 0))
+        if any(counts):
+            asked[variant["VariantName"]] = max(counts)
+    return sum(asked.values()) * (2 if endpoint["EndpointStatus"] == "Updating" else 1)
+
+
+def bounded(
+    command: list[str],
+    client: Any,
+    *,
+    environment: dict[str, str],
+    most_instances: int,
+    within_s: float,
+    every_s: float = 30.0,
+) -> int:
+    """Runs the suite for as long as it keeps within its bounds; returns its exit code, else 1."""
+    deadline = time.monotonic() + within_s
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as suite:
+        try:
+            while True:
+                try:
+                    return suite.wait(max(0.0, min(every_s, deadline - time.monotonic())))
+                except subprocess.TimeoutExpired:
+                    pass
+                if time.monotonic() >= deadline:
+                    _say(f"ended after {within_s / 60:g} minutes")
+                    return 1
+                try:
+                    found = instances(client)
+                except (BotoCoreError, ClientError) as error:
+                    # The bound in time holds all the same.
+                    sys.stderr.write(f"cannot count instances: {error}\n")
+                    continue
+                if found > most_instances:
+                    _say(f"ended: {found} instances, at most {most_instances} may run")
+                    return 1
+        finally:
+            suite.kill()
+
+
 def _end(number: int, _frame: object) -> NoReturn:
     # As an exception, so that what was begun is cleaned up.
     raise SystemExit(128 + number)
@@ -126,7 +192,7 @@ def main() -> int:
     for name in ("bucket", "role", "image"):
         parser.add_argument(f"--{name}", default=os.environ.get(f"CONFORMANCE_{name.upper()}"))
     parser.add_argument("--most-minutes", type=float, default=90.0)
-    parser.add_argument("--most-instances", type=int, default=6, help="at once, for the bound")
+    parser.add_argument("--most-instances", type=int, default=6, help="at once; more end the suite")
     parser.add_argument("--price", type=float, default=0.0, help="of one instance-hour, if known")
     parser.add_argument("--yes", action="store_true", help="yes, this costs money")
     parser.add_argument("--dry-run", action="store_true")
@@ -153,13 +219,13 @@ def main() -> int:
         return 1
     status = 1
     try:
-        command = [sys.executable, "-m", "pytest", "-q", "tests/conformance"]
-        limit_s = options.most_minutes * 60
-        status = subprocess.run(
-            command, cwd=ROOT, env=environment, timeout=limit_s, check=False
-        ).returncode
-    except subprocess.TimeoutExpired:
-        _say(f"ended after {options.most_minutes:g} minutes")
+        status = bounded(
+            [sys.executable, "-m", "pytest", "-q", "tests/conformance"],
+            client,
+            environment=environment,
+            most_instances=options.most_instances,
+            within_s=options.most_minutes * 60,
+        )
     finally:
         # From here nothing but SIGKILL ends it: instances that run cost money.
         for number in (signal.SIGINT, *_ENDS):

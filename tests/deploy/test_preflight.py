@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -157,12 +162,24 @@ class Client:
 boto3.client = lambda _service: Client()
 kept = left.pop(0)
 
-def suite(*_arguments, **_options):
-    left.append(kept)
-    print("begun", flush=True)
-    time.sleep(60)
+class Suite:
+    def __init__(self, *_arguments, **_options):
+        left.append(kept)
 
-subprocess.run = suite
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        print("suite ended:", self.killed, flush=True)
+
+    def wait(self, _timeout_s):
+        print("begun", flush=True)
+        time.sleep(60)
+
+    def kill(self):
+        self.killed = True
+
+subprocess.Popen = Suite
 pause = time.sleep
 time.sleep = lambda s: pause(s if s == 60 else 0.01)
 sys.argv = ["conformance_aws.py", "--bucket", "b", "--role", "r", "--image", "i", "--yes"]
@@ -185,7 +202,92 @@ def test_a_suite_that_is_cancelled_is_cleaned_up_all_the_same(how: signal.Signal
             break
     process.send_signal(how)
     told, complaints = process.communicate(timeout=60)
+    assert "suite ended: True" in told
     assert "nothing is left" in told, complaints
     assert told.endswith("at the end: mine\n")
     assert "cannot look what is left" in complaints
     assert process.returncode != 0
+
+
+@pytest.fixture
+def script() -> Any:
+    found = importlib.util.spec_from_file_location("suite", ROOT / "scripts/conformance_aws.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+class Keeps:
+    """An account that keeps an endpoint of some instances, and one job of two."""
+
+    def __init__(self, status: str, **variant: int) -> None:
+        self._status, self._variant = status, variant
+
+    def get_paginator(self, operation: str) -> Any:
+        held = {
+            "list_endpoints": {"Endpoints": [{"EndpointName": "conformance-a"}]},
+            "list_transform_jobs": {
+                "TransformJobSummaries": [
+                    {"TransformJobName": "conformance-j"}, {"TransformJobName": "my-conformance-j"}
+                ]
+            },
+        }  # fmt: skip
+        return SimpleNamespace(paginate=lambda **_: [held[operation]])
+
+    def describe_endpoint(self, **_request: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"EndpointStatus": self._status, "EndpointConfigName": "c"}
+        if self._variant:
+            found["ProductionVariants"] = [{"VariantName": "main", **self._variant}]
+        return found
+
+    def describe_endpoint_config(self, **_request: str) -> dict[str, Any]:
+        plain = {"VariantName": "main", "InitialInstanceCount": 1}
+        return {"ProductionVariants": [plain, {"VariantName": "less", "ServerlessConfig": {}}]}
+
+    def describe_transform_job(self, **request: str) -> dict[str, Any]:
+        assert request == {"TransformJobName": "conformance-j"}
+        return {"TransformResources": {"InstanceCount": 2}}
+
+
+@pytest.mark.parametrize(
+    ("account", "wanted"),
+    [
+        (Keeps("Creating"), 3),
+        (Keeps("InService", CurrentInstanceCount=1, DesiredInstanceCount=4), 6),
+        (Keeps("Updating", CurrentInstanceCount=3, DesiredInstanceCount=3), 8),
+    ],
+)
+def test_instances_of_endpoints_and_jobs_are_counted(script, account, wanted) -> None:
+    assert script.instances(account) == wanted
+
+
+@pytest.mark.parametrize(
+    ("most_instances", "within_s", "said"),
+    [(5, 60.0, "6 instances, at most 5 may run"), (6, 0.5, "ended after")],
+)
+def test_a_suite_that_leaves_its_bounds_is_ended(
+    script, capsys, tmp_path, most_instances, within_s, said
+) -> None:
+    account = Keeps("InService", CurrentInstanceCount=4, DesiredInstanceCount=4)
+    late = tmp_path / "late"
+    code = f"import time; time.sleep(4); open({str(late)!r}, 'w')"
+    began_s = time.monotonic()
+    status = script.bounded(
+        [sys.executable, "-c", code], account, environment=dict(os.environ),
+        most_instances=most_instances, within_s=within_s, every_s=0.1,
+    )  # fmt: skip
+    assert status == 1
+    assert said in capsys.readouterr().out
+    time.sleep(max(0.0, 5 - (time.monotonic() - began_s)))
+    assert not late.exists()
+
+
+def test_a_suite_within_its_bounds_gives_its_own_exit_code(script) -> None:
+    account = Keeps("InService", CurrentInstanceCount=4, DesiredInstanceCount=4)
+    command = [sys.executable, "-c", "import time; time.sleep(0.5); raise SystemExit(3)"]
+    assert script.bounded(
+        command, account, environment=dict(os.environ),
+        most_instances=6, within_s=60.0, every_s=0.1,
+    ) == 3  # fmt: skip
