@@ -50,6 +50,8 @@ def read(path: Path) -> list[Piece]:
         for fact in json.loads(str(stored["facts"])):
             steps, ticks = slice(step, step + fact["steps"]), max(0, fact["ticks"])
             own: dict[str, Any] = {n: columns[k, steps] for k, n in enumerate(names)}
+            # What a file was written without speaks against nothing.
+            own |= {n: np.zeros(fact["steps"], np.int16) for n in COLUMNS if n not in own}
             out.append(
                 Piece(
                     fact["name"],

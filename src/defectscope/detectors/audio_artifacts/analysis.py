@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
@@ -21,9 +22,13 @@ WINDOWS_HZ = 4
 LOGIT_SCALE = 100.0
 # Levels in tenths of a decibel.
 DECIBEL_SCALE = 10.0
-MEASURED = ("lines", "lines_beyond", "floor", "level")
+MEASURED = ("lines", "lines_beyond", "skirt", "floor", "level")
 PEAKS = ("tops", "even")
-COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, *PEAKS, "corners")
+COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, *PEAKS, "corners", "hollow")
+# Shares in thousandths.
+SHARE_SCALE = 1000.0
+# Cells of time and treble that are too few to tell a share by.
+_FEW_CELLS = 50
 # A window needs this share of real sound, more than its forerunner has covered; the very first may
 # be as short as a tenth of a second.
 _MIN_SHARE = 0.55
@@ -84,6 +89,10 @@ class AudioArtifactsAnalysis:
                 classical[number] = np.maximum(classical[number], values)
             for number, values in pipeline.peaks.items():
                 peaks[number] = np.maximum(peaks[number], values)
+        counts = self._pipelines[0].hollows
+        for pipeline in self._pipelines[1:]:
+            for number, values in pipeline.hollows.items():
+                counts[number] = counts[number] + values
         numbers = [number for number in sorted(logits) if self._within(number)]
         if numbers:
             table = np.stack([logits[number] for number in numbers]) * LOGIT_SCALE
@@ -97,6 +106,8 @@ class AudioArtifactsAnalysis:
             ]
             table = np.stack(quarters) * DECIBEL_SCALE
             values |= {n: saturate(table[:, i], np.int16) for i, n in enumerate(PEAKS)}
+            shares = np.array([_share(counts, number) for number in numbers])
+            values["hollow"] = saturate(shares * SHARE_SCALE, np.int16)
             corners = np.array([self._corners_in(number) for number in numbers])
             values["corners"] = saturate(corners, np.int16)
             builder.add(window=np.array(numbers), **values)
@@ -137,6 +148,13 @@ class AudioArtifactsAnalysis:
         samples = sum(self._filled.get(number + k, 0) for k in range(WINDOWS_HZ))
         wanted = _MIN_FIRST_S if number == 0 else _MIN_SHARE
         return samples >= wanted * self._rate_hz
+
+
+def _share(counts: Mapping[int, NDArray[np.float64]], number: int) -> float:
+    """Returns the share of a window's treble that is hollow, of all channels together."""
+    quarters = [counts[k] for k in range(number, number + WINDOWS_HZ) if k in counts]
+    hollow, heard = np.sum(quarters, axis=0)
+    return float(hollow / (heard + _FEW_CELLS))
 
 
 def _mixed(data: Floats, kept: list[int]) -> Floats:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.classical import floor_and_level, standing_lines
 from defectscope.detectors.audio_artifacts.grid import Resampler
+from defectscope.detectors.audio_artifacts.hollows import hollows
 from defectscope.detectors.audio_artifacts.layout import BATCH, REACH, WindowScorer
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
@@ -22,6 +23,8 @@ from defectscope.detectors.audio_artifacts.tops import tops
 APART = 2
 # Blocks before and after a window's first that its lines are looked for in: three seconds in all.
 _LINES_BEFORE, _LINES_AFTER = 2, 3
+# What is known of a window beside its logits, the first of them its lines.
+_CLASSICAL, _LINE_MEASURES = 5, 3
 Floats = NDArray[np.float32]
 
 
@@ -35,10 +38,12 @@ class ChannelPipeline:
 
     def __init__(self, rate_hz: int, scorer: WindowScorer) -> None:
         self.logits: dict[int, Floats] = {}
-        # Of every window (lines, lines beyond, floor, level), dB.
+        # Of every window (lines, lines beyond, skirt, floor, level), dB.
         self.classical: dict[int, NDArray[np.float64]] = {}
         # Of every quarter of a second what `tops` gives, (2,).
         self.peaks: dict[int, NDArray[np.float64]] = {}
+        # Of every quarter of a second what `hollows` gives, (2,).
+        self.hollows: dict[int, NDArray[np.float64]] = {}
         self._slow: dict[int, Floats] = {}
         self._next_lines = 0
         self._resampler = Resampler(rate_hz)
@@ -99,6 +104,8 @@ class ChannelPipeline:
         self._blocks[number] = measure(padded)
         self._slow[number] = slow_block(padded)
         self.peaks |= {2 * number + k: own for k, own in enumerate(tops(padded))}
+        counted = hollows(self._blocks[number])
+        self.hollows |= {2 * number + k: own for k, own in enumerate(counted)}
         self._stand(number - _LINES_AFTER, number)
         second_last, last = self._blocks.get(number - 2), self._blocks.get(number - 1)
         if last is not None:
@@ -118,13 +125,14 @@ class ChannelPipeline:
             near = range(number - _LINES_BEFORE, min(number + _LINES_AFTER, last) + 1)
             lines = standing_lines(np.concatenate([self._slow[k] for k in near if k in self._slow]))
             for window in (2 * number, 2 * number + 1):
-                self.classical.setdefault(window, np.zeros(4))[:2] = lines
+                self.classical.setdefault(window, np.zeros(_CLASSICAL))[:_LINE_MEASURES] = lines
             self._next_lines = number + 1
         for number in [k for k in self._slow if k < self._next_lines - _LINES_BEFORE]:
             del self._slow[number]
 
     def _wait(self, number: int, spectra: Spectra) -> None:
-        self.classical.setdefault(number, np.zeros(4))[2:] = floor_and_level(spectra)
+        own = self.classical.setdefault(number, np.zeros(_CLASSICAL))
+        own[_LINE_MEASURES:] = floor_and_level(spectra)
         self._waiting.append((number, spectra))
         if len(self._waiting) == BATCH:
             self._embed()

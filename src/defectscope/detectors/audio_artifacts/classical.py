@@ -2,6 +2,7 @@
 
     lines    how far the harmonics of 50 or 60 Hz stand out of three seconds' spectrum, and how
              far beyond the combs of other fundamentals
+    skirt    how much of that is the skirt of a line beside them: a held note
     floor    the least power between 2 and 12 kHz that a second falls to, and how loud the second is
     corners  samples where the waveform stops dead: a ceiling, a stair, a buffer that is not filled
 
@@ -38,6 +39,9 @@ _LOWEST_FUNDAMENTAL_HZ, _HIGHEST_FUNDAMENTAL_HZ, _FUNDAMENTAL_STEP_HZ = 42.0, 70
 # How far a supply strays from its frequency, and a recorder's clock with it.
 # Source: EN 50160:2010, 50 Hz +- 1 % for 99.5 % of a year.
 _STRAY_HZ = 0.5
+# What a line must keep to be the mains' own: grids stay within 0.2 Hz but in an emergency.
+# Source: Commission Regulation (EU) 2017/1485, Annex III, maximum steady-state deviation.
+_KEPT_HZ = 0.3
 _MOST_DB = 40.0
 # Frames of the mel spectrogram that are averaged before the quietest is looked for: 40 ms.
 _QUIET_FRAMES = 4
@@ -51,18 +55,19 @@ _AUDIBLE = 0.05
 
 
 def standing_lines(slow: Floats) -> NDArray[np.float64]:
-    """Returns how far the mains' harmonics stand out, and how far beyond other combs, dB, (2,).
+    """Returns how far the mains' harmonics stand out, how far beyond other combs, skirt, dB, (3,).
 
     Of every fundamental from 42 to 70 Hz the strongest four harmonics are averaged. The first
     number is the best of those near 50 or 60 Hz, the second how far it lies over what three in four
-    of the others reach: music has lines at many, hum at one. 0 where less than half a second is
-    there.
+    of the others reach: music has lines at many, hum at one. The third is how much the first loses
+    when only what peaks at the mains itself counts, not what falls off from a line beside it, as
+    the low G of 49 Hz. 0 where less than half a second is there.
 
     Args:
         slow: (n,) up to three seconds at `SLOW_HZ`.
     """
     if len(slow) < SLOW_HZ // 2 or not float(np.abs(slow).max()) > 1e-5:
-        return np.zeros(2)
+        return np.zeros(3)
     spectrum = fft.rfft(slow * _hann(len(slow)))
     step_hz = SLOW_HZ / len(slow)
     count = int((_HIGHEST_HZ + 3 * _NEIGHBOURS_HZ) / step_hz)
@@ -71,13 +76,29 @@ def standing_lines(slow: Floats) -> NDArray[np.float64]:
     wide, own = int(_NEIGHBOURS_HZ / step_hz), max(1, int(_OWN_HZ / step_hz))
     neighbours = (_around(power_db, wide) - _around(power_db, own)) / (2 * (wide - own))
     standing = np.clip(power_db - neighbours, 0, _MOST_DB)
-    # A harmonic between two bins shows in either.
-    standing[1:-1] = np.maximum(standing[1:-1], np.maximum(standing[:-2], standing[2:]))
+    peaks = np.zeros_like(standing)
+    is_peak = (power_db[1:-1] >= power_db[:-2]) & (power_db[1:-1] >= power_db[2:])
+    peaks[1:-1] = np.where(is_peak, standing[1:-1], 0)
     hz, places = _combs(len(slow))
-    tops = np.partition(standing[places], -_STRONGEST, axis=1)[:, -_STRONGEST:].mean(axis=1)
-    mains = (np.abs(hz[:, None] - np.array(MAINS_HZ)) <= _STRAY_HZ).any(axis=1)
+    off_hz = np.abs(hz[:, None] - np.array(MAINS_HZ)).min(axis=1)
+    mains, kept = off_hz <= _STRAY_HZ, off_hz <= _KEPT_HZ
+    tops = _strongest(_either(standing)[places])
     best = float(tops[mains].max())
-    return np.array([best, best - float(np.quantile(tops[~mains], 0.75))])
+    own = float(_strongest(_either(peaks)[places[kept]]).max())
+    beyond = best - float(np.quantile(tops[~mains], 0.75))
+    return np.array([best, beyond, best - own])
+
+
+def _either(standing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the greatest of each bin and those beside it: a line between two shows in both."""
+    out = standing.copy()
+    out[1:-1] = np.maximum(out[1:-1], np.maximum(standing[:-2], standing[2:]))
+    return out
+
+
+def _strongest(harmonics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the mean of the strongest harmonics of each comb, (combs,) of (combs, 9)."""
+    return np.partition(harmonics, -_STRONGEST, axis=1)[:, -_STRONGEST:].mean(axis=1)
 
 
 @cache
@@ -134,11 +155,16 @@ def _hann(length: int) -> Floats:
 @cache
 def _floor_bands() -> NDArray[np.int64]:
     """Returns the mel bands whose centres lie in the floor's band."""
+    low, high = _FLOOR_BAND_HZ
+    return np.flatnonzero((mel_centres_hz() >= low) & (mel_centres_hz() <= high))
+
+
+@cache
+def mel_centres_hz() -> NDArray[np.float64]:
+    """Returns where the mel bands of `spectra` are centred, hertz."""
 
     def to_mel(hz: float) -> float:
         return 2595 * np.log10(1 + hz / 700)
 
     points = np.linspace(to_mel(40.0), to_mel(RATE_HZ / 2), MELS + 2)[1:-1]
-    centres = 700 * (10 ** (points / 2595) - 1)
-    low, high = _FLOOR_BAND_HZ
-    return np.flatnonzero((centres >= low) & (centres <= high))
+    return 700 * (10 ** (points / 2595) - 1)

@@ -128,14 +128,22 @@ def features(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> Doubles:
     Columns are those of `stack.SIGNALS`, once for each of `stack.VIEWS`.
     """
     here = signals(columns)
-    near, wide, least = (np.empty_like(here) for _ in range(3))
+    about, around, least = near(here, starts_s), wide(here, starts_s), np.empty_like(here)
     for first, last in continuous_runs(starts_s):
-        own = here[first:last]
-        near[first:last], wide[first:last] = _mean(own, _NEAR), _mean(own, _WIDE)
-        least[first:last] = _windows(own, _STANDS).min(axis=-1)
-    floor = np.quantile(near, _FLOOR_SHARE, axis=0)
-    baseline = np.median(near, axis=0)
-    return np.hstack([here, near, wide, least, near - floor, near - baseline])
+        least[first:last] = _windows(here[first:last], _STANDS).min(axis=-1)
+    floor = np.quantile(about, _FLOOR_SHARE, axis=0)
+    baseline = np.median(about, axis=0)
+    return np.hstack([here, about, around, least, about - floor, about - baseline])
+
+
+def near(values: Doubles, starts_s: Doubles) -> Doubles:
+    """Returns means of (n, k) values over about one second, none across a break of the grid."""
+    return _means(values, starts_s, _NEAR)
+
+
+def wide(values: Doubles, starts_s: Doubles) -> Doubles:
+    """Returns means of (n, k) values over about four seconds, none across a break of the grid."""
+    return _means(values, starts_s, _WIDE)
 
 
 def runs(log_odds: Doubles, starts_s: Doubles, max_gap_s: float, drift: float) -> list[Run]:
@@ -182,8 +190,11 @@ def _evidence(gains: Doubles) -> float:
     return best
 
 
-def _mean(values: Doubles, reach: int) -> Doubles:
-    return _windows(values, reach).mean(axis=-1)
+def _means(values: Doubles, starts_s: Doubles, reach: int) -> Doubles:
+    out = np.empty_like(values)
+    for first, last in continuous_runs(starts_s):
+        out[first:last] = _windows(values[first:last], reach).mean(axis=-1)
+    return out
 
 
 def _windows(values: Doubles, reach: int) -> Doubles:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.accelerator import has_cuda
-from defectscope.detectors.audio_artifacts import ceiling
+from defectscope.detectors.audio_artifacts import against, ceiling
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
     WINDOW_S,
@@ -102,7 +102,7 @@ class AudioArtifacts:
         if not len(starts_s):
             return DetectorResult("inconclusive")
         columns = {name: column(table, name) for name in COLUMNS}
-        log_odds = self.layer(features(columns, starts_s))
+        log_odds = against.lowered(self.layer(features(columns, starts_s)), columns, starts_s)
         bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(columns)
         log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
         audio_s = stream.audio_duration_s or stream.duration_s

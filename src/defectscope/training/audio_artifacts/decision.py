@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import ceiling
+from defectscope.detectors.audio_artifacts import against, ceiling
 from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
@@ -153,7 +153,7 @@ def fit_layer(pieces: Sequence[Piece], seed: int) -> Layer:
 
 def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]:
     """Returns the evidence of every run of every defect, with its ends."""
-    log_odds = rules.layer(features(piece.columns, piece.starts_s))
+    log_odds = decided_by(rules.layer, piece)
     bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(piece.columns)
     log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
     out: dict[str, list[tuple[float, Interval]]] = {}
@@ -163,6 +163,12 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
             own = ceiling.proved(own, under, rules.thresholds[f"{defect}_low"])
         out[defect] = _ended(piece, defect, own)
     return out
+
+
+def decided_by(layer: Layer, piece: Piece) -> Doubles:
+    """Returns log odds, (n, 4), of a piece, what speaks against a defect heeded."""
+    own = layer(features(piece.columns, piece.starts_s))
+    return against.lowered(own, piece.columns, piece.starts_s)
 
 
 def best_over(own: Sequence[tuple[float, Interval]], event: Interval) -> float:
@@ -185,7 +191,7 @@ def choose(pieces: Sequence[Piece], seed: int, layer: Layer | None = None) -> Ru
     unseen: list[tuple[Piece, Doubles]] = []
     for own, others in folds(pieces, seed):
         fitted = fit(others, seed, layer)
-        unseen += [(p, fitted(features(p.columns, p.starts_s))) for p in own]
+        unseen += [(p, decided_by(fitted, p)) for p in own]
     seconds = sum(p.seconds for p in pieces if not p.defect)
     thresholds: dict[str, float] = {}
     confidence: dict[str, Platt] = {}
