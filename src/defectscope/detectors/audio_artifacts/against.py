@@ -28,7 +28,7 @@ MOST_SKIRT_DB, STANDING_DB = 1.5, 10.0
 # Floor between 2 and 12 kHz under the whole sound.
 MOST_BELOW_DB = 39.0
 # Share of the treble that is hollow, mean of about four seconds.
-MOST_HOLLOW = 0.005
+MOST_HOLLOW = 0.004
 # Below every drift that runs are chosen with.
 LOG_ODDS = -12.0
 

@@ -153,8 +153,8 @@ class AudioArtifactsAnalysis:
 def _share(counts: Mapping[int, NDArray[np.float64]], number: int) -> float:
     """Returns the share of a window's treble that is hollow, of all channels together."""
     quarters = [counts[k] for k in range(number, number + WINDOWS_HZ) if k in counts]
-    hollow, heard = np.sum(quarters, axis=0)
-    return float(hollow / (heard + _FEW_CELLS))
+    hollow, audible = np.sum(quarters, axis=0)
+    return float(hollow / (audible + _FEW_CELLS))
 
 
 def _mixed(data: Floats, kept: list[int]) -> Floats:
