@@ -26,7 +26,7 @@ class BandingHandler(DetectorHandler):
         asset = open_asset(request, self.settings, self.serves)
         asset.select(
             features=("band_counts", "column_step", "row_step", "tile_flats", "tile_luma"),
-            rgb=FrameSelection(bucket_s=1.0, luma=True),
+            rgb=FrameSelection(bucket_s=1.0, with_previous=True, luma=True),
         )
         return asset
 

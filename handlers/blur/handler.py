@@ -35,7 +35,7 @@ class BlurHandler(DetectorHandler):
                 "tile_laplacian_squares",
                 "tile_luma",
             ),
-            rgb=FrameSelection(bucket_s=1.0, luma=True),
+            rgb=FrameSelection(bucket_s=1.0, with_previous=True, luma=True),
         )
         return asset
 

@@ -19,14 +19,14 @@ class VideoNoiseHandler(DetectorHandler):
     def preprocess(self, request: AnalysisRequest) -> OpenAsset:
         """Opens the media and selects what is measured.
 
-        Frames: noise by tile (`tile_noise`), detail (`tile_laplacian_squares`) and
-        `tile_luma`. Sound: not decoded.
-        Of one frame a second the luma plane as well, for a closer look at its rows and columns.
+        Frames: noise by tile (`tile_noise`), detail (`tile_laplacian_squares`), `tile_luma` and
+        change from frame to frame (`tile_sad`). Sound: not decoded.
+        Of one frame a second the luma plane as well, and that of the one before, for a closer look.
         """
         asset = open_asset(request, self.settings, self.serves)
         asset.select(
-            features=("tile_laplacian_squares", "tile_luma", "tile_noise"),
-            rgb=FrameSelection(bucket_s=1.0, luma=True),
+            features=("tile_laplacian_squares", "tile_luma", "tile_noise", "tile_sad"),
+            rgb=FrameSelection(bucket_s=1.0, with_previous=True, luma=True),
         )
         return asset
 

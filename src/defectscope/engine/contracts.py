@@ -40,7 +40,7 @@ class FrameSelection:
             before and in the frame after, whichever is lower: motion that goes on does not hide
             what begins, ends or flashes up.
         per_bucket: Frames taken from each bucket, at most.
-        with_previous: Also convert the frame presented before each.
+        with_previous: Also hand on the frame presented before each.
         max_height_px: Frames taller than this are scaled down to it; None keeps their size.
         luma: Hand on the luma plane as decoded.
     """

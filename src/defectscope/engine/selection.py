@@ -94,6 +94,7 @@ class Selector:
                 rendering(frame),
                 None if before is None else rendering(before),
                 frame.planes[0] if self.selection.luma else None,
+                before.planes[0] if self.selection.luma and before is not None else None,
             )
             for _, pts, frame, before in sorted(self._kept, key=lambda c: c[1])
         )

@@ -26,26 +26,35 @@ class Lines:
     Attributes:
         across: (lines, width) rows; rows 2k and 2k + 1 are a pair.
         down: (lines, height) columns, likewise.
+        luma: The plane that they were taken from.
+        before: That of the frame before, None where there is none.
+        bit_depth: Significant bits of the planes' samples.
         memo: What has been measured of them by name: detectors that ask for the same share it.
     """
 
     across: Codes
     down: Codes
+    luma: Plane
+    before: Plane | None
+    bit_depth: int
     memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
 
-def lines_of(luma: Plane, bit_depth: int) -> Lines:
+def lines_of(luma: Plane, bit_depth: int, before: Plane | None = None) -> Lines:
     """Returns evenly spaced pairs of rows and of columns of a luma plane, as copies.
 
     Args:
         luma: The plane; sides shorter than 3 give pairs of the same line.
         bit_depth: Significant bits of its samples.
+        before: The luma plane of the frame before, for measures that compare.
     """
     frame = luma.pixels
     shift = bit_depth - 8
     rows = frame[_pairs(luma.height, luma.width)].astype(np.int16)
     columns = np.ascontiguousarray(frame[:, _pairs(luma.width, luma.height)].T).astype(np.int16)
-    return Lines(rows >> shift, columns >> shift) if shift else Lines(rows, columns)
+    if shift:
+        rows, columns = rows >> shift, columns >> shift
+    return Lines(rows, columns, luma, before, bit_depth)
 
 
 def _pairs(size: int, length: int) -> NDArray[np.intp]:

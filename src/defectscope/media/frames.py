@@ -166,6 +166,7 @@ class RgbFrame:
         shown: The frame.
         before: The one presented before it, of the same shape, where it was asked for.
         luma: Its luma as decoded, where that was asked for.
+        luma_before: That of the one presented before it, where both were asked for.
         memo: What has been measured of it: analyses that look at the same frame share it.
     """
 
@@ -173,6 +174,7 @@ class RgbFrame:
     shown: Rendering
     before: Rendering | None = None
     luma: Plane | None = None
+    luma_before: Plane | None = None
     memo: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
 
     @property

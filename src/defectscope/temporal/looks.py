@@ -23,7 +23,7 @@ from defectscope.temporal.trees import TreeSum
 Floats = NDArray[np.float64]
 
 LOOK_S = 1.0
-SELECTION = FrameSelection(bucket_s=LOOK_S, luma=True)
+SELECTION = FrameSelection(bucket_s=LOOK_S, with_previous=True, luma=True)
 HIGHEST_GRADE = 5.0
 # Looks whose median stands for each: one odd frame decides nothing.
 _SETTLE = 3
@@ -53,7 +53,7 @@ class Looks:
             if frame.luma is None:
                 continue
             if _LINES not in frame.memo:
-                frame.memo[_LINES] = lines_of(frame.luma, self._bit_depth)
+                frame.memo[_LINES] = lines_of(frame.luma, self._bit_depth, frame.luma_before)
             measures = self._measure(frame.memo[_LINES])
             values = {name: [value] for name, value in zip(self._names, measures, strict=True)}
             self._table.add(pts=[frame.pts], **values)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from defectscope.analysis import analyze
 from defectscope.detectors.video_noise.flat import lowest
-from defectscope.findings import Interval
+from defectscope.findings import Finding, Interval
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import write_clip
@@ -67,6 +69,44 @@ def test_strong_noise_throughout_is_found_without_anything_to_compare_with(analy
     (found,) = analyze_frames("video_noise", frames, STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
     assert found.evidence["sigma_code"] == pytest.approx(9.0, rel=0.2)
+
+
+def still_life(grain_px: float, sigma_code: float, dots: float, *, fresh: bool) -> list[Frame]:
+    """Returns a textured scene with grain and dots, new in every frame or always the same."""
+    rng = np.random.default_rng(9)
+    y, x = np.mgrid[0:180, 0:320]
+    scene = 120 + 30 * np.sin(x / 40) + 20 * np.cos(y / 23)
+    out: list[Frame] = []
+    luma = scene
+    for index in range(75):
+        if fresh or not index:
+            raw = ndimage.gaussian_filter(rng.normal(0, 1, scene.shape), grain_px)
+            luma = scene + sigma_code * raw / raw.std()
+            dice = rng.random(scene.shape)
+            luma = np.where(dice < dots / 2, 16, np.where(dice > 1 - dots / 2, 235, luma))
+        planes = [np.clip(np.rint(luma), 0, 255).astype(np.uint8)]
+        planes += [np.full((90, 160), 128, np.uint8)] * 2
+        out.append(replace(CLEAN[index], planes=tuple(Plane(p, *p.shape[::-1]) for p in planes)))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("grain_px", "sigma_code", "dots"), [(0.8, 7.0, 0.0), (1.2, 9.0, 0.0), (0.4, 0.3, 0.008)]
+)
+def test_grain_and_dots_throughout_are_found_where_they_are_new_in_every_frame(
+    grain_px: float, sigma_code: float, dots: float, tmp_path: Path
+) -> None:
+    clip = tmp_path / "clip.mkv"
+
+    def findings(*, fresh: bool) -> Sequence[Finding]:
+        frames = still_life(grain_px, sigma_code, dots, fresh=fresh)
+        write_clip(clip, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=8))
+        return analyze(clip, detectors=["video_noise"]).findings
+
+    (found,) = findings(fresh=True)
+    assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
+    assert found.evidence["change_code"] > 1.0
+    assert not findings(fresh=False)
 
 
 @pytest.mark.parametrize("name", ["film_grain", "tripod_shot"])

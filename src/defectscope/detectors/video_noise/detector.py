@@ -3,7 +3,8 @@
 Noise is measured in the flattest tiles of each frame, by a filter that cancels edges and slopes.
 Moderate grain throughout is a style; strong noise is reported, and noise that appears or disappears
 within a shot. Isolated dots hardly change the mean magnitude of the filter's output, but they
-change its power.
+change its power. Noise of more than one sample is what a curve leaves of a line; it is told from
+texture by being new in every frame, even in the tiles that change least.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from defectscope.detectors.video_noise.flat import FlatTiles
 from defectscope.detectors.video_noise.params import Params
@@ -28,6 +30,8 @@ from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_CODE = 256
+# Of the changes around a frame, in percent: drawings on twos repeat every second frame.
+_OFTEN = 70
 
 
 class VideoNoise:
@@ -42,7 +46,7 @@ class VideoNoise:
         self.tuned = tuned
         self.needs = Needs(
             media=frozenset({"video"}),
-            features=frozenset({"tile_noise", "tile_laplacian_squares", "tile_luma"}),
+            features=frozenset({"tile_noise", "tile_laplacian_squares", "tile_luma", "tile_sad"}),
             frames=SELECTION,
             context_before_s=LOOK_S,
         )
@@ -66,7 +70,13 @@ class VideoNoise:
         dots = np.log2(power + 2 * bounds["look_code"])
         # Strong noise is one wherever it is; texture has few strong lines, noise is alike all over.
         uniform = power < bounds["peaky_ratio"] * sigma
-        lasting = np.where(uniform, sigma / bounds["strong_code"], 0.0)
+        fine = np.where(uniform, sigma / bounds["strong_code"], 0.0)
+        change = _usual_peak(column(table, "change") / _STEPS_PER_CODE, window)
+        looks = measurements.tables["looks"]
+        grade = self._grade(looks, starts_s, change)
+        # Drawings and writing have dots as well, but the same ones in every frame.
+        sown = np.minimum(power / bounds["dots_code"], change / bounds["dots_change_code"])
+        lasting = np.maximum.reduce([fine, grade / bounds["grade"], sown])
         standing = np.maximum(
             stands_out([grain], [bounds["rise_octaves"]], begins, window),
             stands_out([dots], [bounds["dots_rise_octaves"]], begins, window),
@@ -99,14 +109,13 @@ class VideoNoise:
             return near_fade(rows) or near_blur(rows)
 
         measure = np.maximum(suppress_confounded(standing, rule, other_cause), lasting)
-        looks = measurements.tables["looks"]
-        grade = grade_at(looks, self._grades(looks, starts_s, sigma), starts_s)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             inside = slice(*rows)
             return {
                 "sigma_code": round(float(np.mean(sigma[inside])), 2),
                 "power_code": round(float(np.mean(power[inside])), 2),
+                "change_code": round(float(np.mean(change[inside])), 2),
                 "programme_sigma_code": round(float(np.median(sigma)), 2),
                 "grade": round(float(np.mean(grade[inside])), 2),
             }
@@ -114,23 +123,34 @@ class VideoNoise:
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
 
-    def _grades(
-        self, looks: Table, starts_s: NDArray[np.float64], sigma: NDArray[np.float64]
+    def _grade(
+        self, looks: Table, starts_s: NDArray[np.float64], change: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Returns (looks,) the grade of each look: the scale's codes say where each begins.
+        """Returns (rows,) the grade of each frame: the scale's codes say where each begins.
 
-        Texture all over a frame leaves as much as noise does; but what flat tiles have of single
-        samples bounds how much of it is noise.
+        Texture leaves as much of a line as noise does, but stands still or moves; what the frame
+        before does not explain, and how much the calmest tiles change, bound the grade.
+        The look before and the one after a frame speak for it, whichever is higher: change knows
+        where noise begins and ends.
         """
-        codes = self.tuned.artifact["scale"]["residual_code"]
         if not len(looks):
-            return np.zeros(0)
-        residual = column(looks, "residual_code").astype(np.float64)
-        if len(sigma):
-            near = np.searchsorted(starts_s, times_s(looks) - 1e-9)
-            flat = sigma[np.clip(near, 0, len(sigma) - 1)]
-            residual = np.minimum(residual, self.tuned.thresholds["residual_ratio"] * flat)
-        return settled(np.interp(residual, codes, np.arange(len(codes))))
+            return np.zeros(len(starts_s))
+        codes = self.tuned.artifact["scale"]["residual_code"]
+        steps = np.arange(len(codes))
+        bound = np.interp(self.tuned.thresholds["change_ratio"] * change, codes, steps)
+        residual, fresh = (column(looks, name).astype(np.float64) for name in NAMES)
+        new = np.minimum(residual, self.tuned.thresholds["fresh_ratio"] * fresh)
+        seen = settled(np.interp(new, codes, steps))
+        near = [grade_at(looks, seen, starts_s + ahead_s) for ahead_s in (0.0, LOOK_S)]
+        return np.minimum(np.maximum(*near), bound)
+
+
+def _usual_peak(change: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Returns (rows,) what most changes around each row reach: repeats have none, cuts too much."""
+    if not len(change):
+        return change
+    size = 2 * window + 1
+    return np.asarray(ndimage.percentile_filter(change, _OFTEN, size, mode="nearest"))
 
 
 class VideoNoiseAnalysis:
@@ -147,6 +167,7 @@ class VideoNoiseAnalysis:
             pts=np.int64,
             sigma=np.uint16,
             power=np.uint16,
+            change=np.uint16,
             busy=np.uint16,
             **SIGNATURE,
         )
@@ -164,6 +185,7 @@ class VideoNoiseAnalysis:
         measured = {
             "sigma": flat.sigma_code(video.features, params.flat_quantile),
             "power": flat.power_code(video.features, params.dots_quantile),
+            "change": flat.change_code(video.features, params.flat_quantile),
             "busy": flat.sigma_code(video.features, params.busy_quantile),
         }
         self._table.add(

@@ -15,6 +15,8 @@ from defectscope.media.stream import VideoInfo
 # Source: J. Immerkaer, "Fast noise variance estimation", 1996: sigma of white noise from the mean
 # magnitude of his filter's answer.
 _IMMERKAER = math.sqrt(math.pi / 2) / 6
+# Sigma of white noise from the mean magnitude of the difference of two frames of it.
+_DIFFERENCE = math.sqrt(math.pi) / 2
 # Power of the Laplacian's answer to white noise of sigma 1: 4 x 1 + 4 x 4.
 _LAPLACIAN_POWER = 20
 # Tiles nearer to black or white than this clip noise and read as clean, 8-bit-equivalent codes.
@@ -51,6 +53,17 @@ class FlatTiles:
         squares = features["tile_laplacian_squares"] / np.maximum(self._samples, 1)
         power = np.sqrt(squares / _LAPLACIAN_POWER)
         return lowest(power, self._usable(features), quantile) / self._noise_scale
+
+    def change_code(
+        self, features: Mapping[str, NDArray[Any]], quantile: float = FLAT_QUANTILE
+    ) -> NDArray[np.float64]:
+        """Returns (frames,) sigma of what is new in each frame, from `tile_sad` and `tile_luma`.
+
+        Noise that is new in every frame reads as its sigma; 0 where a frame repeats the last one or
+        has none before it.
+        """
+        magnitude = features["tile_sad"] / self._luma_samples * _DIFFERENCE
+        return lowest(magnitude, self._usable(features), quantile) / self._luma_scale
 
     def _usable(self, features: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
         mean = features["tile_luma"] / self._luma_samples / self._luma_scale

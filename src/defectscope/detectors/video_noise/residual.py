@@ -1,7 +1,8 @@
 """How much of one frame's calm parts follows no curve: noise of any grain size, on lines.
 
 Filters of a few samples see white noise and miss blobs; what a parabola over 32 samples leaves
-holds both. Texture leaves something as well, so the calmest tenth of the frame speaks for it.
+holds both. Texture leaves something as well, so the calmest tenth of the frame speaks for it; and
+where even that leaves much, the frame before is asked how much of it is new.
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.video_noise.fresh import fresh_code
 from defectscope.features.lines import Codes, Lines
 
 Floats = NDArray[np.float64]
 
-NAMES = ("residual_code",)
+NAMES = ("residual_code", "fresh_code")
 _WINDOW_PX = 32
 _CALM_QUANTILE = 0.1
 # Windows nearer to black or white than this clip noise, 8-bit-equivalent codes.
 _CLIPPED_CODES = (24, 228)
 _LEAST_WINDOWS = 20
+# From where it matters what is new, 8-bit-equivalent codes: looking for it costs some 10 ms.
+_LEAST_CODE = 1.5
 
 
 def _basis() -> NDArray[np.float32]:
@@ -31,15 +35,20 @@ _CURVES = _basis()
 
 
 def residual_measures(lines: Lines) -> Floats:
-    """Returns the measures named in `NAMES`, (1,).
+    """Returns the measures named in `NAMES`, (2,), 8-bit-equivalent codes.
 
     The standard deviation of what a parabola leaves of the calmest tenth of windows of 32 samples,
-    8-bit-equivalent codes; 0 where too little of the frame is neither black nor white.
+    0 where too little of the frame is neither black nor white; and of what is new in the frame,
+    the same as the first where nothing tells the two apart.
     """
     left = np.concatenate([_residuals(codes) for codes in (lines.across, lines.down)])
     if len(left) < _LEAST_WINDOWS:
-        return np.zeros(1)
-    return np.array([float(np.quantile(left, _CALM_QUANTILE))])
+        return np.zeros(len(NAMES))
+    residual = float(np.quantile(left, _CALM_QUANTILE))
+    fresh: float | None = None
+    if residual >= _LEAST_CODE and lines.before is not None:
+        fresh = fresh_code(lines.luma.pixels, lines.before.pixels, lines.bit_depth)
+    return np.array([residual, residual if fresh is None else fresh])
 
 
 def _residuals(codes: Codes) -> Floats:
