@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from defectscope.detectors.video_noise.fresh import fresh_code
-from defectscope.detectors.video_noise.residual import residual_measures
+from defectscope.detectors.video_noise.residual import UNTOLD, residual_measures
 from defectscope.features.lines import lines_of
 from defectscope.media.frames import Plane
 
@@ -54,12 +54,22 @@ def test_noise_is_new_on_flat_and_on_moving_texture(grain_px: float, bit_depth: 
         assert 5.0 < left < 9.0
 
 
-def test_a_repeated_frame_a_black_one_and_a_small_one_tell_nothing() -> None:
+def test_a_repeated_frame_a_black_one_and_a_tiny_one_tell_nothing() -> None:
     frame = codes(texture(0, 0) + noise(6.0))
     assert fresh_code(frame, frame.copy(), 8) is None
     black = [codes(np.clip(16 + noise(2.0), 0, 20)) for _ in range(2)]
-    assert fresh_code(black[0], black[1], 8) is None
-    assert fresh_code(frame[:64], codes(texture(1, 1))[:64], 8) is None
+    assert fresh_code(black[0], black[1], 8) == 0.0
+    assert fresh_code(frame[:32], codes(texture(1, 1))[:32], 8) == 0.0
+
+
+def test_small_frames_are_told_as_well() -> None:
+    moved = fresh_code(codes(texture(0, 0))[:90, :160], codes(texture(2.5, -4))[:90, :160], 8)
+    assert moved is not None
+    assert moved < 1.5
+    noisy = [codes(texture(d, d) + noise(6.0))[:90, :160] for d in (0, 2)]
+    left = fresh_code(noisy[0], noisy[1], 8)
+    assert left is not None
+    assert 5.0 < left < 9.0
 
 
 def test_a_look_has_both_measures_and_asks_only_where_it_matters() -> None:
@@ -68,10 +78,17 @@ def test_a_look_has_both_measures_and_asks_only_where_it_matters() -> None:
         assert planes[0] is not None
         return list(residual_measures(lines_of(planes[0], 8, planes[1])))
 
-    residual, fresh = look(codes(texture(0, 0)), codes(texture(2.5, 6)))
+    residual, fresh, _ = look(codes(texture(0, 0)), codes(texture(2.5, 6)))
     assert residual > 4
     assert fresh < 1.5
     alone = look(codes(texture(0, 0)), None)
-    assert alone == [pytest.approx(residual)] * 2
+    assert alone[:2] == [pytest.approx(residual), UNTOLD]
     calm = np.full((HEIGHT, WIDTH), 110.0)
-    assert len(set(look(codes(calm + noise(0.5)), codes(calm + noise(0.5))))) == 1
+    residual, fresh, dots = look(codes(calm + noise(0.5)), codes(calm + noise(0.5)))
+    assert fresh == residual
+    assert dots == 0.0
+    sown = np.where(RNG.random(calm.shape) < 0.006, 235.0, calm)
+    residual, fresh, dots = look(codes(sown), codes(np.roll(sown, 97)))
+    assert residual < 1.5
+    assert fresh > 4
+    assert dots == pytest.approx(0.006, rel=0.3)

@@ -12,26 +12,28 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from defectscope.detectors.video_noise.flat import FlatTiles
 from defectscope.detectors.video_noise.params import Params
 from defectscope.detectors.video_noise.residual import NAMES, residual_measures
+from defectscope.detectors.video_noise.throughout import (
+    dots_throughout,
+    grades_throughout,
+    tell,
+    usual_change,
+)
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult
-from defectscope.measurements import Measurements, Table
+from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, settled
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_CODE = 256
-# Of the changes around a frame, in percent: drawings on twos repeat every second frame.
-_OFTEN = 70
 
 
 class VideoNoise:
@@ -71,11 +73,12 @@ class VideoNoise:
         # Strong noise is one wherever it is; texture has few strong lines, noise is alike all over.
         uniform = power < bounds["peaky_ratio"] * sigma
         fine = np.where(uniform, sigma / bounds["strong_code"], 0.0)
-        change = _usual_peak(column(table, "change") / _STEPS_PER_CODE, window)
         looks = measurements.tables["looks"]
-        grade = self._grade(looks, starts_s, change)
-        # Drawings and writing have dots as well, but the same ones in every frame.
-        sown = np.minimum(power / bounds["dots_code"], change / bounds["dots_change_code"])
+        codes = self.tuned.artifact["scale"]["residual_code"]
+        change = usual_change(column(table, "change") / _STEPS_PER_CODE, window)
+        told = tell(looks, starts_s, begins)
+        grade = grades_throughout(looks, told, starts_s, change, codes, bounds)
+        sown = dots_throughout(looks, told, starts_s, change, power, bounds)
         lasting = np.maximum.reduce([fine, grade / bounds["grade"], sown])
         standing = np.maximum(
             stands_out([grain], [bounds["rise_octaves"]], begins, window),
@@ -122,35 +125,6 @@ class VideoNoise:
 
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
-
-    def _grade(
-        self, looks: Table, starts_s: NDArray[np.float64], change: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Returns (rows,) the grade of each frame: the scale's codes say where each begins.
-
-        Texture leaves as much of a line as noise does, but stands still or moves; what the frame
-        before does not explain, and how much the calmest tiles change, bound the grade.
-        The look before and the one after a frame speak for it, whichever is higher: change knows
-        where noise begins and ends.
-        """
-        if not len(looks):
-            return np.zeros(len(starts_s))
-        codes = self.tuned.artifact["scale"]["residual_code"]
-        steps = np.arange(len(codes))
-        bound = np.interp(self.tuned.thresholds["change_ratio"] * change, codes, steps)
-        residual, fresh = (column(looks, name).astype(np.float64) for name in NAMES)
-        new = np.minimum(residual, self.tuned.thresholds["fresh_ratio"] * fresh)
-        seen = settled(np.interp(new, codes, steps))
-        near = [grade_at(looks, seen, starts_s + ahead_s) for ahead_s in (0.0, LOOK_S)]
-        return np.minimum(np.maximum(*near), bound)
-
-
-def _usual_peak(change: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Returns (rows,) what most changes around each row reach: repeats have none, cuts too much."""
-    if not len(change):
-        return change
-    size = 2 * window + 1
-    return np.asarray(ndimage.percentile_filter(change, _OFTEN, size, mode="nearest"))
 
 
 class VideoNoiseAnalysis:

@@ -15,15 +15,16 @@ from defectscope.media.frames import Pixels
 
 Floats = NDArray[np.float32]
 
-_BLOCK_PX = 32
-# How far a block is looked for; one sample more is needed around it.
-_REACH_PX = 24
-_REGION_PX = _BLOCK_PX + 2 * _REACH_PX
+# Side of a block, and how far it is looked for: in frames of some size, and in small ones.
+_USUAL_PX, _SMALL_PX = (32, 24), (16, 12)
+_SMALL_BELOW_PX = 144
 _GRID = (4, 6)
 _LEAST_BLOCKS = 6
 _BEST_QUANTILE = 0.25
 # Blocks nearer to black or white than this clip noise, 8-bit-equivalent codes.
 _CLIPPED_CODES = (24, 228)
+# Blocks of more contrast tell nothing where a prediction leaves less than this part of it.
+_CONTRAST_CODE, _EXPLAINED = 24, 3
 # Keeps the prediction of a flat block from following its noise, code² a sample.
 _RIDGE = 0.05
 
@@ -37,44 +38,48 @@ def fresh_code(now: Pixels, before: Pixels, bit_depth: int) -> float | None:
         bit_depth: Significant bits of the samples.
 
     Returns:
-        None where nothing can be told: the frame repeats, is too small, or is black or white.
+        None where the frame repeats; 0 where it is tiny, or nearly all of it black or white.
     """
-    height, width = now.shape
-    if min(height, width) <= _REGION_PX or now.shape != before.shape:
-        return None
+    size, reach = _SMALL_PX if min(now.shape) < _SMALL_BELOW_PX else _USUAL_PX
+    around = size + 2 * reach
+    if min(now.shape) <= around or now.shape != before.shape:
+        return 0.0
     scale = np.float32(1 << (bit_depth - 8))
     tops, lefts = (
-        np.linspace(0, side - _REGION_PX, count).astype(int)
+        np.linspace(0, side - around, count).astype(int)
         for side, count in zip(now.shape, _GRID, strict=True)
     )
     corners = [(top, left) for top in tops for left in lefts]
-    region = (
-        np.stack([before[t : t + _REGION_PX, s : s + _REGION_PX] for t, s in corners]) / scale
-    ).astype(np.float32)
-    inner = slice(_REACH_PX, _REACH_PX + _BLOCK_PX)
-    block = (
-        np.stack([now[t : t + _REGION_PX, s : s + _REGION_PX][inner, inner] for t, s in corners])
-        / scale
-    ).astype(np.float32)
+    regions, blocks = (
+        np.stack([frame[t : t + around, s : s + around] for t, s in corners]).astype(np.float32)
+        for frame in (before, now)
+    )
+    inner = slice(reach, reach + size)
+    region, block = regions / scale, blocks[:, inner, inner] / scale
     mean = block.mean(axis=(1, 2))
     told = (mean > _CLIPPED_CODES[0]) & (mean < _CLIPPED_CODES[1])
+    if told.sum() < _LEAST_BLOCKS:
+        return 0.0
     told &= (block != region[:, inner, inner]).any(axis=(1, 2))
     if told.sum() < _LEAST_BLOCKS:
         return None
     level = mean[told, None, None]
+    own = (block[told] - level).std(axis=(1, 2))
     left = _unexplained(block[told] - level, region[told] - level)
-    return float(np.quantile(left, _BEST_QUANTILE))
+    # Writing that moves between samples leaves its edges: too much for what is left to be noise.
+    left = left[(own < _CONTRAST_CODE) | (left > own / _EXPLAINED)]
+    return float(np.quantile(left, _BEST_QUANTILE)) if len(left) >= _LEAST_BLOCKS else 0.0
 
 
 def _unexplained(block: Floats, region: Floats) -> Floats:
     """Returns (n,) the standard deviation that the best prediction of each block leaves.
 
     Args:
-        block: (n, 32, 32) parts of the frame, about 0.
-        region: (n, 80, 80) what lay around them in the frame before.
+        block: (n, size, size) parts of the frame, about 0.
+        region: (n, size + 2 reach, size + 2 reach) what lay around them in the frame before.
     """
     rows, columns = _found(block, region)
-    view = np.lib.stride_tricks.sliding_window_view(region, (_BLOCK_PX, _BLOCK_PX), axis=(1, 2))
+    view = np.lib.stride_tricks.sliding_window_view(region, block.shape[1:], axis=(1, 2))
     each = np.arange(len(block))
     around = [(down, across) for down in (-1, 0, 1) for across in (-1, 0, 1)]
     known = np.stack([view[each, rows + d, columns + a] for d, a in around], axis=1)
@@ -93,18 +98,19 @@ def _unexplained(block: Floats, region: Floats) -> Floats:
 
 def _found(block: Floats, region: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Returns where in its region each block is most alike, not at the region's edge."""
-    spectrum = fft.rfft2(region) * np.conj(fft.rfft2(block, s=region.shape[1:]))
-    alike = fft.irfft2(spectrum, s=region.shape[1:])
+    wide = region.shape[1:]
+    theirs, mine = (np.asarray(fft.rfft2(part, s=wide)) for part in (region, block))
+    alike = np.asarray(fft.irfft2(theirs * np.conj(mine), s=wide))
     summed = np.pad(region.astype(np.float64) ** 2, ((0, 0), (1, 0), (1, 0)))
     summed = summed.cumsum(axis=1).cumsum(axis=2)
-    size = _BLOCK_PX
+    size = block.shape[1]
     power = (
         summed[:, size:, size:]
         - summed[:, size:, :-size]
         - summed[:, :-size, size:]
         + summed[:, :-size, :-size]
     )
-    places = 2 * _REACH_PX + 1
+    places = region.shape[1] - size + 1
     unlike = (power - 2 * alike[:, :places, :places])[:, 1:-1, 1:-1]
     best = unlike.reshape(len(block), -1).argmin(axis=1)
     return best // (places - 2) + 1, best % (places - 2) + 1

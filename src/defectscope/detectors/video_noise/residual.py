@@ -15,14 +15,19 @@ from defectscope.features.lines import Codes, Lines
 
 Floats = NDArray[np.float64]
 
-NAMES = ("residual_code", "fresh_code")
+NAMES = ("residual_code", "fresh_code", "dot_share")
+# What stands for what is new where the frame before cannot tell.
+UNTOLD = -1.0
 _WINDOW_PX = 32
 _CALM_QUANTILE = 0.1
 # Windows nearer to black or white than this clip noise, 8-bit-equivalent codes.
 _CLIPPED_CODES = (24, 228)
 _LEAST_WINDOWS = 20
-# From where it matters what is new, 8-bit-equivalent codes: looking for it costs some 10 ms.
-_LEAST_CODE = 1.5
+# From where it matters what is new, as looking for it costs some 10 ms: what a parabola leaves,
+# 8-bit-equivalent codes, or the share of samples that stand alone.
+_LEAST_CODE, _LEAST_DOTS = 1.5, 0.001
+# Samples farther than this from both neighbours in a line, which are alike, are dots.
+_DOT_CODE = 24
 
 
 def _basis() -> NDArray[np.float32]:
@@ -35,20 +40,34 @@ _CURVES = _basis()
 
 
 def residual_measures(lines: Lines) -> Floats:
-    """Returns the measures named in `NAMES`, (2,), 8-bit-equivalent codes.
+    """Returns the measures named in `NAMES`, (3,); codes are 8-bit-equivalent.
 
     The standard deviation of what a parabola leaves of the calmest tenth of windows of 32 samples,
-    0 where too little of the frame is neither black nor white; and of what is new in the frame,
-    the same as the first where nothing tells the two apart.
+    0 where too little of the frame is neither black nor white; that of what is new in the frame,
+    the same as the first where nothing is suspected, -1 where the frame repeats or is the first;
+    and the share of samples that stand alone in their row.
     """
     left = np.concatenate([_residuals(codes) for codes in (lines.across, lines.down)])
     if len(left) < _LEAST_WINDOWS:
         return np.zeros(len(NAMES))
     residual = float(np.quantile(left, _CALM_QUANTILE))
+    dots = _dots(lines)
+    if residual < _LEAST_CODE and dots < _LEAST_DOTS:
+        return np.array([residual, residual, dots])
     fresh: float | None = None
-    if residual >= _LEAST_CODE and lines.before is not None:
+    if lines.before is not None:
         fresh = fresh_code(lines.luma.pixels, lines.before.pixels, lines.bit_depth)
-    return np.array([residual, residual if fresh is None else fresh])
+    return np.array([residual, UNTOLD if fresh is None else fresh, dots])
+
+
+def _dots(lines: Lines) -> float:
+    """Returns the share of samples that stand alone in their row."""
+    codes = lines.across
+    middle = codes[:, 1:-1]
+    left, right = middle - codes[:, :-2], middle - codes[:, 2:]
+    least = np.minimum(np.abs(left), np.abs(right))
+    alone = (least > _DOT_CODE) & (2 * np.abs(left - right) < least)
+    return float(alone.mean()) if alone.size else 0.0
 
 
 def _residuals(codes: Codes) -> Floats:
