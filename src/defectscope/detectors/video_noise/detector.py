@@ -20,7 +20,7 @@ from defectscope.detectors.video_noise.throughout import (
     dots_throughout,
     grades_throughout,
     tell,
-    usual_change,
+    typical_change,
 )
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult
@@ -75,7 +75,7 @@ class VideoNoise:
         fine = np.where(uniform, sigma / bounds["strong_code"], 0.0)
         looks = measurements.tables["looks"]
         codes = self.tuned.artifact["scale"]["residual_code"]
-        change = usual_change(column(table, "change") / _STEPS_PER_CODE, window)
+        change = typical_change(column(table, "change") / _STEPS_PER_CODE, window)
         told = tell(looks, starts_s, begins)
         grade = grades_throughout(looks, told, starts_s, change, codes, bounds)
         sown = dots_throughout(looks, told, starts_s, change, power, bounds)

@@ -16,7 +16,7 @@ from defectscope.media.frames import Pixels
 Floats = NDArray[np.float32]
 
 # Side of a block, and how far it is looked for: in frames of some size, and in small ones.
-_USUAL_PX, _SMALL_PX = (32, 24), (16, 12)
+_LARGE_PX, _SMALL_PX = (32, 24), (16, 12)
 _SMALL_BELOW_PX = 144
 _GRID = (4, 6)
 _LEAST_BLOCKS = 6
@@ -40,7 +40,7 @@ def fresh_code(now: Pixels, before: Pixels, bit_depth: int) -> float | None:
     Returns:
         None where the frame repeats; 0 where it is tiny, or nearly all of it black or white.
     """
-    size, reach = _SMALL_PX if min(now.shape) < _SMALL_BELOW_PX else _USUAL_PX
+    size, reach = _SMALL_PX if min(now.shape) < _SMALL_BELOW_PX else _LARGE_PX
     around = size + 2 * reach
     if min(now.shape) <= around or now.shape != before.shape:
         return 0.0
@@ -97,10 +97,10 @@ def _unexplained(block: Floats, region: Floats) -> Floats:
 
 
 def _found(block: Floats, region: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Returns where in its region each block is most alike, not at the region's edge."""
+    """Returns where in its region each block is most similar, not at the region's edge."""
     wide = region.shape[1:]
     theirs, mine = (np.asarray(fft.rfft2(part, s=wide)) for part in (region, block))
-    alike = np.asarray(fft.irfft2(theirs * np.conj(mine), s=wide))
+    products = np.asarray(fft.irfft2(theirs * np.conj(mine), s=wide))
     summed = np.pad(region.astype(np.float64) ** 2, ((0, 0), (1, 0), (1, 0)))
     summed = summed.cumsum(axis=1).cumsum(axis=2)
     size = block.shape[1]
@@ -111,6 +111,6 @@ def _found(block: Floats, region: Floats) -> tuple[NDArray[np.intp], NDArray[np.
         + summed[:, :-size, :-size]
     )
     places = region.shape[1] - size + 1
-    unlike = (power - 2 * alike[:, :places, :places])[:, 1:-1, 1:-1]
+    unlike = (power - 2 * products[:, :places, :places])[:, 1:-1, 1:-1]
     best = unlike.reshape(len(block), -1).argmin(axis=1)
     return best // (places - 2) + 1, best % (places - 2) + 1

@@ -26,7 +26,7 @@ _OFTEN = 70
 _AT_ROWS = 1
 
 
-def usual_change(change: Floats, window: int) -> Floats:
+def typical_change(change: Floats, window: int) -> Floats:
     """Returns (rows,) what most changes around each row stay below: no cut, no repeated frame.
 
     Args:
