@@ -12,19 +12,21 @@ import subprocess
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import chromium
+import numpy as np
 
 from defectscope.capture.recording import Grabbing, Recording
 from defectscope.capture.session import DeviceFacts, Session, read_session
 from defectscope.media.encoding import VideoEncoding
-from defectscope.media.frames import Frame
+from defectscope.media.frames import Frame, Plane
 from defectscope.media.grabbing import GrabSpec, grab
+from defectscope.media.pixels import frame_of
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.material import Footage
 
@@ -60,6 +62,7 @@ class Plan:
         seeks: `after_s` and `to_s`.
         overlays: `after_s` and `length_s` of a control bar.
         blanks: Likewise of a black screen.
+        rungs: `at_part` (number of the fragment) and `file` of the same title from there on.
         jank_ms: The page's thread is kept busy for so long, every `jank_every_ms`.
     """
 
@@ -69,6 +72,7 @@ class Plan:
     seeks: tuple[dict[str, float], ...] = ()
     overlays: tuple[dict[str, float], ...] = ()
     blanks: tuple[dict[str, float], ...] = ()
+    rungs: tuple[dict[str, Any], ...] = ()
     jank_ms: float = 0.0
     jank_every_ms: float = 1000.0
 
@@ -78,7 +82,13 @@ class Plan:
 
 
 def make_title(
-    path: Path, frames: Iterator[Frame] | None = None, *, seconds: float = 20.0, seed: int = 21
+    path: Path,
+    frames: Iterator[Frame] | None = None,
+    *,
+    seconds: float = 20.0,
+    seed: int = 21,
+    lines: int = HEIGHT,
+    crf: float = 20.0,
 ) -> None:
     """Writes a title in fragments of a second.
 
@@ -87,6 +97,8 @@ def make_title(
         frames: 640 x 360 frames, 8-bit 4:2:0, at 25 a second; None makes moving leaves with cuts.
         seconds: Length of what is made.
         seed: Which film is made.
+        lines: Height of the rung; frames are scaled to it.
+        crf: Constant rate factor of the encode.
     """
     made = Footage(
         seed=seed,
@@ -96,19 +108,33 @@ def make_title(
         rate=TITLE_FPS,
         cuts_s=tuple(range(4, int(seconds), 5)),
     )
+    width = lines * WIDTH // HEIGHT // 2 * 2
     encoding = VideoEncoding(
-        WIDTH,
-        HEIGHT,
+        width,
+        lines,
         TITLE_FPS,
-        crf=20.0,
+        crf=crf,
         gop_frames=FRAGMENT_FRAMES,
         b_frames=0,
         options={"profile": "baseline"},
     )
     options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
-    write_clip(
-        path, frames=made if frames is None else frames, video=encoding, container_options=options
-    )
+    shown = (scaled(frame, width, lines) for frame in (made if frames is None else frames))
+    write_clip(path, frames=shown, video=encoding, container_options=options)
+
+
+def scaled(frame: Frame, width: int, height: int) -> Frame:
+    """Returns an 8-bit 4:2:0 frame of another size."""
+    planes = [plane.data for plane in frame.planes]
+    if planes[0].shape == (height, width):
+        return frame
+    own = frame_of(planes).reformat(width=width, height=height, interpolation="BICUBIC")
+    sides = [(width, height), (width // 2, height // 2), (width // 2, height // 2)]
+    parts = [
+        Plane(np.frombuffer(p, np.uint8).reshape(-1, p.line_size)[:h, :w].copy(), w, h)
+        for p, (w, h) in zip(own.planes, sides, strict=True)
+    ]
+    return replace(frame, planes=tuple(parts), native=None)
 
 
 @contextmanager

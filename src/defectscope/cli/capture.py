@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ examples:
       --seconds 60 --device tv --model X900 --firmware 6.1 --app 8.4.0 --network dsl-6
   ./drive-the-app.sh | defectscope capture record x11grab::99.0 run.session.json --marks -
   defectscope capture read run.session.json
+  defectscope capture read run.session.json --master title.mov --detectors none
 """
 _RECORD = """\
 Records until --seconds have passed, the script that writes marks has ended or written `stop`, or
@@ -34,7 +36,8 @@ Ctrl-C. A line of marks is a name (launch, play, seek, switch, background, ...) 
 _READ = """\
 Prints the health of the capture, the time to the first frame, stalls, seeks, black and overlays,
 the same as the player tells it, and every finding with what made it: a wait, the capture, the
-device.
+device. With --master it also says which rungs of the ladder were shown, about 20 % off, and whether
+the title had its own shape.
 """
 _POLL_S = 0.1
 
@@ -84,6 +87,7 @@ def add_parser(commands: Any) -> None:
     read.add_argument(
         "--detectors", metavar="A,B", help="to run over the capture; default: all; `none` for none"
     )
+    read.add_argument("--master", metavar="FILE", help="the title, to hold the capture against")
     read.set_defaults(run=_read)
 
 
@@ -162,6 +166,10 @@ def _read(arguments: argparse.Namespace) -> int:
     names = arguments.detectors
     if names is not None:
         names = [] if names == "none" else [n.strip() for n in names.split(",") if n.strip()]
-    found = read_captured(arguments.session, detectors=names)
-    sys.stdout.write(found.to_json(indent=2) + "\n")
+    found = read_captured(arguments.session, detectors=names).to_dict()
+    if arguments.master is not None:
+        from defectscope.release.shown import shown_of
+
+        found["shown"] = shown_of(arguments.session, arguments.master).to_dict()
+    sys.stdout.write(json.dumps(found, indent=2, allow_nan=False) + "\n")
     return EXIT_OK

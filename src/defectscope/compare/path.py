@@ -19,8 +19,9 @@ _PAIR, _LEFT_OUT, _PUT_IN = 0, 1, 2
 GAP_COST = 4.0
 # A pair costs its residual less this: true pairs lower the cost, alien frames are left alone.
 _PAIR_BONUS = 6.0
-# How far from the expected way a pair is looked for, in frames.
-BAND_FRAMES = 96
+# How far from the expected way a pair is looked for, in frames: from one laid through anchors, and
+# from one that went over all frames before.
+BAND_FRAMES, NEAR_FRAMES = 96, 24
 _FAR = 1e12
 
 # What a frame costs that is repeated or left out to reach another frame rate.
@@ -64,19 +65,20 @@ class Band:
     high: NDArray[np.int64]
 
 
-def band_around(expected: NDArray[np.float64], columns: int) -> Band:
+def band_around(expected: NDArray[np.float64], columns: int, frames: int = BAND_FRAMES) -> Band:
     """Returns the band around an expected way; where that jumps, the band covers the jump.
 
     Args:
         expected: (rows,) candidate frame expected for each frame of the baseline, ascending.
         columns: Frames of the candidate.
+        frames: How far from the way.
     """
     rows = len(expected)
     way = np.concatenate([expected[:1], expected]).clip(0, columns)
-    early = way[np.maximum(np.arange(rows + 1) - BAND_FRAMES, 0)]
-    late = way[np.minimum(np.arange(rows + 1) + BAND_FRAMES, rows)]
-    low = np.floor(early - BAND_FRAMES).clip(0, columns).astype(np.int64)
-    high = np.ceil(late + BAND_FRAMES + 1).clip(1, columns + 1).astype(np.int64)
+    early = way[np.maximum(np.arange(rows + 1) - frames, 0)]
+    late = way[np.minimum(np.arange(rows + 1) + frames, rows)]
+    low = np.floor(early - frames).clip(0, columns).astype(np.int64)
+    high = np.ceil(late + frames + 1).clip(1, columns + 1).astype(np.int64)
     low[0], high[-1] = 0, columns + 1
     return Band(np.maximum.accumulate(low), np.maximum.accumulate(high))
 
