@@ -38,6 +38,8 @@ _REACH = 0.6
 # Below this share of the finest detail every rung follows; above it the master must have detail of
 # its own, this much of white noise, squared codes.
 _COARSEST, _DETAIL_CODE2 = 0.08, 0.25
+# Frames whose coarse detail correlates by less were not aligned well enough.
+_ALIKE = 0.985
 # Bins that are taken together.
 _BINS = 15
 # Rungs of a ladder differ by more than this.
@@ -173,8 +175,9 @@ def _lines_by_second(
         if planes[0] is None or planes[1] is None:
             break
         master = _scaled(planes[0], size)
-        second = int(times_s[pair[1]])
-        seconds.setdefault(second, []).append((_spectrum(master), _spectrum(planes[1])))
+        spectra = (_spectrum(master), _spectrum(planes[1]))
+        if _is_pair(*spectra):
+            seconds.setdefault(int(times_s[pair[1]]), []).append(spectra)
     finest = min(crops[0].height, crops[1].height)
     return [(float(second), _lines(both, size, finest)) for second, both in sorted(seconds.items())]
 
@@ -201,6 +204,14 @@ def _spectrum(plane: NDArray[np.uint8]) -> Spectrum:
     luma = plane.astype(np.float32)
     window = np.hanning(len(luma)).astype(np.float32)[:, None]
     return np.fft.rfft((luma - luma.mean(axis=0)) * window, axis=0).astype(np.complex64)
+
+
+def _is_pair(master: Spectrum, shown: Spectrum) -> bool:
+    """Whether coarse detail agrees: frames beside the right ones differ where anything moves."""
+    bins = slice(1, max(3, round(_COARSEST * len(master))))
+    common = np.abs((shown[bins] * master[bins].conj()).sum())
+    powers = [float((np.abs(own[bins]) ** 2).sum()) for own in (master, shown)]
+    return float(common) >= _ALIKE * float(np.sqrt(powers[0] * powers[1]))
 
 
 def _lines(
