@@ -77,6 +77,15 @@ def frame_of(planes: Sequence[NDArray[np.uint8]]) -> av.VideoFrame:
     return frame
 
 
+def scaled_plane(plane: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Returns an 8-bit plane in another size, by a bicubic filter; itself where nothing changes."""
+    if plane.shape == (height, width):
+        return plane
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(plane), "gray")
+    scaled = frame.reformat(width=width, height=height, interpolation="BICUBIC")
+    return np.asarray(scaled.to_ndarray()[:height, :width], np.uint8)
+
+
 def reduced_size(width: int, height: int, max_height_px: int | None) -> tuple[int, int]:
     """Returns width and height of a frame that is scaled down to at most `max_height_px`."""
     if max_height_px is None or height <= max_height_px:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +24,7 @@ from defectscope.media.full_reference import Crop
 from defectscope.media.limits import Limits
 from defectscope.media.main_tracks import main_frames
 from defectscope.media.opening import open_media
+from defectscope.media.pixels import scaled_plane
 from defectscope.media.reader import Reader
 from defectscope.media.source import MediaLike
 
@@ -174,7 +174,7 @@ def _lines_by_second(
         ]
         if planes[0] is None or planes[1] is None:
             break
-        master = _scaled(planes[0], size)
+        master = scaled_plane(planes[0], *size)
         spectra = (_spectrum(master), _spectrum(planes[1]))
         if _is_pair(*spectra):
             seconds.setdefault(int(times_s[pair[1]]), []).append(spectra)
@@ -189,14 +189,6 @@ def _plane(frames: Iterator[tuple[int, Any]], wanted: int, crop: Crop) -> NDArra
             rows = slice(crop.top, crop.top + crop.height)
             return luma[rows, crop.left : crop.left + crop.width].astype(np.uint8)
     return None
-
-
-def _scaled(plane: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if (plane.shape[1], plane.shape[0]) == size:
-        return plane
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(plane), "gray")
-    scaled = frame.reformat(width=size[0], height=size[1], interpolation="BICUBIC")
-    return scaled.to_ndarray()[: size[1], : size[0]]
 
 
 def _spectrum(plane: NDArray[np.uint8]) -> Spectrum:
