@@ -211,9 +211,8 @@ def _lines(
 ) -> int | None:
     """Returns the height up to whose detail the capture follows the master."""
     width, height = size
-    common = sum((c * m.conj()).sum(axis=1) for m, c in spectra)
-    power = sum((np.abs(m) ** 2).sum(axis=1) for m, _ in spectra)
-    common, power = (np.convolve(x, np.ones(_BINS), "same") for x in (common, power))
+    common = _summed([(c * m.conj()).sum(axis=1) for m, c in spectra])
+    power = _summed([(np.abs(m) ** 2).sum(axis=1) for m, _ in spectra])
     follows = np.abs(common) / np.maximum(power, 1e-9)
     share = np.arange(len(follows)) / (len(follows) - 1)
     # White noise of one squared code has the power of the window in every bin.
@@ -222,9 +221,14 @@ def _lines(
     stops = np.flatnonzero((share > _COARSEST) & (follows < _FOLLOWS))
     last = int(np.flatnonzero(~known & (share > _COARSEST))[0]) if (~known).any() else len(share)
     if len(stops) and stops[0] < last:
-        return min(round(share[stops[0]] / _REACH * height), finest)
+        return min(round(float(share[stops[0]]) / _REACH * height), finest)
     # It follows as far as there is detail: the finest rung where that is far enough.
     return finest if share[min(last, len(share) - 1)] >= _REACH * finest / height else None
+
+
+def _summed(rows: list[Any]) -> NDArray[Any]:
+    """Returns the sum over frames, (bins,), each bin with its neighbours."""
+    return np.convolve(np.sum(rows, axis=0), np.ones(_BINS), "same")
 
 
 def _merged(lines: list[tuple[float, int | None]], end_s: float) -> tuple[Rung, ...]:
