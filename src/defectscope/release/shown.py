@@ -39,7 +39,7 @@ _REACH = 0.6
 # its own, this much of white noise, squared codes.
 _COARSEST, _DETAIL_CODE2 = 0.08, 0.25
 # Frames whose coarse detail correlates by less were not aligned well enough.
-_ALIKE = 0.985
+_SAME_PLACE = 0.985
 # Bins that are taken together.
 _BINS = 15
 # Rungs of a ladder differ by more than this.
@@ -203,7 +203,7 @@ def _is_pair(master: Spectrum, shown: Spectrum) -> bool:
     bins = slice(1, max(3, round(_COARSEST * len(master))))
     common = np.abs((shown[bins] * master[bins].conj()).sum())
     powers = [float((np.abs(own[bins]) ** 2).sum()) for own in (master, shown)]
-    return float(common) >= _ALIKE * float(np.sqrt(powers[0] * powers[1]))
+    return float(common) >= _SAME_PLACE * float(np.sqrt(powers[0] * powers[1]))
 
 
 def _lines(
@@ -237,7 +237,7 @@ def _merged(lines: list[tuple[float, int | None]], end_s: float) -> tuple[Rung, 
     for second, height in lines:
         until_s = min(second + 1.0, end_s)
         values = groups[-1][2] if groups else []
-        if groups and (height is None or not values or _alike(height, values)):
+        if groups and (height is None or not values or _is_same(height, values)):
             start_s, _, _ = groups[-1]
             groups[-1] = (start_s, until_s, values + ([height] if height is not None else []))
         else:
@@ -261,6 +261,6 @@ def _settle(groups: list[tuple[float, float, list[int]]]) -> None:
             groups[k : k + 2] = [(groups[k][0], groups[k + 1][1], after)]
 
 
-def _alike(height: int, values: list[int]) -> bool:
+def _is_same(height: int, values: list[int]) -> bool:
     middle = float(np.median(values))
     return 1 / _SAME_RUNG < height / middle < _SAME_RUNG
