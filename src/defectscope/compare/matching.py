@@ -18,12 +18,13 @@ from defectscope.compare.path import (
 from defectscope.compare.seeds import Anchors, find_anchors
 from defectscope.compare.signature import Signatures
 from defectscope.compare.window import Window, find_window
+from defectscope.temporal.spans import runs
 
 # Versions share a title when this share of the shorter one's frames is paired.
 _MIN_SHARED = 0.2
 _MIN_ANCHORS = 3
-# The fit is made, used for a way, and made again over that way, near which the last way lies.
-_REACHES = (BAND_FRAMES, NEAR_FRAMES)
+# Frames are surely shared between so many anchors that lie equally far apart in both versions.
+_SURE_ANCHORS = 5
 
 
 def align(base: Signatures, candidate: Signatures) -> Alignment:
@@ -47,7 +48,8 @@ def align(base: Signatures, candidate: Signatures) -> Alignment:
     fitted = fit_pair(own, shown, _filled(anchors))
     expected = _expected(anchors, len(base), len(candidate))
     paired = np.full(len(base), -1, np.int64)
-    for frames in _REACHES:
+    # The fit is made, used for a way, and made again over that way, near which the last way lies.
+    for frames in (_reach(anchors, len(base)), NEAR_FRAMES):
         band = band_around(expected, len(candidate), frames)
         paired = pair_frames(band, len(candidate), fitted.costs, gap_costs(_slope(expected)))
         rows = np.flatnonzero(paired >= 0)
@@ -95,6 +97,20 @@ def _expected(anchors: Anchors, rows: int, columns: int) -> NDArray[np.float64]:
     way[:first] = anchors.candidate[0] - slope * np.arange(first, 0, -1)
     way[last + 1 :] = anchors.candidate[-1] + slope * np.arange(1, rows - last)
     return np.clip(way, 0, columns)
+
+
+def _reach(anchors: Anchors, rows: int) -> NDArray[np.int64]:
+    """Returns how far from the expected way each frame of the baseline is looked for.
+
+    One anchor may be off by many frames where little moves; neighbours would not be off alike.
+    """
+    reach = np.full(rows, BAND_FRAMES, np.int64)
+    kept = np.diff(anchors.base) == np.diff(anchors.candidate)
+    for first, end in runs(kept):
+        # A gap on either side may hold an edit, so the ends of a run stay wide.
+        if end - first >= _SURE_ANCHORS:
+            reach[anchors.base[first + 1] : anchors.base[end - 1]] = NEAR_FRAMES
+    return reach
 
 
 def _slope(expected: NDArray[np.float64]) -> float:

@@ -71,16 +71,19 @@ def band_around(expected: NDArray[np.float64], columns: int, frames: int = BAND_
     Args:
         expected: (rows,) candidate frame expected for each frame of the baseline, ascending.
         columns: Frames of the candidate.
-        frames: How far from the way.
+        frames: How far from the way; one number, or one for each frame of the baseline.
     """
     rows = len(expected)
+    reach = np.broadcast_to(np.asarray(frames, np.int64), rows)
+    reach = np.concatenate([reach[:1], reach])
     way = np.concatenate([expected[:1], expected]).clip(0, columns)
-    early = way[np.maximum(np.arange(rows + 1) - frames, 0)]
-    late = way[np.minimum(np.arange(rows + 1) + frames, rows)]
-    low = np.floor(early - frames).clip(0, columns).astype(np.int64)
-    high = np.ceil(late + frames + 1).clip(1, columns + 1).astype(np.int64)
+    early = way[np.maximum(np.arange(rows + 1) - reach, 0)]
+    late = way[np.minimum(np.arange(rows + 1) + reach, rows)]
+    low = np.floor(early - reach).clip(0, columns).astype(np.int64)
+    high = np.ceil(late + reach + 1).clip(1, columns + 1).astype(np.int64)
     low[0], high[-1] = 0, columns + 1
-    return Band(np.maximum.accumulate(low), np.maximum.accumulate(high))
+    # Where the reach changes, the wider one counts: both edges ascend.
+    return Band(np.minimum.accumulate(low[::-1])[::-1], np.maximum.accumulate(high))
 
 
 def pair_frames(
