@@ -65,7 +65,9 @@ class Band:
     high: NDArray[np.int64]
 
 
-def band_around(expected: NDArray[np.float64], columns: int, frames: int = BAND_FRAMES) -> Band:
+def band_around(
+    expected: NDArray[np.float64], columns: int, frames: int | NDArray[np.int64] = BAND_FRAMES
+) -> Band:
     """Returns the band around an expected way; where that jumps, the band covers the jump.
 
     Args:
