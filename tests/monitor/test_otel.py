@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -105,4 +106,7 @@ def test_a_collector_that_is_gone_holds_nothing_up(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     output = OtelMetrics(board)
     output.start()
+    began_s = time.monotonic()
     output.stop()
+    # A collector that is awaited by default is tried again for a minute.
+    assert time.monotonic() - began_s < 30

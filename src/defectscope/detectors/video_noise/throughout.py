@@ -109,8 +109,11 @@ def _near(looks: Table, own: Floats, told: NDArray[np.bool_], starts_s: Floats) 
     """
     if not told.any():
         return np.zeros(len(starts_s))
-    can = np.flatnonzero(told)
     looks_s = times_s(looks)
-    nearest = np.abs(looks_s[:, None] - looks_s[None, can]).argmin(axis=1)
-    calm = settled(own[can][nearest])
+    known_s = looks_s[told]
+    # Looks are in order of time; a table of all pairs would outgrow memory over a film.
+    after = np.searchsorted(known_s, looks_s).clip(0, len(known_s) - 1)
+    before = np.maximum(after - 1, 0)
+    nearest = np.where(looks_s - known_s[before] <= known_s[after] - looks_s, before, after)
+    calm = settled(own[told][nearest])
     return np.maximum(*(grade_at(looks, calm, starts_s + ahead) for ahead in (0.0, LOOK_S)))
