@@ -225,6 +225,8 @@ def test_a_number_that_is_not_finite_is_never_written(value: float, where: str) 
         {"a": [0.1, 1e-05, 1e22, -0.0, 3], "b": None, "c": {"d": [None, {"e": "null"}]}},
         {"id": "ü\u2028\u0085\n", "x": [0.5, None], "y": (1, 2), "z": {1: True}},
         {"error": {"code": "x", "message": "null and void", "request_id": None}},
+        # JSON can name half a surrogate pair, and a message repeats what a caller sent.
+        {"id": "\ud800", "error": {"message": "no detector \udfff"}},
         {},
     ],
 )

@@ -219,8 +219,8 @@ def to_text(answer: Mapping[str, Any]) -> str:
         ValueError: A number in it is not finite.
     """
     # Five times as quick as the standard library, which has the last word: this one writes a number
-    # that is not finite as null, and letters as they are.
-    with contextlib.suppress(TypeError):
+    # that is not finite as null, letters as they are, and refuses half a surrogate pair.
+    with contextlib.suppress(TypeError, UnicodeEncodeError):
         text = _ENCODER.encode(answer)
         if text.count(b"null") == _nones(answer) and text.isascii():
             return text.decode("ascii")
