@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.errors import UnreadableMediaError
+from defectscope.media.pixels import convert
 
 Concealment = Literal["motion", "inter", "none"]
 CONCEALMENTS: tuple[Concealment, ...] = ("motion", "inter", "none")
@@ -64,9 +65,7 @@ def decode_as_shown(
             if native.pts is None:
                 continue
             size = size or (native.width, native.height)
-            shown = native
-            if native.format.name != "yuv420p" or (native.width, native.height) != size:
-                shown = native.reformat(width=size[0], height=size[1], format="yuv420p")
+            shown = convert(native, "yuv420p", *size)
             yield float(native.pts * stream.time_base), _planes(shown)
 
 

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from defectscope.media.frames import Plane
 
+# One thread converts a frame. Asked for several, FFmpeg starts and ends them for every frame, which
+# took 2 to 14 ms each, more than the conversion itself; the codes are the same.
+CONVERTING_THREADS = 1
 # Formats read in place: planar, 8 bit in bytes or more in the low bits of 16-bit words.
 _NATIVE: dict[str, int] = {
     "gray": 8,
@@ -61,7 +64,9 @@ def convert(frame: av.VideoFrame, pixel_format: str, width: int, height: int) ->
     """Returns the frame in another format or size; itself where nothing changes."""
     if frame.format.name == pixel_format and (frame.width, frame.height) == (width, height):
         return frame
-    converted = frame.reformat(width=width, height=height, format=pixel_format)
+    converted = frame.reformat(
+        width=width, height=height, format=pixel_format, threads=CONVERTING_THREADS
+    )
     converted.pts = frame.pts
     return converted
 
@@ -82,7 +87,9 @@ def scaled_plane(plane: NDArray[np.uint8], width: int, height: int) -> NDArray[n
     if plane.shape == (height, width):
         return plane
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(plane), "gray")
-    scaled = frame.reformat(width=width, height=height, interpolation="BICUBIC")
+    scaled = frame.reformat(
+        width=width, height=height, interpolation="BICUBIC", threads=CONVERTING_THREADS
+    )
     return np.asarray(scaled.to_ndarray()[:height, :width], np.uint8)
 
 
@@ -99,6 +106,8 @@ def to_rgb(frame: av.VideoFrame, max_height_px: int | None = None) -> NDArray[np
     # A converter of its own: that of a frame must not be used by two threads at once.
     converter = VideoReformatter()
     # Means over areas: as true as the default's filter when a frame shrinks, at half its cost.
-    small = converter.reformat(frame, width, height, "rgb24", interpolation="AREA")
+    small = converter.reformat(
+        frame, width, height, "rgb24", interpolation="AREA", threads=CONVERTING_THREADS
+    )
     rgb: Any = small.to_ndarray()
     return rgb

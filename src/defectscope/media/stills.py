@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from defectscope.media.first_frames import first_frame, video_stream
 from defectscope.media.frames import Rendering, RgbFrame
 from defectscope.media.limits import Limits
-from defectscope.media.pixels import to_rgb
+from defectscope.media.pixels import convert, to_rgb
 from defectscope.media.source import MediaLike, open_container
 
 # Wanted instants closer than this are reached by decoding on instead of by a new seek, seconds.
@@ -71,7 +71,7 @@ def encode_jpeg(rgb: NDArray[np.uint8], quantiser: int = 5) -> bytes:
     """
     height, width = (max(2, side - side % 2) for side in rgb.shape[:2])
     image = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-    image = image.reformat(width=width, height=height, format=_JPEG_FORMAT)
+    image = convert(image, _JPEG_FORMAT, width, height)
     image.pts = 0
     codec: Any = av.CodecContext.create("mjpeg", "w")
     codec.width, codec.height = width, height
