@@ -22,10 +22,13 @@ from defectscope.detectors.audio_artifacts.spectra import (
     measure,
 )
 from defectscope.detectors.audio_artifacts.spectra import Spectra as AudioSpectra
+from defectscope.detectors.av_sync import AvSync
 from defectscope.detectors.av_sync import network as sync_network
 from defectscope.detectors.compiled import Blueprint, Compiled
 from defectscope.engine.artifacts import artifact_folder, tuned
+from defectscope.engine.engine import measure as measure_media
 from defectscope.file_cache import ENVIRONMENT, SHIPPED_ENVIRONMENT
+from defectscope.media.opening import open_media
 
 
 def test_lip_sync_embeds_as_pytorch_does():
@@ -128,6 +131,19 @@ def test_files_of_another_runtime_are_made_anew(tmp_path: Path, monkeypatch: pyt
     found = Compiled(toy(2.0, calls)).model()([np.ones((1, 4), np.float32)])[0]
     assert found.tolist() == [[8.0, 8.0]]
     assert calls == [2.0, 2.0]
+
+
+def test_without_a_face_no_network_is_loaded_that_reads_lips(
+    impaired_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path))
+    # One of its own: what another test has loaded says nothing.
+    detector = AvSync(tuned=tuned("av_sync"))
+    with open_media(impaired_clip) as reader:
+        assert "av_sync" in measure_media(reader, [detector])
+    assert not list(tmp_path.glob("av_sync-*"))
+    detector.prepare_rest()
+    assert {path.name.split("-")[1] for path in tmp_path.glob("av_sync-*")} == {"mouth", "sound"}
 
 
 _BARE = """

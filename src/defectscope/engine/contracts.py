@@ -178,6 +178,18 @@ class Preparing(Protocol):
         ...
 
 
+@runtime_checkable
+class PreparingMore(Protocol):
+    """A detector that has something to load which only some streams need."""
+
+    def prepare_rest(self) -> None:
+        """Loads it, and loads nothing twice; called where everything is made ready beforehand.
+
+        Without the call it is loaded where a stream turns out to need it.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """What was tuned or learned, read from model_artifacts/<name>/detector.json.

@@ -2,9 +2,9 @@
 
     python -m defectscope.serving.prepare FOLDER
 
-The sample is analyzed with every detector, and the converted networks that this took are left in
-the folder; at run time `DEFECTSCOPE_NETWORKS` names it. What was compiled for this processor is
-removed: containers run on others.
+The sample is analyzed with every detector, what it has no need of is loaded besides, and the
+converted networks are left in the folder; at run time `DEFECTSCOPE_NETWORKS` names it. What was
+compiled for this processor is removed: containers run on others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from defectscope import file_cache
 from defectscope.analysis import analyze
+from defectscope.detectors.registry import load_all
+from defectscope.engine.contracts import PreparingMore
 from defectscope.serving.sample import sample_avi
 
 _CONVERTED = ".network"
@@ -31,6 +33,9 @@ def prepare(folder: Path) -> list[str]:
     """
     os.environ[file_cache.ENVIRONMENT] = str(folder)
     analyze(sample_avi())
+    for detector in load_all():
+        if isinstance(detector, PreparingMore):
+            detector.prepare_rest()
     folder.chmod(0o755)
     for path in folder.iterdir():
         if path.suffix == _CONVERTED:

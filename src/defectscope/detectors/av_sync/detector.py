@@ -103,8 +103,12 @@ class AvSync:
         return Runtime(network, verified_weights(folder, artifact))
 
     def prepare(self, stream: StreamInfo) -> None:
-        """Compiles the models, or takes them from where they are kept."""
+        """Compiles what finds faces, or takes it from where it is kept."""
         face_models().prepare()
+
+    def prepare_rest(self) -> None:
+        """Compiles what reads a face: most programmes of a few seconds show none."""
+        face_models().prepare_rest()
         if self.network is not None:
             self.network.prepare()
 

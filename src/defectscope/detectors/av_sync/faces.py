@@ -110,8 +110,12 @@ class FaceModels:
         return self._compiled("face-mesh", *_MESH)
 
     def prepare(self) -> None:
-        """Compiles both, so that the first frame need not wait for it."""
-        _ = self.finder, self.mesh
+        """Compiles the finder, so that the first frame need not wait for it."""
+        _ = self.finder
+
+    def prepare_rest(self) -> None:
+        """Compiles what is wanted once a face has been found."""
+        _ = self.mesh
 
     def _compiled(self, label: str, name: str, sha256: str) -> Any:
         def read() -> Any:

@@ -27,6 +27,7 @@ _MOVES = sorted(
 )
 _RANK = {move: rank for rank, move in enumerate(_MOVES)}
 _STEPS = [(0, 0), *((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))]
+_STEPS_DOWN, _STEPS_ACROSS = np.array(_STEPS, np.int16).T.copy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +99,22 @@ def _refined(
     columns = np.arange(width, dtype=np.int32) + across
     lines = {step: (rows + step).clip(0, height - 1) * width for step in (-1, 0, 1)}
     places = {step: (columns + step).clip(0, width - 1) for step in (-1, 0, 1)}
-    flat = other.reshape(-1)
-    at = np.stack([lines[dy] + places[dx] for dy, dx in _STEPS])
-    cost = _bordered(_box(np.abs(flat.take(at) - now)))
+    at = np.empty((len(_STEPS), height, width), np.int32)
+    for k, (dy, dx) in enumerate(_STEPS):
+        np.add(lines[dy], places[dx], out=at[k])
+    apart = other.reshape(-1).take(at)
+    apart -= now
+    cost = _bordered(_box(np.abs(apart, out=apart)))
     # A ninth of a code is enough to choose by; the step stands in the lowest bits.
-    keyed = ((cost >> 3).astype(np.uint16) << 4) | np.arange(9, dtype=np.uint16)[:, None, None]
+    cost >>= 3
+    keyed = cost.view(np.uint16)
+    keyed <<= 4
+    keyed |= np.arange(len(_STEPS), dtype=np.uint16)[:, None, None]
     best = keyed.min(axis=0) & 15
-    step = np.array(_STEPS, np.int16)[best]
-    index = np.take_along_axis(at, best[None].astype(np.int64), 0)[0]
-    return (down + step[..., 0], across + step[..., 1]), index
+    step_down, step_across = _STEPS_DOWN.take(best), _STEPS_ACROSS.take(best)
+    rows, columns = rows + step_down, columns + step_across
+    index = rows.clip(0, height - 1) * width + columns.clip(0, width - 1)
+    return (down + step_down, across + step_across), index
 
 
 def _box(planes: NDArray[np.int16]) -> NDArray[np.int16]:
