@@ -64,9 +64,12 @@ def expected(truth: dict[str, Any], faulty: dict[str, Any], until_s: float) -> l
                     found.append({"defect": fault["defect"], "start_s": at_s, "end_s": last_s})
         loop += 1
     for fault in truth["faults"]:
-        start_s = began_s + fault["at_s"]
+        # A loss begins with the first datagram that is lost: at 0.1 % that takes seconds.
+        at_s, first_s = fault["at_s"], fault.get("first_lost_s")
+        start_s = began_s + (at_s if first_s is None else first_s)
         length_s = fault["duration_s"] if fault["kind"] != "clock_step" else 0.0
-        entry = {"defect": DEFECT[fault["kind"]], "start_s": start_s, "end_s": start_s + length_s}
+        end_s = began_s + at_s + length_s
+        entry = {"defect": DEFECT[fault["kind"]], "start_s": start_s, "end_s": end_s}
         found.append(entry | {"kind": fault["kind"], **fault})
     return sorted(found, key=lambda f: f["start_s"])
 

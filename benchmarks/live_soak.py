@@ -74,6 +74,7 @@ def send(jobs: list[tuple[str, str, float, list[Fault], int]], seconds: float, o
                 {"kind": f.kind, "at_s": f.at_s, "duration_s": f.duration_s, "amount": f.amount}
                 | {"lost": s.lost[f], "offered": s.offered[f]}
                 | {"lost_packets": s.lost_packets[f], "lost_between": s.lost_between.get(f)}
+                | {"first_lost_s": s.first_lost_s.get(f)}
                 for f in jobs[k][3]
             ],
         }

@@ -21,7 +21,7 @@ from defectscope.errors import InvalidParameterError
 from defectscope.monitor.stream_clock import (
     CLOCK_HZ,
     PACKET_BYTES,
-    WRAP_TICKS,
+    Stamp,
     has_payload,
     packets_of,
     pcr_rows,
@@ -75,7 +75,7 @@ class Stream:
         self._loop_s, self._start_ticks = loop_s, start_ticks
         self._pids = pids_of(self._rows)
         self._counts = Counter(self._pids[has_payload(self._rows)].tolist())
-        self._stamps = {}
+        self._stamps: dict[int, list[Stamp]] = {}
         for stamp in stamps_of(self._rows):
             self._stamps.setdefault(stamp.row, []).append(stamp)
         clocks = pcr_rows(self._rows)
@@ -98,6 +98,14 @@ class Stream:
         """Returns the packet identifier of a packet of the loop."""
         return int(self._pids[row])
 
+    def stepped(self, datagram: bytes, rows: frozenset[int], ticks: int) -> bytes:
+        """Returns a whole datagram with all its time stamps moved by ticks of 90 kHz."""
+        out, first = bytearray(datagram), min(rows)
+        for row in rows:
+            for stamp in self._stamps.get(row, ()):
+                _shift_at(out, row - first, stamp, ticks)
+        return bytes(out)
+
     def _datagram(self, first: int, last: int, loop: int) -> bytes:
         out = bytearray(self._rows[first:last].tobytes())
         ticks = self._start_ticks + round(loop * self._loop_s * CLOCK_HZ)
@@ -106,9 +114,7 @@ class Stream:
             moved = loop * self._counts[int(self._pids[row])]
             out[at + 3] = out[at + 3] & 0xF0 | (out[at + 3] + moved) & 0x0F
             for stamp in self._stamps.get(row, ()):
-                field = out[at : at + PACKET_BYTES]
-                shift(field, stamp.at, is_pcr=stamp.is_pcr, ticks=ticks)
-                out[at : at + PACKET_BYTES] = field
+                _shift_at(out, row - first, stamp, ticks)
         return bytes(out)
 
 
@@ -122,6 +128,7 @@ class Sender:
         lost_packets: Transport packets in them.
         offered: Datagrams that `loss` might have held back, by fault.
         lost_between: The first and the last that it held back, counted among those offered.
+        first_lost_s: When the first of them was due, seconds since the first datagram.
         began_s: When the first was sent, on the clock of `time.monotonic`; None before.
         began_wall_s: The same in seconds since 1970.
     """
@@ -140,6 +147,7 @@ class Sender:
         self.lost_packets: Counter[Fault] = Counter()
         self.offered: Counter[Fault] = Counter()
         self.lost_between: dict[Fault, tuple[int, int]] = {}
+        self.first_lost_s: dict[Fault, float] = {}
         self.began_s: float | None = None
         self.began_wall_s: float | None = None
         self._stream, self._destination = stream, destination
@@ -181,13 +189,13 @@ class Sender:
 
     def _broken(self, due_s: float, datagram: bytes, rows: frozenset[int]) -> bytes:
         """Returns what is left of a datagram after the faults that are on."""
+        steps = [f for f in self._faults if f.kind == "clock_step" and due_s >= f.at_s]
+        if steps:
+            ticks = sum(round(fault.amount * CLOCK_HZ) for fault in steps)
+            datagram = self._stream.stepped(datagram, rows, ticks)
         out = bytearray(datagram)
         for fault in self._faults:
-            if fault.kind == "clock_step":
-                if due_s >= fault.at_s:
-                    _step(out, round(fault.amount * CLOCK_HZ) % WRAP_TICKS)
-                continue
-            if not fault.is_on(due_s):
+            if fault.kind == "clock_step" or not fault.is_on(due_s):
                 continue
             if fault.kind == "outage":
                 return b""
@@ -198,6 +206,7 @@ class Sender:
                     self.lost_packets[fault] += len(datagram) // PACKET_BYTES
                     number = self.offered[fault]
                     self.lost_between[fault] = self.lost_between.get(fault, (number,))[0], number
+                    self.first_lost_s.setdefault(fault, due_s)
                     return b""
             elif fault.kind == "track_gone":
                 kept = [r for r in sorted(rows) if self._stream.pid_of(r) != int(fault.amount)]
@@ -208,10 +217,9 @@ class Sender:
         return bytes(out)
 
 
-def _step(datagram: bytearray, ticks: int) -> None:
-    rows = packets_of(bytes(datagram))
-    for stamp in stamps_of(rows):
-        at = stamp.row * PACKET_BYTES
-        field = datagram[at : at + PACKET_BYTES]
-        shift(field, stamp.at, is_pcr=stamp.is_pcr, ticks=ticks)
-        datagram[at : at + PACKET_BYTES] = field
+def _shift_at(datagram: bytearray, place: int, stamp: Stamp, ticks: int) -> None:
+    """Moves one time stamp of the packet at a place of a datagram."""
+    at = place * PACKET_BYTES
+    field = datagram[at : at + PACKET_BYTES]
+    shift(field, stamp.at, is_pcr=stamp.is_pcr, ticks=ticks)
+    datagram[at : at + PACKET_BYTES] = field
