@@ -110,3 +110,29 @@ def test_a_collector_that_is_gone_holds_nothing_up(
     output.stop()
     # A collector that is awaited by default is tried again for a minute.
     assert time.monotonic() - began_s < 30
+
+
+def test_the_board_is_read_once_for_an_export(
+    board: Board, collector: list[tuple[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot, read = board.snapshot, list[float]()
+
+    def counted() -> Any:
+        read.append(time.monotonic())
+        return snapshot()
+
+    output = OtelMetrics(board)
+    output.start()
+    monkeypatch.setattr(board, "snapshot", counted)
+    assert output._provider.force_flush()
+    assert len(read) == 1
+    first = points(collector[-1][1])
+    state = {"channel": "news", "state": "ok", "alarms": [], "loudness": {}, "errors": {}}
+    board.states(0, [state | {"lag_s": 0.75, "level": "all"}], {"cpu_s": 2.5, "rss_bytes": 1e6})
+    assert output._provider.force_flush()
+    assert len(read) == 2
+    second = points(collector[-1][1])
+    output.stop()
+    lag = ("defectscope_channel_lag_seconds", (("channel", "news"),))
+    assert (first[lag], second[lag]) == (0.25, 0.75)
+    assert len(first) > 20

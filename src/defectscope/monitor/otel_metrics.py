@@ -34,6 +34,8 @@ class OtelMetrics:
     def __init__(self, board: Board, every_s: float = _EVERY_S) -> None:
         self._collector, self._every_s = BoardCollector(board), every_s
         self._provider: Any = None
+        # What was collected and has not been read: each metric is asked for by itself.
+        self._unread: dict[str, Any] = {}
         try:
             import_module("opentelemetry.exporter.otlp.proto.http.metric_exporter")
         except ImportError:
@@ -75,9 +77,10 @@ class OtelMetrics:
         from opentelemetry.metrics import Observation
 
         def read(_options: Any) -> Iterable[Any]:
-            for family in self._collector.collect():
-                if family.name == name:
-                    for sample in family.samples:
-                        yield Observation(sample.value, dict(sample.labels))
+            if name not in self._unread:
+                # It has been read already: this is the next export, and all of it is new.
+                self._unread = {family.name: family for family in self._collector.collect()}
+            for sample in self._unread.pop(name).samples:
+                yield Observation(sample.value, dict(sample.labels))
 
         return read
