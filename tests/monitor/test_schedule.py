@@ -15,7 +15,7 @@ from defectscope.monitor.schedule import EVERY, Schedule
 from defectscope.temporal.spans import curve, without_curves
 from defectscope.temporal.tables import TableBuilder
 
-QUICK, SECOND, FOURTH = "black_frames", "stereo_image", "banding"
+QUICK, SECOND, FOURTH = "black_frames", "tearing", "banding"
 
 
 def finding(defect: str, start_s: float = 1.0) -> Finding:

@@ -16,7 +16,7 @@ from defectscope.findings import Finding
 
 # Steps from one turn to the next, where it is not every one, and the first turn. Turns are spread,
 # so that no step has much more to do than another.
-_SECOND = ("flicker", "stereo_image", "tearing", "test_pattern")
+_SECOND = ("flicker", "tearing", "test_pattern")
 _FOURTH_EARLY = ("blur", "color_error", "loudness", "stutter")
 _FOURTH_LATE = (
     *("banding", "compression_blockiness", "interlacing", "letterbox"),

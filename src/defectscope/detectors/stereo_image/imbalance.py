@@ -54,8 +54,8 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
     silent = np.minimum(bands.left, bands.right) < AUDIBLE_DBFS
     left, right = (np.where(silent, np.nan, side) for side in (bands.left, bands.right))
     change = BandSteps(left - right)
-    own = [BandSteps(side).size for side in (left, right)]
     edges = change.edges(tuned["imbalance_step_db"])
+    own = [BandSteps(side).size for side in (left, right)] if edges else []
     found: list[Fault] = []
     reached = 0
     for number, first in enumerate(edges):
@@ -96,8 +96,8 @@ class BandSteps:
         edge = np.full((_REACH_BLOCKS, values.shape[1]), np.nan)
         padded = np.vstack((edge, values, edge))
         windows = np.lib.stride_tricks.sliding_window_view(padded, _REACH_BLOCKS, axis=0)
-        before, after = windows[:count], windows[_REACH_BLOCKS : _REACH_BLOCKS + count]
-        steps = _median(after) - _median(before)
+        medians = _median(windows)
+        steps = medians[_REACH_BLOCKS : _REACH_BLOCKS + count] - medians[:count]
         audible = np.isfinite(steps).sum(axis=1) >= _LEAST_BANDS
         self.size = np.where(audible, _median(steps, least=1), 0.0)
         self.apart = np.where(audible, _median(np.abs(steps - self.size[:, None]), least=1), np.inf)
