@@ -20,6 +20,7 @@ Settings, all from the environment:
     DEFECTSCOPE_WORKERS          how many (default: what the archive says)
     DEFECTSCOPE_ARTIFACTS        folder of your own artifacts (default: those of the archive)
     DEFECTSCOPE_NETWORKS         folder of converted networks (default: those of the image)
+    DEFECTSCOPE_JAVA_CLASSES     file of Java's classes (default: that of the image)
 
 SageMaker sets for containers that share an instance, and both win over the above:
 
@@ -42,11 +43,14 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from defectscope.container.container import Container
 from defectscope.container.java import MODEL_NAME_PATTERN
 from defectscope.container.torchserve import TorchServe
 from defectscope.errors import DefectscopeError, ServingError, SettingError
+
+if TYPE_CHECKING:
+    from defectscope.container.container import Container
 
 _SELF_TEST = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -182,6 +186,21 @@ def number(name: str, default: float) -> float:
     return value
 
 
+def worker_count() -> int | None:
+    """Returns how many workers are asked for; None for the archive's own number.
+
+    Raises:
+        SettingError: The variable holds no count.
+    """
+    name = "DEFECTSCOPE_WORKERS"
+    text = os.environ.get(name)
+    if not text:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
+        raise SettingError(f"{name} must be a count of workers, not {text!r}")
+    return int(text)
+
+
 def serve(archive: Path) -> int:
     """Serves until SIGTERM; returns the exit code."""
     max_body_bytes = int(number("DEFECTSCOPE_MAX_BODY_BYTES", 100 * 1024 * 1024))
@@ -209,25 +228,34 @@ def serve(archive: Path) -> int:
 def started(server: TorchServe, max_body_bytes: int) -> Container:
     """Returns the container in front of a server that has made its first prediction.
 
+    It serves from then on. Further workers come meanwhile: a second one that loads beside the first
+    would delay the first answer by seconds.
+
     Raises:
+        SettingError: A variable holds no number.
         UnfitArchiveError: It cannot make one.
     """
+    interval_s = number("DEFECTSCOPE_HEALTH_S", 30.0)
+    workers = worker_count()
     try:
+        # Loaded while Java starts.
+        from defectscope.container.container import Container
+
         server.wait_ready(_START_TIMEOUT_S)
-        if "DEFECTSCOPE_WORKERS" in os.environ:
-            workers = int(number("DEFECTSCOPE_WORKERS", 1))
-            server.scale(workers)
-            server.wait_ready(_START_TIMEOUT_S, workers=workers)
-        return Container(
+        container = Container(
             server,
             port=port(),
             max_body_bytes=max_body_bytes,
-            health_interval_s=number("DEFECTSCOPE_HEALTH_S", 30.0),
+            health_interval_s=interval_s,
         )
+        server.scale(workers)
     except SettingError:
         raise
     except ServingError as error:
         raise UnfitArchiveError(error.message) from error
+    except OSError as error:
+        raise UnfitArchiveError(f"TorchServe went away: {error}") from error
+    return container
 
 
 def choose_scratch() -> None:
@@ -261,7 +289,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     scratch: Path | None = None
     try:
-        _ = port(), safe_ports()
+        _ = port(), safe_ports(), worker_count()
         refuse_multi_model()
         choose_scratch()
         scratch = Path(tempfile.mkdtemp(prefix="ds-"))

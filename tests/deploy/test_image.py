@@ -131,6 +131,9 @@ def test_a_bad_archive_ends_the_container_with_its_reason(kind, message, tmp_pat
         ("SAGEMAKER_SAFE_PORT_RANGE", "9000"),
         ("SAGEMAKER_SAFE_PORT_RANGE", "9100-9000"),
         ("SAGEMAKER_MULTI_MODEL", "true"),
+        ("DEFECTSCOPE_WORKERS", "0"),
+        ("DEFECTSCOPE_WORKERS", "0.5"),
+        ("DEFECTSCOPE_WORKERS", "two"),
     ],
 )
 def test_what_sagemaker_must_not_ask_for_ends_the_container(variable, value, tmp_path) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -42,7 +45,7 @@ def essence(report: dict) -> dict:
 
 def test_an_archive_holds_its_detector_and_what_judging_needs(built):
     with zipfile.ZipFile(built / NAME / f"{NAME}.mar") as mar:
-        held = set(mar.namelist())
+        held = {name for name in mar.namelist() if not name.endswith(".pyc")}
     assert {"MAR-INF/MANIFEST.json", "handler.py", "model-config.yaml"} <= held
     assert f"defectscope/_bundled/model_artifacts/{NAME}/detector.json" in held
     assert f"defectscope/detectors/{NAME}/__init__.py" in held
@@ -52,6 +55,26 @@ def test_an_archive_holds_its_detector_and_what_judging_needs(built):
         e.split("/")[2] for e in held if e.startswith("defectscope/detectors/") and e.count("/") > 2
     }
     assert others == {NAME}
+
+
+def test_a_worker_finds_byte_code_for_every_source(built, tmp_path):
+    folder = unpack(built, NAME, tmp_path / "unpacked")
+    sources = [path for path in folder.rglob("*.py") if path.name != "__init__.py"]
+    assert sources
+    package = [path for path in sources if path.is_relative_to(folder / "defectscope")]
+    for source in package:
+        compiled = Path(importlib.util.cache_from_source(str(source))).read_bytes()
+        # It holds by the source's hash, whatever date TorchServe gives the files.
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER
+        assert int.from_bytes(compiled[4:8], "little") == 0b11
+        assert compiled[8:16] == importlib.util.source_hash(source.read_bytes())
+        # No path of the machine that built it.
+        assert str(Path(tempfile.gettempdir())).encode() not in compiled
+    # A source that is not what was compiled is what runs.
+    (folder / "defectscope" / "errors.py").write_text("raise RuntimeError('the source ran')\n")
+    command = [sys.executable, "-c", "import defectscope.errors"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert "the source ran" in done.stderr
 
 
 def test_model_data_has_the_one_archive_at_its_root(built):

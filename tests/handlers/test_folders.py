@@ -67,7 +67,10 @@ def test_a_handler_serves_its_own_detector(folder):
 def test_the_configuration_keeps_assets_apart_and_outlasts_the_time_limit(folder):
     config = yaml.safe_load((folder / "model-config.yaml").read_text("utf-8"))
     assert config["batchSize"] == 1
-    assert config["minWorkers"] == config["maxWorkers"] >= 1
+    # A container answers with its first worker and then asks for the others: two that load at once
+    # on two cores would double the time to the first answer.
+    assert config["minWorkers"] == 1
+    assert config["maxWorkers"] == (2 if folder.name == "all_detectors" else 1)
     assert config["responseTimeout"] > ServingSettings().time_limit_s
     assert config["startupTimeout"] >= 120
 

@@ -132,6 +132,10 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
             log_path=folder / "torchserve.log",
         ) as server:
             server.wait_ready(240)
+            # One has loaded alone; the other comes when it is asked for.
+            assert len(server.workers()) == 1
+            server.scale()
+            server.wait_ready(240, workers=2)
             yield Live(server, s3, folder / "metrics.jsonl")
     finally:
         s3.close()

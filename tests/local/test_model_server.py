@@ -34,6 +34,9 @@ class Fake:
         if self.late:
             raise ServingError(f"TorchServe was not ready within {timeout_s:g} s")
 
+    def scale(self) -> None:
+        assert not self.late
+
     def lend(self, _timeout_s: float) -> None:
         raise AssertionError("reached")
 

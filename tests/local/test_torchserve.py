@@ -1,19 +1,28 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from defectscope.container import process_guard
+from defectscope.container import prepare_java, process_guard
 from defectscope.container.frontend_config import ServerConfig
+from defectscope.container.java import (
+    COMPILER_OPTIONS,
+    frontend_jar,
+    java_command,
+    java_executable,
+)
 from defectscope.container.torchserve import TorchServe
 from defectscope.errors import ServingError
 
@@ -132,6 +141,89 @@ def test_a_server_predicts_when_it_is_ready_and_leaves_nothing(echo_mar, monkeyp
     assert not server.running
     assert all_gone(processes)
     assert not home.exists()
+
+
+def again(archive: Path, target: Path, **changed: str) -> Path:
+    """An archive with other contents of some of its files, by their first words."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            new.writestr(
+                name, changed.pop(name.partition(".")[0].replace("-", "_"), old.read(name))
+            )
+        for name, text in changed.items():
+            new.writestr(name.replace("__", "/") + ".py", text)
+    return target
+
+
+@pytest.mark.slow
+def test_further_workers_come_when_the_first_one_answers(echo_mar, tmp_path):
+    config = "minWorkers: 1\nmaxWorkers: 3\nbatchSize: 1\nmaxBatchDelay: 0\n"
+    archive = again(echo_mar, tmp_path / "echo.mar", model_config=config)
+    with TorchServe(archive) as server:
+        server.wait_ready(120)
+        assert len(server.workers()) == 1
+        server.scale()
+        # It answers meanwhile.
+        assert post(server, b"some text") == b"SOME TEXT"
+        server.wait_ready(60, workers=3)
+        assert len(server.workers()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ours", [True, False])
+def test_pytorch_is_loaded_when_it_is_used(echo_mar, tmp_path, ours):
+    handler = (Path(__file__).parent / "echo" / "handler.py").read_text()
+    tensor = 'if command == "tensor":\n            import torch\n            return torch.ones(2)\n'
+    handler = handler.replace('if command == "sleep"', f'{tensor}        if command == "sleep"')
+    handler = handler.replace("return answers", "return [answers[0]]")
+    marker = {"defectscope__serving__handover": ""} if ours else {}
+    archive = again(echo_mar, tmp_path / "echo.mar", handler=handler, **marker)
+    with TorchServe(archive) as server:
+        server.wait_ready(120)
+        assert (server.body_folder is not None) is ours
+        assert post(server, b"some text") == b"SOME TEXT"
+
+        def loaded() -> list[bool]:
+            pids = [worker["pid"] for worker in server.workers()]
+            return [b"libtorch" in Path(f"/proc/{pid}/maps").read_bytes() for pid in pids]
+
+        # What others wrote may count on it from the start.
+        assert loaded() == [not ours] * 2
+        if ours:
+            # A tensor is answered as TorchServe does it, by PyTorch itself.
+            answer = post(server, b"tensor")
+            assert torch.load(io.BytesIO(answer)).tolist() == [1.0, 1.0]
+            assert sorted(loaded()) == [False, True]
+
+
+@pytest.mark.slow
+def test_java_reads_its_classes_from_the_file_that_an_image_brings(echo_mar, tmp_path, monkeypatch):
+    classes = tmp_path / "classes.jsa"
+    assert prepare_java.main([str(classes)]) == 0
+    command = [str(java_executable()), "-Xshare:on", f"-XX:SharedArchiveFile={classes}"]
+    command += [*COMPILER_OPTIONS, "-cp", str(frontend_jar()), "-version"]
+    # With -Xshare:on Java ends when the file does not fit.
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    monkeypatch.setenv("DEFECTSCOPE_JAVA_CLASSES", str(classes))
+    with TorchServe(echo_mar) as server:
+        server.wait_ready(120)
+        java = next(p for p in family(server.pid) if p.name() == "java")
+        assert str(classes) in Path(f"/proc/{java.pid}/maps").read_text()
+        assert post(server, b"some text") == b"SOME TEXT"
+
+
+def test_a_file_of_classes_that_is_not_there_is_not_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEFECTSCOPE_JAVA_CLASSES", str(tmp_path / "none"))
+    paths = {name: tmp_path for name in ("config_path", "log_config_path", "model_store")}
+    command = java_command(**paths, model_name="m", temp_dir=tmp_path)
+    assert not any("SharedArchiveFile" in word for word in command)
+
+
+def test_preparing_java_wants_a_file(tmp_path, monkeypatch, capsys):
+    assert prepare_java.main([]) == 2
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert prepare_java.main([str(tmp_path / "classes")]) == 1
+    assert "no Java at" in capsys.readouterr().err
 
 
 @pytest.mark.slow

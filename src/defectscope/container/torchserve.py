@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import os
 import re
 import shutil
@@ -28,7 +27,9 @@ from defectscope.container.bodies import takes_files
 from defectscope.container.connections import Connections
 from defectscope.container.frontend_config import ServerConfig, quiet_log_config
 from defectscope.container.java import MODEL_NAME_PATTERN, base_environment, java_command
+from defectscope.container.management import Management
 from defectscope.container.server_log import ServerLog, SharedLog
+from defectscope.container.worker import write_launcher
 from defectscope.errors import ServingError
 from defectscope.serving.handover import FOLDER_VARIABLE
 
@@ -96,23 +97,27 @@ class TorchServe:
         try:
             first_port, second_port = free_ports(2, within=ports)
             path = log_path or self._home / "torchserve.log"
+            address = f"http://127.0.0.1:{port}" if port else self._socket("inf")
             self._log = SharedLog() if share_output else ServerLog(path)
-            self._start(
-                archive,
-                ServerConfig(
-                    model_store=self._home / "store",
-                    inference_address=f"http://127.0.0.1:{port}" if port else self._socket("inf"),
-                    management_address=self._socket("man"),
-                    metrics_address=self._socket("met"),
-                    grpc_inference_port=first_port,
-                    grpc_management_port=second_port,
-                    max_body_bytes=max_body_bytes,
-                    response_timeout_s=response_timeout_s,
-                    job_queue_size=job_queue_size,
-                ),
-                environment or {},
-                heap_mb,
-            )
+            try:
+                self._start(
+                    archive,
+                    ServerConfig(
+                        model_store=self._home / "store",
+                        inference_address=address,
+                        management_address=self._socket("man"),
+                        metrics_address=self._socket("met"),
+                        grpc_inference_port=first_port,
+                        grpc_management_port=second_port,
+                        max_body_bytes=max_body_bytes,
+                        response_timeout_s=response_timeout_s,
+                        job_queue_size=job_queue_size,
+                    ),
+                    environment or {},
+                    heap_mb,
+                )
+            finally:
+                self._log.started()
         except BaseException:
             shutil.rmtree(self._home, ignore_errors=True)
             raise
@@ -129,6 +134,7 @@ class TorchServe:
     ) -> None:
         self._config = config
         self.connections = Connections(config.inference_address)
+        self._management = Management(config.management_address, self.model_name)
         temp_dir = self._home / "tmp"
         temp_dir.mkdir()
         inner = {**base_environment(temp_dir), **environment}
@@ -152,21 +158,20 @@ class TorchServe:
             model_name=self.model_name,
             temp_dir=temp_dir,
             heap_mb=heap_mb,
+            # What others wrote may rely on PyTorch being there from the start.
+            python=None if self._body_folder is None else write_launcher(self._home / "python"),
         )
         guard = [sys.executable, "-I", "-S", str(process_guard.__file__)]
         output, errors = self._log.streams()
-        try:
-            self._guard = subprocess.Popen(
-                [*guard, "--remove", str(self._home), "--", *command],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=errors,
-                cwd=self._home,
-                env=inner,
-                start_new_session=True,
-            )
-        finally:
-            self._log.started()
+        self._guard = subprocess.Popen(
+            [*guard, "--remove", str(self._home), "--", *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=errors,
+            cwd=self._home,
+            env=inner,
+            start_new_session=True,
+        )
 
     def __enter__(self) -> TorchServe:
         return self
@@ -207,34 +212,33 @@ class TorchServe:
         return connection_to(self._config.inference_address, timeout_s)
 
     def workers(self) -> list[dict[str, Any]]:
-        """Asks the management API for the model's workers: id, status, pid, memoryUsage.
+        """Returns the model's workers as the management API tells them: id, status, pid and more.
 
         Raises:
             OSError: The server does not answer yet, or no more.
             ServingError: The server knows no such model.
         """
-        status, body = self._manage("GET", "")
-        if status != 200:
-            raise ServingError(f"TorchServe does not list model {self.model_name}")
-        described = cast(list[dict[str, Any]], json.loads(body))
-        return cast(list[dict[str, Any]], described[0]["workers"])
+        return cast("list[dict[str, Any]]", self._management.describe()["workers"])
 
-    def scale(self, workers: int) -> None:
-        """Asks for another number of workers than the archive does; see `wait_ready`.
+    def scale(self, workers: int | None = None) -> None:
+        """Asks for workers, which come while the first ones answer; see `wait_ready`.
+
+        Two that load at once on two cores would double the time to the first answer, so an archive
+        starts with its `minWorkers`.
+
+        Args:
+            workers: How many; the archive's `maxWorkers` where None.
 
         Raises:
+            OSError: The server answers no more.
             ServingError: TorchServe refused.
         """
-        status, _ = self._manage("PUT", f"?min_worker={workers}&max_worker={workers}")
-        if status >= 300:
-            raise ServingError(f"TorchServe refused to run {workers} workers")
-
-    def _manage(self, method: str, query: str) -> tuple[int, bytes]:
-        connection = connection_to(self._config.management_address, 5.0)
-        with contextlib.closing(connection):
-            connection.request(method, f"/models/{self.model_name}{query}")
-            response = connection.getresponse()
-            return response.status, response.read(1 << 20)
+        if workers is None:
+            described = self._management.describe()
+            workers = int(described["maxWorkers"])
+            if workers <= int(described["minWorkers"]):
+                return
+        self._management.scale(workers)
 
     def wait_ready(self, timeout_s: float = 300.0, *, workers: int = 1) -> None:
         """Returns once every worker, and as many as are wanted, has loaded the model.

@@ -37,6 +37,8 @@ LEFT_OUT = {
 }
 _BUNDLED = Path("defectscope/_bundled")
 _SUFFIXES_KEPT = {".py", ".wasm", ".sha256", ".json", ".safetensors", ".txt", ".typed"}
+# Counts ways of building: archives of another are built again.
+_FORMAT = 2
 _OTHER_DETECTOR = re.compile(r"\bdefectscope\.detectors\.(\w+)")
 
 
@@ -155,8 +157,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def tree_sha256(staged: Path, version: str) -> str:
-    """Returns the hash of everything that an archive is built from."""
-    digest = hashlib.sha256(f"{version} {sys.version_info[:2]}\n".encode())
+    """Returns the hash of everything that an archive is built from, and of how it is."""
+    digest = hashlib.sha256(f"{version} {sys.version_info[:2]} {_FORMAT}\n".encode())
     for source in sorted(p for p in staged.rglob("*") if p.is_file()):
         entry = source.relative_to(staged).as_posix()
         digest.update(f"{hashlib.sha256(source.read_bytes()).hexdigest()}  {entry}\n".encode())

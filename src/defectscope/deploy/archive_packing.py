@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from defectscope.errors import DeployError
@@ -51,12 +52,18 @@ def run_archiver(name: str, version: str, staged: Path, scratch: Path) -> Path:
     return mar
 
 
-def reproducible(mar: Path, target: Path) -> str:
-    """Writes the archive again in a fixed order without dates; returns its contents' SHA-256."""
+def reproducible(mar: Path, target: Path, added: Mapping[str, bytes]) -> str:
+    """Writes the archive again in a fixed order without dates; returns its contents' SHA-256.
+
+    Args:
+        mar: As the archiver made it.
+        target: Where to write it.
+        added: Further files by name, which the archiver would leave out.
+    """
     digest = hashlib.sha256()
     with zipfile.ZipFile(mar) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
-        for entry in sorted(old.namelist()):
-            data = old.read(entry)
+        for entry in sorted({*old.namelist(), *added}):
+            data = added[entry] if entry in added else old.read(entry)
             if entry == "MAR-INF/MANIFEST.json":
                 manifest = {**json.loads(data), "createdOn": _CREATED_ON}
                 data = json.dumps(manifest, indent=2, sort_keys=True).encode()

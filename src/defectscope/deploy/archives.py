@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from defectscope.deploy.archive_bytecode import byte_code
 from defectscope.deploy.archive_contents import (
     ALL,
     artifact_of,
@@ -207,7 +208,8 @@ def _build(
         return before
     progress(name, "building")
     mar = scratch / f"{name}.mar"
-    contents = reproducible(run_archiver(name, version, staged, scratch), mar)
+    compiled = byte_code(staged)
+    contents = reproducible(run_archiver(name, version, staged, scratch), mar, compiled)
     model_data = scratch / "model.tar.gz"
     write_tar(mar, model_data)
     progress(name, "testing")

@@ -104,6 +104,7 @@ class ModelServer:
             )
             try:
                 server.wait_ready(self._start_timeout_s)
+                server.scale()
             except BaseException:
                 server.stop()
                 raise
