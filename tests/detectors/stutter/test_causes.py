@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,15 +69,35 @@ def test_a_step_that_no_motion_beside_it_makes_is_no_jump() -> None:
 
 
 def test_small_steps_to_and_fro_are_a_crop_that_follows() -> None:
-    way = np.array([0.6, -0.5, 0.7, -0.4, 0.5, -0.5])
+    still_going = moving(np.ones(60), 0.5)
+    way = np.tile([0.6, -0.5, 0.7, -0.4, 0.5, -0.5], 10)
+    motion = replace(still_going, way=way)
     weak = [(row, row + 1, "drop", 0.9) for row in range(6)]
-    assert not same_way(weak, way, LIMITS)
-    assert same_way(weak, np.abs(way), LIMITS)
+    assert not same_way(weak, motion, LIMITS)
+    assert same_way(weak, replace(still_going, way=np.abs(way)), LIMITS)
     clear = [*weak[:5], (5, 6, "drop", 1.6)]
-    assert same_way(clear, way, LIMITS)
+    assert same_way(clear, motion, LIMITS)
     # Alone, a clear step must go on as well: a caption that changes goes nowhere.
-    assert not same_way([(1, 2, "drop", 1.9)], way, LIMITS)
-    assert not same_way([], way, LIMITS)
+    assert not same_way([(1, 2, "drop", 1.9)], motion, LIMITS)
+    assert not same_way([], motion, LIMITS)
+
+
+def test_leaps_far_longer_than_any_step_beside_them_may_go_anywhere() -> None:
+    rows = [10, 20, 31]
+
+    def found(step: float, clear: float, beside: float = 1.0) -> bool:
+        steps = np.ones(60)
+        steps[rows] = step
+        # Each has a neighbour that is long as well.
+        steps[[row + 2 for row in rows]] = beside
+        motion = replace(moving(steps, 0.5), way=np.full(60, -0.3))
+        return same_way([(row, row + 1, "drop", clear) for row in rows], motion, LIMITS)
+
+    assert found(4.0, 1.1)
+    # Steps like others: a crop that follows. What tells little of missing frames tells nothing.
+    assert not found(4.0, 1.1, beside=3.5)
+    assert not found(1.2, 1.1)
+    assert not found(4.0, 0.7)
 
 
 TWOS, FIVES = "mS" * 30, "mSmSS" * 16

@@ -139,7 +139,7 @@ class Stutter:
         ]
         for group in self._groups(drops, starts_s, ends_s):
             clear = self._convincing(group)
-            if same_way(clear, motion.way, thresholds):
+            if same_way(clear, motion, thresholds):
                 events += clear
         uneven = jittered(starts_s)
         return sorted([*outside(uneven, events), *((*each, "jitter", 0.9) for each in uneven)])

@@ -24,6 +24,9 @@ _MOVING_QUANTILE = 0.85
 _NEAR = 30
 _JUMP_REACH = 3
 _PEAK_NOISE_CODE = 0.2
+# Frames on either side of a leap whose steps it is compared with, the least that these count for,
+# and the share of the leaps of a disturbance that must be longer.
+_NEIGHBOURS, _LEAST_NEIGHBOUR_CODE, _MOST_OF_THEM = 5, 0.05, 0.5
 # How jerky motion is by nature, over so long on either side: one step in ten is longer.
 _JERK_REACH_S = 1.0
 _JERK_QUANTILE = 0.9
@@ -177,18 +180,32 @@ def _may_be_motion(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
 
 
 def same_way(
-    drops: Sequence[tuple[int, int, str, float]], way: Series, thresholds: Mapping[str, float]
+    drops: Sequence[tuple[int, int, str, float]], motion: Motion, thresholds: Mapping[str, float]
 ) -> bool:
     """Tells whether the steps of a disturbance go on, on the whole, as the motion beside them does.
 
     A frame that is cut out round a face that somebody follows leaps to and fro, by a little.
-    Several of which one would do by itself may go anywhere: much was missing.
+    Several of which one would do by itself may go anywhere: much was missing. So may several that
+    are far longer than any step beside them: leaps of a crop are one among others of their size.
     """
     if not drops:
         return False
-    if len(drops) > 1 and max(clear for *_, clear in drops) >= thresholds["lone_clear"]:
-        return True
-    return float(np.mean(way[[row for row, *_ in drops]])) >= thresholds["same_way"]
+    rows = [row for row, *_ in drops]
+    if len(drops) > 1:
+        clearest = max(clear for *_, clear in drops)
+        if clearest >= thresholds["lone_clear"]:
+            return True
+        beyond = _beyond_neighbours(motion.tiles, rows) >= thresholds["beyond"]
+        if clearest >= thresholds["beyond_clear"] and np.mean(beyond) > _MOST_OF_THEM:
+            return True
+    return float(np.mean(motion.way[rows])) >= thresholds["same_way"]
+
+
+def _beyond_neighbours(steps: Series, rows: Sequence[int]) -> Series:
+    """Returns how many times each of some steps is the longest of those beside it."""
+    near = around(steps, _NEIGHBOURS)[list(rows)]
+    longest = np.delete(near, _NEIGHBOURS, axis=1).max(axis=1)
+    return steps[list(rows)] / np.maximum(longest, _LEAST_NEIGHBOUR_CODE)
 
 
 def cuts(motion: Motion, thresholds: Mapping[str, float]) -> Flags:
