@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import io
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from defectscope.container.connections import Connections
+from defectscope.container.connections import Connections, asked
+from defectscope.local.exchange import exchange
 
 BODY = b"x" * 200_000
 
@@ -112,3 +117,111 @@ def test_each_borrower_has_its_own_patience(server: Server) -> None:
     connection = kept.lend(0.25)
     assert connection.sock.gettimeout() == 0.25
     kept.give_back(connection, None)
+
+
+class Leaving:
+    """A server that answers one request on a connection, and closes as the next one arrives.
+
+    Args:
+        within: Whether it begins the second answer before it does.
+        left: How many connections it leaves so; it serves the later ones to their end.
+    """
+
+    def __init__(self, *, left: int = 1, within: bool = False) -> None:
+        self.left, self.within = left, within
+        self.bodies: list[bytes] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        number = 0
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            number += 1
+            with connection, connection.makefile("rb") as lines:
+                first = True
+                while head := lines.readline():
+                    length = 0
+                    while (line := lines.readline().strip().lower()) not in (b"",):
+                        if line.startswith(b"content-length:"):
+                            length = int(line.split(b":")[1])
+                    self.bodies.append(lines.read(length))
+                    if not first and number <= self.left:
+                        if self.within:
+                            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh")
+                        break
+                    first = False
+                    assert head.startswith(b"POST")
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    def close(self) -> None:
+        # It wakes up whoever waits in accept, which closing alone does not.
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+
+def sent(kept: Connections, body: bytes) -> bytes:
+    connection = kept.lend(5.0)
+    deadline_s = time.monotonic() + 5
+    file = io.BytesIO(b"before" + body)
+    file.seek(6)
+    response = None
+    try:
+        answer, response = exchange(connection, file, len(body), [], deadline_s, None)
+        return answer.read()
+    finally:
+        kept.give_back(connection, response)
+
+
+def test_a_request_is_repeated_where_a_kept_connection_closes_under_it() -> None:
+    server = Leaving()
+    kept = Connections(server.url)
+    try:
+        assert [sent(kept, body) for body in (b"one", b"two", b"three")] == [b"hi"] * 3
+        # Whole, and from its start.
+        assert server.bodies == [b"one", b"two", b"two", b"three"]
+    finally:
+        kept.close()
+        server.close()
+
+
+def test_it_is_repeated_once() -> None:
+    server = Leaving(left=2)
+    kept = Connections(server.url)
+    calls = 0
+
+    def ask() -> None:
+        nonlocal calls
+        calls += 1
+        raise ConnectionResetError
+
+    try:
+        assert sent(kept, b"one") == b"hi"
+        connection = kept.lend(5.0)
+        with pytest.raises(ConnectionResetError):
+            asked(connection, ask)
+        assert calls == 2
+        # On a new connection nothing is.
+        with pytest.raises(ConnectionResetError):
+            asked(connection, ask)
+        assert calls == 3
+    finally:
+        kept.close()
+        server.close()
+
+
+def test_an_answer_that_breaks_off_is_not_asked_for_again() -> None:
+    server = Leaving(within=True)
+    kept = Connections(server.url)
+    try:
+        assert sent(kept, b"one") == b"hi"
+        with pytest.raises(http.client.IncompleteRead):
+            sent(kept, b"two")
+        assert server.bodies == [b"one", b"two"]
+    finally:
+        kept.close()
+        server.close()

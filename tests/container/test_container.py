@@ -26,7 +26,7 @@ REPORT = b'{"verdicts": {"freeze": {"verdict": "pass"}}}'
 
 
 class Model(http.server.BaseHTTPRequestHandler):
-    """Answers `wait...` when released, `fail...` with 500, and anything else with a report."""
+    """Answers `wait...` when released, `fail...` with 500, `half...` with a part of a report."""
 
     protocol_version = "HTTP/1.1"
     server: Any
@@ -46,6 +46,8 @@ class Model(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
+        if body.startswith(b"half"):
+            answer, self.close_connection = answer[:7], True
         self.wfile.write(answer)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -303,6 +305,13 @@ def test_a_body_is_handed_over_as_a_file_that_goes_with_the_answer(
     assert size == 1
     assert headers["Content-Type"] == "application/octet-stream"
     eventually(lambda: list(tmp_path.iterdir()) == [])
+
+
+@pytest.mark.parametrize("how", ["container", "handing"])
+def test_half_an_answer_is_never_passed_on_as_a_whole_one(how: str, request: Any):
+    fixture = request.getfixturevalue(how)
+    with pytest.raises((http.client.HTTPException, OSError)):
+        call(fixture if how == "container" else fixture[1], body=b"half")
 
 
 def test_a_form_reaches_the_handler_as_what_it_is(handing: Any):

@@ -8,8 +8,12 @@ from __future__ import annotations
 import http.client
 import select
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from defectscope.container.addresses import connection_to
+
+T = TypeVar("T")
 
 # Idle ones beyond this are closed; as many calls at once as there are workers need no more.
 _MOST_IDLE = 16
@@ -71,6 +75,38 @@ class Connections:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def asked(connection: http.client.HTTPConnection, ask: Callable[[], T]) -> T:
+    """Returns what asking over a connection gives; asks again where a kept one was just closed.
+
+    A server may close an idle connection at the moment a request sets out on it. It has then read
+    nothing, or at least answered nothing, and a prediction can be made twice, so the request goes
+    out once more, over a new connection. On a new connection nothing is repeated.
+
+    Args:
+        connection: As it was lent.
+        ask: Sends the request over it and waits for the answer's head. What it raises is raised.
+    """
+    kept = _socket_of(connection) is not None
+    try:
+        return ask()
+    except (BrokenPipeError, ConnectionResetError):
+        if not kept:
+            raise
+    # It opens a new one when it is used next.
+    connection.close()
+    return ask()
+
+
+def whole(response: http.client.HTTPResponse) -> None:
+    """Checks, after the last block, that an answer came to its end: reading in blocks does not.
+
+    Raises:
+        http.client.IncompleteRead: The server left before that.
+    """
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
 
 
 def _socket_of(connection: http.client.HTTPConnection) -> object | None:

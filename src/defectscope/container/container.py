@@ -109,14 +109,18 @@ class Container:
     def _invoke(self, request: HttpRequest) -> Reply:
         self.health.began()
         try:
-            connection = self._server.connections.lend(_INVOCATION_TIMEOUT_S)
+            folder, kept = self._server.body_folder, self._server.connections
+            if folder is None:
+                connection, lender = self._server.connect(_INVOCATION_TIMEOUT_S), None
+            else:
+                connection, lender = kept.lend(_INVOCATION_TIMEOUT_S), kept
             reply = forward(
                 connection,
                 request,
                 server="the model's server",
                 body_limit=self._max_body_bytes,
-                folder=self._server.body_folder,
-                lender=self._server.connections,
+                folder=folder,
+                lender=lender,
             )
         except (BodyLimitExceededError, BodyTooLargeError) as error:
             self.health.ended(predicted=False)

@@ -14,7 +14,7 @@ from defectscope.container.bodies import (
     without_private,
     write_blocks,
 )
-from defectscope.container.connections import Connections
+from defectscope.container.connections import Connections, asked, whole
 from defectscope.container.faults import FaultError
 from defectscope.container.messages import HttpRequest, Reply
 
@@ -48,7 +48,8 @@ def forward(
     """Returns another server's answer to a request, without looking inside.
 
     Args:
-        connection: To the other server; closed when the answer has been sent, or given back.
+        connection: To the other server; closed when the answer has been sent, or given back. A new
+            one where there is no folder: a body that was sent cannot be sent again.
         request: What to pass on; its header fields keep their spelling.
         server: What to call the other server when it cannot be reached.
         body_limit: Largest body that comes in chunks, bytes; None for any.
@@ -69,7 +70,7 @@ def forward(
             path = kept.enter_context(
                 kept_in(folder, lambda f: write_blocks(f, request.body.blocks(), body_limit))
             )
-            response = _send_stand_in(connection, request, path)
+            response = asked(connection, lambda: _send_stand_in(connection, request, path))
     except (OSError, http.client.HTTPException) as error:
         kept.close()
         connection.close()
@@ -146,3 +147,4 @@ def _send(
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     while block := response.read(_BLOCK_BYTES):
         yield block
+    whole(response)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
+from defectscope.container.connections import asked, whole
 from defectscope.errors import LocalError
 
 _BLOCK_BYTES = 65_536
@@ -54,7 +55,7 @@ def exchange(
 
     Args:
         connection: To the server; the caller closes it.
-        body: What to send.
+        body: What to send, from where it is; a file that can seek.
         size: Its size in bytes.
         headers: Header fields, passed on as spelled.
         deadline: When the exchange must be over, on the clock of `time.monotonic`.
@@ -64,7 +65,42 @@ def exchange(
         AnswerTooLargeError: The answer exceeds `answer_limit`.
         TimeoutError: It was not over in time.
         OSError: The connection broke.
+        http.client.HTTPException: The answer is malformed, or ended early.
     """
+    start = 0 if isinstance(body, bytes) else body.tell()
+
+    def ask() -> http.client.HTTPResponse:
+        if not isinstance(body, bytes):
+            body.seek(start)
+        return _ask(connection, body, size, headers, deadline)
+
+    response = asked(connection, ask)
+    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - returned
+    received = 0
+    try:
+        while block := response.read(_BLOCK_BYTES):
+            received += len(block)
+            if answer_limit is not None and received > answer_limit:
+                raise AnswerTooLargeError(f"the model's answer exceeds {answer_limit} bytes")
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            file.write(block)
+        whole(response)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    found = {name.lower(): value for name, value in response.getheaders()}
+    return ModelAnswer(response.status, found, cast(IO[bytes], file), received), response
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    body: IO[bytes] | bytes,
+    size: int,
+    headers: Sequence[tuple[str, str]],
+    deadline: float,
+) -> http.client.HTTPResponse:
     connection.putrequest("POST", "/invocations", skip_accept_encoding=True)
     for name, value in headers:
         connection.putheader(name, value.encode())
@@ -79,20 +115,4 @@ def exchange(
             while block := body.read(_BLOCK_BYTES):
                 connection.send(block)
     connection.sock.settimeout(max(0.01, deadline - time.monotonic()))
-    response = connection.getresponse()
-    file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - returned
-    received = 0
-    try:
-        while block := response.read(_BLOCK_BYTES):
-            received += len(block)
-            if answer_limit is not None and received > answer_limit:
-                raise AnswerTooLargeError(f"the model's answer exceeds {answer_limit} bytes")
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            file.write(block)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    found = {name.lower(): value for name, value in response.getheaders()}
-    return ModelAnswer(response.status, found, cast(IO[bytes], file), received), response
+    return connection.getresponse()
