@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,15 @@ RATE_HZ = 48000
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 sys.path.append(str(Path(__file__).parent))
 from server_errors import ServerErrors  # noqa: E402
+
+# What collecting imports and makes stays until the end: there is no garbage to look for meanwhile,
+# nor among it later.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,19 @@ def voice(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return path, captions
 
 
+@pytest.fixture(scope="session")
+def keeping(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a clip that has the film's video, or its sound, packet by packet, and not the other."""
+
+    def make(medium: str) -> Path:
+        name = "audio_dropout" if medium == "video" else "black_frames"
+        path = tmp_path_factory.mktemp("golden") / f"{medium}.mkv"
+        impair_file(film, path, [job(name, stream_of(film), seed=SEED, severity=SEVERITY)])
+        return path
+
+    return make
+
+
 @pytest.fixture
 def golden_clip(
     film: Path, voice: tuple[Path, Path], tmp_path: Path

@@ -10,7 +10,8 @@ import firefox
 import page as pages
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+# Every clip plays for its six seconds, after those in Chromium: more than a minute.
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long]
 
 # Levels beyond black and white do not survive as red, green and blue; a repeat may be ours.
 NOT_FOUND = ("stutter", "illegal_range")

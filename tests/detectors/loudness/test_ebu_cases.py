@@ -55,23 +55,24 @@ def programme_lufs(sound: Sound, channels: tuple[str, ...] = STEREO) -> float:
     return gating.integrated(gating.momentary(energy))
 
 
-# Source: EBU Tech 3341 (2023), table 1, cases 1 to 5: expected integrated loudness, +-0.1 LU.
+# Source: EBU Tech 3341 (2023), table 1, cases 1 to 5: steps of level (dBFS) and duration (s), and
+# the expected integrated loudness, +-0.1 LU.
 INTEGRATED = {
-    1: (steps((-23.0, 20.0)), -23.0),
-    2: (steps((-33.0, 20.0)), -33.0),
-    3: (steps((-36.0, 10.0), (-23.0, 60.0), (-36.0, 10.0)), -23.0),
+    1: (((-23.0, 20.0),), -23.0),
+    2: (((-33.0, 20.0),), -33.0),
+    3: (((-36.0, 10.0), (-23.0, 60.0), (-36.0, 10.0)), -23.0),
     4: (
-        steps((-72.0, 10.0), (-36.0, 10.0), (-23.0, 60.0), (-36.0, 10.0), (-72.0, 10.0)),
+        ((-72.0, 10.0), (-36.0, 10.0), (-23.0, 60.0), (-36.0, 10.0), (-72.0, 10.0)),
         -23.0,
     ),
-    5: (steps((-26.0, 20.0), (-20.0, 20.1), (-26.0, 20.0)), -23.0),
+    5: (((-26.0, 20.0), (-20.0, 20.1), (-26.0, 20.0)), -23.0),
 }
 
 
 @pytest.mark.parametrize("case", INTEGRATED)
 def test_integrated_loudness(case: int) -> None:
-    sound, expected = INTEGRATED[case]
-    assert programme_lufs(sound) == pytest.approx(expected, abs=0.1)
+    parts, expected = INTEGRATED[case]
+    assert programme_lufs(steps(*parts)) == pytest.approx(expected, abs=0.1)
 
 
 def test_integrated_loudness_of_five_channels() -> None:
@@ -84,8 +85,8 @@ def test_integrated_loudness_of_five_channels() -> None:
 
 @pytest.mark.parametrize("case", [1, 2])
 def test_short_term_and_momentary_of_a_steady_tone(case: int) -> None:
-    sound, expected = INTEGRATED[case]
-    energy, _ = measured(sound)
+    parts, expected = INTEGRATED[case]
+    energy, _ = measured(steps(*parts))
     assert np.allclose(gating.lufs(gating.momentary(energy)), expected, atol=0.1)
     assert np.allclose(gating.lufs(gating.short_term(energy)), expected, atol=0.1)
 
