@@ -34,4 +34,4 @@ def test_noise_of_any_grain_reads_about_its_sigma(grain_px: float) -> None:
 
 def test_black_and_white_tell_nothing() -> None:
     black = np.full((HEIGHT, WIDTH), 16, np.uint8)
-    assert residual_measures(lines_of(Plane(black, WIDTH, HEIGHT), 8)) == pytest.approx([0.0] * 3)
+    assert not residual_measures(lines_of(Plane(black, WIDTH, HEIGHT), 8)).any()

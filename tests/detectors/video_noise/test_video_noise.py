@@ -64,6 +64,42 @@ def test_the_programme_is_not_noisy_because_blur_took_its_grain(analyze_frames) 
     assert analyze_frames("video_noise", frames, stream).verdict == "pass"
 
 
+def coded(frames: list[object], span: Interval | None) -> list[object]:
+    """Returns frames that MPEG-2 broke into blocks, every frame by itself."""
+    overrides = {"codec": "mpeg2video", "quantizer": 31, "gop_frames": 1, "scale": 1.0}
+    stream = video_stream(320, 180, len(frames))
+    simulator = simulators()["compression_blockiness"]
+    return impair_frames(simulator, frames, stream, span=span, seed=4, overrides=overrides)[0]
+
+
+@pytest.mark.parametrize("span", [None, Interval(1.0, 3.0), Interval(1.4, 2.6)], ids=str)
+def test_blocks_of_a_coarse_coder_over_texture_that_moves_are_no_noise(
+    span: Interval | None, tmp_path: Path
+) -> None:
+    clip = tmp_path / "blocks.mkv"
+    frames = coded(list(Footage(seed=3, frames=100)), span)
+    write_clip(clip, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=6))
+    found = analyze(clip, detectors=["compression_blockiness", "video_noise"]).findings
+    assert {finding.defect for finding in found} == {"compression_blockiness"}
+
+
+@pytest.mark.parametrize("span", [None, Interval(1.0, 2.0)], ids=str)
+def test_noise_over_blocks_is_found(span: Interval | None, tmp_path: Path) -> None:
+    blocky = coded(CLEAN, None)
+    frames, _ = impair_frames(
+        simulators()["video_noise"],
+        blocky,
+        STREAM,
+        span=span,
+        seed=4,
+        overrides={"kind": "gaussian", "sigma_code": 6.0, "dots": 0.0},
+    )
+    clip = tmp_path / "noise.mkv"
+    write_clip(clip, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=6))
+    (found,) = analyze(clip, detectors=["video_noise"]).findings
+    assert found.start_s == pytest.approx(span.start_s if span else 0.0, abs=0.081)
+
+
 def test_strong_noise_throughout_is_found_without_anything_to_compare_with(analyze_frames) -> None:
     frames = noisy(None, kind="gaussian", sigma_code=9.0, dots=0.0)
     (found,) = analyze_frames("video_noise", frames, STREAM).findings

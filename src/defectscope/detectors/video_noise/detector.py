@@ -19,6 +19,7 @@ from defectscope.detectors.video_noise.residual import NAMES, residual_measures
 from defectscope.detectors.video_noise.throughout import (
     dots_throughout,
     grades_throughout,
+    on_grid,
     tell,
     typical_change,
 )
@@ -28,12 +29,14 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.looks import LOOK_S, SELECTION, Looks
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
 
 _STEPS_PER_CODE = 256
+# Noise of less more than elsewhere is no rise, octaves.
+_AS_NOISY = 0.3
 
 
 class VideoNoise:
@@ -100,6 +103,22 @@ class VideoNoise:
                 for within in [float(np.median(level[slice(*rows)]))]
             )
 
+        blocky = grade_at(looks, on_grid(looks, bounds).astype(np.float64), starts_s) > 0
+
+        a_look = round(float(video.frame_rate) * LOOK_S) + 1
+
+        def near_blocks(rows: Rows) -> bool:
+            """Whether a coder took the noise beside it, and it is as noisy as all that has none."""
+            free = ~blocky
+            free[slice(*rows)] = False
+            around = blocky[max(0, rows[0] - 1) : rows[1] + a_look]
+            if not around.any() or not free.any():
+                return False
+            return all(
+                float(np.median(level[slice(*rows)])) - float(np.median(level[free])) < _AS_NOISY
+                for level in (grain, dots)
+            )
+
         light = np.mean([column(table, name) for name in SIGNATURE], axis=0) - 16.0
 
         def near_fade(rows: Rows) -> bool:
@@ -109,7 +128,7 @@ class VideoNoise:
             )
 
         def other_cause(rows: Rows) -> bool:
-            return near_fade(rows) or near_blur(rows)
+            return near_fade(rows) or near_blur(rows) or near_blocks(rows)
 
         measure = np.maximum(suppress_confounded(standing, rule, other_cause), lasting)
 

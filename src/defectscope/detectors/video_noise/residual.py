@@ -2,7 +2,8 @@
 
 Filters of a few samples see white noise and miss blobs; what a parabola over 32 samples leaves
 holds both. Texture leaves something as well, so the calmest tenth of the frame speaks for it; and
-where even that leaves much, the frame before is asked how much of it is new.
+where even that leaves much, the frame before is asked how much of it is new. Blocks of a coarse
+coder are new as well, but they stand on a grid, which noise hides.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.compression_blockiness.comb import NAMES as COMB_NAMES
+from defectscope.detectors.compression_blockiness.comb import comb_measures
 from defectscope.detectors.video_noise.fresh import fresh_code
 from defectscope.features.lines import Codes, Lines
 
 Floats = NDArray[np.float64]
 
-NAMES = ("residual_code", "fresh_code", "dot_share")
+NAMES = ("residual_code", "fresh_code", "dot_share", "grid_clarity", "grid_share")
+_GRID = tuple(COMB_NAMES.index(name) for name in ("step_clarity_min", "step_share"))
 # What stands for what is new where the frame before cannot tell.
 UNTOLD = -1.0
 _WINDOW_PX = 32
@@ -40,24 +44,26 @@ _CURVES = _basis()
 
 
 def residual_measures(lines: Lines) -> Floats:
-    """Returns the measures named in `NAMES`, (3,); codes are 8-bit-equivalent.
+    """Returns the measures named in `NAMES`, (5,); codes are 8-bit-equivalent.
 
     The standard deviation of what a parabola leaves of the calmest tenth of windows of 32 samples,
     0 where too little of the frame is neither black nor white; that of what is new in the frame,
     the same as the first where nothing is suspected, -1 where the frame repeats or is the first;
-    and the share of samples that stand alone in their row.
+    the share of samples that stand alone in their row; how clear a block grid is, and which share
+    of its lines shows (`comb_measures`).
     """
+    grid = comb_measures(lines)[list(_GRID)]
     left = np.concatenate([_residuals(codes) for codes in (lines.across, lines.down)])
     if len(left) < _LEAST_WINDOWS:
-        return np.zeros(len(NAMES))
+        return np.array([0.0, 0.0, 0.0, *grid])
     residual = float(np.quantile(left, _CALM_QUANTILE))
     dots = _dots(lines)
     if residual < _LEAST_CODE and dots < _LEAST_DOTS:
-        return np.array([residual, residual, dots])
+        return np.array([residual, residual, dots, *grid])
     fresh: float | None = None
     if lines.before is not None:
         fresh = fresh_code(lines.luma.pixels, lines.before.pixels, lines.bit_depth)
-    return np.array([residual, UNTOLD if fresh is None else fresh, dots])
+    return np.array([residual, UNTOLD if fresh is None else fresh, dots, *grid])
 
 
 def _dots(lines: Lines) -> float:

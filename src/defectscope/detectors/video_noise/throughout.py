@@ -2,7 +2,7 @@
 
 Texture leaves as much of a line as noise does, and writing has dots; but they stand still or move.
 What the frame before does not explain bounds both, and so does how much the calmest tiles change,
-which also says where noise begins and ends.
+which also says where noise begins and ends. Where a block grid shows, what is new is the coder's.
 """
 
 from __future__ import annotations
@@ -56,11 +56,13 @@ def grades_throughout(
         starts_s: (rows,) when each frame begins.
         change: (rows,) its usual change, codes.
         codes: At how many codes each grade begins, from 0.
-        bounds: `fresh_ratio` and `change_ratio`: what counts at most, beside either.
+        bounds: `fresh_ratio` and `change_ratio`: what counts at most, beside either; and those of
+            `on_grid`.
     """
-    residual, fresh, _ = (column(looks, name).astype(np.float64) for name in NAMES)
+    residual, fresh = (column(looks, name).astype(np.float64) for name in NAMES[:2])
     steps = np.arange(len(codes))
     own = np.interp(np.minimum(residual, bounds["fresh_ratio"] * fresh), codes, steps)
+    own = np.where(on_grid(looks, bounds), 0.0, own)
     most = np.interp(bounds["change_ratio"] * change, codes, steps)
     return np.minimum(_near(looks, own, told, starts_s), most)
 
@@ -84,12 +86,17 @@ def dots_throughout(
         bounds: `dots_code` of power, `dots_change_code`, `dots_fresh_code` and `dot_share`: all
             must be reached.
     """
-    _, fresh, share = (column(looks, name).astype(np.float64) for name in NAMES)
+    fresh, share = (column(looks, name).astype(np.float64) for name in NAMES[1:3])
     own = np.minimum(fresh / bounds["dots_fresh_code"], share / bounds["dot_share"])
     new = _near(looks, own, told, starts_s)
     level = np.minimum(power / bounds["dots_code"], change / bounds["dots_change_code"])
     # However strong: that they are there and new is a condition, and no measure of strength.
     return np.where(new >= 1.0, level, np.minimum(level, new))
+
+
+def on_grid(looks: Table, bounds: Mapping[str, float]) -> NDArray[np.bool_]:
+    """Returns (looks,) which looks show a block grid: `grid_clarity` and `grid_share` reached."""
+    return np.all([column(looks, n) >= bounds[n] for n in ("grid_clarity", "grid_share")], axis=0)
 
 
 def tell(looks: Table, starts_s: Floats, shot_begins: NDArray[np.bool_]) -> NDArray[np.bool_]:
