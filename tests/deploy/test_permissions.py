@@ -43,6 +43,7 @@ from defectscope.errors import DefectscopeError, InvalidParameterError
 from defectscope.monitor import plan
 from defectscope.monitor.clips import ClipConfig, clip_store
 from defectscope.monitor.config_source import config_source
+from defectscope.monitor.lookers import EndpointLooker
 from defectscope.monitor.output_config import OutputConfig, delivery_of
 from defectscope.player import publish
 
@@ -398,9 +399,9 @@ def _settled(value: Any) -> Any:
     return [_settled(entry) for entry in value] if isinstance(value, list) else value
 
 
-def _monitor_policy(*clips: str) -> dict:
+def _monitor_policy(*clips: str, **named: Any) -> dict:
     group = plan.Group(("one",), 0.5)
-    made = plan.template([group], ["x"], 1, "i:1", clips)
+    made = plan.template([group], ["x"], 1, "i:1", clips, **named)
     role = made["Resources"]["TaskRole"]["Properties"]
     return _settled(role["Policies"][0]["PolicyDocument"])
 
@@ -414,22 +415,72 @@ def test_the_monitor_may_make_each_call_on_each_resource(recorded, monkeypatch) 
     event = {"id": "1", "data": {"channel": "a", "defect": "freeze", "state": "open"}}
     event["data"]["severity"] = "major"
     config_source("ssm:///live/group-1").read()
-    delivery_of(OutputConfig("sns", "t", {"topic_arn": topic})).send([event])
-    delivery_of(OutputConfig("eventbridge", "e", {"bus": "default"})).send([event])
+    sns = OutputConfig("sns", "t", {"topic_arn": topic})
+    bus = OutputConfig("eventbridge", "e", {"bus": "default"})
+    for output in (sns, bus):
+        delivery_of(output).send([event])
     clip_store(ClipConfig("s3://qc-work/clips/"), "one").write("a.ts", [b"packets"])
     assert [operation for _, operation, _ in calls] == [
         "GetParameter", "PublishBatch", "PutEvents", "PutObject",
     ]  # fmt: skip
-    assert refused(calls, _monitor_policy("s3://qc-work/clips/")) == []
-    # Without clips in the configuration nothing may be written.
-    assert refused(calls, _monitor_policy()) == [
-        "s3:PutObject on arn:aws:s3:::qc-work/clips/one/a.ts"
+    policy = _monitor_policy("s3://qc-work/clips/", outputs=(sns, bus))
+    assert refused(calls, policy) == []
+    # What the configuration does not name is nobody's to write to.
+    events = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"
+    written = "s3:PutObject on arn:aws:s3:::qc-work/clips/one/a.ts"
+    assert refused(calls, _monitor_policy(outputs=(sns, bus))) == [written]
+    assert refused(calls, _monitor_policy("s3://qc-work/clips")) == [
+        f"events:PutEvents on {events}",
+        f"sns:Publish on {topic}",
     ]
-    policy = _monitor_policy("s3://qc-work/clips")
+    assert not allowed([policy], "sns:Publish", f"{topic}-2")
+    assert not allowed([policy], "events:PutEvents", events.replace("default", "other"))
     assert not allowed([policy], "s3:PutObject", "arn:aws:s3:::qc-work/november/plan.json")
     assert not allowed([policy], "s3:GetObject", "arn:aws:s3:::qc-work/clips/one/a.ts")
     other = f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/payroll"
     assert not allowed([policy], "ssm:GetParameter", other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("sns", {"topic_arn": "*"}),
+        ("sns", {"topic_arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:*"}),
+        ("sns", {"topic_arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:${{AWS::StackName}}"}),
+        ("sns", {"topic_arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:alarms"}),
+        ("eventbridge", {"bus": "*"}),
+        ("eventbridge", {"bus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/?"}),
+        ("eventbridge", {"bus": ""}),
+    ],
+)
+def test_an_output_that_is_a_pattern_or_none_is_not_planned(kind, values) -> None:
+    with pytest.raises(InvalidParameterError, match=r"output out: .* is no"):
+        _monitor_policy(outputs=(OutputConfig(kind, "out", values),))
+
+
+def test_the_monitor_may_ask_the_endpoint_that_looks_and_no_other(recorded, monkeypatch) -> None:
+    session, calls = recorded
+    with Transaction(Account(session=session, typed=False)) as steps:
+        endpoint.create_endpoint(spec(), steps)
+    calls.clear()
+    client = Client.for_endpoint("qc", transport=AwsTransport(session=session))
+    looker = EndpointLooker(("block_corruption",), "qc", client)
+    with contextlib.suppress(DefectscopeError):
+        looker.look(b"packets")
+    assert [operation for _, operation, _ in calls][:2] == ["DescribeEndpoint", "ListTags"]
+    assert "InvokeEndpoint" in [operation for _, operation, _ in calls]
+    policy = _monitor_policy(endpoints=("qc",))
+    assert refused(calls, policy) == []
+    assert len(refused(calls, _monitor_policy(endpoints=("other",)))) == 3
+    for name in ("*", "qc/*", "-qc", ""):
+        with pytest.raises(InvalidParameterError, match="no name of an endpoint"):
+            _monitor_policy(endpoints=(name,))
+
+
+def test_a_task_whose_events_go_nowhere_else_may_send_none() -> None:
+    url = OutputConfig("webhook", "w", {"url": "https://alarms.example.org", "secret_env": "S"})
+    actions = [s["Action"] for s in _monitor_policy(outputs=(url,))["Statement"]]
+    assert actions == ["ssm:GetParameter"]
 
 
 def test_a_task_that_cannot_keep_its_clips_is_not_planned() -> None:

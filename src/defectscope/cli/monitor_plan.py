@@ -56,7 +56,9 @@ def run(arguments: argparse.Namespace, place: str) -> int:
         raise InvalidParameterError("--out needs --image: what the tasks run")
     documents = [of_channels(text, group.names) for group in groups]
     clips = {c.clips.place for c in config.channels.values() if c.clips is not None}
-    made = as_json(template(groups, documents, arguments.vcpu, arguments.image, clips))
+    endpoints = {c.looks.endpoint for c in config.channels.values() if c.looks} - {""}
+    size, image, outputs = arguments.vcpu, arguments.image, config.outputs
+    made = as_json(template(groups, documents, size, image, clips, outputs, endpoints))
     arguments.out.mkdir(parents=True, exist_ok=True)
     path = arguments.out / "live.json"
     path.write_text(made)

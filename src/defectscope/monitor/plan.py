@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from defectscope.errors import InvalidParameterError
+from defectscope.monitor.output_config import OutputConfig
 from defectscope.monitor.plan_roles import execution_role, task_role
 
 # Cores of a channel: a share of it by itself, and one by megapixels a second. A line through four
@@ -120,6 +121,8 @@ def template(
     vcpus: int,
     image: str,
     clips: Iterable[str] = (),
+    outputs: Iterable[OutputConfig] = (),
+    endpoints: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Returns the CloudFormation template of some groups.
 
@@ -129,10 +132,12 @@ def template(
         vcpus: vCPU of a task.
         image: Image of the container.
         clips: Places that clips are kept at, `s3://BUCKET/PREFIX`.
+        outputs: Where events go.
+        endpoints: Names of SageMaker endpoints that suspicious seconds are sent to.
 
     Raises:
-        InvalidParameterError: A group's document is too long for a parameter, or clips go to a
-            folder.
+        InvalidParameterError: A group's document is too long for a parameter, clips go to a folder,
+            or what is named is no topic, bus or endpoint.
     """
     resources: dict[str, Any] = {
         "Cluster": {
@@ -146,7 +151,7 @@ def template(
             "Properties": {"RetentionInDays": 30},
         },
         "ExecutionRole": execution_role(),
-        "TaskRole": task_role(clips),
+        "TaskRole": task_role(clips, outputs, endpoints),
     }
     for number, (group, document) in enumerate(zip(groups, documents, strict=True), 1):
         if len(document.encode()) > _MAX_PARAMETER_BYTES:

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from defectscope.errors import InvalidParameterError
+from defectscope.monitor.output_config import OutputConfig
+
+# What a policy may name; letters that IAM reads as a pattern are not among them.
+# Source: Amazon SNS, CreateTopic, Name; Amazon EventBridge, PutEventsRequestEntry, EventBusName.
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]{1,256}(?:\.fifo)?", re.ASCII)
+_BUS = re.compile(
+    r"(?:arn:aws[a-z-]*:events:[a-z0-9-]+:\d{12}:event-bus/)?[/.\w-]{1,256}", re.ASCII
+)
+
+# Source: Amazon SageMaker, CreateEndpoint, EndpointName.
+_ENDPOINT = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9]){0,62}")
 
 
 def execution_role() -> dict[str, Any]:
@@ -31,14 +43,21 @@ def execution_role() -> dict[str, Any]:
     )
 
 
-def task_role(clips: Iterable[str] = ()) -> dict[str, Any]:
-    """Returns the role of the monitor itself.
+def task_role(
+    clips: Iterable[str] = (),
+    outputs: Iterable[OutputConfig] = (),
+    endpoints: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Returns the role of the monitor itself: what its configuration names, and nothing else.
 
     Args:
         clips: Places that clips are kept at, `s3://BUCKET/PREFIX`.
+        outputs: Where events go.
+        endpoints: Names of SageMaker endpoints that suspicious seconds are sent to.
 
     Raises:
-        InvalidParameterError: One of them is a folder: a task's file system is read-only.
+        InvalidParameterError: Clips go to a folder, since a task's file system is read-only; or a
+            topic, bus or endpoint is none.
     """
     return _role(
         [
@@ -50,14 +69,50 @@ def task_role(clips: Iterable[str] = ()) -> dict[str, Any]:
                     ":parameter/${AWS::StackName}/*"
                 },
             },
-            {
-                "Effect": "Allow",
-                "Action": ["sns:Publish", "events:PutEvents"],
-                "Resource": "*",
-            },
+            *_deliveries(outputs),
+            *_looks(endpoints),
             *_clip_writes(clips),
         ]
     )
+
+
+def _deliveries(outputs: Iterable[OutputConfig]) -> list[dict[str, Any]]:
+    topics: set[str] = set()
+    buses: set[str] = set()
+    for output in outputs:
+        if output.kind == "sns":
+            topics.add(_named(_TOPIC, output, output.values["topic_arn"]))
+        elif output.kind == "eventbridge":
+            buses.add(_named(_BUS, output, output.values["bus"]))
+    resources = (
+        ("sns:Publish", [{"Fn::Sub": topic} for topic in sorted(topics)]),
+        ("events:PutEvents", [{"Fn::Sub": _bus_arn(bus)} for bus in sorted(buses)]),
+    )
+    return [{"Effect": "Allow", "Action": a, "Resource": r} for a, r in resources if r]
+
+
+def _looks(endpoints: Iterable[str]) -> list[dict[str, Any]]:
+    names = sorted(set(endpoints))
+    for name in names:
+        if not _ENDPOINT.fullmatch(name):
+            raise InvalidParameterError(f"looks: {name!r} is no name of an endpoint")
+    where = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/"
+    # The client asks for the limits that the endpoint was deployed with before it calls.
+    actions = ["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint", "sagemaker:ListTags"]
+    resources = [{"Fn::Sub": where + name} for name in names]
+    return [{"Effect": "Allow", "Action": actions, "Resource": resources}] if names else []
+
+
+def _named(pattern: re.Pattern[str], output: OutputConfig, value: str) -> str:
+    if not pattern.fullmatch(value):
+        raise InvalidParameterError(f"output {output.name}: {value!r} is no {output.kind} target")
+    return value
+
+
+def _bus_arn(bus: str) -> str:
+    if bus.startswith("arn:"):
+        return bus
+    return f"arn:${{AWS::Partition}}:events:${{AWS::Region}}:${{AWS::AccountId}}:event-bus/{bus}"
 
 
 def _clip_writes(places: Iterable[str]) -> list[dict[str, Any]]:
