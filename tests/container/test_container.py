@@ -136,6 +136,19 @@ def test_chunked_bodies_arrive_whole(backend: Any, container: Any):
     assert 1500 in [size for _, size in backend.http.bodies]
 
 
+def test_who_asks_before_sending_a_body_is_told_to_send_it(container: Any):
+    host, port = container.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as sock:
+        sock.sendall(
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        # curl waits a second for this with every body above 1 MB.
+        assert sock.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"x")
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_what_the_model_answers_stays_its_own(container: Any):
     assert call(container, body=b"fail") == (500, b"broken")
 

@@ -89,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     # Answers are written in pieces; without this each would wait for the peer's delayed ACK.
     disable_nagle_algorithm = True
+    # A head and the first block leave together: whoever waits for them wakes up once.
+    wbufsize = 65_536
     server: HttpServer  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def setup(self) -> None:
@@ -150,12 +152,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         try:
             self._send(reply, request_id, head=self.command == "HEAD")
+            self.wfile.flush()
             if unread and body is not None:
-                self.wfile.flush()
                 self._hang_up(body)
         finally:
             if reply.on_sent:
                 reply.on_sent()
+
+    def handle_expect_100(self) -> bool:
+        """Tells a client that waits with its body to send it, at once."""
+        answered = super().handle_expect_100()
+        self.wfile.flush()
+        return answered
 
     def _hang_up(self, body: BodyReader) -> None:
         """Reads on for a while: closing at once would reset the client before it saw the answer."""
@@ -195,6 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for block in blocks:
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block) if chunked else block)
+                self.wfile.flush()
             if chunked:
                 self.wfile.write(b"0\r\n\r\n")
         except BaseException:
