@@ -56,6 +56,44 @@ def test_who_rests_is_not_due_even_when_its_findings_changed() -> None:
     assert schedule.next() == {QUICK}
 
 
+def test_turns_are_put_off_while_data_wait_but_not_for_ever() -> None:
+    schedule = Schedule(sorted(set(names()) - LEARNED))
+    calm = dues(schedule, 16)
+    hurried = [schedule.next(hurried=True) for _ in range(40)]
+    # What tells of signal that is gone keeps its turns.
+    assert all(QUICK in due and "stereo_image" in due for due in hurried)
+    assert not any(due & EVERY.keys() for due in hurried[:8])
+    for name in EVERY:
+        turns = [step for step, due in enumerate(hurried) if name in due]
+        assert turns, name
+        assert max(np.diff([-4, *turns, 40])) <= 28, name
+    # They do not all come at once when they must.
+    assert max(len(due & EVERY.keys()) for due in hurried) <= 3
+    # Those that found something new are not put off.
+    schedule.decided(FOURTH, [finding("banding")])
+    assert FOURTH in schedule.next(hurried=True)
+    schedule.decided(FOURTH, [finding("banding")])
+    # Once nothing waits, what was put off comes at the next step, and then in its turn.
+    assert EVERY.keys() & schedule.next()
+    later = dues(schedule, 16)
+    assert sum(map(len, later)) == sum(map(len, calm))
+
+
+def test_what_is_being_caught_up_on_needs_no_further_step_down() -> None:
+    ladder = Ladder(networks=False)
+    for now_s in range(5):
+        ladder.update(3.0, float(now_s))
+    assert ladder.level == 2
+    lag_s, at_s = 3.0, 4.0
+    while lag_s >= 1.0:
+        at_s += 0.5
+        lag_s -= 0.1
+        assert ladder.update(lag_s, at_s) == 2
+    # What does not shrink does not wait for ever.
+    grown = [ladder.update(2.0, at_s + t) for t in range(1, 10)]
+    assert grown[-1] == 3
+
+
 def test_a_climb_that_does_not_last_makes_the_next_wait_longer() -> None:
     ladder = Ladder(networks=False)
 

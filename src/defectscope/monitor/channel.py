@@ -21,7 +21,7 @@ from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.inlet import Inlet
 from defectscope.monitor.lookers import looker_of
 from defectscope.monitor.looks import Looks
-from defectscope.monitor.overload import NAMES, SKIPPED, Distrust, Ladder
+from defectscope.monitor.overload import HURRIED_S, NAMES, SKIPPED, Distrust, Ladder
 from defectscope.monitor.receiver import UdpReceiver
 from defectscope.monitor.session import Decision, Session, moved
 from defectscope.monitor.transport import TransportAnalyzer
@@ -252,7 +252,7 @@ class Channel:
         self.decide_s += session.taken_decide_s()
         self.thumbnail = session.thumbnail or self.thumbnail
         self._climb(now_s, reached_s)
-        session.resting = self._resting()
+        session.resting, session.hurried = self._resting(), self._behind_s >= HURRIED_S
         for decision in decisions:
             if decision.detector == "loudness":
                 self._loudness = loudness_of(decision.measured)

@@ -27,8 +27,11 @@ SOUND = frozenset({"loudness", "spatial_image", "stereo_image"})
 HEARTBEAT = frozenset(
     {"audio_dropout", "black_frames", "color_error", "freeze", "letterbox", "test_pattern"}
 )
-# Behind by so much for so long is a step down.
-_BEHIND_S, _FOR_S = 1.0, 4.0
+# Behind by so much, seconds, turns that can be put off are: nothing is left out yet.
+HURRIED_S = 0.3
+# Behind by so much for so long is a step down, unless what waits has shrunk to this share of it
+# meanwhile: then what is left out already is enough.
+_BEHIND_S, _FOR_S, _SHRUNK = 1.0, 4.0, 0.75
 # Caught up for so long is a step up. One that does not last makes the next wait twice as long;
 # one that lasts so long takes that back.
 _CAUGHT_UP_S, _FIRST_QUIET_S, _LONGEST_QUIET_S, _LASTS_S = 0.4, 4.0, 64.0, 30.0
@@ -80,6 +83,7 @@ class Ladder:
         self.level: Level = 0
         self._levels: tuple[Level, ...] = (0, 1, 2, 3) if networks else (0, 2, 3)
         self._behind_since_s: float | None = None
+        self._behind_then_s = 0.0
         self._quiet_since_s: float | None = None
         self._quiet_s = _FIRST_QUIET_S
         self._climbed_s: float | None = None
@@ -90,9 +94,12 @@ class Ladder:
             self._climbed_s, self._quiet_s = None, _FIRST_QUIET_S
         if lag_s >= _BEHIND_S:
             self._quiet_since_s = None
-            self._behind_since_s = now_s if self._behind_since_s is None else self._behind_since_s
+            if self._behind_since_s is None:
+                self._behind_since_s, self._behind_then_s = now_s, lag_s
             if now_s - self._behind_since_s >= _FOR_S:
-                self._fall(now_s)
+                if lag_s > _SHRUNK * self._behind_then_s:
+                    self._fall()
+                self._behind_since_s, self._behind_then_s = now_s, lag_s
         else:
             self._behind_since_s = None
             if lag_s > _CAUGHT_UP_S:
@@ -108,12 +115,11 @@ class Ladder:
         """Tells whether a detector's word counts at this level."""
         return lowest_trusted(detector) >= self.level
 
-    def _fall(self, now_s: float) -> None:
+    def _fall(self) -> None:
         if self._climbed_s is not None:
             self._quiet_s = min(2 * self._quiet_s, _LONGEST_QUIET_S)
             self._climbed_s = None
         self._step(1)
-        self._behind_since_s = now_s
 
     def _step(self, by: int) -> None:
         place = self._levels.index(self.level) + by

@@ -5,6 +5,9 @@ of quality change over seconds and cost most: theirs comes less often, and what 
 looked at waits and is looked at together, which costs less than in small pieces. Whoever found
 something new, or finds something gone, decides again at the next step, so that an alarm, which
 wants two decisions in a row, does not wait for the next turn.
+
+While data wait, turns that do not come at every step are put off, so that a moment in which the
+machine is too slow is not one in which anything is left out.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ EVERY: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(_FOURTH_EARLY, (4, 1)),
     **dict.fromkeys(_FOURTH_LATE, (4, 3)),
 }
+# A turn is put off by so many steps at most, and by one more for each detector behind the first, so
+# that not all of them come at once.
+_PUT_OFF_STEPS = 8
 
 Seen = Counter[tuple[str, int | None]]
 
@@ -43,17 +49,29 @@ class Schedule:
         self._step = 0
         self._before: dict[str, Seen] = {}
         self._changing: set[str] = set()
+        slow = sorted(EVERY, key=lambda n: EVERY[n])
+        self._patience = {n: _PUT_OFF_STEPS + k for k, n in enumerate(slow)}
+        # Turns that have come and were not taken, and the step at which each must be.
+        self._owed: dict[str, int] = {}
 
-    def next(self, resting: frozenset[str] = frozenset()) -> frozenset[str]:
+    def next(
+        self, resting: frozenset[str] = frozenset(), *, hurried: bool = False
+    ) -> frozenset[str]:
         """Returns who is due at the next step.
 
         Args:
             resting: Those who are not, whatever their turn.
+            hurried: Whether turns that do not come at every step are put off.
         """
         step, self._step = self._step, self._step + 1
         rhythm = {n: EVERY.get(n, (1, 0)) for n in self._names}
-        due = {n for n, (every, first) in rhythm.items() if step % every == first}
-        due |= self._changing
+        reached = {n for n, (every, first) in rhythm.items() if step % every == first}
+        for name in reached & self._patience.keys():
+            self._owed.setdefault(name, step + self._patience[name])
+        owed = {n for n, last in self._owed.items() if not hurried or step >= last}
+        due = (reached - self._patience.keys()) | owed | self._changing
+        for name in due | resting:
+            self._owed.pop(name, None)
         return frozenset(due - resting)
 
     def decided(self, name: str, findings: Sequence[Finding]) -> None:

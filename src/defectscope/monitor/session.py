@@ -87,6 +87,7 @@ class Session:
         thumbnail: A recent frame as JPEG, empty before the first.
         failed: How often a detector could not decide, by name.
         resting: Detectors that neither look nor decide for now.
+        hurried: Data wait: turns that can be put off are.
     """
 
     def __init__(self, reader: LiveReader, detectors: Sequence[Detector], pace: Pace) -> None:
@@ -94,6 +95,7 @@ class Session:
         self.thumbnail = b""
         self.failed: Counter[str] = Counter()
         self.resting: frozenset[str] = frozenset()
+        self.hurried = False
         self._frames = 0
         self._decide_s = 0.0
         self._shown_s = -_THUMBNAIL_S
@@ -145,7 +147,7 @@ class Session:
             self.thumbnail = encode_jpeg(to_rgb(frame.native, _THUMBNAIL_PX))
 
     def _step(self, feeds: Feeds) -> list[Decision]:
-        due = self._schedule.next(self.resting)
+        due = self._schedule.next(self.resting, hurried=self.hurried)
         self._window.add(feeds.take(due, self.resting))
         self._window.forget_before(self.reached_s, due)
         return self._decide(due)
