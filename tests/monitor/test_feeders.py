@@ -10,6 +10,7 @@ import pytest
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
 from defectscope.media.live_remux import remux
+from defectscope.monitor import feeders
 from defectscope.monitor.datagrams import Datagrams, RtpPayload
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.stream_clock import PACKET_BYTES, SYNC_BYTE
@@ -141,3 +142,74 @@ def test_addresses_that_are_some(url: str) -> None:
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(InvalidParameterError):
         check_url(url)
+
+
+@pytest.mark.parametrize("scheme", ["dash+https", "srt"])
+def test_a_relay_reads_segments_at_their_pace_and_tells_of_a_new_connection(
+    scheme: str, streams: Streams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = streams(SECONDS)[: 188 * 200]
+    (tmp_path / "data.ts").write_bytes(data)
+    program = tmp_path / "relay"
+    program.write_text(f'#!/bin/sh\necho "$@" >{tmp_path}/asked\ncat {tmp_path}/data.ts\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(feeders, "_relay_program", lambda: str(program))
+    parts: list[bytes] = []
+    again = threading.Event()
+
+    def sink(data: bytes, _at_s: float) -> None:
+        parts.append(data)
+        if not data:
+            again.set()
+
+    feeder = feeder_of(f"{scheme}://h:1/x", "a", sink)
+    feeder.start()
+    try:
+        assert again.wait(15.0)
+    finally:
+        feeder.close()
+    asked = (tmp_path / "asked").read_text().split()
+    assert ("-readrate" in asked) is (scheme == "dash+https")
+    # The first connection is told by its data alone.
+    assert parts[0]
+    assert b"".join(parts[: parts.index(b"")]) == data
+
+
+def test_low_latency_hls_is_read_by_whole_segments(streams: Streams) -> None:
+    data = streams(SECONDS)
+    playlist = (
+        "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:10\n"
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.0\n"
+        "#EXT-X-PART-INF:PART-TARGET=0.333\n#EXT-X-MEDIA-SEQUENCE:7\n"
+        '#EXT-X-PART:DURATION=0.333,URI="part7.0.ts",INDEPENDENT=YES\n'
+        '#EXT-X-PART:DURATION=0.333,URI="part7.1.ts"\n'
+        "#EXTINF:9.6,\nsegment7.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:9.6,\nsegment8.ts\n"
+        '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part9.0.ts"\n#EXT-X-ENDLIST\n'
+    )
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path.partition("?")[0])
+            body = playlist.encode() if "m3u8" in self.path else data
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    sink = Sink()
+    try:
+        remux(f"http://127.0.0.1:{server.server_port}/x.m3u8", "a", sink, lambda: True)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert {"/segment7.ts", "/segment8.ts"} <= set(asked)
+    assert not [path for path in asked if "part" in path]
+    assert len(sink.data) > 1.7 * len(data)

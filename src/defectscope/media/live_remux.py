@@ -23,6 +23,8 @@ _PROTOCOLS = {
     "https": "https,tls,tcp,http,httpproxy,crypto",
 }
 SCHEMES = tuple(_PROTOCOLS)
+# Time stamps that are less far back are those of a packet that comes twice, seconds.
+_BACK_S = 0.5
 _FORMATS = "hls,mpegts,flv,live_flv,rtsp,rtp,mov,mp4,m4a,matroska,webm,aac,webvtt"
 
 
@@ -38,6 +40,12 @@ class _Pipe:
         return len(data)
 
 
+def _opened(sink: Callable[[bytes], None], streams: list[Any]) -> tuple[Any, dict[int, Any]]:
+    """Returns a muxer, and its streams by the number of those that they copy."""
+    out: Any = av.open(_Pipe(sink), "w", format="mpegts")
+    return out, {s.index: out.add_stream_from_template(s) for s in streams}
+
+
 def remux(
     url: str,
     name: str,
@@ -47,12 +55,12 @@ def remux(
     listen: bool = False,
     timeout_s: float = 10.0,
 ) -> None:
-    """Copies a source into a transport stream until it ends.
+    """Copies a source into a transport stream until it ends; where time steps back, into another.
 
     Args:
         url: Its address.
         name: What errors call it: addresses hold keys and passwords.
-        sink: Takes the transport stream.
+        sink: Takes the transport stream; no bytes where another follows.
         going_on: Whether to go on; asked between packets.
         listen: Waits for an RTMP sender instead of connecting.
         timeout_s: Longest wait for a connection and for data, seconds.
@@ -75,14 +83,24 @@ def remux(
     try:
         kinds = ("video", "audio", "subtitle")
         streams = [s for s in source.streams if s.type in kinds and s.codec_context is not None]
-        out = av.open(_Pipe(sink), "w", format="mpegts")
-        made = {s.index: out.add_stream_from_template(s) for s in streams}
+        out, made = _opened(sink, streams)
+        reached: dict[int, int] = {}
         for packet in source.demux(streams):
             if not going_on():
                 return
+            index = packet.stream.index
             if packet.dts is None:
                 continue
-            packet.stream = made[packet.stream.index]
+            if packet.dts <= reached.get(index, packet.dts - 1):
+                # A muxer takes time stamps that grow. Advertisements in a playlist begin anew.
+                if (reached[index] - packet.dts) * packet.time_base < _BACK_S:
+                    continue
+                out.close()
+                sink(b"")
+                out, made = _opened(sink, streams)
+                reached.clear()
+            reached[index] = packet.dts
+            packet.stream = made[index]
             out.mux(packet)
     except (av.error.FFmpegError, ValueError, OSError) as error:
         reason = str(getattr(error, "strerror", None) or "broke off").split(":")[0].lower()

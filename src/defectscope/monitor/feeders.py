@@ -1,6 +1,7 @@
 """Where a channel's transport stream comes from: sockets, files, pipes, other protocols.
 
-Everything becomes bytes of a transport stream that are handed to one sink, with when they came.
+Everything becomes bytes of a transport stream that are handed to one sink, with when they came. No
+bytes say that a source was connected to again: what follows is another stream.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import IO, Protocol
 from defectscope.errors import DefectscopeError
 from defectscope.media.ffmpeg_program import ffmpeg_program
 from defectscope.media.live_remux import remux
+from defectscope.monitor.pacing import Pacer
 from defectscope.monitor.receiver import Sink, UdpReceiver
 from defectscope.monitor.urls import check_url, udp_address
 
@@ -61,34 +63,59 @@ def feeder_of(url: str, name: str, sink: Sink) -> Feeder:
         path = Path(url.removeprefix("file://"))
         return PumpFeeder(name, sink, lambda feeder: _pump_file(feeder, path))
     if kind in ("srt", "rist", "dash"):
-        command = [_relay_program(), "-nostdin", "-loglevel", "quiet", "-i", _plain(url)]
-        command += ["-map", "0", "-c", "copy", "-f", "mpegts", "pipe:1"]
-        return PumpFeeder(name, sink, lambda feeder: _pump_relay(feeder, command))
+        command = [_relay_program(), "-nostdin", "-loglevel", "quiet"]
+        # Segments come in bursts; what SRT and RIST carry comes at its own pace. A relay that read
+        # DASH as fast as it can would ask for segments that do not exist yet, and give up.
+        paced = kind == "dash"
+        command += ["-readrate", "1"] if paced else []
+        command += ["-i", _plain(url), "-map", "0", "-c", "copy", "-f", "mpegts", "pipe:1"]
+        return PumpFeeder(name, sink, lambda feeder: _pump_relay(feeder, command), paced=paced)
     listen = "listen=1" in url
 
     def work(feeder: PumpFeeder) -> None:
         address = url.replace("?listen=1", "")
         remux(address, name, feeder.take, feeder.is_going_on, listen=listen)
 
-    return PumpFeeder(name, sink, work)
+    return PumpFeeder(name, sink, work, paced=kind in ("http", "https"))
 
 
 class PumpFeeder:
-    """Runs what reads a source in a thread, again and again when it breaks off."""
+    """Runs what reads a source in a thread, again and again when it breaks off.
 
-    def __init__(self, name: str, sink: Sink, work: Callable[[PumpFeeder], None]) -> None:
+    Args:
+        name: What the channel is called.
+        sink: Takes bytes and when they came.
+        work: Reads the source until it breaks off.
+        paced: It comes in bursts, and is handed on by its own clock.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        work: Callable[[PumpFeeder], None],
+        *,
+        paced: bool = False,
+    ) -> None:
         self._name, self._sink, self._work = name, sink, work
+        self._pacer = Pacer(self._hand_on, name) if paced else None
+        # Whether anything has come, and whether what comes next is of a new connection.
+        self._came = self._anew = False
         self._stopped = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, name=f"feed-{name}", daemon=True)
 
     def start(self) -> None:
         """Begins."""
+        if self._pacer is not None:
+            self._pacer.start()
         self._thread.start()
 
     def close(self) -> None:
         """Ends it; a read that waits is left to its time-out."""
         self._stopped.set()
+        if self._pacer is not None:
+            self._pacer.close()
         child = self._child
         if child is not None:
             child.kill()
@@ -100,8 +127,12 @@ class PumpFeeder:
         return not self._stopped.is_set()
 
     def take(self, data: bytes) -> None:
-        """Hands on what has just come."""
-        self._sink(data, time.monotonic())
+        """Hands on what has just come, at once or when it is due."""
+        push = self._hand_on if self._pacer is None else self._pacer.push
+        if self._anew:
+            push(b"")
+        self._came, self._anew = True, False
+        push(data)
 
     def pump(self, source: IO[bytes], *, grows: bool) -> None:
         """Reads a source to its end, or for ever where it may grow."""
@@ -117,10 +148,14 @@ class PumpFeeder:
         """Notes a process that ends with it."""
         self._child = child
 
+    def _hand_on(self, data: bytes) -> None:
+        self._sink(data, time.monotonic())
+
     def _run(self) -> None:
         delay_s = _FIRST_DELAY_S
         while self.is_going_on():
             began_s = time.monotonic()
+            self._anew = self._came
             try:
                 self._work(self)
             except DefectscopeError as error:

@@ -98,6 +98,14 @@ class LossCounter:
         self._burst: _Burst | None = None
         self._uncounted = False
 
+    def renew(self) -> None:
+        """Forgets what came: another stream follows, whose counters begin anew."""
+        self._counter[:] = -1
+        self._latest.clear()
+        self._rates.clear()
+        self._rated, self._since_clock = 0, (0, 0)
+        self._clock = self._burst = None
+
     def push(self, rows: Bytes, pids: NDArray[np.int64], at_s: float) -> Loss:
         """Looks at packets that came together, in their order, padding included."""
         own = pids != NULL_PID

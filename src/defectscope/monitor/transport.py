@@ -89,7 +89,17 @@ class TransportAnalyzer:
         self._clock_row_s = 0.0
 
     def push(self, data: bytes, at_s: float) -> None:
-        """Takes what came at an instant; looks at it once a quarter of a second is together."""
+        """Takes what came at an instant; looks at it once a quarter of a second is together.
+
+        Args:
+            data: Bytes; none where what follows is another stream.
+            at_s: When they came, seconds.
+        """
+        if not data:
+            self.flush(self._came_s)
+            self._counter.renew()
+            self._rest, self._clock = b"", None
+            return
         if self._parts and at_s - self._came_s > _BATCH_S:
             # What came before a pause is not to be taken for what came after it.
             self.flush(self._came_s)
