@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -268,20 +267,26 @@ def test_instances_of_endpoints_and_jobs_are_counted(script, account, wanted) ->
     [(5, 60.0, "6 instances, at most 5 may run"), (6, 0.5, "ended after")],
 )
 def test_a_suite_that_leaves_its_bounds_is_ended(
-    script, capsys, tmp_path, most_instances, within_s, said
+    script, capsys, monkeypatch, most_instances, within_s, said
 ) -> None:
     account = Keeps("InService", CurrentInstanceCount=4, DesiredInstanceCount=4)
-    late = tmp_path / "late"
-    code = f"import time; time.sleep(4); open({str(late)!r}, 'w')"
-    began_s = time.monotonic()
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(script.subprocess, "Popen", Noted)
     status = script.bounded(
-        [sys.executable, "-c", code], account, environment=dict(os.environ),
+        [sys.executable, "-c", "import time; time.sleep(200)"],
+        account, environment=dict(os.environ),
         most_instances=most_instances, within_s=within_s, every_s=0.1,
     )  # fmt: skip
     assert status == 1
     assert said in capsys.readouterr().out
-    time.sleep(max(0.0, 5 - (time.monotonic() - began_s)))
-    assert not late.exists()
+    # It did not end by itself.
+    assert [suite.returncode for suite in started] == [-signal.SIGKILL]
 
 
 def test_a_suite_within_its_bounds_gives_its_own_exit_code(script) -> None:

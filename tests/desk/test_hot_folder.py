@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,12 @@ def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
         for _ in range(8):
             with (tmp_path / "sub").joinpath("late.mxf").open("ab") as file:
                 file.write(b"x" * 100)
+            grown_s.append(time.monotonic())
             time.sleep(0.1)
-        grown_s.append(time.monotonic())
 
     (tmp_path / "sub").mkdir()
     writer = threading.Thread(target=grow)
     writer.start()
-    # Far more than the 0.1 s between two writes: a busy machine must not make it look settled.
     found = watched(tmp_path, settled_s=2.0)
     names = {}
     for _ in range(2):
@@ -37,7 +37,9 @@ def test_a_file_is_taken_when_it_has_stopped_growing(tmp_path: Path) -> None:
     writer.join()
     found.close()  # type: ignore[attr-defined]
     assert set(names) == {"there.mov", "sub/late.mxf"}
-    assert names["sub/late.mxf"] >= grown_s[0]
+    # Where a busy machine held the writer up for as long, it had settled then.
+    held_up = any(after - before >= 2.0 for before, after in pairwise(grown_s))
+    assert names["sub/late.mxf"] >= grown_s[-1] or held_up
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

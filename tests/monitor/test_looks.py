@@ -58,7 +58,7 @@ def run(looks: Looks, eyes: Eyes, seconds: float, suspects: Sequence[float]) -> 
         if waiting and now_s >= waiting[0]:
             waiting.pop(0)
             looks.suspect(now_s - 0.5, now_s)
-        deadline_s = time.monotonic() + 5.0
+        deadline_s = time.monotonic() + 60
         while looks._busy and time.monotonic() < deadline_s:
             time.sleep(0.001)
 
