@@ -12,16 +12,16 @@ from defectscope.errors import InvalidParameterError
 from defectscope.findings import SEVERITIES
 
 _DESCRIPTION = """\
-Evaluates each MEDIA with every detector, shows a table of findings, and writes reports on request.
+Analyzes each MEDIA with every detector, shows a table of findings, and writes reports on request.
 
 MEDIA is a path, a folder, a pattern in quotes, an HLS playlist or DASH manifest on disk, an s3://
 address, an https:// address of a host that --allow-host names, or - for standard input. With
 several, --json and --html name folders, which keep the folders of the media and get an index.html;
-one bad MEDIA does not stop the others, and the exit status is the gravest of all.
+an unreadable MEDIA does not stop the others, and the exit status is that of the worst case.
 """
 _EPILOG = """\
 exit status: 0 done; 1 --fail-on was met or --profile says FAIL; 2 usage; 3 unreadable media;
-4 the endpoint failed; 5 --profile says NOT JUDGED; 70 a fault of defectscope
+4 the endpoint failed; 5 --profile says NOT JUDGED; 70 an internal error
 
 examples:
   defectscope analyze film.mp4 --html film.html
@@ -71,7 +71,7 @@ def add_options_to(commands: Any) -> argparse.ArgumentParser:
         help=f"exit 1 if a finding is this severe or worse ({', '.join(SEVERITIES)})",
     )
     add("--start", metavar="T", help="first instant: seconds, H:MM:SS.s or a timecode")
-    add("--end", metavar="T", help="first instant that is left out, likewise")
+    add("--end", metavar="T", help="first instant after the interval, likewise")
     add(
         "--set",
         action="append",
@@ -110,9 +110,9 @@ def add_options_to(commands: Any) -> argparse.ArgumentParser:
         metavar="HOST",
         help="read https:// addresses of this host, which is a public one; no redirect is followed",
     )
-    add("--recursive", action="store_true", help="also what lies in folders of folders")
-    add("--resume", action="store_true", help="leave out media whose report lies in --json already")
-    add("--watch", metavar="FOLDER", help="analyze what comes into a folder, until ctrl-C")
+    add("--recursive", action="store_true", help="include subfolders")
+    add("--resume", action="store_true", help="skip media that already have a report in --json")
+    add("--watch", metavar="FOLDER", help="analyze files as they arrive in a folder, until ctrl-C")
     add_options(parser)
     return parser
 

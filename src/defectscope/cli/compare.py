@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Compares two versions of a title: an encode with its master, a new release with the last one.
 Aligns them frame by frame (offset, dropped and doubled frames, edits, speed, crop), measures PSNR,
-SSIM and XPSNR of the frames that they share, aligns the sound, and says of every finding whether it
-is new, fixed, worse, better or the same.
+SSIM and XPSNR of the frames that they share, aligns the sound, and lists which findings are new,
+fixed, worse, better or the same.
 
-BASE and CANDIDATE are files, or folders with a file per title (same path, any suffix). Over folders
-a paired test over the titles says whether the candidates are worse, and what change could have been
-seen. Folders of captured sessions (NAME.session.json) are two builds of an application: times to
-the first frame, stalls, seeks and findings over all devices and titles, regressions first.
+BASE and CANDIDATE are files, or folders with a file per title (same path, any suffix). For folders,
+a paired test over the titles tells whether the candidates are worse, and how large a change it
+could detect. Folders of captured sessions (NAME.session.json) are two builds of an application:
+times to the first frame, stalls, seeks and findings over all devices and titles, regressions first.
 Reports (.json), or folders of them, are compared without their media, as batch jobs leave them.
 """
 _EXAMPLES = """\
 exit status:
-  0  compared                      2  the command makes no sense
+  0  compared                      2  the command line is invalid
   1  worse, with --fail-on-worse   3  not comparable, or media that cannot be read
 
 examples:

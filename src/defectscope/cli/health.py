@@ -12,18 +12,18 @@ from defectscope.errors import EXIT_FAIL_ON, EXIT_OK, InvalidParameterError
 
 _DRIFT = """\
 Compares what detectors say and measure in each period with a reference, by class of title: the
-population stability index and a two-sample test, which must both speak before there is an alarm.
-A period is a folder of reports; the reference is one too: titles held out, or a first month.
+population stability index and a two-sample test. An alarm needs both. A period is a folder of
+reports, and so is the reference: held-out titles, or the first month.
 
   defectscope drift 2026-09/ 2026-10/ 2026-11/ --reference 2026-08/ --html drift.html
   defectscope drift 2026-11/ --reference 2026-08/ --metrics - --fail-on-alarm
 
-Below 50 titles of a class nothing is said of it. --metrics writes the last period as lines that
+Classes with fewer than 50 titles are not evaluated. --metrics writes the last period as lines that
 CloudWatch turns into metrics (embedded metric format), for a log or for standard output.
 """
 _AUDIT = """\
-Estimates how often findings are right in production, and how often clean-looking pieces are not,
-from the random share of review queues alone: what reviewers said of items drawn evenly from all.
+Estimates how often findings are right in production, and how often pieces without a finding have a
+defect. Only the random items of review queues count: they are drawn evenly from all.
 
   defectscope audit review/ november/ --json audit.json
 """
@@ -33,19 +33,27 @@ def add_parser(commands: Any) -> None:
     """Adds the subcommands."""
     own = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     drift = commands.add_parser(
-        "drift", help="whether scores and measurements have moved", description=_DRIFT, **own
+        "drift", help="compare scores and measurements over time", description=_DRIFT, **own
     )
-    drift.add_argument("periods", nargs="+", metavar="FOLDER", type=Path)
-    drift.add_argument("--reference", required=True, metavar="FOLDER", type=Path)
+    drift.add_argument(
+        "periods", nargs="+", metavar="FOLDER", type=Path, help="reports of one period each"
+    )
+    drift.add_argument(
+        "--reference", required=True, metavar="FOLDER", type=Path, help="reports to compare with"
+    )
     drift.add_argument("--html", metavar="FILE", type=Path, help="write the page")
     drift.add_argument("--json", metavar="FILE", type=Path, help="write what was found")
-    drift.add_argument("--metrics", metavar="FILE", help="write metric lines; - for the output")
-    drift.add_argument("--fail-on-alarm", action="store_true", help="status 1 where one rings")
+    drift.add_argument(
+        "--metrics", metavar="FILE", help="write metric lines; - for standard output"
+    )
+    drift.add_argument("--fail-on-alarm", action="store_true", help="exit 1 if there is an alarm")
     drift.set_defaults(run=run_drift)
     audit = commands.add_parser(
         "audit", help="how often findings are right, with its interval", description=_AUDIT, **own
     )
-    audit.add_argument("queues", nargs="+", metavar="QUEUE", type=Path)
+    audit.add_argument(
+        "queues", nargs="+", metavar="QUEUE", type=Path, help="folders of `defectscope queue`"
+    )
     audit.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
     audit.set_defaults(run=run_audit)
 

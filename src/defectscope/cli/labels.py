@@ -10,7 +10,7 @@ from typing import Any
 from defectscope.errors import EXIT_OK
 
 _LABELS = """\
-Hands a queue to Label Studio or SageMaker Ground Truth, and takes the answers into it.
+Exports a queue to Label Studio or SageMaker Ground Truth, and imports the answers.
 
   defectscope labels export review/ --tool ground_truth --prefix s3://media/review --out job/
   aws s3 sync review/ s3://media/review/ --exclude '*' --include 'evidence/*'
@@ -20,8 +20,8 @@ Hands a queue to Label Studio or SageMaker Ground Truth, and takes the answers i
       --out project/
   defectscope labels import review/ export.json --tool label_studio
 
-A file that names an item or a defect that the queue does not have is refused, and nothing of it is
-taken. The same file twice adds nothing.
+A file with an item or a defect that the queue does not have is refused as a whole. Importing the
+same file again adds nothing.
 """
 
 
@@ -29,26 +29,34 @@ def add_parser(commands: Any) -> None:
     """Adds the subcommand."""
     parser = commands.add_parser(
         "labels",
-        help="hand a queue to a labeling tool, and take its answers",
+        help="export a queue to a labeling tool, import its answers",
         description=_LABELS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     export = verbs.add_parser("export", help="write what the tool imports")
-    export.add_argument("queue", metavar="QUEUE", type=Path)
-    export.add_argument("--tool", required=True, metavar="label_studio|ground_truth")
+    export.add_argument("queue", metavar="QUEUE", type=Path, help="folder of `defectscope queue`")
+    export.add_argument(
+        "--tool", required=True, metavar="label_studio|ground_truth", help="for which tool"
+    )
     export.add_argument(
         "--prefix", required=True, help="where the tool finds the queue: s3://..., an address"
     )
-    export.add_argument("--out", required=True, metavar="FOLDER", type=Path)
     export.add_argument(
-        "--file", metavar="NAME", help="evidence that Ground Truth shows (clip.mp4 where there)"
+        "--out", required=True, metavar="FOLDER", type=Path, help="where to write the files"
+    )
+    export.add_argument(
+        "--file", metavar="NAME", help="file that Ground Truth shows (clip.mp4 if it exists)"
     )
     export.set_defaults(run=run_export)
-    back = verbs.add_parser("import", help="take the tool's answers")
-    back.add_argument("queue", metavar="QUEUE", type=Path)
-    back.add_argument("answers", metavar="EXPORT.json|OUTPUT.manifest", type=Path)
-    back.add_argument("--tool", required=True, metavar="label_studio|ground_truth")
+    back = verbs.add_parser("import", help="read the tool's answers")
+    back.add_argument("queue", metavar="QUEUE", type=Path, help="folder of `defectscope queue`")
+    back.add_argument(
+        "answers", metavar="EXPORT.json|OUTPUT.manifest", type=Path, help="what the tool exported"
+    )
+    back.add_argument(
+        "--tool", required=True, metavar="label_studio|ground_truth", help="from which tool"
+    )
     back.add_argument(
         "--attribute", metavar="NAME", help="Ground Truth: the label attribute, if jobs are chained"
     )

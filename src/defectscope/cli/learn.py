@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from defectscope.learning.items import ReviewItem
 
 _QUEUE = """\
-Chooses what is worth a reviewer's time out of media or reports, and draws it: of every six items
-three most suspicious, two most uncertain and one random, each of another title.
+Chooses items for a reviewer from media or reports, and makes a page for each. Of every six items,
+three are the most suspicious, two the most uncertain and one is random; each is of another title.
 
   defectscope queue films/*.mp4 --out review/ --count 60 --detectors audio_artifacts
   defectscope review review/ --reviewer kn
   defectscope retrain review/ --held-out held_out/ --out models/
 
-A report of a batch, a live channel or an endpoint is as good as its media; with its measurements
-its labels can teach.
+Reports of a batch, a live channel or an endpoint can be used in place of media. Their labels can be
+used by `retrain` only if the reports have measurements.
 """
 _REVIEW = """\
-Opens the review page of a queue on this machine alone: http://127.0.0.1:PORT/. Everything is done
-by keys; each answer is on disk before the next item is shown. --agreement says how far reviewers
-agree instead.
+Serves the review page of a queue to this machine only: http://127.0.0.1:PORT/. It is used with the
+keyboard; each answer is on disk before the next item is shown. --agreement prints how well
+reviewers agree, and serves nothing.
 """
 _RETRAIN = """\
-Fits the decision of a detector to the labels of one queue or several, and holds it against the
-version in service on titles that nothing learns from: media with NAME.truth.json beside each, as
+Fits the decision of a detector to the labels of one or more queues, and compares it with the
+version in service on held-out titles: media with a file NAME.truth.json beside each, as
 `defectscope simulate` writes it ({"defects": []} for a clean one). A version that is worse on any
 defect, beyond the 95 % interval over those titles, is refused, with status 1.
 
@@ -46,27 +46,41 @@ defect, beyond the 95 % interval over those titles, is refused, with status 1.
 def add_parser(commands: Any) -> None:
     """Adds the subcommands."""
     queue = _command(commands, "queue", "choose what a reviewer should look at", _QUEUE)
-    queue.add_argument("inputs", nargs="*", metavar="MEDIA|REPORT.json")
+    queue.add_argument(
+        "inputs", nargs="*", metavar="MEDIA|REPORT.json", help="what items are chosen from"
+    )
     queue.add_argument("--out", required=True, metavar="FOLDER", type=Path, help="the queue")
     queue.add_argument("--count", type=int, default=60, help="items of this round (60)")
-    queue.add_argument("--detectors", default="", metavar="A,B", help="ask about these alone")
-    queue.add_argument("--media", metavar="FOLDER", type=Path, help="where the reports' media lie")
+    queue.add_argument("--detectors", default="", metavar="A,B", help="ask about these only")
+    queue.add_argument(
+        "--media", metavar="FOLDER", type=Path, help="folder with the reports' media"
+    )
     queue.add_argument("--artifacts", metavar="FOLDER", help="your own versions of detectors")
-    queue.add_argument("--seed", type=int, default=1, help="of the random share (1)")
-    queue.add_argument("--keep-days", type=int, default=90, help="retention of clips (90)")
-    queue.add_argument("--prune", action="store_true", help="delete clips whose time is over")
+    queue.add_argument("--seed", type=int, default=1, help="seed of the random items (1)")
+    queue.add_argument("--keep-days", type=int, default=90, help="how long clips are kept (90)")
+    queue.add_argument("--prune", action="store_true", help="delete clips that are older")
     queue.set_defaults(run=run_queue)
-    review = _command(commands, "review", "review a queue, by keys alone", _REVIEW)
-    review.add_argument("queue", metavar="QUEUE", type=Path)
+    review = _command(commands, "review", "review a queue with the keyboard", _REVIEW)
+    review.add_argument("queue", metavar="QUEUE", type=Path, help="folder of `defectscope queue`")
     review.add_argument("--reviewer", default="me", help="initials or an account (me)")
     review.add_argument("--port", type=int, default=8377, help="0 takes a free one (8377)")
-    review.add_argument("--agreement", action="store_true", help="how far reviewers agree")
+    review.add_argument("--agreement", action="store_true", help="how well reviewers agree")
     review.set_defaults(run=run_review)
-    retrain = _command(commands, "retrain", "make a detector better by labels", _RETRAIN)
-    retrain.add_argument("queues", nargs="+", metavar="QUEUE", type=Path)
-    retrain.add_argument("--held-out", required=True, metavar="FOLDER", type=Path)
-    retrain.add_argument("--out", required=True, metavar="FOLDER", type=Path)
-    retrain.add_argument("--detector", default="audio_artifacts")
+    retrain = _command(
+        commands, "retrain", "fit a detector's decision to reviewers' labels", _RETRAIN
+    )
+    retrain.add_argument(
+        "queues", nargs="+", metavar="QUEUE", type=Path, help="folders of `defectscope queue`"
+    )
+    retrain.add_argument(
+        "--held-out", required=True, metavar="FOLDER", type=Path, help="media with their truth"
+    )
+    retrain.add_argument(
+        "--out", required=True, metavar="FOLDER", type=Path, help="where the new version goes"
+    )
+    retrain.add_argument(
+        "--detector", default="audio_artifacts", help="which detector (audio_artifacts)"
+    )
     retrain.add_argument("--artifacts", metavar="FOLDER", help="the version in service")
     retrain.set_defaults(run=run_retrain)
 

@@ -38,7 +38,7 @@ _EPILOG = """\
 exit status:
   0  done                          3  the media cannot be read
   1  --fail-on was met             4  the endpoint failed
-  2  the command makes no sense    70  a fault of this program; the diagnosis is saved
+  2  the command line is invalid   70  an internal error; a diagnosis is saved
 
 examples:
   defectscope analyze film.mp4

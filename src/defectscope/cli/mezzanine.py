@@ -27,7 +27,7 @@ def add_parser(commands: Any) -> None:
     """Adds the subcommand."""
     parser = commands.add_parser(
         "mezzanine",
-        help="make a film that names its frames, or read a capture of one",
+        help="make a film with numbered frames, or read its capture",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

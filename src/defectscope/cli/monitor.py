@@ -13,8 +13,8 @@ from defectscope.cli import monitor_plan
 from defectscope.errors import EXIT_OK, InvalidParameterError
 
 _DESCRIPTION = """\
-Watches live channels and says what is wrong with them while it is: an alarm opens within two
-seconds of what a detector needs to see, and clears when the defect has gone.
+Watches live channels. An alarm opens within two seconds after a detector has seen as much of a
+defect as it needs, and clears when the defect has ended.
 
 channels.toml:
   [[channel]]

@@ -58,7 +58,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--page", type=Path, metavar="HTML", help="write a page with plots and an A/B player"
     )
-    parser.add_argument("--set", dest="settings", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set a parameter of the list below; may be repeated",
+    )
     parser.set_defaults(run=run)
     return parser
 

@@ -85,7 +85,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """Adds the command to those of `defectscope` and gives its parser."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "simulate",
-        help="make a defect on purpose, with its truth",
+        help="add a defect to a file, and write where it is",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
