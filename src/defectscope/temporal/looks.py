@@ -69,10 +69,15 @@ class Looks:
 
 def grades(table: Table, trees: TreeSum, names: tuple[str, ...]) -> Floats:
     """Returns (looks,) the settled grade of each look, 0 to 5."""
+    return settled(single_grades(table, trees, names))
+
+
+def single_grades(table: Table, trees: TreeSum, names: tuple[str, ...]) -> Floats:
+    """Returns (looks,) the grade of each look by itself, on no bounded scale."""
     if not len(table):
         return np.zeros(0)
     rows = np.stack([column(table, name).astype(np.float64) for name in names], axis=1)
-    return settled(trees(rows))
+    return trees(rows)
 
 
 def settled(raw: Floats) -> Floats:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from defectscope.analysis import analyze
+from defectscope.analysis import MeasuredAsset, analyze, measure_asset
+from defectscope.detectors import load
 from defectscope.detectors.banding.detector import band_edges
 from defectscope.findings import Interval
+from defectscope.measurements import Measurements
+from defectscope.media import open_media
+from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
+from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
@@ -69,6 +75,22 @@ def test_flat_blocks_on_a_grid_are_no_bands(analyze_frames) -> None:
     frames = [blocked(f) if 25 <= f.pts < 50 else f for f in smooth]
     assert analyze_frames("banding", frames, STREAM).verdict == "pass"
     assert analyze_frames("compression_blockiness", frames, STREAM).findings
+
+
+def measured(frames: list[Frame], path: Path) -> MeasuredAsset:
+    write_clip(path, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=6))
+    with open_media(path) as reader:
+        return measure_asset(reader, [load("banding")])
+
+
+def test_a_rise_in_which_a_closer_look_sees_no_band_is_none(tmp_path: Path) -> None:
+    bands = measured(banded(6), tmp_path / "bands.mkv")
+    rough = measured(list(Footage(seed=3, frames=75)), tmp_path / "rough.mkv")
+    tables = dict(bands.measurements["banding"].tables)
+    (detector,) = bands.detectors
+    assert detector.decide(Measurements("banding", tables), bands.stream).findings
+    tables["looks"] = rough.measurements["banding"].tables["looks"]
+    assert not detector.decide(Measurements("banding", tables), bands.stream).findings
 
 
 def test_bands_over_flat_grain_are_found_by_the_contours_that_go(analyze_frames) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from defectscope.analysis import analyze
+from defectscope.analysis import MeasuredAsset, analyze, measure_asset
+from defectscope.detectors import load
 from defectscope.detectors.compression_blockiness.grid import PERIODS_PX, comb, grid
 from defectscope.findings import Interval
+from defectscope.measurements import Table
+from defectscope.media import open_media
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.arrays import impair_frames, video_stream
 from defectscope.simulate.registry import simulators
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
@@ -17,14 +25,20 @@ from defectscope.simulate.synthetic.material import Footage
 
 CLEAN = list(Footage(seed=3, frames=100))
 STREAM = video_stream(320, 180, len(CLEAN))
+MIDDLE = Interval(1.0, 3.0)
 
 
-def coded(quantizer: int, offset_px: int = 0, scale: float = 1.0) -> list[object]:
+def coded(
+    quantizer: int,
+    offset_px: int = 0,
+    scale: float = 1.0,
+    span: Interval | None = MIDDLE,
+) -> list[object]:
     frames, _ = impair_frames(
         simulators()["compression_blockiness"],
         CLEAN,
         STREAM,
-        span=Interval(1.0, 3.0),
+        span=span,
         seed=4,
         overrides={
             "codec": "mpeg2video",
@@ -48,6 +62,33 @@ def test_blocks_are_found_at_any_phase(offset: int, analyze_frames) -> None:
 def test_blocks_of_a_smaller_frame_are_found_larger(analyze_frames) -> None:
     (found,) = analyze_frames("compression_blockiness", coded(24, scale=0.5), STREAM).findings
     assert found.evidence["block_px"] == 16.0
+
+
+@pytest.fixture(scope="module")
+def throughout(tmp_path_factory: pytest.TempPathFactory) -> MeasuredAsset:
+    """Blocks from end to end: no other part of the programme tells of them."""
+    path = tmp_path_factory.mktemp("blocks") / "blocks.mkv"
+    frames = coded(31, span=None)
+    write_clip(path, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=6))
+    with open_media(path) as reader:
+        return measure_asset(reader, [load("compression_blockiness")])
+
+
+def seconds_found(asset: MeasuredAsset, looks: Table) -> float:
+    """Returns for how long blocks are found if looks had been these, seconds."""
+    (detector,), measured = asset.detectors, asset.measurements["compression_blockiness"]
+    changed = replace(measured, tables={**measured.tables, "looks": looks})
+    return sum(f.end_s - f.start_s for f in detector.decide(changed, asset.stream).findings)
+
+
+@pytest.mark.parametrize(("stretched", "found_s"), [(1.0, 4.0), (4.5, 4.0), (7.0, 0.0)])
+def test_a_grid_wider_than_any_block_is_none(
+    stretched: float, found_s: float, throughout: MeasuredAsset
+) -> None:
+    looks = throughout.measurements["compression_blockiness"].tables["looks"]
+    wider = array("f", [px * stretched for px in looks.columns["block_px"]])
+    columns = {**looks.columns, "block_px": wider}
+    assert seconds_found(throughout, replace(looks, columns=columns)) == pytest.approx(found_s)
 
 
 def test_a_clean_clip_passes(analyze_frames) -> None:

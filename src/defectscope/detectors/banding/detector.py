@@ -32,7 +32,15 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades
+from defectscope.temporal.looks import (
+    LOOK_S,
+    SELECTION,
+    Looks,
+    grade_at,
+    lasting,
+    settled,
+    single_grades,
+)
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
@@ -99,25 +107,32 @@ class Banding:
         rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s)
         baseline = float(np.median(edges)) if len(edges) else 0.0
 
+        looks = measurements.tables["looks"]
+        looks_s, single = times_s(looks), single_grades(looks, self._scale, LOOK_NAMES)
+        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         blocks = strength_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
         reach = round(rate_hz * self.params.beside_s)
 
         def other_cause(rows: Rows) -> bool:
-            """Whether blocks explain the edges, or a neighbour lost them to noise or blur."""
+            """Whether blocks explain the edges, or a neighbour lost them, or none is there."""
             if grid_rose(blocks, rows, reach):
+                return True
+            closer = single[(looks_s >= starts_s[rows[0]]) & (looks_s < ends_s[rows[1] - 1])]
+            if len(closer) and closer.max() < bounds["no_bands_grade"]:
                 return True
             within = float(np.median(edges[slice(*rows)]))
             faintly = bounds["usual_ratio"] * baseline + bounds["edges_permille"]
             return within <= min(faintly, bounds["usual_permille"])
 
-        looks = measurements.tables["looks"]
-        graded = grades(looks, self._scale, LOOK_NAMES)
+        graded = settled(single)
         # Contours go on from line to line; where hardly any does, it is texture in the dark.
         faint = column(looks, "coherent_share") < bounds["least_coherent_share"]
         below = np.minimum(graded, _FAINT_SHARE * bounds["plain_grade"])
-        grade = grade_at(looks, np.where(faint, below, graded), starts_s)
+        graded = np.where(faint, below, graded)
+        grade = grade_at(looks, graded, starts_s)
+        counts = grade_at(looks, lasting(graded, bounds["lone_grade"]), starts_s)
         measure = np.maximum(
-            suppress_confounded(measure, rule, other_cause), grade / bounds["plain_grade"]
+            suppress_confounded(measure, rule, other_cause), counts / bounds["plain_grade"]
         )
 
         def evidence(rows: Rows) -> dict[str, Any]:
@@ -128,7 +143,6 @@ class Banding:
                 "grade": round(float(np.mean(grade[slice(*rows)])), 2),
             }
 
-        ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
 
 

@@ -31,7 +31,7 @@ from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades
+from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades, lasting
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
@@ -116,8 +116,12 @@ class CompressionBlockiness:
         graded = grades(looks, self._scale, LOOK_NAMES)
         # What is drawn in blocks has hardly an edge anywhere else.
         drawn = column(looks, "edges_on_grid") > bounds["drawn_share"]
-        grade = grade_at(looks, np.where(drawn, 0.0, graded), middles_s)
-        measure = np.maximum(measure, grade / bounds["plain_grade"])
+        # No coder's block is as wide, even scaled up: such a period is that of things.
+        drawn |= column(looks, "block_px") > bounds["widest_px"]
+        graded = np.where(drawn, 0.0, graded)
+        grade = grade_at(looks, graded, middles_s)
+        counts = grade_at(looks, lasting(graded, bounds["lone_grade"]), middles_s)
+        measure = np.maximum(measure, counts / bounds["plain_grade"])
         rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s, settle_rows=3)
 
         def evidence(rows: Rows) -> dict[str, Any]:
