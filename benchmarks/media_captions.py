@@ -7,13 +7,17 @@ user data (A/53) as messages in front of its slices.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import av.error
+import media_films
 import numpy as np
+from media_films import RATE, add_video, encoded
+from numpy.typing import NDArray
 
 from defectscope.analysis import analyze
 from defectscope.detectors.caption_quality.embedded import bytes_table, embedded_tracks
@@ -23,7 +27,7 @@ from defectscope.media.captions.caption_bytes import CaptionBytes
 from defectscope.media.cues import Cue
 from defectscope.media.sidecar import read_captions
 
-FRAMES, RATE = 50, Fraction(25)
+FRAMES, SIZE = 50, (64, 48)
 TEXT = "a caption"
 _TTML = (
     '<tt xmlns="http://www.w3.org/ns/ttml"><body><div><p begin="{0}s" end="{1}s">'
@@ -44,16 +48,10 @@ TRACKS: dict[str, tuple[str, Any]] = {
 }
 # In H.264's user data, whatever the container.
 USER_DATA = ("EIA-608", "EIA-708")
+# Containers that can hold captions.
 CONTAINERS = {
-    "MP4": ("mp4", "mp4"),
-    "QuickTime": ("mov", "mov"),
-    "Matroska": ("mkv", "matroska"),
-    "WebM": ("webm", "webm"),
-    "MPEG-TS": ("ts", "mpegts"),
-    "NUT": ("nut", "nut"),
-    "AVI": ("avi", "avi"),
-    "FLV": ("flv", "flv"),
-    "MXF": ("mxf", "mxf"),
+    name: media_films.CONTAINERS[name]
+    for name in ("MP4", "QuickTime", "Matroska", "WebM", "MPEG-TS", "NUT", "AVI", "FLV", "MXF")
 }
 # A block each: code page, standard, country; number, times and text (EBU Tech 3264).
 _STL_HEAD = bytearray(b" " * 1024)
@@ -142,20 +140,21 @@ def _message(triplets: list[tuple[int, int, int]]) -> bytes:
     return b"\0\0\0\1\6" + re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", raw)
 
 
+def _planes() -> Iterator[NDArray[np.uint8]]:
+    """Gives the luma of frames that grow lighter."""
+    for number in range(FRAMES):
+        yield np.full((SIZE[1], SIZE[0]), 60 + number, np.uint8)
+
+
 def write_user_data(path: Path, muxer: str, kind: str) -> None:
     """Writes two seconds of H.264 whose frames carry captions as user data."""
     groups = _user_data(TEXT, kind == "EIA-708")
     stream_path = path.with_suffix(".264")
     with av.open(str(stream_path), "w", format="h264") as film:
-        video: Any = film.add_stream("libx264", rate=RATE, options={"bf": "0"})
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        for number in range(FRAMES):
-            grey = np.full((72, 64), 60 + number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, "yuv420p")
-            frame.pts, frame.time_base = number, 1 / RATE
-            for packet in video.encode(frame):
-                film.mux(packet)
-        film.mux(video.encode(None))
+        video = add_video(film, "libx264", SIZE)
+        video.codec_context.options = {"bf": "0"}
+        for packets in encoded(video, _planes()):
+            film.mux(packets)
     # A message belongs before the first slice of its frame.
     slices = re.compile(rb"\x00{2,3}\x01(?=[\x01\x21\x41\x61\x05\x25\x45\x65])")
     count = iter(range(FRAMES))
@@ -176,24 +175,17 @@ def write_user_data(path: Path, muxer: str, kind: str) -> None:
 def write_film(path: Path, muxer: str, codec: str, packet_of: Any) -> None:
     """Writes two seconds of video with one caption from 0.4 to 1.2 s."""
     with av.open(str(path), "w", format=muxer) as film:
-        webm = muxer == "webm"
-        video: Any = film.add_stream("libvpx" if webm else "libx264", rate=RATE)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        video.codec_context.thread_count = 1
+        video = add_video(film, "libvpx" if muxer == "webm" else "libx264", SIZE)
         track = film.add_mux_stream(codec)
         base = Fraction(1, 90_000 if muxer == "mpegts" else 1000)
-        for number in range(FRAMES):
-            grey = np.full((72, 64), 60 + number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, "yuv420p")
-            frame.pts, frame.time_base = number, 1 / RATE
-            film.mux(video.encode(frame))
+        for number, packets in enumerate(encoded(video, _planes())):
+            film.mux(packets)
             if number == 10:
                 packet = av.Packet(packet_of(0.4, 1.2))
                 packet.time_base, packet.stream = base, track
                 packet.pts = packet.dts = int(Fraction(2, 5) / base)
                 packet.duration = int(Fraction(4, 5) / base)
                 film.mux(packet)
-        film.mux(video.encode(None))
 
 
 def tried(folder: Path, container: str, kind: str) -> str:

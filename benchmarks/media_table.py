@@ -10,7 +10,6 @@ What the muxer does not take is left out.
 from __future__ import annotations
 
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import av
 import av.error
 import media_captions
 import numpy as np
+from media_films import CONTAINERS, add_video, encoded
 
 from defectscope.errors import DefectscopeError
 from defectscope.media import open_media
@@ -57,41 +57,13 @@ AUDIO = {
     "PCM 16 bit": ("pcm_s16le", "s16"),
     "PCM 24 bit": ("pcm_s24le", "s32"),
 }
-# Suffix, and what the muxer is called.
-CONTAINERS = {
-    "MP4": ("mp4", "mp4"),
-    "QuickTime": ("mov", "mov"),
-    "Matroska": ("mkv", "matroska"),
-    "WebM": ("webm", "webm"),
-    "MPEG-TS": ("ts", "mpegts"),
-    "MPEG-PS": ("mpg", "vob"),
-    "MXF": ("mxf", "mxf"),
-    "AVI": ("avi", "avi"),
-    "FLV": ("flv", "flv"),
-    "Ogg": ("ogg", "ogg"),
-    "NUT": ("nut", "nut"),
-    "WAV": ("wav", "wav"),
-    "AIFF": ("aiff", "aiff"),
-    "CAF": ("caf", "caf"),
-    "FLAC file": ("flac", "flac"),
-    "MP3 file": ("mp3", "mp3"),
-    "ADTS": ("aac", "adts"),
-    "IVF": ("ivf", "ivf"),
-    "H.264 stream": ("h264", "h264"),
-    "HEVC stream": ("hevc", "hevc"),
-    "MPEG-2 stream": ("m2v", "mpeg2video"),
-    "raw DV": ("dv", "dv"),
-    "Y4M": ("y4m", "yuv4mpegpipe"),
-}
 
 
 def write_video(path: Path, muxer: str, codec: str, size: tuple[int, int], pixels: str) -> None:
     """Writes a ramp that moves."""
     width, height = size
     with av.open(str(path), "w", format=muxer) as out:
-        stream: Any = out.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = width, height, pixels
-        stream.codec_context.thread_count = 1
+        stream = add_video(out, codec, size, pixels)
         if codec == "dnxhd":
             stream.codec_context.options = {"profile": "dnxhr_sq"}
         if codec == "libx265":
@@ -99,12 +71,9 @@ def write_video(path: Path, muxer: str, codec: str, size: tuple[int, int], pixel
         if codec in ("libvpx", "libvpx-vp9"):
             stream.codec_context.options = {"deadline": "realtime", "cpu-used": "8"}
         ramp = np.add.outer(np.arange(height), np.arange(width)).astype(np.uint8)
-        for number in range(FRAMES):
-            grey = np.ascontiguousarray(np.roll(ramp, 2 * number, axis=1))
-            frame = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format=pixels)
-            frame.pts, frame.time_base = number, Fraction(1, 25)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
+        moved = (np.ascontiguousarray(np.roll(ramp, 2 * k, axis=1)) for k in range(FRAMES))
+        for packets in encoded(stream, moved):
+            out.mux(packets)
 
 
 def write_audio(path: Path, muxer: str, codec: str, samples: str) -> None:

@@ -51,6 +51,8 @@ CENTRES = third_octaves_hz()
 BANDS = len(CENTRES)
 POINTS = band_points_hz(CENTRES).ravel()
 LINE = np.arange(200.0, 8_000.0, 20.0)
+# Of cancellation, dB.
+TARGETS = (10.0, 15.0)
 PLACES = {
     "at the device's own place": Listener(0.0, 1.0),
     "head turned by 5 degrees": Listener(0.0, 1.0, 5.0),
@@ -145,20 +147,33 @@ def place_rows(say: Any, head: Any, device: Any) -> None:
     for name, place in PLACES.items():
         natural = natural_ears(device, head, POINTS, place)
         cells = [f"{separation_db(natural, BANDS).mean():.1f} dB"]
-        ears, taps = natural, np.zeros(0)
-        for target in (10.0, 15.0):
-            level = level_for_target(device, RATE, target, listener=place)
-            taps = crosstalk_filters(device, RATE, target, listener=place, level_db=level)
-            ears = ears_of(device, taps, RATE, head, POINTS, place)
-            cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.2f} dB ({level:.0f})")
-        tone = tone_db(ears, natural, BANDS)
-        cells.append(f"{20 * np.log10(driver_gain(taps).max()):.2f} dB")
+        levels = [level_for_target(device, RATE, target, listener=place) for target in TARGETS]
+        filters = [
+            crosstalk_filters(device, RATE, target, listener=place, level_db=level)
+            for target, level in zip(TARGETS, levels, strict=True)
+        ]
+        steered = [ears_of(device, taps, RATE, head, POINTS, place) for taps in filters]
+        cells += [
+            f"{cancellation_db(ears, natural, BANDS).mean():.2f} dB ({level:.0f})"
+            for ears, level in zip(steered, levels, strict=True)
+        ]
+        tone = tone_db(steered[-1], natural, BANDS)
+        cells.append(f"{20 * np.log10(driver_gain(filters[-1]).max()):.2f} dB")
         cells.append(f"±{(tone.max() - tone.min()) / 2:.2f} dB")
-        for target in (10.0, 15.0):
-            taps = crosstalk_filters(device, RATE, target)
-            ears = ears_of(device, taps, RATE, head, POINTS, place)
-            cells.append(f"{cancellation_db(ears, natural, BANDS).mean():.1f}")
+        cells += [f"{gain:.1f}" for gain, _ in fixed(device, head, natural, place)]
         say(f"| {name} | {' | '.join(cells)} |")
+
+
+def fixed(
+    device: Any, head: Any, natural: Any, place: Listener | None = None
+) -> list[tuple[float, float]]:
+    """Returns mean cancellation, dB, and driver gain of the device's own filters, per target."""
+    filters = [crosstalk_filters(device, RATE, target) for target in TARGETS]
+    heard = [ears_of(device, taps, RATE, head, POINTS, place) for taps in filters]
+    return [
+        (float(cancellation_db(ears, natural, BANDS).mean()), float(driver_gain(taps).max()))
+        for ears, taps in zip(heard, filters, strict=True)
+    ]
 
 
 def second_head(say: Any, path: Path) -> None:
@@ -220,12 +235,8 @@ def others(say: Any, head: Any, where: str = "") -> None:
     for name in ("two_narrow", "three_front", "bar_of_five"):
         device = load_device(name)
         natural = natural_ears(device, head, POINTS)
-        gains, most = [], 0.0
-        for target in (10.0, 15.0):
-            taps = crosstalk_filters(device, RATE, target)
-            most = max(most, float(driver_gain(taps).max()))
-            ears = ears_of(device, taps, RATE, head, POINTS)
-            gains.append(cancellation_db(ears, natural, BANDS).mean())
+        made = fixed(device, head, natural)
+        gains, most = [gain for gain, _ in made], max(drive for _, drive in made)
         ears = ears_of(device, crosstalk_filters(device, RATE), RATE, head, POINTS)
         tone = tone_db(ears, natural, BANDS)
         say(
