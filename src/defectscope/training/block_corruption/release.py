@@ -58,21 +58,25 @@ _SEVERITY = {
 
 _CARD = {
     "What it is": """
-Two branches under one head, which take a frame and the one before it. One, a small residual
-network {width} channels wide at its first stage (He et al. 2016), sees seams between pixels and
-sudden changes, measured at every pixel and pooled by 4 x 4. The other sees what both frames show,
-at half their size: the stem and the first five stages of EfficientNet-Lite0 (Tan and Le 2019),
-begun from the weights that TensorFlow's authors trained on ImageNet, of which the first stages and
-all normalisation were left as they were. The head gives for both frames a map with a cell for
-every 32 x 32 pixels and a decision, learned on crops and on frames made up of four.
-Findings follow the decision, weighed together with those of the frames around it, and must show a
-beginning or an end of damage between the two frames of a look. Since 0.5.0 a small head tells that
-(`onset.safetensors`): for every 16 x 16 pixels a network of one hidden layer weighs what is left of
-one frame when the other is moved onto it, the seams in that, textures, colour and the map, both
-ways and relative to the frame; a logistic regression weighs how high the highest blocks stand,
-together with the decisions about both frames. Light that changes over the whole frame is no such
-step (since 0.4.3);
-`decision=area` applies the older rule instead: more than {area:.0%} of the frame.
+The network has two branches and one head. Its input is a frame and the frame before it.
+
+- The first branch is a small residual network (He et al. 2016), {width} channels wide at its
+  first stage. Its inputs are seams between pixels and sudden changes, measured at every pixel and
+  pooled by 4 x 4.
+- The second branch analyzes the content of both frames at half size: the stem and the first five
+  stages of EfficientNet-Lite0 (Tan and Le 2019). It started from weights that TensorFlow's
+  authors trained on ImageNet. The first stages and all normalisation were not trained further.
+- The head gives, for both frames, a map with one cell per 32 x 32 pixels and a decision. It was
+  trained on crops and on images composed of four crops.
+
+A finding follows from the decision, combined with the decisions about neighbouring frames. It
+also needs a beginning or an end of damage between the two frames of a pair. Since 0.5.0 a small
+second model (`onset.safetensors`) detects this. It moves one frame onto the other, in both
+directions, and describes each block of 16 x 16 pixels by what remains different, by seams,
+texture, colour and the map, also relative to the frame. A network with one hidden layer rates the
+blocks. A logistic regression combines the highest ratings with the decisions about both frames.
+Brightness that changes over the whole frame does not count (since 0.4.3). `decision=area` applies
+the older rule: more than {area:.0%} of the frame is damaged.
 """,
     "What it began from": """
 EfficientNet-Lite0 of `tensorflow/tpu` (Apache-2.0), as the PyPI package
@@ -80,10 +84,12 @@ EfficientNet-Lite0 of `tensorflow/tpu` (Apache-2.0), as the PyPI package
 of earlier runs of this recipe, trained from scratch on the corpora below.
 """,
     "Limits": """
-Damage that concealment hides well, or that lasts for a single frame in the middle of fast motion,
-is missed. Fine natural texture without much motion (rocks, foliage) and bold stripes raise the
-decision, so there only what rises above it is found. Frames taller than the detector's
-`max_height_px` are scaled down before they are evaluated. Trained on 8-bit 4:2:0 content.
+- Damage that concealment hides well, or that lasts for a single frame during fast motion, is
+  missed.
+- Fine natural texture without much motion (rocks, foliage) and bold stripes raise the decision.
+  There, only damage that is stronger than this background is found.
+- Frames taller than the detector's `max_height_px` are scaled down before they are analyzed.
+- Training used 8-bit 4:2:0 video.
 """,
 }
 
