@@ -7,9 +7,11 @@ by fragments that come late. The page logs every frame with the time at which it
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -23,10 +25,11 @@ import numpy as np
 
 from defectscope.capture.recording import Grabbing, Recording
 from defectscope.capture.session import DeviceFacts, Session, read_session
-from defectscope.media.encoding import VideoEncoding
-from defectscope.media.frames import Frame, Plane
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
+from defectscope.media.frames import Frame, Plane, Samples
 from defectscope.media.grabbing import GrabSpec, grab
 from defectscope.media.pixels import frame_of
+from defectscope.media.sound_grabbing import SoundSpec
 from defectscope.media.writer import write_clip
 from defectscope.simulate.synthetic.material import Footage
 
@@ -36,6 +39,8 @@ WIDTH, HEIGHT = 640, 360
 TITLE_FPS = Fraction(25)
 FRAGMENT_FRAMES = 25
 TYPE = 'video/mp4; codecs="avc1.42c01e"'
+TYPE_WITH_SOUND = 'video/mp4; codecs="avc1.42c01e,mp4a.40.2"'
+SOUND_HZ = 48_000
 FLAGS = [
     "--kiosk",
     "--no-sandbox",
@@ -62,6 +67,8 @@ class Plan:
         seeks: `after_s` and `to_s`.
         overlays: `after_s` and `length_s` of a control bar.
         blanks: Likewise of a black screen.
+        switches: `after_s` and `to_s` of another place; with `mute` the sound does not come back.
+        sounds: The title has sound, and it is played.
         rungs: `at_part` (number of the fragment) and `file` of the same title from there on.
         jank_ms: The page's thread is kept busy for so long, every `jank_every_ms`.
     """
@@ -72,13 +79,25 @@ class Plan:
     seeks: tuple[dict[str, float], ...] = ()
     overlays: tuple[dict[str, float], ...] = ()
     blanks: tuple[dict[str, float], ...] = ()
+    switches: tuple[dict[str, Any], ...] = ()
+    sounds: bool = False
     rungs: tuple[dict[str, Any], ...] = ()
     jank_ms: float = 0.0
     jank_every_ms: float = 1000.0
 
     def as_page_takes_it(self) -> dict[str, Any]:
         """Returns the object that the page's `run` takes."""
-        return {"type": TYPE, **asdict(self)}
+        return {"type": TYPE_WITH_SOUND if self.sounds else TYPE, **asdict(self)}
+
+
+def melody(seconds: float) -> Iterator[Samples]:
+    """Yields sound that never rests, 48 kHz stereo: a note of its own every 0.4 s over a drone."""
+    for k in range(round(seconds / 0.4)):
+        length = round(0.4 * SOUND_HZ)
+        at_s = (np.arange(length) + k * length) / SOUND_HZ
+        note = np.sin(2 * np.pi * (220.0 * 2 ** ((k * 5 % 12) / 12)) * at_s)
+        mono = 0.15 * note + 0.08 * np.sin(2 * np.pi * 110.0 * at_s)
+        yield Samples(k * length, np.stack([mono, mono], axis=1).astype(np.float32))
 
 
 def make_title(
@@ -89,6 +108,7 @@ def make_title(
     seed: int = 21,
     lines: int = HEIGHT,
     crf: float = 20.0,
+    sounds: bool = False,
 ) -> None:
     """Writes a title in fragments of a second.
 
@@ -99,6 +119,7 @@ def make_title(
         seed: Which film is made.
         lines: Height of the rung; frames are scaled to it.
         crf: Constant rate factor of the encode.
+        sounds: Gives it a sound.
     """
     made = Footage(
         seed=seed,
@@ -120,7 +141,14 @@ def make_title(
     )
     options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
     shown = (scaled(frame, width, lines) for frame in (made if frames is None else frames))
-    write_clip(path, frames=shown, video=encoding, container_options=options)
+    write_clip(
+        path,
+        frames=shown,
+        runs=melody(seconds) if sounds else (),
+        video=encoding,
+        audio=AudioEncoding(SOUND_HZ) if sounds else None,
+        container_options=options,
+    )
 
 
 def scaled(frame: Frame, width: int, height: int) -> Frame:
@@ -148,6 +176,33 @@ def screen(width: int = WIDTH, height: int = HEIGHT) -> Generator[str]:
         try:
             assert server.stdout is not None
             yield f":{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def speaker(folder: Path) -> Generator[dict[str, str]]:
+    """A sound server without a loudspeaker; yields the environment in which programs find it.
+
+    Args:
+        folder: Where its socket lies.
+    """
+    path = folder / "sound"
+    path.mkdir(mode=0o700)
+    found = {"XDG_RUNTIME_DIR": str(path), "PULSE_SERVER": f"unix:{path}/native"}
+    command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disable-shm=yes"]
+    command += [f"--load=module-native-protocol-unix socket={path}/native auth-anonymous=1"]
+    command += [f"--load=module-null-sink sink_name=glass rate={SOUND_HZ} channels=2"]
+    environment = {**os.environ, **found, "HOME": str(path)}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as server:
+        try:
+            for _ in range(100):
+                if (path / "native").exists():
+                    break
+                time.sleep(0.1)
+            yield found
         finally:
             server.terminate()
 
@@ -194,6 +249,7 @@ class Device:
         rate: Fraction = Fraction(30),
         facts: DeviceFacts | None = None,
         grabbing: Grabbing = grab,
+        sound: SoundSpec | None = None,
     ) -> tuple[Session, list[dict[str, Any]]]:
         """Plays by a plan under capture.
 
@@ -203,6 +259,7 @@ class Device:
             rate: Captures a second.
             facts: What the session says of the device.
             grabbing: How captures are made.
+            sound: What sound is grabbed.
 
         Returns:
             The session with the page's marks and events, and the page's whole log.
@@ -210,12 +267,12 @@ class Device:
         self.page.goto(self.address)
         spec = GrabSpec("x11grab", self.display, WIDTH, HEIGHT, rate)
         facts = facts or DeviceFacts(name="chromium", title_fps=float(TITLE_FPS))
-        with Recording(path, spec, facts, grabbing=grabbing) as recording:
+        with Recording(path, spec, facts, grabbing=grabbing, sound=sound) as recording:
             self.page.wait_for_timeout(700)
             log = self.page.evaluate("plan => window.run(plan)", plan.as_page_takes_it())
             for entry in log:
                 at = entry["at_ms"] / 1000
-                if entry["what"] in ("launch", "seek"):
+                if entry["what"] in ("launch", "seek", "switch"):
                     recording.mark(entry["what"], at)
                 elif entry["what"] in ("playing", "waiting", "seeking", "seeked"):
                     recording.event(entry["what"], at)
@@ -226,11 +283,12 @@ class Device:
 
 
 @contextmanager
-def device(folder: Path) -> Generator[Device]:
+def device(folder: Path, sound: dict[str, str] | None = None) -> Generator[Device]:
     """Starts screen, server and browser.
 
     Args:
         folder: Holds `title.mp4`; the page is put beside it.
+        sound: The environment of the `speaker` that it plays to.
     """
     from playwright.sync_api import sync_playwright
 
@@ -242,7 +300,7 @@ def device(folder: Path) -> Generator[Device]:
             executable_path=executable,
             headless=False,
             args=[*FLAGS, f"--app={address}"],
-            env={"DISPLAY": display, "HOME": str(folder)},
+            env={"DISPLAY": display, "HOME": str(folder), **(sound or {})},
             ignore_default_args=["--enable-automation"],
             no_viewport=True,
         )

@@ -123,6 +123,11 @@ def slow(spec: GrabSpec) -> Generator[Grab]:
         ({"began_at": "yesterday"}, "no session file"),
         ({"nominal_fps": 0}, "no session file"),
         ({"surprise": 1}, "no session file"),
+        ({"sound": {"source": "alsa:hw:1", "rate_hz": 0, "channels": 2}}, "no session file"),
+        (
+            {"sound": {"source": "a", "rate_hz": 48000, "channels": 2, "gaps_us": [[5, 5]]}},
+            "ends before",
+        ),
         ({"marks": [{"name": "x" * 99, "at": 1.0}]}, "no session file"),
     ],
 )

@@ -68,7 +68,7 @@ def _event_cause(
     if wait is not None:
         return wait
     if finding.detector != "stutter":
-        covered_s = sum(event.intersection_s(bad) for bad in health.bad)
+        covered_s = sum(event.intersection_s(o) for o in [*health.bad, *health.sound_gaps])
         return "capture" if covered_s > event.duration_s / 2 else "device"
     reach_s = 2 * health.resolution_s
     if health.is_bad(event.start_s - reach_s, event.end_s + reach_s):

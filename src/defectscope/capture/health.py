@@ -43,6 +43,7 @@ class CaptureHealth:
         bad: Where captures are missing or hurried, seconds of the capture.
         bad_share: Share of the capture's length in such places.
         verdict: `good`, `fair` or `bad`.
+        sound_gaps: Where sound was lost, seconds of the capture; they are no part of the verdict.
     """
 
     captures: int
@@ -56,6 +57,7 @@ class CaptureHealth:
     bad: tuple[Interval, ...]
     bad_share: float
     verdict: HealthVerdict
+    sound_gaps: tuple[Interval, ...] = ()
 
     @property
     def resolution_s(self) -> float:
@@ -81,6 +83,7 @@ class CaptureHealth:
             "drift_ppm": None if self.drift_ppm is None else round(self.drift_ppm, 1),
             "bad_share": round(self.bad_share, 4),
             "bad": [[round(b.start_s, 4), round(b.end_s, 4)] for b in self.bad],
+            "sound_gaps": [[round(g.start_s, 4), round(g.end_s, 4)] for g in self.sound_gaps],
         }
 
 
@@ -91,6 +94,7 @@ def health_of(
     repeated: int = 0,
     lost: int = 0,
     drift_ppm: float | None = None,
+    sound_gaps: tuple[Interval, ...] = (),
 ) -> CaptureHealth:
     """Returns the health of a capture.
 
@@ -100,15 +104,15 @@ def health_of(
         repeated: Captures that equal the one before.
         lost: Captures that came and could not be kept.
         drift_ppm: As `drift_of` gives it.
+        sound_gaps: Where sound was lost, seconds of the capture.
     """
     times = np.asarray(times_s, np.float64)
     nominal_s = 1.0 / nominal_fps
     steps_s = np.diff(times)
     if not len(steps_s):
         empty = (0.0, 0.0, 0.0, 0.0)
-        return CaptureHealth(
-            len(times), 1e3 * nominal_s, empty, 0, 0, repeated, lost, drift_ppm, (), 0.0, "bad"
-        )
+        own = (len(times), 1e3 * nominal_s, empty, 0, 0, repeated, lost, drift_ppm, (), 0.0)
+        return CaptureHealth(*own, "bad", sound_gaps)
     late = steps_s >= _MISSING * nominal_s
     hurried = steps_s <= _HURRIED * nominal_s
     bad = _joined(times, late | hurried)
@@ -126,10 +130,13 @@ def health_of(
         bad=bad,
         bad_share=float(share),
         verdict="good" if share < _FAIR and not lost else "fair" if share < _BAD else "bad",
+        sound_gaps=sound_gaps,
     )
 
 
-def drift_of(times_s: Sequence[float], arrived_s: Sequence[float]) -> float | None:
+def drift_of(
+    times_s: Sequence[float], arrived_s: Sequence[float], least_s: float = _DRIFT_S
+) -> float | None:
     """Returns by how many parts in a million the grabber's clock is fast.
 
     Each quarter of the capture at either end gives the earliest that anything came: waiting in
@@ -138,10 +145,11 @@ def drift_of(times_s: Sequence[float], arrived_s: Sequence[float]) -> float | No
     Args:
         times_s: (captures,) by the grabber's clock, seconds.
         arrived_s: (captures,) by this machine's clock, seconds.
+        least_s: Shortest capture that tells, seconds; None is returned below.
     """
     own, here = np.asarray(times_s, np.float64), np.asarray(arrived_s, np.float64)
     quarter = len(own) // 4
-    if quarter < 1 or own[-1] - own[0] < _DRIFT_S:
+    if quarter < 1 or own[-1] - own[0] < least_s:
         return None
     delay = here - own
     first = int(np.argmin(delay[:quarter]))

@@ -93,13 +93,17 @@ def overlays_of(
 def _limits(activity: Activity, programme: Flags, lively: Flags) -> Limits:
     """Returns below which change a tile is quiet, and from which on it steps, by capture."""
     change = np.where(lively, activity.change[:, programme].mean(axis=1), 0.0)
-    window = np.ones(2 * _AROUND + 1)
-    total = np.convolve(change, window, "same")
-    around = total / np.maximum(np.convolve(lively.astype(np.float64), window, "same"), 1.0)
+    total, count = (_summed_around(one) for one in (change, lively.astype(np.float64)))
+    around = total / np.maximum(count, 1.0)
     # A cut shows through, too, for the one capture in which everything changes.
     quiet = np.maximum(_QUIET_CODE, np.maximum(_QUIET_SHARE * around, _CUT_SHARE * change))
     step = np.maximum(_STEP_CODE, _STEP_RATIO * _QUIET_SHARE * around)
     return quiet, step
+
+
+def _summed_around(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Cut out of the whole convolution: NumPy's "same" is that of the window in a short capture.
+    return np.convolve(values, np.ones(2 * _AROUND + 1))[_AROUND : _AROUND + len(values)]
 
 
 def _covered(

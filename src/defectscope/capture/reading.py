@@ -16,6 +16,7 @@ from defectscope.capture.attribution import Cause, cause_of
 from defectscope.capture.events import Claim, held_against
 from defectscope.capture.health import CaptureHealth
 from defectscope.capture.session import Session, capture_path, read_session
+from defectscope.capture.sound_waits import SoundWaits, measure_sound, read_levels
 from defectscope.capture.waits import Waits, measure_waits
 from defectscope.findings import Finding, Report
 from defectscope.media.limits import Limits
@@ -35,6 +36,7 @@ class SessionReading:
         session: The session.
         health: How good its capture is.
         waits: What the viewer waited for.
+        sound: The same by ear; None where no sound was recorded.
         claims: The same as the player tells it, beside what was seen.
         report: The capture's report; None where no detector was asked for.
         findings: Each finding of it and what made it.
@@ -43,6 +45,7 @@ class SessionReading:
     session: Session
     health: CaptureHealth
     waits: Waits
+    sound: SoundWaits | None
     claims: tuple[Claim, ...]
     report: Report | None
     findings: tuple[tuple[Finding, Cause], ...]
@@ -58,6 +61,7 @@ class SessionReading:
             "device": msgspec.to_builtins(self.session.device),
             "health": self.health.to_dict(),
             "waits": self.waits.to_dict(),
+            "sound": None if self.sound is None else self.sound.to_dict(),
             "player": [claim.to_dict() for claim in self.claims],
             "findings": [{"cause": cause, **asdict(found)} for found, cause in self.findings],
         }
@@ -91,17 +95,23 @@ def read_captured(
     limits = limits or Limits()
     with open_media(video, limits=limits) as reader:
         activity = read_activity(reader, session.times_s, progress=progress)
+        levels = None if reader.info.audio is None else read_levels(reader)
     health = session.health()
     launches_s = [at_s for name in _LAUNCHES for at_s in session.when_s(name)[:1]]
+    launched_s = launches_s[0] if launches_s else None
     waits = measure_waits(
         activity,
-        launched_s=launches_s[0] if launches_s else None,
+        launched_s=launched_s,
         jumps_s=tuple((name, at_s) for name in _JUMPS for at_s in session.when_s(name)),
         title_fps=session.device.title_fps,
     )
     # Where captures are missing, nothing says how long a frame stood.
     holds = tuple(one for one in waits.holds if not health.is_bad(one.start_s, one.end_s))
     waits = replace(waits, holds=holds)
+    sound = None
+    if levels is not None:
+        end_s = session.times_s[-1] if waits.rests_s is None else waits.rests_s
+        sound = measure_sound(levels, waits, end_s=end_s, launched_s=launched_s)
     report = None
     if detectors is None or detectors:
         report = analyze(video, detectors=detectors, limits=limits, progress=progress)
@@ -110,6 +120,7 @@ def read_captured(
         session=session,
         health=health,
         waits=waits,
+        sound=sound,
         claims=held_against(waits, session),
         report=report,
         findings=()

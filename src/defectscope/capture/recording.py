@@ -1,20 +1,19 @@
-"""Records a device: grabs on one thread, encodes on another, and takes marks meanwhile."""
+"""Records a device: grabs picture and sound on threads of their own, encodes, and takes marks."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from queue import Empty, Full, Queue
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from defectscope.capture.grab_thread import GrabThread
 from defectscope.capture.health import drift_of
 from defectscope.capture.session import (
     SCHEMA,
@@ -22,22 +21,32 @@ from defectscope.capture.session import (
     DeviceFacts,
     Mark,
     Session,
+    SessionSound,
     write_session,
 )
+from defectscope.capture.sound_track import SoundTrack
 from defectscope.errors import DefectscopeError, InvalidParameterError
-from defectscope.media.encoding import VideoEncoding
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.grabbing import PIXEL_FORMAT, Grab, GrabberError, GrabSpec, grab
+from defectscope.media.sound_grabbing import SoundGrab, SoundSpec, grab_sound
 from defectscope.media.writer import Writer
 
 # Matroska's own tick: a capture that is cut off stays readable up to there.
 _TICK_S = Fraction(1, 1000)
 _CAPTURE_SUFFIX = ".mkv"
-# Captures that wait for the encoder: two seconds at 60 a second, 370 MB at 1080p.
-_WAITING = 120
+# Captures that wait for the encoder: two seconds at 60 a second, 370 MB at 1080p; and runs of
+# sound: ten seconds.
+_WAITING, _SOUND_WAITING = 120, 500
+# A source that gives nothing for so long will not.
+_FIRST_S = 10.0
+# Lossless: what is measured is the device's.
+_SOUND_CODEC = "flac"
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _MAX_MARKS = 100_000
 _POLL_S = 0.1
 
 Grabbing = Callable[[GrabSpec], Generator[Grab]]
+SoundGrabbing = Callable[[SoundSpec], Generator[SoundGrab]]
 
 
 class Recording:
@@ -51,8 +60,10 @@ class Recording:
         path: The session file, `NAME.session.json`; the capture is `NAME.mkv` beside it.
         spec: What is grabbed.
         device: What is captured.
+        sound: What sound is grabbed with it; None records none.
         crf: Constant quality of the encoder; low, since measures are taken of it.
         grabbing: How captures are made; `media.grabbing.grab`.
+        sound_grabbing: How sound is; `media.sound_grabbing.grab_sound`.
 
     Attributes:
         session: The session; None until the recording has ended.
@@ -64,36 +75,39 @@ class Recording:
         spec: GrabSpec,
         device: DeviceFacts | None = None,
         *,
+        sound: SoundSpec | None = None,
         crf: float = 12.0,
         grabbing: Grabbing = grab,
+        sound_grabbing: SoundGrabbing = grab_sound,
     ) -> None:
         if not path.name.endswith(SUFFIX) or path.name == SUFFIX:
             raise InvalidParameterError(f"a session file is called NAME{SUFFIX}, not {path.name}")
         self.session: Session | None = None
         self._path, self._spec, self._device = path, spec, device or DeviceFacts()
         self._capture = path.with_name(path.name[: -len(SUFFIX)] + _CAPTURE_SUFFIX)
-        self._crf, self._grabbing = crf, grabbing
-        self._queue: Queue[Grab] = Queue(_WAITING)
+        self._crf, self._sound = crf, sound
+        self._pictures = GrabThread(lambda: grabbing(spec), _WAITING)
+        self._sounds = (
+            None if sound is None else GrabThread(lambda: sound_grabbing(sound), _SOUND_WAITING)
+        )
         self._marks: dict[str, list[Mark]] = {"mark": [], "event": []}
-        self._stop, self._grabbed, self._ended = (threading.Event() for _ in range(3))
         self._kept: list[tuple[float, float]] = []
-        self._repeated = self._lost = 0
+        self._track: SoundTrack | None = None
+        self._repeated = self._misplaced = 0
         self._failure: BaseException | None = None
-        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._grab, self._keep)]
+        self._encoder = threading.Thread(target=self._keep, daemon=True)
 
     def __enter__(self) -> Recording:
-        """Returns once the first capture has come.
+        """Returns once the first capture, and the first sound, have come.
 
         Raises:
-            GrabberError: The source gives nothing.
+            GrabberError: A source gives nothing.
         """
-        for thread in self._threads:
-            thread.start()
-        while not self._grabbed.wait(_POLL_S):
-            if self._ended.is_set():
-                break
-        if self._failure is not None or not self._grabbed.is_set():
-            self._finish()
+        # Sound first: servers of sound take their time, and pictures cannot wait for long.
+        if self._sound is not None and self._sounds is not None:
+            self._begin(self._sounds, self._sound.source)
+        self._begin(self._pictures, self._spec.source)
+        self._encoder.start()
         return self
 
     def __exit__(
@@ -107,7 +121,8 @@ class Recording:
     @property
     def running(self) -> bool:
         """Whether captures still come."""
-        return not self._ended.is_set()
+        own = [self._pictures, *([self._sounds] if self._sounds is not None else [])]
+        return self._failure is None and all(source.running for source in own)
 
     def mark(self, name: str, at: float | None = None) -> None:
         """Notes that something was done to the device.
@@ -134,27 +149,17 @@ class Recording:
         except msgspec.ValidationError as error:
             raise InvalidParameterError(f"no {kind}: {error}") from None
 
-    def _grab(self) -> None:
-        try:
-            # Closed here, on the thread that reads: a grabber is not to be closed under its reader.
-            with closing(self._grabbing(self._spec)) as captures:
-                for capture in captures:
-                    self._grabbed.set()
-                    try:
-                        self._queue.put_nowait(capture)
-                    except Full:
-                        self._lost += 1
-                    if self._stop.is_set():
-                        break
-        except BaseException as error:
-            self._failure = error
-        finally:
-            self._ended.set()
+    def _begin(self, grabber: GrabThread[Any], source: str) -> None:
+        grabber.start()
+        if not grabber.has_begun(_FIRST_S):
+            self._stop()
+            self._raise()
+            raise GrabberError(f"{source}: gives nothing")
 
     def _keep(self) -> None:
+        spec, sound = self._spec, self._sound
         try:
-            spec = self._spec
-            encoding = VideoEncoding(
+            video = VideoEncoding(
                 spec.width,
                 spec.height,
                 spec.rate,
@@ -163,49 +168,74 @@ class Recording:
                 crf=self._crf,
                 preset="ultrafast",
             )
-            if not self._grabbed.wait() or (self._ended.is_set() and self._queue.empty()):
-                return
-            with Writer(self._capture, video=encoding) as writer:
+            audio = (
+                None
+                if sound is None
+                else AudioEncoding(sound.rate_hz, _LAYOUTS[sound.channels], _SOUND_CODEC)
+            )
+            with Writer(self._capture, video=video, audio=audio) as writer:
                 self._encode(writer)
         except BaseException as error:
-            self._failure = self._failure or error
-            self._stop.set()
+            self._failure = error
 
     def _encode(self, writer: Writer) -> None:
         first_s: float | None = None
         tick = -1
-        while not (self._ended.is_set() and self._queue.empty()):
-            try:
-                capture = self._queue.get(timeout=_POLL_S)
-            except Empty:
+        while not self._pictures.drained or (self._sounds and not self._sounds.drained):
+            if first_s is not None:
+                self._encode_sound(writer, first_s)
+            capture = self._pictures.take(_POLL_S)
+            if capture is None:
                 continue
             first_s = capture.at_s if first_s is None else first_s
             due = round((capture.at_s - first_s) / _TICK_S)
             if due <= tick:
                 # Two captures in one tick, or a clock that was set back: no place in the file.
-                self._lost += 1
+                self._misplaced += 1
                 continue
             tick = due
             writer.write_frame(replace(capture.frame, pts=tick))
             self._kept.append((capture.at_s, capture.arrived_s))
             self._repeated += capture.repeated
 
+    def _encode_sound(self, writer: Writer, first_s: float) -> None:
+        if self._sounds is None or self._sound is None:
+            return
+        if self._track is None:
+            self._track = SoundTrack(self._sound.rate_hz, first_s)
+        while (grabbed := self._sounds.take()) is not None:
+            samples = self._track.take(grabbed)
+            if samples is not None:
+                writer.write_samples(samples)
+
+    def _stop(self) -> None:
+        self._pictures.stop()
+        if self._sounds is not None:
+            self._sounds.stop()
+
+    def _raise(self) -> None:
+        """Raises what ended the recording before its time, if anything did."""
+        sounds = self._sounds
+        for failure, source in (
+            (self._pictures.failure, self._spec.source),
+            (None if sounds is None else sounds.failure, self._sound and self._sound.source),
+            (self._failure, self._capture.name),
+        ):
+            if isinstance(failure, DefectscopeError):
+                raise failure
+            if failure is not None:
+                raise GrabberError(f"{source}: {failure}") from failure
+
     def _finish(self) -> None:
-        """Ends both threads and writes the session file.
+        """Ends the threads and writes the session file.
 
         Raises:
             DefectscopeError: What ended the recording before its time.
             GrabberError: Fewer than two captures came.
         """
-        self._stop.set()
-        self._threads[0].join()
-        # Lets the other thread go where nothing ever came.
-        self._grabbed.set()
-        self._threads[1].join()
-        if isinstance(self._failure, DefectscopeError):
-            raise self._failure
-        if self._failure is not None:
-            raise GrabberError(f"{self._spec.source}: {self._failure}") from self._failure
+        self._stop()
+        self._encoder.join()
+        self._raise()
         if len(self._kept) < 2:
             raise GrabberError(f"{self._spec.source}: gave fewer than two captures")
         times_s, arrived_s = zip(*self._kept, strict=True)
@@ -220,10 +250,23 @@ class Recording:
             events=_ordered(self._marks["event"]),
             times_us=tuple(round(1e6 * (at_s - times_s[0])) for at_s in times_s),
             repeated=self._repeated,
-            lost=self._lost,
+            lost=self._pictures.lost + self._misplaced,
             drift_ppm=drift_of(times_s, arrived_s),
+            sound=self._sound_facts(),
         )
         write_session(self._path, self.session)
+
+    def _sound_facts(self) -> SessionSound | None:
+        sound, track = self._sound, self._track
+        if sound is None or track is None:
+            return None
+        return SessionSound(
+            source=sound.source,
+            rate_hz=sound.rate_hz,
+            channels=sound.channels,
+            gaps_us=tuple((round(1e6 * g.start_s), round(1e6 * g.end_s)) for g in track.gaps),
+            drift_ppm=track.drift_ppm,
+        )
 
 
 def _ordered(marks: list[Mark]) -> tuple[Mark, ...]:

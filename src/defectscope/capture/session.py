@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from defectscope.capture.health import CaptureHealth, health_of
 from defectscope.errors import MediaError, MediaNotFoundError
+from defectscope.findings import Interval
 
 SCHEMA = "defectscope/session/1"
 SUFFIX = ".session.json"
@@ -67,6 +68,29 @@ class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     at: Instant
 
 
+class SessionSound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sound of a session.
+
+    Attributes:
+        source: What was grabbed.
+        rate_hz: Samples a second.
+        channels: How many channels.
+        gaps_us: Where sound was lost, microseconds after the first capture.
+        drift_ppm: Sound card's clock against the recording machine's; None where not measured.
+    """
+
+    source: Text
+    rate_hz: Annotated[int, Meta(ge=1, le=1_000_000)]
+    channels: Annotated[int, Meta(ge=1, le=64)]
+    gaps_us: tuple[tuple[Count, Count], ...] = ()
+    drift_ppm: float | None = None
+
+    @property
+    def gaps(self) -> tuple[Interval, ...]:
+        """Where sound was lost, seconds of the capture."""
+        return tuple(Interval(start / 1e6, end / 1e6) for start, end in self.gaps_us)
+
+
 class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One captured run of a device.
 
@@ -83,6 +107,7 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         repeated: Captures that equal the one before.
         lost: Captures that came and could not be kept.
         drift_ppm: Grabber's clock against the recording machine's; None where not measured.
+        sound: The sound; None where none was recorded.
     """
 
     schema: Literal["defectscope/session/1"]
@@ -97,6 +122,7 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeated: Count
     lost: Count
     drift_ppm: float | None
+    sound: SessionSound | None = None
 
     @property
     def times_s(self) -> list[float]:
@@ -111,6 +137,7 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             repeated=self.repeated,
             lost=self.lost,
             drift_ppm=self.drift_ppm,
+            sound_gaps=() if self.sound is None else self.sound.gaps,
         )
 
     def when_s(self, name: str, *, events: bool = False) -> list[float]:
@@ -169,5 +196,8 @@ def _check(session: Session, place: Path) -> None:
         raise SessionError(f"{place}: fewer than two captures")
     if any(b <= a for a, b in zip(session.times_us, session.times_us[1:], strict=False)):
         raise SessionError(f"{place}: times of captures do not increase")
+    gaps_us = [] if session.sound is None else session.sound.gaps_us
+    if any(end <= start for start, end in gaps_us):
+        raise SessionError(f"{place}: a gap in the sound ends before it begins")
     if session.drift_ppm is not None and not math.isfinite(session.drift_ppm):
         raise SessionError(f"{place}: the drift is no number")

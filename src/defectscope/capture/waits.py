@@ -90,6 +90,7 @@ class Waits:
         black: Screens that went black after the start.
         overlays: Areas covered while the programme went on.
         holds: Where a frame stood too long for the capture to have made it, too short for a stall.
+        rests_s: From when on nothing moves any more; None where it plays to the end.
     """
 
     first_frame_s: float | None
@@ -99,6 +100,7 @@ class Waits:
     black: tuple[Interval, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     holds: tuple[Interval, ...] = ()
+    rests_s: float | None = None
 
     @property
     def stalled_s(self) -> float:
@@ -124,6 +126,7 @@ class Waits:
             "black": [_span(one) for one in self.black],
             "overlays": [one.to_dict() for one in self.overlays],
             "holds": [_span(one) for one in self.holds],
+            "rests_s": _rounded(self.rests_s),
         }
 
 
@@ -187,7 +190,13 @@ def measure_waits(
             for one in _held(times_s[first:], change[first:], lively[first:], frame_s)
             if not any(one.intersection_s(waited) for waited in [*black, *(w for _, w in stands)])
         ),
+        rests_s=_rests_s(instants_s, still | dark),
     )
+
+
+def _rests_s(instants_s: Series, rest: Flags) -> float | None:
+    start_s = float(instants_s[runs(rest)[-1][0]]) if rest[-1] else float("inf")
+    return start_s if instants_s[-1] - start_s >= _LEAST_STALL_S else None
 
 
 def _first_played(times_s: Series, lively: Flags, from_s: float) -> int | None:

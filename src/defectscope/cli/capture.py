@@ -22,7 +22,7 @@ own times and with marks of what was done to it; and reads such sessions.
 _EXAMPLES = """\
 examples:
   defectscope capture record v4l2:/dev/video0 tv-42.session.json --size 1280x720 --rate 50 \\
-      --seconds 60 --device tv --model X900 --firmware 6.1 --app 8.4.0 --network dsl-6
+      --sound alsa:hw:1,0 --seconds 60 --device tv --model X900 --firmware 6.1 --app 8.4.0
   ./drive-the-app.sh | defectscope capture record x11grab::99.0 run.session.json --marks -
   defectscope capture read run.session.json
   defectscope capture read run.session.json --master title.mov --detectors none
@@ -34,10 +34,10 @@ Ctrl-C. A line of marks is a name (launch, play, seek, switch, background, ...) 
 `at` is Unix time in seconds; without it, it is now.
 """
 _READ = """\
-Prints the health of the capture, the time to the first frame, stalls, seeks, black and overlays,
-the same as the player tells it, and every finding with what made it: a wait, the capture, the
-device. With --master it also says which rungs of the ladder were shown, about 20 % off, and whether
-the title had its own shape.
+Prints the health of the capture, the time to the first frame and to the first sound, stalls, seeks,
+black, overlays, silences, sound that is lost after a seek or a switch, the same as the player tells
+it, and every finding with what made it: a wait, the capture, the device. With --master it also says
+which rungs of the ladder were shown, about 20 % off, and whether the title had its own shape.
 """
 _POLL_S = 0.1
 
@@ -59,6 +59,15 @@ def add_parser(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     record.add_argument("source", metavar="SOURCE", help="v4l2:/dev/videoN or x11grab:DISPLAY")
+    record.add_argument(
+        "--sound", metavar="alsa:PCM", help="alsa:hw:1,0, alsa:default or alsa:pulse; default: none"
+    )
+    record.add_argument(
+        "--sound-rate", type=int, default=48_000, metavar="HZ", help="(default: %(default)s)"
+    )
+    record.add_argument(
+        "--channels", type=int, default=2, metavar="N", help="1, 2, 6 or 8 (default: %(default)s)"
+    )
     record.add_argument("session", metavar="NAME.session.json", type=Path, help="what is written")
     record.add_argument("--size", default="1280x720", metavar="WxH", help="(default: %(default)s)")
     record.add_argument("--rate", default="50", metavar="R", help="captures a second (default: 50)")
@@ -94,13 +103,18 @@ def add_parser(commands: Any) -> None:
 def _record(arguments: argparse.Namespace) -> int:
     from defectscope.capture.recording import Recording
     from defectscope.media.grabbing import GrabSpec
+    from defectscope.media.sound_grabbing import SoundSpec
 
     if arguments.seconds is not None and not 0 < arguments.seconds <= 12 * 3600:
         raise InvalidParameterError(f"--seconds is 0 to 43200, not {arguments.seconds:g}")
     spec = GrabSpec.parse(arguments.source, size_of(arguments.size), rate_of(arguments.rate))
+    sound = None
+    if arguments.sound is not None:
+        sound = SoundSpec.parse(arguments.sound, arguments.sound_rate, arguments.channels)
     began_s = time.monotonic()
-    with Recording(arguments.session, spec, _device(arguments)) as recording:
-        sys.stderr.write(f"defectscope: recording {spec.source}\n")
+    with Recording(arguments.session, spec, _device(arguments), sound=sound) as recording:
+        named = spec.source if sound is None else f"{spec.source} with {sound.source}"
+        sys.stderr.write(f"defectscope: recording {named}\n")
         try:
             _wait(recording, arguments, began_s)
         except KeyboardInterrupt:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 # One frame is looked up for each of these many frames of the baseline.
 _FRAMES_PER_QUERY = 12
 _MAX_QUERIES = 6000
+# Fewer anchors than one for each of these many frames are few.
+_FEW_FRAMES = 60
 # Two frames are alike when the correlation of their tiles is at least this.
 _SIMILAR = 0.9
 # Codes: frames with less contrast between their tiles (black, white) are not looked up.
@@ -44,15 +46,16 @@ class Anchors:
         return len(self.base)
 
 
-def standardized(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
+def standardized(tiles: NDArray[np.float32], *, without_still: bool = True) -> NDArray[np.float32]:
     """Returns each frame's tiles with mean 0 and length 1, so that a dot product is a correlation.
-
-    What never changes in a version (a logo, bars of a graphic) is taken out first.
 
     Args:
         tiles: (frames, tiles) mean luma codes.
+        without_still: What never changes in a version (a logo, bars of a graphic) is taken out
+            first.
     """
-    centred = tiles - np.median(tiles, axis=0) if len(tiles) > 50 else tiles
+    still = without_still and len(tiles) > 50
+    centred = tiles - np.median(tiles, axis=0) if still else tiles
     centred = centred - centred.mean(axis=1, keepdims=True)
     length = np.linalg.norm(centred, axis=1, keepdims=True)
     floor = _MIN_CONTRAST_CODES * np.sqrt(tiles.shape[1])
@@ -66,7 +69,15 @@ def find_anchors(base: NDArray[np.float32], candidate: NDArray[np.float32]) -> A
         base: (frames, tiles) mean luma codes of the baseline.
         candidate: (frames, tiles) of the candidate.
     """
-    left, right = standardized(base), standardized(candidate)
+    anchors = _found(standardized(base), standardized(candidate))
+    if len(anchors) >= min(len(base), len(candidate)) // _FEW_FRAMES:
+        return anchors
+    # Of a few shots, or of a capture that stands for long, the median is a shot of its own.
+    whole = [standardized(tiles, without_still=False) for tiles in (base, candidate)]
+    return max(anchors, _found(*whole), key=len)
+
+
+def _found(left: NDArray[np.float32], right: NDArray[np.float32]) -> Anchors:
     queries = _distinctive(left)
     pairs: list[tuple[int, int, float]] = []
     for start in range(0, len(queries), _BLOCK):

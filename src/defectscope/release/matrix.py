@@ -36,6 +36,9 @@ MEASURES = (
     Measure("seek_s", "s", 0.034),
     Measure("holds", "", 0.0),
     Measure("black", "", 0.0),
+    Measure("sound_startup_s", "s", 0.034),
+    Measure("sound_lost", "", 0.0),
+    Measure("silences", "", 0.0),
     Measure("findings", "", 0.0),
 )
 
@@ -114,10 +117,23 @@ def _run(path: Path, folder: Path, read: Callable[[Path], SessionReading]) -> Ru
         values["findings"] = len(reading.of_device())
     if waits.startup_s is not None:
         values["startup_s"] = waits.startup_s
+    values |= _of_sound(reading)
     seeks_s = [jump.took_s for jump in waits.jumps if jump.took_s is not None]
     if seeks_s:
         values["seek_s"] = sum(seeks_s) / len(seeks_s)
     return Run(name, device.name, device.title, device.app_build, values, _unfit(reading))
+
+
+def _of_sound(reading: SessionReading) -> dict[str, float]:
+    sound = reading.sound
+    if sound is None:
+        return {}
+    own = sum(silence.cause == "device" for silence in sound.silences)
+    # What was lost after a switch is counted as that alone.
+    values: dict[str, float] = {"sound_lost": sound.lost, "silences": max(own - sound.lost, 0)}
+    if sound.startup_s is not None:
+        values["sound_startup_s"] = sound.startup_s
+    return values
 
 
 def _unfit(reading: SessionReading) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.capture.session import capture_path, read_session
+from defectscope.capture.sound_waits import read_levels
 from defectscope.compare.matching import align
 from defectscope.compare.metrics import shared_crops
 from defectscope.compare.signature import ActiveArea, Signatures, read_signatures
@@ -27,6 +28,7 @@ from defectscope.media.opening import open_media
 from defectscope.media.pixels import scaled_plane
 from defectscope.media.reader import Reader
 from defectscope.media.source import MediaLike
+from defectscope.release.sound_shown import missing_sound
 
 # Frames of a second that are looked at.
 _LOOKS_A_S = 4
@@ -73,12 +75,15 @@ class Shown:
         aspect: Width by height of the title's active area as it was shown.
         master_aspect: The same of the master.
         frames: Frames of the master that the capture shows.
+        missing_sound: Where the capture is silent and the master is not, seconds of the capture;
+            None where one of them has no sound.
     """
 
     rungs: tuple[Rung, ...]
     aspect: float
     master_aspect: float
     frames: int
+    missing_sound: tuple[Interval, ...] | None = None
 
     @property
     def is_distorted(self) -> bool:
@@ -100,6 +105,9 @@ class Shown:
                 }
                 for rung in self.rungs
             ],
+            "missing_sound": None
+            if self.missing_sound is None
+            else [[round(m.start_s, 3), round(m.end_s, 3)] for m in self.missing_sound],
         }
 
 
@@ -140,7 +148,25 @@ def shown_of(
             aspect=_aspect(areas[1], capture),
             master_aspect=_aspect(areas[0], base),
             frames=int((found.paired >= 0).sum()),
+            missing_sound=_missing_sound(
+                base, capture, found.paired, signatures[0].times_s, times_s
+            ),
         )
+
+
+def _missing_sound(
+    base: Reader,
+    capture: Reader,
+    paired: NDArray[np.int64],
+    base_s: NDArray[np.float64],
+    times_s: NDArray[np.float64],
+) -> tuple[Interval, ...] | None:
+    if base.info.audio is None or capture.info.audio is None:
+        return None
+    rows = np.flatnonzero(paired >= 0)
+    return missing_sound(
+        read_levels(capture), read_levels(base), times_s[paired[rows]], base_s[rows]
+    )
 
 
 def _aspect(area: ActiveArea, reader: Reader) -> float:
