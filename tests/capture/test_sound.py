@@ -14,12 +14,13 @@ import pytest
 
 from defectscope.capture.attribution import cause_of
 from defectscope.capture.health import health_of
+from defectscope.capture.jumps import Jump
 from defectscope.capture.reading import read_captured
 from defectscope.capture.recording import Recording
 from defectscope.capture.session import Session
 from defectscope.capture.sound_track import SoundTrack
 from defectscope.capture.sound_waits import STEP_S, measure_sound
-from defectscope.capture.waits import Jump, Stall, Waits
+from defectscope.capture.waits import Stall, Waits
 from defectscope.errors import InvalidParameterError
 from defectscope.findings import Finding, Interval
 from defectscope.media.grabbing import Grab, GrabberError, GrabSpec

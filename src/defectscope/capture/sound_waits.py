@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.capture.waits import Jump, Waits
+from defectscope.capture.jumps import Jump
+from defectscope.capture.waits import Waits
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.reader import Reader

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.capture.activity import Activity
+from defectscope.capture.jumps import Jump, explains, jump_of, leaps_of
 from defectscope.capture.overlays import Overlay, overlays_of
 from defectscope.findings import Interval
 from defectscope.temporal.spans import runs
@@ -39,10 +40,6 @@ _LEAST_STALL_S = 0.25
 _SPINNING_SHARE, _SPINNER_TILES = 0.3, 15
 # Tiles at or below this are black; so many of the programme's are when the screen is.
 _BLACK_CODE, _BLACK_SHARE, _LEAST_BLACK_S = 24.0, 0.8, 0.1
-# A jump to another place changes the means of tiles by so much, so many times the motion around.
-_LEAP_CODE, _LEAP_RATIO = 3.0, 4.0
-# A seek begins to show within this time, or it cannot be told from what the programme does itself.
-_SEEK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,26 +53,6 @@ class Stall:
 
     interval: Interval
     kind: StallKind
-
-
-@dataclass(frozen=True)
-class Jump:
-    """What came of one seek or switch.
-
-    Attributes:
-        name: The mark's name.
-        asked_s: When it was asked for, seconds of the capture.
-        shown_s: When the new place was first shown; None where nothing tells.
-    """
-
-    name: str
-    asked_s: float
-    shown_s: float | None
-
-    @property
-    def took_s(self) -> float | None:
-        """How long the viewer waited."""
-        return None if self.shown_s is None else self.shown_s - self.asked_s
 
 
 @dataclass(frozen=True)
@@ -172,15 +149,15 @@ def measure_waits(
         for a, b in runs(dark)
         if (one := Interval(*_within(instants_s, a, b))).duration_s >= _LEAST_BLACK_S
     )
-    leaps = _leaps(activity, programme, first)
-    jumps = tuple(_jump(name, at_s, activity, leaps, stands) for name, at_s in jumps_s)
+    leaps, stood = leaps_of(activity, programme, first), [one for _, one in stands]
+    jumps = tuple(jump_of(name, at_s, activity, leaps, stood) for name, at_s in jumps_s)
     return Waits(
         first_frame_s=float(instants_s[first]),
         startup_s=None if launched_s is None else float(instants_s[first]) - launched_s,
         stalls=tuple(
             Stall(one, _kind(moves[slice(*rows)]))
             for rows, one in stands
-            if not any(_explains(jump, one) for jump in jumps)
+            if not any(explains(jump, one) for jump in jumps)
         ),
         jumps=jumps,
         black=black,
@@ -252,42 +229,6 @@ def _kind(moves: Flags) -> StallKind:
     """Tells from the tiles of a stall, (captures, tiles), whether something spins over it."""
     spinning = int((moves.mean(axis=0) >= _SPINNING_SHARE).sum())
     return "rebuffering" if 1 <= spinning <= _SPINNER_TILES else "standing"
-
-
-def _leaps(activity: Activity, programme: Flags, first: int) -> NDArray[np.int64]:
-    """Returns the captures at which the frame becomes quite another one."""
-    moved = np.abs(np.diff(activity.luma[:, programme], axis=0)).mean(axis=1)
-    moved = np.concatenate([[0.0], moved])
-    found = [
-        k
-        for k in np.flatnonzero(moved >= _LEAP_CODE).tolist()
-        if k > first and moved[k] >= _LEAP_RATIO * float(np.median(moved[max(0, k - 15) : k + 16]))
-    ]
-    return np.asarray(found, np.int64)
-
-
-def _jump(
-    name: str,
-    asked_s: float,
-    activity: Activity,
-    leaps: NDArray[np.int64],
-    stands: list[tuple[tuple[int, int], Interval]],
-) -> Jump:
-    stood = [one for _, one in stands if asked_s - _SEEK_S / 4 <= one.start_s <= asked_s + _SEEK_S]
-    until_s = max([asked_s + _SEEK_S, *(one.end_s for one in stood)])
-    times_s = activity.times_s[leaps]
-    leapt_s = activity.instants_s[leaps][(times_s >= asked_s) & (times_s <= until_s)]
-    if len(leapt_s):
-        return Jump(name, asked_s, max(float(leapt_s[0]), asked_s))
-    return Jump(name, asked_s, stood[0].end_s if stood else None)
-
-
-def _explains(jump: Jump, stood: Interval) -> bool:
-    """Tells whether what stood was the viewer's waiting for a seek: more than half lies within."""
-    if jump.shown_s is None or jump.shown_s <= jump.asked_s:
-        return False
-    waited = Interval(jump.asked_s - _SEEK_S / 4, jump.shown_s)
-    return waited.intersection_s(stood) > stood.duration_s / 2
 
 
 def _span(one: Interval) -> dict[str, float]:
