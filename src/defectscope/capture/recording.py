@@ -86,7 +86,7 @@ class Recording:
         self._path, self._spec, self._device = path, spec, device or DeviceFacts()
         self._capture = path.with_name(path.name[: -len(SUFFIX)] + _CAPTURE_SUFFIX)
         self._crf, self._sound = crf, sound
-        self._pictures = GrabThread(lambda: grabbing(spec), _WAITING)
+        self._frames = GrabThread(lambda: grabbing(spec), _WAITING)
         self._sounds = (
             None if sound is None else GrabThread(lambda: sound_grabbing(sound), _SOUND_WAITING)
         )
@@ -106,7 +106,7 @@ class Recording:
         # Sound first: servers of sound take their time, and pictures cannot wait for long.
         if self._sound is not None and self._sounds is not None:
             self._begin(self._sounds, self._sound.source)
-        self._begin(self._pictures, self._spec.source)
+        self._begin(self._frames, self._spec.source)
         self._encoder.start()
         return self
 
@@ -121,7 +121,7 @@ class Recording:
     @property
     def running(self) -> bool:
         """Whether captures still come."""
-        own = [self._pictures, *([self._sounds] if self._sounds is not None else [])]
+        own = [self._frames, *([self._sounds] if self._sounds is not None else [])]
         return self._failure is None and all(source.running for source in own)
 
     def mark(self, name: str, at: float | None = None) -> None:
@@ -181,10 +181,10 @@ class Recording:
     def _encode(self, writer: Writer) -> None:
         first_s: float | None = None
         tick = -1
-        while not self._pictures.drained or (self._sounds and not self._sounds.drained):
+        while not self._frames.drained or (self._sounds and not self._sounds.drained):
             if first_s is not None:
                 self._encode_sound(writer, first_s)
-            capture = self._pictures.take(_POLL_S)
+            capture = self._frames.take(_POLL_S)
             if capture is None:
                 continue
             first_s = capture.at_s if first_s is None else first_s
@@ -209,7 +209,7 @@ class Recording:
                 writer.write_samples(samples)
 
     def _stop(self) -> None:
-        self._pictures.stop()
+        self._frames.stop()
         if self._sounds is not None:
             self._sounds.stop()
 
@@ -217,7 +217,7 @@ class Recording:
         """Raises what ended the recording before its time, if anything did."""
         sounds = self._sounds
         for failure, source in (
-            (self._pictures.failure, self._spec.source),
+            (self._frames.failure, self._spec.source),
             (None if sounds is None else sounds.failure, self._sound and self._sound.source),
             (self._failure, self._capture.name),
         ):
@@ -250,7 +250,7 @@ class Recording:
             events=_ordered(self._marks["event"]),
             times_us=tuple(round(1e6 * (at_s - times_s[0])) for at_s in times_s),
             repeated=self._repeated,
-            lost=self._pictures.lost + self._misplaced,
+            lost=self._frames.lost + self._misplaced,
             drift_ppm=drift_of(times_s, arrived_s),
             sound=self._sound_facts(),
         )

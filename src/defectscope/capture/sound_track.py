@@ -77,13 +77,13 @@ class SoundTrack:
         self._off += (off - self._off) / _RUNS
         if abs(self._off) > _OFF_S * self._rate_hz:
             step = 1 if self._off > 0 else -1
-            data = _stretched(data, len(data) + step)
+            data = _resampled(data, len(data) + step)
         start = self._next
         self._next += len(data)
         return Samples(start, data)
 
 
-def _stretched(data: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+def _resampled(data: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
     """Returns a run with so many samples, its ends where they were."""
     at = np.linspace(0, len(data) - 1, samples)
     ticks = np.arange(len(data))
