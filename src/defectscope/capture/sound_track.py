@@ -21,7 +21,7 @@ _DRIFT_S = 60.0
 
 
 class SoundTrack:
-    """Gives each run of sound its place, seconds of the capture being those of its pictures.
+    """Places each run of sound; seconds of the capture are those of its pictures.
 
     A sound card's clock and Unix time part by some ten parts in a million, so the sound is
     stretched by single samples; silence stands only where sound was lost.
