@@ -120,13 +120,28 @@ def grab(spec: GrabSpec) -> Generator[Grab]:
     }
     # The pointer is no part of what the device shows; V4L2's times are since the machine's start.
     options |= {"draw_mouse": "0"} if spec.kind == "x11grab" else {"timestamps": "abs"}
-    try:
-        container: Any = av.open(spec.address, format=spec.kind, options=options)
-    except (av.error.FFmpegError, ValueError, OSError) as error:
-        reason = str(getattr(error, "strerror", None) or error).split(":")[0].lower()
-        raise GrabberError(f"{spec.source}: cannot be grabbed ({reason})") from None
+    container = open_grabber(spec.address, spec.kind, options, named=spec.source)
     with closing(container):
         yield from _captures(container, spec)
+
+
+def open_grabber(address: str, kind: str, options: dict[str, str], *, named: str) -> Any:
+    """Opens one of FFmpeg's devices; returns PyAV's container.
+
+    Args:
+        address: What to open.
+        kind: FFmpeg's device.
+        options: Of that device.
+        named: The source as errors name it.
+
+    Raises:
+        GrabberError: It cannot be opened, or is none of this FFmpeg's.
+    """
+    try:
+        return av.open(address, format=kind, options=options)
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        reason = str(getattr(error, "strerror", None) or error).split(":")[0].lower()
+        raise GrabberError(f"{named}: cannot be grabbed ({reason})") from None
 
 
 def _captures(container: Any, spec: GrabSpec) -> Generator[Grab]:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import av.error
 import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.errors import InvalidParameterError
-from defectscope.media.grabbing import GrabberError
+from defectscope.media.grabbing import GrabberError, open_grabber
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}(:[A-Za-z0-9_=,.-]{1,64})?")
 _RATES_HZ = (8_000, 192_000)
@@ -111,11 +110,7 @@ def grab_sound(spec: SoundSpec) -> Generator[SoundGrab]:
     """
     _show_alsa_its_configuration()
     options = {"sample_rate": str(spec.rate_hz), "channels": str(spec.channels)}
-    try:
-        container: Any = av.open(spec.address, format="alsa", options=options)
-    except (av.error.FFmpegError, ValueError, OSError) as error:
-        reason = str(getattr(error, "strerror", None) or error).split(":")[0].lower()
-        raise GrabberError(f"{spec.source}: cannot be grabbed ({reason})") from None
+    container = open_grabber(spec.address, "alsa", options, named=spec.source)
     with closing(container):
         yield from _runs(container, spec)
 
