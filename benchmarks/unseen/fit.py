@@ -52,7 +52,10 @@ class Head:
 # Recordings that have the defect as they were published, by what their frames look like: soft
 # throughout, out of focus, steamed over. As clean clips they neither teach nor count.
 AS_PUBLISHED: Mapping[str, tuple[str, ...]] = {
-    "blur": ("aev_230", "aev_274", "aev_284", "p70m_406", "p70m_451", "p70m_453"),
+    "blur": (
+        *("aev_201", "aev_202", "aev_205", "aev_230", "aev_274", "aev_284"),
+        *("lp_d20", "p70m_406", "p70m_451", "p70m_453"),
+    ),
 }
 
 _COMB = {"clarity_min": 1, "clarity_mean": 1, "share": 1, "rise": 1, "on": 1, "off": -1, "same": -1}
