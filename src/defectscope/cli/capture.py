@@ -111,8 +111,9 @@ def _record(arguments: argparse.Namespace) -> int:
     sound = None
     if arguments.sound is not None:
         sound = SoundSpec.parse(arguments.sound, arguments.sound_rate, arguments.channels)
-    began_s = time.monotonic()
     with Recording(arguments.session, spec, _device(arguments), sound=sound) as recording:
+        # Sources take a second or two to open; that is no part of what was asked for.
+        began_s = time.monotonic()
         named = spec.source if sound is None else f"{spec.source} with {sound.source}"
         sys.stderr.write(f"defectscope: recording {named}\n")
         try:
