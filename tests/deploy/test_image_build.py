@@ -113,6 +113,22 @@ def test_its_manifest_is_one_that_sagemaker_takes(buildah: Buildah) -> None:
     assert about["Docker"]["config"]["Entrypoint"] == ["python", "/opt/image/entrypoint.py"]
 
 
+def test_java_takes_the_classes_that_were_laid_out(buildah: Buildah) -> None:
+    # With -Xshare:on Java ends where they do not fit it or its jar.
+    code = (
+        "import os, subprocess, sys\n"
+        "from defectscope.container.java import COMPILER_OPTIONS, frontend_jar, java_executable\n"
+        "classes = '-XX:SharedArchiveFile=' + os.environ['DEFECTSCOPE_JAVA_CLASSES']\n"
+        "command = [java_executable(), '-Xshare:on', classes, *COMPILER_OPTIONS]\n"
+        "sys.exit(subprocess.call([*command, '-cp', frontend_jar(), '-version']))\n"
+    )
+    container = buildah("from", "--pull=never", TAG)
+    try:
+        buildah("run", "--isolation", "chroot", container, "--", "python", "-c", code)
+    finally:
+        buildah("rm", container)
+
+
 @dataclass(frozen=True)
 class Served:
     """A container that serves: its port, its process here, and how long it took to."""
