@@ -12,7 +12,13 @@ import pytest
 from defectscope.detectors import load
 from defectscope.detectors.tearing import seams
 from defectscope.detectors.tearing.analysis import KEPT
-from defectscope.detectors.tearing.intervals import heaviest, in_company, tracks
+from defectscope.detectors.tearing.intervals import (
+    heaviest,
+    in_company,
+    is_moving_edge,
+    lags_one_way,
+    tracks,
+)
 from defectscope.detectors.tearing.lags import LagWindow, lagging
 from defectscope.detectors.tearing.signs import signs_of
 from defectscope.findings import Interval
@@ -101,6 +107,29 @@ def test_a_passing_step_is_in_one_frame_only():
     # The frame before has the same step two rows on: an edge of a thing that climbs.
     steps[0, 92] = 6 * seams.STEPS_PER_CODE
     assert seams.passing_steps(steps).step[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("rows", "edge"),
+    [
+        ([210, 208, 205, 203], True),
+        ([107, 112, 111, 120, 116, 176], True),
+        # A seam that stays; seams anywhere; nothing at all.
+        ([120, 121, 120, 120, 30], False),
+        ([40, 180, 92, 130, 61], False),
+        ([], False),
+    ],
+)
+def test_steps_near_each_other_are_an_edge_that_leaps(rows, edge):
+    assert is_moving_edge(np.array(rows, float), 224, 1) == edge
+
+
+def test_rows_that_lag_either_way_lag_by_chance():
+    shown = np.ones(20, bool)
+    assert lags_one_way(np.full(20, 3.0), shown) == 1.0
+    assert lags_one_way(np.full(20, -2.0), np.arange(20) < 5) == pytest.approx(0.25)
+    assert lags_one_way(np.where(np.arange(20) < 15, 3.0, -3.0), shown) == 0.0
+    assert lags_one_way(np.empty(0), np.empty(0, bool)) == 0.0
 
 
 def test_a_part_that_falls_back_is_nearer_to_an_earlier_frame():

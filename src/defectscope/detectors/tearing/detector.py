@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.tearing.analysis import TearingAnalysis, coarse_group
-from defectscope.detectors.tearing.intervals import heaviest, in_company, tracks
+from defectscope.detectors.tearing.intervals import (
+    fewness,
+    heaviest,
+    in_company,
+    is_moving_edge,
+    joined,
+    lags_one_way,
+    tracks,
+)
 from defectscope.detectors.tearing.params import Params
 from defectscope.detectors.tearing.rolling import rolling_lines
 from defectscope.detectors.tearing.signs import Signs, signs_of
@@ -36,8 +44,6 @@ _MAX_LISTED = 1000
 _MAX_WEIGHT = 3.0
 # Steps within so long on either side bear a return out.
 _COMPANY_S = 0.5
-# Fewer rows than these tell less: one in them is more of the frame.
-_PLENTY_ROWS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +89,18 @@ class Tearing:
         by_step, by_return = self._weights_of(signs)
         reach = max(1, round(_COMPANY_S * float(video.frame_rate)))
         weight = by_step + in_company(by_return, by_step, reach)
-        few = max(1.0, _PLENTY_ROWS / video.height)
-        torn = self._gatherings(weight, signs, starts_s, ends_s, few)
-        torn += self._standing(signs, starts_s, few)
         rows_px = max(_SAME_ROW_PX, coarse_group(video.height))
+        torn = self._gatherings(weight, signs, starts_s, ends_s, video.height)
+        torn += self._standing(signs, starts_s, fewness(video.height), rows_px)
         torn += self._lagging(signs, starts_s, ends_s, rows_px)
         torn += self._rolling(signs, float(video.frame_rate), video.height)
         torn = [each for each in torn if self._moves(each, signs)]
         torn.sort(key=lambda each: (each.first, each.last))
         findings: list[Finding] = []
         begins = [each.first for each in torn]
-        for first, last in self._joined(torn, starts_s, ends_s):
+        for first, last in joined(
+            [(t.first, t.last) for t in torn], starts_s, ends_s, self.params.bridge_s
+        ):
             inside = torn[bisect_left(begins, first) : bisect_left(begins, last)]
             findings.append(self._finding((first, last), inside, starts_s, ends_s))
         score = weight / (weight + 1.0)
@@ -125,10 +132,11 @@ class Tearing:
         signs: Signs,
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
-        few: float,
+        height_px: int,
     ) -> list[_Torn]:
         """Intervals in which signs come often enough, more so the fewer rows there are."""
         limits = self.tuned.thresholds
+        few = fewness(height_px)
         # What an interval is worth, less what clean programme of its length may be.
         net = weight - limits["usual_worth_hz"] * (ends_s - starts_s)
         clear = [
@@ -146,12 +154,18 @@ class Tearing:
             if len(rows) < limits["least_pictures"] or left < few * limits["least_worth"]:
                 continue
             steps = signs["step"][rows] >= limits["step_code"]
+            clear_rows = rows[steps & (signs["clear"][rows] >= limits["clear"])]
+            edge = is_moving_edge(signs["step_row"][clear_rows], height_px, _SAME_ROW_PX)
+            if edge and left < few * limits["edge_worth"]:
+                continue
             seams = np.where(steps, signs["step_row"][rows], signs["back_row"][rows])
             sure = left / (left + limits["least_worth"] / 2)
             found.append(_Torn(first, last, seams.astype(int).tolist(), len(rows), sure))
         return found
 
-    def _standing(self, signs: Signs, starts_s: NDArray[np.float64], few: float) -> list[_Torn]:
+    def _standing(
+        self, signs: Signs, starts_s: NDArray[np.float64], few: float, rows_px: int
+    ) -> list[_Torn]:
         """Seams that stay at one row, from the fall back to the leap."""
         limits = self.tuned.thresholds
         begun = (signs["on"] >= limits["on"]) & (signs["on_back"] >= limits["on_back"])
@@ -176,6 +190,13 @@ class Tearing:
             # Motion hides a seam and shows it again: its last end is the end.
             last = int(ends[-1])
             off = float(signs["off"][ends].max())
+            # An edge comes and goes at a row as well: no part of the frame is late there.
+            late = signs["lagging"][first:last] >= limits["standing_lagging"]
+            late &= np.abs(signs["lag_row"][first:last] - row) <= 2 * rows_px
+            plain = signs["on"][first] * off >= few * limits["plain_on_off"]
+            share = lags_one_way(signs["lag"][first:last], late)
+            if not plain and share < limits["standing_share"]:
+                continue
             sign = min(signs["on"][first] / limits["on"], off / limits["off"])
             found.append(_Torn(first, last, [int(row)], last - first, sign / (sign + 0.4)))
         return found
@@ -249,17 +270,6 @@ class Tearing:
         if len(went):
             last = max(last, int(since_last + went[-1]))
         return first, last
-
-    def _joined(
-        self, torn: list[_Torn], starts_s: NDArray[np.float64], ends_s: NDArray[np.float64]
-    ) -> list[Rows]:
-        covered: list[Rows] = []
-        for each in torn:
-            if covered and each.first <= covered[-1][1]:
-                covered[-1] = (covered[-1][0], max(covered[-1][1], each.last))
-            else:
-                covered.append((each.first, each.last))
-        return bridge(covered, starts_s, ends_s, self.params.bridge_s)
 
     def _finding(
         self,

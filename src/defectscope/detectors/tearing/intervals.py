@@ -6,10 +6,33 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from defectscope.temporal.spans import Rows
+from defectscope.temporal.spans import Rows, bridge
 
+# Steps this close to the middle one are one edge's, as a share of the height.
+_EDGE_SHARE = 0.05
 # A seam that motion hides for longer than this is another one.
 _TRACK_GAP_S = 0.5
+
+# Fewer rows than these tell less: one in them is more of the frame.
+_PLENTY_ROWS = 180
+
+
+def fewness(height_px: int) -> float:
+    """Returns how many times more what a frame of few rows shows must be worth."""
+    return max(1.0, _PLENTY_ROWS / height_px)
+
+
+def joined(
+    torn: list[Rows], starts_s: NDArray[np.float64], ends_s: NDArray[np.float64], bridge_s: float
+) -> list[Rows]:
+    """Returns intervals, in order, that overlap or are so close as one."""
+    covered: list[Rows] = []
+    for first, last in torn:
+        if covered and first <= covered[-1][1]:
+            covered[-1] = (covered[-1][0], max(covered[-1][1], last))
+        else:
+            covered.append((first, last))
+    return bridge(covered, starts_s, ends_s, bridge_s)
 
 
 def heaviest(weights: NDArray[np.float64]) -> list[Rows]:
@@ -83,3 +106,39 @@ def tracks(
             found.append(track)
             open_at[place, going] = track
     return found
+
+
+def is_moving_edge(rows: NDArray[np.float64], height_px: int, same_px: int) -> bool:
+    """Tells whether most steps are near each other, but not at one row.
+
+    The rim of a caption, of a pan or a mouth that leaps by some rows is in one frame alone at each
+    of its places. A seam that stays is at one row, and others are anywhere.
+
+    Args:
+        rows: (n,) at which row of the frame each step is.
+        height_px: Rows of a frame.
+        same_px: Rows this close are one.
+    """
+    if not len(rows):
+        return False
+    near = np.sort(rows[np.abs(rows - np.median(rows)) <= _EDGE_SHARE * height_px])
+    if 2 * len(near) <= len(rows):
+        return False
+    # How many lie within 2 same_px from each one on.
+    together = np.searchsorted(near, near + 2 * same_px, side="right") - np.arange(len(near))
+    return 4 * int(together.max()) < 3 * len(near)
+
+
+def lags_one_way(lags: NDArray[np.float64], shown: NDArray[np.bool_]) -> float:
+    """Returns in how many frames a row lags, in one direction, as a share of all.
+
+    One that lags in the other direction takes three back: what happens by chance goes either way.
+
+    Args:
+        lags: (n,) frames by which what is below is late, negative if early.
+        shown: (n,) whether the frame lags at the row in question.
+    """
+    if not len(lags):
+        return 0.0
+    late, early = int(np.sum(shown & (lags > 0))), int(np.sum(shown & (lags < 0)))
+    return max(late - 3 * early, early - 3 * late, 0) / len(lags)
