@@ -157,6 +157,29 @@ def test_captions_missing_in_a_row_are_one_finding(seed: int) -> None:
     assert block.interval.iou(Interval(gone[0].start_s, gone[-1].end_s)) > 0.8
 
 
+def test_a_speaker_who_pauses_between_sentences_is_missed_as_one_block() -> None:
+    rng = np.random.default_rng(4)
+    level = np.full(3000, -66.0)
+    ripple = np.zeros(3000)
+    cues: list[Cue] = []
+    begin = 10
+    while begin < 2900:
+        length = int(rng.integers(8, 16))
+        # One block in four is a pause between words; the room is as soft as its softest part.
+        said = begin + np.flatnonzero(rng.random(length) < 0.75)
+        level[said], ripple[said] = -28.0, 12.0
+        cues.append(Cue(begin / 10, (begin + length) / 10, ("words",)))
+        begin += length + int(rng.integers(17, 23))
+    kept = [cue for cue in cues if not 100 <= cue.start_s < 200]
+    gone = [cue for cue in cues if 100 <= cue.start_s < 200]
+    track = tracks_from(cue_table(kept)[0])[0]
+    detector: Any = load("caption_quality")
+    (found,) = timing_breaks(track, level, level - ripple, detector.tuned.thresholds, 8.0)
+    assert found.defect == "caption_missing"
+    lost = Interval(gone[0].start_s, gone[-1].end_s)
+    assert Interval(found.start_s, found.end_s).iou(lost) > 0.9
+
+
 @pytest.mark.parametrize("left_out", [2, 3, 4])
 def test_captions_missing_from_a_short_programme_are_no_drift(left_out: int) -> None:
     sound = np.zeros((24 * RATE_HZ, 1), np.float32)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from defectscope.detectors.caption_quality.rules import Break
 from defectscope.detectors.caption_quality.speech import Fit, activity, delays, shown
@@ -18,6 +19,8 @@ _MIN_CUES = 5
 # Captions may be held after the last word; the mean of well-timed ones is this late.
 _TYPICAL_LATE_S = 0.1
 _PAUSE_S = 2.5
+# Pauses within a phrase, over which a caption stays.
+_WITHIN_S = 0.5
 # Speakers who are silent for longer than this begin something new.
 _SAME_BLOCK_S = 30.0
 # Fewer than that say something only where they begin with the speech: so many of them, so near.
@@ -109,6 +112,14 @@ def _slope(x: Series, y: Series) -> float:
     return float(np.median([(y[b] - y[a]) / (x[b] - x[a]) for a, b in combinations(chosen, 2)]))
 
 
+def _phrases(talking: NDArray[np.bool_], blocks_s: Series) -> NDArray[np.bool_]:
+    """Returns the blocks of phrases: those that talk, and the short pauses between them."""
+    spoken = np.zeros(len(talking), bool)
+    for first, last in bridge(runs(talking), blocks_s, blocks_s + 1 / BLOCKS_HZ, _WITHIN_S):
+        spoken[first:last] = True
+    return spoken
+
+
 def _missing(
     mask: Series, level: Series, softest: Series, tuned: Mapping[str, float]
 ) -> Iterator[Break]:
@@ -119,21 +130,23 @@ def _missing(
     # Speech is loud and broken up; music and noise are one or the other.
     loud = float(np.percentile(level[covered], 50)) - tuned["speech_margin_db"]
     ripple = level - softest
-    baseline = float(np.mean(ripple[covered]))
     talking = level >= loud
-    share = float(np.mean(talking[covered]))
     blocks = np.arange(len(mask), dtype=np.float64) / BLOCKS_HZ
+    captioned = covered & _phrases(talking, blocks)
+    baseline, share = float(np.mean(ripple[captioned])), float(np.mean(talking[captioned]))
     for low, top in runs(~covered):
         told: list[tuple[int, int]] = []
         # Words have pauses between them, and so have sentences.
         pieces = bridge(runs(talking[low:top]), blocks, blocks + 1 / BLOCKS_HZ, _PAUSE_S)
         for first, last in ((low + a, low + b) for a, b in pieces):
-            part = slice(first, last)
-            if np.sum(talking[part]) / BLOCKS_HZ < tuned["missing_s"]:
+            if np.sum(talking[first:last]) / BLOCKS_HZ < tuned["missing_s"]:
                 continue
-            if float(np.mean(talking[part])) < 0.5 * share:
+            # Captions leave long pauses out, and so does what is compared with them.
+            spoken = _phrases(talking[first:last], blocks)
+            if float(np.mean(talking[first:last][spoken])) < 0.5 * share:
                 continue
-            if not 0.6 <= float(np.mean(ripple[part])) / max(baseline, 0.1) <= 1.7:
+            rippled = float(np.mean(ripple[first:last][spoken]))
+            if not 0.6 <= rippled / max(baseline, 0.1) <= 1.7:
                 continue
             told.append((first, last))
         # Where no caption comes between, what is missing is one block of them.
