@@ -173,7 +173,8 @@ def _measured_in(file: Path, rules: decision.Rules) -> tuple[str, Any]:
     """Counts on the pieces of a file: clean ones, and those damaged in other ways."""
     decided = [(p, decision.found(p, rules)) for p in audio_steps.read(file)]
     out: dict[str, Any] = {}
-    lines = _false("clean", [d for d in decided if not d[0].defect], out)
+    clean = [d for d in decided if not d[0].defect]
+    lines = _false("clean", clean, out) if clean else []
     lines += ["", *_recall("other ways", [d for d in decided if d[0].defect], out)]
     return "\n".join(lines), out
 

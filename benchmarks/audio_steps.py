@@ -12,9 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from defectscope.detectors.audio_artifacts.analysis import COLUMNS
+from defectscope.detectors.audio_artifacts import impulse
+from defectscope.detectors.audio_artifacts.analysis import COLUMNS, DECIBEL_SCALE
 from defectscope.findings import Interval
 from defectscope.training.audio_artifacts.measured import Piece
+
+# Where it was not measured every step may hold clicks, none is sure.
+_UNKNOWN = {"isolated": round(impulse.LEAST_DB * DECIBEL_SCALE)}
 
 
 def save(path: Path, pieces: Sequence[Piece]) -> None:
@@ -50,8 +54,9 @@ def read(path: Path) -> list[Piece]:
         for fact in json.loads(str(stored["facts"])):
             steps, ticks = slice(step, step + fact["steps"]), max(0, fact["ticks"])
             own: dict[str, Any] = {n: columns[k, steps] for k, n in enumerate(names)}
-            # What a file was written without speaks against nothing.
-            own |= {n: np.zeros(fact["steps"], np.int16) for n in COLUMNS if n not in own}
+            # What a file was written without speaks against nothing, and for nothing.
+            own |= {n: np.full(fact["steps"], _UNKNOWN.get(n, 0), np.int16)
+                    for n in COLUMNS if n not in own}  # fmt: skip
             out.append(
                 Piece(
                     fact["name"],

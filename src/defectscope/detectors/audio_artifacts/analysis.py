@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -24,7 +24,10 @@ LOGIT_SCALE = 100.0
 DECIBEL_SCALE = 10.0
 MEASURED = ("lines", "lines_beyond", "skirt", "floor", "level")
 PEAKS = ("tops", "even")
-COLUMNS = (*(f"logit_{name}" for name in CLASSES), *MEASURED, *PEAKS, "corners", "hollow")
+COLUMNS = (
+    *(f"logit_{name}" for name in CLASSES),
+    *MEASURED, *PEAKS, "corners", "hollow", "isolated",
+)  # fmt: skip
 # Shares in thousandths.
 SHARE_SCALE = 1000.0
 # Cells of time and treble that are too few to tell a share by.
@@ -89,6 +92,10 @@ class AudioArtifactsAnalysis:
                 classical[number] = np.maximum(classical[number], values)
             for number, values in pipeline.peaks.items():
                 peaks[number] = np.maximum(peaks[number], values)
+        moments = self._pipelines[0].moments
+        for pipeline in self._pipelines[1:]:
+            for number, own in pipeline.moments.items():
+                moments[number] = np.maximum(moments[number], own)
         counts = self._pipelines[0].hollows
         for pipeline in self._pipelines[1:]:
             for number, values in pipeline.hollows.items():
@@ -99,13 +106,9 @@ class AudioArtifactsAnalysis:
             values = {f"logit_{n}": saturate(table[:, i], np.int16) for i, n in enumerate(CLASSES)}
             measured = np.stack([classical[number] for number in numbers]) * DECIBEL_SCALE
             values |= {n: saturate(measured[:, i], np.int16) for i, n in enumerate(MEASURED)}
-            # A window is a second; its peaks are the greatest of its four quarters.
-            quarters = [
-                np.max([peaks[k] for k in range(n, n + WINDOWS_HZ) if k in peaks], axis=0)
-                for n in numbers
-            ]
-            table = np.stack(quarters) * DECIBEL_SCALE
+            table = _greatest(peaks, numbers) * DECIBEL_SCALE
             values |= {n: saturate(table[:, i], np.int16) for i, n in enumerate(PEAKS)}
+            values["isolated"] = saturate(_greatest(moments, numbers) * DECIBEL_SCALE, np.int16)
             shares = np.array([_share(counts, number) for number in numbers])
             values["hollow"] = saturate(shares * SHARE_SCALE, np.int16)
             corners = np.array([self._corners_in(number) for number in numbers])
@@ -148,6 +151,14 @@ class AudioArtifactsAnalysis:
         samples = sum(self._filled.get(number + k, 0) for k in range(WINDOWS_HZ))
         wanted = _MIN_FIRST_S if number == 0 else _MIN_SHARE
         return samples >= wanted * self._rate_hz
+
+
+def _greatest(
+    quarters: Mapping[int, NDArray[np.float64] | np.float64], numbers: Sequence[int]
+) -> NDArray[np.float64]:
+    """Returns the greatest of the four quarters that each window of a second holds."""
+    windows = [[quarters[k] for k in range(n, n + WINDOWS_HZ) if k in quarters] for n in numbers]
+    return np.stack([np.max(window, axis=0) for window in windows])
 
 
 def _share(counts: Mapping[int, NDArray[np.float64]], number: int) -> float:

@@ -9,6 +9,7 @@ from defectscope.detectors.audio_artifacts.classical import floor_and_level, sta
 from defectscope.detectors.audio_artifacts.grid import Resampler
 from defectscope.detectors.audio_artifacts.hollows import hollows
 from defectscope.detectors.audio_artifacts.layout import BATCH, REACH, WindowScorer
+from defectscope.detectors.audio_artifacts.moments import LEAD, isolated
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
     MARGIN_AFTER,
@@ -42,6 +43,8 @@ class ChannelPipeline:
         self.classical: dict[int, NDArray[np.float64]] = {}
         # Of every quarter of a second what `tops` gives, (2,).
         self.peaks: dict[int, NDArray[np.float64]] = {}
+        # Of every quarter of a second what `isolated` gives, dB.
+        self.moments: dict[int, np.float64] = {}
         # Of every quarter of a second what `hollows` gives, (2,).
         self.hollows: dict[int, NDArray[np.float64]] = {}
         self._slow: dict[int, Floats] = {}
@@ -94,16 +97,18 @@ class ChannelPipeline:
 
     def _measure(self, number: int) -> None:
         before = self._cells.get(number - 1)
-        padded = np.concatenate(
+        longer = np.concatenate(
             [
-                np.zeros(MARGIN_BEFORE, np.float32) if before is None else before[-MARGIN_BEFORE:],
+                np.zeros(LEAD, np.float32) if before is None else before[-LEAD:],
                 self._cells[number],
                 self._cells[number + 1][:MARGIN_AFTER],
             ]
         )
+        padded = longer[LEAD - MARGIN_BEFORE :]
         self._blocks[number] = measure(padded)
         self._slow[number] = slow_block(padded)
         self.peaks |= {2 * number + k: own for k, own in enumerate(tops(padded))}
+        self.moments |= {2 * number + k: own for k, own in enumerate(isolated(longer))}
         counted = hollows(self._blocks[number])
         self.hollows |= {2 * number + k: own for k, own in enumerate(counted)}
         self._stand(number - _LINES_AFTER, number)

@@ -6,6 +6,7 @@ enough evidence over time makes a finding.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.accelerator import has_cuda
-from defectscope.detectors.audio_artifacts import against, ceiling
+from defectscope.detectors.audio_artifacts import against, ceiling, impulse
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
     WINDOW_S,
@@ -105,13 +106,15 @@ class AudioArtifacts:
         log_odds = against.lowered(self.layer(features(columns, starts_s)), columns, starts_s)
         bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(columns)
         log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
+        clicked = CLASSES.index(impulse.DEFECT)
+        log_odds[:, clicked] = impulse.raised(log_odds[:, clicked], columns)
         audio_s = stream.audio_duration_s or stream.duration_s
         findings: list[Finding] = []
         peaks: dict[str, float] = {}
         curves: dict[str, Any] = {}
         for place, defect in enumerate(CLASSES):
             probability = logistic(log_odds[:, place])
-            findings += self._findings(defect, starts_s, log_odds[:, place], under, audio_s)
+            findings += self._findings(defect, starts_s, log_odds[:, place], columns, audio_s)
             peaks[defect] = round(float(probability.max()), 4)
             curves[defect] = curve(starts_s + WINDOW_S / 2, probability)
         return DetectorResult(
@@ -126,14 +129,17 @@ class AudioArtifacts:
         defect: str,
         starts_s: NDArray[np.float64],
         log_odds: NDArray[np.float64],
-        under: NDArray[np.bool_],
+        columns: Mapping[str, NDArray[Any]],
         audio_s: float,
     ) -> list[Finding]:
         rules = self._rules[defect]
         out: list[Finding] = []
         found = runs(log_odds, starts_s, self.params.max_gap_s, rules["drift"])
         if defect == ceiling.DEFECT:
+            under = ceiling.under_a_ceiling(columns)
             found = ceiling.proved(found, under, self.tuned.thresholds[f"{defect}_low"])
+        elif defect == impulse.DEFECT:
+            found = impulse.confirmed(found, columns)
         for run in found:
             if run.evidence < self.tuned.thresholds[f"{defect}_{self.params.sensitivity}"]:
                 continue

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import against, ceiling
+from defectscope.detectors.audio_artifacts import against, ceiling, impulse
 from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
@@ -156,11 +156,15 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
     log_odds = decided_by(rules.layer, piece)
     bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(piece.columns)
     log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
+    clicked = CLASSES.index(impulse.DEFECT)
+    log_odds[:, clicked] = impulse.raised(log_odds[:, clicked], piece.columns)
     out: dict[str, list[tuple[float, Interval]]] = {}
     for place, defect in enumerate(CLASSES):
         own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, rules.drifts[defect])
         if defect == ceiling.DEFECT:
             own = ceiling.proved(own, under, rules.thresholds[f"{defect}_low"])
+        elif defect == impulse.DEFECT:
+            own = impulse.confirmed(own, piece.columns)
         out[defect] = _ended(piece, defect, own)
     return out
 

@@ -1,0 +1,38 @@
+"""What a moment that stands out says of clicks: without any there is none, a sure one is one.
+
+What the network takes for clicks in music, a bass with a sharp attack or a synthetic drum, has no
+single moment that stands out of what follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
+from defectscope.detectors.audio_artifacts.decision import Run
+
+DEFECT = "audio_clicks"
+# Nine in ten seconds of clean sound have 12 dB at most.
+LEAST_DB = 13.0
+# In 54 minutes of clean sound one synthetic drum reached it, and nothing else.
+SURE_DB = 40.0
+# What a step that holds a sure one is told by: likelier clicks than not.
+LOG_ODDS = 3.0
+
+
+def raised(
+    log_odds: NDArray[np.float64], columns: Mapping[str, NDArray[Any]]
+) -> NDArray[np.float64]:
+    """Returns log odds of clicks, (n,), those of steps with a sure moment at least `LOG_ODDS`."""
+    sure = columns["isolated"] >= SURE_DB * DECIBEL_SCALE
+    return np.where(sure, np.maximum(log_odds, LOG_ODDS), log_odds)
+
+
+def confirmed(found: Sequence[Run], columns: Mapping[str, NDArray[Any]]) -> list[Run]:
+    """Returns the runs of clicks that hold a moment that stands out."""
+    stands = columns["isolated"] >= LEAST_DB * DECIBEL_SCALE
+    return [run for run in found if stands[run.first : run.last].any()]

@@ -1,0 +1,104 @@
+"""Moments that stand out: what they are, what is none, what they say of clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from defectscope.analysis import analyze
+from defectscope.detectors.audio_artifacts import impulse
+from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
+from defectscope.detectors.audio_artifacts.decision import Run
+from defectscope.detectors.audio_artifacts.moments import AT_AN_END_DB, LEAD, isolated
+from defectscope.detectors.audio_artifacts.spectra import BLOCK, MARGIN_AFTER, RATE_HZ
+
+LENGTH = LEAD + BLOCK + MARGIN_AFTER
+AT = LEAD + BLOCK // 4
+
+
+def _programme(seconds: float, noise: float = 0.003) -> np.ndarray:
+    """Returns a chord that breathes over a little soft noise, (n,)."""
+    rng = np.random.default_rng(5)
+    count = round(seconds * RATE_HZ)
+    at = np.arange(count) / RATE_HZ
+    chord = sum(np.sin(2 * np.pi * hz * at + hz) / hz**0.5 for hz in (220, 277.2, 329.6, 660))
+    hiss = np.convolve(rng.standard_normal(count + 7), np.hanning(8), "valid")
+    return 0.6 * chord * (1 + 0.3 * np.sin(2 * np.pi * 2 * at)) + noise * hiss
+
+
+def _hit(decay_s: float) -> np.ndarray:
+    """Returns a drum: noise that begins at once and rings on."""
+    at = np.arange(RATE_HZ // 4) / RATE_HZ
+    return np.random.default_rng(8).uniform(-1, 1, len(at)) * np.exp(-at / decay_s)
+
+
+@pytest.mark.parametrize("width", [1, 3, 32])
+def test_a_click_stands_out_alone_in_its_quarter(width: int) -> None:
+    sound = _programme(LENGTH / RATE_HZ)
+    sound[AT : AT + width] += 0.3 * np.sin(np.pi * np.arange(1, width + 1) / (width + 1))
+    first, second = isolated(sound.astype(np.float32))
+    assert first > impulse.LEAST_DB
+    assert second < impulse.LEAST_DB
+
+
+def test_one_sample_is_sure() -> None:
+    sound = _programme(LENGTH / RATE_HZ, noise=0.0005)
+    sound[AT] += 0.4
+    assert isolated(sound.astype(np.float32))[0] > impulse.SURE_DB
+
+
+@pytest.mark.parametrize("decay_s", [0.015, 0.03, 0.1])
+def test_a_drum_rings_on_and_stands_out_of_nothing(decay_s: float) -> None:
+    sound = _programme(LENGTH / RATE_HZ)
+    sound[AT : AT + RATE_HZ // 4] += 0.4 * _hit(decay_s)
+    assert isolated(sound.astype(np.float32)).max() < impulse.LEAST_DB
+
+
+def test_silence_has_no_moments_and_a_wrong_length_is_refused() -> None:
+    assert isolated(np.zeros(LENGTH, np.float32)).tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="samples"):
+        isolated(np.zeros(LENGTH - 1, np.float32))
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_cut_to_silence_is_never_sure(side: str) -> None:
+    sound = _programme(LENGTH / RATE_HZ, noise=0.0005) + 0.3
+    sound[:AT] = 0.0 if side == "before" else sound[:AT]
+    sound[AT:] = 0.0 if side == "after" else sound[AT:]
+    assert isolated(sound.astype(np.float32))[0] <= AT_AN_END_DB < impulse.SURE_DB
+
+
+def test_a_click_amid_silence_is_sure() -> None:
+    sound = np.zeros(LENGTH, np.float32)
+    sound[AT] = 0.1
+    assert isolated(sound)[0] > impulse.SURE_DB
+
+
+def test_runs_without_a_moment_are_dropped_and_sure_ones_raised() -> None:
+    least, sure = (round(db * DECIBEL_SCALE) for db in (impulse.LEAST_DB, impulse.SURE_DB))
+    columns = {"isolated": np.array([0, least - 1, least, 0, sure], np.int16)}
+    runs = [Run(0, 2, 9.0), Run(1, 3, 9.0), Run(3, 4, 99.0)]
+    assert impulse.confirmed(runs, columns) == [runs[1]]
+    odds = impulse.raised(np.array([-9.0, -9.0, -9.0, 7.0, -9.0]), columns)
+    assert odds.tolist() == [-9.0, -9.0, -9.0, 7.0, impulse.LOG_ODDS]
+
+
+def _clicks(path: Path, sound: np.ndarray) -> list[tuple[float, float]]:
+    soundfile.write(path, sound.astype(np.float32), RATE_HZ, subtype="FLOAT")
+    report = analyze(path, detectors=["audio_artifacts"])
+    return [(f.start_s, f.end_s) for f in report.findings if f.defect == "audio_clicks"]
+
+
+def test_a_single_sample_is_found_where_it_is(tmp_path: Path) -> None:
+    sound = 0.3 * _programme(6, noise=0.0005)
+    sound[round(3.1 * RATE_HZ)] += 0.25
+    ((start_s, end_s),) = _clicks(tmp_path / "click.wav", sound)
+    assert start_s - 0.05 <= 3.1 <= end_s + 0.05
+    assert end_s - start_s < 0.6
+
+
+def test_a_file_that_begins_and_ends_amid_the_sound_has_no_clicks(tmp_path: Path) -> None:
+    assert _clicks(tmp_path / "cut.wav", 0.3 * _programme(6) + 0.1) == []
