@@ -308,6 +308,7 @@ def _decided(shown: dict[str, list[int]], seconds: float, **params: Any) -> Any:
     for name in CLASSES:
         columns[f"logit_{name}"] -= 800
         columns[f"logit_{name}"][shown.get(name, [])] = 800
+    columns["isolated"][shown.get("audio_clicks", [])] = 200
     types = dict.fromkeys(COLUMNS, np.int16)
     builder = TableBuilder(Fraction(WINDOWS_HZ), window=np.int64, **types)
     builder.add(window=np.arange(count), **columns)

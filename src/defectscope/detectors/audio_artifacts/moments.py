@@ -54,14 +54,14 @@ def isolated(padded: Floats) -> Doubles:
         return np.zeros(CELLS)
     error = _error(padded)
     moments = np.abs(error[: len(error) // _MOMENT * _MOMENT]).reshape(-1, _MOMENT)
-    usual, peaks = np.median(moments, axis=1).astype(np.float64), moments.max(axis=1)
-    beside = [k for k in range(-_AROUND, _AROUND + 1) if abs(k) > 1]
+    medians, peaks = np.median(moments, axis=1).astype(np.float64), moments.max(axis=1)
+    neighbours = [k for k in range(-_AROUND, _AROUND + 1) if abs(k) > 1]
     before, after = (
-        np.max([_moved(usual, sign * k) for k in range(2, _NEAR + 1)], axis=0) for sign in (-1, 1)
+        np.max([_moved(medians, sign * k) for k in range(2, _NEAR + 1)], axis=0) for sign in (-1, 1)
     )
     baseline = np.maximum(before, after)
-    others = np.max([_moved(peaks, k) for k in beside], axis=0)
-    least = max(float(np.median(usual)) / 4, _LEAST)
+    others = np.max([_moved(peaks, k) for k in neighbours], axis=0)
+    least = max(float(np.median(medians)) / 4, _LEAST)
     over = peaks / np.maximum(np.maximum(others, baseline), least)
     is_end = (before < _SILENCE) != (after < _SILENCE)
     most_db = np.where(is_end, AT_AN_END_DB, _MOST_DB)
