@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,13 +26,6 @@ import clips  # noqa: E402
 import page as pages  # noqa: E402
 
 PLAYER = ROOT / "player"
-MIN_DURATION_S = {
-    "black_frames": 0.04,
-    "freeze": 0.3,
-    "stutter": 0.16,
-    "compression_blockiness": 0.6,
-    "color_error": 0.2,
-}
 
 
 def quantiles(values: list[float]) -> dict[str, float]:
@@ -45,19 +37,6 @@ def quantiles(values: list[float]) -> dict[str, float]:
         "p95": round(float(np.quantile(values, 0.95)), 3),
         "n": len(values),
     }
-
-
-def enlarged(source: Path, target: Path, width: int, height: int) -> None:
-    """Writes a clip again at another size."""
-    with av.open(str(source)) as given, av.open(str(target), "w") as made:
-        stream = made.add_stream("libx264", rate=clips.FPS)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": "20", "preset": "ultrafast"}
-        for frame in given.decode(video=0):
-            larger = frame.reformat(width, height, "yuv420p")
-            larger.pts, larger.time_base = frame.pts, frame.time_base
-            made.mux(stream.encode(larger))
-        made.mux(stream.encode(None))
 
 
 def one(page: Any, script: str) -> dict[str, Any]:
@@ -89,7 +68,7 @@ def found(browser: Any, site: Any, name: str) -> dict[str, Any]:
             "start_off_s": round(hits[0]["start_s"] - truth.start_s, 4),
             "end_off_s": round(hits[0]["end_s"] - truth.end_s, 4),
             "told_after_s": round(late_s, 3),
-            "in_time": late_s <= MIN_DURATION_S[truth.detector] + 0.5,
+            "in_time": late_s <= clips.MIN_DURATION_S[truth.detector] + 0.5,
         }
     return out
 
@@ -174,7 +153,7 @@ def main() -> None:
                     path.rename(root / f"{name}-{seed}.mp4")
         seed = options.seeds[0]
         if not (root / "hd.mp4").is_file():
-            enlarged(root / f"clean-{seed}.mp4", root / "hd.mp4", 1920, 1080)
+            clips.enlarge(root / f"clean-{seed}.mp4", root / "hd.mp4", 1920, 1080)
         served = pages.served({"/dist/": PLAYER / "dist", "/clips/": root})
         with served as site, chromium.headless() as browser:
             result["browser"] = browser.version

@@ -126,6 +126,15 @@ def _range(frames: list[Planes]) -> None:
             planes[i] = np.clip(np.rint(wide), 0, 255).astype(np.uint8)
 
 
+# How long each must last to be told, seconds.
+MIN_DURATION_S = {
+    "black_frames": 0.0,
+    "freeze": 0.3,
+    "stutter": 0.16,
+    "compression_blockiness": 0.6,
+    "color_error": 0.2,
+}
+
 FAULTS: dict[str, tuple[Callable[[list[Planes]], None], Truth]] = {
     "black": (_black, Truth("black_frames", "black_frames", FIRST / FPS, LAST / FPS)),
     "freeze": (_freeze, Truth("freeze", "freeze", FIRST / FPS, LAST / FPS)),
@@ -170,3 +179,16 @@ def make(folder: Path, seed: int = 5) -> dict[str, Path]:
         made[name] = folder / f"{name}.mp4"
         write(made[name], frames)
     return made
+
+
+def enlarge(source: Path, target: Path, width: int, height: int) -> None:
+    """Writes a clip again at another size."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        stream = made.add_stream("libx264", rate=FPS)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"crf": "20", "preset": "ultrafast"}
+        for frame in given.decode(video=0):
+            larger = frame.reformat(width, height, "yuv420p")
+            larger.pts, larger.time_base = frame.pts, frame.time_base
+            made.mux(stream.encode(larger))
+        made.mux(stream.encode(None))

@@ -51,15 +51,29 @@ def test_a_clean_clip_has_no_findings(driven: firefox.Firefox) -> None:
 @pytest.mark.parametrize("name", FOUND)
 def test_each_fault_is_found_as_it_plays(name: str, driven: firefox.Firefox) -> None:
     truth = clips.FAULTS[name][1]
-    findings = driven.evaluate(WHOLE.format(name))["findings"]
+    result = driven.evaluate(WHOLE.format(name))
+    findings = result["findings"]
     assert [(f["detector"], f["kind"]) for f in findings] == [(truth.detector, truth.kind)]
     assert abs(findings[0]["start_s"] - truth.start_s) <= TOLERANCE_S
     assert abs(findings[0]["end_s"] - truth.end_s) <= TOLERANCE_S + 0.2 * (name == "blockiness")
+    opened = next(each for each in result["log"] if each["state"] == "open")
+    late_s = opened["reported_at_s"] - truth.start_s
+    assert late_s <= clips.MIN_DURATION_S[truth.detector] + 0.5 + TOLERANCE_S, late_s
 
 
 @pytest.mark.parametrize("name", NOT_FOUND)
 def test_what_cannot_be_told_is_not_told(name: str, driven: firefox.Firefox) -> None:
     assert driven.evaluate(WHOLE.format(name))["findings"] == []
+
+
+def test_at_1080_lines_memory_stays_within_its_bound(driven: firefox.Firefox, made: Path) -> None:
+    clips.enlarge(made / "black.mp4", made / "hd.mp4", 1920, 1080)
+    result = driven.evaluate(WHOLE.format("hd"))
+    status = result["status"]
+    assert (status["state"], status["source"]) == ("watching", "webcodecs")
+    assert status["memoryBytes"] < 7.5e6
+    assert status["frames"]["measured"] > 30
+    assert [f["kind"] for f in result["findings"]] == ["black_frames"]
 
 
 def test_pauses_seeks_and_hidden_tabs_are_told_as_such(driven: firefox.Firefox) -> None:

@@ -119,6 +119,16 @@ def test_a_tight_budget_measures_fewer_frames(page: Any) -> None:
     assert status["stride"] > 1 or status["reason"] == "over_budget"
 
 
+def test_no_more_frames_are_measured_than_asked_for(page: Any) -> None:
+    result = page.evaluate("whole('/clips/black.mp4', { maxFps: 8 })")
+    # Six seconds of 25 frames each.
+    assert 20 <= result["status"]["frames"]["measured"] <= 6 * 8 + 1
+    (finding,) = result["findings"]
+    truth = clips.FAULTS["black"][1]
+    assert abs(finding["start_s"] - truth.start_s) <= 0.2
+    assert abs(finding["end_s"] - truth.end_s) <= 0.2
+
+
 def test_read_back_through_a_canvas_finds_black_as_well(page: Any) -> None:
     result = page.evaluate("whole('/clips/black.mp4', { source: 'canvas' })")
     assert result["status"]["source"] == "canvas"

@@ -12,14 +12,6 @@ import pytest
 
 FRAME_S = 1 / clips.FPS
 BUCKET_S = 0.2
-# How long each must last to be told, seconds, and what a decision may add.
-MIN_DURATION_S = {
-    "black_frames": 0.0,
-    "freeze": 0.3,
-    "stutter": 0.16,
-    "compression_blockiness": 0.6,
-    "color_error": 0.2,
-}
 SLACK_S = 0.5
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -64,4 +56,4 @@ def test_each_fault_is_found_as_it_plays(name: str, browser: Any, site: pages.Si
     # An interval of levels is told by its undoing: motion may look like its onset.
     since_s = truth.end_s if truth.kind == "illegal_range" else truth.start_s
     late_s = opened["reported_at_s"] - since_s
-    assert late_s <= MIN_DURATION_S[truth.detector] + SLACK_S, late_s
+    assert late_s <= clips.MIN_DURATION_S[truth.detector] + SLACK_S, late_s
