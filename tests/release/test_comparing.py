@@ -96,6 +96,9 @@ def test_cells_of_one_build_alone_are_named() -> None:
     base, candidate = runs(rng), [r for r in runs(rng) if r.device != "tv"]
     assert compare_releases(base, candidate).unmatched == ("tv / A", "tv / B")
     only = [r for r in candidate if r.device == "box"]
+    silent = [Run("a", "tv", "A", "1", {}, NEVER_PLAYED)]
+    with pytest.raises(InvalidParameterError, match=r"in common \(left out: never played\)"):
+        compare_releases(silent, silent)
     with pytest.raises(InvalidParameterError, match="in common"):
         compare_releases([r for r in base if r.device == "tv"], only)
 

@@ -122,7 +122,9 @@ def compare_releases(base: Sequence[Run], candidate: Sequence[Run]) -> ReleaseCo
     shared = sorted(names[0] & names[1])
     failed = [sum(run.left_out == NEVER_PLAYED for run in side) for side in (base, candidate)]
     if not shared and failed[1] <= failed[0]:
-        raise InvalidParameterError("the two builds have no device and title in common")
+        why = sorted({run.left_out for side in (base, candidate) for run in side if run.left_out})
+        left_out = f" (left out: {', '.join(why[:3])})" if why else ""
+        raise InvalidParameterError(f"the two builds have no device and title in common{left_out}")
     told = [m for m in MEASURES if any(m.name in run.values for side in sides for run in side)]
     whole = _holm([_change(measure, "", sides, shared) for measure in told])
     cells = _holm([_change(m, cell, sides, [cell]) for cell in shared for m in told])
