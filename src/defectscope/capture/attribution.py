@@ -85,14 +85,7 @@ def _wait(finding: Finding, events: Sequence[Interval], waits: Waits) -> Cause |
     first_s = waits.first_frame_s
     spans: dict[Cause, list[Interval]] = {
         "start": [Interval(0.0, finding.end_s if first_s is None else first_s)],
-        "stall": [stall.interval for stall in waits.stalls],
-        "jump": [
-            Interval(max(jump.asked_s, 0.0), max(jump.asked_s, jump.shown_s, 0.0))
-            for jump in waits.jumps
-            if jump.shown_s is not None
-        ],
-        "black": list(waits.black),
-        "overlay": [overlay.interval for overlay in waits.overlays],
+        **waits.spans,
     }
     for event in events:
         for cause, own in spans.items():

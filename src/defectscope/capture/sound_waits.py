@@ -17,6 +17,7 @@ from defectscope.temporal.spans import runs
 
 Levels = NDArray[np.float64]
 SilenceCause = Literal["stall", "jump", "black", "device"]
+_CAUSES: tuple[Literal["jump", "stall", "black"], ...] = ("jump", "stall", "black")
 
 # Levels are of so much sound each.
 STEP_S = 0.02
@@ -198,17 +199,10 @@ def _jump(jump: Jump, silent: list[Interval], last_s: float) -> SoundJump:
 
 
 def _cause(silence: Interval, waits: Waits) -> SilenceCause:
-    spans: dict[SilenceCause, list[Interval]] = {
-        "jump": [
-            Interval(max(jump.asked_s, 0.0), max(jump.asked_s, jump.shown_s, 0.0))
-            for jump in waits.jumps
-            if jump.shown_s is not None
-        ],
-        "stall": [stall.interval for stall in waits.stalls],
-        "black": list(waits.black),
-    }
-    for cause, own in spans.items():
-        for span in own:
+    spans = waits.spans
+    # A seek or a switch first: what stands meanwhile is theirs. An overlay silences nothing.
+    for cause in _CAUSES:
+        for span in spans[cause]:
             around = Interval(max(span.start_s - _REACH_S, 0.0), span.end_s + _REACH_S)
             if around.intersection_s(silence) > silence.duration_s / 2:
                 return cause

@@ -23,6 +23,7 @@ from defectscope.temporal.spans import runs
 Flags = NDArray[np.bool_]
 Series = NDArray[np.float64]
 StallKind = Literal["rebuffering", "standing"]
+WaitKind = Literal["stall", "jump", "black", "overlay"]
 
 # A tile moves from so many codes of mean change on, and belongs to the programme if it moves in so
 # many of the captures. Encoded again, a tile at rest changes by less but for its first captures.
@@ -78,6 +79,20 @@ class Waits:
     overlays: tuple[Overlay, ...] = ()
     holds: tuple[Interval, ...] = ()
     rests_s: float | None = None
+
+    @property
+    def spans(self) -> dict[WaitKind, list[Interval]]:
+        """When the viewer waited, by for what."""
+        return {
+            "stall": [stall.interval for stall in self.stalls],
+            "jump": [
+                Interval(max(jump.asked_s, 0.0), max(jump.asked_s, jump.shown_s, 0.0))
+                for jump in self.jumps
+                if jump.shown_s is not None
+            ],
+            "black": list(self.black),
+            "overlay": [overlay.interval for overlay in self.overlays],
+        }
 
     @property
     def stalled_s(self) -> float:
