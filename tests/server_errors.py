@@ -6,6 +6,7 @@ an error too.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,21 +47,29 @@ class ServerErrors:
 
     def _new(self) -> Iterator[str]:
         for home in self._homes:
-            # moto's own log is none of ours.
-            for path in home.rglob("*.log"):
-                if path.name != "moto.log":
-                    self._files.setdefault(path, 0)
+            for path in _logs_under(home):
+                self._files.setdefault(path, 0)
         for path, start in list(self._files.items()):
-            if not path.is_file():
+            try:
+                with path.open("rb") as file:
+                    file.seek(start)
+                    text = file.read()
+            except FileNotFoundError:
                 continue
-            with path.open("rb") as file:
-                file.seek(start)
-                text = file.read()
             whole = text[: text.rfind(b"\n") + 1]
             self._files[path] = start + len(whole)
             for line in whole.decode(errors="replace").splitlines():
                 if _ERROR.search(line):
                     yield f"{path.name}: {line[:300]}"
+
+
+def _logs_under(home: Path) -> Iterator[Path]:
+    # Unlike rglob, walk passes over a folder that a server removes at this moment.
+    for folder, _, names in os.walk(home):
+        for name in names:
+            # moto's own log is none of ours.
+            if name.endswith(".log") and name != "moto.log":
+                yield Path(folder, name)
 
 
 def _after(kind: Any, method: str, then: Callable[[Any], Any]) -> None:
