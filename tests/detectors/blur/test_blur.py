@@ -10,7 +10,7 @@ import pytest
 from defectscope.analysis import analyze
 from defectscope.detectors.blur.detector import softness
 from defectscope.findings import Interval
-from defectscope.simulate.effects.arrays import impair_frames, video_stream
+from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.registry import simulators
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage
@@ -63,6 +63,20 @@ def test_the_programme_is_not_soft_because_its_neighbour_is_noisy(analyze_frames
 def test_a_programme_far_too_soft_for_its_raster_is_found_as_a_whole(analyze_frames) -> None:
     (found,) = analyze_frames("blur", soft(None, "gaussian", 5.0), STREAM).findings
     assert (found.start_s, found.end_s) == pytest.approx((0.0, 3.0))
+
+
+def test_a_picture_that_fades_to_black_was_not_soft(analyze_frames) -> None:
+    # A fade of ten frames, then black, in which nothing has less detail.
+    share = np.ones(len(CLEAN))
+    share[30:40], share[40:53] = np.linspace(0.9, 0.1, 10), 0.0
+    planes = [
+        [
+            np.rint(zero + (plane.pixels - float(zero)) * part).astype(np.uint8)
+            for plane, zero in zip(frame.planes, (16, 128, 128), strict=True)
+        ]
+        for frame, part in zip(CLEAN, share, strict=True)
+    ]
+    assert not analyze_frames("blur", frames_from(planes), STREAM).findings
 
 
 @pytest.mark.parametrize("name", ["shallow_focus", "animation_on_twos", "night_scene"])

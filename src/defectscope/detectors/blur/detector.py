@@ -91,8 +91,9 @@ class Blur:
         assert video is not None
         starts_s = times_s(table)
         octaves = column(table, "softness") / _STEPS
-        across = -column(table, "across") / _STEPS
-        down = -column(table, "down") / _STEPS
+        # Counts without a sign: divided first, for their negative would wrap.
+        across = -(column(table, "across") / _STEPS)
+        down = -(column(table, "down") / _STEPS)
         bounds = self.tuned.thresholds
         # Blurring takes fine detail in both directions; a pan or a new object does not.
         softer = stands_out(
