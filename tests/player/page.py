@@ -20,6 +20,8 @@ TYPES = {
     ".mpd": "application/dash+xml",
     ".m4s": "video/iso.segment",
 }
+# What is sent at once; before each part a test may hold the network back.
+PART_BYTES = 16384
 # Plays a clean clip with a pause, two seeks and a hidden tab.
 DISTURBED = """async () => {
     const v = document.getElementById('v');
@@ -40,6 +42,37 @@ DISTURBED = """async () => {
     await until(() => v.currentTime > 2.6);
     return { log, meanwhile, events: events.map((e) => [e.type, e.duration_ms]),
              state: handle.status().state };
+}"""
+# Plays a film by its segments, as players do; those of the second half come only once it waits.
+HELD = """async () => {
+    const v = document.getElementById('v');
+    const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+    const bytes = async (name) => (await fetch(`/films/clean/${name}`)).arrayBuffer();
+    const part = (number) => `part-0-${String(number).padStart(3, '0')}.m4s`;
+    const source = new MediaSource();
+    const opened = new Promise((done) => source.addEventListener('sourceopen', done));
+    await watch();
+    await until(() => handle.status().state !== 'starting');
+    v.src = URL.createObjectURL(source);
+    await opened;
+    const buffer = source.addSourceBuffer('video/mp4; codecs="avc1.64001e"');
+    const append = async (name) => {
+        const added = new Promise((done) => buffer.addEventListener('updateend', done));
+        buffer.appendBuffer(await bytes(name));
+        await added;
+    };
+    await append('init-0.mp4');
+    for (let number = 1; number <= 4; number += 1) await append(part(number));
+    await v.play();
+    const waited = await until(() => v.currentTime > 2 && v.readyState < 3);
+    await wait(1200);
+    const shown = handle.status().frames.measured;
+    for (let number = 5; number <= 10; number += 1) await append(part(number));
+    source.endOfStream();
+    const ended = await until(() => v.ended, 40000);
+    await wait(400);
+    return { waited, ended, shown, log, findings: handle.findings(), status: handle.status(),
+             events: (window.events ?? []).map((e) => [e.type, e.duration_ms]) };
 }"""
 PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 
@@ -89,18 +122,22 @@ class Site:
             def _file(self, path: str, body: bytes, kind: str) -> None:
                 wanted = self.headers.get("Range")
                 if not wanted:
-                    site.gate(path, 0)
-                    self._send(200, body, kind)
+                    self.send_response(200)
+                    self._head(len(body), kind)
+                    self._parts(path, body, 0, len(body))
                     return
                 first, _, last = wanted.removeprefix("bytes=").partition("-")
                 start, stop = int(first), int(last) + 1 if last else len(body)
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(body)}")
                 self._head(stop - start, kind)
-                for at in range(start, stop, 65536):
+                self._parts(path, body, start, stop)
+
+            def _parts(self, path: str, body: bytes, start: int, stop: int) -> None:
+                for at in range(start, stop, PART_BYTES):
                     site.gate(path, at)
                     try:
-                        self.wfile.write(body[at : min(at + 65536, stop)])
+                        self.wfile.write(body[at : min(at + PART_BYTES, stop)])
                     except OSError:
                         return
 

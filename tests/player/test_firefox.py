@@ -7,6 +7,7 @@ from pathlib import Path
 
 import clips
 import firefox
+import ladder
 import page as pages
 import pytest
 
@@ -22,8 +23,17 @@ WHOLE = "whole('/clips/{}.mp4', {{ budget: {{ main_ms: 1000, worker_ms: 1000 }} 
 
 
 @pytest.fixture(scope="module")
-def site(player: Path, made: Path) -> Iterator[pages.Site]:
-    with pages.served({"/dist/": player / "dist", "/clips/": made}) as site:
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clean film of ten seconds in segments."""
+    folder = tmp_path_factory.mktemp("films")
+    ladder.write(folder / "clean", list(clips.scene(seed=9, frames=10 * clips.FPS)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(player: Path, made: Path, films: Path) -> Iterator[pages.Site]:
+    folders = {"/dist/": player / "dist", "/clips/": made, "/films/": films}
+    with pages.served(folders) as site:
         yield site
 
 
@@ -83,3 +93,13 @@ def test_pauses_seeks_and_hidden_tabs_are_told_as_such(driven: firefox.Firefox) 
     kinds = [kind for kind, _ in result["events"]]
     assert kinds.count("seek") == 2
     assert {"pause", "hidden"} <= set(kinds)
+
+
+def test_rebuffering_is_no_freeze(driven: firefox.Firefox) -> None:
+    result = driven.evaluate(pages.HELD)
+    assert result["waited"]
+    assert result["ended"]
+    assert result["log"] == []
+    assert result["findings"] == []
+    assert result["status"]["frames"]["measured"] > result["shown"] > 20
+    assert max(ms for kind, ms in result["events"] if kind == "rebuffering") >= 800

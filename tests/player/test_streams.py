@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,26 @@ AFTER = """async () => {
 }"""
 
 
+# The network falls to this after a while: less than the upper rung takes, more than the lower.
+SLOW_BPS = 350e3
+FAST_BPS = 4e6
+SLOW_FROM = 5
+BY_ITSELF = """async () => {
+    const v = document.querySelector('video');
+    const until = (test, limit_ms = 60000) => new Promise((done) => {
+        const began = performance.now();
+        const poll = () => test() ? done(true)
+            : performance.now() - began > limit_ms ? done(false) : setTimeout(poll, 20);
+        poll();
+    });
+    const ok = [await until(() => window.handle && v.currentTime > 0.2)];
+    ok.push(await until(() => v.ended));
+    await new Promise((done) => setTimeout(done, 400));
+    return { ok, findings: handle.findings(),
+             heights: handle.events.filter((e) => e.type === 'rendition').map((e) => e.height) };
+}"""
+
+
 @pytest.fixture(scope="module")
 def ladders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ladders")
@@ -126,3 +147,30 @@ def test_a_ladder_is_played(browser: Any, ladders: Path, player_name: str, film:
     assert finding["kind"] == "black_frames"
     assert abs(finding["start_s"] - BLACK.start / clips.FPS) <= 2 / clips.FPS
     assert abs(finding["end_s"] - BLACK.stop / clips.FPS) <= 2 / clips.FPS
+
+
+@pytest.mark.parametrize("player_name", SOURCE)
+def test_a_player_switches_by_itself(browser: Any, ladders: Path, player_name: str) -> None:
+    built = EXAMPLES / player_name
+    if not (built / "main.js").is_file():
+        pytest.skip("the examples are not built: make player-examples")
+
+    def gate(path: str, at: int) -> None:
+        part = re.search(r"-(\d{3})\.m4s$", path)
+        slow = part is not None and int(part[1]) >= SLOW_FROM
+        time.sleep(8 * pages.PART_BYTES / (SLOW_BPS if slow else FAST_BPS))
+
+    errors: list[str] = []
+    with pages.served({"/films/": ladders, "/": built}) as site:
+        site.page = (built / "index.html").read_bytes()
+        site.gate = gate
+        page = browser.new_page(viewport={"width": 700, "height": 420})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{site.origin}/?src=/films/clean/{SOURCE[player_name]}")
+        result = page.evaluate(BY_ITSELF)
+        page.close()
+    assert errors == []
+    assert all(result["ok"]), result
+    assert 360 in result["heights"], result
+    assert result["heights"][-1] == 180, result
+    assert result["findings"] == []
