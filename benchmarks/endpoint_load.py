@@ -10,9 +10,11 @@ policy calls transient, up to `--attempts` times and without a budget; a caller 
 good waits a second before its next call.
 
 Each answer is held against the clip that was sent: one of another length is an answer to somebody
-else's call. Calls that were begun and neither answered nor refused are lost. Resident memory of
-the workers, of TorchServe's frontend and of the local server is read once a second; the medians of
-the first and the last third of the time are compared, after a tenth of the time to warm up.
+else's call. Calls that were begun and neither answered nor refused are lost. Every HTTP answer is
+counted by its status, repeated ones too, and an error that is none of the declared ones is shown.
+Resident memory of the workers, of TorchServe's frontend and of the local server is read once a
+second; the medians of the first and the last third of the time are compared, after a tenth of the
+time to warm up. A line each minute says how far it is.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ _KINDS = {"worker": "workers", "frontend": "frontend"}
 # A report says how long the clip is; the two clips differ by seconds.
 _SAME_S = 0.2
 _PAUSE_S = 1.0
+_LINE_EVERY_S = 60.0
+# What an endpoint under load and after a kill may say, by the documentation; others are shown.
+_DECLARED = ("throttled", "endpoint_timeout", "model_error", "overloaded")
 
 
 class Callers:
@@ -51,12 +56,14 @@ class Callers:
         begun: Calls that were made.
         outcomes: Calls by what came of them: `ok`, `another's answer` or an error's code.
         waits_s: How long each call took.
+        undeclared: The words of errors beyond those that an endpoint may answer under load.
     """
 
     def __init__(self, client: Client, count: int, clips: tuple[Clip, Clip]) -> None:
         self.begun = 0
         self.outcomes: Counter[str] = Counter()
         self.waits_s: list[float] = []
+        self.undeclared: Counter[str] = Counter()
         self._client = client
         self._clips = clips
         self._stop = threading.Event()
@@ -86,6 +93,9 @@ class Callers:
                 outcome = "ok" if off_s < _SAME_S else "another's answer"
             except DefectscopeError as error:
                 outcome = error.code
+                if outcome not in _DECLARED:
+                    with self._lock:
+                        self.undeclared[error.message[:200]] += 1
                 self._stop.wait(_PAUSE_S)
             with self._lock:
                 self.outcomes[outcome] += 1
@@ -131,6 +141,7 @@ def main() -> None:
     series: dict[str, list[float]] = {}
     killed: Counter[str] = Counter()
     repeated: Counter[str] = Counter()
+    answers: Counter[str] = Counter()
 
     def count(event: CallEvent) -> None:
         if event.kind == "retry":
@@ -142,16 +153,24 @@ def main() -> None:
         retry = RetryPolicy(attempts=options.attempts if kinds else 1)
         budget = RetryBudget(capacity=math.inf)
         with live.client(
-            retry=retry, retry_budget=budget, connections=options.callers, hooks=(count,)
+            retry=retry,
+            retry_budget=budget,
+            connections=options.callers,
+            hooks=(count,),
+            answers=answers,
         ) as client:
             clips = (Clip(small), Clip(large))
             began_s = time.monotonic()
             with Callers(client, options.callers, clips) as callers:
                 next_kill_s = began_s + options.kill_every
+                next_line_s = began_s + _LINE_EVERY_S
                 while (now_s := time.monotonic()) < began_s + length_s:
                     if now_s > began_s + length_s / 10:
                         for kind, size_mb in memory_mb(live).items():
                             series.setdefault(kind, []).append(size_mb)
+                    if now_s > next_line_s:
+                        next_line_s += _LINE_EVERY_S
+                        _say(now_s - began_s, memory_mb(live), callers, killed)
                     # None is killed so late that the end comes before what it cost is known.
                     last_s = began_s + length_s - options.kill_every / 2
                     if kinds and next_kill_s <= now_s < last_s:
@@ -168,6 +187,9 @@ def main() -> None:
     print(f"{os.getloadavg()[0]:.1f}")
     if kinds:
         print(f"killed: {_listed(killed)}; repeated by the client: {_listed(repeated)}")
+    print(f"HTTP answers: {_listed(answers)}")
+    for words, number in callers.undeclared.most_common(5):
+        print(f"not declared, {number} times: {words}")
     lost = callers.begun - sum(outcomes.values())
     print(f"{callers.begun} calls, {lost} lost; {_listed(outcomes)};", end=" ")
     tail_s = waits_s[int(0.99 * len(waits_s))]
@@ -190,6 +212,17 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"--kill takes {', '.join(_KINDS)}, not {unknown[0]!r}")
     return options
+
+
+def _say(
+    passed_s: float, sizes_mb: dict[str, float], callers: Callers, killed: Counter[str]
+) -> None:
+    memory = ", ".join(f"{kind} {size_mb:.0f}" for kind, size_mb in sizes_mb.items())
+    print(
+        f"{passed_s / 60:3.0f} min: {memory} MB; killed {_listed(killed)}; "
+        f"{_listed(Counter(callers.outcomes))}; load {os.getloadavg()[0]:.0f}",
+        flush=True,
+    )
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psutil
@@ -45,9 +47,26 @@ class Live:
         retry_budget: RetryBudget | None = None,
         connections: int = 32,
         hooks: Sequence[Hook] = (),
+        answers: Counter[str] | None = None,
     ) -> Client:
-        """Returns a client of the endpoint; the caller closes it."""
+        """Returns a client of the endpoint; the caller closes it.
+
+        Args:
+            retry: How often and how soon to repeat; the client's own policy where None.
+            retry_budget: How many repetitions all calls may spend.
+            connections: Connections kept.
+            hooks: Told of every attempt.
+            answers: Counts every answer by its HTTP status, and by the container's within it.
+        """
         session = boto3.Session("local", "local", region_name=self.cloud.region)
+        if answers is not None:
+
+            def count(http_response: Any, parsed: Any, **_: Any) -> None:
+                inner = parsed.get("OriginalStatusCode")
+                status = str(http_response.status_code)
+                answers[status if inner is None else f"{status} for the container's {inner}"] += 1
+
+            session.events.register("after-call.sagemaker-runtime.InvokeEndpoint", count)
         transport = AwsTransport(
             session=session, endpoint_url=self.cloud.endpoint_url, max_connections=connections
         )
