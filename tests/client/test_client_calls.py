@@ -13,6 +13,7 @@ import threading
 import time
 from array import array
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from defectscope.client import (
     JobState,
     RetryBudget,
     RetryPolicy,
+    records,
 )
 from defectscope.client.fake import Answer
 from defectscope.client.faults import container_error, is_transient, service_error
@@ -44,7 +46,7 @@ from defectscope.errors import (
     UnreadableMediaError,
     UsageError,
 )
-from defectscope.findings import Finding, Report
+from defectscope.findings import Curve, Finding, Report
 from defectscope.measurements import Measurements, Table
 
 
@@ -473,9 +475,27 @@ def test_bad_media_never_leaves(media: Any, kind: Any) -> None:
     assert fake.calls == []
 
 
-def test_another_services_answer_is_an_error() -> None:
+# Half a number, a text that nests deeper than a program's stack, and bytes that are no text.
+@pytest.mark.parametrize("answer", [b"hello", b"[1.", b"[" * 200_000, b"\xff\xfe\xfd", b""])
+def test_another_services_answer_is_an_error(answer: bytes) -> None:
     with pytest.raises(EndpointError, match="no report"):
-        client(FakeTransport([b"hello"])).analyze(b"m")
+        client(FakeTransport([answer])).analyze(b"m")
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_report_is_the_same_whatever_reads_it(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setattr(records, "msgspec", None)
+    curve = Curve(0.04, (0.1, 1e-300, -0.0), (0.30000000000000004, 1.0, 2.5e17))
+    facts = {"name": "Ä\u2028\U0001f39e"}
+    sent = replace(report(), curves={"freeze": {"freeze": curve}}, facts=facts)
+    assert records.read_report(sent.to_json().encode()) == sent
+    # Python writes a number that is not finite as no other JSON does, and reads it.
+    body = sent.to_json().replace("2.5e+17", "Infinity").encode()
+    read = records.read_report(body).curves["freeze"]["freeze"]
+    assert read.max == (0.30000000000000004, 1.0, math.inf)
 
 
 def test_a_profile_travels_with_the_request_and_with_the_merge() -> None:
