@@ -21,6 +21,8 @@ import { HASHES } from './generated/hashes.js';
  * @property {'auto' | 'javascript'} [engine]
  * @property {'auto' | 'canvas'} [source] `canvas` reads frames back even where WebCodecs is there.
  * @property {number} [maxFps] At most so many frames a second are measured.
+ * @property {number} [leastBattery] Share of the battery, 0 to 1, below which nothing is measured
+ *   while it discharges; 0.2 if not stated, 0 for never.
  * @property {{ main_ms?: number, worker_ms?: number }} [budget] Mean cost of a frame shown.
  * @property {string | URL} [base] Where the files of `dist` lie, if not beside this module.
  * @property {string} [overlayKey] Key that switches the overlay, as KeyboardEvent.key names it.
@@ -85,7 +87,7 @@ export class Observation {
       interrupted: (reason) => this.worker?.postMessage({ type: 'break', reason }),
       event: (event) => this.#event(event),
       protected: () => this.#end('not_applicable', 'protected'),
-    });
+    }, options.leastBattery);
     /** @param {KeyboardEvent} event */
     this.onKey = (event) => {
       if (event.key === options.overlayKey) this.overlay(!this.host);

@@ -1,16 +1,18 @@
 /**
- * What the page and the player do: pauses, seeks, rebuffering, hidden tabs, protected media. They
- * interrupt the watch, and are told for themselves.
+ * What the page and the player do: pauses, seeks, rebuffering, hidden tabs, protected media, a
+ * battery that runs low. They interrupt the watch, and are told for themselves.
  */
 
 /**
  * @typedef {object} PageEvent
- * @property {'pause' | 'seek' | 'rebuffering' | 'hidden' | 'size' | 'source' | 'ended' | 'rendition'} type
+ * @property {'pause' | 'seek' | 'rebuffering' | 'hidden' | 'battery' | 'size' | 'source' | 'ended' | 'rendition'} type
  * @property {number} media_s When in the programme.
  * @property {number} duration_ms How long it took; 0 for an instant.
  * @property {number} [height] Of a rendition.
  * @property {number} [bitrate_bps]
  */
+
+/** @typedef {EventTarget & { charging: boolean, level: number }} Battery */
 
 /** Events of the media element, with what they begin and what ends that. */
 const SPANS = /** @type {const} */ ([
@@ -18,6 +20,8 @@ const SPANS = /** @type {const} */ ([
   ['seek', ['seeking'], ['seeked']],
   ['rebuffering', ['waiting'], ['playing', 'pause', 'seeking', 'emptied', 'timeupdate']],
 ]);
+/** A battery that discharges below this share is left alone. */
+const LEAST_BATTERY = 0.2;
 const INSTANTS = /** @type {const} */ ([['size', 'resize'], ['source', 'emptied'], ['ended', 'ended']]);
 
 /**
@@ -27,12 +31,14 @@ const INSTANTS = /** @type {const} */ ([['size', 'resize'], ['source', 'emptied'
  * @param {(reason: string) => void} on.interrupted
  * @param {(event: PageEvent) => void} on.event
  * @param {() => void} on.protected
+ * @param {number} [leastBattery] Share of the battery below which nothing is measured.
  */
-export function watchPage(video, on) {
+export function watchPage(video, on, leastBattery = LEAST_BATTERY) {
   /** @type {(() => void)[]} */
   const undo = [];
   /** @type {Map<string, { since_ms: number, media_s: number }>} */
   const open = new Map();
+  let stopped = false;
   /**
    * @param {EventTarget} target
    * @param {string} name
@@ -76,11 +82,23 @@ export function watchPage(video, on) {
   const visibility = () => (document.hidden ? begin('hidden') : end('hidden'));
   listen(document, 'visibilitychange', visibility);
   listen(video, 'encrypted', on.protected);
+  // Only Chromium tells of the battery, and only to pages that came over HTTPS.
+  const asked = /** @type {any} */ (navigator).getBattery?.();
+  asked?.then((/** @type {Battery} */ battery) => {
+    if (stopped) return;
+    const look = () => (!battery.charging && battery.level < leastBattery ? begin('battery') : end('battery'));
+    for (const name of ['chargingchange', 'levelchange']) listen(battery, name, look);
+    look();
+  }, () => {});
   return {
     /** Whether frames that come now are to be measured. */
     get isLive() {
-      return !document.hidden && !video.paused && !video.seeking && !open.has('rebuffering');
+      const held = open.has('rebuffering') || open.has('battery');
+      return !document.hidden && !video.paused && !video.seeking && !held;
     },
-    stop: () => undo.forEach((each) => each()),
+    stop: () => {
+      stopped = true;
+      undo.forEach((each) => each());
+    },
   };
 }

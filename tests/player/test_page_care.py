@@ -89,6 +89,33 @@ def test_rebuffering_is_no_freeze(page: Any, site: pages.Site, folder: Path) -> 
     assert max(ms for kind, ms in result["events"] if kind == "rebuffering") >= 800
 
 
+def test_a_battery_that_runs_low_stops_it(page: Any) -> None:
+    result = page.evaluate(
+        """async () => {
+        const battery = Object.assign(new EventTarget(), { charging: false, level: 0.5 });
+        navigator.getBattery = async () => battery;
+        const v = document.getElementById('v');
+        const measured = () => handle.status().frames.measured;
+        await play('/clips/clean.mp4');
+        await until(() => measured() > 10);
+        battery.level = 0.1;
+        battery.dispatchEvent(new Event('levelchange'));
+        // Two frames may be under way.
+        const before = measured() + 2, at_s = v.currentTime;
+        await until(() => v.currentTime > at_s + 0.8);
+        const low = measured() - before;
+        battery.charging = true;
+        battery.dispatchEvent(new Event('chargingchange'));
+        const went_on = await until(() => measured() > before + 10);
+        return { low, went_on, log, events: events.map((e) => [e.type, e.duration_ms]) };
+    }"""
+    )
+    assert result["low"] <= 0
+    assert result["went_on"]
+    assert result["log"] == []
+    assert dict(result["events"])["battery"] >= 700
+
+
 def test_a_video_that_the_page_may_not_read_is_not_applicable(page: Any, site: pages.Site) -> None:
     state = page.evaluate(
         f"""async () => {{
@@ -182,5 +209,6 @@ def test_findings_are_sent_without_anything_personal(page: Any, site: pages.Site
     assert "anna" not in text
     assert "secret" not in text
     batches = [parse(json.dumps(each).encode()) for each in site.posted]
-    assert [f.detector for b in batches for f in b.findings] == ["black_frames"]
+    # Where a busy machine makes the player wait within it, the black comes as two.
+    assert {f.detector for b in batches for f in b.findings} == {"black_frames"}
     assert all(b.refused == () for b in batches)
