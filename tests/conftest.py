@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+# As the command does it, for tests and the processes they start, before NumPy is imported: with
+# small matrices a second thread of OpenBLAS only waits, and burns a core that the others want.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

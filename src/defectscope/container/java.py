@@ -123,4 +123,7 @@ def base_environment(temp_dir: Path) -> dict[str, str]:
         "TEMP": str(temp_dir),
         "TMP": str(temp_dir),
         "PYTHONUNBUFFERED": "1",
+        # Workers share the processors already: in each of them a second thread of OpenBLAS would
+        # wait at the small matrices here, and burn a core.
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
     }
