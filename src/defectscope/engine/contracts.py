@@ -42,7 +42,7 @@ class FrameSelection:
         per_bucket: Frames taken from each bucket, at most.
         with_previous: Also hand on the frame presented before each.
         max_height_px: Frames taller than this are scaled down to it; None keeps their size.
-        luma: Hand on the luma plane as decoded.
+        luma: Hand on the luma plane as decoded. Of a live stream there is no RGB beside it.
     """
 
     bucket_s: float

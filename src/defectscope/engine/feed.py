@@ -176,10 +176,15 @@ class Feed:
         jobs: dict[FrameSelection | None, list[tuple[Analysis, Chunk]]] = {}
         # Those that waited for the same intervals share what is joined of them.
         joined: dict[tuple[int, ...], tuple[list[Chunk], Chunk]] = {}
+        kept: dict[int, RgbFrame] = {}
         for track in self._tracks:
             own = chunk
             if video is not None and track.rgb_frames:
-                own = replace(chunk, video=replace(video, rgb_frames=tuple(track.rgb_frames)))
+                frames = track.rgb_frames
+                if due is not None and track.selection is not None and track.selection.luma:
+                    # Some look later: those that share a frame share what is kept of it as well.
+                    frames = [_kept(frame, kept) for frame in frames]
+                own = replace(chunk, video=replace(video, rgb_frames=tuple(frames)))
                 track.rgb_frames.clear()
             track.waiting.append(own)
             if due is None or track.name in due:
@@ -235,6 +240,12 @@ class Feed:
 def _track(name: str, analysis: Analysis, selection: FrameSelection | None) -> _Track:
     live = analysis if isinstance(analysis, LiveAnalysis) else None
     return _Track(name, analysis, selection, live)
+
+
+def _kept(frame: RgbFrame, kept: dict[int, RgbFrame]) -> RgbFrame:
+    if id(frame) not in kept:
+        kept[id(frame)] = frame.luma_alone()
+    return kept[id(frame)]
 
 
 def _look(chunks: Sequence[tuple[Analysis, Chunk]]) -> None:

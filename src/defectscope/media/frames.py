@@ -157,6 +157,14 @@ class Rendering:
         return self._rgb
 
 
+def _copied(plane: Plane | None) -> Plane | None:
+    return None if plane is None else Plane(plane.pixels.copy(), plane.width, plane.height)
+
+
+def _let_go() -> NDArray[np.uint8]:
+    raise RuntimeError("only the luma of this frame was kept")
+
+
 @dataclass(frozen=True, slots=True)
 class RgbFrame:
     """A frame for a network.
@@ -181,6 +189,16 @@ class RgbFrame:
     def rgb(self) -> NDArray[np.uint8]:
         """(height, width, 3) uint8."""
         return self.shown.rgb
+
+    def luma_alone(self) -> RgbFrame:
+        """Returns it with copies of its luma and without RGB: it holds no frame of the decoder's.
+
+        A frame that waits for seconds would have the decoder make another in its place, and what it
+        has made once it keeps.
+        """
+        return RgbFrame(
+            self.pts, Rendering(_let_go), None, _copied(self.luma), _copied(self.luma_before)
+        )
 
     @property
     def previous_rgb(self) -> NDArray[np.uint8] | None:

@@ -29,8 +29,9 @@ _LOG = logging.getLogger(__name__)
 # Sparse tables, complaints of the decoder, do not tell how far their detector has come: no
 # detector is further behind.
 _FURTHEST_BEHIND_S = 2.0
-# Frames are pushed when somebody decides: what comes in a step, and half as much again.
-_ROOM = 1.5
+# Frames are pushed when somebody decides: what comes in a step, and a little more. Room that is not
+# used is held by whoever looks later all the same.
+_ROOM = 1.1
 # How often a frame is kept for the wall, seconds, and how high, pixels.
 _THUMBNAIL_S, _THUMBNAIL_PX = 2.0, 180
 

@@ -18,6 +18,13 @@ _FIRST_DELAY_S, _LONGEST_DELAY_S, _SOON_S = 0.5, 30.0, 60.0
 _STOPPING_S = 5.0
 # Threads of numerical libraries would fight for the cores that channels share.
 _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# glibc: few heaps, and what is large goes back when it is let go. Frames and features that come and
+# go from many threads would leave holes in a heap for each of them.
+_HEAPS = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "500000",
+    "MALLOC_TRIM_THRESHOLD_": "1000000",
+}
 
 Receive = Callable[[int, Mapping[str, Any]], None]
 Assign = Callable[[int], Mapping[str, Any]]
@@ -79,7 +86,7 @@ class _Process:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
-                env={**os.environ, **_QUIET},
+                env={**_HEAPS, **os.environ, **_QUIET},
             )
             self._child = child
             self.assign()
