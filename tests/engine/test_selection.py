@@ -82,15 +82,17 @@ def test_luma_alone_holds_nothing_of_the_decoder() -> None:
     selection = FrameSelection(bucket_s=1.0, luma=True, with_previous=True)
     selector = Selector(selection, Fraction(1, 2))
     decoded = [
-        replace(frame(n), planes=(Plane(np.full((4, 8), n, np.uint8), 6, 4),)) for n in range(4)
+        replace(frame(n), planes=(Plane(np.full((4, 8), n, np.uint8), 6, 4),)) for n in range(5)
     ]
     looks = [look for each in decoded for look in selector.take(each, np.zeros(1))]
     (look,) = looks[-1:]
     alone = look.luma_alone()
     assert alone.pts == look.pts
     for plane, was in ((alone.luma, look.luma), (alone.luma_before, look.luma_before)):
-        assert plane is not None and was is not None
+        assert plane is not None
+        assert was is not None
         assert np.array_equal(plane.pixels, was.pixels)
-        assert plane.data.base is None and plane.data.shape == (4, 6)
+        assert plane.data.base is None
+        assert plane.data.shape == (4, 6)
     with pytest.raises(RuntimeError):
         _ = alone.rgb

@@ -58,13 +58,13 @@ def read_playlist(path: Path, folder: Path) -> Playlist:
     for line in lines[1:]:
         tag, _, value = line.partition(":")
         if tag == "#EXT-X-STREAM-INF":
-            pending = _attributes(value)
+            pending = attributes(value)
         elif tag == "#EXT-X-MEDIA":
-            found.renditions.append(_attributes(value))
-        elif tag == "#EXT-X-KEY" and _attributes(value).get("METHOD", "NONE") != "NONE":
+            found.renditions.append(attributes(value))
+        elif tag == "#EXT-X-KEY" and attributes(value).get("METHOD", "NONE") != "NONE":
             raise UnreadableMediaError(f"{path.name}: the segments are encrypted")
         elif tag == "#EXT-X-MAP":
-            held = _attributes(value)
+            held = attributes(value)
             piece = _piece(inside(folder, path.parent, held.get("URI", "")), held.get("BYTERANGE"))
             if section is not None and section != piece:
                 raise UnreadableMediaError(
@@ -95,7 +95,8 @@ def read_playlist(path: Path, folder: Path) -> Playlist:
     return found
 
 
-def _attributes(text: str) -> dict[str, str]:
+def attributes(text: str) -> dict[str, str]:
+    """Returns the attributes of a tag by their names, without quotation marks."""
     return {name: value.strip('"') for name, value in _ATTRIBUTE.findall(text)}
 
 
@@ -122,7 +123,7 @@ def hls_pieces(path: Path) -> tuple[list[Piece], list[Piece]]:
     playlist = read_playlist(path, folder)
     if not playlist.variants:
         return playlist.pieces, []
-    best = max(playlist.variants, key=_rank)
+    best = max(playlist.variants, key=rank)
     video = _media(inside(folder, folder, best["URI"]), folder)
     group = [
         r
@@ -154,7 +155,7 @@ def hls_captions(path: Path) -> tuple[list[Piece], bool]:
         if playlist.pieces[0].path.suffix.lower() in _CAPTIONS:
             return playlist.pieces, False
         return [], False
-    wanted = max(playlist.variants, key=_rank).get("SUBTITLES")
+    wanted = max(playlist.variants, key=rank).get("SUBTITLES")
     group = [
         r
         for r in playlist.renditions
@@ -175,7 +176,8 @@ def _media(path: Path, folder: Path) -> list[Piece]:
     return pieces
 
 
-def _rank(variant: Mapping[str, str]) -> tuple[int, int]:
+def rank(variant: Mapping[str, str]) -> tuple[int, int]:
+    """Returns what orders variants: pixels, then bits a second."""
     width, _, height = variant.get("RESOLUTION", "").partition("x")
     pixels = int(width) * int(height) if width.isdecimal() and height.isdecimal() else 0
     bits = variant.get("BANDWIDTH", "")

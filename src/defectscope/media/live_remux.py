@@ -5,7 +5,7 @@ So that every channel is read in one way: RTMP, RTSP, HLS and what else FFmpeg c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import av
@@ -54,6 +54,7 @@ def remux(
     *,
     listen: bool = False,
     timeout_s: float = 10.0,
+    more: Mapping[str, str] | None = None,
 ) -> None:
     """Copies a source into a transport stream until it ends; where time steps back, into another.
 
@@ -64,12 +65,14 @@ def remux(
         going_on: Whether to go on; asked between packets.
         listen: Waits for an RTMP sender instead of connecting.
         timeout_s: Longest wait for a connection and for data, seconds.
+        more: Further options of FFmpeg's demuxer.
 
     Raises:
         MediaUnavailableError: It cannot be reached, or broke off.
     """
     scheme = url.split("://", 1)[0].lower()
     options = {"protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _FORMATS}
+    options |= more or {}
     if scheme.startswith("rtsp"):
         options["rtsp_transport"] = "tcp"
     if listen:

@@ -19,6 +19,7 @@ from defectscope.errors import DefectscopeError
 from defectscope.media.ffmpeg_program import ffmpeg_program
 from defectscope.media.live_remux import remux
 from defectscope.monitor.pacing import Pacer
+from defectscope.monitor.part_relay import OPTIONS, Fetch, PartRelay, part_playlists
 from defectscope.monitor.receiver import Sink, UdpReceiver
 from defectscope.monitor.urls import check_url, udp_address
 
@@ -72,11 +73,20 @@ def feeder_of(url: str, name: str, sink: Sink) -> Feeder:
         return PumpFeeder(name, sink, lambda feeder: _pump_relay(feeder, command), paced=paced)
     listen = "listen=1" in url
 
+    web = kind in ("http", "https")
+
     def work(feeder: PumpFeeder) -> None:
+        fetch = Fetch(name)
+        playlists = part_playlists(url, fetch) if web else []
+        if playlists:
+            with PartRelay(playlists, fetch) as relay:
+                address = relay.address
+                remux(address, name, feeder.take, feeder.is_going_on, more=OPTIONS)
+            return
         address = url.replace("?listen=1", "")
         remux(address, name, feeder.take, feeder.is_going_on, listen=listen)
 
-    return PumpFeeder(name, sink, work, paced=kind in ("http", "https"))
+    return PumpFeeder(name, sink, work, paced=web)
 
 
 class PumpFeeder:
