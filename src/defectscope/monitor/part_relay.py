@@ -1,4 +1,4 @@
-"""Gives FFmpeg's reader the parts of low-latency HLS, over HTTP on loopback.
+"""Hands FFmpeg's reader the parts of low-latency HLS, over HTTP on loopback.
 
 Only playlists pass through here; parts are fetched by the reader from where they are. The server is
 asked to answer when the next part is there, where it can.
