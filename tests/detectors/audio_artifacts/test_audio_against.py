@@ -33,14 +33,14 @@ def _lines(hz: float, seconds: float = 3.0) -> np.ndarray:
 
 @pytest.mark.parametrize("hz", [50.0, 49.85, 60.0, 59.94, 60.2])
 def test_the_mains_own_lines_are_no_skirt(hz: float) -> None:
-    lines, _, skirt = _lines(hz)
+    lines, _, skirt, _ = _lines(hz)
     assert lines > 15
     assert skirt < against.MOST_SKIRT_DB
 
 
 @pytest.mark.parametrize("hz", [48.999, 49.2, 50.8, 61.0])
 def test_a_note_beside_the_mains_leaves_a_skirt(hz: float) -> None:
-    lines, _, skirt = _lines(hz)
+    lines, _, skirt, _ = _lines(hz)
     assert lines > against.STANDING_DB
     assert skirt > against.MOST_SKIRT_DB
 
@@ -50,8 +50,18 @@ def test_hum_under_a_note_is_still_its_own() -> None:
     noise = 0.003 * np.random.default_rng(3).standard_normal(len(at))
     hum = sum(np.sin(2 * np.pi * 50 * k * at + k) for k in (2, 4, 6, 8))
     note = 3 * np.sin(2 * np.pi * 48.999 * at)
-    _, _, skirt = standing_lines((0.05 * (hum + note) + noise).astype(np.float32))
+    _, _, skirt, _ = standing_lines((0.05 * (hum + note) + noise).astype(np.float32))
     assert skirt < against.MOST_SKIRT_DB
+
+
+@pytest.mark.parametrize("hz", [50.0, 60.0])
+def test_hum_has_no_other_note(hz: float) -> None:
+    assert _lines(hz)[3] < against.MOST_NOTE_DB
+
+
+@pytest.mark.parametrize("hz", [46.25, 51.91, 55.0, 65.41])
+def test_a_held_note_stands_out_beyond_the_mains(hz: float) -> None:
+    assert _lines(hz)[3] > against.MOST_NOTE_DB
 
 
 def _treble(gap_hz: tuple[float, float], *, stays: bool = False, floor: float = 1e-6) -> np.ndarray:
@@ -97,7 +107,7 @@ def test_silence_has_nothing_to_look_at() -> None:
 
 
 def _columns(**given: float) -> dict[str, np.ndarray]:
-    names = ("skirt", "lines", "floor", "level", "hollow", "tops", "corners")
+    names = ("skirt", "lines", "note", "floor", "level", "hollow", "tops", "corners")
     return {name: np.full(STEPS, given.get(name, 0.0)) for name in names}
 
 
@@ -105,6 +115,7 @@ def _columns(**given: float) -> dict[str, np.ndarray]:
     ("defect", "given"),
     [
         ("audio_hum", {"skirt": 60.0, "lines": 200.0}),
+        ("audio_hum", {"note": 10 * against.MOST_NOTE_DB}),
         ("audio_hiss", {"floor": -700.0, "level": -200.0}),
         ("audio_distortion", {"hollow": 0.02 * SHARE_SCALE}),
     ],
@@ -120,6 +131,7 @@ def test_each_speaks_against_one_defect(defect: str, given: dict[str, float]) ->
     [
         {"skirt": 60.0, "lines": 90.0},
         {"skirt": 10.0, "lines": 200.0},
+        {"note": 10 * against.MOST_NOTE_DB - 1},
         {"floor": -500.0, "level": -200.0},
         {"hollow": 0.003 * SHARE_SCALE},
         # A ceiling is proved, whatever the treble is like.

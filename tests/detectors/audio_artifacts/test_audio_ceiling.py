@@ -11,7 +11,7 @@ import soundfile
 from defectscope.analysis import analyze
 from defectscope.detectors.audio_artifacts import ceiling
 from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
-from defectscope.detectors.audio_artifacts.decision import Run
+from defectscope.detectors.audio_artifacts.decision import STEP_S, Run
 
 
 def test_a_heap_of_peaks_and_corners_are_asked_for_together() -> None:
@@ -29,6 +29,23 @@ def test_a_ceiling_makes_a_run_and_its_evidence_suffice() -> None:
     assert odds.tolist() == [-6.0, 9.0, ceiling.LOG_ODDS, -6.0]
     found = [Run(0, 2, 1.0), Run(2, 4, 1.0), Run(1, 3, 99.0)]
     assert [r.evidence for r in ceiling.proved(found, under, 25.0)] == [1.0, 25.0, 99.0]
+
+
+def test_peaks_in_no_heap_need_more_evidence() -> None:
+    columns = {"tops": np.zeros(12)}
+    columns["tops"][4] = ceiling.LEAST_TOPS * DECIBEL_SCALE
+    found = [Run(0, 4, 29.9), Run(0, 4, ceiling.ENOUGH), Run(2, 6, 20.0), Run(5, 12, 29.9)]
+    assert ceiling.supported(found, columns) == found[1:3]
+
+
+@pytest.mark.parametrize(("share", "stays"), [(0.0, False), (0.2, False), (0.4, True)])
+def test_a_whole_programme_of_distortion_needs_heaps_again_and_again(
+    share: float, stays: bool
+) -> None:
+    count = round(ceiling.LONG_S / STEP_S) + 1
+    tops = np.where(np.arange(count) < share * count, ceiling.LEAST_TOPS * DECIBEL_SCALE, 0.0)
+    run = Run(0, count, 99.0)
+    assert ceiling.supported([run], {"tops": tops}) == ([run] if stays else [])
 
 
 @pytest.mark.parametrize("sensitivity", ["low", "normal"])

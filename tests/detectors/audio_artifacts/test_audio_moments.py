@@ -80,6 +80,7 @@ def test_a_click_amid_silence_is_sure() -> None:
 def test_runs_without_a_moment_are_dropped_and_sure_ones_raised() -> None:
     least, sure = (round(db * DECIBEL_SCALE) for db in (impulse.LEAST_DB, impulse.SURE_DB))
     columns = {"isolated": np.array([0, least - 1, least, 0, sure], np.int16)}
+    columns["repeated"] = np.zeros(5, np.int16)
     runs = [Run(0, 2, 9.0), Run(1, 3, 9.0), Run(3, 4, 14.9), Run(3, 4, impulse.ENOUGH)]
     assert impulse.confirmed(runs, columns) == [runs[1], runs[3]]
     odds = impulse.raised(np.array([-9.0, -9.0, -9.0, 7.0, -9.0]), columns)

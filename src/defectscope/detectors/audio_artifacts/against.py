@@ -1,6 +1,7 @@
 """Evidence against: what the layer takes for a defect, and classical measures know better.
 
-    hum         what stands at the mains' harmonics is the skirt of a line beside them: a held note
+    hum         what stands at the mains' harmonics is the skirt of a line beside them, or the comb
+                of another fundamental stands out far more: a held note
     hiss        the floor lies so far under the programme that nobody hears it
     distortion  the treble has gaps between bands that sound: a coder or a robot's voice made them,
                 and a bent waveform would have filled them
@@ -25,6 +26,9 @@ Doubles = NDArray[np.float64]
 # Means of about four seconds, dB, where lines stand out at all. Nine in ten steps of hum that was
 # put in, or recorded, have 0.7 at most; a held low G of 49 Hz has 2 to 16.
 MOST_SKIRT_DB, STANDING_DB = 1.5, 10.0
+# Hum that was put in, or recorded, has 0.6 dB at most; a synthesiser's held G sharp of 51.9 Hz 8 to
+# 23.
+MOST_NOTE_DB = 8.0
 # Floor between 2 and 12 kHz under the whole sound.
 MOST_BELOW_DB = 39.0
 # Share of the treble that is hollow, mean of about four seconds.
@@ -43,7 +47,7 @@ def lowered(log_odds: Doubles, columns: Mapping[str, NDArray[Any]], starts_s: Do
     """
     out = log_odds.copy()
     for defect, speaks in {
-        "audio_hum": is_skirt(columns, starts_s),
+        "audio_hum": is_skirt(columns, starts_s) | is_note(columns, starts_s),
         "audio_hiss": is_far_below(columns),
         "audio_distortion": is_hollow(columns, starts_s) & ~ceiling.under_a_ceiling(columns),
     }.items():
@@ -57,6 +61,12 @@ def is_skirt(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> NDArray[
     measured = np.column_stack([columns["skirt"], columns["lines"]]) / DECIBEL_SCALE
     skirt_db, lines_db = wide(measured, starts_s).T
     return (skirt_db >= MOST_SKIRT_DB) & (lines_db >= STANDING_DB)
+
+
+def is_note(columns: Mapping[str, NDArray[Any]], starts_s: Doubles) -> NDArray[np.bool_]:
+    """Returns around which steps another fundamental than the mains' stands out far more, (n,)."""
+    note_db = columns["note"].astype(np.float64)[:, None] / DECIBEL_SCALE
+    return wide(note_db, starts_s)[:, 0] >= MOST_NOTE_DB
 
 
 def is_far_below(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:

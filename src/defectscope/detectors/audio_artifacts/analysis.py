@@ -22,11 +22,11 @@ WINDOWS_HZ = 4
 LOGIT_SCALE = 100.0
 # Levels in tenths of a decibel.
 DECIBEL_SCALE = 10.0
-MEASURED = ("lines", "lines_beyond", "skirt", "floor", "level")
+MEASURED = ("lines", "lines_beyond", "skirt", "note", "floor", "level")
 PEAKS = ("tops", "even")
 COLUMNS = (
     *(f"logit_{name}" for name in CLASSES),
-    *MEASURED, *PEAKS, "corners", "hollow", "isolated",
+    *MEASURED, *PEAKS, "corners", "hollow", "isolated", "repeated",
 )  # fmt: skip
 # Shares in thousandths.
 SHARE_SCALE = 1000.0
@@ -92,10 +92,12 @@ class AudioArtifactsAnalysis:
                 classical[number] = np.maximum(classical[number], values)
             for number, values in pipeline.peaks.items():
                 peaks[number] = np.maximum(peaks[number], values)
-        moments = self._pipelines[0].moments
+        moments, again = self._pipelines[0].moments, self._pipelines[0].repeats
         for pipeline in self._pipelines[1:]:
             for number, own in pipeline.moments.items():
                 moments[number] = np.maximum(moments[number], own)
+            for number, own in pipeline.repeats.items():
+                again[number] = np.maximum(again[number], own)
         counts = self._pipelines[0].hollows
         for pipeline in self._pipelines[1:]:
             for number, values in pipeline.hollows.items():
@@ -109,6 +111,7 @@ class AudioArtifactsAnalysis:
             table = _greatest(peaks, numbers) * DECIBEL_SCALE
             values |= {n: saturate(table[:, i], np.int16) for i, n in enumerate(PEAKS)}
             values["isolated"] = saturate(_greatest(moments, numbers) * DECIBEL_SCALE, np.int16)
+            values["repeated"] = saturate(_greatest(again, numbers) * DECIBEL_SCALE, np.int16)
             shares = np.array([_share(counts, number) for number in numbers])
             values["hollow"] = saturate(shares * SHARE_SCALE, np.int16)
             corners = np.array([self._corners_in(number) for number in numbers])

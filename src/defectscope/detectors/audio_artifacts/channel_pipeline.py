@@ -9,7 +9,8 @@ from defectscope.detectors.audio_artifacts.classical import floor_and_level, sta
 from defectscope.detectors.audio_artifacts.grid import Resampler
 from defectscope.detectors.audio_artifacts.hollows import hollows
 from defectscope.detectors.audio_artifacts.layout import BATCH, REACH, WindowScorer
-from defectscope.detectors.audio_artifacts.moments import LEAD, isolated
+from defectscope.detectors.audio_artifacts import repeats
+from defectscope.detectors.audio_artifacts.moments import LEAD, of_quarters, stand_out
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
     MARGIN_AFTER,
@@ -25,7 +26,7 @@ APART = 2
 # Blocks before and after a window's first that its lines are looked for in: three seconds in all.
 _LINES_BEFORE, _LINES_AFTER = 2, 3
 # What is known of a window beside its logits, the first of them its lines.
-_CLASSICAL, _LINE_MEASURES = 5, 3
+_CLASSICAL, _LINE_MEASURES = 6, 4
 Floats = NDArray[np.float32]
 
 
@@ -39,12 +40,14 @@ class ChannelPipeline:
 
     def __init__(self, rate_hz: int, scorer: WindowScorer) -> None:
         self.logits: dict[int, Floats] = {}
-        # Of every window (lines, lines beyond, skirt, floor, level), dB.
+        # Of every window (lines, lines beyond, skirt, note, floor, level), dB.
         self.classical: dict[int, NDArray[np.float64]] = {}
         # Of every quarter of a second what `tops` gives, (2,).
         self.peaks: dict[int, NDArray[np.float64]] = {}
         # Of every quarter of a second what `isolated` gives, dB.
         self.moments: dict[int, np.float64] = {}
+        # Of every quarter of a second what `repeated` gives, dB.
+        self.repeats: dict[int, np.float64] = {}
         # Of every quarter of a second what `hollows` gives, (2,).
         self.hollows: dict[int, NDArray[np.float64]] = {}
         self._slow: dict[int, Floats] = {}
@@ -97,18 +100,22 @@ class ChannelPipeline:
 
     def _measure(self, number: int) -> None:
         before = self._cells.get(number - 1)
-        longer = np.concatenate(
+        lead = repeats.LEAD
+        longest = np.concatenate(
             [
-                np.zeros(LEAD, np.float32) if before is None else before[-LEAD:],
+                np.zeros(lead, np.float32) if before is None else before[-lead:],
                 self._cells[number],
                 self._cells[number + 1][:MARGIN_AFTER],
             ]
         )
-        padded = longer[LEAD - MARGIN_BEFORE :]
+        padded = longest[lead - MARGIN_BEFORE :]
         self._blocks[number] = measure(padded)
         self._slow[number] = slow_block(padded)
         self.peaks |= {2 * number + k: own for k, own in enumerate(tops(padded))}
-        self.moments |= {2 * number + k: own for k, own in enumerate(isolated(longer))}
+        over_db, at = stand_out(longest[lead - LEAD :])
+        self.moments |= {2 * number + k: own for k, own in enumerate(of_quarters(over_db))}
+        again = repeats.repeated(longest, over_db, at)
+        self.repeats |= {2 * number + k: own for k, own in enumerate(again)}
         counted = hollows(self._blocks[number])
         self.hollows |= {2 * number + k: own for k, own in enumerate(counted)}
         self._stand(number - _LINES_AFTER, number)

@@ -3,6 +3,7 @@
     lines    how far the harmonics of 50 or 60 Hz stand out of three seconds' spectrum, and how
              far beyond the combs of other fundamentals
     skirt    how much of that is the skirt of a line beside them: a held note
+    note     how far the comb of another fundamental stands out beyond theirs
     floor    the least power between 2 and 12 kHz that a second falls to, and how loud the second is
     corners  samples where the waveform stops dead: a ceiling, a stair, a buffer that is not filled
 
@@ -55,19 +56,20 @@ _AUDIBLE = 0.05
 
 
 def standing_lines(slow: Floats) -> NDArray[np.float64]:
-    """Returns how far the mains' harmonics stand out, how far beyond other combs, skirt, dB, (3,).
+    """Returns how far the mains' harmonics stand out, how far beyond others, skirt, note, dB, (4,).
 
     Of every fundamental from 42 to 70 Hz the strongest four harmonics are averaged. The first
     number is the best of those near 50 or 60 Hz, the second how far it lies over what three in four
     of the others reach: music has lines at many, hum at one. The third is how much the first loses
     when only what peaks at the mains itself counts, not what falls off from a line beside it, as
-    the low G of 49 Hz. 0 where less than half a second is there.
+    the low G of 49 Hz. The fourth is how far the best of the others stands out beyond the first. 0
+    where less than half a second is there.
 
     Args:
         slow: (n,) up to three seconds at `SLOW_HZ`.
     """
     if len(slow) < SLOW_HZ // 2 or not float(np.abs(slow).max()) > 1e-5:
-        return np.zeros(3)
+        return np.zeros(4)
     spectrum = fft.rfft(slow * _hann(len(slow)))
     step_hz = SLOW_HZ / len(slow)
     count = int((_HIGHEST_HZ + 3 * _NEIGHBOURS_HZ) / step_hz)
@@ -86,7 +88,7 @@ def standing_lines(slow: Floats) -> NDArray[np.float64]:
     best = float(tops[mains].max())
     own = float(_strongest(_either(peaks)[places[kept]]).max())
     beyond = best - float(np.quantile(tops[~mains], 0.75))
-    return np.array([best, beyond, best - own])
+    return np.array([best, beyond, best - own, max(float(tops[~mains].max()) - best, 0.0)])
 
 
 def _either(standing: NDArray[np.float64]) -> NDArray[np.float64]:

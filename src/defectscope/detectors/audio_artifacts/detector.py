@@ -138,6 +138,7 @@ class AudioArtifacts:
         if defect == ceiling.DEFECT:
             under = ceiling.under_a_ceiling(columns)
             found = ceiling.proved(found, under, self.tuned.thresholds[f"{defect}_low"])
+            found = ceiling.supported(found, columns)
         elif defect == impulse.DEFECT:
             found = impulse.confirmed(found, columns)
         for run in found:

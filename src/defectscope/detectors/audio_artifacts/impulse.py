@@ -1,7 +1,8 @@
 """What a moment that stands out says of clicks: without any there is none, a sure one is one.
 
 What the network takes for clicks in music, a bass with a sharp attack or a synthetic drum, has no
-single moment that stands out of what follows it.
+single moment that stands out of what follows it. A buffer that is heard again needs none: that it
+equals what was heard before, on one side of a break alone, proves it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ DEFECT = "audio_clicks"
 LEAST_DB = 13.0
 # In 54 minutes of clean sound one synthetic drum reached it, and nothing else.
 SURE_DB = 40.0
+# A break with sound on one side that equals its past so much better than the other side. In 85
+# minutes of clean sound one sample of a game reached it; the next had 26.5.
+AGAIN_DB = 28.0
 # Evidence that needs no moment: lost packets of sound leave holes, which the network hears.
 # The most that a run without one had in clean sound was 14.2.
 ENOUGH = 15.0
-# What a step that holds a sure one is told by: likelier clicks than not.
+# What a step that holds a sure one, or a buffer heard again, is told by: likelier clicks than not.
 LOG_ODDS = 3.0
 
 
@@ -31,11 +35,15 @@ def raised(
     log_odds: NDArray[np.float64], columns: Mapping[str, NDArray[Any]]
 ) -> NDArray[np.float64]:
     """Returns log odds of clicks, (n,), those of steps with a sure moment at least `LOG_ODDS`."""
-    sure = columns["isolated"] >= SURE_DB * DECIBEL_SCALE
+    sure = (columns["isolated"] >= SURE_DB * DECIBEL_SCALE) | _again(columns)
     return np.where(sure, np.maximum(log_odds, LOG_ODDS), log_odds)
 
 
 def confirmed(found: Sequence[Run], columns: Mapping[str, NDArray[Any]]) -> list[Run]:
     """Returns the runs of clicks that hold a moment that stands out, or are sure without one."""
-    stands = columns["isolated"] >= LEAST_DB * DECIBEL_SCALE
+    stands = (columns["isolated"] >= LEAST_DB * DECIBEL_SCALE) | _again(columns)
     return [r for r in found if r.evidence >= ENOUGH or stands[r.first : r.last].any()]
+
+
+def _again(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    return columns["repeated"] >= AGAIN_DB * DECIBEL_SCALE

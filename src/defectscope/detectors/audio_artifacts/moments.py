@@ -42,16 +42,31 @@ _LEAST = 1.0 / 32768
 def isolated(padded: Floats) -> Doubles:
     """Returns how far the most isolated moment of both quarters of a block stands out, dB, (2,).
 
+    Args:
+        padded: As `stand_out` takes it.
+    """
+    return of_quarters(stand_out(padded)[0])
+
+
+def of_quarters(over_db: Doubles) -> Doubles:
+    """Returns the most isolated moment of both quarters, dB, (2,)."""
+    return over_db.reshape(CELLS, -1).max(axis=1)
+
+
+def stand_out(padded: Floats) -> tuple[Doubles, NDArray[np.int64]]:
+    """Returns how far each moment of a block stands out, dB, and its peak's sample, (128,) each.
+
     Its peak, in the error of linear prediction, over the greatest peak of the 32 ms before and
-    after; `AT_AN_END_DB` at most between sound and silence.
+    after; `AT_AN_END_DB` at most between sound and silence. Samples count from the block's first.
 
     Args:
         padded: (LEAD + BLOCK + MARGIN_AFTER,) mono samples at 32 kHz.
     """
     if padded.shape != (LEAD + BLOCK + MARGIN_AFTER,):
         raise ValueError(f"wants {LEAD + BLOCK + MARGIN_AFTER} samples, not {padded.shape}")
+    inside = slice(LEAD // _MOMENT, (LEAD + BLOCK) // _MOMENT)
     if not float(np.abs(padded).max()) > _LEAST:
-        return np.zeros(CELLS)
+        return np.zeros(BLOCK // _MOMENT), np.arange(BLOCK // _MOMENT) * _MOMENT
     error = _error(padded)
     moments = np.abs(error[: len(error) // _MOMENT * _MOMENT]).reshape(-1, _MOMENT)
     medians, peaks = np.median(moments, axis=1).astype(np.float64), moments.max(axis=1)
@@ -66,7 +81,8 @@ def isolated(padded: Floats) -> Doubles:
     is_end = (before < _SILENCE) != (after < _SILENCE)
     most_db = np.where(is_end, AT_AN_END_DB, _MOST_DB)
     over_db = np.clip(20 * np.log10(over + 1e-9), 0, most_db)
-    return over_db[LEAD // _MOMENT : (LEAD + BLOCK) // _MOMENT].reshape(CELLS, -1).max(axis=1)
+    at = moments.argmax(axis=1) + np.arange(len(moments)) * _MOMENT - LEAD
+    return over_db[inside], at[inside]
 
 
 def _error(padded: Floats) -> Floats:

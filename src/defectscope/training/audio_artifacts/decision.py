@@ -163,6 +163,7 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
         own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, rules.drifts[defect])
         if defect == ceiling.DEFECT:
             own = ceiling.proved(own, under, rules.thresholds[f"{defect}_low"])
+            own = ceiling.supported(own, piece.columns)
         elif defect == impulse.DEFECT:
             own = impulse.confirmed(own, piece.columns)
         out[defect] = _ended(piece, defect, own)
