@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.audio_artifacts import repeats
 from defectscope.detectors.audio_artifacts.classical import floor_and_level, standing_lines
 from defectscope.detectors.audio_artifacts.grid import Resampler
 from defectscope.detectors.audio_artifacts.hollows import hollows
 from defectscope.detectors.audio_artifacts.layout import BATCH, REACH, WindowScorer
-from defectscope.detectors.audio_artifacts import repeats
 from defectscope.detectors.audio_artifacts.moments import LEAD, of_quarters, stand_out
 from defectscope.detectors.audio_artifacts.spectra import (
     BLOCK,
