@@ -78,12 +78,12 @@ def _equals(steps: Floats, power: Doubles, first: int, other: int, least: float)
     spectrum = fft.rfft(past, _FFT) * np.conj(fft.rfft(steps[first : first + _SPAN], _FFT))
     products = fft.irfft(spectrum, _FFT)[: _FARTHEST - _NEAREST + 1].astype(np.float64)
     starts = np.arange(first - _FARTHEST, first - _NEAREST + 1)
-    alike = 2 * products / (own + power[starts + _SPAN] - power[starts] + _LEAST)
-    best = int(alike.argmax())
+    similarity = 2 * products / (own + power[starts + _SPAN] - power[starts] + _LEAST)
+    best = int(similarity.argmax())
     lag = _FARTHEST - best
     if other < lag:
         return 0.0
-    inside_db = -10 * np.log10(max(1 - _peak(alike, best), _NOTHING))
+    inside_db = -10 * np.log10(max(1 - _peak(similarity, best), _NOTHING))
     there, then = (steps[k : k + _SPAN].astype(np.float64) for k in (other, other - lag))
     both = float(there @ there + then @ then)
     differ = float((there - then) @ (there - then)) / max(both, 1e-12)
