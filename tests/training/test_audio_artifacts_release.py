@@ -30,6 +30,7 @@ def _piece(number: int, defect: str = "", *, seconds: int = 20) -> Piece:
     if defect:
         columns[f"logit_{defect}"][18:39] += 700
         columns["isolated"][18:39] = 200
+        columns["tops"][18:39] = 250
         events, levels = (Interval(5.0, 10.0),), np.full(seconds * 20, ABSENT, np.int8)
         levels[100:200] = 20
     starts_s = np.arange(count) / 4
