@@ -106,6 +106,21 @@ def child(task: str, clip: str, detectors: str) -> None:
     print(json.dumps(figures))
 
 
+def measured_names() -> list[str]:
+    """Returns the names of the detectors that measure, without networks."""
+    from defectscope.detectors import names
+    from defectscope.detectors.registry import load
+    from defectscope.engine.contracts import Preparing
+
+    loaded = {name: load(name) for name in names()}
+    return [
+        name
+        for name, detector in loaded.items()
+        if (detector.needs.frames is None or detector.needs.frames.luma)
+        and not isinstance(detector, Preparing)
+    ]
+
+
 def peak_mb() -> float:
     """Returns this process's own peak; getrusage also counts what the parent held at the fork."""
     for line in Path("/proc/self/status").read_text().splitlines():
@@ -188,16 +203,7 @@ def main() -> None:
     if arguments.child:
         child(arguments.child, arguments.clip, arguments.detectors)
         return
-    from defectscope.detectors import names
-    from defectscope.detectors.registry import load
-    from defectscope.engine.contracts import Preparing
-
-    chosen = arguments.detectors or ",".join(
-        n
-        for n in names()
-        if (load(n).needs.frames is None or load(n).needs.frames.luma)
-        and not isinstance(load(n), Preparing)
-    )
+    chosen = arguments.detectors or ",".join(measured_names())
     if arguments.media:
         found = compare(arguments.media, arguments.runs, chosen)
         print(json.dumps({name: round(value, 3) for name, value in found.items()}))

@@ -51,3 +51,11 @@ def test_one_odd_row_and_too_few_rows_tell_nothing() -> None:
     levels[20] = 9.0
     assert not rises(levels, begins(40), 8).any()
     assert not rises(stepped(5, 3), begins(5), 4).any()
+
+
+def test_how_many_rows_are_held_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    levels, shots = np.random.default_rng(3).random(50), begins(50, 17, 33)
+    whole = rises(levels, shots, 6)
+    assert whole.any()
+    monkeypatch.setattr("defectscope.temporal.level_steps._BLOCK_ROWS", 7)
+    assert np.array_equal(rises(levels, shots, 6), whole)

@@ -32,6 +32,8 @@ _CUT_RATIO = 3.0
 _CUT_AROUND_ROWS = 13
 # Smaller rises, as a share of what counts, are not followed.
 _LEAST = 0.2
+# Rows whose windows are held at a time.
+_BLOCK_ROWS = 4096
 
 
 class Signatures:
@@ -80,12 +82,17 @@ def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats
     shots = held(np.cumsum(shot_begins), window)
     views = np.lib.stride_tricks.sliding_window_view
     rows, shot = views(padded, window), views(shots, window)
-    own = shots[window : window + count, None]
-    after, before = shot[window : window + count] == own, shot[:count] == own
-    lowest = np.sort(np.where(after, rows[window : window + count], np.inf), axis=1)[:, 1]
-    highest = np.sort(np.where(before, rows[:count], -np.inf), axis=1)[:, -2]
+    lowest, highest = np.empty(count), np.empty(count)
+    told = np.zeros(count, np.bool_)
     least = min(window, max(4, window // 2))
-    told = (after.sum(axis=1) >= least) & (before.sum(axis=1) >= least)
+    for first in range(0, count, _BLOCK_ROWS):
+        last = min(count, first + _BLOCK_ROWS)
+        ahead, behind = slice(window + first, window + last), slice(first, last)
+        own = shots[ahead, None]
+        after, before = shot[ahead] == own, shot[behind] == own
+        lowest[behind] = np.sort(np.where(after, rows[ahead], np.inf), axis=1)[:, 1]
+        highest[behind] = np.sort(np.where(before, rows[behind], -np.inf), axis=1)[:, -2]
+        told[behind] = (after.sum(axis=1) >= least) & (before.sum(axis=1) >= least)
     told[:3] = told[count - 2 :] = False
     return np.where(told, np.maximum(lowest - highest, 0.0), 0.0)
 

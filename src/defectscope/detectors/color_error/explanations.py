@@ -14,6 +14,8 @@ from defectscope.temporal.padding import between
 
 # What is usual about a frame is evaluated over so many frames on either side of it.
 _REACH = 12
+# Frames whose surroundings are held at a time: 24 values of 8 bytes each make 0.8 MB.
+_BLOCK_ROWS = 4096
 # What is abrupt is so many times as large as what is large around it.
 ABRUPT_RATIO = 1.3
 # A turn of hue must leave so much less than an exchange of U and V.
@@ -53,9 +55,19 @@ def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
         return values, values
     padded = between(values, _REACH, np.nan)
     windows = sliding_window_view(padded, 2 * _REACH + 1)
+    baseline, largest = np.empty(len(values)), np.empty(len(values))
+    for first in range(0, len(values), _BLOCK_ROWS):
+        block = slice(first, first + _BLOCK_ROWS)
+        baseline[block], largest[block] = _baseline_and_largest(windows[block])
+    return baseline, largest
+
+
+def _baseline_and_largest(
+    windows: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     others = np.concatenate([windows[:, :_REACH], windows[:, _REACH + 1 :]], axis=1)
     filled = np.where(np.isnan(others), -1.0, others)
-    median = np.zeros(len(values))
+    median = np.zeros(len(windows))
     some = np.any(filled >= 0, axis=1)
     if some.any():
         median[some] = _known_medians(others[some])
