@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import http.server
 import io
 import json
@@ -12,6 +13,7 @@ import time
 from typing import Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 import pytest
 
@@ -272,5 +274,31 @@ def test_an_inline_request_needs_a_botocore_that_knows_it(aws: Any, transport: A
         with pytest.raises(UsageError, match=r"1\.43\.29 can: pass staging_uri="):
             client.submit("s3://media/film.mov")
     aws.script = [(200, {}, b"", 0), queued]
+    staged = Client(async_endpoint_name="queued", transport=transport, staging_uri="s3://w/x")
+    assert staged.submit("s3://media/film.mov").id
+
+
+def test_a_botocore_without_inline_requests_is_told_apart(
+    aws: Any, transport: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load: Any = botocore.loaders.Loader.load_service_model
+
+    def without_body(loader: Any, service: str, kind: str, api_version: str | None = None) -> Any:
+        model = load(loader, service, kind, api_version)
+        if (service, kind) != ("sagemaker-runtime", "service-2"):
+            return model
+        # Of another caller's too, unless it is a copy.
+        model = copy.deepcopy(model)
+        asked = model["shapes"][model["operations"]["InvokeEndpointAsync"]["input"]["shape"]]
+        asked["members"].pop("Body", None)
+        asked.pop("payload", None)
+        return model
+
+    monkeypatch.setattr(botocore.loaders.Loader, "load_service_model", without_body)
+    client = Client(async_endpoint_name="queued", transport=transport)
+    with pytest.raises(UsageError, match=r"1\.43\.29 can: pass staging_uri="):
+        client.submit("s3://media/film.mov")
+    location = {"X-Amzn-SageMaker-OutputLocation": "s3://o/i"}
+    aws.script = [(200, {}, b"", 0), (202, location, b'{"InferenceId": "i"}', 0)]
     staged = Client(async_endpoint_name="queued", transport=transport, staging_uri="s3://w/x")
     assert staged.submit("s3://media/film.mov").id
