@@ -25,6 +25,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -220,6 +221,105 @@ def test_it_serves_as_root_and_as_another_user(buildah, tmp_path, user, writable
         status, _ = ask(port, "POST", "/invocations", b"a=1", "application/x-www-form-urlencoded")
         assert status == 415
     assert "Traceback" not in log.read_text()
+
+
+# The first words of a program that runs in name spaces of its own: a root file system that nobody
+# can write to, no network but the loopback, and itself as process 1, as in a container.
+ENCLOSED = """
+set -e
+ip link set lo up
+mount --bind "$ROOT" "$ROOT"
+mount --bind "$MODEL" "$ROOT/opt/ml/model"
+mount -o remount,ro,bind "$ROOT/opt/ml/model"
+mount -t proc proc "$ROOT/proc"
+mount --rbind /dev "$ROOT/dev"
+mount -t tmpfs tmpfs "$ROOT/dev/shm"
+mount -o remount,ro,bind "$ROOT"
+exec chroot --userspec=10001:10001 "$ROOT" /usr/bin/env -i "$@"
+"""
+
+
+@contextlib.contextmanager
+def enclosed(buildah: Buildah, model: Path, log: IO[bytes]) -> Iterator[psutil.Process]:
+    """Runs the container without a network on a read-only root; gives its process 1.
+
+    Its output is a pipe that root has opened and `cat` empties, as a container engine does: the
+    user in the container may write to it and may not open it again.
+    """
+    container = buildah("from", "--pull=never", TAG)
+    root = Path(buildah("mount", container))
+    (root / "opt" / "ml" / "model").mkdir(parents=True, exist_ok=True)
+    about = json.loads(buildah("inspect", "--type", "image", TAG))["Docker"]["config"]
+    command = [
+        "unshare", "--mount", "--net", "--pid", "--fork", "sh", "-c", ENCLOSED, "sh",
+        *about["Env"], *about["Entrypoint"], "serve",
+    ]  # fmt: skip
+    variables = {**os.environ, "ROOT": str(root), "MODEL": str(model)}
+    reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log)
+    process = subprocess.Popen(command, env=variables, stdout=reader.stdin, stderr=reader.stdin)
+    try:
+        assert reader.stdin is not None
+        reader.stdin.close()
+        deadline_s = time.monotonic() + 60
+        while not (found := psutil.Process(process.pid).children()):
+            assert process.poll() is None
+            assert time.monotonic() < deadline_s
+            time.sleep(0.05)
+        yield found[0]
+    finally:
+        for one in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
+        process.wait()
+        reader.wait()
+        buildah("umount", container)
+        buildah("rm", container)
+
+
+def ask_within(one: psutil.Process, verb: str, path: str, file: Path | None = None) -> bytes:
+    """Makes a request from within the network of a process, which has no other; b"" for none."""
+    code = (
+        "import http.client, sys\n"
+        "c = http.client.HTTPConnection('127.0.0.1', 8080, timeout=120)\n"
+        "body = open(sys.argv[3], 'rb').read() if len(sys.argv) > 3 else None\n"
+        "c.request(sys.argv[1], sys.argv[2], body, {'Content-Type': 'video/avi'} if body else {})\n"
+        "r = c.getresponse()\n"
+        "sys.stdout.buffer.write(b'%d ' % r.status + r.read())\n"
+    )
+    words = [sys.executable, "-I", "-c", code, verb, path, *([str(file)] if file else [])]
+    done = subprocess.run(
+        ["nsenter", f"--net=/proc/{one.pid}/ns/net", *words], capture_output=True, check=False
+    )
+    return done.stdout
+
+
+def test_it_serves_without_a_network_on_a_read_only_root(buildah, tmp_path) -> None:
+    build_archives(tmp_path / "archives", ["freeze"])
+    model, log = tmp_path / "archives" / "freeze", tmp_path / "log"
+    sample = tmp_path / "sample.avi"
+    sample.write_bytes(sample_avi())
+    with log.open("wb") as out, enclosed(buildah, model, out) as first:
+        deadline_s = time.monotonic() + 300
+        while not ask_within(first, "GET", "/ping").startswith(b"200"):
+            assert first.is_running(), log.read_text()[-3000:]
+            assert time.monotonic() < deadline_s, log.read_text()[-3000:]
+            time.sleep(0.2)
+        # What is claimed of its surroundings is so.
+        assert first.uids().effective == 10001
+        mounts = Path(f"/proc/{first.pid}/mounts").read_text().splitlines()
+        assert all(" ro," in line for line in mounts if line.split()[1] in ("/", "/opt/ml/model"))
+        nets = Path(f"/proc/{first.pid}/net/dev").read_text().splitlines()[2:]
+        assert [line.split(":")[0].strip() for line in nets] == ["lo"]
+        answer = ask_within(first, "POST", "/invocations", sample)
+        assert answer.startswith(b"200 ")
+        assert json.loads(answer[4:])["verdicts"]["freeze"]
+        # Process 1 has no default answer to SIGTERM: this one ends in order.
+        first.terminate()
+        assert first.wait(60) in (0, None)
+    text = log.read_text()
+    # The one asset of a caller, and none of the health sample's, out of the pipe.
+    assert text.count('"Assets": 1') == 1, text[-3000:]
+    assert "Traceback" not in text
 
 
 def test_all_detectors_start_without_converting_a_network(buildah, tmp_path) -> None:
