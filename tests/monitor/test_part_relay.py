@@ -52,6 +52,11 @@ class Packager:
                     self.send_header("Location", "file:///etc/passwd")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
+                elif where.path == "/moved.m3u8":
+                    self.send_response(302)
+                    self.send_header("Location", f"http://{packager.place}/master.m3u8")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
                 elif where.path.endswith(".m3u8"):
                     wanted = parse_qs(where.query).get("_HLS_part", ["2"])
                     if int(wanted[0]) >= PARTS:
@@ -173,3 +178,10 @@ def test_strangers_on_this_machine_get_nothing(packager: Packager) -> None:
                 fetch(server + path)
     with pytest.raises(MediaUnavailableError):
         fetch(relay.address)
+
+
+def test_a_password_does_not_follow_a_redirect(packager: Packager) -> None:
+    Fetch("a")(f"http://user:s3cr3t@{packager.place}/moved.m3u8")
+    assert packager.asked == ["/moved.m3u8", "/master.m3u8"]
+    assert packager.users[0] is not None
+    assert packager.users[1] is None

@@ -143,13 +143,13 @@ class Fetch:
         """
         parts = urlsplit(url)
         user, at, host = parts.netloc.rpartition("@")
-        headers = {"User-Agent": "defectscope"}
-        if at:
-            key = base64.b64encode(unquote(user).encode()).decode()
-            headers["Authorization"] = f"Basic {key}"
         bare = urlunsplit(parts._replace(netloc=host))
         try:
-            request = urllib.request.Request(bare, headers=headers)
+            request = urllib.request.Request(bare, headers={"User-Agent": "defectscope"})
+            if at:
+                key = base64.b64encode(unquote(user).encode()).decode()
+                # A redirect may lead to another server, which is not to know it.
+                request.add_unredirected_header("Authorization", f"Basic {key}")
             with self._opener.open(request, timeout=timeout_s) as answer:
                 data = answer.read(_MAX_BYTES + 1)
                 came_from = str(answer.url)
