@@ -98,10 +98,14 @@ def source_of(clip: Clip) -> Run:
     return source.with_frames(source.frames[:SHORT_FRAMES])
 
 
+def short_run(clip: Clip) -> Run:
+    """Returns the first frames of a clip as they go into its last encode."""
+    return _impaired(clip, source_of(clip))
+
+
 def short_look(clip: Clip) -> Run:
     """Returns the first frames of a clip as they would be decoded, without writing a file."""
-    run = _impaired(clip, source_of(clip))
-    return through(run, "libx264", DELIVERY if clip.delivery else MASTER)
+    return through(short_run(clip), "libx264", DELIVERY if clip.delivery else MASTER)
 
 
 def _impaired(clip: Clip, run: Run) -> Run:
