@@ -191,7 +191,9 @@ finally:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_suite_that_is_cancelled_is_cleaned_up_all_the_same(how: signal.Signals) -> None:
-    script = f"SCRIPT = {str(ROOT / 'scripts/conformance_aws.py')!r}\n" + ACCOUNT
+    # Whoever starts the tests in the background has them ignore SIGINT, and all that they start.
+    heeds = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    script = f"{heeds}SCRIPT = {str(ROOT / 'scripts/conformance_aws.py')!r}\n" + ACCOUNT
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -216,6 +218,49 @@ def script() -> Any:
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
+
+
+class Jobs:
+    """An account with transform jobs alone, which stop a while after they are told to."""
+
+    def __init__(self) -> None:
+        self.states = {
+            "conformance-runs": ["InProgress", "Stopping", "Stopped"],
+            "conformance-ended": ["Completed"],
+            "mine": ["InProgress"],
+        }
+        self.stopped: list[str] = []
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda **_: [self.page(operation)])
+
+    def page(self, operation: str) -> dict[str, list[dict[str, str]]]:
+        kinds = {
+            "list_endpoints": "Endpoints",
+            "list_endpoint_configs": "EndpointConfigs",
+            "list_models": "Models",
+        }
+        if operation in kinds:
+            return {kinds[operation]: []}
+        rows = [
+            {"TransformJobName": name, "TransformJobStatus": states[0]}
+            for name, states in self.states.items()
+        ]
+        for name in self.stopped:
+            if len(self.states[name]) > 1:
+                self.states[name].pop(0)
+        return {"TransformJobSummaries": rows}
+
+    def stop_transform_job(self, TransformJobName: str) -> None:  # noqa: N803 - AWS's spelling
+        self.stopped.append(TransformJobName)
+
+
+def test_jobs_of_the_suite_that_run_are_stopped_and_waited_for(script: Any) -> None:
+    account = Jobs()
+    assert script.clean(account, within_s=60.0, pause_s=0.0) == 0
+    assert set(account.stopped) == {"conformance-runs"}
+    assert account.states["conformance-runs"] == ["Stopped"]
+    assert account.states["mine"] == ["InProgress"]
 
 
 class Keeps:
