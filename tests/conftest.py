@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import Any
 # As the command does it, for tests and the processes they start, before NumPy is imported: with
 # small matrices a second thread of OpenBLAS only waits, and burns a core that the others want.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# PyTorch likewise: each process of the suite has a core of its own to begin with.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Byte code is kept: else every process that a test starts compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import numpy as np
 import pytest
@@ -34,6 +39,31 @@ from server_errors import ServerErrors  # noqa: E402
 # What collecting imports and makes stays until the end: there is no garbage to look for meanwhile,
 # nor among it later.
 gc.disable()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Files are dealt out in the order of `dearest_first`, not by how many tests they have.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def dearest_first(slow: int, tests: int) -> tuple[int, int]:
+    """Sorts files: those with slow tests come first, so that none of them is begun last.
+
+    Args:
+        slow: Tests of a file that are marked `slow`.
+        tests: All of its tests.
+    """
+    return -slow, -tests
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow, tests = Counter[Path](), Counter[Path]()
+    for item in items:
+        tests[item.path] += 1
+        slow[item.path] += item.get_closest_marker("slow") is not None
+    items.sort(key=lambda item: dearest_first(slow[item.path], tests[item.path]))
 
 
 def pytest_collection_finish() -> None:

@@ -30,7 +30,15 @@ def reached_s(data: bytes) -> float:
     """How far a stream's clock has come."""
     rows = packets_of(data)
     ticks = pcr_ticks(rows, pcr_rows(rows))
-    return float(ticks[-1] - ticks[0]) / CLOCK_HZ
+    return float(ticks[-1] - ticks[0]) / CLOCK_HZ if len(ticks) else 0.0
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for something, as long as a busy machine takes."""
+    deadline_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
 
 
 def test_a_burst_is_handed_on_at_the_pace_of_its_clock(streams: Streams) -> None:
@@ -41,14 +49,13 @@ def test_a_burst_is_handed_on_at_the_pace_of_its_clock(streams: Streams) -> None
     # Packets are cut anywhere.
     for first in range(0, len(data), 10_001):
         pacer.push(data[first : first + 10_001])
-    assert time.monotonic() - began_s < 1.0
-    time.sleep(2.0)
+    until(lambda: reached_s(came.data()) > 0.8)
     pacer.close()
     passed_s = time.monotonic() - began_s
     given = came.data()
     assert given == data[: len(given)]
     # It is never ahead but for what is caught up on; a busy machine may be behind.
-    assert 0.5 < reached_s(given) <= 1.01 * passed_s + 0.4
+    assert reached_s(given) <= 1.01 * passed_s + 0.4
     assert pacer.waiting_bytes > 0
     ends = np.cumsum([len(part) for _, part in came.parts])
     for (at_s, _), end in zip(came.parts, ends.tolist(), strict=True):
@@ -61,8 +68,8 @@ def test_after_a_wait_for_the_source_nothing_comes_in_a_burst(streams: Streams) 
     pacer = Pacer(came, "a")
     pacer.start()
     pacer.push(data[:half])
-    time.sleep(2.0)
-    assert len(came.data()) == half
+    until(lambda: len(came.data()) == half)
+    time.sleep(0.5)
     again_s = time.monotonic()
     pacer.push(data[half:])
     time.sleep(0.5)
@@ -80,9 +87,7 @@ def test_what_has_no_packets_and_what_jumps_is_not_held(streams: Streams) -> Non
     part = len(data) // 188 // 40 * 188
     # The clock jumps ahead by seconds, and back.
     pacer.push(data[:part] + data[-part:] + data[:part])
-    deadline_s = time.monotonic() + 5.0
-    while len(came.data()) < 1000 + 3 * part and time.monotonic() < deadline_s:
-        time.sleep(0.01)
+    until(lambda: len(came.data()) >= 1000 + 3 * part)
     pacer.close()
     assert came.data() == b"no packets" * 100 + data[:part] + data[-part:] + data[:part]
     assert (b"",) in [parts[1:] for parts in came.parts]
@@ -98,7 +103,7 @@ def test_a_source_that_is_far_ahead_waits(streams: Streams) -> None:
     source.join(0.3)
     assert source.is_alive()
     pacer.close()
-    source.join(5.0)
+    source.join(60.0)
     assert not source.is_alive()
 
 

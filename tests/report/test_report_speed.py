@@ -21,7 +21,7 @@ from defectscope.findings import Report, Severity
 from defectscope.media.stills import encode_jpeg
 from defectscope.report import html
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 MOST_OPENING_S, LONGEST_TASK_MS = 1.0, 50.0
 TWO_HOURS_S = 7200.0
 

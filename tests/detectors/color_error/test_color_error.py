@@ -272,7 +272,8 @@ def test_thousands_of_steps_are_paired_in_seconds() -> None:
     ]
     began = time.process_time()
     pair(steps, 90_000)
-    assert time.process_time() - began < 5.0
+    # A second or two; all steps against all others, and those in between, would be hours.
+    assert time.process_time() - began < 60.0
 
 
 def changed(change, frames: int = 75) -> list[Frame]:

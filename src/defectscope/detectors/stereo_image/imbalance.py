@@ -56,13 +56,14 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
     change = BandSteps(left - right)
     edges = change.edges(tuned["imbalance_step_db"])
     own = [BandSteps(side).size for side in (left, right)] if edges else []
+    places = np.array(edges, np.int64)
     found: list[Fault] = []
     reached = 0
     for number, first in enumerate(edges):
         if first < reached:
             continue
         channel = 0 if change.size[first] < 0 else 1
-        falls = _closing(change.size, own, edges[number + 1 :], first, channel, min_s)
+        falls = _closing(change.size, own, places[number + 1 :], first, channel, min_s)
         for last, size in falls:
             wanted = -size if channel == 0 else size
             if size < tuned["imbalance_db"] or not _off_balance(
@@ -74,10 +75,11 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
             reached = last
             break
         else:
-            fault = _open_end(pair, change.size, own, left - right, first, channel, tuned)
             # What is undone later did end, though perhaps not to our liking.
-            undone = any(change.size[k] * change.size[first] < 0 for k in edges[number + 1 :])
-            if fault is not None and not undone:
+            if any(change.size[k] * change.size[first] < 0 for k in edges[number + 1 :]):
+                continue
+            fault = _open_end(pair, change.size, own, left - right, first, channel, tuned)
+            if fault is not None:
                 found.append(fault)
                 break
     return found
@@ -126,21 +128,20 @@ def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:
 
 
 def _closing(
-    size: Series, own: list[Series], later: list[int], first: int, channel: int, min_s: float
+    size: Series,
+    own: list[Series],
+    later: NDArray[np.int64],
+    first: int,
+    channel: int,
+    min_s: float,
 ) -> list[tuple[int, float]]:
     """Returns the next edges that undo a fall of one channel, with the size of both together."""
-    found: list[tuple[int, float]] = []
-    for last in later:
-        ratio = -size[last] / size[first]
-        if last - first < min_s * BLOCKS_HZ or not _LIKE[0] <= ratio <= _LIKE[1]:
-            continue
-        both = float(abs(size[first]) + abs(size[last])) / 2
-        alone = float(own[channel][last] - own[channel][first]) / 2 / both
-        if alone >= _ALONE:
-            found.append((last, both))
-            if len(found) == _MOST_ENDS:
-                break
-    return found
+    ratio = -size[later] / size[first]
+    both = (abs(size[first]) + np.abs(size[later])) / 2
+    alone = (own[channel][later] - own[channel][first]) / 2 / both
+    undoes = (later - first >= min_s * BLOCKS_HZ) & (ratio >= _LIKE[0]) & (ratio <= _LIKE[1])
+    found = np.flatnonzero(undoes & (alone >= _ALONE))[:_MOST_ENDS]
+    return list(zip(later[found].tolist(), both[found].tolist(), strict=True))
 
 
 def _open_end(
