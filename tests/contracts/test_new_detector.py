@@ -109,7 +109,7 @@ def command(root: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_new_detector_passes_the_checks(checkout: Path) -> None:
     command(checkout, "-m", "ruff", "check", ".")
