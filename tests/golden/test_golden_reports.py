@@ -100,8 +100,8 @@ def voice_by_others(voice: tuple[Path, Path]) -> dict[str, Any]:
     """What the detectors that read no captions say of the voice, beside the one that does."""
     media, captions = voice
     found = summary(analyze(media, captions=captions))
-    # With captions in time there is nothing else.
-    assert found["findings"] == []
+    # Captions in time are right; what else is found in the voice stands in every recorded report.
+    assert CAPTIONS not in {finding["detector"] for finding in found["findings"]}
     assert found["verdicts"].pop(CAPTIONS)["verdict"] == "pass"
     return found
 
