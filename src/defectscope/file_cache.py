@@ -50,7 +50,7 @@ def cache_folder() -> Path | None:
 
 
 def read(name: str) -> bytes | None:
-    """Returns what was kept under a name; None where there is nothing, or nothing to be trusted."""
+    """Returns the bytes kept under a name; None if there are none, or none to trust."""
     folder = cache_folder()
     return None if folder is None else _payload(folder / name, _is_own)
 

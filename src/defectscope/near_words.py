@@ -1,4 +1,4 @@
-"""What was probably meant by a word that is not known. Standard library only."""
+"""Suggests known words for an unknown one. Standard library only."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def is_loopback(host: str) -> bool:
 
 
 def same_token(given: str | None, wanted: str) -> bool:
-    """Tells whether two tokens are one, in a time that says nothing of where they differ."""
+    """Compares two tokens in constant time."""
     return hmac.compare_digest((given or "").encode("utf-8", "replace"), wanted.encode())
 
 

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _first_sign(media: list[str]) -> None:
-    """Says on a terminal that work has begun, before what it takes has been imported."""
+    """Prints a first line on a terminal before the large modules are imported."""
     if media and sys.stderr.isatty():
         from defectscope.desk.inputs import shown
 

@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
     """As argparse has it; its subcommands are of this class too."""
 
     def error(self, message: str) -> NoReturn:
-        """Says what is wrong, and what was probably meant; ends with status 2."""
+        """Prints the error and the closest valid words; exits with status 2."""
         super().error(message + self._hint(message))
 
     def _hint(self, message: str) -> str:

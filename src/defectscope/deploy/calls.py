@@ -152,7 +152,7 @@ class Account:
 
 
 class Transaction:
-    """A row of calls: all of them, or what was made is taken back in reverse.
+    """A sequence of calls: if one fails, those before it are undone in reverse order.
 
     Args:
         account: Where to call.

@@ -1,4 +1,4 @@
-"""From the answers of transform jobs to one report per asset; what is done is not done again."""
+"""Merges the answers of transform jobs to one report per asset; finished assets are skipped."""
 
 from __future__ import annotations
 

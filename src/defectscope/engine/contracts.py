@@ -139,7 +139,7 @@ class Analysis(Protocol):
 
 @runtime_checkable
 class LiveAnalysis(Analysis, Protocol):
-    """Measures a stream that does not end: what is measured is taken as it becomes final.
+    """Measures a stream without an end: rows are taken as they become final.
 
     What all takes and the last `close` give, row after row, is what `close` alone would have given.
     """

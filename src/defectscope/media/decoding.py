@@ -92,7 +92,7 @@ class VideoDecoder:
         yield from self._give(frames, drained=not packet.size)
 
     def _give(self, frames: list[Any], *, drained: bool) -> Iterator[Any]:
-        """Returns frames once what they may refer to has come out whole."""
+        """Returns frames once the frames that they may refer to came out undamaged."""
         for frame in self._order.released(frames, drained=drained):
             self._given.append(frame.pts)
             yield frame

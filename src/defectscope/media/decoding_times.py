@@ -28,7 +28,7 @@ class DecodingTimes:
         return ready
 
     def flush(self) -> list[Any]:
-        """Returns what is left of a stream that never told a time: it is decoded as presented."""
+        """Returns the packets left of a stream without decoding times, to decode as presented."""
         for packet in self._waiting:
             packet.dts = packet.pts
         ready, self._waiting = [p for p in self._waiting if p.dts is not None], []

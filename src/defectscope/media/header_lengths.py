@@ -60,7 +60,7 @@ def _chunks(head: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _missing(stated: int, there: int, per_s: float) -> dict[int, float]:
-    """Returns the stated length of one track whose bytes are not all there."""
+    """Returns the stated length of one track of a truncated file."""
     known = stated not in _UNKNOWN and not _UNKNOWN_FROM <= stated <= _UNKNOWN_TO
     return {0: stated / per_s} if known and per_s > 0 and stated > there else {}
 

@@ -1,4 +1,4 @@
-"""The main picture and the main sound alone, for whoever compares whole assets with each other."""
+"""Reads only the main video and audio track, to compare whole assets with each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main_frames(
 def mono_sound(
     reader: Reader, rate_hz: int, start_s: float = 0.0, length_s: float | None = None
 ) -> NDArray[np.float64]:
-    """Returns the mean of the main sound's channels, (samples,); what it lacks is silence.
+    """Returns the mean of the main audio track's channels, (samples,); gaps are silence.
 
     Args:
         reader: An asset with sound.

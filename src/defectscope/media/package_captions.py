@@ -106,7 +106,7 @@ def _of_segments(pieces: list[Piece]) -> Captions:
 
 
 def _of_fragments(pieces: list[Piece], name: str) -> Captions:
-    """Samples of MP4, each with what is on screen while it lasts; their clock is the video's."""
+    """Samples of MP4, each with the text on screen for its duration, on the clock of the video."""
     cues: list[Cue] = []
     faults: list[CaptionFault] = []
     kind, size = "webvtt", 0
@@ -137,7 +137,7 @@ def _of_fragments(pieces: list[Piece], name: str) -> Captions:
 
 
 def _while(cue: Cue, begin_s: float, end_s: float) -> Cue | None:
-    """The part of a cue that a sample shows; None where it shows nothing of it."""
+    """The part of a cue within a sample; None if they do not overlap."""
     first_s, last_s = max(cue.start_s, begin_s), min(cue.end_s, end_s)
     if last_s <= first_s and cue.end_s > cue.start_s:
         return None

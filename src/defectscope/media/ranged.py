@@ -1,4 +1,4 @@
-"""A seekable file over something that answers byte ranges, so that only what is analyzed is read.
+"""A seekable file on top of byte-range requests: only the parts that are analyzed are read.
 
 A container is read in a few runs: its head, its index (at the head or at the tail) and one or two
 runs through the media itself. Each run that goes on fetches larger pieces, in proportion to what

@@ -188,7 +188,7 @@ class Run:
                     yield from assembler.take(index, position, data)
 
     def stopped(self) -> Iterator[Item]:
-        """Returns what was held back when the end that was asked for is reached."""
+        """Returns the items held back so far, when the requested end is reached."""
         for framer in self._framers.values():
             yield from framer.flush()
         for assembler in self._assemblers.values():

@@ -1,4 +1,4 @@
-"""Reads channels.toml; what is wrong with it is told by line and key.
+"""Reads channels.toml; errors name the line and the key.
 
 [monitor]                     # for all channels
 window_s = 20.0

@@ -137,7 +137,7 @@ class PumpFeeder:
         return not self._stopped.is_set()
 
     def take(self, data: bytes) -> None:
-        """Hands on what has just come, at once or when it is due."""
+        """Hands on received data, at once or when it is due."""
         push = self._hand_on if self._pacer is None else self._pacer.push
         if self._anew:
             push(b"")

@@ -40,7 +40,7 @@ class Inlet:
 
     @property
     def waiting_bytes(self) -> int:
-        """What has come and was not read."""
+        """Bytes received and not yet read."""
         return self._held_bytes
 
     @property

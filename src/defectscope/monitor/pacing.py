@@ -68,7 +68,7 @@ class Pacer:
 
     @property
     def waiting_bytes(self) -> int:
-        """What has come and was not yet due."""
+        """Bytes received and not yet due."""
         return self._held_bytes
 
     def start(self) -> None:

@@ -102,7 +102,7 @@ def fit_platt(logits: Floats, positive: Flags, weights: Floats | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """One bin of a reliability diagram: what was said, what was so, and how often."""
+    """One bin of a reliability diagram: mean prediction, observed frequency and count."""
 
     predicted: float
     observed: float

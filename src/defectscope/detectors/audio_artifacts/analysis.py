@@ -172,7 +172,7 @@ def _share(counts: Mapping[int, NDArray[np.float64]], number: int) -> float:
 
 
 def _mixed(data: Floats, kept: list[int]) -> Floats:
-    """Returns the mean of some channels; what is not a number is silence, infinities full scale."""
+    """Returns the mean of some channels; NaN counts as silence, infinity as full scale."""
     # Column by column: a mean along rows of two takes five times as long.
     out = data[:, kept[0]].astype(np.float32)
     for place in kept[1:]:

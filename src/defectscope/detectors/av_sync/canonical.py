@@ -161,7 +161,7 @@ def _coarse(mouth: Mouth) -> Floats:
 
 
 def _principal(parts: Sequence[Floats], count: int) -> Floats:
-    """Principal axes, scaled so that what is projected on them has variance 1."""
+    """Principal axes, scaled so that projections on them have variance 1."""
     joined = np.concatenate(parts)
     variances, axes = np.linalg.eigh(joined.T @ joined / len(joined))
     scale = np.sqrt(np.maximum(variances[::-1][:count], 1e-12))

@@ -114,7 +114,7 @@ class FaceModels:
         _ = self.finder
 
     def prepare_rest(self) -> None:
-        """Compiles what is wanted once a face has been found."""
+        """Compiles the networks that are needed once a face was found."""
         _ = self.mesh
 
     def _compiled(self, label: str, name: str, sha256: str) -> Any:

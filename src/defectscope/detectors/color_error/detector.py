@@ -166,7 +166,7 @@ class ColorError:
     def _out_of_tolerance(
         self, steps: Steps, starts_s: NDArray[Any], ends_s: NDArray[Any]
     ) -> list[Finding]:
-        """Stretches of levels that a limit asked for does not allow."""
+        """Intervals with levels beyond the requested limit."""
         outside = steps["outside_share"]
         found: list[Finding] = []
         for first, last in runs(outside > self.params.max_outside_share):

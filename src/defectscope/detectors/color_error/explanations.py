@@ -46,10 +46,10 @@ class Step:
 
 
 def around(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns what is usual and what is large around each row, without the row itself.
+    """Returns the median and the third largest value around each row, without the row itself.
 
-    Usual is the median; large is the third largest, so that a cut or the other end of an error
-    near by does not hide a step.
+    The largest two are left out, so that a cut or the other end of an error near by does not hide
+    a step.
     """
     if not len(values):
         return values, values

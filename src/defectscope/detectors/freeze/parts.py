@@ -1,4 +1,4 @@
-"""Frames that stand but for a small part of them, or but for their noise.
+"""Frozen frames in which a small part still moves, or only the noise.
 
 A player that stalls draws a spinner over the frame; a paused frame that is encoded again keeps its
 noise. Neither repeats a frame, yet what was moving all over the frame stands from one frame to the

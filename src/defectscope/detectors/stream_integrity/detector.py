@@ -137,7 +137,7 @@ class StreamIntegrity:
     def _clock_faults(
         self, stream: StreamInfo, moved_s: tuple[float, ...], *, late: bool
     ) -> list[Finding]:
-        """Returns starts and lengths that differ, but for what faults that were found explain."""
+        """Returns differences of start and length that no fault already found explains."""
         if stream.video is None or stream.audio is None:
             return []
         found: list[Finding] = []

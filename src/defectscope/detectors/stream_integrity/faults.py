@@ -172,7 +172,7 @@ def joined(found: list[Fault], join_s: float) -> list[Fault]:
 
 
 def _both_gaps(found: list[Fault]) -> list[Fault]:
-    """Joins what is missing from frames and sound alike at one time: it is one hole."""
+    """Joins gaps of video and audio at the same time to one."""
     holes = [f for f in found if f.kind == "video_gap"]
     out = [f for f in found if f.kind not in ("video_gap", "audio_gap")]
     for sound in (f for f in found if f.kind == "audio_gap"):

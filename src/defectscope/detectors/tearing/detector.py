@@ -227,7 +227,7 @@ class Tearing:
         ends_s: NDArray[np.float64],
         rows_px: int,
     ) -> list[_Torn]:
-        """Intervals in which what is below one row goes on later than what is above it."""
+        """Intervals in which the part below one row lags behind the part above it."""
         limits = self.tuned.thresholds
         steady = signs["light"] <= limits["light_share"]
         weight = (

@@ -1,4 +1,4 @@
-"""Captions of any format from their bytes: what they are is told from the content."""
+"""Reads captions of any supported format; the format is detected from the content."""
 
 from __future__ import annotations
 

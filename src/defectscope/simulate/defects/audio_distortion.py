@@ -250,7 +250,7 @@ def _find_drive(shape: Shaper, probe: NDArray[np.float64], sdr_db: float) -> flo
 
 
 def _sdr_db(clean: NDArray[np.float64], dirty: NDArray[np.float64]) -> float:
-    """Returns the ratio of what is still the signal to what is not, any gain allowed."""
+    """Returns the signal-to-distortion ratio, whatever the gain."""
     power = float(np.sum(clean * clean)) + 1e-12
     gain = float(np.sum(clean * dirty)) / power
     kept = gain * gain * power

@@ -48,7 +48,7 @@ _ALONE_WEIGHT = 0.33
 
 @parameters
 class AudioArtifactsSettings:
-    """What is prepared, and which network is trained."""
+    """Settings of the training data and of the network."""
 
     train_clips: Annotated[
         int, number(1, 10000000, "Clips of three seconds prepared for training.")

@@ -1,4 +1,4 @@
-"""The five-class task of audio_artifacts: what is said of a window, and how often it is right."""
+"""The five-class task of audio_artifacts: labels of a window, and how they are scored."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _NEAR = {-1: 0.15, 0: 0.7, 1: 0.15}
 
 @parameters
 class AvSyncSettings:
-    """What is prepared, and which network is trained."""
+    """Settings of the training data and of the network."""
 
     train_takes: Annotated[
         int, number(1, 10000000, "Simulated fragments of four seconds prepared for training.")

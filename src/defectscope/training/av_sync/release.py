@@ -28,14 +28,15 @@ _OWN = {
 
 _CARD = {
     "What it is": """
-Two streams after SyncNet (Chung and Zisserman 2016), small enough for a processor: five frames of
-a mouth, 48 x 64 px at 25 fps, and a fifth of a second of log-mel sound become vectors of 128
-numbers; their mean inner product over a fragment is highest at the offset of the sound.
+A two-stream network after SyncNet (Chung and Zisserman 2016), small enough to run on a CPU. One
+stream takes five frames of a mouth (48 x 64 px at 25 fps), the other 0.2 s of log-mel sound. Each
+returns a vector of 128 numbers. The offset at which the vectors agree best, on average over a
+passage, is the offset of the sound.
 """,
     "Limits": """
-Learned from simulated mouths and from the few speakers named under Data, in English. Faces seen
-from the side, covered mouths, singing and speech that belongs to nobody in the frame have no
-offset to find: the decision around the network has to call them inconclusive.
+It was trained on simulated mouths and on the few speakers named under Data, in English. Faces in
+profile, covered mouths, singing and voice-over have no usable offset. The decision must report them
+as inconclusive.
 """,
 }
 

@@ -60,7 +60,7 @@ _SCORED = 0.75
 
 @parameters
 class BlockCorruptionSettings:
-    """What is prepared, and which network is trained."""
+    """Settings of the training data and of the network."""
 
     width: Annotated[int, number(1, 1024, "Channels of the first stage.")] = DEFAULT_WIDTH
     still_clips: Annotated[int, number(0, 100000, "Clips made of every still.")] = 8
