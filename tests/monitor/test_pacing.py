@@ -28,6 +28,8 @@ class Arrivals:
 
 def reached_s(data: bytes) -> float:
     """How far a stream's clock has come."""
+    if not data:
+        return 0.0
     rows = packets_of(data)
     ticks = pcr_ticks(rows, pcr_rows(rows))
     return float(ticks[-1] - ticks[0]) / CLOCK_HZ if len(ticks) else 0.0
