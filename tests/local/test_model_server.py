@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import ClassVar
 
 import pytest
 
+from defectscope.container.messages import BodyReader
 from defectscope.errors import ServingError
 from defectscope.local import model_server
 from defectscope.local.model_server import ModelServer, ModelUnreachableError
@@ -44,12 +46,11 @@ class Fake:
         self.running = False
 
 
-def test_a_replacement_that_does_not_start_is_tried_again(tmp_path: Path, monkeypatch) -> None:
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcomes: list) -> ModelServer:
     monkeypatch.setattr(model_server, "TorchServe", Fake)
     monkeypatch.setattr(model_server, "fetch_archive", lambda *_: tmp_path / "a.mar")
     monkeypatch.setattr(Fake, "made", [])
-    failures = [ServingError("no Java"), TimeoutError(), OSError("no space")]
-    monkeypatch.setattr(Fake, "outcomes", [None, *failures, None])
+    monkeypatch.setattr(Fake, "outcomes", outcomes)
     workplace = SimpleNamespace(
         settings=SimpleNamespace(start_timeout_s=5.0, heap_mb=64),
         starts=threading.Lock(),
@@ -58,9 +59,55 @@ def test_a_replacement_that_does_not_start_is_tried_again(tmp_path: Path, monkey
         moto=None,
     )
     spec = SimpleNamespace(environment={})
-    server = ModelServer(
+    return ModelServer(
         workplace, "eu-west-1", spec, log_path=tmp_path / "log", capacity=2, max_body_bytes=1000
     )  # fmt: skip
+
+
+def receive(server: ModelServer) -> None:
+    with server.receiving(BodyReader(io.BytesIO(b"body"), 4, chunked=False), 100):
+        raise AssertionError("received")
+
+
+def test_a_body_that_comes_as_the_server_ends_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_server, "_WATCH_S", 0.01)
+    ending, may_end = threading.Event(), threading.Event()
+
+    def stop(fake: Fake) -> None:
+        fake.running = False
+        fake.body_folder.rmdir()
+        ending.set()
+        assert may_end.wait(60)
+
+    monkeypatch.setattr(Fake, "body_folder", tmp_path / "bodies", raising=False)
+    Fake.body_folder.mkdir()
+    server = begun(tmp_path, monkeypatch, [None, None])
+    try:
+        with pytest.raises(AssertionError, match="received"):
+            receive(server)
+        monkeypatch.setattr(Fake, "stop", stop)
+        # The folder is gone and the server is still thought to run.
+        first = Fake.made[0]
+        Fake.body_folder.rmdir()
+        with pytest.raises(ModelUnreachableError):
+            receive(server)
+        # It is known to have ended, and is being cleared away.
+        Fake.body_folder.mkdir()
+        first.running = False
+        assert ending.wait(60)
+        with pytest.raises(ModelUnreachableError):
+            server.invoke(b"", 0, {}, timeout_s=1.0)
+    finally:
+        monkeypatch.setattr(Fake, "stop", lambda _fake: None)
+        may_end.set()
+        server.stop()
+
+
+def test_a_replacement_that_does_not_start_is_tried_again(tmp_path: Path, monkeypatch) -> None:
+    failures = [ServingError("no Java"), TimeoutError(), OSError("no space")]
+    server = begun(tmp_path, monkeypatch, [None, *failures, None])
     try:
         Fake.made[0].running = False
         deadline_s = time.monotonic() + 20

@@ -120,9 +120,10 @@ class ModelServer:
                 self._changed.wait_for(lambda: self._stopped, _WATCH_S)
 
     def _replace(self, dead: TorchServe | None) -> None:
+        # First: requests that came while it is being ended would find no folder for their bodies.
+        self._server = None
         if dead is not None:
             dead.stop()
-            self._server = None
         try:
             fresh = self._start()
         except (ServingError, OSError) as error:
@@ -171,6 +172,7 @@ class ModelServer:
         Raises:
             BodyLimitExceededError: The body exceeds `limit`.
             ModelBusyError: The disk has no room for it.
+            ModelUnreachableError: The server went away.
             FaultError: The body is incomplete or malformed.
         """
         server = self._server
@@ -188,6 +190,9 @@ class ModelServer:
                 )
             except OverloadedError as error:
                 raise ModelBusyError(error.message) from None
+            except FileNotFoundError:
+                # It ended a moment ago, and its folder with it.
+                raise ModelUnreachableError("the model's server is being restarted") from None
             yield path, body.length
 
     def invoke(
