@@ -13,6 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from defectscope.temporal.products import product
+
 Doubles = NDArray[np.float64]
 # Samples that one product of matrices filters: more multiplies more, fewer loop more.
 _BLOCK = 96
@@ -80,14 +82,15 @@ class Biquads:
             # One row per block and channel: a single product of matrices filters all of them.
             rows = run[:end].reshape(whole, _BLOCK, channels).transpose(0, 2, 1)
             rows = np.ascontiguousarray(rows).reshape(whole * channels, _BLOCK)
-            fed = (rows @ feed.T).reshape(whole, channels, -1)
+            fed = product(rows, feed.T).reshape(whole, channels, -1)
             states = np.empty_like(fed)
             state, lead = self._state.T, powers[_BLOCK].T
             for k in range(whole):
                 states[k] = state
                 state = state @ lead + fed[k]
             self._state = state.T
-            filtered = rows @ respond.T + states.reshape(whole * channels, -1) @ observe.T
+            filtered = product(rows, respond.T)
+            filtered += product(states.reshape(whole * channels, -1), observe.T)
             filtered = filtered.reshape(whole, channels, _BLOCK).transpose(0, 2, 1)
             out[:end] = filtered.reshape(end, channels)
         rest = len(run) - end

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.temporal.filters import Biquads, low_pass
+from defectscope.temporal.products import product
 
 BLOCKS_HZ = 10
 # The highest momentary loudness of a short sound is missed on a grid of 100 ms by up to 0.5 LU.
@@ -185,7 +186,7 @@ class Meter:
                 windows = np.lib.stride_tricks.sliding_window_view(own, width + reach)
                 rows[:whole] = windows[: whole * width : width]
                 rows[whole] = own[starts[-1] :]
-                between = rows @ taps
+                between = product(rows, taps)
                 peak = max(peak, float(between.max()), -float(between.min()))
         self._tail = joined[-(_TAPS_PER_PHASE - 1) :]
         return weighted, peak
