@@ -55,13 +55,14 @@ def write_stream(
     black: tuple[float, float] | None = None,
     crf: float = 20.0,
     seed: int = 5,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> bytes:
     """Writes moving video and speech as a transport stream, black in between."""
     # Filmed by a tripod on a quiet day: nothing in it that any detector would mention.
-    scene = Scene(seed, WIDTH, HEIGHT, Look(pan_px_per_s=(24.0, 0.0), object_px_per_s=30.0))
+    scene = Scene(seed, *size, Look(pan_px_per_s=(24.0, 0.0), object_px_per_s=30.0))
     sound = music_like(seed, seconds, SAMPLE_RATE_HZ)
     video = VideoEncoding(
-        width=WIDTH, height=HEIGHT, rate=Fraction(RATE), gop_frames=RATE, b_frames=0, crf=crf
+        width=size[0], height=size[1], rate=Fraction(RATE), gop_frames=RATE, b_frames=0, crf=crf
     )
     audio = AudioEncoding(rate_hz=SAMPLE_RATE_HZ, bit_rate=128_000)
     runs = runs_of(sound, SAMPLE_RATE_HZ // RATE)
@@ -80,10 +81,16 @@ def streams(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
     folder = tmp_path_factory.mktemp("streams")
     made: dict[Any, bytes] = {}
 
-    def make(seconds: float, black: tuple[float, float] | None = None, crf: float = 20.0) -> bytes:
-        key = (seconds, black, crf)
+    def make(
+        seconds: float,
+        black: tuple[float, float] | None = None,
+        crf: float = 20.0,
+        size: tuple[int, int] = (WIDTH, HEIGHT),
+    ) -> bytes:
+        key = (seconds, black, crf, size)
         if key not in made:
-            made[key] = write_stream(folder / f"{len(made)}.ts", seconds, black, crf)
+            path = folder / f"{len(made)}.ts"
+            made[key] = write_stream(path, seconds, black, crf, size=size)
         return made[key]
 
     return make

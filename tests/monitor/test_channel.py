@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import jsonschema
 import pytest
 
 from defectscope import analyze
+from defectscope.engine.feeds import Feeds
 from defectscope.monitor.channel import Channel
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.clips import ClipConfig
@@ -17,6 +19,33 @@ from defectscope.monitor.sender import Sender, Stream
 Streams = Callable[..., bytes]
 # Whole frames and whole runs of AAC: loops of it have no seam.
 UNIT_S = 0.32
+
+
+def test_another_raster_is_told_before_what_is_left_is_decided(
+    streams: Streams, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smaller = streams(10 * UNIT_S, size=(256, 144))
+    config = ChannelConfig("one", "udp://127.0.0.1:0", detectors=("black_frames",))
+    channel = Channel(config, events)
+    told_first: list[bool] = []
+    close = Feeds.close
+
+    def closed(feeds: Feeds) -> Any:
+        told_first.append(bool(events.of("format_change", "opened")))
+        return close(feeds)
+
+    monkeypatch.setattr(Feeds, "close", closed)
+    channel.start()
+    try:
+        channel._received(streams(10 * UNIT_S), time.monotonic())
+        channel._received(smaller, time.monotonic())
+        assert events.wait_for("format_change", "opened", 60.0)
+    finally:
+        channel.close()
+    (opened,) = events.of("format_change", "opened")
+    assert opened["data"]["evidence"]["before"].startswith("320x180")
+    assert opened["data"]["evidence"]["now"].startswith("256x144")
+    assert told_first[0]
 
 
 def test_black_is_alarmed_and_cleared(streams: Streams, events: Any, tmp_path: Path) -> None:

@@ -6,16 +6,17 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from defectscope.errors import DefectscopeError
 from defectscope.findings import Finding
 from defectscope.media.live import Live, LiveOptions, open_live
-from defectscope.media.stream import StreamInfo
+from defectscope.media.live_reader import LiveReader
 from defectscope.monitor.alarms import AlarmBook, Change, Key, Patience
 from defectscope.monitor.channel_config import ChannelConfig
 from defectscope.monitor.channel_facts import detectors_of, formats, loudness_of, restored
-from defectscope.monitor.clips import ClipKeeper, clip_store
+from defectscope.monitor.clips import clips_of
 from defectscope.monitor.events import Clock, event_of
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.inlet import Inlet
@@ -88,11 +89,9 @@ class Channel:
             self._looks = Looks(config.looks, looker_of(config.looks), self._looked, config.name)
         # Networks on an endpoint take nothing from this machine.
         self._ladder = Ladder(networks=config.looks is not None and not config.looks.endpoint)
-        self._clips = None
-        if config.clips is not None:
-            store = clip_store(config.clips, config.name)
-            self._clips = ClipKeeper(config.clips, store, config.name)
+        self._clips = None if config.clips is None else clips_of(config.clips, config.name)
         self._live: Live | None = None
+        self._following: LiveReader | None = None
         self._distrust, self._behind_s = Distrust(config.pace.window_s), 0.0
         wall_s, now_s = time.time(), time.monotonic()
         # What the programme's time is where the session began.
@@ -220,25 +219,27 @@ class Channel:
 
     def _watch_all(self, live: Live) -> bool:
         """Watches until the source ends; tells whether there was anything to see."""
-        seen = changed = False
-        before: StreamInfo | None = None
-        while not self._stopped.is_set():
-            reader = live.next_reader()
-            if reader is None:
-                break
+        seen, self._following = False, None
+        while not self._stopped.is_set() and (reader := self._following or live.next_reader()):
             if not seen:
                 # The programme went on while nothing of it came.
                 self._offset_s = max(self._offset_s, self.programme_at(self._inlet.begun_s))
-            elif changed:
-                self._watch.noted("format_change", self._offset_s, formats(before, reader.info))
-            before = reader.info
             session = Session(reader, self._detectors, self.config.pace)
             session.resting = self._resting()
-            session.run(lambda decisions, session=session: self._decided(session, decisions))
+            session.run(
+                partial(self._decided, session), partial(self._ended, live, reader, session)
+            )
             self._offset_s += session.reached_s
             self.failures += sum(session.failed.values())
-            seen, changed = True, reader.changed
+            seen = True
         return seen
+
+    def _ended(self, live: Live, reader: LiveReader, session: Session) -> None:
+        """Tells of another raster at once: what is left of the last takes a while to decide."""
+        self._following = live.next_reader() if reader.changed else None
+        if self._following is not None:
+            evidence = formats(reader.info, self._following.info)
+            self._watch.noted("format_change", self._offset_s + session.reached_s, evidence)
 
     def _decided(self, session: Session, decisions: Sequence[Decision]) -> None:
         offset_s, now_s = self._offset_s, time.monotonic()

@@ -217,3 +217,8 @@ class ClipKeeper:
                     _LOG.warning("clip %s: %s", clip.name, type(error).__name__)
             with self._lock:
                 self._writing -= 1
+
+
+def clips_of(config: ClipConfig, channel: str) -> ClipKeeper:
+    """Returns what keeps the clips of a channel."""
+    return ClipKeeper(config, clip_store(config, channel), channel)

@@ -109,8 +109,17 @@ class Session:
         self._frame_s = 0.04 if video is None else float(1 / video.frame_rate)
         self._chunk_frames = 2 + int(_ROOM * pace.step_s / self._frame_s)
 
-    def run(self, decided: Callable[[Sequence[Decision]], None]) -> None:
-        """Reads until the reader ends; calls back with the decisions of every step."""
+    def run(
+        self,
+        decided: Callable[[Sequence[Decision]], None],
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Reads until the reader ends.
+
+        Args:
+            decided: Called with the decisions of every step.
+            ended: Called once the reader has ended, before what is left is decided.
+        """
         # Many channels share the processor: a second thread for each would gain none of them time.
         with BackgroundWorker(threads=1) as background:
             coverage = Coverage(self._stream, None, None)
@@ -128,6 +137,7 @@ class Session:
                     due_s = self.reached_s + self._pace.step_s
                 if self.reached_s >= self._pace.session_s:
                     self._reader.stop()
+            ended()
             self._window.add(feeds.close())
             decided(self._decide(frozenset(d.name for d in self._running) - self.resting))
 
