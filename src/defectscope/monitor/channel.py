@@ -124,10 +124,9 @@ class Channel:
         self._arrived.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._looks is not None:
-            self._looks.close()
-        if self._clips is not None:
-            self._clips.close()
+        for part in (self._looks, self._clips):
+            if part is not None:
+                part.close()
 
     def programme_at(self, at_s: float) -> float:
         """Returns programme time of what came at an instant of `time.monotonic`, seconds."""
