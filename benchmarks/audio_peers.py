@@ -1,8 +1,9 @@
-"""Says what essentia's classical detectors mark in sound files.
+"""Says where essentia's classical detectors mark defects in sound files.
 
 In an environment of its own (`pip install essentia av numpy`), at their defaults: HumDetector for
 hum, NoiseBurstDetector for hiss, SaturationDetector for distortion, ClickDetector and GapsDetector
-for clicks. What they said stands in docs/results/audio_artifacts.md.
+for clicks. What they said stands in docs/results/audio_artifacts.md; `audio_side_by_side.py`
+compares it with the detector.
 """
 
 from __future__ import annotations
@@ -23,19 +24,27 @@ RATE_HZ = 44100
 SUFFIXES = (".flac", ".ogg", ".wav")
 _FRAME, _HOP = 512, 256
 _GAP_FRAME, _GAP_HOP = 2048, 1024
-# Bursts are marked frame by frame: so many count as one.
+# Bursts are marked frame by frame: so many in a row count as noise that lasts.
 _BURST = 4
+# Marks at most so far apart are one, seconds: as the detector joins its own.
+_TOGETHER_S = 1.0
+Spans = list[tuple[float, float]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Prints the marks of every file of some folders; returns the exit code."""
+    """Prints the marks of every file of some folders, a line each; returns the exit code."""
     parser = argparse.ArgumentParser(description="What essentia marks in sound files.")
     parser.add_argument("folder", type=Path, nargs="+")
+    parser.add_argument("--done", type=Path, help="lines of an earlier run, not repeated")
+    options = parser.parse_args(argv)
     standard = importlib.import_module("essentia.standard")
-    for folder in parser.parse_args(argv).folder:
+    lines = options.done.read_text("utf-8").splitlines() if options.done else []
+    done = {json.loads(line)["file"] for line in lines}
+    for folder in options.folder:
         for path in sorted(folder.iterdir()):
-            if path.suffix in SUFFIXES:
-                print(path.name, json.dumps(marks(standard, mono(path))))
+            if path.suffix in SUFFIXES and path.name not in done:
+                said = {"file": path.name, **marks(standard, mono(path))}
+                print(json.dumps(said), flush=True)
     return 0
 
 
@@ -49,20 +58,41 @@ def mono(path: Path) -> NDArray[np.float32]:
     return np.concatenate(parts).astype(np.float32)
 
 
-def marks(standard: Any, sound: NDArray[np.float32]) -> dict[str, int]:
-    """Returns how often each kind is marked."""
+def marks(standard: Any, sound: NDArray[np.float32]) -> dict[str, Spans]:
+    """Returns the spans that are marked of each kind, seconds."""
     clicks, gaps = standard.ClickDetector(), standard.GapsDetector()
     bursts, saturated = standard.NoiseBurstDetector(), standard.SaturationDetector()
-    clicked = bent = noisy = 0
+    clicked: list[float] = []
+    bent: list[float] = []
+    noisy: list[bool] = []
     for start in range(0, len(sound) - _FRAME + 1, _HOP):
-        frame = sound[start : start + _FRAME]
-        clicked += len(clicks(frame)[0])
-        bent += len(saturated(frame)[0])
-        noisy += len(bursts(frame)) > 0
+        frame, at_s = sound[start : start + _FRAME], start / RATE_HZ
+        clicked += [at_s] * (len(clicks(frame)[0]) > 0)
+        bent += [at_s] * (len(saturated(frame)[0]) > 0)
+        noisy.append(len(bursts(frame)) > 0)
     for start in range(0, len(sound) - _GAP_FRAME + 1, _GAP_HOP):
-        clicked += len(gaps(sound[start : start + _GAP_FRAME])[0])
-    hum = len(standard.HumDetector()(sound)[1])
-    return {"hum": hum, "hiss": noisy // _BURST, "distortion": bent, "clicks": clicked}
+        clicked += [float(s) for s in gaps(sound[start : start + _GAP_FRAME])[0]]
+    edges = np.flatnonzero(np.diff(np.r_[0, np.array(noisy, np.int8), 0])).reshape(-1, 2)
+    hiss = [(a * _HOP / RATE_HZ, b * _HOP / RATE_HZ) for a, b in edges.tolist() if b - a >= _BURST]
+    lasting = standard.HumDetector()(sound)
+    hum = [(float(a), float(b)) for a, b in zip(lasting[3], lasting[4], strict=True)]
+    return {
+        "hum": joined(hum),
+        "hiss": joined(hiss),
+        "distortion": joined([(s, s) for s in bent]),
+        "clicks": joined([(s, s) for s in clicked]),
+    }
+
+
+def joined(spans: Spans) -> Spans:
+    """Returns spans in order, those that lie close together as one, in hundredths of a second."""
+    out: Spans = []
+    for start_s, end_s in sorted(spans):
+        if out and start_s - out[-1][1] <= _TOGETHER_S:
+            out[-1] = (out[-1][0], round(max(out[-1][1], end_s), 2))
+        else:
+            out.append((round(start_s, 2), round(end_s, 2)))
+    return out
 
 
 if __name__ == "__main__":
