@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -35,6 +36,10 @@ RATE_HZ = 48000
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 sys.path.append(str(Path(__file__).parent))
 from server_errors import ServerErrors  # noqa: E402
+
+# A shell starts what runs in the background deaf to ctrl-C, and so would be all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What collecting imports and makes stays until the end: there is no garbage to look for meanwhile,
 # nor among it later.
