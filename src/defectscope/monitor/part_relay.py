@@ -12,15 +12,16 @@ import secrets
 import threading
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from defectscope.errors import DefectscopeError, MediaUnavailableError
 from defectscope.media.hls import attributes, rank
 from defectscope.monitor.part_playlist import PartPlaylist, has_parts
+from defectscope.page_server import PageHandler, listen, url_of
 
 _MAX_BYTES = 2_000_000
+_KIND = "application/vnd.apple.mpegurl"
 # For each wait; a server that is asked to wait may do so for three target durations.
 _TIMEOUT_S, _BLOCKED_S = 10.0, 30.0
 
@@ -49,37 +50,23 @@ class PartRelay:
         paths = [f"/{secret}/{n}.m3u8" for n in range(len(playlists))]
         relay = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            timeout = _BLOCKED_S
-
-            def do_GET(self) -> None:
+        class Handler(PageHandler):
+            def get(self) -> None:
                 if self.path == f"/{secret}/all.m3u8":
-                    self._answer(200, _master(paths))
-                    return
-                if self.path not in paths:
-                    self._answer(404, "")
-                    return
-                try:
-                    self._answer(200, relay.playlist(paths.index(self.path)))
-                except DefectscopeError:
-                    self._answer(502, "")
+                    self.answer(200, _KIND, _master(paths).encode())
+                elif self.path not in paths:
+                    super().get()
+                else:
+                    try:
+                        text = relay.playlist(paths.index(self.path))
+                    except DefectscopeError as error:
+                        self.refuse(502, error.code, error.message)
+                        return
+                    self.answer(200, _KIND, text.encode())
 
-            def _answer(self, status: int, text: str) -> None:
-                body = text.encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/vnd.apple.mpegurl")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Says nothing: what passes here is this process's own."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        base = f"http://127.0.0.1:{self._server.server_port}"
-        self.address = base + (paths[0] if len(paths) == 1 else f"/{secret}/all.m3u8")
+        self._server = listen(0, Handler)
+        first = paths[0] if len(paths) == 1 else f"/{secret}/all.m3u8"
+        self.address = url_of(self._server).rstrip("/") + first
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> PartRelay:
