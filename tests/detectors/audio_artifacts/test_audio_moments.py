@@ -12,7 +12,7 @@ from defectscope.analysis import analyze
 from defectscope.detectors.audio_artifacts import impulse
 from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
 from defectscope.detectors.audio_artifacts.decision import Run
-from defectscope.detectors.audio_artifacts.moments import AT_AN_END_DB, LEAD, isolated
+from defectscope.detectors.audio_artifacts.moments import AT_AN_END_DB, LEAD, of_quarters, stand_out
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, MARGIN_AFTER, RATE_HZ
 
 LENGTH = LEAD + BLOCK + MARGIN_AFTER
@@ -27,6 +27,11 @@ def _programme(seconds: float, noise: float = 0.003) -> np.ndarray:
     chord = sum(np.sin(2 * np.pi * hz * at + hz) / hz**0.5 for hz in (220, 277.2, 329.6, 660))
     hiss = np.convolve(rng.standard_normal(count + 7), np.hanning(8), "valid")
     return 0.6 * chord * (1 + 0.3 * np.sin(2 * np.pi * 2 * at)) + noise * hiss
+
+
+def isolated(padded: np.ndarray) -> np.ndarray:
+    """Returns how far the most isolated moment of both quarters stands out, dB, (2,)."""
+    return of_quarters(stand_out(padded)[0])
 
 
 def _hit(decay_s: float) -> np.ndarray:

@@ -44,7 +44,7 @@ class ChannelPipeline:
         self.classical: dict[int, NDArray[np.float64]] = {}
         # Of every quarter of a second what `tops` gives, (2,).
         self.peaks: dict[int, NDArray[np.float64]] = {}
-        # Of every quarter of a second what `isolated` gives, dB.
+        # Of every quarter of a second how far its most isolated moment stands out, dB.
         self.moments: dict[int, np.float64] = {}
         # Of every quarter of a second what `repeated` gives, dB.
         self.repeats: dict[int, np.float64] = {}

@@ -39,15 +39,6 @@ _MOST_DB = 80.0
 _LEAST = 1.0 / 32768
 
 
-def isolated(padded: Floats) -> Doubles:
-    """Returns how far the most isolated moment of both quarters of a block stands out, dB, (2,).
-
-    Args:
-        padded: As `stand_out` takes it.
-    """
-    return of_quarters(stand_out(padded)[0])
-
-
 def of_quarters(over_db: Doubles) -> Doubles:
     """Returns the most isolated moment of both quarters, dB, (2,)."""
     return over_db.reshape(CELLS, -1).max(axis=1)
@@ -56,8 +47,9 @@ def of_quarters(over_db: Doubles) -> Doubles:
 def stand_out(padded: Floats) -> tuple[Doubles, NDArray[np.int64]]:
     """Returns how far each moment of a block stands out, dB, and its peak's sample, (128,) each.
 
-    Its peak, in the error of linear prediction, over the greatest peak of the 32 ms before and
-    after; `AT_AN_END_DB` at most between sound and silence. Samples count from the block's first.
+    The moment's peak, in the error of linear prediction, over the greatest peak of the 32 ms before
+    and after; `AT_AN_END_DB` at most between sound and silence. Samples count from the block's
+    first.
 
     Args:
         padded: (LEAD + BLOCK + MARGIN_AFTER,) mono samples at 32 kHz.
