@@ -100,8 +100,9 @@ def voice_by_others(voice: tuple[Path, Path]) -> dict[str, Any]:
     """What the detectors that read no captions say of the voice, beside the one that does."""
     media, captions = voice
     found = summary(analyze(media, captions=captions))
-    # Captions in time are right; what else is found in the voice stands in every recorded report.
-    assert CAPTIONS not in {finding["detector"] for finding in found["findings"]}
+    # With captions in time there is nothing else but one click, which is false: the voice's pitch
+    # hardly glides, and is taken for a buffer that is heard again.
+    assert [(f["defect"], f["start_s"]) for f in found["findings"]] == [("audio_clicks", 1.5)]
     assert found["verdicts"].pop(CAPTIONS)["verdict"] == "pass"
     return found
 
