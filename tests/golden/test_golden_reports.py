@@ -100,9 +100,8 @@ def voice_by_others(voice: tuple[Path, Path]) -> dict[str, Any]:
     """What the detectors that read no captions say of the voice, beside the one that does."""
     media, captions = voice
     found = summary(analyze(media, captions=captions))
-    # With captions in time there is nothing else but one click, which is false: the voice's pitch
-    # hardly glides, and is taken for a buffer that is heard again.
-    assert [(f["defect"], f["start_s"]) for f in found["findings"]] == [("audio_clicks", 1.5)]
+    # With captions in time there is nothing else.
+    assert found["findings"] == []
     assert found["verdicts"].pop(CAPTIONS)["verdict"] == "pass"
     return found
 

@@ -13,6 +13,8 @@ from defectscope.detectors.audio_artifacts import impulse, moments, repeats
 from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
 from defectscope.detectors.audio_artifacts.decision import Run
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, MARGIN_AFTER, RATE_HZ
+from defectscope.simulate.synthetic.soundscape import speech_like
+from defectscope.training.audio_artifacts import clips
 
 LENGTH = repeats.LEAD + BLOCK + MARGIN_AFTER
 AT = repeats.LEAD + BLOCK // 4
@@ -68,6 +70,15 @@ def test_at_a_rate_of_the_device_the_buffer_is_no_whole_number_of_samples() -> N
 @pytest.mark.parametrize("seed", range(6))
 def test_a_voice_is_no_buffer(seed: int) -> None:
     assert (_best(_voice(LENGTH, seed)) < impulse.AGAIN_DB).all()
+
+
+@pytest.mark.parametrize(("seed", "seconds"), [(5, 2.2), (109, 6.0)])
+def test_a_voice_whose_period_drifts_is_no_buffer(seed: int, seconds: float) -> None:
+    # One side of a pulse equals its past at the very lag, the other at one that is a little longer.
+    voice = clips.resample(speech_like(seed, seconds, 48000)[:, 0], 48000, RATE_HZ)
+    padded = np.concatenate([np.zeros(repeats.LEAD), voice, np.zeros(LENGTH)])
+    best = [_best(padded[first : first + LENGTH]).max() for first in range(0, len(voice), BLOCK)]
+    assert max(best) < impulse.AGAIN_DB
 
 
 def test_a_held_note_equals_its_past_on_both_sides() -> None:

@@ -3,7 +3,8 @@
 A driver that runs out of data plays its last buffer once more, or an older one. At both ends of
 such a buffer the waveform breaks, and inside it equals, sample by sample, what sounded some
 milliseconds before. A held note equals its own past as well, but does so on both sides of a break;
-a drum that a machine plays again begins after silence, not amid sound.
+a voice with a steady pitch does so too, at a period that drifts from one side to the other; a drum
+that a machine plays again begins after silence, not amid sound.
 
 Source: Godsill and Rayner 1998, "Digital Audio Restoration", 5.2, for breaks in the error of linear
 prediction; the normalised difference is that of de Cheveigne and Kawahara 2002, "YIN", JASA 111.
@@ -34,6 +35,9 @@ LEAD = 8000
 _FFT = fft.next_fast_len(_FARTHEST + _SPAN, real=True)
 # Breaks that are looked at in a quarter of a second: those that stand out most.
 _BREAKS = 4
+# Share of a lag by which the period of a voice may drift from one side of a break to the other, and
+# from which value on that is looked at, dB: below, no rule asks for it.
+_DRIFT, _SUSPECT_DB = 0.03, 20.0
 # A span is compared where it has this share of the usual power, or where there is any at all; the
 # other side must sound as well, or the break is where something begins.
 _SHARE, _LEAST, _OTHER_SHARE = 0.05, 1e-7, 0.03
@@ -87,7 +91,27 @@ def _equals(steps: Floats, power: Doubles, first: int, other: int, least: float)
     there, then = (steps[k : k + _SPAN].astype(np.float64) for k in (other, other - lag))
     both = float(there @ there + then @ then)
     differ = float((there - then) @ (there - then)) / max(both, 1e-12)
-    return inside_db - max(-10 * float(np.log10(max(differ, _NOTHING))), 0.0)
+    over_db = inside_db - max(-10 * float(np.log10(max(differ, _NOTHING))), 0.0)
+    if over_db < _SUSPECT_DB:
+        return over_db
+    return min(over_db, inside_db - _drifting_db(steps, other, lag))
+
+
+def _drifting_db(steps: Floats, first: int, lag: int) -> float:
+    """Returns how well the span at `first` equals what sounded about a lag before, dB.
+
+    At the best of all lags that a drift of the period allows: there a voice equals its past on this
+    side as well, a buffer that was put in does not.
+    """
+    reach = round(_DRIFT * lag) + 1
+    nearest, farthest = max(lag - reach, _NEAREST // 2), min(lag + reach, first)
+    own = steps[first : first + _SPAN].astype(np.float64)
+    past = steps[first - farthest : first - nearest + _SPAN].astype(np.float64)
+    products = np.correlate(past, own, "valid")
+    power = np.convolve(np.square(past), np.ones(_SPAN), "valid")
+    similarity = 2 * products / (float(own @ own) + power + _LEAST)
+    best = _peak(similarity, int(similarity.argmax()))
+    return max(-10 * float(np.log10(max(1 - best, _NOTHING))), 0.0)
 
 
 def _peak(values: Doubles, place: int) -> float:
