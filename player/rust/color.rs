@@ -6,13 +6,15 @@ use crate::color_pairs::{
     pair, Error, Step, CAST, CHROMA_LOSS, CHROMA_SWAP, CHROMA_TURN, ILLEGAL_RANGE, LEVEL_GAIN,
 };
 use crate::color_steps::KEPT;
-use crate::series::{insertion, least, mean, put_in_order, row_ends, sorted};
+use crate::series::{insertion, least, mean, median, put_in_order, row_ends, sorted};
 use crate::table::{Finding, Table};
 
-pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share uncalm_luma_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
+pub const DESCRIPTION: &str = "color_error|cast_u cast_v gain gain_back as_is as_cast as_gain as_gain_back as_swap luma_change slope pivot_change luma_left saturation outside_share as_flat as_flat_back turn turn_gain as_turn as_tint lift|jump_code jump_ratio explained_share plain_cast_share plain_swap_share cut_ratio cut_code alone_ratio colorful_code cast_code loss_gain kept_slope slope slope_ratio stretch_left_share pivot_code stretch_code colored_code outside_least outside_usual_ratio outside_slope turn turn_gain turn_left_share tint_left_share flat_left_share uncalm_share uncalm_luma_share level_code level_ratio level_gain level_left_share lift_code lift_left_share clipped_left_share stall_code stall_share|cast chroma_loss chroma_swap illegal_range chroma_turn level_gain|duration_s change_code undone mean_saturation_code outside_share cast_u_code cast_v_code luma_gain turn_degrees";
 pub const COLUMNS: usize = KEPT.len();
 const MIN_DURATION_S: f64 = 0.2;
 const REACH: usize = 12;
+/// Frames on either side of a stall that say how the picture moves.
+const BESIDE: usize = 12;
 const ABRUPT_RATIO: f64 = 1.3;
 const STEADY: usize = 4;
 /// A turn of hue must leave so much less than an exchange of U and V.
@@ -53,6 +55,8 @@ struct Limits {
     lift_code: f64,
     lift_left_share: f64,
     clipped_left_share: f64,
+    stall_code: f64,
+    stall_share: f64,
 }
 
 struct Steps {
@@ -92,7 +96,7 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
             continue;
         }
         let span_s = (starts_s[error.first], ends_s[error.last - 1]);
-        if span_s.1 - span_s.0 < MIN_DURATION_S {
+        if span_s.1 - span_s.0 < MIN_DURATION_S || steps.dims_a_stall(&error) {
             continue;
         }
         found.push(steps.finding(&error, span_s));
@@ -193,6 +197,8 @@ impl Steps {
                 lift_code: limit[32],
                 lift_left_share: limit[33],
                 clipped_left_share: limit[34],
+                stall_code: limit[35],
+                stall_share: limit[36],
             },
         }
     }
@@ -263,6 +269,23 @@ impl Steps {
             }
         }
         found
+    }
+
+    /// Tells whether a moving picture stands for as long as it is darker: a player that waits.
+    fn dims_a_stall(&self, error: &Error) -> bool {
+        let Error { first, last, step, paired } = *error;
+        let of_luma = step.kind == ILLEGAL_RANGE || step.kind == LEVEL_GAIN;
+        let change = &self.luma_change;
+        let after = (last + 1).min(change.len());
+        if !of_luma || !paired || self.slope[first] >= 1.0 || last <= first + 1 {
+            return false;
+        }
+        let mut beside = change[first.saturating_sub(BESIDE)..first].to_vec();
+        beside.extend(&change[after..(after + BESIDE).min(change.len())]);
+        let moves = median(&beside);
+        !beside.is_empty()
+            && moves >= self.limit.stall_code
+            && median(&change[first + 1..last]) <= self.limit.stall_share * moves
     }
 
     /// Returns whether levels, and colour with them, are stretched or squeezed by one factor.

@@ -381,3 +381,26 @@ def test_a_turn_explains_turned_hues_and_a_tint_what_goes_with_luma() -> None:
     luma = rng.uniform(16, 235, 96)
     tinted = np.stack([u, u + 0.2 * (luma - 16)]), np.stack([v, v - 0.1 * (luma - 16)])
     assert tint_steps(np.stack([luma, luma]), *tinted)["as_tint"][0] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("moving", "waits", "count"),
+    [(True, True, 0), (True, False, 1), (False, True, 1)],
+    ids=["a player that waits", "darker in motion", "darker, and still before and after"],
+)
+def test_a_player_that_dims_what_it_holds_is_no_error_of_level(
+    moving: bool, waits: bool, count: int, tmp_path: Path
+) -> None:
+    look = Look(pan_px_per_s=(90.0, 6.0), objects=2, object_px_per_s=60.0, saturation_code=22.0)
+    footage = list(Footage(seed=12, frames=75, look=look))
+    frames: list[Frame] = []
+    for index, frame in enumerate(footage):
+        held = 0 if not moving else 19 if waits and 20 <= index < 50 else index
+        planes = [p.pixels.astype(np.float32) for p in footage[held].planes]
+        if 20 <= index < 50:
+            planes[0] = 16 + (planes[0] - 16) * 0.75
+        frames.append(frame_of(planes, frame.pts))
+    found = analyze(write(tmp_path / "stall.mp4", frames), detectors=["color_error"]).findings
+    assert [(f.defect, f.evidence["kind"]) for f in found] == [
+        ("color_error", "level_gain")
+    ] * count

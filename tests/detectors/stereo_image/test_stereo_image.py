@@ -121,6 +121,31 @@ def test_a_channel_that_never_was_is_missing() -> None:
     assert (finding.start_s, finding.end_s) == (0.0, pytest.approx(8.0, abs=0.02))
 
 
+def unplugged(noise_rms: float) -> Sound:
+    """A programme in mono that is soft for a while; its right channel is an open input."""
+    sound = np.repeat(music_like(6, 8.0)[:, :1], 2, axis=1).astype(np.float32)
+    sound *= 0.1 / sound.std()
+    at_s = np.arange(len(sound)) / RATE_HZ
+    dip = np.clip(1.5 - np.abs(at_s - 3.5) / 0.6, 0, 1)
+    sound *= (1 - 0.9 * dip).astype(np.float32)[:, None]
+    first, last = round(2.5 * RATE_HZ), round(5.2 * RATE_HZ)
+    noise = np.random.default_rng(3).normal(0, noise_rms, last - first)
+    sound[first:last, 1] = noise.astype(np.float32)
+    return sound
+
+
+def test_an_unplugged_channel_is_missing_while_its_partner_is_soft() -> None:
+    (finding,) = decided(unplugged(2.5e-4)).findings
+    assert (finding.defect, finding.evidence["channels"]) == ("channel_missing", ["FR"])
+    assert (finding.start_s, finding.end_s) == pytest.approx((2.5, 5.2), abs=0.06)
+
+
+def test_one_channel_alone_is_no_width_that_a_mono_programme_lost() -> None:
+    # An open input that hums is louder than what counts as missing.
+    found = decided(unplugged(2.5e-3)).findings
+    assert "mono_collapse" not in {f.defect for f in found}
+
+
 def test_sources_to_one_side_are_no_defect() -> None:
     # Left alone, then right alone: neither channel falls while the other stands.
     sound = np.zeros((8 * RATE_HZ, 2), np.float32) + room_tone(1, 8.0)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.color_error.events import Error, find_steps, pair
+from defectscope.detectors.color_error.events import Error, dims_a_stall, find_steps, pair
 from defectscope.detectors.color_error.params import Params
 from defectscope.detectors.color_error.steps import (
     Steps,
@@ -105,6 +105,7 @@ class ColorError:
             for error in errors
             if error.last > error.first
             and ends_s[error.last - 1] - starts_s[error.first] >= self.params.min_duration_s
+            and not dims_a_stall(error, steps, self.tuned.thresholds)
         ]
         findings += self._out_of_tolerance(steps, starts_s, ends_s)
         findings.sort(key=lambda f: (f.start_s, f.end_s))

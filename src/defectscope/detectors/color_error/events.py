@@ -35,6 +35,9 @@ _UNDONE = {
 _EXACTLY = 0.5
 _NEAR = 250
 _ONLY_IN_PAIRS = ("chroma_shift", "illegal_range", "level_gain")
+# A player that waits dims the picture that stands; so many frames on either side say how it moves.
+_LEVELS = ("illegal_range", "level_gain")
+_NEIGHBOURS = 12
 # Two errors that share so much of what they cover are one, seen in two ways.
 _SAME_SHARE = 0.5
 
@@ -161,6 +164,27 @@ def pair(steps: Sequence[Step], rows: int) -> list[Error]:
             span = (step.row, rows) if from_here else (0, step.row)
             errors.append(Error(*span, step, paired=False))
     return _distinct(errors)
+
+
+def dims_a_stall(error: Error, steps: Steps, limit: Mapping[str, float]) -> bool:
+    """Tells whether a moving picture stands for as long as it is darker.
+
+    That is a player that waits: it dims the frame that it holds, often below a spinner, and the
+    freeze is what a viewer sees. A picture that moves on, or stands before and after as well, is
+    darker by an error of level.
+    """
+    first, last = error.first, error.last
+    if error.step.kind not in _LEVELS or not error.paired or steps["slope"][first] >= 1:
+        return False
+    change = steps["luma_change"]
+    inside = change[first + 1 : last]
+    neighbours = np.concatenate(
+        [change[max(0, first - _NEIGHBOURS) : first], change[last + 1 : last + 1 + _NEIGHBOURS]]
+    )
+    if not len(inside) or not len(neighbours):
+        return False
+    moves = float(np.median(neighbours))
+    return moves >= limit["stall_code"] and bool(np.median(inside) <= limit["stall_share"] * moves)
 
 
 def _distinct(errors: Sequence[Error]) -> list[Error]:

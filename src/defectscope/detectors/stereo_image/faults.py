@@ -33,6 +33,8 @@ _MONO_DB = 45.0
 # How much narrower than before, over a second, the image may be that comes back.
 _NARROWER_DB = 8.0
 _WIDE_ROWS = HOPS_HZ
+# Of the second beside a collapse, one channel may be alone for less than this share.
+_MOST_ALONE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +66,20 @@ def missing(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
         partner = np.maximum(pair.levels[1 - channel], _FLOOR_DBFS)
         apart = tuned["missing_db"]
         gone = (partner - own >= apart) & (own <= tuned["missing_dbfs"])
+        # Where the partner is softer for a while, the channel has not come back.
+        silent = (partner - own >= tuned["missing_near_db"]) & (own <= tuned["missing_dbfs"])
         # While the partner pauses too, nobody can tell.
-        unknown = (own <= tuned["missing_dbfs"]) & (partner - own < apart)
-        unknown &= partner <= tuned["missing_dbfs"]
-        for first, last in runs(gone | unknown):
-            known = np.flatnonzero(gone[first:last])
-            if not len(known):
+        unknown = np.maximum(own, partner) <= tuned["missing_dbfs"]
+        for first, last in runs(silent | unknown):
+            known = np.flatnonzero(silent[first:last])
+            if gone[first:last].sum() < min_s * HOPS_HZ / 2:
                 continue
             span = (first + int(known[0]), first + int(known[-1]) + 1)
             if first <= _EDGE_ROWS:
                 span = (0, span[1])
             if last >= count - _EDGE_ROWS:
                 span = (span[0], count)
-            if len(known) < min_s * HOPS_HZ / 2 or span[1] - span[0] < min_s * HOPS_HZ:
+            if span[1] - span[0] < min_s * HOPS_HZ:
                 continue
             drop = tuned["missing_step_db"]
             ends = [
@@ -109,6 +112,9 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
     alone, both = steps(side), steps(side - mid)
     falls = _peaks(np.minimum(-alone, -both), tuned["mono_step_db"])
     rises = _peaks(np.minimum(alone, both), tuned["mono_step_db"])
+    # One channel alone is as wide as it is loud: no image that could be lost.
+    levels = [np.maximum(level, _FLOOR_DBFS) for level in pair.levels]
+    alone_here = np.abs(levels[0] - levels[1]) >= tuned["missing_near_db"]
     found: list[Fault] = []
     reached = 0
     for first in (0, *falls):
@@ -124,6 +130,8 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
         near_rows = np.r_[
             max(0, first - HOPS_HZ) : max(0, first - 1), last + 1 : min(last + HOPS_HZ, count)
         ]
+        if len(near_rows) and np.mean(alone_here[near_rows]) >= _MOST_ALONE:
+            continue
         neighbours_of_it = side[near_rows]
         inner = slice(first + 2, last - 2)
         audible = mid[inner] >= AUDIBLE_DBFS
