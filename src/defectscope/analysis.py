@@ -19,11 +19,12 @@ from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import asset_of, facts_of, track_rows
 from defectscope.engine.engine import Progress, decoded_media, measure_among
+from defectscope.engine.heap import give_back
 from defectscope.engine.severity_bounds import bounds_set
 from defectscope.engine.surroundings import Surroundings
 from defectscope.engine.tracks import result_of
 from defectscope.errors import InvalidParameterError, MalformedRequestError
-from defectscope.findings import Finding, Report
+from defectscope.findings import DetectorResult, Finding, Report
 from defectscope.measurements import Measurements
 from defectscope.media.limits import Limits
 from defectscope.media.opening import open_media
@@ -244,7 +245,11 @@ def decide(measured: MeasuredAsset, *, keep_measurements: bool = False) -> Repor
     described: dict[str, dict[str, Any]] = {}
     by_name = {detector.name: detector for detector in measured.detectors}
     held, around = measured.measurements, measured.around
-    results = {d.name: result_of(d, held, stream, around) for d in measured.detectors}
+    results: dict[str, DetectorResult] = {}
+    for detector in measured.detectors:
+        # Neither what decoding held nor what the decision before needed adds to this one's.
+        give_back(measured.covered_s)
+        results[detector.name] = result_of(detector, held, stream, around)
     for name, result in attributed(results).items():
         findings += result.findings
         verdicts[name] = {"verdict": result.verdict, "peak_score": dict(result.peak_score)}

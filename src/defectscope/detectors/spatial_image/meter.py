@@ -55,7 +55,7 @@ class StageMeter:
     """Measures every complete block of the front pair.
 
     Attributes:
-        rows: (block's number, columns of one row), in order.
+        rows: (block's number, columns of one row), in order; whoever takes them empties it.
     """
 
     def __init__(self, rate_hz: int, pair: tuple[int, int]) -> None:

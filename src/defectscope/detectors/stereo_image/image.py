@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from defectscope.detectors.stereo_image.meter import (
     BANDS,
@@ -106,8 +107,7 @@ def smoothed(values: Series, width: int) -> Series:
     """Returns the median of `width` (odd) values around each; ends repeat."""
     if len(values) == 0:
         return values
-    padded = np.pad(values, width // 2, mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, width), axis=1)
+    return ndimage.median_filter(values, width, mode="nearest")
 
 
 def neighbours(values: Series, at: int, reach_s: float, hz: int = HOPS_HZ) -> tuple[Series, Series]:

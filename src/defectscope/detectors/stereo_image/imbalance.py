@@ -22,6 +22,7 @@ Grid = NDArray[np.float64]
 
 _REACH_BLOCKS = 8
 _LEAST_BLOCKS = 4
+_GROUP_BLOCKS = 4096
 # Bands that must be heard on both sides of a step, and agree on its size in dB.
 _LEAST_BANDS = 4
 _SPREAD = 0.3
@@ -53,7 +54,8 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
         return []
     silent = np.minimum(bands.left, bands.right) < AUDIBLE_DBFS
     left, right = (np.where(silent, np.nan, side) for side in (bands.left, bands.right))
-    change = BandSteps(left - right)
+    balance = left - right
+    change = BandSteps(balance)
     edges = change.edges(tuned["imbalance_step_db"])
     own = [BandSteps(side).size for side in (left, right)] if edges else []
     places = np.array(edges, np.int64)
@@ -66,9 +68,7 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
         falls = _closing(change.size, own, places[number + 1 :], first, channel, min_s)
         for last, size in falls:
             wanted = -size if channel == 0 else size
-            if size < tuned["imbalance_db"] or not _off_balance(
-                left - right, (first, last), wanted
-            ):
+            if size < tuned["imbalance_db"] or not _off_balance(balance, (first, last), wanted):
                 continue
             rows = (_at_hop(pair, first), _at_hop(pair, last))
             found.append(Fault(rows, size, channel))
@@ -76,9 +76,9 @@ def imbalanced(pair: Pair, bands: Bands, tuned: Thresholds, min_s: float) -> lis
             break
         else:
             # What is undone later did end, though perhaps not to our liking.
-            if any(change.size[k] * change.size[first] < 0 for k in edges[number + 1 :]):
+            if np.any(change.size[places[number + 1 :]] * change.size[first] < 0):
                 continue
-            fault = _open_end(pair, change.size, own, left - right, first, channel, tuned)
+            fault = _open_end(pair, change.size, own, balance, first, channel, tuned)
             if fault is not None:
                 found.append(fault)
                 break
@@ -97,12 +97,12 @@ class BandSteps:
         count = len(values)
         edge = np.full((_REACH_BLOCKS, values.shape[1]), np.nan)
         padded = np.vstack((edge, values, edge))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, _REACH_BLOCKS, axis=0)
-        medians = _median(windows)
-        steps = medians[_REACH_BLOCKS : _REACH_BLOCKS + count] - medians[:count]
-        audible = np.isfinite(steps).sum(axis=1) >= _LEAST_BANDS
-        self.size = np.where(audible, _median(steps, least=1), 0.0)
-        self.apart = np.where(audible, _median(np.abs(steps - self.size[:, None]), least=1), np.inf)
+        self.size, self.apart = np.empty(count), np.empty(count)
+        # Windows of a whole hour, and what is sorted of them, would take 40 MB.
+        for first in range(0, count, _GROUP_BLOCKS):
+            last = min(first + _GROUP_BLOCKS, count)
+            group = slice(first, last)
+            self.size[group], self.apart[group] = _steps(padded[first : last + 2 * _REACH_BLOCKS])
 
     def edges(self, least_db: float) -> list[int]:
         """Returns the blocks at which all bands change by at least so much, and alike."""
@@ -114,6 +114,18 @@ class BandSteps:
             if size[k] == top and (not found or k - found[-1] > 3):
                 found.append(int(k))
         return found
+
+
+def _steps(padded: Grid) -> tuple[Series, Series]:
+    """Returns size and disagreement of the steps at all blocks but the outermost on either side."""
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _REACH_BLOCKS, axis=0)
+    medians = _median(windows)
+    count = len(padded) - 2 * _REACH_BLOCKS
+    steps = medians[_REACH_BLOCKS : _REACH_BLOCKS + count] - medians[:count]
+    audible = np.isfinite(steps).sum(axis=1) >= _LEAST_BANDS
+    size = np.where(audible, _median(steps, least=1), 0.0)
+    apart = np.where(audible, _median(np.abs(steps - size[:, None]), least=1), np.inf)
+    return size, apart
 
 
 def _median(values: Grid, least: int = _LEAST_BLOCKS) -> Grid:

@@ -67,8 +67,7 @@ def _throughout(
     mean = float(np.mean(pair.correlation[audible]))
     if mean > tuned["inverted_whole"] or np.mean(slow <= tuned["inverted_leave"]) < 0.9:
         return None
-    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
-    inside = _band_means(bands.correlation, used)
+    inside = _band_means(bands.correlation, _heard(bands))
     inside = inside[np.isfinite(inside)]
     if not len(inside) or inside.max() > tuned["inverted_leave"]:
         return None
@@ -137,14 +136,14 @@ def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> fl
         tuned: Thresholds.
     """
     first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
-    blocks = np.arange(len(bands.left))
-    within = (blocks > first) & (blocks < last - 1)
-    neighbours = ((blocks < first) & (blocks >= first - _REACH_BLOCKS)) | (
-        (blocks >= last) & (blocks < last + _REACH_BLOCKS)
-    )
-    used = np.minimum(bands.left, bands.right) >= AUDIBLE_DBFS
+    within = (slice(first + 1, last - 1),)
+    beside = (slice(max(0, first - _REACH_BLOCKS), first), slice(last, last + _REACH_BLOCKS))
     inside, outside = (
-        _band_means(bands.correlation[part], used[part]) for part in (within, neighbours)
+        _band_means(
+            np.concatenate([bands.correlation[part] for part in parts]),
+            np.concatenate([_heard(bands, part) for part in parts]),
+        )
+        for parts in (within, beside)
     )
     known = np.isfinite(inside) & np.isfinite(outside)
     if known.sum() < _LEAST_BANDS:
@@ -159,6 +158,11 @@ def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> fl
     if likeness > -tuned["opposed"] or inside[np.argmax(np.abs(outside))] > 0:
         return None
     return likeness
+
+
+def _heard(bands: Bands, part: slice = slice(None)) -> NDArray[np.bool_]:
+    """Returns which bands are heard in both channels in some of the blocks."""
+    return np.minimum(bands.left[part], bands.right[part]) >= AUDIBLE_DBFS
 
 
 def _band_means(values: NDArray[np.float64], used: NDArray[np.bool_]) -> Series:
