@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from defectscope.cli.analyze_options import add_options_to, analysis_options
 from defectscope.cli.complain import complain, diagnose
+from defectscope.cli.lazy_imports import leave_for_first_use
 from defectscope.errors import (
     EXIT_FAIL_ON,
     EXIT_MEDIA,
@@ -89,6 +90,7 @@ def _start_lean() -> None:
     # Importing makes some hundred thousand objects that stay; looking for garbage among them every
     # 700 finds none.
     gc.set_threshold(20_000, 20, 20)
+    leave_for_first_use()
 
 
 def _evaluated(

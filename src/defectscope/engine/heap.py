@@ -1,4 +1,4 @@
-"""Gives memory that was freed back to the system, where the C library keeps it.
+"""Returns memory that was freed to the system, where the C library keeps it.
 
 glibc keeps what is freed for the next request. Between one detector's decision over an hour and the
 next it held 40 MB that nobody used.

@@ -67,7 +67,7 @@ def _throughout(
     mean = float(np.mean(pair.correlation[audible]))
     if mean > tuned["inverted_whole"] or np.mean(slow <= tuned["inverted_leave"]) < 0.9:
         return None
-    inside = _band_means(bands.correlation, _heard(bands))
+    inside = _band_means(bands.correlation, _audible_bands(bands))
     inside = inside[np.isfinite(inside)]
     if not len(inside) or inside.max() > tuned["inverted_leave"]:
         return None
@@ -137,13 +137,13 @@ def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> fl
     """
     first, last = span[0] // HOPS_PER_BLOCK, -(-span[1] // HOPS_PER_BLOCK)
     within = (slice(first + 1, last - 1),)
-    beside = (slice(max(0, first - _REACH_BLOCKS), first), slice(last, last + _REACH_BLOCKS))
+    around = (slice(max(0, first - _REACH_BLOCKS), first), slice(last, last + _REACH_BLOCKS))
     inside, outside = (
         _band_means(
             np.concatenate([bands.correlation[part] for part in parts]),
-            np.concatenate([_heard(bands, part) for part in parts]),
+            np.concatenate([_audible_bands(bands, part) for part in parts]),
         )
-        for parts in (within, beside)
+        for parts in (within, around)
     )
     known = np.isfinite(inside) & np.isfinite(outside)
     if known.sum() < _LEAST_BANDS:
@@ -160,7 +160,7 @@ def _mirrored(bands: Bands, span: Rows, open_end: bool, tuned: Thresholds) -> fl
     return likeness
 
 
-def _heard(bands: Bands, part: slice = slice(None)) -> NDArray[np.bool_]:
+def _audible_bands(bands: Bands, part: slice = slice(None)) -> NDArray[np.bool_]:
     """Returns which bands are heard in both channels in some of the blocks."""
     return np.minimum(bands.left[part], bands.right[part]) >= AUDIBLE_DBFS
 
