@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -185,16 +186,34 @@ class _Source:
 
 
 def _film(recipe: Recipe) -> _Source:
-    footage = Footage(
-        seed=SEED,
-        width=WIDTH_PX,
-        height=HEIGHT_PX,
-        rate=RATE,
-        frames=round(recipe.length_s * RATE),
-        cuts_s=recipe.cuts_s,
-        look=recipe.look,
+    sound = _music(recipe.length_s).copy()
+    return _Source(WIDTH_PX, HEIGHT_PX, _shot(recipe.length_s, recipe.cuts_s, recipe.look), sound)
+
+
+# Most detectors share one film, which is drawn once.
+@lru_cache(maxsize=1)
+def _shot(length_s: float, cuts_s: tuple[float, ...], look: Look) -> tuple[Frame, ...]:
+    frames = round(length_s * RATE)
+    shot = tuple(
+        Footage(
+            seed=SEED,
+            width=WIDTH_PX,
+            height=HEIGHT_PX,
+            rate=RATE,
+            frames=frames,
+            cuts_s=cuts_s,
+            look=look,
+        )
     )
-    return _Source(WIDTH_PX, HEIGHT_PX, footage, music_like(SEED, recipe.length_s, RATE_HZ))
+    for frame in shot:
+        for plane in frame.planes:
+            plane.data.flags.writeable = False
+    return shot
+
+
+@lru_cache(maxsize=1)
+def _music(length_s: float) -> NDArray[np.float32]:
+    return music_like(SEED, length_s, RATE_HZ)
 
 
 def _speaker(recipe: Recipe) -> _Source:
