@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Any
@@ -33,12 +34,14 @@ class Window:
     def forget_before(self, end_s: float, names: Collection[str]) -> None:
         """Lets rows of some detectors go that the window has left when it ends at an instant."""
         first_s = Fraction(end_s - self._length_s).limit_denominator(1_000_000)
+        ticks: dict[tuple[int, int], float] = {}
         for name in names:
             kept = self._kept.get(name, {})
             for key, table in kept.items():
-                numerator, denominator = table.ticks_hz
-                tick = first_s * Fraction(numerator, denominator)
-                first = int(np.searchsorted(np.array(table.anchors), float(tick)))
+                grid = table.ticks_hz
+                if grid not in ticks:
+                    ticks[grid] = float(first_s * Fraction(*grid))
+                first = bisect_left(table.anchors, ticks[grid])
                 if first:
                     kept[key] = table.rows(first, len(table))
 

@@ -16,6 +16,7 @@ from scipy import ndimage
 from defectscope.features.geometry import TILE_COLUMNS, TILE_ROWS, tile_samples
 from defectscope.measurements import Table
 from defectscope.media.stream import VideoInfo
+from defectscope.temporal.order import windows
 from defectscope.temporal.padding import held
 from defectscope.temporal.spans import runs
 from defectscope.temporal.tables import column
@@ -80,8 +81,7 @@ def rises(levels: Floats, shot_begins: NDArray[np.bool_], window: int) -> Floats
         return np.zeros(count)
     padded = held(levels, window)
     shots = held(np.cumsum(shot_begins), window)
-    views = np.lib.stride_tricks.sliding_window_view
-    rows, shot = views(padded, window), views(shots, window)
+    rows, shot = windows(padded, window), windows(shots, window)
     lowest, highest = np.empty(count), np.empty(count)
     told = np.zeros(count, np.bool_)
     least = min(window, max(4, window // 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -85,5 +86,11 @@ def times_s(table: Table) -> NDArray[np.float64]:
 
 def saturate(values: NDArray[Any], kind: Any) -> NDArray[Any]:
     """Rounds and clips values into an integer type."""
+    least, most = _limits(kind)
+    return np.minimum(np.maximum(np.rint(values), least), most).astype(kind)
+
+
+@lru_cache
+def _limits(kind: Any) -> tuple[int, int]:
     limits = np.iinfo(kind)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
+    return int(limits.min), int(limits.max)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from defectscope.features.lines import Codes, Lines
+from defectscope.temporal.order import median, quantile
 
 Floats = NDArray[np.float64]
 
@@ -125,12 +126,12 @@ def strongest_comb(profile: Floats) -> Comb:
     if size < _LEAST_LENGTH_PX or not profile.any():
         return _NOTHING
     window, bins, firsts = _plan(size)
-    most = float(np.quantile(profile, _OUTLIER_QUANTILE)) * _OUTLIER_RATIO + 1e-9
+    most = quantile(profile, _OUTLIER_QUANTILE) * _OUTLIER_RATIO + 1e-9
     bounded = np.minimum(profile, most)
     local = ndimage.uniform_filter1d(bounded, _SURROUND_PX, mode="nearest")
     shaped = (bounded - local) * window
     spectrum = np.abs(np.asarray(fft.rfft(shaped, _FINE * size), np.complex128))
-    typical = float(np.median(spectrum[firsts[0] : _FINE * size // 2 : 4])) + 1e-9
+    typical = median(spectrum[firsts[0] : _FINE * size // 2 : 4]) + 1e-9
     logs = np.log(spectrum + _LEAST_LINE * typical) - np.log(typical)
     total, count = np.zeros(len(firsts)), np.zeros(len(firsts))
     for line in bins:
@@ -149,9 +150,9 @@ def strongest_comb(profile: Floats) -> Comb:
     on = profile[near].max(axis=0)
     elsewhere = np.ones(size, bool)
     elsewhere[near] = False
-    off = float(np.median(profile[elsewhere])) if elsewhere.any() else 0.0
+    off = median(profile[elsewhere]) if elsewhere.any() else 0.0
     shows = float(np.mean(on > 2 * off + 1e-3))
-    return Comb(float(clarity[best]), period, float(np.median(on)), off, shows, near.reshape(-1))
+    return Comb(float(clarity[best]), period, median(on), off, shows, near.reshape(-1))
 
 
 def _edges_on(lines: Codes, comb: Comb) -> float:

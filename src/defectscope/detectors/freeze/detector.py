@@ -20,6 +20,7 @@ from defectscope.findings import DetectorResult, Finding
 from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo, VideoInfo
 from defectscope.temporal.differences import FEATURES, Differences, difference
+from defectscope.temporal.order import median, quantile
 from defectscope.temporal.spans import Rows, curve, row_ends, runs
 from defectscope.temporal.tables import TableBuilder, times_s
 from defectscope.temporal.verdicts import result_of
@@ -162,7 +163,7 @@ class Freeze:
             return first, last  # whatever moved before: most runs are noise of a frame or two
         since = int(np.searchsorted(starts_s, starts_s[first] - self.params.motion_window_s))
         before = peak[max(since, 1) : first]
-        moved = float(np.median(before)) if len(before) else 0.0
+        moved = median(before) if len(before) else 0.0
         thresholds = self.tuned.thresholds
         limit = min(moved / thresholds["motion_ratio"], thresholds["refinement_code"])
         while first > 1 and peak[first - 1] <= limit:
@@ -184,9 +185,9 @@ class Freeze:
         if len(before) < 2:
             return True
         thresholds = self.tuned.thresholds
-        least = float(np.quantile(before[:-1], _NEARLY_ALL))
+        least = quantile(before[:-1], _NEARLY_ALL)
         scene = max(thresholds["scene_code"], _LEAST_CUT_RATIO * least)
-        baseline = thresholds["cut_ratio"] * float(np.median(before[:-1]))
+        baseline = thresholds["cut_ratio"] * median(before[:-1])
         bar = min(max(baseline, thresholds["cut_code"]), scene)
         return bool(before[-1] > bar)
 

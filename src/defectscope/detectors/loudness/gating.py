@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.temporal.order import windows
+
 _OFFSET_LU = -0.691  # BS.1770-5, equation (2): makes a 997 Hz sine at 0 dBFS read -3.01 LKFS
 _MOMENTARY_BLOCKS = 4  # 400 ms
 _SHORT_TERM_BLOCKS = 30  # 3 s
@@ -27,7 +29,7 @@ def sliding(energy: NDArray[np.float64], blocks: int) -> NDArray[np.float64]:
     """Returns the mean energy of every window of so many consecutive blocks."""
     if len(energy) < blocks:
         return np.empty(0)
-    return np.lib.stride_tricks.sliding_window_view(energy, blocks).mean(axis=1)
+    return windows(energy, blocks).mean(axis=1)
 
 
 def momentary(energy: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.temporal.filters import Biquads, low_pass
+from defectscope.temporal.order import windows
 from defectscope.temporal.products import product
 
 BLOCKS_HZ = 10
@@ -162,9 +163,9 @@ class Meter:
         self._fine = np.concatenate((self._fine[-(_MOMENTARY_FINE - 1) :], sums))
         if len(self._fine) < _MOMENTARY_FINE:
             return 0.0
-        windows = np.lib.stride_tricks.sliding_window_view(self._fine, _MOMENTARY_FINE)
+        spans = windows(self._fine, _MOMENTARY_FINE)
         samples = self._rate_hz * _MOMENTARY_FINE / fine_hz
-        return float(windows.sum(axis=1).max() / samples)
+        return float(spans.sum(axis=1).max() / samples)
 
     def _filtered(self, run: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
         """Filters a run and gives its K-weighted samples and its oversampled peak."""
@@ -183,8 +184,7 @@ class Meter:
             rows = np.empty((whole + 1, width + reach), np.float32)
             for channel in range(self._count):
                 own = np.ascontiguousarray(joined[:, channel])
-                windows = np.lib.stride_tricks.sliding_window_view(own, width + reach)
-                rows[:whole] = windows[: whole * width : width]
+                rows[:whole] = windows(own, width + reach)[: whole * width : width]
                 rows[whole] = own[starts[-1] :]
                 between = product(rows, taps)
                 peak = max(peak, float(between.max()), -float(between.min()))

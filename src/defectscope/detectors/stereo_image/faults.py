@@ -19,6 +19,7 @@ from defectscope.detectors.stereo_image.image import (
     steps,
 )
 from defectscope.detectors.stereo_image.meter import HOPS_HZ
+from defectscope.temporal.order import median, quantile
 from defectscope.temporal.spans import Rows, runs
 
 Thresholds = Mapping[str, float]
@@ -95,11 +96,11 @@ def missing(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
 def _switches(own: Series, partner: Series, row: int, drop_db: float) -> bool:
     """Tells whether one channel changes by so much at a row while its partner goes on."""
     before, after = neighbours(own, row, 0.1)
-    beyond = [float(np.median(part)) for part in neighbours(partner, row, 0.1) if len(part)]
+    beyond = [median(part) for part in neighbours(partner, row, 0.1) if len(part)]
     if not len(before) or not len(after) or len(beyond) < 2:
         return False
     sign = float(np.sign(drop_db))
-    change = float(np.median(after) - np.median(before)) * sign
+    change = (median(after) - median(before)) * sign
     # What begins or ends in both channels is the scene.
     return change - max(0.0, (beyond[1] - beyond[0]) * sign) >= abs(drop_db)
 
@@ -115,14 +116,17 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
     # One channel alone is as wide as it is loud: no image that could be lost.
     levels = [np.maximum(level, _FLOOR_DBFS) for level in pair.levels]
     alone_here = np.abs(levels[0] - levels[1]) >= tuned["missing_near_db"]
+    width = side - mid
     found: list[Fault] = []
     reached = 0
     for first in (0, *falls):
         # Codecs let what is left of the difference dance, from -110 to -80 dBFS and back: what
         # ends a collapse is as wide as what was before it.
-        before = float(np.median((side - mid)[max(0, first - _WIDE_ROWS) : max(1, first - 1)]))
-        wide = min(tuned["mono_width_db"], before - _NARROWER_DB) if first else -_MONO_DB
-        back = (r for r in rises if r > first and np.median((side - mid)[r + 1 : r + 5]) > wide)
+        wide = -_MONO_DB
+        if first:
+            before = median(width[max(0, first - _WIDE_ROWS) : max(1, first - 1)])
+            wide = min(tuned["mono_width_db"], before - _NARROWER_DB)
+        back = (r for r in rises if r > first and median(width[r + 1 : r + 5]) > wide)
         last = next(back, count)
         # A programme that is mono throughout has not collapsed.
         if first < reached or last - first < min_s * HOPS_HZ or (first == 0 and last == count):
@@ -138,13 +142,13 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
         if not len(neighbours_of_it) or audible.sum() < min_s * HOPS_HZ / 2:
             continue
         # Two tracks of one sound differ by their noise: no image that could be lost.
-        if np.median((side - mid)[near_rows]) <= tuned["mono_width_db"]:
+        if median(width[near_rows]) <= tuned["mono_width_db"]:
             continue
-        width = float(np.median((side - mid)[inner][audible]))
-        fall = float(np.percentile(neighbours_of_it, 25) - np.percentile(side[inner], 90))
-        if width <= tuned["mono_width_db"] and fall >= tuned["mono_fall_db"]:
-            found.append(Fault((first, last), fall))
-            reached = last
+        if median(width[inner][audible]) <= tuned["mono_width_db"]:
+            fall = quantile(neighbours_of_it, 0.25) - quantile(side[inner], 0.9)
+            if fall >= tuned["mono_fall_db"]:
+                found.append(Fault((first, last), fall))
+                reached = last
     return found
 
 

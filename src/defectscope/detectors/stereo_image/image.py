@@ -17,6 +17,7 @@ from defectscope.detectors.stereo_image.meter import (
 )
 from defectscope.detectors.stereo_image.reversals import as_ratio
 from defectscope.measurements import Table
+from defectscope.temporal.order import median
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import column, times_s
 
@@ -146,7 +147,7 @@ def step(values: Series, at: int, reach_s: float, hz: int = HOPS_HZ) -> float:
     before, after = neighbours(values, at, reach_s, hz)
     if not len(before) or not len(after):
         return 0.0
-    return float(np.median(after) - np.median(before))
+    return median(after) - median(before)
 
 
 def sharpest(values: Series, near: int, reach: int) -> int:

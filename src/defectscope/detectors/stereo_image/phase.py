@@ -19,6 +19,7 @@ from defectscope.detectors.stereo_image.image import (
 )
 from defectscope.detectors.stereo_image.meter import BLOCKS_HZ, HOPS_HZ, HOPS_PER_BLOCK
 from defectscope.detectors.stereo_image.reversals import NEIGHBOUR_HOPS
+from defectscope.temporal.order import quantile
 from defectscope.temporal.spans import Rows, runs
 
 Thresholds = Mapping[str, float]
@@ -48,7 +49,7 @@ def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -
         min_s: Shortest event, seconds.
     """
     quieter = np.minimum(*pair.levels)
-    audible = quieter >= max(AUDIBLE_DBFS, float(np.percentile(pair.total, 95)) - 45.0)
+    audible = quieter >= max(AUDIBLE_DBFS, quantile(pair.total, 0.95) - 45.0)
     if audible.sum() < min_s * HOPS_HZ / 2:
         return []
     if bands is None or pair.reversals is None:
@@ -63,9 +64,11 @@ def _throughout(
     pair: Pair, bands: Bands, audible: NDArray[np.bool_], tuned: Thresholds
 ) -> Fault | None:
     """Returns a programme that is inverted from end to end."""
-    slow = smoothed(pair.correlation[audible], 15)
     mean = float(np.mean(pair.correlation[audible]))
-    if mean > tuned["inverted_whole"] or np.mean(slow <= tuned["inverted_leave"]) < 0.9:
+    if mean > tuned["inverted_whole"]:
+        return None
+    slow = smoothed(pair.correlation[audible], 15)
+    if np.mean(slow <= tuned["inverted_leave"]) < 0.9:
         return None
     inside = _band_means(bands.correlation, _audible_bands(bands))
     inside = inside[np.isfinite(inside)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from defectscope.detectors.stutter.rhythm import catching_up, conversion, in_rhythm, periodic
 from defectscope.detectors.stutter.windows import around, window_quantiles
 from defectscope.temporal.differences import alone
+from defectscope.temporal.order import median, quantile
 from defectscope.temporal.spans import runs
 
 Series = NDArray[np.float64]
@@ -95,8 +96,8 @@ def held_runs(
         free[1:] &= ~still[near][:-1]
         if free.sum() < 3:
             free = ~still[near]
-        baseline = float(np.median(motion.mean[near][free]))
-        if np.median(light[near][free]) > thresholds["flicker_share"]:
+        baseline = median(motion.mean[near][free])
+        if median(light[near][free]) > thresholds["flicker_share"]:
             # Where lamps flicker, two frames in the same light look like one that stands.
             continue
         step = float(motion.mean[last])
@@ -126,7 +127,7 @@ def _moves_on_both_sides(
 ) -> bool:
     """Tells whether there is motion before a hold and after it: else things came to rest."""
     sides = peak[max(1, first - _REACH) : first], peak[last : last + _REACH]
-    level = min(float(np.quantile(side, _MOVING_QUANTILE)) for side in sides)
+    level = min(quantile(side, _MOVING_QUANTILE) for side in sides)
     return level >= thresholds["motion_code"]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.temporal.order import windows
 from defectscope.temporal.padding import mirrored
 
 Series = NDArray[np.float64]
@@ -20,7 +21,7 @@ def around(values: Series, reach: int) -> Series:
     if not len(values):
         return np.empty((0, 2 * reach + 1))
     padded = mirrored(values, reach)
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    return windows(padded, 2 * reach + 1)
 
 
 def window_means(values: Series, reach: int) -> Series:
