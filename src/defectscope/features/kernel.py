@@ -27,32 +27,33 @@ _FRAME_WORDS = 14
 _log = logging.getLogger(__name__)
 
 
-def load_kernel(directory: Any = None) -> bytes:
-    """Returns the kernel's bytes after comparing them with their released SHA-256.
+def load_kernel(directory: Any = None, name: str = "kernel") -> bytes:
+    """Returns a module's bytes after comparing them with their released SHA-256.
 
     Args:
         directory: Where `kernel.wasm` and `kernel.wasm.sha256` lie; by default, in the package.
+        name: The file's name without its ending.
 
     Raises:
         ArtifactError: A file is missing, or the kernel is not the released one.
     """
     folder = files("defectscope.features") if directory is None else directory
     try:
-        kernel = folder.joinpath("kernel.wasm").read_bytes()
-        expected = folder.joinpath("kernel.wasm.sha256").read_text("ascii").split()[0]
+        kernel = folder.joinpath(f"{name}.wasm").read_bytes()
+        expected = folder.joinpath(f"{name}.wasm.sha256").read_text("ascii").split()[0]
     except (OSError, IndexError, UnicodeDecodeError) as error:
         raise ArtifactError(f"the measuring kernel cannot be read: {error}") from error
     found = hashlib.sha256(kernel).hexdigest()
     if found != expected:
-        raise ArtifactError(f"kernel.wasm has SHA-256 {found}, released was {expected}")
+        raise ArtifactError(f"{name}.wasm has SHA-256 {found}, released was {expected}")
     return kernel
 
 
-@lru_cache(maxsize=1)
-def compiled_kernel() -> tuple[wasmtime.Engine, wasmtime.Module]:
-    """Returns the kernel, compiled once for each version: it takes 0.1 s, and is kept on disk."""
-    engine, kernel = wasmtime.Engine(), load_kernel()
-    name = f"kernel-{hashlib.sha256(kernel).hexdigest()[:32]}-{platform.machine()}.compiled"
+@lru_cache(maxsize=2)
+def compiled_kernel(name: str = "kernel") -> tuple[wasmtime.Engine, wasmtime.Module]:
+    """Returns a module, compiled once for each version: it takes 0.1 s, and is kept on disk."""
+    engine, kernel = wasmtime.Engine(), load_kernel(name=name)
+    name = f"{name}-{hashlib.sha256(kernel).hexdigest()[:32]}-{platform.machine()}.compiled"
     kept = file_cache.read(name)
     if kept is not None:
         try:
