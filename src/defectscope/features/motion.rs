@@ -90,9 +90,9 @@ pub unsafe extern "C" fn search(task: *const Task) -> u32 {
         for x in 0..w {
             let at = y * w + x;
             let (dy, dx) = moved((finer_down, finer_across), w, y, x, *steps.add(at));
-            let row = (y as isize + dy).max(0).min(h as isize - 1);
-            let column = (x as isize + dx).max(0).min(w as isize - 1);
-            *index.add(at) = (row * w as isize + column) as i32;
+            let row = (y as i32 + dy).max(0).min(h as i32 - 1);
+            let column = (x as i32 + dx).max(0).min(w as i32 - 1);
+            *index.add(at) = row * w as i32 + column;
         }
     }
     1
@@ -106,21 +106,19 @@ unsafe fn moved(
     y: usize,
     x: usize,
     step: u8,
-) -> (isize, isize) {
+) -> (i32, i32) {
     let at = (y / 2) * (w / 2) + x / 2;
     let (dy, dx) = step_of(step as usize);
-    (2 * *coarse.0.add(at) as isize + dy, 2 * *coarse.1.add(at) as isize + dx)
+    (2 * *coarse.0.add(at) as i32 + dy, 2 * *coarse.1.add(at) as i32 + dx)
 }
 
 /// Steps in the order of preference: none first, then row by row.
+static DOWN: [i8; STEPS] = [0, -1, -1, -1, 0, 0, 1, 1, 1];
+static ACROSS: [i8; STEPS] = [0, -1, 0, 1, -1, 1, -1, 0, 1];
+
 #[inline(always)]
-fn step_of(k: usize) -> (isize, isize) {
-    let place = match k {
-        0 => 4,
-        k if k <= 4 => k - 1,
-        k => k,
-    };
-    (place as isize / 3 - 1, place as isize % 3 - 1)
+unsafe fn step_of(k: usize) -> (i32, i32) {
+    (*DOWN.get_unchecked(k) as i32, *ACROSS.get_unchecked(k) as i32)
 }
 
 /// Copies a plane with its border repeated; gives the first sample of the plane in the copy.
@@ -293,7 +291,7 @@ unsafe fn apart_by_steps(
     let mut offsets = [0isize; STEPS];
     for (k, offset) in offsets.iter_mut().enumerate() {
         let (dy, dx) = step_of(k);
-        *offset = dy * stride as isize + dx;
+        *offset = dy as isize * stride as isize + dx as isize;
     }
     for x in (0..w).step_by(LANES) {
         let mut at = [theirs; 4];
