@@ -54,6 +54,8 @@ class Head:
 AS_PUBLISHED: Mapping[str, tuple[str, ...]] = {
     "blur": (
         *("aev_201", "aev_202", "aev_205", "aev_230", "aev_274", "aev_284"),
+        # Listed from pictures as enlarged from a smaller frame.
+        "friday",
         *("lp_d20", "p70m_406", "p70m_451", "p70m_453"),
     ),
 }

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from defectscope.errors import ArtifactError
-from defectscope.temporal.looks import grade_at, grades, lasting
+from defectscope.temporal.looks import grade_at, grades, lasting, throughout
 from defectscope.temporal.tables import TableBuilder
 from defectscope.temporal.trees import TreeSum
 
@@ -77,3 +77,13 @@ def test_a_grade_that_stands_alone_is_worth_less_and_one_that_lasts_is_not() -> 
     assert lasting(np.array([2.0, 2.2, 1.0]), 0.5).tolist() == [2.0, 2.0, 1.0]
     assert lasting(np.array([3.0, 0.0]), 0.5).tolist() == [3.0, 0.0]
     assert lasting(np.zeros(0), 0.5).tolist() == []
+
+
+def test_a_programme_is_worth_what_nearly_all_of_its_looks_reach() -> None:
+    assert throughout(np.zeros(0)) == 0.0
+    assert throughout(np.array([7.0])) == 5.0
+    assert throughout(np.array([2.5, -1.0, 3.0])) == 0.0
+    assert throughout(np.array([2.0, 2.5, 1.9])) == 1.9
+    # One look of eleven may be a fade.
+    assert throughout(np.array([0.0, *[2.2] * 10])) == 2.2
+    assert throughout(np.array([0.0, 0.0, *[2.2] * 9])) == 0.0

@@ -27,6 +27,7 @@ SELECTION = FrameSelection(bucket_s=LOOK_S, with_previous=True, luma=True)
 HIGHEST_GRADE = 5.0
 # Looks whose median stands for each: one odd frame decides nothing.
 _SETTLE = 3
+_FEW = 0.1
 # Under which name the frame's lines are kept for the next detector.
 _LINES = "lines"
 
@@ -104,6 +105,21 @@ def lasting(grade: Floats, margin: float) -> Floats:
     padded = between(grade, 1, -np.inf)
     neighbours = np.maximum(padded[:-2], padded[2:])
     return np.minimum(grade, np.maximum(neighbours, grade - margin))
+
+
+def throughout(grade: Floats) -> float:
+    """Returns the grade that nine looks of ten reach, 0 where there is none.
+
+    A passage may be soft by intent, and one frame by chance. What a programme shows from end to
+    end needs less in each look.
+
+    Args:
+        grade: (looks,) grades of each look by itself.
+    """
+    if not len(grade):
+        return 0.0
+    bounded = np.clip(grade, 0.0, HIGHEST_GRADE)
+    return float(np.quantile(bounded, _FEW, method="lower"))
 
 
 def grade_at(table: Table, grade: Floats, instants_s: Floats) -> Floats:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from defectscope.analysis import analyze
+from defectscope.detectors.blur import detector as blur
 from defectscope.detectors.blur.detector import softness
 from defectscope.findings import Interval
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.arrays import frames_from, impair_frames, video_stream
 from defectscope.simulate.registry import simulators
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
@@ -102,3 +106,30 @@ def test_softness_is_that_of_the_sharpest_textured_tiles() -> None:
     assert softness(near, far, textured, 0.9)[0] == 8.0
     textured[:] = False
     assert softness(near, far, textured, 0.9)[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("grades", "spans"),
+    [
+        ([2.0, 2.2, 2.1, 2.0], [(0.0, 4.0)]),
+        # Sharp for a second: then the passage has to be plain by itself.
+        ([2.0, 2.2, 0.9, 2.0], []),
+        ([0.9, 2.9, 3.0, 0.9], [(1.0, 3.0)]),
+    ],
+    ids=["soft from end to end", "but for a second", "a plain passage"],
+)
+def test_softness_from_end_to_end_needs_less_than_a_passage(
+    grades: list[float],
+    spans: list[tuple[float, float]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "clip.mp4"
+    encoding = VideoEncoding(320, 180, Fraction(25), crf=16.0, preset="veryfast")
+    write_clip(path, frames=Footage(seed=3, frames=100), video=encoding)
+    # A look a second, each with a grade of its own.
+    given = np.array(grades)
+    monkeypatch.setattr(blur, "single_grades", lambda *_: given)
+    found = analyze(path, detectors=["blur"]).findings
+    ends = [end for f in found for end in (f.start_s, f.end_s)]
+    assert ends == pytest.approx([end for span in spans for end in span], abs=0.041)

@@ -31,7 +31,16 @@ from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.confounders import sides, suppress_confounded
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades, lasting
+from defectscope.temporal.looks import (
+    LOOK_S,
+    SELECTION,
+    Looks,
+    grade_at,
+    lasting,
+    settled,
+    single_grades,
+    throughout,
+)
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows, row_ends
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
@@ -104,9 +113,12 @@ class Blur:
         )
         measure = np.maximum(octaves / bounds["soft_octaves"], softer)
         looks = measurements.tables["looks"]
-        settled = grades(looks, self._scale, LOOK_NAMES)
-        grade = grade_at(looks, settled, starts_s)
-        counts = grade_at(looks, lasting(settled, bounds["lone_grade"]), starts_s)
+        single = single_grades(looks, self._scale, LOOK_NAMES)
+        graded = settled(single)
+        grade = grade_at(looks, graded, starts_s)
+        counts = grade_at(looks, lasting(graded, bounds["lone_grade"]), starts_s)
+        # Soft from end to end: less than what a passage needs is enough.
+        whole = throughout(single) / bounds["whole_grade"]
         rule = RunRule(1.0, 0.95, self.params.min_duration_s, self.params.bridge_s)
         baseline = float(np.median(octaves)) if len(octaves) else 0.0
 
@@ -126,7 +138,8 @@ class Blur:
             return soft - baseline < (soft - sharp) / 2
 
         measure = np.maximum(
-            suppress_confounded(measure, rule, other_cause), counts / bounds["plain_grade"]
+            suppress_confounded(measure, rule, other_cause),
+            np.maximum(counts / bounds["plain_grade"], whole),
         )
 
         def evidence(rows: Rows) -> dict[str, Any]:
