@@ -19,7 +19,13 @@ from defectscope.errors import DefectscopeError
 from defectscope.media.ffmpeg_program import ffmpeg_program
 from defectscope.media.live_remux import remux
 from defectscope.monitor.pacing import Pacer
-from defectscope.monitor.part_relay import OPTIONS, Fetch, PartRelay, part_playlists
+from defectscope.monitor.part_relay import (
+    OPTIONS,
+    Fetch,
+    PartRelay,
+    part_playlists,
+    variant_playlists,
+)
 from defectscope.monitor.receiver import Sink, UdpReceiver
 from defectscope.monitor.urls import check_url, udp_address
 
@@ -83,7 +89,12 @@ def feeder_of(url: str, name: str, sink: Sink) -> Feeder:
                 address = relay.address
                 remux(address, name, feeder.take, feeder.is_going_on, more=OPTIONS)
             return
-        address = url.replace("?listen=1", "")
+        playlists = variant_playlists(url, fetch) if web else []
+        if len(playlists) > 1:
+            with PartRelay(playlists, fetch, parts=False) as relay:
+                remux(relay.address, name, feeder.take, feeder.is_going_on)
+            return
+        address = playlists[0] if playlists else url.replace("?listen=1", "")
         remux(address, name, feeder.take, feeder.is_going_on, listen=listen)
 
     return PumpFeeder(name, sink, work, paced=web)

@@ -37,17 +37,19 @@ class PartRelay:
         address: What the reader opens.
     """
 
-    def __init__(self, playlists: list[str], fetch: Fetch) -> None:
+    def __init__(self, playlists: list[str], fetch: Fetch, *, parts: bool = True) -> None:
         """Takes a port of loopback.
 
         Args:
             playlists: Addresses of media playlists: of the video, and of its sound if it is apart.
             fetch: Reads them.
+            parts: They have parts; else the reader reads the playlists themselves, and is told here
+                which.
         """
         self._lists = [(url, PartPlaylist(), threading.Lock()) for url in playlists]
         self._fetch = fetch
         secret = secrets.token_urlsafe(16)
-        paths = [f"/{secret}/{n}.m3u8" for n in range(len(playlists))]
+        paths = [f"/{secret}/{n}.m3u8" if parts else url for n, url in enumerate(playlists)]
         relay = self
 
         class Handler(PageHandler):
@@ -65,7 +67,7 @@ class PartRelay:
                     self.answer(200, _KIND, text.encode())
 
         self._server = listen(0, Handler)
-        first = paths[0] if len(paths) == 1 else f"/{secret}/all.m3u8"
+        first = paths[0] if parts and len(paths) == 1 else f"/{secret}/all.m3u8"
         self.address = url_of(self._server).rstrip("/") + first
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
@@ -156,7 +158,7 @@ def part_playlists(url: str, fetch: Fetch) -> list[str]:
     Returns:
         Nothing where it has no parts that can be read one by one.
     """
-    if not urlsplit(url).path.lower().endswith((".m3u8", ".m3u")) or _proxied():
+    if not _is_playlist(url) or _proxied():
         return []
     try:
         text, came_from = fetch(url)
@@ -170,6 +172,29 @@ def part_playlists(url: str, fetch: Fetch) -> list[str]:
         # FFmpeg's reader tries by itself, by whole segments, and says what is wrong.
         return []
     return found
+
+
+def variant_playlists(url: str, fetch: Fetch) -> list[str]:
+    """Returns the media playlists of the best variant alone: FFmpeg's reader would read them all.
+
+    Returns:
+        Its video and its sound; nothing where the address has no variants, or names what does not
+        come over the web.
+    """
+    if not _is_playlist(url):
+        return []
+    try:
+        found = _chosen(*fetch(url))
+    except DefectscopeError:
+        return []
+    if len(found) > 1 and _proxied():
+        return []
+    over_web = all(urlsplit(each).scheme.lower() in ("http", "https") for each in found)
+    return found if over_web else []
+
+
+def _is_playlist(url: str) -> bool:
+    return urlsplit(url).path.lower().endswith((".m3u8", ".m3u"))
 
 
 def _chosen(text: str, url: str) -> list[str]:
