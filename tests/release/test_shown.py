@@ -21,22 +21,19 @@ from defectscope.release.shown import shown_of
 from defectscope.simulate.synthetic.material import Footage
 
 WIDTH, HEIGHT, FPS, GRABS = 640, 360, 25, 30
-SECONDS, RUNG_S = 6, 2
+RUNG_S = 2
+RUNGS = (90, 180, 360)
 
 
-@pytest.fixture(scope="module")
-def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return film(tmp_path_factory.mktemp("master") / "title.mp4", 21)
-
-
-def film(path: Path, seed: int) -> Path:
+def film(path: Path, seed: int, rungs: int = 2) -> Path:
+    """A title as long as so many rungs are shown; shorter ones are not found in their sessions."""
     made = Footage(
         seed=seed,
         width=WIDTH,
         height=HEIGHT,
-        frames=SECONDS * FPS,
+        frames=rungs * RUNG_S * FPS,
         rate=Fraction(FPS),
-        cuts_s=(2.4,),
+        cuts_s=(1.2,),
     )
     write_clip(path, frames=made, video=VideoEncoding(WIDTH, HEIGHT, Fraction(FPS), crf=16.0))
     return path
@@ -97,19 +94,19 @@ def scaled(frame: av.VideoFrame, width: int) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(screen, "rgb24").reformat(format="yuv420p")
 
 
-def test_rungs_are_told_over_time_and_the_shape_is_the_titles(master: Path, tmp_path: Path) -> None:
-    found = shown_of(session(tmp_path, master, (90, 180, 360)), master)
+def test_rungs_are_told_over_time_and_the_shape_is_the_titles(tmp_path: Path) -> None:
+    master = film(tmp_path / "title.mp4", 21, len(RUNGS))
+    found = shown_of(session(tmp_path, master, RUNGS), master)
     assert not found.is_distorted
-    assert found.frames >= 0.95 * SECONDS * FPS
+    assert found.frames >= 0.95 * len(RUNGS) * RUNG_S * FPS
     assert [rung.interval.start_s for rung in found.rungs] == pytest.approx([0, 2, 4], abs=0.5)
     lines = [rung.lines for rung in found.rungs]
-    assert lines == [pytest.approx(true, rel=0.25) for true in (90, 180, 360)]
+    assert lines == [pytest.approx(true, rel=0.25) for true in RUNGS]
 
 
-def test_a_title_squeezed_into_another_shape_is_told(
-    master: Path, tmp_path: Path, capsys: Any
-) -> None:
-    path = session(tmp_path, master, (360, 360, 360), shown_width=480)
+def test_a_title_squeezed_into_another_shape_is_told(tmp_path: Path, capsys: Any) -> None:
+    master = film(tmp_path / "title.mp4", 21)
+    path = session(tmp_path, master, (360, 360), shown_width=480)
     assert main(["capture", "read", str(path), "--master", str(master), "--detectors", "none"]) == 0
     shown = json.loads(capsys.readouterr().out)["shown"]
     assert shown["distorted"]
@@ -119,7 +116,7 @@ def test_a_title_squeezed_into_another_shape_is_told(
     assert rung["lines"] == pytest.approx(360, rel=0.2)
 
 
-def test_another_title_gets_no_figure(master: Path, tmp_path: Path) -> None:
-    path = session(tmp_path, master, (360, 360, 360))
+def test_another_title_gets_no_figure(tmp_path: Path) -> None:
+    path = session(tmp_path, film(tmp_path / "title.mp4", 21), (360, 360))
     with pytest.raises(NotComparableError):
         shown_of(path, film(tmp_path / "other.mp4", 77))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from functools import cache
 from typing import Any
 
 import pytest
@@ -16,6 +17,16 @@ from defectscope.report.schema import load_schema, validate
 
 def as_read(report: Report) -> Any:
     return json.loads(report.to_json())
+
+
+@cache
+def text_of_a_full_report() -> str:
+    return full_report().to_json()
+
+
+def full_body() -> Any:
+    """What a full report writes, as read: a new one each time, for a test to break."""
+    return json.loads(text_of_a_full_report())
 
 
 def problems(body: Any) -> list[str]:
@@ -36,7 +47,7 @@ def test_what_a_report_writes_is_accepted(make: Any) -> None:
 
 def test_measurements_and_stream_are_accepted() -> None:
     table = Table((25, 1), {"pts": array("q", [0, 1, 2]), "luma": array("f", [1.0, 2.0, 3.0])})
-    body = as_read(full_report())
+    body = full_body()
     body["measurements"] = [Measurements("freeze", {"frames": table}).to_dict()]
     body["stream"] = {"anything": [1]}
     assert not problems(body)
@@ -83,7 +94,7 @@ BROKEN: list[tuple[tuple[str | int, ...], Any, str]] = [
 def test_a_broken_report_is_refused_with_the_place(
     path: tuple[str | int, ...], value: Any, words: str
 ) -> None:
-    body = as_read(full_report())
+    body = full_body()
     set_at(body, path, value)
     with pytest.raises(MalformedRequestError) as caught:
         validate(body)
@@ -93,14 +104,14 @@ def test_a_broken_report_is_refused_with_the_place(
 
 @pytest.mark.parametrize("key", sorted(load_schema()["required"]))
 def test_every_required_part_is_missed(key: str) -> None:
-    body = as_read(full_report())
+    body = full_body()
     del body[key]
     with pytest.raises(MalformedRequestError, match=key):
         validate(body)
 
 
 def test_one_end_without_the_other_is_refused() -> None:
-    body = as_read(full_report())
+    body = full_body()
     del body["findings"][0]["end_timecode"]
     with pytest.raises(MalformedRequestError, match="end_timecode"):
         validate(body)
