@@ -89,9 +89,9 @@ def test_ctrl_c_ends_all_processes_at_once(
             os.killpg(process.pid, signal.SIGKILL)
     sys.stdout.write(f"{copies} files, {wait_s} s in: ended {took_s:.2f} s after ctrl-C\n")
     assert process.returncode == 130
-    assert took_s < 10
+    assert took_s < 30
     assert (out, err) == ("", "defectscope: interrupted\n")
-    gone_s = time.monotonic() + 10
+    gone_s = time.monotonic() + 60
     while others_of(process.pid) and time.monotonic() < gone_s:
         time.sleep(0.05)
     assert others_of(process.pid) == 0
