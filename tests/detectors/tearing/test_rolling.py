@@ -51,6 +51,12 @@ def test_what_makes_no_line_of_single_rows(edge, seam):
     assert lines(steps_of(2, edge, seam)).clear.max() < 0.4
 
 
+def test_next_to_an_edge_a_line_may_be_the_rim_of_a_thing():
+    low, middle = (lines(steps_of(1, seam=lambda t, a=a: a + 1.1 * (t - 15))) for a in (8, 100))
+    assert low.row[low.clear >= 0.55].min() >= 17
+    assert middle.row[middle.clear >= 0.55].min() <= 103
+
+
 def test_calm_and_small_frames_have_no_ridges():
     assert not ridges(np.zeros((3, ROWS), np.uint16))[1].any()
     kept = [each.astype(float) for each in ridges(np.full((3, 32), 90, np.uint16))]

@@ -15,8 +15,8 @@ from defectscope.detectors.tearing.analysis import KEPT
 from defectscope.detectors.tearing.intervals import (
     heaviest,
     in_company,
-    is_moving_edge,
     lags_one_way,
+    moving_edge_share,
     tracks,
 )
 from defectscope.detectors.tearing.lags import LagWindow, lagging
@@ -110,18 +110,51 @@ def test_a_passing_step_is_in_one_frame_only():
 
 
 @pytest.mark.parametrize(
-    ("rows", "edge"),
+    ("rows", "share"),
     [
-        ([210, 208, 205, 203], True),
-        ([107, 112, 111, 120, 116, 176], True),
+        ([210, 208, 205, 203], 1.0),
+        ([107, 112, 111, 120, 116, 176], 5 / 6),
         # A seam that stays; seams anywhere; nothing at all.
-        ([120, 121, 120, 120, 30], False),
-        ([40, 180, 92, 130, 61], False),
-        ([], False),
+        ([120, 121, 120, 120, 30], 0.0),
+        ([40, 180, 92, 130, 61], 0.0),
+        ([], 0.0),
     ],
 )
-def test_steps_near_each_other_are_an_edge_that_leaps(rows, edge):
-    assert is_moving_edge(np.array(rows, float), 224, 1) == edge
+def test_steps_near_each_other_are_an_edge_that_leaps(rows, share):
+    assert moving_edge_share(np.array(rows, float), 224, 1) == pytest.approx(share)
+
+
+def kept_at(rows, *, bottom, step):
+    """Table of frames of 240 rows that have one clear step each, by `step` codes."""
+    count = len(rows)
+    kept = {name: np.zeros(count, kind) for name, (_, kind) in KEPT.items()}
+    kept["step_row"][:], kept["bottom_row"][:] = rows, bottom
+    kept["step"][:], kept["clear"][:] = step * KEPT["step"][0], 12 * KEPT["clear"][0]
+    kept["contrast"][:] = KEPT["contrast"][0]
+    builder = TableBuilder(
+        Fraction(25), pts=np.int64, apart=np.uint8, **{n: k for n, (_, k) in KEPT.items()}
+    )
+    builder.add(pts=np.arange(count), apart=np.full(count, 16), **kept)
+    return builder.table()
+
+
+@pytest.mark.parametrize(
+    ("bottom", "counted"),
+    [(240, True), (210, False)],
+    ids=["nothing stands below", "a margin stands below, and its edge is coded in blocks"],
+)
+def test_the_edge_of_a_margin_lies_within_a_block_of_it(bottom, counted):
+    table = kept_at([196] * 8, bottom=bottom, step=4)
+    signs = signs_of(table, load("tearing").tuned.thresholds, 240)
+    assert bool(signs["step"].any()) == counted
+
+
+@pytest.mark.parametrize(("step", "torn"), [(1.0, False), (4.0, True)])
+def test_steps_that_nobody_sees_are_no_seams(step, torn):
+    table = kept_at([40, 180, 92, 130, 61, 150, 77, 110], bottom=240, step=step)
+    measured = Measurements("tearing", {"frames": table})
+    found = load("tearing").decide(measured, video_stream(426, 240, 8)).findings
+    assert bool(found) == torn
 
 
 def test_rows_that_lag_either_way_lag_by_chance():

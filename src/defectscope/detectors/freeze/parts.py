@@ -38,7 +38,7 @@ _LONG, _AS_FAST = 2.5, 0.4
 _EDGE_RATIO, _EVEN_EDGE = 2.0, 1.3
 # How much more nearly all frames of an interval change than the calmest; what is even, and what no
 # noise is; the change that says nothing, and that of frames that stand, codes.
-_EVEN, _UNEVEN = 1.6, 5.0
+_EVEN, _UNEVEN = 1.6, 4.0
 _CALM_MOST_CODE, _STANDS_CODE = 0.05, 0.08
 KINDS: Mapping[str, Any] = {
     "most": np.uint16,

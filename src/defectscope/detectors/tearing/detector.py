@@ -20,9 +20,9 @@ from defectscope.detectors.tearing.intervals import (
     fewness,
     heaviest,
     in_company,
-    is_moving_edge,
     joined,
     lags_one_way,
+    moving_edge_share,
     tracks,
 )
 from defectscope.detectors.tearing.params import Params
@@ -155,12 +155,16 @@ class Tearing:
                 continue
             steps = signs["step"][rows] >= limits["step_code"]
             clear_rows = rows[steps & (signs["clear"][rows] >= limits["clear"])]
-            edge = is_moving_edge(signs["step_row"][clear_rows], height_px, _SAME_ROW_PX)
-            if edge and left < few * limits["edge_worth"]:
+            # Nobody sees a step of a code; coding leaves such where it begins anew.
+            shown = np.median(signs["step"][clear_rows]) if len(clear_rows) else np.inf
+            if shown < limits["plain_step_code"]:
                 continue
-            seams = np.where(steps, signs["step_row"][rows], signs["back_row"][rows])
+            edge = moving_edge_share(signs["step_row"][clear_rows], height_px, _SAME_ROW_PX)
+            if edge == 1.0 or (edge and left < few * limits["edge_worth"]):
+                continue
+            seams = np.where(steps, signs["step_row"][rows], signs["back_row"][rows]).astype(int)
             sure = left / (left + limits["least_worth"] / 2)
-            found.append(_Torn(first, last, seams.astype(int).tolist(), len(rows), sure))
+            found.append(_Torn(first, last, seams.tolist(), len(rows), sure))
         return found
 
     def _standing(
@@ -278,8 +282,7 @@ class Tearing:
         starts_s: NDArray[np.float64],
         ends_s: NDArray[np.float64],
     ) -> Finding:
-        first, last = rows
-        seams = [row for each in torn for row in each.seams]
+        (first, last), seams = rows, [row for each in torn for row in each.seams]
         evidence: dict[str, Any] = {
             "seam_row_px": int(np.median(seams)),
             "seam_rows_px": seams[:_MAX_LISTED],

@@ -108,8 +108,8 @@ def tracks(
     return found
 
 
-def is_moving_edge(rows: NDArray[np.float64], height_px: int, same_px: int) -> bool:
-    """Tells whether most steps are near each other, but not at one row.
+def moving_edge_share(rows: NDArray[np.float64], height_px: int, same_px: int) -> float:
+    """Returns which share of steps are near each other; 0 if not most, or if at one row.
 
     The rim of a caption, of a pan or a mouth that leaps by some rows is in one frame alone at each
     of its places. A seam that stays is at one row, and others are anywhere.
@@ -120,13 +120,13 @@ def is_moving_edge(rows: NDArray[np.float64], height_px: int, same_px: int) -> b
         same_px: Rows this close are one.
     """
     if not len(rows):
-        return False
+        return 0.0
     near = np.sort(rows[np.abs(rows - np.median(rows)) <= _EDGE_SHARE * height_px])
     if 2 * len(near) <= len(rows):
-        return False
+        return 0.0
     # How many lie within 2 same_px from each one on.
     together = np.searchsorted(near, near + 2 * same_px, side="right") - np.arange(len(near))
-    return 4 * int(together.max()) < 3 * len(near)
+    return len(near) / len(rows) if 4 * int(together.max()) < 3 * len(near) else 0.0
 
 
 def lags_one_way(lags: NDArray[np.float64], shown: NDArray[np.bool_]) -> float:

@@ -147,6 +147,9 @@ def rolling_lines(
                 pace = (rows[length : length + count, other] - rows[:count, place]) / length
                 able = (weights[:count, place] > 0) & (weights[length : length + count, other] > 0)
                 able &= (np.abs(pace) >= _LEAST_PACE_PX) & (np.abs(pace) <= most_px)
+                # Next to an edge too few rows are left to tell a seam from a thing.
+                middle = rows[:count, place] + pace * (span - 1) / 2
+                able &= np.minimum(middle, height_px - middle) >= _AROUND_ROWS
                 at = np.flatnonzero(able)
                 if len(at):
                     total = _along(rows, weights, sunk, at, rows[at, place], pace[at], span)

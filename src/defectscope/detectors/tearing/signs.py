@@ -20,6 +20,8 @@ _CUT_REACH = 2
 _APART_NOISE = 0.01
 # Frames on either side that say how far apart two usually are, and from where on that is known.
 _STAND_REACH, _STAND_APART = 4, 0.02
+# Rows that most encoders code together.
+_BLOCK_ROWS = 16.0
 # Which row each measure is at.
 _ROW_OF = {
     "step": "step_row",
@@ -61,8 +63,11 @@ def signs_of(table: Table, thresholds: Mapping[str, float], height_px: int) -> S
     # Two instants differ on both sides of a seam: the edge of a margin or of a caption is none.
     top, bottom = signs["top_row"], signs["bottom_row"]
     within = thresholds["edge_share"] * height_px
+    # The edge of what moves lies anywhere in the last block that is coded anew with it.
+    above = np.where(top > 0, max(within, _BLOCK_ROWS), within)
+    below = np.where(bottom < height_px, max(within, _BLOCK_ROWS), within)
     for name, row in _ROW_OF.items():
-        outside = (signs[row] < top + within) | (signs[row] > bottom - within)
+        outside = (signs[row] < top + above) | (signs[row] > bottom - below)
         signs[name] = np.where(outside, 0.0, signs[name])
     signs["apart"] = apart
     signs["scene"] = np.cumsum(cut, dtype=np.float64)
