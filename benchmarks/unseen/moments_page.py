@@ -27,6 +27,10 @@ BRINGS: frozenset[tuple[str, str, str]] = frozenset(
     }
 )
 
+# Ways after whose interval the programme is shown from its beginning again: what the clean clip has
+# there is the recording's own, too.
+SHOWN_AGAIN: frozenset[tuple[str, str]] = frozenset({("black_frames", "gap_of_the_edit")})
+
 
 def intervals(row: Row, defect: str) -> list[Interval]:
     """Returns what was found of a defect in a clip."""
@@ -151,8 +155,7 @@ def confusion(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
         found = {
             name
             for name, start_s, end_s, _ in row["found"]
-            if name != defect
-            and not (defect and _of_its_own(name, start_s, end_s, clean.get(row["recording"], ())))
+            if name != defect and not (defect and _known_of(row, name, start_s, end_s, clean))
         }
         meant = {n for n in found if is_brought(defect, row["way"], n)}
         brought[defect] = brought.get(defect, 0) + bool(meant)
@@ -185,6 +188,16 @@ def confusion(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
 def is_brought(defect: str, way: str, name: str) -> bool:
     """Tells whether a way of making a defect truly brings another one."""
     return (defect, way, name) in BRINGS or (defect, "*", name) in BRINGS
+
+
+def _known_of(
+    row: Row, name: str, start_s: float, end_s: float, clean: Mapping[str, Sequence[Any]]
+) -> bool:
+    own = clean.get(row["recording"], ())
+    begins = [0.0]
+    if (row["defect"], row["way"]) in SHOWN_AGAIN and row["truth"]:
+        begins.append(row["truth"][-1][1])
+    return any(_of_its_own(name, start_s - at, end_s - at, own) for at in begins)
 
 
 def _of_its_own(name: str, start_s: float, end_s: float, clean: Sequence[Any]) -> bool:

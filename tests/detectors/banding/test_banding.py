@@ -11,6 +11,7 @@ import pytest
 
 from defectscope.analysis import MeasuredAsset, analyze, measure_asset
 from defectscope.detectors import load
+from defectscope.detectors.banding import detector as module
 from defectscope.detectors.banding.detector import band_edges
 from defectscope.findings import Interval
 from defectscope.measurements import Measurements
@@ -23,6 +24,7 @@ from defectscope.simulate.registry import simulators
 from defectscope.simulate.synthetic.hard_negatives import hard_negative
 from defectscope.simulate.synthetic.material import Footage, Look
 from defectscope.temporal.level_steps import rises, stands_out
+from defectscope.temporal.tables import times_s
 
 CLEAN = list(Footage(seed=3, frames=75, look=Look(sky=0.6, noise_code=0.8)))
 STREAM = video_stream(320, 180, len(CLEAN))
@@ -91,6 +93,21 @@ def test_a_rise_in_which_a_closer_look_sees_no_band_is_none(tmp_path: Path) -> N
     assert detector.decide(Measurements("banding", tables), bands.stream).findings
     tables["looks"] = rough.measurements["banding"].tables["looks"]
     assert not detector.decide(Measurements("banding", tables), bands.stream).findings
+
+
+@pytest.mark.parametrize(("inside", "found"), [(0.3, 0), (0.9, 1)])
+def test_a_rise_is_one_where_the_closer_look_rises_as_well(
+    inside: float, found: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = measured(banded(6), tmp_path / "bands.mkv")
+    (detector,) = bands.detectors
+    table = bands.measurements["banding"]
+    whole = detector.decide(table, bands.stream).findings
+    (span,) = [(f.start_s, f.end_s) for f in whole]
+    looks_s = times_s(table.tables["looks"])
+    grades = np.where((looks_s >= span[0]) & (looks_s < span[1]), inside, 0.2)
+    monkeypatch.setattr(module, "single_grades", lambda *_: grades)
+    assert len(detector.decide(table, bands.stream).findings) == found
 
 
 def test_bands_over_flat_grain_are_found_by_the_contours_that_go(analyze_frames) -> None:

@@ -117,8 +117,11 @@ class Banding:
             """Whether blocks explain the edges, or a neighbour lost them, or none is there."""
             if grid_rose(blocks, rows, reach):
                 return True
-            closer = single[(looks_s >= starts_s[rows[0]]) & (looks_s < ends_s[rows[1] - 1])]
-            if len(closer) and closer.max() < bounds["no_bands_grade"]:
+            inside = (looks_s >= starts_s[rows[0]]) & (looks_s < ends_s[rows[1] - 1])
+            closer, others = single[inside], single[~inside]
+            # By so much they are above what the programme's other looks show.
+            outside = max(0.0, float(np.median(others))) if len(others) else 0.0
+            if len(closer) and closer.max() - outside < bounds["no_bands_grade"]:
                 return True
             within = float(np.median(edges[slice(*rows)]))
             faintly = bounds["usual_ratio"] * baseline + bounds["edges_permille"]
