@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.accelerator import has_cuda
-from defectscope.detectors.audio_artifacts import against, ceiling, impulse
+from defectscope.detectors.audio_artifacts import against, ceiling, combs, impulse
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
     WINDOW_S,
@@ -108,6 +108,8 @@ class AudioArtifacts:
         log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
         clicked = CLASSES.index(impulse.DEFECT)
         log_odds[:, clicked] = impulse.raised(log_odds[:, clicked], columns)
+        hums = CLASSES.index(combs.DEFECT)
+        log_odds[:, hums] = combs.raised(log_odds[:, hums], columns, starts_s)
         audio_s = stream.audio_duration_s or stream.duration_s
         findings: list[Finding] = []
         peaks: dict[str, float] = {}

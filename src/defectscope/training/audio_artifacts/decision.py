@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import against, ceiling, impulse
+from defectscope.detectors.audio_artifacts import against, ceiling, combs, impulse
 from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
@@ -158,6 +158,8 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
     log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
     clicked = CLASSES.index(impulse.DEFECT)
     log_odds[:, clicked] = impulse.raised(log_odds[:, clicked], piece.columns)
+    hums = CLASSES.index(combs.DEFECT)
+    log_odds[:, hums] = combs.raised(log_odds[:, hums], piece.columns, piece.starts_s)
     out: dict[str, list[tuple[float, Interval]]] = {}
     for place, defect in enumerate(CLASSES):
         own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, rules.drifts[defect])
