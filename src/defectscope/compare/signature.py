@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.media.frames import Frame
 from defectscope.media.main_tracks import main_frames
 from defectscope.media.reader import Reader
 from defectscope.media.stream import VideoInfo
@@ -22,6 +24,8 @@ TILES = TILE_ROWS * TILE_COLUMNS
 _SAMPLED_ROWS = 270
 # Bars are looked for in this many short parts of the programme.
 _AREA_PARTS = 24
+# Up to this length it is decoded once instead: parts begin at key frames, often far before them.
+_SHORT_S = 30.0
 # A row or column belongs to the active area where it has been brighter than this, 8-bit code.
 # Source: ITU-R BT.709-6, black is 16; encoders leave a few codes of noise on it.
 _LIT_CODE = 28
@@ -101,22 +105,39 @@ def find_active_area(reader: Reader, video: VideoInfo) -> ActiveArea:
     """Returns the rectangle outside of which no sampled frame is ever lit.
 
     Args:
-        reader: The asset; it is read in short parts.
+        reader: The asset; a long one is read in short parts.
         video: Facts of the track.
     """
-    duration_s = max(reader.info.duration_s, 0.0)
     rows = np.zeros(video.height, np.int64)
     columns = np.zeros(video.width, np.int64)
     shift = video.bit_depth - 8
-    for at_s in np.linspace(0.0, duration_s * 0.98, _AREA_PARTS if duration_s > 2.0 else 1):
-        frame = next(main_frames(reader, float(at_s), float(at_s) + 0.2), None)
-        if frame is not None:
-            luma = frame.planes[0].data[:, : video.width] >> shift
-            np.maximum(rows, np.percentile(luma, 95, axis=1).astype(np.int64), out=rows)
-            np.maximum(columns, np.percentile(luma, 95, axis=0).astype(np.int64), out=columns)
+    for frame in _sampled(reader, video):
+        luma = frame.planes[0].data[:, : video.width] >> shift
+        np.maximum(rows, np.percentile(luma, 95, axis=1).astype(np.int64), out=rows)
+        np.maximum(columns, np.percentile(luma, 95, axis=0).astype(np.int64), out=columns)
     top, height = _lit_span(rows)
     left, width = _lit_span(columns)
     return ActiveArea(left, top, width, height)
+
+
+def _sampled(reader: Reader, video: VideoInfo) -> Iterator[Frame]:
+    """Frames throughout the programme; the first alone where it is shorter than two seconds."""
+    duration_s = max(reader.info.duration_s, 0.0)
+    marks_s = np.linspace(0.0, duration_s * 0.98, _AREA_PARTS if duration_s > 2.0 else 1).tolist()
+    if duration_s > _SHORT_S:
+        parts = (main_frames(reader, at_s, at_s + 0.2) for at_s in marks_s)
+        yield from (frame for part in parts if (frame := next(part, None)) is not None)
+        return
+    due = iter(marks_s)
+    mark_s = next(due)
+    for frame in main_frames(reader):
+        if frame.pts * video.time_base < mark_s:
+            continue
+        yield frame
+        while mark_s <= frame.pts * video.time_base:
+            mark_s = next(due, math.inf)
+            if mark_s == math.inf:
+                return
 
 
 def _lit_span(brightness: NDArray[np.int64]) -> tuple[int, int]:
