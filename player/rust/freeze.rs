@@ -24,10 +24,11 @@ const NOT_LONGER: f64 = 1.02;
 const SHORTER: f64 = 0.75;
 const HARDLY: f64 = 0.25;
 const BASELINE_S: f64 = 1.0;
+const SLOWS: f64 = 0.6;
 const MOVES_SHARE: f64 = 0.1;
 const LEAP_RATIO: f64 = 2.0;
 const CONTENT_S: f64 = 2.0;
-const QUIET_SHARE: f64 = 0.25;
+const QUIET_SHARE: f64 = 0.2;
 const GROUND_SHARE: f64 = 0.5;
 
 struct Limits {
@@ -108,7 +109,8 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
             continue;
         }
         reached = last;
-        if (moved && series.comes_to_rest(held, last)) || series.is_drawn(held, last) {
+        let meant = moved && (series.comes_to_rest(held, last) || series.eases(held, last));
+        if meant || series.is_drawn(held, last) {
             continue;
         }
         let scores: Vec<f64> = (first..last).map(score).collect();
@@ -175,6 +177,20 @@ impl Series<'_> {
         let moving: Vec<f64> = led.iter().copied().filter(|&step| step > least).collect();
         let pace = median(&moving);
         !moving.is_empty() && step <= HARDLY * pace && after < GOES_ON * pace
+    }
+
+    /// Tells whether motion slows down into the frame that stands, and sets off slowly after it.
+    fn eases(&self, held: usize, last: usize) -> bool {
+        let first = (held + 1).saturating_sub(LAST_STEPS).max(1);
+        let led = &self.mean[first..(held + 1).max(first)];
+        let followed = &self.mean[last..(last + LAST_STEPS).min(self.mean.len())];
+        if led.len().min(followed.len()) < LAST_STEPS {
+            return false;
+        }
+        let half = LAST_STEPS / 2;
+        mean(&led[LAST_STEPS - half..]) <= SLOWS * mean(&led[..half])
+            && followed.windows(2).all(|two| two[1] > two[0])
+            && followed[0] <= HARDLY * followed[LAST_STEPS - 1]
     }
 
     /// Tells whether what surrounds a freeze often stands, and moves on a ground that stands.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from defectscope import analyze
-from defectscope.detectors.freeze.resting import comes_to_rest, is_drawn
+from defectscope.detectors.freeze.resting import comes_to_rest, eases, is_drawn
 from defectscope.engine.artifacts import tuned
 
 LIMITS = tuned("freeze").thresholds
@@ -40,6 +40,28 @@ def test_what_slows_down_comes_to_rest(last_steps: list[float], leap: float, res
     mean[61:90] = 0.0
     mean[90] = leap
     assert comes_to_rest(mean, SECONDS, (60, 90), LIMITS) is rests
+
+
+# Every other step is longer, as a codec of two kinds of frames makes them.
+SLOWING = [2.0, 4.0, 1.8, 3.0, 1.0, 1.6, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("led", "followed", "meant"),
+    [
+        (SLOWING, [0.4, 0.8, 1.2, 1.7, 2.3, 2.9, 3.6], True),
+        (SLOWING, [3.0, 3.2, 3.4, 3.6, 3.8, 4.0, 4.2], False),
+        (SLOWING, [0.4, 0.8, 1.2, 0.9, 2.3, 2.9, 3.6], False),
+        ([2.0, 4.0, 2.0, 4.0, 2.0, 4.0, 2.0], [0.4, 0.8, 1.2, 1.7, 2.3, 2.9, 3.6], False),
+        (SLOWING, [0.4, 0.8, 1.2], False),
+    ],
+    ids=["eases out and in", "sets off fast", "goes on by fits", "stops", "ends"],
+)
+def test_what_eases_out_and_in_stands_because_it_is_meant_to(
+    led: list[float], followed: list[float], meant: bool
+) -> None:
+    mean = np.concatenate([np.full(30, 4.0), led, np.zeros(20), followed])
+    assert eases(mean, (36, 57)) is meant
 
 
 @pytest.mark.parametrize(

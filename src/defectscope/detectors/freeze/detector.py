@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.freeze import parts
 from defectscope.detectors.freeze.params import Params
-from defectscope.detectors.freeze.resting import comes_to_rest, is_drawn
+from defectscope.detectors.freeze.resting import comes_to_rest, eases, is_drawn
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.findings import DetectorResult, Finding
@@ -91,7 +91,9 @@ class Freeze:
                 continue
             reached = last
             rows = held, last
-            meant = moved and comes_to_rest(mean, starts_s, rows, self.tuned.thresholds)
+            meant = moved and (
+                comes_to_rest(mean, starts_s, rows, self.tuned.thresholds) or eases(mean, rows)
+            )
             if meant or is_drawn(peak, drift, starts_s, rows, self.tuned.thresholds):
                 resting.append(rows)
                 continue

@@ -15,6 +15,8 @@ Series = NDArray[np.float64]
 # than the first, or than the usual one of the second before.
 _LAST_STEPS, _NOT_LONGER, _SHORTER, _HARDLY = 7, 1.02, 0.75, 0.25
 _BASELINE_S = 1.0
+# How much slower the last of these steps are than the first where something eases.
+_SLOWS = 0.6
 # Of frames that hardly differ nothing is said about how fast things move.
 _MOVES_SHARE = 0.1
 # What leaps after a freeze went on unseen: so many times further than the steps before. What goes
@@ -23,7 +25,7 @@ _LEAP_RATIO, _GOES_ON = 2.0, 0.5
 # On either side so long says what content it is; so many frames of it stand, and in so many of the
 # others the ground does. Where half of the motion lasts longer, a programme stalls again and again.
 _CONTENT_S = 2.0
-_QUIET_SHARE, _GROUND_SHARE = 0.25, 0.5
+_QUIET_SHARE, _GROUND_SHARE = 0.2, 0.5
 _LASTS_S, _LASTING_SHARE = 0.89, 0.5
 
 
@@ -58,6 +60,26 @@ def comes_to_rest(
         return False
     pace = float(np.median(moving))
     return bool(steps[-1] <= _HARDLY * pace and after < _GOES_ON * pace)
+
+
+def eases(mean: Series, rows: tuple[int, int]) -> bool:
+    """Tells whether motion slows down into the frame that stands, and sets off slowly after it.
+
+    What is animated does both. An encoder makes every other step longer, so that no step need be
+    shorter than the one before; nothing that was interrupted sets off again from nearly nothing.
+
+    Args:
+        mean: (n,) how far each frame is from the one before, codes.
+        rows: The frame that stands, and the first that goes on.
+    """
+    held, last = rows
+    led, followed = mean[max(held + 1 - _LAST_STEPS, 1) : held + 1], mean[last : last + _LAST_STEPS]
+    if min(len(led), len(followed)) < _LAST_STEPS:
+        return False
+    half = _LAST_STEPS // 2
+    slows = float(np.mean(led[-half:])) <= _SLOWS * float(np.mean(led[:half]))
+    rises = bool((np.diff(followed) > 0).all())
+    return slows and rises and bool(followed[0] <= _HARDLY * followed[-1])
 
 
 def is_drawn(
