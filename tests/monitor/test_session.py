@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from defectscope.detectors.registry import load_all
+from defectscope.media.encoding import VideoEncoding
 from defectscope.media.live import LiveOptions, open_live
+from defectscope.media.writer import Writer
 from defectscope.monitor.session import Decision, Pace, Session
+from defectscope.simulate.synthetic.material import frame_of
 
 Streams = Callable[..., bytes]
 SECONDS = 9.6
@@ -87,3 +93,28 @@ def test_quality_is_decided_less_often_and_found_all_the_same(streams: Streams) 
     # What waited was looked at: its rows reach as far as the last turn.
     last = [d for d in found if d.detector == "banding"][-1]
     assert last.edge_s == pytest.approx(SECONDS, abs=0.6)
+
+
+def test_key_frames_alone_come_at_once_and_all_frames_after_them(tmp_path: Path) -> None:
+    path = tmp_path / "ordered.ts"
+    video = VideoEncoding(width=160, height=96, rate=Fraction(25), gop_frames=25, b_frames=2)
+    with Writer(path, video=video, container_format="mpegts") as writer:
+        for number in range(150):
+            codes = [np.full(s, 40 + number, np.uint8) for s in ((96, 160), (48, 80), (48, 80))]
+            writer.write_frame(frame_of(codes, number))
+    keys: list[tuple[int, int]] = []
+    after: list[int] = []
+    with open_live(cast("Any", io.BytesIO(path.read_bytes())), "test", LiveOptions()) as live:
+        live.skip_frames("NONKEY")
+        for packet, natives in live.packets():
+            if len(keys) < 3:
+                keys += [(native.pts, packet.pts) for native in natives]
+                if len(keys) == 3:
+                    live.skip_frames("NONE")
+            else:
+                after += [native.pts for native in natives]
+    # Each with its own packet: a decoder that puts frames in order keeps two of them back.
+    assert [pts for pts, _ in keys] == [of for _, of in keys]
+    assert after == sorted(set(after))
+    assert after[0] > keys[-1][0]
+    assert len(after) >= 50

@@ -115,6 +115,7 @@ class Live:
         self._container, self._limits = container, limits
         self._main = video_stream(container)
         self._decoder = None
+        self._keys_alone = False
         if self._main is not None:
             context = self._main.codec_context
             self._decoder = VideoDecoder(1, lambda: context)
@@ -147,6 +148,7 @@ class Live:
         """Leaves frames undecoded: `NONE`, `NONREF` (that no other refers to) or `NONKEY`."""
         if self._main is not None:
             self._main.codec_context.skip_frame = "DEFAULT" if which == "NONE" else which
+            self._keys_alone = which == "NONKEY"
 
     def next_reader(self) -> LiveReader | None:
         """Reads on to the first frame, or run of sound, and returns what reads from there.
@@ -196,10 +198,29 @@ class Live:
     def _decoded(self, packet: Any) -> list[Any]:
         if packet.stream is self._main:
             assert self._decoder is not None
-            return list(self._decoder.decode(packet))
+            natives = list(self._decoder.decode(packet))
+            if self._keys_alone and packet.is_keyframe:
+                natives += self._let_go(packet.time_base)
+            return natives
         if packet.stream.type != "audio":
             return []
         try:
             return list(packet.decode())
         except (av.error.FFmpegError, ValueError):
             return [Undecodable(packet)]
+
+    def _let_go(self, time_base: Any) -> list[Any]:
+        """Returns the frames that the decoder keeps back to put them in order.
+
+        Key frames alone are in order as they come; two kept back would be seconds late.
+        """
+        assert self._main is not None
+        context = self._main.codec_context
+        try:
+            natives = list(context.decode(None))
+        except (av.error.FFmpegError, ValueError):
+            natives = []
+        context.flush_buffers()
+        for native in natives:
+            native.time_base = time_base  # which only a packet gives them
+        return natives
