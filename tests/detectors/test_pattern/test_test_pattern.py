@@ -117,6 +117,28 @@ def test_white_that_stays_is_a_pattern(tmp_path: Path) -> None:
     assert found.evidence["mean_luma_code"] == pytest.approx(235, abs=1)
 
 
+def paper(*, framed: bool) -> list[np.ndarray]:
+    """A light page with dark text, within a dark frame or without one."""
+    page = plain(199.0, 128.0, 128.0)
+    for row in range(4):
+        write_text(page[0], "DATE 2026", top=40 + 28 * row, left=60, scale=2, code=20.0)
+    if framed:
+        page[0][4:6, 4:-4] = page[0][-6:-4, 4:-4] = 20.0
+        page[0][4:-4, 4:6] = page[0][4:-4, -6:-4] = 20.0
+    return page
+
+
+def test_dark_ink_on_a_light_ground_is_a_slate_within_a_frame_only(tmp_path: Path) -> None:
+    framed, slide = (
+        write(tmp_path / f"{name}.mp4", inserted(paper(framed=bool(name)), 10, 40, 60))
+        for name in (1, 0)
+    )
+    (found,) = analyze(framed, detectors=["test_pattern"]).findings
+    assert (found.start_s, found.end_s) == pytest.approx((0.4, 1.6), abs=0.041)
+    assert found.evidence["kind"] == "slate"
+    assert not analyze(slide, detectors=["test_pattern"]).findings
+
+
 def test_hues_of_bars_are_told_apart() -> None:
     histogram = np.zeros((2, 32, 32), np.uint32)
     for hue in HUES_DEG:

@@ -2,6 +2,7 @@
 
 Bars are recognised by six colours in flat fields next to each other, a solid colour by the absence
 of anything else, and a slate by a still, colourless background with a ruled frame or lines of text.
+Dark ink on a light background counts within a ruled frame only: without one it may be any slide.
 """
 
 from __future__ import annotations
@@ -50,7 +51,14 @@ class TestPattern:
             media=frozenset({"video"}),
             features=frozenset(
                 {
-                    *("row_luma", "luma_max", "sad", "row_difference", "luma_histogram"),
+                    *(
+                        "row_luma",
+                        "luma_min",
+                        "luma_max",
+                        "sad",
+                        "row_difference",
+                        "luma_histogram",
+                    ),
                     *("column_luma", "column_difference"),
                     *("chroma_sums", "chroma_squares", "chroma_histogram"),
                 }
@@ -143,11 +151,13 @@ class TestPattern:
         written = (column(table, "lines") >= limit["slate_lines"]) & (
             ground_code >= limit["slate_ground_code"]
         )
+        bright = (contrast >= limit["slate_contrast_code"]) & (framed | written)
+        dark = ground_code - column(table, "lowest") >= limit["slate_contrast_code"]
+        dark &= column(table, "dark_rules") >= limit["slate_rules"]
         slate = (
             ~(bars | plain)
             & (shares("ground_share") >= limit["ground_share"])
-            & (contrast >= limit["slate_contrast_code"])
-            & (framed | written)
+            & (bright | dark)
             & (codes("chroma_deviation") <= limit["slate_chroma_code"])
             & (tint <= limit["slate_chroma_code"])
         )
@@ -175,7 +185,7 @@ class TestPatternAnalysis:
         names = (
             *("hues", "least_hue", "luma_range", "mean_luma", "mean_u", "mean_v"),
             *("row_texture", "column_texture", "chroma_deviation", "difference"),
-            *("ground", "ground_share", "peak", "rules", "lines"),
+            *("ground", "ground_share", "peak", "lowest", "rules", "dark_rules", "lines"),
         )
         self._table = TableBuilder(
             1 / video.time_base, pts=np.int64, **dict.fromkeys(names, np.uint8)
@@ -190,8 +200,7 @@ class TestPatternAnalysis:
         rows = f["row_luma"] / (self._video.width * scale)
         columns = f["column_luma"] / (self._rows * scale)
         level, share = ground(f["luma_histogram"])
-        peak = f["luma_max"] / scale
-        rules = ruled_ends(rows, level, peak) + ruled_ends(columns, level, peak)
+        lowest, peak = f["luma_min"] / scale, f["luma_max"] / scale
         measured: dict[str, NDArray[Any]] = {
             "luma_range": level_range(f["luma_histogram"]),
             "mean_luma": rows.mean(axis=1),
@@ -205,7 +214,11 @@ class TestPatternAnalysis:
             "ground": level,
             "ground_share": share * _STEPS_PER_SHARE,
             "peak": peak,
-            "rules": rules,
+            "lowest": lowest,
+            "rules": ruled_ends(rows, level, peak) + ruled_ends(columns, level, peak),
+            # Dark ink is bright ink of the negative.
+            "dark_rules": ruled_ends(-rows, -level, -lowest)
+            + ruled_ends(-columns, -level, -lowest),
             "lines": text_lines(rows, peak - level),
             **self._colors(f),
         }
