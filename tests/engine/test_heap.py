@@ -23,12 +23,17 @@ def test_only_a_programme_of_more_than_a_minute_gives_back(monkeypatch: pytest.M
 def test_a_c_library_without_the_call_is_left_alone(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
+    asked: list[Any] = []
+
     def refused(name: Any) -> Any:
+        asked.append(name)
         raise error("not here")
 
     monkeypatch.setattr(heap.ctypes, "CDLL", refused)
     heap._trim.cache_clear()
     try:
         heap.give_back(3600.0)
+        assert asked == [None]
+        assert heap._trim() is None
     finally:
         heap._trim.cache_clear()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stream_sink import Sink
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
 from defectscope.media.live_remux import remux
@@ -20,21 +21,6 @@ Streams = Callable[..., bytes]
 SECONDS = 9.6
 
 
-class Sink:
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self._changed = threading.Condition()
-
-    def __call__(self, data: bytes, _at_s: float = 0.0) -> None:
-        with self._changed:
-            self.data += data
-            self._changed.notify_all()
-
-    def wait_for(self, count: int) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self.data) >= count, 10.0)
-
-
 def test_a_growing_file_is_followed(streams: Streams, tmp_path: Path) -> None:
     data = streams(SECONDS, black=(4.0, 6.0))
     path = tmp_path / "growing.ts"
@@ -43,10 +29,10 @@ def test_a_growing_file_is_followed(streams: Streams, tmp_path: Path) -> None:
     feeder = feeder_of(f"file://{path}", "a", sink)
     feeder.start()
     try:
-        assert sink.wait_for(100_000)
+        assert sink.has(100_000)
         with path.open("ab") as file:
             file.write(data[100_000:150_000])
-        assert sink.wait_for(150_000)
+        assert sink.has(150_000)
     finally:
         feeder.close()
     assert bytes(sink.data) == data[:150_000]

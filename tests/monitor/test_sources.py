@@ -16,43 +16,16 @@ from typing import Any
 
 import av
 import pytest
+from stream_sink import ENOUGH, WAIT_S, Sink
 
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.receiver import UdpReceiver
-from defectscope.monitor.stream_clock import PACKET_BYTES, SYNC_BYTE
+from defectscope.monitor.stream_clock import PACKET_BYTES
 
 Streams = Callable[..., bytes]
 SECONDS = 9.6
-ENOUGH = 60_000
 # What a socket holds by default, however late its thread comes.
 AT_ONCE = 60 * 7 * PACKET_BYTES
-WAIT_S = 90.0
-
-
-class Sink:
-    """Takes a stream, and looks at it."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self._changed = threading.Condition()
-
-    def __call__(self, data: bytes, _at_s: float = 0.0) -> None:
-        with self._changed:
-            self.data += data
-            self._changed.notify_all()
-
-    def has(self, count: int = ENOUGH) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self.data) >= count, WAIT_S)
-
-    def tracks(self) -> list[str]:
-        """Returns the kinds of its tracks, and that a frame of it can be decoded."""
-        data = bytes(self.data)
-        assert data[0] == data[PACKET_BYTES] == SYNC_BYTE
-        with av.open(io.BytesIO(data), format="mpegts") as container:
-            assert next(container.decode(video=0)).height
-            kinds = [(s.type, getattr(s.codec_context, "height", "")) for s in container.streams]
-            return sorted(f"{kind} {height}" for kind, height in kinds)
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -318,17 +291,22 @@ def rtsp_server(data: bytes) -> Callable[[socket.socket], None]:
     return speak
 
 
-def test_rtsp_is_called(streams: Streams) -> None:
-    server = Conversation(rtsp_server(streams(SECONDS)))
+def pulled(url: str, server: Conversation) -> list[str]:
+    """Returns the tracks of what a server plays when it is called."""
     sink = Sink()
-    feeder = feeder_of(f"rtsp://127.0.0.1:{server.port}/news", "a", sink)
+    feeder = feeder_of(url, "a", sink)
     feeder.start()
     try:
         assert sink.has(ENOUGH)
     finally:
         feeder.close()
         server.close()
-    assert sink.tracks() == ["audio ", "video 180"]
+    return sink.tracks()
+
+
+def test_rtsp_is_called(streams: Streams) -> None:
+    server = Conversation(rtsp_server(streams(SECONDS)))
+    assert pulled(f"rtsp://127.0.0.1:{server.port}/news", server) == ["audio ", "video 180"]
 
 
 def text_of(value: str) -> bytes:
@@ -388,15 +366,7 @@ def test_rtmp_is_pulled(streams: Streams, tmp_path: Path) -> None:
     path = tmp_path / "film.flv"
     sent_by_pyav(streams(SECONDS), str(path), "flv")
     server = Conversation(rtmp_server(path.read_bytes()))
-    sink = Sink()
-    feeder = feeder_of(f"rtmp://127.0.0.1:{server.port}/live/k3y", "a", sink)
-    feeder.start()
-    try:
-        assert sink.has(ENOUGH)
-    finally:
-        feeder.close()
-        server.close()
-    assert sink.tracks() == ["audio ", "video 180"]
+    assert pulled(f"rtmp://127.0.0.1:{server.port}/live/k3y", server) == ["audio ", "video 180"]
 
 
 @pytest.mark.parametrize(
