@@ -19,8 +19,8 @@ class TestPatternHandler(DetectorHandler):
         """Opens the media and selects what is measured.
 
         Frames: profiles (`row_luma`, `column_luma`, `row_difference`, `column_difference`),
-        tones (`luma_histogram`, `luma_max`), colours (`chroma_histogram`, `chroma_sums`,
-        `chroma_squares`) and change (`sad`). Sound: not decoded.
+        tones (`luma_histogram`, `luma_min`, `luma_max`), colours (`chroma_histogram`,
+        `chroma_sums`, `chroma_squares`) and change (`sad`). Sound: not decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
         asset.select(
@@ -32,6 +32,7 @@ class TestPatternHandler(DetectorHandler):
                 "column_luma",
                 "luma_histogram",
                 "luma_max",
+                "luma_min",
                 "row_difference",
                 "row_luma",
                 "sad",
