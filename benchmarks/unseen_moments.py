@@ -28,6 +28,7 @@ from unseen import moments, moments_page, moments_sound
 from unseen.design import recordings
 from unseen.measure import stamp
 from unseen.moments import Moment
+from verified import throughout
 
 from defectscope.detectors import load, names
 
@@ -107,7 +108,7 @@ def main() -> None:
         "",
         "## What else was found",
         "",
-        *moments_page.confusion(rows, columns),
+        *moments_page.confusion(rows, columns, throughout()),
         "",
     ]
     print("\n".join([*lines, *moments_page.errors(rows)]))

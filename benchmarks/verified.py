@@ -44,3 +44,16 @@ def has_already(name: str, defects: Sequence[str]) -> bool:
     What is simulated in it would not be all that is true of it.
     """
     return any(entry["defect"] in defects for entry in expected().get(name, ()))
+
+
+def throughout() -> dict[str, set[str]]:
+    """Returns the defects that recordings have from end to end, by file name.
+
+    Whatever part of such a recording is cut out, and whatever is made in it, has them too.
+    """
+    out: dict[str, set[str]] = {}
+    for name, entries in expected().items():
+        for entry in entries:
+            if entry.get("throughout"):
+                out.setdefault(name, set()).add(entry["defect"])
+    return out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from scoring import is_known, matched
@@ -132,15 +132,20 @@ def errors(rows: Sequence[Row]) -> list[str]:
     return out
 
 
-def confusion(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
+def confusion(
+    rows: Sequence[Row], names: Sequence[str], own: Mapping[str, Collection[str]] | None = None
+) -> list[str]:
     """Returns the matrix of what was made against what else was found, in clips.
 
-    A finding that the clean clip of the same recording has as well is the recording's own.
+    A finding that the clean clip of the same recording has as well is the recording's own, and so
+    is a defect that the recording was seen to have from end to end.
 
     Args:
         rows: All clips.
         names: Defects that could be found, in the order of the columns.
+        own: Defects that recordings have throughout, by file name.
     """
+    own = own or {}
     clean: dict[str, list[Any]] = {}
     for row in rows:
         if not row["defect"]:
@@ -155,7 +160,9 @@ def confusion(rows: Sequence[Row], names: Sequence[str]) -> list[str]:
         found = {
             name
             for name, start_s, end_s, _ in row["found"]
-            if name != defect and not (defect and _known_of(row, name, start_s, end_s, clean))
+            if name != defect
+            and name not in own.get(row["recording"], ())
+            and not (defect and _known_of(row, name, start_s, end_s, clean))
         }
         meant = {n for n in found if is_brought(defect, row["way"], n)}
         brought[defect] = brought.get(defect, 0) + bool(meant)

@@ -28,10 +28,12 @@ def test_there_are_lists() -> None:
 @pytest.mark.parametrize("path", LISTS, ids=lambda p: p.stem)
 def test_every_entry_names_a_defect_a_span_and_how_it_was_verified(path: Path) -> None:
     defects = {d for name in names() for d in load(name).defects}
-    known = {"defect", "start_s", "end_s", "seen", "why", "many", "missed"}
+    known = {"defect", "start_s", "end_s", "seen", "why", "many", "missed", "throughout"}
     for name, entry in entries(path):
         assert set(entry) <= known, name
         assert entry["defect"] in defects, name
+        # What is there from end to end is more than one event.
+        assert entry.get("many") or not entry.get("throughout"), name
         assert 0 <= entry["start_s"] < entry["end_s"], name
         assert entry["seen"] in SEEN, name
         assert len(entry["why"].split()) >= 4, name
