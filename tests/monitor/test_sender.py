@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 
+from defectscope.monitor import sender as sender_module
 from defectscope.monitor.sender import Fault, Sender, Stream
 from defectscope.monitor.stream_clock import CLOCK_HZ, packets_of, pcr_rows, pcr_ticks
+from defectscope.monitor.transport import TransportAnalyzer
 
 SECONDS = 9.6
 
@@ -53,3 +57,42 @@ def test_a_loss_is_told_with_the_instant_of_its_first_datagram(
     due = [due_s for (due_s, *_), _ in zip(Stream(data, SECONDS).datagrams(), sent, strict=False)]
     assert sender.first_lost_s[loss] == due[lost[0]]
     assert 1.0 <= sender.first_lost_s[loss] < 6.0
+
+
+def test_loops_follow_one_another_without_a_gap(streams: Callable[..., bytes]) -> None:
+    data = streams(SECONDS)
+    sent: list[bytes] = []
+    for due_s, datagram, packets in Stream(data, SECONDS).datagrams():
+        if due_s >= 2.5 * SECONDS:
+            break
+        assert len(datagram) == len(packets) * 188
+        sent.append(datagram)
+    analyzer = TransportAnalyzer()
+    analyzer.push(b"".join(sent), 0.0)
+    analyzer.flush(1.0)
+    assert analyzer.counts.missing == 0
+    assert analyzer.counts.errors["1.4"] == 0
+    assert np.all(np.diff(clocks_s(sent)) > 0)
+
+
+def test_what_is_due_goes_on_time_in_a_few_calls(
+    streams: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[float, int]] = []
+
+    def noted(_socket: object, datagrams: Sequence[bytes], _destination: object) -> None:
+        if datagrams:
+            calls.append((time.monotonic(), len(datagrams)))
+
+    monkeypatch.setattr(sender_module, "send_all", noted)
+    stream = Stream(streams(SECONDS), SECONDS)
+    sender = Sender(stream, ("127.0.0.1", 9))
+    sender.start()
+    time.sleep(1.5)
+    sender.close()
+    due = [due_s for (due_s, *_), _ in zip(stream.datagrams(), range(sender.sent), strict=False)]
+    # None goes before it is due, and a second of them is no more than 50 calls.
+    assert sender.began_s is not None
+    assert calls[-1][0] - sender.began_s >= due[-1]
+    assert due[-1] + sender.held_up_s > 0.5
+    assert len(calls) <= 1.5 / 0.02 + 1

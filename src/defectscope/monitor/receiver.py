@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
 from defectscope.monitor.datagrams import Datagrams, RtpPayload
+from defectscope.monitor.segments import join_received, received
 
 # What the kernel is asked to hold while this thread waits for its turn.
 _BUFFER_BYTES = 4_000_000
@@ -82,6 +83,7 @@ def bound(address: Address) -> socket.socket:
             raise InvalidParameterError(f"{place} is no address ({reason})") from None
         raise MediaUnavailableError(f"{place}: {reason.lower()}") from None
     made.setblocking(False)
+    join_received(made)
     return made
 
 
@@ -145,14 +147,16 @@ class UdpReceiver:
         size, more = 0, True
         while more and not self._stopped.is_set():
             try:
-                length = self._socket.recv_into(self._buffer)
+                length, each = received(self._socket, self._buffer)
             except OSError:
                 # Nothing is left, or an error of an earlier datagram that nobody waits for.
                 more = False
             else:
-                payload = self._payload_of(bytes(self._buffer[:length]))
-                waiting.append(payload)
-                size += len(payload)
+                for first in range(0, length, max(1, each)):
+                    last = min(first + each, length)
+                    payload = self._payload_of(bytes(self._buffer[first:last]))
+                    waiting.append(payload)
+                    size += len(payload)
             if waiting and (not more or size >= _BATCH_BYTES):
                 self._sink(b"".join(waiting), time.monotonic())
                 waiting.clear()
