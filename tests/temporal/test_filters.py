@@ -9,6 +9,7 @@ import pytest
 from scipy import signal
 
 from defectscope.detectors.loudness.meter import k_weighting
+from defectscope.temporal import sections as sections_module
 from defectscope.temporal.filters import Biquads, low_pass, resampled
 
 
@@ -31,11 +32,40 @@ def test_sound_is_resampled_as_by_scipy(rate_hz):
 
 
 @pytest.mark.parametrize("rate_hz", [48000, 44100, 8000])
-def test_sections_filter_as_by_scipy_however_the_sound_comes(rate_hz):
+def test_sections_filter_as_by_scipy_however_the_sound_comes(rate_hz, monkeypatch):
     sound = np.random.default_rng(2).standard_normal((3 * rate_hz, 2)) + 0.5
     sections = k_weighting(rate_hz)
     wanted = signal.sosfilt(sections, sound, axis=0)
     biquads = Biquads(sections, 2)
     edges = [0, 1, 33, 33 + 31, 5000, 5003, len(sound)]
     found = np.concatenate([biquads(sound[a:b]) for a, b in pairwise(edges)])
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    np.testing.assert_array_equal(found, wanted)
+    # The compiled recursion is there, and the public one gives the same.
+    assert sections_module._recursion() is not sections_module.public_recursion
+    monkeypatch.setattr(sections_module, "_recursion", lambda: sections_module.public_recursion)
+    again = Biquads(sections, 2)
+    found = np.concatenate([again(sound[a:b]) for a, b in pairwise(edges)])
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("wrong", [lambda *_: None, lambda *_: 1 / 0, None])
+def test_a_recursion_that_is_not_what_it_was_is_not_used(monkeypatch, wrong):
+    def compiled(_folder):
+        if wrong is None:
+            raise ImportError
+        return wrong
+
+    monkeypatch.setattr(sections_module, "_compiled", compiled)
+    sections_module._recursion.cache_clear()
+    try:
+        assert sections_module._recursion() is sections_module.public_recursion
+    finally:
+        sections_module._recursion.cache_clear()
+
+
+def test_silence_after_sound_leaves_no_state():
+    biquads = Biquads(k_weighting(48000), 1)
+    biquads(np.random.default_rng(3).standard_normal((4800, 1)))
+    for _ in range(100):
+        biquads(np.zeros((4800, 1)))
+    assert not biquads._state.any()

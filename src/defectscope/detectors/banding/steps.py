@@ -57,7 +57,8 @@ def step_measures(lines: Lines) -> Floats:
         if shrunk.shape[1] < 16:
             continue
         step, ramp = steps_and_ramps(shrunk)
-        sizes += np.bincount(np.abs(step[step < 256]), minlength=256)[:256]
+        # 256, where there is no flat flank, is counted and left out.
+        sizes += np.bincount(np.abs(step).ravel(), minlength=257)[:256]
         places += step.size
         ramps += ramp
         coherent += _borne_out(step)

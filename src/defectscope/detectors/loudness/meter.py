@@ -169,7 +169,7 @@ class Meter:
 
     def _filtered(self, run: NDArray[np.float32]) -> tuple[NDArray[np.float64], float]:
         """Filters a run and gives its K-weighted samples and its oversampled peak."""
-        weighted = self._weighting(run.astype(np.float64))
+        weighted = self._weighting(run)
         joined = np.concatenate((self._tail, run))
         peak = 0.0
         reach = _TAPS_PER_PHASE - 1

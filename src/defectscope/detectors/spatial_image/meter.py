@@ -22,6 +22,8 @@ MOST_DELAY_S = 0.04
 _FLOOR_DBFS = -127.0
 _STEP_DB = 0.5
 SHARES = 100
+# Blocks that are measured together: two seconds.
+_TOGETHER = 10
 Columns = dict[str, NDArray[Any]]
 # What ears compare lies below; so much is kept of the spectrum for delays, at four times its rate.
 _TOP_HZ = 8_000
@@ -80,60 +82,75 @@ class StageMeter:
         own = data[:, self._pair]
         run = np.concatenate((self._rest, own)) if len(self._rest) else own
         position = 0
+        numbers: list[int] = []
+        firsts: list[int] = []
         while True:
             number = -(-(self._at + position) * BLOCKS_HZ // self._rate_hz)
             # Blocks begin at whole samples at any rate, and all have the same length.
             first = -(-number * self._rate_hz // BLOCKS_HZ) - self._at
             if first + self._length > len(run):
                 break
-            self._measure(number, run[first : first + self._length])
+            numbers.append(number)
+            firsts.append(first)
             position = first + 1
+        for group in range(0, len(firsts), _TOGETHER):
+            taken = slice(group, group + _TOGETHER)
+            blocks = np.stack([run[first : first + self._length] for first in firsts[taken]])
+            self.rows += zip(numbers[taken], self._measured(blocks), strict=True)
         # What has been measured goes; the rest begins a block or lies before one.
         kept = min(max(position, 0), len(run))
         self._rest = run[kept:].copy()
         self._at += kept
 
-    def _measure(self, number: int, block: NDArray[np.float32]) -> None:
-        signals = np.ascontiguousarray(block.T)
+    def _measured(self, blocks: NDArray[np.float32]) -> list[dict[str, float]]:
+        """Returns the columns of some blocks, (blocks, samples, 2): none for silent ones."""
+        signals = np.ascontiguousarray(blocks.transpose(0, 2, 1))
         if not np.isfinite(signals).all():
             signals = np.nan_to_num(signals, nan=1.0, posinf=1.0, neginf=1.0)
-        row: dict[str, float] = {}
-        if not signals.any():
-            self.rows.append((number, row))
-            return
-        spectra = np.asarray(fft.rfft(signals * self._window, axis=1), np.complex64)
+        rows: list[dict[str, float]] = [{} for _ in signals]
+        sounding = np.flatnonzero(signals.any(axis=(1, 2)))
+        if not len(sounding):
+            return rows
+        signals = signals[sounding]
+        spectra = np.asarray(fft.rfft(signals * self._window, axis=2), np.complex64)
         # Twice: a real signal's energy lies in both halves of its spectrum.
         scale = 2 / (self._length * self._energy)
         power = scale * (spectra.real**2 + spectra.imag**2)
-        apart = spectra[0] - spectra[1]
+        apart = spectra[:, 0] - spectra[:, 1]
         side = scale / 4 * (apart.real**2 + apart.imag**2)
-        every = np.stack((power[0], power[1], side))
-        sums = [every[:, a:b].sum(axis=1) for a, b in pairwise(self._bands.tolist())]
-        for band, codes in enumerate(to_codes(np.array(sums)).tolist()):
-            row[f"left_{band}"], row[f"right_{band}"], row[f"side_{band}"] = codes
+        every = np.concatenate((power, side[:, None]), axis=1)
+        sums = [every[:, :, a:b].sum(axis=2) for a, b in pairwise(self._bands.tolist())]
         inside = self._inside
-        cross = np.zeros(inside.stop, np.complex64)
-        cross[inside] = np.conj(spectra[0, inside]) * spectra[1, inside]
-        powers = power[:, inside].sum(axis=1) / scale
-        row["coherence"] = round(SHARES * _coherence(cross, powers))
-        delay_us, peak, zero = _delay(cross, inside.stop - inside.start)
-        row["delay_us"] = delay_us
-        row["peak"], row["zero"] = round(SHARES * peak), round(SHARES * zero)
-        self.rows.append((number, row))
+        cross = np.zeros((len(signals), inside.stop), np.complex64)
+        cross[:, inside] = np.conj(spectra[:, 0, inside]) * spectra[:, 1, inside]
+        powers = power[:, :, inside].sum(axis=2) / scale
+        coherence = _coherence(cross, powers)
+        delays = _delays(cross, inside.stop - inside.start)
+        codes = to_codes(np.stack(sums, axis=1)).tolist()
+        for place, at in enumerate(sounding.tolist()):
+            row = rows[at]
+            for band, (left, right, sides) in enumerate(codes[place]):
+                row[f"left_{band}"], row[f"right_{band}"], row[f"side_{band}"] = left, right, sides
+            row["coherence"] = round(SHARES * coherence[place])
+            row["delay_us"], peak, zero = delays[place]
+            row["peak"], row["zero"] = round(SHARES * peak), round(SHARES * zero)
+        return rows
 
 
-def _coherence(cross: NDArray[Any], powers: NDArray[Any]) -> float:
-    """Returns the largest correlation within ±1 ms, as ISO 3382-1 has it."""
-    scale = float(np.sqrt(powers[0] * powers[1]))
-    if not scale > 0:
-        return 0.0
+def _coherence(cross: NDArray[Any], powers: NDArray[Any]) -> list[float]:
+    """Returns every block's largest correlation within ±1 ms, as ISO 3382-1 has it."""
+    scales = np.sqrt(powers[:, 0] * powers[:, 1]).tolist()
     most = int(MOST_ITD_S * _LAGS_HZ)
-    whole = np.asarray(fft.irfft(cross, _SIZE))
-    return min(1.0, float(np.abs(whole[np.arange(-most, most + 1)]).max()) * _SIZE / 2 / scale)
+    whole = np.asarray(fft.irfft(cross, _SIZE, axis=1))
+    highest = np.abs(whole[:, np.arange(-most, most + 1)]).max(axis=1).tolist()
+    return [
+        min(1.0, high * _SIZE / 2 / scale) if scale > 0 else 0.0
+        for high, scale in zip(highest, scales, strict=True)
+    ]
 
 
-def _delay(cross: NDArray[Any], count: int) -> tuple[int, float, float]:
-    """Returns by how many microseconds the right channel is late, and how sure that is.
+def _delays(cross: NDArray[Any], count: int) -> list[tuple[int, float, float]]:
+    """Returns by how many microseconds each block's right channel is late, and how sure that is.
 
     The second and third number are the heights of the peak and of the value at no delay, 1 for
     channels that are copies.
@@ -142,14 +159,19 @@ def _delay(cross: NDArray[Any], count: int) -> tuple[int, float, float]:
     delay that all share makes one sharp peak.
     """
     size = np.abs(cross)
-    floor = 1e-9 * float(size.max(initial=0.0))
-    if not floor > 0:
-        return 0, 0.0, 0.0
-    phases = np.where(size > floor, cross / np.maximum(size, floor), 0)
+    floors = 1e-9 * size.max(axis=1, initial=0.0).astype(np.float64)
+    known = floors > 0
+    least = np.where(known, floors, 1.0).astype(size.dtype)[:, None]
+    phases = np.where(size > least, cross / np.maximum(size, least), 0)
     most = _MOST_LAGS
-    whole = np.asarray(fft.irfft(phases, _SIZE))
-    near = np.concatenate((whole[-most:], whole[: most + 1]))
+    whole = np.asarray(fft.irfft(phases, _SIZE, axis=1))
+    near = np.concatenate((whole[:, -most:], whole[:, : most + 1]), axis=1)
     values = np.clip(near * (_SIZE / 2 / count), 0, 1)
-    best = int(np.argmax(values))
-    none = float(values[most - _NO_LAGS : most + _NO_LAGS + 1].max())
-    return round(float(best - most) / _LAGS_HZ * 1e6), float(values[best]), none
+    best = np.argmax(values, axis=1)
+    none = values[:, most - _NO_LAGS : most + _NO_LAGS + 1].max(axis=1)
+    peaks = np.take_along_axis(values, best[:, None], axis=1)[:, 0]
+    found = zip(best.tolist(), peaks.tolist(), none.tolist(), known.tolist(), strict=True)
+    return [
+        (round((at - most) / _LAGS_HZ * 1e6), peak, zero) if known_here else (0, 0.0, 0.0)
+        for at, peak, zero, known_here in found
+    ]

@@ -185,12 +185,14 @@ class ImageMeter:
             return np.add.reduceat(values, edges[:-1]) / lengths
 
         power = [mean(channel * channel) for channel in exact]
-        columns: dict[str, NDArray[Any]] = {f"level_{k}": to_codes(p) for k, p in enumerate(power)}
+        sides = [mean((exact[a] - exact[b]) ** 2) / 4 for a, b in self.pairs]
+        codes = to_codes(np.array([*power, *sides]))
+        columns: dict[str, NDArray[Any]] = {f"level_{k}": codes[k] for k in range(len(power))}
         for index, (a, b) in enumerate(self.pairs):
             columns[f"correlation_{index}"] = _correlation(
                 mean(exact[a] * exact[b]), power[a], power[b]
             )
-            columns[f"side_{index}"] = to_codes(mean((exact[a] - exact[b]) ** 2) / 4)
+            columns[f"side_{index}"] = codes[len(power) + index]
         if self._surround:
             self._look_up(first, exact, edges)
         self.hops.append((first, columns))
@@ -225,11 +227,13 @@ class ImageMeter:
             end = skip + count * HOPS_PER_BLOCK
             shape = (count, HOPS_PER_BLOCK, 3, BANDS)
             means = joined[skip:end].reshape(shape).mean(axis=1)
+            # All bands at once: there are many blocks in an hour and few in a second.
+            a, b, cross = (np.ascontiguousarray(means[:, k].T) for k in range(3))
+            left, right, correlation = to_codes(a), to_codes(b), _correlation(cross, a, b)
             columns: dict[str, NDArray[Any]] = {}
             for band in range(BANDS):
-                a, b, cross = means[:, 0, band], means[:, 1, band], means[:, 2, band]
-                columns[f"left_{band}"], columns[f"right_{band}"] = to_codes(a), to_codes(b)
-                columns[f"correlation_{band}"] = _correlation(cross, a, b)
+                columns[f"left_{band}"], columns[f"right_{band}"] = left[band], right[band]
+                columns[f"correlation_{band}"] = correlation[band]
             self.blocks.append(((self._bands_from + skip) // HOPS_PER_BLOCK, columns))
             joined = joined[end:]
             self._bands_from += end

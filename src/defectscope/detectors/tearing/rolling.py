@@ -141,6 +141,9 @@ def rolling_lines(
     weights = np.concatenate([weights, np.zeros((span, kept))])
     sunk = np.concatenate([sunk, np.zeros((span, kept))])
     score, begins = np.zeros(count), np.zeros(count, np.intp)
+    # Every way to lay a line is followed together with the others: many calls for few frames each
+    # would cost more than what they do.
+    ways: list[tuple[int, NDArray[np.intp], NDArray[np.float64]]] = []
     for place in range(kept):
         for length in (span - end for end in _ENDS):
             for other in range(kept):
@@ -152,10 +155,18 @@ def rolling_lines(
                 able &= np.minimum(middle, height_px - middle) >= _AROUND_ROWS
                 at = np.flatnonzero(able)
                 if len(at):
-                    total = _along(rows, weights, sunk, at, rows[at, place], pace[at], span)
-                    better = total > score[at]
-                    score[at[better]] = total[better]
-                    begins[at[better]] = rows[at[better], place].astype(np.intp)
+                    ways.append((place, at, pace[at]))
+    if not ways:
+        return Lines(score, begins, span)
+    every, paces = (np.concatenate([way[k] for way in ways]) for k in (1, 2))
+    first = np.concatenate([rows[at, place] for place, at, _ in ways])
+    totals = _along(rows, weights, sunk, every, first, paces, span)
+    reached = 0
+    for place, at, _ in ways:
+        total, reached = totals[reached : reached + len(at)], reached + len(at)
+        better = total > score[at]
+        score[at[better]] = total[better]
+        begins[at[better]] = rows[at[better], place].astype(np.intp)
     return Lines(score, begins, span)
 
 
