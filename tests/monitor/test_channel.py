@@ -48,6 +48,29 @@ def test_another_raster_is_told_before_what_is_left_is_decided(
     assert told_first[0]
 
 
+def test_after_an_outage_the_channel_is_watched_again(streams: Streams, events: Any) -> None:
+    data = streams(30 * UNIT_S, black=(4.0, 6.0))
+    config = ChannelConfig("one", "udp://127.0.0.1:0", detectors=("black_frames",), idle_s=0.5)
+    channel = Channel(config, events)
+    channel.start()
+    try:
+        channel._received(data, time.monotonic())
+        assert events.wait_for("black_frames", "cleared", 60.0)
+        frames, ends_s = channel.frames, time.monotonic() + 60.0
+        while not channel.reopened and time.monotonic() < ends_s:
+            time.sleep(0.05)
+        assert channel.reopened == 1
+        channel._received(data, time.monotonic())
+        assert events.wait_for("black_frames", "cleared", 60.0, count=2)
+    finally:
+        channel.close()
+    assert channel.frames > frames
+    first, second = events.of("black_frames", "opened")
+    assert first["id"] != second["id"]
+    # The programme's time goes on over what did not come.
+    assert second["data"]["start_s"] - first["data"]["start_s"] > 30 * UNIT_S
+
+
 def test_black_is_alarmed_and_cleared(streams: Streams, events: Any, tmp_path: Path) -> None:
     seconds = 30 * UNIT_S
     data = streams(seconds, black=(4.0, 6.0))

@@ -34,7 +34,9 @@ class Broken:
         raise ZeroDivisionError("on purpose")
 
 
-def run(data: bytes, detectors: list[Any], skip: str = "NONE") -> tuple[Session, list[Decision]]:
+def run(
+    data: bytes, detectors: list[Any], skip: str = "NONE", pace: Pace | None = None
+) -> tuple[Session, list[Decision]]:
     found: list[Decision] = []
 
     def decided(decisions: Sequence[Decision]) -> None:
@@ -44,7 +46,7 @@ def run(data: bytes, detectors: list[Any], skip: str = "NONE") -> tuple[Session,
         live.skip_frames(skip)
         reader = live.next_reader()
         assert reader is not None
-        session = Session(reader, detectors, Pace(window_s=5.0))
+        session = Session(reader, detectors, pace or Pace(window_s=5.0))
         session.run(decided)
     return session, found
 
@@ -118,3 +120,20 @@ def test_key_frames_alone_come_at_once_and_all_frames_after_them(tmp_path: Path)
     assert after == sorted(set(after))
     assert after[0] > keys[-1][0]
     assert len(after) >= 50
+
+
+def test_what_is_older_than_the_window_is_forgotten(streams: Streams) -> None:
+    (detector,) = load_all((HEALTHY,))
+    _, found = run(streams(SECONDS), [detector], pace=Pace(window_s=2.0))
+    for decision in found[:-1]:
+        for table in decision.measured.tables.values():
+            assert table.seconds(0) >= decision.first_s - 0.01
+            assert len(table) <= 2.0 * 25 + 1
+    assert found[-2].first_s > SECONDS / 2
+
+
+def test_all_state_begins_anew_after_a_while(streams: Streams) -> None:
+    (detector,) = load_all((HEALTHY,))
+    session, _ = run(streams(SECONDS), [detector], pace=Pace(window_s=2.0, session_s=4.0))
+    # It ends at the next random access point, and the rest is for the next.
+    assert 4.0 <= session.reached_s <= 5.1
