@@ -2,7 +2,7 @@
 
     python benchmarks/fit_grades.py --media FOLDER [--media FOLDER ...] [--work DIR]
         [--defects a,b] [--tuning 7] [--unseen 6] [--clean 300] [--whole FOLDER] [--plots FOLDER]
-        [--install]
+        [--install] [--shipped]
 
 Clips are short ones of the design of unseen_ways.py, in series: all levels of a way in one
 recording. Only two looks of each are kept, in --work, so that learning again takes seconds.
@@ -10,7 +10,8 @@ Recordings in --whole folders teach and count as clean ones by their key frames,
 where any settled grade reaches the point. Each way is left out in turn: what the others teach is
 tried on it, at the operating point, which is where one clean clip in 66 of the tuning set would be
 reported by trees that never saw its recording. How a grade follows strength is told within each
-series: recordings differ in how much the same quantiser shows. --install writes the artifacts.
+series: recordings differ in how much the same quantiser shows. --install writes the artifacts;
+--shipped tries those that are there instead, and learns nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from typing import Any
 import cv2
 import numpy as np
 from unseen.design import WAYS, design, is_unseen, recordings
-from unseen.fit import HEADS, Head, document, fitted, install, key_looks, short_looks, taken
+from unseen.fit import (
+    HEADS,
+    Head,
+    document,
+    fitted,
+    install,
+    key_looks,
+    shipped_grades,
+    short_looks,
+    taken,
+)
 from unseen.make import fits
 from unseen.page import PLAIN, auc
 from unseen.series import plot, series_of, summary
@@ -74,10 +85,11 @@ def main() -> None:
     parser.add_argument("--clean", type=int, default=300)
     parser.add_argument("--plots", type=Path, help="where a picture of the series is written")
     parser.add_argument("--install", action="store_true")
+    parser.add_argument("--shipped", action="store_true", help="try the artifacts as they are")
     options = parser.parse_args()
     rows = _kept(options)
     for defect in options.defects.split(","):
-        _learn(defect, rows, options)
+        (_shipped(defect, rows) if options.shipped else _learn(defect, rows, options))
 
 
 def _kept(options: argparse.Namespace) -> list[Row]:
@@ -85,7 +97,8 @@ def _kept(options: argparse.Namespace) -> list[Row]:
     clips = design(
         recordings(options.media),
         fits,
-        defects=list(HEADS),
+        # Clips of the others teach as clean ones, and are of no use where nothing is taught.
+        defects=options.defects.split(",") if options.shipped else list(HEADS),
         tuning=options.tuning,
         unseen=options.unseen,
         clean=options.clean,
@@ -120,6 +133,26 @@ def _kept(options: argparse.Namespace) -> list[Row]:
                 file.flush()
             keys.append(key)
     return [known[key] for key in keys]
+
+
+def _shipped(defect: str, rows: Sequence[Row]) -> None:
+    artifact = json.loads((bundled("model_artifacts") / defect / "detector.json").read_bytes())
+    bounds = artifact["thresholds"]
+    bound = bounds.get("whole_grade", bounds["plain_grade"])
+    unseen = [row for row in taken(defect, rows) if row["unseen"]]
+    clean = shipped_grades(defect, [row for row in unseen if not row["defect"]])
+    print(f"{defect} {artifact['version']}: {sum(c >= bound for c in clean)} of {len(clean)} clean")
+    own = [dict(row) for row in unseen if row["defect"] == defect]
+    for way in [*sorted({row["way"] for row in own}), ""]:
+        part = [row for row in own if way in ("", row["way"])]
+        score = shipped_grades(defect, part)
+        plain = [s for s, r in zip(score, part, strict=True) if r["level"] >= PLAIN]
+        area = auc(plain, clean)
+        print(
+            f"  {way or 'all'}: {sum(s >= bound for s in plain)} of {len(plain)} found, "
+            f"AUC {area if area is None else round(area, 3)}, rank correlation "
+            f"{summary(series_of(part, score))}"
+        )
 
 
 def _learn(defect: str, rows: Sequence[Row], options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ FILE is the `looks.jsonl` that fit_grades.py keeps: two looks of each clip. Of e
 series of all levels in unseen recordings count, and clean clips of other unseen recordings. The
 frames of each are made again as they were and written to a file, which blockdetect and blurdetect
 get through PyAV, and CAMBI through a binary with libvmaf; what they say is kept in --work. The
-grade is that of the trees as shipped, without the rules that follow it. Prints the tables.
+grade is that of the looks as shipped, without the rules that follow it. Prints the tables.
 """
 
 from __future__ import annotations
@@ -22,15 +22,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 from unseen.design import Clip
-from unseen.fit import HEADS, taken
+from unseen.fit import HEADS, shipped_grades, taken
 from unseen.make import short_run, write
 from unseen.page import PLAIN, auc
 from unseen.peers import NAMES, scores
 from unseen.series import rank_correlations, series_of
-
-from defectscope.engine.artifacts import bundled
-from defectscope.temporal.looks import settled
-from defectscope.temporal.trees import TreeSum
 
 Row = dict[str, Any]
 
@@ -71,13 +67,6 @@ def asked(rows: Sequence[Row], defects: Sequence[str], kept: Path, ffmpeg: Path 
             file.flush()
 
 
-def grade_of(defect: str, rows: Sequence[Row]) -> list[float]:
-    """Returns the higher grade of each clip's looks, as the shipped trees give it."""
-    artifact = json.loads((bundled("model_artifacts") / defect / "detector.json").read_bytes())
-    trees = TreeSum(artifact["scale"], HEADS[defect].names)
-    return [float(settled(trees(np.array(row["looks"][defect]))).max()) for row in rows]
-
-
 def figures(own: Sequence[Row], values: Sequence[float], quiet: Sequence[float]) -> list[float]:
     """Returns AUC, rank correlation within recordings (mean) and over all recordings."""
     plain = [v for v, row in zip(values, own, strict=True) if row["level"] >= PLAIN]
@@ -91,14 +80,14 @@ def figures(own: Sequence[Row], values: Sequence[float], quiet: Sequence[float])
 def table(defect: str, rows: Sequence[Row]) -> tuple[list[str], list[tuple[float, float]]]:
     """Returns the table's lines of a defect, and each figure beside that of the peer."""
     clean = [row for row in rows if not row["defect"] and defect in row["peer"]]
-    quiet = grade_of(defect, clean), [row["peer"][defect] for row in clean]
+    quiet = shipped_grades(defect, clean), [row["peer"][defect] for row in clean]
     lines: list[str] = []
     pairs: list[tuple[float, float]] = []
     for way in sorted({row["way"] for row in rows if row["defect"]}):
         own = [row for row in rows if row["way"] == way and defect in row["peer"]]
         if not any(row["level"] >= PLAIN for row in own) or not clean:
             continue
-        ours = figures(own, grade_of(defect, own), quiet[0])
+        ours = figures(own, shipped_grades(defect, own), quiet[0])
         theirs = figures(own, [row["peer"][defect] for row in own], quiet[1])
         pairs += zip(ours, theirs, strict=True)
         cells = " | ".join(f"{a:.2f} | {b:.2f}" for a, b in zip(ours, theirs, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from defectscope.detectors.banding import steps
+from defectscope.detectors.banding import detector as banding
+from defectscope.detectors.banding.stairs import stair_grades
 from defectscope.detectors.blur import detector as blur
 from defectscope.detectors.compression_blockiness import cells
 from defectscope.detectors.compression_blockiness import detector as blockiness
+from defectscope.engine.artifacts import bundled
 from defectscope.features.lines import lines_of
+from defectscope.measurements import Table
 from defectscope.media.frames import Plane
+from defectscope.temporal.looks import settled
+from defectscope.temporal.trees import TreeSum
 from unseen.design import Clip
 from unseen.make import short_look, shows, source_of
 
@@ -53,7 +59,7 @@ class Head:
 # throughout, out of focus, steamed over. As clean clips they neither teach nor count.
 AS_PUBLISHED: Mapping[str, tuple[str, ...]] = {
     "blur": (
-        *("aev_201", "aev_202", "aev_205", "aev_230", "aev_274", "aev_284"),
+        *("aev_151", "aev_201", "aev_202", "aev_205", "aev_230", "aev_274", "aev_284"),
         # Listed from pictures as enlarged from a smaller frame.
         "friday",
         *("lp_d20", "p70m_406", "p70m_451", "p70m_453"),
@@ -77,8 +83,8 @@ HEADS: Mapping[str, Head] = {
         },
     ),
     "banding": Head(
-        steps.LOOK_NAMES,
-        steps.look_measures,
+        banding.CLOSER_NAMES,
+        banding.closer_measures,
         {**dict.fromkeys(_STEPS, 1), "ramp": -1, "grid_clarity": -1, "grid_share": -1},
     ),
     "blur": Head(
@@ -175,6 +181,23 @@ def fitted(
     )
     trees.fit(values, np.repeat(levels, counts), sample_weight=np.repeat(weights, counts))
     return trees, used
+
+
+def shipped_grades(defect: str, rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Returns the higher settled grade of each clip's looks, as the shipped artifact gives it."""
+    artifact = json.loads((bundled("model_artifacts") / defect / "detector.json").read_bytes())
+    names = HEADS[defect].names
+    trees = TreeSum(artifact["scale"], names)
+    out: list[float] = []
+    for row in rows:
+        looks = np.array(row["looks"][defect])
+        grade = settled(trees(looks))
+        if defect == "banding":
+            columns = {n: array("d", looks[:, at].tolist()) for at, n in enumerate(names)}
+            table = Table((1, 1), {"pts": array("q", range(len(looks))), **columns})
+            grade = np.maximum(grade, settled(stair_grades(table, artifact["thresholds"])))
+        out.append(float(grade.max()))
+    return out
 
 
 def document(trees: HistGradientBoostingRegressor, used: Sequence[str]) -> dict[str, Any]:

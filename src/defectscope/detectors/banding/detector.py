@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.banding import stairs
 from defectscope.detectors.banding.params import Params
 from defectscope.detectors.banding.steps import LOOK_NAMES, look_measures
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
@@ -27,6 +28,7 @@ from defectscope.detectors.compression_blockiness.track import (
 )
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
+from defectscope.features.lines import Lines
 from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
 from defectscope.media.stream import StreamInfo
@@ -55,6 +57,13 @@ _FLATS_STEPS = 20
 _FAINT_STEPS = 100
 # What has no contours is graded so far below the operating point.
 _FAINT_SHARE = 0.9
+# What a closer look measures: the trees read the first, stairs are graded by themselves.
+CLOSER_NAMES = (*LOOK_NAMES, *stairs.NAMES)
+
+
+def closer_measures(lines: Lines) -> NDArray[np.float64]:
+    """Returns the measures named in `CLOSER_NAMES`."""
+    return np.concatenate([look_measures(lines), stairs.stair_measures(lines)])
 
 
 class Banding:
@@ -109,6 +118,7 @@ class Banding:
 
         looks = measurements.tables["looks"]
         looks_s, single = times_s(looks), single_grades(looks, self._scale, LOOK_NAMES)
+        stair = stairs.stair_grades(looks, bounds)
         ends_s = row_ends(starts_s, float(1 / video.frame_rate))
         blocks = strength_at(measurements.tables["grids"], starts_s + 0.5 / rate_hz)
         reach = round(rate_hz * self.params.beside_s)
@@ -118,7 +128,8 @@ class Banding:
             if grid_rose(blocks, rows, reach):
                 return True
             inside = (looks_s >= starts_s[rows[0]]) & (looks_s < ends_s[rows[1] - 1])
-            closer, others = single[inside], single[~inside]
+            shown = np.maximum(single, stair)
+            closer, others = shown[inside], shown[~inside]
             # By so much they are above what the programme's other looks show.
             outside = max(0.0, float(np.median(others))) if len(others) else 0.0
             if len(closer) and closer.max() - outside < bounds["no_bands_grade"]:
@@ -131,7 +142,7 @@ class Banding:
         # Contours go on from line to line; where hardly any does, it is texture in the dark.
         faint = column(looks, "coherent_share") < bounds["least_coherent_share"]
         below = np.minimum(graded, _FAINT_SHARE * bounds["plain_grade"])
-        graded = np.where(faint, below, graded)
+        graded = np.maximum(np.where(faint, below, graded), settled(stair))
         grade = grade_at(looks, graded, starts_s)
         counts = grade_at(looks, lasting(graded, bounds["lone_grade"]), starts_s)
         measure = np.maximum(
@@ -166,7 +177,7 @@ class BandingAnalysis:
             **SIGNATURE,
         )
         self._grids = GridTrack(video)
-        self._looks = Looks(video, LOOK_NAMES, look_measures)
+        self._looks = Looks(video, CLOSER_NAMES, closer_measures)
 
     def push(self, chunk: Chunk) -> None:
         """Takes the next frames."""
