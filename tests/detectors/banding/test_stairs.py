@@ -12,7 +12,12 @@ from defectscope.features.lines import lines_of
 from defectscope.measurements import Table
 from defectscope.media.frames import Plane
 
-BOUNDS = {"least_stair_share": 0.005, "stair_grid_clarity": 1.45, "stair_grid_share": 0.85}
+BOUNDS = {
+    "least_stair_share": 0.005,
+    "least_flight_share": 0.001,
+    "stair_grid_clarity": 1.45,
+    "stair_grid_share": 0.85,
+}
 
 
 def measured(luma: np.ndarray, bit_depth: int = 8) -> dict[str, float]:
@@ -37,6 +42,7 @@ def rings(step: float) -> np.ndarray:
 def test_rings_are_seen_under_grain_and_as_tall_as_they_are(step: int) -> None:
     found = measured(rings(step) + grain(1.5))
     assert found["stair_share"] > 0.01
+    assert found["flight_share"] > 0.001
     assert found["stair_code"] == pytest.approx(step, rel=0.15)
 
 
@@ -50,6 +56,19 @@ def test_stripes_go_up_and_down_again() -> None:
     assert measured(100 + 8.0 * (x // 40 % 2))["stair_share"] == 0
 
 
+def test_boxes_within_boxes_are_no_flight() -> None:
+    page = np.full((360, 640), 24.0)
+    page[40:320, 60:580] = 34
+    page[80:280, 100:540] = 46
+    assert measured(page)["flight_share"] == 0
+
+
+def test_stairs_without_a_flight_count_for_nothing() -> None:
+    looks = table([0.05, 0.05, 0.05], [6.0] * 3, [0.8] * 3)
+    few = Table(looks.ticks_hz, {**looks.columns, "flight_share": array("d", [0.0, 0.0009, 0.002])})
+    assert stair_grades(few, BOUNDS).tolist() == [0.0, 0.0, 3.0]
+
+
 def test_more_bits_have_the_same_stairs() -> None:
     assert measured(rings(8), 10) == pytest.approx(measured(rings(8)), rel=1e-6)
 
@@ -60,7 +79,7 @@ def test_tiny_frames_have_none() -> None:
 
 def table(share: list[float], code: list[float], clarity: list[float]) -> Table:
     columns = {"stair_share": share, "stair_code": code, "grid_clarity": clarity}
-    columns["grid_share"] = [0.3] * len(share)
+    columns |= {"grid_share": [0.3] * len(share), "flight_share": [0.01] * len(share)}
     rows = {name: array("d", values) for name, values in columns.items()}
     return Table((25, 1), {"pts": array("q", range(len(share))), **rows})
 

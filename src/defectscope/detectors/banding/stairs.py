@@ -21,7 +21,7 @@ from defectscope.temporal.tables import column
 
 Floats = NDArray[np.float64]
 
-NAMES = ("stair_share", "stair_code")
+NAMES = ("stair_share", "flight_share", "stair_code")
 # So many neighbouring lines make one profile, and so many profiles are taken each way.
 _LINES, _PROFILES = 8, 40
 # Samples on either side of a step that have to be flat.
@@ -39,26 +39,28 @@ _STEP_CODES, _STEP_GRADES = (0.0, 2.0, 4.0, 6.0, 9.0, 14.0), (0.0, 1.0, 2.0, 3.0
 
 
 def stair_measures(lines: Lines) -> Floats:
-    """Returns the measures named in `NAMES`, (2,); zeros for planes too small to tell.
+    """Returns the measures named in `NAMES`, (3,); zeros for planes too small to tell.
 
     The share of all places that lies on treads between steps of one direction, less those between
-    opposite ones, 0 or more; and the size of such steps in codes, the mean over the treads' places.
+    opposite ones, 0 or more; the share on treads of flights, which are three such steps or more,
+    each the next one's beginning; and the size of steps in codes, the mean over the treads' places.
     """
     scale = 1.0 / (1 << (lines.bit_depth - 8))
-    places, net, codes, held = 0, 0.0, 0.0, 0.0
+    places, net, codes, held, flights = 0, 0.0, 0.0, 0.0, 0.0
     for pixels in (lines.luma.pixels, lines.luma.pixels.T):
         profiles = _profiles(pixels) * np.float32(scale)
         if profiles.shape[1] < 4 * _FLANK_PX:
             continue
         steps = _steps(profiles)
         places += steps.size
-        width, code, same = _treads(profiles, steps)
+        width, code, same, flight = _treads(profiles, steps)
         net += float(width[same].sum() - width[~same].sum())
         codes += float((width * code)[same].sum())
         held += float(width[same].sum())
+        flights += float(width[flight].sum())
     if not places or net <= 0.0:
         return np.zeros(len(NAMES))
-    return np.array([net / places, codes / held])
+    return np.array([net / places, flights / places, codes / held])
 
 
 def stair_grades(looks: Table, bounds: Mapping[str, float]) -> Floats:
@@ -76,6 +78,7 @@ def stair_grades(looks: Table, bounds: Mapping[str, float]) -> Floats:
         return np.zeros(0)
     clarity = ndimage.maximum_filter1d(column(looks, "grid_clarity"), 3)
     there = share >= bounds["least_stair_share"]
+    there &= column(looks, "flight_share") >= bounds["least_flight_share"]
     there &= clarity <= bounds["stair_grid_clarity"]
     there &= column(looks, "grid_share") <= bounds["stair_grid_share"]
     return np.where(there, np.interp(code, _STEP_CODES, _STEP_GRADES), 0.0)
@@ -120,8 +123,12 @@ def _steps(profiles: NDArray[np.float32]) -> Floats:
 
 def _treads(
     profiles: NDArray[np.float32], steps: Floats
-) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Returns width in samples, smaller step in codes and whether both steps go one way."""
+) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns flat treads: width in samples, smaller step in codes, whether both steps go one way.
+
+    And whether the tread is one of a flight: a box within a box has two steps up and two down, a
+    gradient has more.
+    """
     line, place = np.nonzero(steps)
     size = steps[line, place]
     sums, squares = _running(profiles), _running(np.square(profiles, dtype=np.float64))
@@ -139,7 +146,12 @@ def _treads(
     drift = np.abs(ends - begins) / _HALF_PX
     flat = (drift <= _FLAT_SHARE * least) & (spread <= _FLAT_SHARE * least)
     flat &= least >= _LEAST_RATIO * most
-    return width[flat].astype(np.float64), least[flat], (one * other > 0)[flat]
+    same = flat & (one * other > 0)
+    joined = same[1:] & same[:-1] & (on[1:] == on[:-1]) & (first[1:] == last[:-1])
+    flight = np.zeros(len(same), bool)
+    flight[1:] |= joined
+    flight[:-1] |= joined
+    return width[flat].astype(np.float64), least[flat], same[flat], flight[flat]
 
 
 def _running(values: NDArray[Any]) -> Floats:
