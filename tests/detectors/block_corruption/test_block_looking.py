@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from defectscope.detectors import load
 from defectscope.detectors.block_corruption.analysis import BlockCorruptionAnalysis, Looking
 from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
 from defectscope.features.geometry import tile_samples
@@ -32,23 +31,27 @@ def runtime(rgb: Any, previous: Any):
     return cells, np.array([logit, -9.0], np.float32)
 
 
-def suspect(pts: Any, logit: Any):
-    """A suspect of which the runtime will say so much."""
-    rendering = Rendering.of(np.full((64, 64, 3), 100 + logit, np.uint8))
+def onset(rgb: Any, previous: Any, cells: Any, logits: Any):
+    """Says what the frame's green says: its code less 100 are the log-odds of a beginning."""
+    return np.array([float(rgb[0, 0, 1]) - 100, -9.0], np.float32)
+
+
+def suspect(pts: Any, logit: Any, begins: Any):
+    """A suspect of which the runtime and the head will say so much."""
+    colour = np.array([100 + logit, 100 + begins, 0], np.uint8)
+    rendering = Rendering.of(np.broadcast_to(colour, (64, 64, 3)))
     return RgbFrame(pts, rendering, rendering)
 
 
-def looked_at(logits: Any, cuts: Any = (), first_looks: Any = 1, flagged: Any = ()):
+def looked_at(
+    logits: Any, cuts: Any = (), first_looks: Any = 1, flagged: Any = (), begins: Any = frozenset()
+):
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
     selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
-    detector: Any = load("block_corruption")
     seeing: Any = runtime
+    knowing: Any = onset
     analysis = BlockCorruptionAnalysis(
-        STREAM,
-        seeing,
-        detector.onset,
-        selection,
-        Looking(0.45, first_looks, 2.0, 0.0, 2.0),
+        STREAM, seeing, knowing, selection, Looking(0.45, first_looks, 0.0, 2.0, 1.0)
     )
     sizes = tile_samples(64, 64, every=True)
     tiles = np.zeros((FRAMES, *sizes.shape))
@@ -59,7 +62,10 @@ def looked_at(logits: Any, cuts: Any = (), first_looks: Any = 1, flagged: Any = 
         # A half second's suspects come with the frame that ends it, the last ones with the end.
         ended = [k for k in range(first, stop) if k % 5 == 0 and k] + [FRAMES] * (stop == FRAMES)
         suspects = [
-            suspect(k, logits.get(k, -5)) for end in ended for k in SUSPECTS if end - 5 <= k < end
+            suspect(k, logits.get(k, -5), 3 if k in begins else -5)
+            for end in ended
+            for k in SUSPECTS
+            if end - 5 <= k < end
         ]
         rows = np.arange(first, stop)
         blank = np.zeros(len(rows), bool)
@@ -91,8 +97,15 @@ def test_a_first_look_that_shows_something_wakes_its_half_second_and_the_next():
 
 def test_a_rise_wakes_where_as_high_a_logit_all_along_does_not():
     # The first half second has nothing before it that it could be held against.
-    assert looked_at(dict.fromkeys(SUSPECTS, 1)) == [1, 3, 6, 8, 13, 18, 23, 28]
+    assert looked_at(dict.fromkeys(SUSPECTS, 4)) == [1, 3, 6, 8, 13, 18, 23, 28]
     assert looked_at({8: -1, 13: 1}) == [3, 8, 11, 13, 16, 18, 23, 28]
+
+
+def test_a_step_wakes_where_the_decision_stands_high_all_along():
+    high = dict.fromkeys(SUSPECTS, 4)
+    assert looked_at(high, begins={18}) == [1, 3, 6, 8, 13, 16, 18, 21, 23, 28]
+    # What looks whole before and after is looked at once, whatever the head says.
+    assert looked_at({}, begins={18}) == [3, 8, 13, 18, 23, 28]
 
 
 def test_what_only_a_second_look_shows_does_not_spread():

@@ -43,23 +43,30 @@ class Looking:
     Attributes:
         cell: Probability from which on a cell of the map counts as damaged.
         first_looks: Suspects of every bucket that are looked at in any case, the most sudden first.
-        closer_logit: Decision logit of a first look from which on the bucket's other suspects are
-            looked at, too, and those of the next bucket.
-        closer_rising_logit: Likewise where it has also risen by `rise_logit` since the bucket
-            before.
-        rise_logit: Log-odds.
+        closer_logit: Decision logit of a first look that is the least for the bucket's other
+            suspects to be looked at, too, and those of the next bucket.
+        rise_logit: By so much it has also risen since the bucket before, log-odds; or
+        step_logit: the first look tells that damage begins or ends, log-odds.
     """
 
     cell: float
     first_looks: int
     closer_logit: float
-    closer_rising_logit: float
     rise_logit: float
+    step_logit: float
 
-    def looks_closer(self, logit: float, before: float | None) -> bool:
-        """Whether a first look of this logit is worth a closer look, after one of another."""
-        risen = before is None or logit - before >= self.rise_logit
-        return logit >= self.closer_logit or (logit >= self.closer_rising_logit and risen)
+    def looks_closer(self, logit: float, before: float | None, step: float) -> bool:
+        """Whether a first look is worth a closer look.
+
+        Some content looks damaged all along. What is looked at for is a beginning or an end.
+
+        Args:
+            logit: Decision logit of the first look.
+            before: That of the bucket before; None where there was none.
+            step: Log-odds that damage begins or ends with it.
+        """
+        new = before is None or logit - before >= self.rise_logit or step >= self.step_logit
+        return logit >= self.closer_logit and new
 
 
 @dataclass(slots=True)
@@ -190,10 +197,11 @@ class BlockCorruptionAnalysis:
         alarmed = self._woken == bucket - 1 or bucket in self._flagged
         self._flagged = {each for each in self._flagged if each > bucket}
         highest = max(float(seen.logits.max()) for seen in first_looks)
+        step = max(float(seen.changes.max()) for seen in first_looks)
         before = self._last_looked
         latest = before[1] if before is not None and before[0] == bucket - 1 else None
         self._last_looked = (bucket, highest)
-        if self._looking.looks_closer(highest, latest):
+        if self._looking.looks_closer(highest, latest, step):
             self._woken = bucket
             alarmed = True
         if alarmed:

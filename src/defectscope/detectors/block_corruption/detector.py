@@ -115,7 +115,7 @@ class BlockCorruption:
         """
         t = self.tuned.thresholds
         first_looks = round(_BUCKET_S * self.params.glances_per_s)
-        looking = Looking(t["cell"], first_looks, t["wake"], t["stir"], t["rise"])
+        looking = Looking(t["cell"], first_looks, t["stir"], t["rise"], t["closer_step"])
         return BlockCorruptionAnalysis(stream, self.runtime, self.onset, self._selection, looking)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:

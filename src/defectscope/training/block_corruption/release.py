@@ -25,7 +25,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.5.0"
+VERSION = "0.5.1"
 NAME = "block_corruption"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
@@ -36,10 +36,10 @@ _CHANGE, _CERTAIN, _DECISION = 8.0, 8.0, 0.5
 # Thresholds of cells among which the one with the best IoU on validation is taken.
 _CELLS = np.arange(0.2, 0.91, 0.05)
 # What the decision says of a brief event at least, and by how much it leaps there; and when a
-# first look wakes the network for the rest of its half second and for the next from the first of
-# these decision logits on, or from the second on where it has risen by the third, docs/results/.
+# first look wakes the network for the rest of its half second and for the next: from this decision
+# logit on, where it has risen by the second or the head tells of a step by the third.
 _BRIEF, _LEAP = 3.0, 2.5
-_CLOSER_LOGIT, _CLOSER_RISING_LOGIT, _RISE = 2.0, -0.5, 0.5
+_CLOSER_LOGIT, _RISE, _CLOSER_STEP = -0.5, 2.0, 0.0
 
 # Share of the frame on the map that confirms what the decoder flags; and the confidence that two
 # witnesses deserve.
@@ -144,9 +144,9 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             "decision": _DECISION,
             "change": _CHANGE,
             "certain": _CERTAIN,
-            "wake": _CLOSER_LOGIT,
-            "stir": _CLOSER_RISING_LOGIT,
+            "stir": _CLOSER_LOGIT,
             "rise": _RISE,
+            "closer_step": _CLOSER_STEP,
             "brief": _BRIEF,
             "leap": _LEAP,
             "least_step": _LEAST_STEP,
