@@ -142,6 +142,15 @@ def test_what_is_usual_follows_the_content_and_not_the_damage():
     assert found[times_s == 55.0] == pytest.approx(-1.0)
 
 
+def test_what_is_usual_does_not_depend_on_how_closely_damage_was_looked_at():
+    once_s = np.arange(0, 10, 0.5)
+    scores = np.where((once_s >= 4) & (once_s < 7), 3.0, -2.0 + 0.01 * once_s)
+    often_s = np.sort(np.concatenate([once_s, *(4 + k / 10 + np.arange(6) / 2 for k in (1, 2, 3))]))
+    often = np.interp(often_s, once_s, scores)
+    often[(often_s >= 4) & (often_s < 7)] = 3.0
+    assert baseline(often, often_s)[0] == pytest.approx(baseline(scores, once_s)[0], abs=0.01)
+
+
 def test_what_is_usual_is_the_same_however_a_programme_was_cut():
     rng = np.random.default_rng(4)
     times_s, scores = np.arange(0, 40, 0.13), rng.normal(0, 2, 308)

@@ -16,6 +16,8 @@ _LEAST_SHARE = 0.001
 # What is usual is the lower tenth of the scores of 21 seconds; docs/results/block_corruption.md.
 _BASELINE_REACH_S = 10
 _BASELINE_PERCENTILE = 10
+# Suspicious times are looked at more often: what is seen in so long counts as one look does.
+_EQUAL_S = 0.5
 # Frames this near tell about each other: means of a second on either side, extremes of a little
 # more than a half second, so that the next half second's first look is among them.
 _MEAN_REACH_S = 1.0
@@ -56,7 +58,8 @@ def baseline(scores: Floats, times_s: Floats) -> Floats:
     """Returns for each evaluated frame what is usual around it: a low percentile of the scores.
 
     Some content looks more like damage than other content does, all the time. What rises above
-    that is the surer sign.
+    that is the surer sign. Every half second weighs the same, however many of its frames were
+    looked at.
 
     Args:
         scores: Of evaluated frames.
@@ -65,12 +68,24 @@ def baseline(scores: Floats, times_s: Floats) -> Floats:
     seconds = np.floor(times_s).astype(np.int64)
     first = np.searchsorted(seconds, seconds - _BASELINE_REACH_S, side="left")
     stop = np.searchsorted(seconds, seconds + _BASELINE_REACH_S, side="right")
+    _, place, count = np.unique(
+        np.floor((times_s + _ROUNDING_S) / _EQUAL_S), return_inverse=True, return_counts=True
+    )
+    weights = 1 / count[place]
     out = np.empty(len(scores))
     # One search for all frames of a second: their surroundings are the same.
     for k in np.unique(seconds, return_index=True)[1].tolist():
         own = slice(k, int(np.searchsorted(seconds, seconds[k], side="right")))
-        out[own] = np.percentile(scores[first[k] : stop[k]], _BASELINE_PERCENTILE)
+        near = slice(first[k], stop[k])
+        out[own] = _percentile(scores[near], weights[near], _BASELINE_PERCENTILE)
     return out
+
+
+def _percentile(values: Floats, weights: Floats, percent: float) -> float:
+    """Returns a percentile of weighted values: NumPy's own where all weigh the same."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order]) - weights[order]
+    return float(np.interp(percent / 100 * below[-1], below, values[order]))
 
 
 def _mean(values: Floats, at_s: Floats, low_s: float, high_s: float) -> Floats:

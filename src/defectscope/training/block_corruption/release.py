@@ -39,7 +39,7 @@ _CELLS = np.arange(0.2, 0.91, 0.05)
 # first look wakes the network for the rest of its half second and for the next: from this decision
 # logit on, where it has risen by the second or the head tells of a step by the third.
 _BRIEF, _LEAP = 3.0, 2.5
-_CLOSER_LOGIT, _RISE, _CLOSER_STEP = -0.5, 2.0, 0.0
+_CLOSER_LOGIT, _RISE, _CLOSER_STEP = -0.5, 2.0, 0.5
 
 # Share of the frame on the map that confirms what the decoder flags; and the confidence that two
 # witnesses deserve.
