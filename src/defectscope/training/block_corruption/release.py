@@ -46,7 +46,7 @@ _CLOSER_LOGIT, _RISE, _CLOSER_STEP = -0.5, 2.0, 0.5
 _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
 # What the head must say of new damage somewhere in an event; at what a beginning or an end costs
 # what it does elsewhere; and by how much less it costs by each unit more, log-odds.
-_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 2.0, 0.0, 1.5
+_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 3.0, 0.0, 1.5
 # Frames near each other tell the same: so much of the log-odds over all paths is a frame's own.
 _POSTERIOR_WEIGHT = 0.25
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
