@@ -49,11 +49,11 @@ class BlockCorruptionHandler(DetectorHandler):
         """Returns the measurements of the asset, or those of its segments, joined.
 
         Of every half second the network (`BlockNet`) looks at the `glances_per_s` / 2 most
-        sudden frames, and at the others where one of these looks damaged (thresholds `wake`,
-        `stir` and `rise`). A frame and the one before it are one batch, filled up to whole cells
-        of 32 x 32 px; out come, for both, a probability for every cell and the log-odds that the
-        frame is damaged. A small head then says how likely damage begins, and ends, between the
-        two. Kept are the share of cells above `cell`, the log-odds and a coarse map.
+        sudden frames, and at the others where one of these shows something new (thresholds
+        `stir`, `rise` and `closer_step`). A frame and the one before it are one batch, filled up to
+        whole cells of 32 x 32 px; out come, for both, a probability for every cell and the log-odds
+        that the frame is damaged. A small head then says how likely damage begins, and ends,
+        between the two. Kept are the share of cells above `cell`, the log-odds and a coarse map.
         """
         return asset.measure(
             NetworkPass(
