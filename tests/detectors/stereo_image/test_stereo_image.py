@@ -113,6 +113,42 @@ def test_mono_in_two_channels_is_no_defect_and_a_whole_inversion_is() -> None:
     assert finding.evidence["correlation"] == pytest.approx(-1.0, abs=0.02)
 
 
+def loosely_related(share: float, length_s: float) -> Sound:
+    """Noise of two sides that have so much of their power in common, in every band."""
+    rng = np.random.default_rng(11)
+    common, left, right = rng.standard_normal((3, round(length_s * RATE_HZ)))
+    own = np.sqrt(1 - share)
+    sides = [np.sqrt(share) * common + own * side for side in (left, right)]
+    return (0.1 * np.stack(sides, axis=1)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("share", "length_s", "found"), [(0.4, 8, 1), (0.1, 8, 0), (0.4, 3, 0)])
+def test_sides_with_little_in_common_are_inverted_throughout_if_all_bands_are(
+    share: float, length_s: float, found: int
+) -> None:
+    sound = loosely_related(share, length_s)
+    assert decided(sound).findings == ()
+    findings = decided(sound * np.array([1, -1], np.float32)).findings
+    assert [each.defect for each in findings] == ["phase_inversion"] * found
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_bass_that_opposes_itself_tells_of_effects_that_do_not(sign: int) -> None:
+    bass = np.repeat(np.random.default_rng(13).standard_normal((RATE_HZ * 8 // 256, 1)), 256, axis=0)
+    sound = loosely_related(0.0, 8.0)
+    sound[: len(bass)] += (0.15 * bass * np.array([1, sign])).astype(np.float32)
+    found = [each.defect for each in decided(sound).findings]
+    assert found == (["phase_inversion"] if sign < 0 else [])
+
+
+def test_a_bass_in_phase_under_opposed_effects_is_no_inversion() -> None:
+    rng = np.random.default_rng(12)
+    wide = loosely_related(0.8, 8.0) * np.array([1, -1], np.float32)
+    bass = np.repeat(rng.standard_normal((len(wide) // 256, 1)), 256, axis=0) * 0.04
+    wide[: len(bass)] += bass.astype(np.float32)
+    assert decided(wide).findings == ()
+
+
 def test_a_channel_that_never_was_is_missing() -> None:
     sound = film_sound(1).copy()
     sound[:, 0] = 0

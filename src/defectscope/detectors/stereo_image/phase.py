@@ -36,6 +36,9 @@ _EQUAL_SUM = 0.1
 # Bands that say something of an interval are heard in so much of it; and how many must be.
 _LEAST_AUDIBLE_SHARE = 0.3
 _LEAST_BANDS = 3
+# What hardly opposes itself from end to end must do so for so long, and in passages of so long:
+# in shorter ones two sides that have little in common agree by chance.
+_WEAK_S, _WEAK_PASSAGE_S = 5.0, 1.5
 
 
 def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -> list[Fault]:
@@ -63,18 +66,26 @@ def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -
 def _throughout(
     pair: Pair, bands: Bands, audible: NDArray[np.bool_], tuned: Thresholds
 ) -> Fault | None:
-    """Returns a programme that is inverted from end to end."""
+    """Returns a programme that is inverted from end to end.
+
+    Sides that have little in common have it in every band, above all in the bass. Effects and
+    rooms oppose themselves in some bands; no other programme does so in all of them for seconds.
+    """
     mean = float(np.mean(pair.correlation[audible]))
-    if mean > tuned["inverted_whole"]:
+    weak = mean > tuned["inverted_whole"]
+    if weak and (mean > tuned["inverted_weak"] or audible.sum() < _WEAK_S * HOPS_HZ):
         return None
-    slow = smoothed(pair.correlation[audible], 15)
+    slow = smoothed(pair.correlation[audible], round(_WEAK_PASSAGE_S * HOPS_HZ) if weak else 15)
     if np.mean(slow <= tuned["inverted_leave"]) < 0.9:
         return None
-    inside = _band_means(bands.correlation, _audible_bands(bands))
-    inside = inside[np.isfinite(inside)]
-    if not len(inside) or inside.max() > tuned["inverted_leave"]:
+    means = _band_means(bands.correlation, _audible_bands(bands))
+    known = means[np.isfinite(means)]
+    if len(known) < (_LEAST_BANDS if weak else 1):
         return None
-    return Fault((0, len(pair.starts_s)), mean)
+    opposed = known.max() <= tuned["inverted_weak_bands" if weak else "inverted_leave"]
+    # What is mixed is in phase where it is low: above, wide effects may have nothing in common.
+    low = means[0] <= tuned["inverted_low"] and known.max() <= -tuned["inverted_leave"]
+    return Fault((0, len(pair.starts_s)), mean) if opposed or low else None
 
 
 def _between_reversals(
