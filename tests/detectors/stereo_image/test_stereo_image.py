@@ -134,7 +134,8 @@ def test_sides_with_little_in_common_are_inverted_throughout_if_all_bands_are(
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_bass_that_opposes_itself_tells_of_effects_that_do_not(sign: int) -> None:
-    bass = np.repeat(np.random.default_rng(13).standard_normal((RATE_HZ * 8 // 256, 1)), 256, axis=0)
+    rng = np.random.default_rng(13)
+    bass = np.repeat(rng.standard_normal((RATE_HZ * 8 // 256, 1)), 256, axis=0)
     sound = loosely_related(0.0, 8.0)
     sound[: len(bass)] += (0.15 * bass * np.array([1, sign])).astype(np.float32)
     found = [each.defect for each in decided(sound).findings]
