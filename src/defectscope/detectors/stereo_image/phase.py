@@ -36,9 +36,9 @@ _EQUAL_SUM = 0.1
 # Bands that say something of an interval are heard in so much of it; and how many must be.
 _LEAST_AUDIBLE_SHARE = 0.3
 _LEAST_BANDS = 3
-# What hardly opposes itself from end to end must do so for so long, and in passages of so long:
+# What hardly opposes itself from end to end must do so for so long, and in intervals of so long:
 # in shorter ones two sides that have little in common agree by chance.
-_WEAK_S, _WEAK_PASSAGE_S = 5.0, 1.5
+_WEAK_S, _WEAK_RUN_S = 5.0, 1.5
 
 
 def inverted(pair: Pair, bands: Bands | None, tuned: Thresholds, min_s: float) -> list[Fault]:
@@ -75,7 +75,7 @@ def _throughout(
     weak = mean > tuned["inverted_whole"]
     if weak and (mean > tuned["inverted_weak"] or audible.sum() < _WEAK_S * HOPS_HZ):
         return None
-    slow = smoothed(pair.correlation[audible], round(_WEAK_PASSAGE_S * HOPS_HZ) if weak else 15)
+    slow = smoothed(pair.correlation[audible], round(_WEAK_RUN_S * HOPS_HZ) if weak else 15)
     if np.mean(slow <= tuned["inverted_leave"]) < 0.9:
         return None
     means = _band_means(bands.correlation, _audible_bands(bands))
