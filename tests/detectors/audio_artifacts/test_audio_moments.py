@@ -11,7 +11,7 @@ import soundfile
 from defectscope.analysis import analyze
 from defectscope.detectors.audio_artifacts import impulse
 from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
-from defectscope.detectors.audio_artifacts.decision import Run
+from defectscope.detectors.audio_artifacts.decision import STEP_S, Run
 from defectscope.detectors.audio_artifacts.moments import AT_AN_END_DB, LEAD, of_quarters, stand_out
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, MARGIN_AFTER, RATE_HZ
 
@@ -87,9 +87,31 @@ def test_runs_without_a_moment_are_dropped_and_sure_ones_raised() -> None:
     columns = {"isolated": np.array([0, least - 1, least, 0, sure], np.int16)}
     columns["repeated"] = np.zeros(5, np.int16)
     runs = [Run(0, 2, 9.0), Run(1, 3, 9.0), Run(3, 4, 14.9), Run(3, 4, impulse.ENOUGH)]
-    assert impulse.confirmed(runs, columns) == [runs[1], runs[3]]
+    assert impulse.confirmed(runs, columns, np.ones(5)) == [runs[1], runs[3]]
     odds = impulse.raised(np.array([-9.0, -9.0, -9.0, 7.0, -9.0]), columns)
     assert odds.tolist() == [-9.0, -9.0, -9.0, 7.0, impulse.LOG_ODDS]
+
+
+def test_a_run_in_which_clicks_are_nowhere_likely_is_dropped() -> None:
+    columns = {"isolated": np.full(4, 300, np.int16), "repeated": np.zeros(4, np.int16)}
+    runs = [Run(0, 2, 9.0), Run(2, 4, 9.0)]
+    odds = impulse.LEAST_LOG_ODDS + np.array([-0.5, -0.1, -1.0, 0.0])
+    assert impulse.confirmed(runs, columns, odds) == runs[1:]
+
+
+def test_where_the_whole_programme_has_moments_more_is_asked_for() -> None:
+    outside = round(impulse.OUTSIDE_S / STEP_S)
+    isolated = np.full(outside + 2, impulse.LEAST_DB * DECIBEL_SCALE + 1)
+    columns = {"isolated": isolated, "repeated": np.zeros(len(isolated))}
+    runs = [Run(0, 2, impulse.ENOUGH - 0.1), Run(0, 2, impulse.ENOUGH)]
+    odds = np.ones(len(isolated))
+    assert impulse.confirmed(runs, columns, odds) == runs[1:]
+    # A second less outside, and nobody knows how the programme sounds.
+    short = {name: values[:-4] for name, values in columns.items()}
+    assert impulse.confirmed(runs, short, odds[:-4]) == runs
+    # A programme that has them in half of its time.
+    columns["isolated"][2 : 2 + outside // 2] = 0
+    assert impulse.confirmed(runs, columns, odds) == runs
 
 
 def _clicks(path: Path, sound: np.ndarray) -> list[tuple[float, float]]:

@@ -108,7 +108,7 @@ def test_a_buffer_heard_again_needs_no_moment() -> None:
     sure = round(impulse.AGAIN_DB * DECIBEL_SCALE)
     columns = {"isolated": np.zeros(4, np.int16), "repeated": np.array([0, sure - 1, sure, 0])}
     runs = [Run(0, 2, 9.0), Run(1, 3, 9.0)]
-    assert impulse.confirmed(runs, columns) == runs[1:]
+    assert impulse.confirmed(runs, columns, np.full(4, -9.0)) == runs[1:]
     assert impulse.raised(np.full(4, -9.0), columns).tolist() == [-9, -9, impulse.LOG_ODDS, -9]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.accelerator import has_cuda
-from defectscope.detectors.audio_artifacts import against, ceiling, combs, impulse
+from defectscope.detectors.audio_artifacts import against, brief, ceiling, combs, impulse
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
 from defectscope.detectors.audio_artifacts.decision import (
     WINDOW_S,
@@ -142,7 +142,9 @@ class AudioArtifacts:
             found = ceiling.proved(found, under, self.tuned.thresholds[f"{defect}_low"])
             found = ceiling.supported(found, columns)
         elif defect == impulse.DEFECT:
-            found = impulse.confirmed(found, columns)
+            found = impulse.confirmed(found, columns, log_odds)
+        elif defect == brief.DEFECT:
+            found = brief.lasting(found, columns, starts_s)
         for run in found:
             if run.evidence < self.tuned.thresholds[f"{defect}_{self.params.sensitivity}"]:
                 continue

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import against, ceiling, combs, impulse
+from defectscope.detectors.audio_artifacts import against, brief, ceiling, combs, impulse
 from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
@@ -167,7 +167,9 @@ def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]
             own = ceiling.proved(own, under, rules.thresholds[f"{defect}_low"])
             own = ceiling.supported(own, piece.columns)
         elif defect == impulse.DEFECT:
-            own = impulse.confirmed(own, piece.columns)
+            own = impulse.confirmed(own, piece.columns, log_odds[:, place])
+        elif defect == brief.DEFECT:
+            own = brief.lasting(own, piece.columns, piece.starts_s)
         out[defect] = _ended(piece, defect, own)
     return out
 
