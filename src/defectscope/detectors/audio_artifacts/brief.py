@@ -22,8 +22,8 @@ BRIEF_S = 2.5
 # How far the comb of another fundamental stands out, mean of four seconds, dB. Brief runs over hum
 # of level 2 and more that was put in have 0.7 at most, those of a bass in music 3 to 8.
 NOTE_DB = 2.0
-# Evidence of a supply that was switched on for two seconds beside a tone: 6. Such notes have 3.
-ENOUGH = 4.0
+# Evidence of supplies switched on for two seconds beside tones: 4 and 6. Such notes have 3.
+ENOUGH = 3.5
 
 
 def lasting(
