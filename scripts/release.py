@@ -75,7 +75,7 @@ def try_wheel(wheel: Path, version: str) -> None:
         python = Path(scratch) / ("Scripts" if sys.platform == "win32" else "bin") / "python"
         run(str(python), "-m", "pip", "install", "--quiet", str(wheel))
         run(str(python), "-c", TRIAL.format(version=version))
-        run(str(python), "-m", "defectscope.cli", "--help")
+        run(str(python), "-m", "defectscope", "--help")
 
 
 def main() -> int:

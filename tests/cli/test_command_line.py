@@ -241,3 +241,15 @@ def test_ctrl_c_ends_at_once_whatever_it_waits_for() -> None:
     assert time.monotonic() - began_s < 10
     assert process.returncode == 130
     assert err == "defectscope: interrupted\n"
+
+
+def test_the_package_runs_as_a_module() -> None:
+    """Where the scripts of an environment are not on the path, `python -m` is what one tries."""
+    done = subprocess.run(
+        [sys.executable, "-m", "defectscope", "detectors", "freze"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "freeze" in done.stderr

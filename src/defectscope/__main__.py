@@ -1,4 +1,4 @@
-"""`python -m defectscope.cli`."""
+"""`python -m defectscope`, the command line where `defectscope` is not on the path."""
 
 from __future__ import annotations
 
