@@ -139,7 +139,7 @@ def command(*arguments: str, expect: tuple[int, ...] = (0,)) -> None:
         RuntimeError: It ended in another way than expected.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "defectscope.cli", *arguments], capture_output=True, text=True
+        [sys.executable, "-m", "defectscope", *arguments], capture_output=True, text=True
     )
     if done.returncode not in expect:
         raise RuntimeError(f"{arguments} gave {done.returncode}: {done.stdout}{done.stderr}")
@@ -149,7 +149,7 @@ def command(*arguments: str, expect: tuple[int, ...] = (0,)) -> None:
 def served(*arguments: str) -> Iterator[str]:
     """Serves pages and gives their address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "defectscope.cli", "report", *arguments, "--serve"],
+        [sys.executable, "-m", "defectscope", "report", *arguments, "--serve"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

@@ -95,7 +95,7 @@ def main() -> None:
     if not stored.exists():
         make(arguments.work)
         subprocess.run(
-            [sys.executable, "-m", "defectscope.cli", "analyze", media.name, "--captions",
+            [sys.executable, "-m", "defectscope", "analyze", media.name, "--captions",
              captions.name, "--profile", "netflix-branded", "--json", stored.name],
             cwd=arguments.work, stdout=subprocess.DEVNULL, check=False,
         )  # fmt: skip

@@ -64,7 +64,7 @@ def test_ctrl_c_ends_all_processes_at_once(
     if copies > 1:
         media.append(str(tmp_path / "other.mp4"))
         os.link(long_clip, media[1])
-    command = [sys.executable, "-m", "defectscope.cli", "analyze", *media, "--workers", "2"]
+    command = [sys.executable, "-m", "defectscope", "analyze", *media, "--workers", "2"]
     process = subprocess.Popen(
         [*command, "--detectors", DETECTORS],
         stdout=subprocess.PIPE,

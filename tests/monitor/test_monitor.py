@@ -99,7 +99,7 @@ def run(tmp_path: Path) -> Iterator[Callable[[Path], subprocess.Popen[bytes]]]:
     running: list[subprocess.Popen[bytes]] = []
 
     def start(config: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "defectscope.cli", "monitor", str(config)]
+        command = [sys.executable, "-m", "defectscope", "monitor", str(config)]
         command += ["--state", str(tmp_path / "state"), "--events", str(tmp_path / "events.jsonl")]
         running.append(subprocess.Popen([*command, "--groups", "1"]))
         return running[-1]
