@@ -14,18 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.accelerator import has_cuda
-from defectscope.detectors.audio_artifacts import against, brief, ceiling, combs, impulse
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS, AudioArtifactsAnalysis
-from defectscope.detectors.audio_artifacts.decision import (
-    WINDOW_S,
-    Layer,
-    features,
-    runs,
-)
+from defectscope.detectors.audio_artifacts.decision import WINDOW_S, Layer
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES, WindowScorer
 from defectscope.detectors.audio_artifacts.params import Params
 from defectscope.detectors.audio_artifacts.passes import PASSES, RULES
+from defectscope.detectors.audio_artifacts.ruling import log_odds_of, runs_of
 from defectscope.detectors.audio_artifacts.runtime import CompiledScorer
 from defectscope.detectors.compiled import is_installed
 from defectscope.detectors.weights import verified_weights
@@ -103,13 +98,7 @@ class AudioArtifacts:
         if not len(starts_s):
             return DetectorResult("inconclusive")
         columns = {name: column(table, name) for name in COLUMNS}
-        log_odds = against.lowered(self.layer(features(columns, starts_s)), columns, starts_s)
-        bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(columns)
-        log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
-        clicked = CLASSES.index(impulse.DEFECT)
-        log_odds[:, clicked] = impulse.raised(log_odds[:, clicked], columns)
-        hums = CLASSES.index(combs.DEFECT)
-        log_odds[:, hums] = combs.raised(log_odds[:, hums], columns, starts_s)
+        log_odds = log_odds_of(self.layer, columns, starts_s)
         audio_s = stream.audio_duration_s or stream.duration_s
         findings: list[Finding] = []
         peaks: dict[str, float] = {}
@@ -136,15 +125,15 @@ class AudioArtifacts:
     ) -> list[Finding]:
         rules = self._rules[defect]
         out: list[Finding] = []
-        found = runs(log_odds, starts_s, self.params.max_gap_s, rules["drift"])
-        if defect == ceiling.DEFECT:
-            under = ceiling.under_a_ceiling(columns)
-            found = ceiling.proved(found, under, self.tuned.thresholds[f"{defect}_low"])
-            found = ceiling.supported(found, columns)
-        elif defect == impulse.DEFECT:
-            found = impulse.confirmed(found, columns, log_odds)
-        elif defect == brief.DEFECT:
-            found = brief.lasting(found, columns, starts_s)
+        found = runs_of(
+            defect,
+            log_odds,
+            columns,
+            starts_s,
+            max_gap_s=self.params.max_gap_s,
+            drift=rules["drift"],
+            least=self.tuned.thresholds[f"{defect}_low"],
+        )
         for run in found:
             if run.evidence < self.tuned.thresholds[f"{defect}_{self.params.sensitivity}"]:
                 continue

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import against, brief, ceiling, combs, impulse
+from defectscope.detectors.audio_artifacts import against
 from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.events import CLICKS, ends
 from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.audio_artifacts.ruling import log_odds_of, runs_of
 from defectscope.detectors.audio_artifacts.stack import of_the_layer
 from defectscope.findings import Interval
 from defectscope.training.audio_artifacts import budget
@@ -153,23 +154,18 @@ def fit_layer(pieces: Sequence[Piece], seed: int) -> Layer:
 
 def found(piece: Piece, rules: Rules) -> dict[str, list[tuple[float, Interval]]]:
     """Returns the evidence of every run of every defect, with its ends."""
-    log_odds = decided_by(rules.layer, piece)
-    bent, under = CLASSES.index(ceiling.DEFECT), ceiling.under_a_ceiling(piece.columns)
-    log_odds[:, bent] = ceiling.raised(log_odds[:, bent], under)
-    clicked = CLASSES.index(impulse.DEFECT)
-    log_odds[:, clicked] = impulse.raised(log_odds[:, clicked], piece.columns)
-    hums = CLASSES.index(combs.DEFECT)
-    log_odds[:, hums] = combs.raised(log_odds[:, hums], piece.columns, piece.starts_s)
+    log_odds = log_odds_of(rules.layer, piece.columns, piece.starts_s)
     out: dict[str, list[tuple[float, Interval]]] = {}
     for place, defect in enumerate(CLASSES):
-        own = runs(log_odds[:, place], piece.starts_s, MAX_GAP_S, rules.drifts[defect])
-        if defect == ceiling.DEFECT:
-            own = ceiling.proved(own, under, rules.thresholds[f"{defect}_low"])
-            own = ceiling.supported(own, piece.columns)
-        elif defect == impulse.DEFECT:
-            own = impulse.confirmed(own, piece.columns, log_odds[:, place])
-        elif defect == brief.DEFECT:
-            own = brief.lasting(own, piece.columns, piece.starts_s)
+        own = runs_of(
+            defect,
+            log_odds[:, place],
+            piece.columns,
+            piece.starts_s,
+            max_gap_s=MAX_GAP_S,
+            drift=rules.drifts[defect],
+            least=rules.thresholds[f"{defect}_low"],
+        )
         out[defect] = _ended(piece, defect, own)
     return out
 
