@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -20,6 +21,8 @@ from defectscope.measurements import Table
 from defectscope.temporal.tables import column
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Places = NDArray[np.intp]
 
 NAMES = ("stair_share", "flight_share", "stair_code")
 # So many neighbouring lines make one profile, and so many profiles are taken each way.
@@ -51,9 +54,10 @@ def stair_measures(lines: Lines) -> Floats:
         profiles = _profiles(pixels) * np.float32(scale)
         if profiles.shape[1] < 4 * _FLANK_PX:
             continue
-        steps = _steps(profiles)
-        places += steps.size
-        width, code, same, flight = _treads(profiles, steps)
+        means = _means(profiles)
+        steps = _steps(profiles, means)
+        places += profiles.shape[0] * (profiles.shape[1] - 2 * _FLANK_PX)
+        width, code, same, flight = _treads(profiles, means, steps)
         net += float(width[same].sum() - width[~same].sum())
         codes += float((width * code)[same].sum())
         held += float(width[same].sum())
@@ -93,45 +97,58 @@ def _profiles(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return rows.mean(axis=1, dtype=np.float32)
 
 
-def _steps(profiles: NDArray[np.float32]) -> Floats:
-    """Returns (profiles, length - 16) signed sizes of sharp steps between flat flanks, or 0."""
+def _means(profiles: Singles) -> Singles:
+    """Returns (profiles, length - 3) means of four samples from each place on.
+
+    They are whole multiples of a small power of two: single precision holds them exactly.
+    """
+    pairs = profiles[:, :-1] + profiles[:, 1:]
+    return (1 / _HALF_PX * (pairs[:, :-2] + pairs[:, 2:])).astype(np.float32, copy=False)
+
+
+def _steps(profiles: Singles, means: Singles) -> tuple[Places, Places, Floats]:
+    """Returns sharp steps between flat flanks: line, where its first flank begins, signed size.
+
+    Most places drop out by sizes and drifts alone, so the rest is measured at the few others.
+    """
     count = profiles.shape[1] - 2 * _FLANK_PX
-    sums, squares = _running(profiles), _running(np.square(profiles, dtype=np.float64))
+    # From the four samples before a place to the four after it.
+    changes = means[:, _HALF_PX:] - means[:, :-_HALF_PX]
+    sizes = np.abs(changes)
+    size = sizes[:, _HALF_PX:][:, :count]
+    drift = np.maximum(sizes[:, :count], sizes[:, _FLANK_PX:][:, :count])
+    maybe = (size >= _LEAST_CODE) & (size <= _MOST_CODE)
+    # A little more than is wanted: single precision rounds the product.
+    maybe &= drift <= size * np.float32(1.01 * _FLAT_SHARE)
+    line, place = np.nonzero(maybe)
 
-    def mean(of: Floats, first: int, length: int) -> Floats:
-        return (of[:, first + length :][:, :count] - of[:, first:][:, :count]) / length
+    eight = sliding_window_view(profiles, _FLANK_PX, axis=1)
+    large = size[line, place].astype(np.float64)
+    middle = eight[line, place + _FLANK_PX - _HALF_PX // 2][:, :_HALF_PX]
+    there = drift[line, place] <= _FLAT_SHARE * large
+    there &= np.abs(np.diff(middle, axis=1)).max(axis=1, initial=0.0) >= _SHARP_SHARE * large
+    line, place, large = line[there], place[there], large[there]
 
-    far_left, left = mean(sums, 0, _HALF_PX), mean(sums, _HALF_PX, _HALF_PX)
-    right = mean(sums, _FLANK_PX, _HALF_PX)
-    far_right = mean(sums, _FLANK_PX + _HALF_PX, _HALF_PX)
-    step = right - left
-    size = np.abs(step)
-    drift = np.maximum(np.abs(left - far_left), np.abs(far_right - right))
-    power = [
-        mean(squares, first, _FLANK_PX) - mean(sums, first, _FLANK_PX) ** 2
-        for first in (0, _FLANK_PX)
-    ]
-    spread = np.sqrt(np.maximum(0.5 * (power[0] + power[1]), 0.0))
-    between = ndimage.maximum_filter1d(np.abs(np.diff(profiles, axis=1)), 3, axis=1)
-    sharpest = between[:, _FLANK_PX - 1 :][:, :count]
-    there = (size >= _LEAST_CODE) & (size <= _MOST_CODE)
-    there &= (drift <= _FLAT_SHARE * size) & (spread <= _FLAT_SHARE * size)
-    there &= sharpest >= _SHARP_SHARE * size
-    there &= size >= ndimage.maximum_filter1d(size, _FLANK_PX, axis=1)
-    return np.where(there, step, 0.0)
+    edged = np.zeros((len(size), count + 2 * _HALF_PX), np.float32)
+    edged[:, _HALF_PX:-_HALF_PX] = size
+    around = sliding_window_view(edged, _FLANK_PX, axis=1)[line, place]
+    flanks = (eight[line, place], eight[line, place + _FLANK_PX])
+    power = [flank.var(axis=1, dtype=np.float64) for flank in flanks]
+    there = np.sqrt(0.5 * (power[0] + power[1])) <= _FLAT_SHARE * large
+    there &= large >= around.max(axis=1, initial=0.0)
+    line, place = line[there], place[there]
+    return line, place, changes[line, place + _HALF_PX].astype(np.float64)
 
 
 def _treads(
-    profiles: NDArray[np.float32], steps: Floats
+    profiles: Singles, means: Singles, steps: tuple[Places, Places, Floats]
 ) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
     """Returns flat treads: width in samples, smaller step in codes, whether both steps go one way.
 
     And whether the tread is one of a flight: a box within a box has two steps up and two down, a
     gradient has more.
     """
-    line, place = np.nonzero(steps)
-    size = steps[line, place]
-    sums, squares = _running(profiles), _running(np.square(profiles, dtype=np.float64))
+    line, place, size = steps
     first, last, on = place[:-1] + _FLANK_PX, place[1:] + _FLANK_PX, line[:-1]
     width = last - first
     near = (line[1:] == on) & (width >= _FLANK_PX)
@@ -139,19 +156,26 @@ def _treads(
     one, other = size[:-1][near], size[1:][near]
     least = np.minimum(np.abs(one), np.abs(other))
     most = np.maximum(np.abs(one), np.abs(other))
-    mean = (sums[on, last] - sums[on, first]) / width
-    spread = np.sqrt(np.maximum((squares[on, last] - squares[on, first]) / width - mean**2, 0.0))
-    begins = sums[on, first + _HALF_PX] - sums[on, first]
-    ends = sums[on, last] - sums[on, last - _HALF_PX]
-    drift = np.abs(ends - begins) / _HALF_PX
-    flat = (drift <= _FLAT_SHARE * least) & (spread <= _FLAT_SHARE * least)
-    flat &= least >= _LEAST_RATIO * most
+    drift = np.abs(means[on, last - _HALF_PX] - means[on, first])
+    flat = (drift <= _FLAT_SHARE * least) & (least >= _LEAST_RATIO * most)
+    rest = np.flatnonzero(flat)
+    flat[rest] = _spread(profiles, on[rest], first[rest], last[rest]) <= _FLAT_SHARE * least[rest]
     same = flat & (one * other > 0)
     joined = same[1:] & same[:-1] & (on[1:] == on[:-1]) & (first[1:] == last[:-1])
     flight = np.zeros(len(same), bool)
     flight[1:] |= joined
     flight[:-1] |= joined
     return width[flat].astype(np.float64), least[flat], same[flat], flight[flat]
+
+
+def _spread(profiles: Singles, line: Places, first: Places, last: Places) -> Floats:
+    """Returns the standard deviation of each tread's samples."""
+    lines, row = np.unique(line, return_inverse=True)
+    used = profiles[lines]
+    sums, squares = _running(used), _running(np.square(used, dtype=np.float64))
+    width = last - first
+    mean = (sums[row, last] - sums[row, first]) / width
+    return np.sqrt(np.maximum((squares[row, last] - squares[row, first]) / width - mean**2, 0.0))
 
 
 def _running(values: NDArray[Any]) -> Floats:

@@ -126,8 +126,12 @@ def _range(a: Codes, b: Codes, c: Codes) -> Codes:
 def _averaged(codes: Codes, by: int) -> Codes:
     if by == 1:
         return codes
-    used = codes[:, : codes.shape[1] // by * by].reshape(len(codes), -1, by)
-    return (used.sum(axis=2, dtype=np.int32) // by).astype(np.int16)
+    used = codes.shape[1] // by * by
+    # Slices are added far faster than an axis of two or three is summed.
+    total = codes[:, :used:by].astype(np.int32)
+    for first in range(1, by):
+        total += codes[:, first:used:by]
+    return (total // by).astype(np.int16)
 
 
 def _borne_out(step: NDArray[np.int16]) -> int:
