@@ -10,6 +10,7 @@ pub const STEPS_PER_DIFFERENCE: f64 = 64.0;
 pub const STEPS_PER_LUMA: f64 = 128.0;
 const LEAST_CUT_RATIO: f64 = 1.5;
 const NEARLY_ALL: f64 = 0.25;
+const FIRST_MOVED: usize = 2;
 const QUIETEST: f64 = 0.1;
 const MIN_DURATION_S: f64 = 0.3;
 const MIN_FRAMES: usize = 5;
@@ -101,7 +102,9 @@ pub fn decide(table: &Table, limit: &[f64], nominal_s: f64) -> Vec<Finding> {
         if duration_s < MIN_DURATION_S || last - held < MIN_FRAMES {
             continue;
         }
-        if luma[held] < series.limit.black_luma_code || series.cut_into(held) {
+        // One step after a cut is its coder's, or a drawing's, and tells no motion.
+        let after_one = held > FIRST_MOVED && series.cut_into(held - 1);
+        if luma[held] < series.limit.black_luma_code || after_one || series.cut_into(held) {
             continue; // black that stays, or a slide
         }
         let moved = series.moved_before(held);

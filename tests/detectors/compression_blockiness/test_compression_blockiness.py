@@ -67,11 +67,7 @@ def test_blocks_of_a_smaller_frame_are_found_larger(analyze_frames) -> None:
 @pytest.fixture(scope="module")
 def throughout(tmp_path_factory: pytest.TempPathFactory) -> MeasuredAsset:
     """Blocks from end to end: no other part of the programme tells of them."""
-    path = tmp_path_factory.mktemp("blocks") / "blocks.mkv"
-    frames = coded(31, span=None)
-    write_clip(path, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=6))
-    with open_media(path) as reader:
-        return measure_asset(reader, [load("compression_blockiness")])
+    return measured(tmp_path_factory.mktemp("blocks") / "blocks.mkv", coded(31, span=None))
 
 
 def seconds_found(asset: MeasuredAsset, looks: Table) -> float:
@@ -89,6 +85,34 @@ def test_a_grid_wider_than_any_block_is_none(
     wider = array("f", [px * stretched for px in looks.columns["block_px"]])
     columns = {**looks.columns, "block_px": wider}
     assert seconds_found(throughout, replace(looks, columns=columns)) == pytest.approx(found_s)
+
+
+def measured(path: Path, frames: list[object]) -> MeasuredAsset:
+    write_clip(path, frames=frames, video=VideoEncoding(320, 180, Fraction(25), crf=6))
+    with open_media(path) as reader:
+        return measure_asset(reader, [load("compression_blockiness")])
+
+
+@pytest.mark.parametrize(
+    ("low_steps", "clean_looks", "found"),
+    [(False, False, 1), (True, False, 1), (False, True, 1), (True, True, 0)],
+)
+def test_a_grid_of_low_steps_that_no_look_confirms_is_not_seen(
+    low_steps: bool, clean_looks: bool, found: int, tmp_path: Path
+) -> None:
+    asset = measured(tmp_path / "blocks.mkv", coded(31))
+    (detector,), blocks = asset.detectors, asset.measurements["compression_blockiness"]
+    tables = dict(blocks.tables)
+    if low_steps:
+        columns = tables["buckets"].columns
+        # A third of a code; 256 steps are one.
+        lower = array("H", [min(step, 85) for step in columns["height"]])
+        tables["buckets"] = replace(tables["buckets"], columns={**columns, "height": lower})
+    if clean_looks:
+        other = measured(tmp_path / "clean.mkv", CLEAN)
+        tables["looks"] = other.measurements["compression_blockiness"].tables["looks"]
+    decided = detector.decide(replace(blocks, tables=tables), asset.stream)
+    assert len(decided.findings) == found
 
 
 def test_a_clean_clip_passes(analyze_frames) -> None:

@@ -59,6 +59,16 @@ def test_a_short_hold_is_not_a_freeze(analyze_frames):
     assert not analyze_frames("freeze", frames, STREAM).findings
 
 
+@pytest.mark.parametrize(("steps", "found"), [(0, 0), (1, 0), (3, 1)])
+def test_one_step_after_a_cut_tells_no_motion(steps: int, found: int, analyze_frames) -> None:
+    before = list(Footage(seed=4, width=WIDTH, height=HEIGHT, frames=40))
+    drawing = list(Footage(seed=9, width=WIDTH, height=HEIGHT, frames=50))
+    frames = [*before, *drawing[: steps + 1], *[drawing[steps]] * 10, *drawing[steps + 1 :]]
+    stream = video_stream(WIDTH, HEIGHT, len(frames))
+    shown = frames_from([planes_of(frame) for frame in frames])
+    assert len(analyze_frames("freeze", shown, stream).findings) == found
+
+
 def filmed(sigmas_code):
     """A still scene with as much fresh noise in each frame; 0 repeats the last frame."""
     rng = np.random.default_rng(7)

@@ -28,10 +28,18 @@ from defectscope.detectors.compression_blockiness.params import Params
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.lines import Lines
 from defectscope.findings import DetectorResult
-from defectscope.measurements import Measurements
+from defectscope.measurements import Measurements, Table
 from defectscope.media.stream import StreamInfo
 from defectscope.temporal.level_steps import SIGNATURE, Signatures, cuts, stands_out, window_rows
-from defectscope.temporal.looks import LOOK_S, SELECTION, Looks, grade_at, grades, lasting
+from defectscope.temporal.looks import (
+    LOOK_S,
+    SELECTION,
+    Looks,
+    grade_at,
+    grades,
+    lasting,
+    single_grades,
+)
 from defectscope.temporal.run_lengths import RunRule, decide_runs
 from defectscope.temporal.spans import Rows
 from defectscope.temporal.tables import TableBuilder, column, saturate, times_s
@@ -113,13 +121,18 @@ class CompressionBlockiness:
         )
         looks = measurements.tables["looks"]
         middles_s = starts_s + 0.5 / BUCKETS_HZ
-        graded = grades(looks, self._scale, LOOK_NAMES)
         # What is drawn in blocks has hardly an edge anywhere else.
         drawn = column(looks, "edges_on_grid") > bounds["drawn_share"]
         # No coder's block is as wide, even scaled up: such a period is that of things.
         drawn |= column(looks, "block_px") > bounds["widest_px"]
-        graded = np.where(drawn, 0.0, graded)
+        single = np.where(drawn, 0.0, single_grades(looks, self._scale, LOOK_NAMES))
+        graded = np.where(drawn, 0.0, grades(looks, self._scale, LOOK_NAMES))
         grade = grade_at(looks, graded, middles_s)
+        # A grid whose steps are low can stand out of a clean programme and not be seen.
+        plain = height >= bounds["plain_code"]
+        if len(looks):
+            plain |= _either_side(looks, single, middles_s) >= bounds["least_grade"]
+            measure = np.where(plain, measure, 0.0)
         counts = grade_at(looks, lasting(graded, bounds["lone_grade"]), middles_s)
         measure = np.maximum(measure, counts / bounds["plain_grade"])
         rule = RunRule(1.0, 1.0, self.params.min_duration_s, self.params.bridge_s, settle_rows=3)
@@ -136,6 +149,14 @@ class CompressionBlockiness:
             }
 
         return decide_runs(self.name, self.tuned, rule, starts_s, ends_s, measure, evidence)
+
+
+def _either_side(
+    looks: Table, grade: NDArray[np.float64], instants_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Returns (n,) the higher grade of the look before each instant and the one after it."""
+    next_one = np.append(grade[1:], 0.0)
+    return grade_at(looks, np.maximum(grade, next_one), instants_s)
 
 
 class CompressionBlockinessAnalysis:

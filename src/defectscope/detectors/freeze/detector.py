@@ -31,6 +31,8 @@ _LEAST_CUT_RATIO, _NEARLY_ALL = 1.5, 0.25
 _QUIETEST = 0.1
 # How sure a freeze is that was told by motion that stopped, not by frames that repeat.
 _IN_PART = 0.9
+# The first row that has a step before it; only from the next one on a cut before a step is known.
+_FIRST_MOVED = 2
 # What changes over more of the frame than this leaves is no spinner.
 _LEAST_SHARE = 0.75
 
@@ -84,7 +86,9 @@ class Freeze:
                 continue
             if luma[held] < self.tuned.thresholds["black_luma_code"]:
                 continue  # a black frame that stays black is not a frozen one
-            if self._cut_into(held, starts_s, mean):
+            # One step after a cut is its coder's, or a drawing's, and tells no motion.
+            after_one = held > _FIRST_MOVED and self._cut_into(held - 1, starts_s, mean)
+            if after_one or self._cut_into(held, starts_s, mean):
                 continue  # a slide
             moved = self._moved_before(held, starts_s, peak)
             if not moved and not self._below_noise(held, last, starts_s, peak):
