@@ -172,7 +172,7 @@ class Feed:
             events=tuple(self._events),
         )
         # Analyses that look at the same frames share what they measure of them: one job for each
-        # selection, in the order of the detectors.
+        # selection, in the order of the detectors, after that of the chunk before.
         jobs: dict[FrameSelection | None, list[tuple[Analysis, Chunk]]] = {}
         # Those that waited for the same intervals share what is joined of them.
         joined: dict[tuple[int, ...], tuple[list[Chunk], Chunk]] = {}
@@ -195,7 +195,9 @@ class Feed:
                 jobs.setdefault(track.selection, []).append((track.analysis, joined[ids][1]))
                 track.waiting = []
         # While the analyses look at these frames, the next are decoded and measured.
-        self._background.run([partial(_look, pushes) for pushes in jobs.values()])
+        self._background.follow(
+            {(id(self), selection): partial(_look, pushes) for selection, pushes in jobs.items()}
+        )
         self._renew()
 
     def take(
