@@ -16,6 +16,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from defectscope.detectors.banding import detector as banding
 from defectscope.detectors.banding.stairs import stair_grades
+from defectscope.detectors.banding.tones import told
 from defectscope.detectors.blur import detector as blur
 from defectscope.detectors.compression_blockiness import cells
 from defectscope.detectors.compression_blockiness import detector as blockiness
@@ -195,7 +196,9 @@ def shipped_grades(defect: str, rows: Sequence[Mapping[str, Any]]) -> list[float
         if defect == "banding":
             columns = {n: array("d", looks[:, at].tolist()) for at, n in enumerate(names)}
             table = Table((1, 1), {"pts": array("q", range(len(looks))), **columns})
-            grade = np.maximum(grade, settled(stair_grades(table, artifact["thresholds"])))
+            bounds = artifact["thresholds"]
+            grade = told(table, grade, bounds["plain_grade"])
+            grade = np.maximum(grade, settled(stair_grades(table, bounds)))
         out.append(float(grade.max()))
     return out
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.banding import stairs
+from defectscope.detectors.banding import stairs, tones
 from defectscope.detectors.banding.params import Params
 from defectscope.detectors.banding.steps import LOOK_NAMES, look_measures
 from defectscope.detectors.compression_blockiness.meter import GRID_FEATURES
@@ -57,13 +57,15 @@ _FLATS_STEPS = 20
 _FAINT_STEPS = 100
 # What has no contours is graded so far below the operating point.
 _FAINT_SHARE = 0.9
-# What a closer look measures: the trees read the first, stairs are graded by themselves.
-CLOSER_NAMES = (*LOOK_NAMES, *stairs.NAMES)
+# What a closer look measures: the trees read the first, stairs and tones have grades of their own.
+CLOSER_NAMES = (*LOOK_NAMES, *stairs.NAMES, *tones.NAMES)
 
 
 def closer_measures(lines: Lines) -> NDArray[np.float64]:
     """Returns the measures named in `CLOSER_NAMES`."""
-    return np.concatenate([look_measures(lines), stairs.stair_measures(lines)])
+    return np.concatenate(
+        [look_measures(lines), stairs.stair_measures(lines), tones.tone_measures(lines)]
+    )
 
 
 class Banding:
@@ -142,12 +144,15 @@ class Banding:
         # Contours go on from line to line; where hardly any does, it is texture in the dark.
         faint = column(looks, "coherent_share") < bounds["least_coherent_share"]
         below = np.minimum(graded, _FAINT_SHARE * bounds["plain_grade"])
-        graded = np.maximum(np.where(faint, below, graded), settled(stair))
-        grade = grade_at(looks, graded, starts_s)
-        counts = grade_at(looks, lasting(graded, bounds["lone_grade"]), starts_s)
-        measure = np.maximum(
-            suppress_confounded(measure, rule, other_cause), counts / bounds["plain_grade"]
-        )
+        stepped, least = np.where(faint, below, graded), bounds["plain_grade"]
+        graded = np.maximum(stepped, settled(stair))
+        counts = lasting(graded, bounds["lone_grade"])
+        # Whether there is banding is the steps' to say; how strong it is, the tones' as well.
+        strong = np.maximum(tones.told(looks, stepped, least), settled(stair))
+        told = np.maximum(lasting(strong, bounds["lone_grade"]), least)
+        counts = grade_at(looks, np.where(counts >= least, told, counts), starts_s)
+        grade = grade_at(looks, strong, starts_s)
+        measure = np.maximum(suppress_confounded(measure, rule, other_cause), counts / least)
 
         def evidence(rows: Rows) -> dict[str, Any]:
             return {

@@ -16,17 +16,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from defectscope.detectors.banding.profiles import Singles, profiles_of
 from defectscope.features.lines import Lines
 from defectscope.measurements import Table
 from defectscope.temporal.tables import column
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
 Places = NDArray[np.intp]
 
 NAMES = ("stair_share", "flight_share", "stair_code")
-# So many neighbouring lines make one profile, and so many profiles are taken each way.
-_LINES, _PROFILES = 8, 40
 # Samples on either side of a step that have to be flat.
 _FLANK_PX = 8
 _HALF_PX = _FLANK_PX // 2
@@ -48,10 +46,8 @@ def stair_measures(lines: Lines) -> Floats:
     opposite ones, 0 or more; the share on treads of flights, which are three such steps or more,
     each the next one's beginning; and the size of steps in codes, the mean over the treads' places.
     """
-    scale = 1.0 / (1 << (lines.bit_depth - 8))
     places, net, codes, held, flights = 0, 0.0, 0.0, 0.0, 0.0
-    for pixels in (lines.luma.pixels, lines.luma.pixels.T):
-        profiles = _profiles(pixels) * np.float32(scale)
+    for profiles in profiles_of(lines):
         if profiles.shape[1] < 4 * _FLANK_PX:
             continue
         means = _means(profiles)
@@ -86,15 +82,6 @@ def stair_grades(looks: Table, bounds: Mapping[str, float]) -> Floats:
     there &= clarity <= bounds["stair_grid_clarity"]
     there &= column(looks, "grid_share") <= bounds["stair_grid_share"]
     return np.where(there, np.interp(code, _STEP_CODES, _STEP_GRADES), 0.0)
-
-
-def _profiles(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Returns (profiles, length) means of neighbouring rows, evenly spaced over the plane."""
-    height = pixels.shape[0]
-    count = max(1, min(_PROFILES, height // _LINES))
-    first = (2 * np.arange(count) + 1) * max(0, height - _LINES) // (2 * count)
-    rows = pixels[first[:, None] + np.arange(min(_LINES, height))]
-    return rows.mean(axis=1, dtype=np.float32)
 
 
 def _means(profiles: Singles) -> Singles:
