@@ -23,7 +23,10 @@ TABLES = {"compression_blockiness": "buckets"}
 NEUTRAL = {
     "freeze": {"alike": 0},
     "stutter": {"leap": 0, "way": 0},
-    "color_error": {"shift_x": 0, "shift_y": 0, "shift_left": 255},
+    "color_error": {
+        **{"shift_x": 0, "shift_y": 0, "shift_left": 255},
+        **{"tone_change": 0, "tone_gain": 2048, "tone_lift": 0, "tone_left": 0},
+    },
 }
 
 

@@ -218,12 +218,12 @@ def test_one_displacement_explains_a_shift_and_not_a_change_of_every_tile_for_it
 
 def quiet_steps(rows: int) -> dict[str, np.ndarray]:
     """A programme in which nothing happens."""
-    ones = ("gain", "gain_back", "slope", "shift_left", "turn_gain")
+    ones = ("gain", "gain_back", "slope", "shift_left", "turn_gain", "tone_gain")
     names = (
         *("cast_u", "cast_v", "as_is", "as_cast", "as_gain", "as_gain_back", "as_swap"),
         *("luma_change", "luma_left", "pivot_change", "shift_x", "shift_y"),
         *("saturation", "outside_share", "turn", "as_turn", "as_tint", "lift"),
-        *("as_flat", "as_flat_back"),
+        *("as_flat", "as_flat_back", "tone_change", "tone_lift", "tone_left"),
     )
     steps = {name: np.zeros(rows) for name in names}
     return steps | {name: np.ones(rows) for name in ones}

@@ -165,3 +165,6 @@ def test_rules_and_lines_of_text_are_counted() -> None:
     assert ruled_ends(rows, np.array([30]), np.array([225]))[0] == 2
     rows[0, 30:34] = rows[0, 50:54] = rows[0, 70:74] = 60.0
     assert text_lines(rows, np.array([195.0]))[0] == 5
+    # A thing before the ground, higher than any line, and what stands out next to it.
+    rows[0, 76:110] = 90.0
+    assert text_lines(rows, np.array([195.0]))[0] == 0

@@ -22,6 +22,7 @@ from defectscope.detectors.color_error.steps import (
     shift_steps,
     tint_steps,
 )
+from defectscope.detectors.color_error.tones import tone_steps, tones_of
 from defectscope.engine.artifacts import severity_of
 from defectscope.engine.contracts import Chunk, Needs, Tuned
 from defectscope.features.geometry import tile_samples
@@ -59,11 +60,17 @@ _KEPT: dict[str, tuple[int, Any]] = {
     "luma_left": (32, np.uint16),
     "saturation": (2, np.uint8),
     "outside_share": (65535, np.uint16),
+    "tone_change": (32, np.uint16),
+    "tone_gain": (2048, np.int16),
+    "tone_lift": (32, np.int16),
+    "tone_left": (32, np.uint16),
 }
 # Those kept as shares of `as_is`: more than all of it explains nothing.
 _SHARES = ("as_cast", "as_gain", "as_gain_back", "as_turn", "as_flat", "as_flat_back", "as_tint")
 # What a frame that follows none is like.
-_NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0, "shift_left": 1.0}
+_NEUTRAL = {"gain": 1.0, "gain_back": 1.0, "slope": 1.0, "shift_left": 1.0, "tone_gain": 1.0}
+# A factor of luma is one kind of error, by whichever measure it is told.
+_KINDS = {"tone_gain": "level_gain"}
 # Luma outside these codes is out of tolerance. Source: EBU R 103 (8-bit, 5 to 246, and 1 % of the
 # frame may lie outside).
 _LEGAL_CODES = (5, 246)
@@ -123,9 +130,11 @@ class ColorError:
         change = float(steps["as_is"][row])
         if step.kind in ("illegal_range", "level_gain"):
             change = float(steps["luma_change"][row])
+        elif step.kind == "tone_gain":
+            change = float(steps["tone_change"][row])
         evidence: dict[str, Any] = {
             "duration_s": round(float(ends_s[error.last - 1] - starts_s[error.first]), 4),
-            "kind": step.kind,
+            "kind": _KINDS.get(step.kind, step.kind),
             "change_code": round(change, 2),
             "undone": error.paired,
             "mean_saturation_code": round(
@@ -146,8 +155,8 @@ class ColorError:
         elif step.kind == "chroma_turn":
             sign = 1 if error.first == row else -1
             evidence["turn_degrees"] = round(sign * float(np.degrees(steps["turn"][row])), 1)
-        elif step.kind == "level_gain":
-            slope = float(steps["slope"][row])
+        elif step.kind in ("level_gain", "tone_gain"):
+            slope = float(steps["slope" if step.kind == "level_gain" else "tone_gain"][row])
             evidence["luma_gain"] = round(slope if error.first == row else 1 / slope, 4)
         elif step.kind == "illegal_range":
             evidence["luma_gain"] = round(float(np.exp(abs(step.vector[0]))), 4)
@@ -221,6 +230,7 @@ class ColorErrorAnalysis:
         self._kept = np.ix_(*known_tiles(video))
         self._color = np.maximum(tile_samples(video.chroma_width, video.chroma_height), 1)
         self._last: NDArray[np.float64] | None = None
+        self._last_tones: NDArray[np.float64] | None = None
         kinds = {name: kind for name, (_, kind) in _KEPT.items()}
         self._table = TableBuilder(1 / video.time_base, pts=np.int64, **kinds)
 
@@ -249,6 +259,10 @@ class ColorErrorAnalysis:
         tiles = joined.reshape(3, -1, *shape)
         measured = color_steps(joined[1], joined[2]) | luma_steps(joined[0])
         measured |= shift_steps(tiles[1], tiles[2]) | tint_steps(*joined)
+        tones = tones_of(video.features["luma_histogram"])
+        last_tones = tones[:1] if self._last_tones is None else self._last_tones
+        self._last_tones = tones[-1:].copy()
+        measured |= tone_steps(np.concatenate([last_tones, tones]))
         whole = np.maximum(measured["as_is"], 1e-9)
         measured |= {name: measured[name] / whole for name in _SHARES}
         if first:

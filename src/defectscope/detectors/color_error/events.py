@@ -18,6 +18,7 @@ from defectscope.detectors.color_error.explanations import (
     level_gains,
 )
 from defectscope.detectors.color_error.steps import Steps
+from defectscope.detectors.color_error.tones import range_steps
 
 # Levels count as steady over so many frames.
 _STEADY = 4
@@ -29,14 +30,15 @@ _UNDONE = {
     "illegal_range": (0.3, 0.0),
     "level_gain": (0.3, 1.5),
     "chroma_shift": (0.6, 0.01),
+    "tone_gain": (0.3, 1.0),
 }
 # A step that motion may pass for must be undone so much more exactly, and within so many frames:
 # far away one or the other fits by chance.
 _EXACTLY = 0.5
 _NEAR = 250
-_ONLY_IN_PAIRS = ("chroma_shift", "illegal_range", "level_gain")
+_ONLY_IN_PAIRS = ("chroma_shift", "illegal_range", "level_gain", "tone_gain")
 # A player that waits dims the picture that stands; so many frames on either side say how it moves.
-_LEVELS = ("illegal_range", "level_gain")
+_LEVELS = ("illegal_range", "level_gain", "tone_gain")
 _NEIGHBOURS = 12
 # Two errors that share so much of what they cover are one, seen in two ways.
 _SAME_SHARE = 0.5
@@ -117,7 +119,8 @@ def find_steps(steps: Steps, limit: Mapping[str, float]) -> list[Step]:
             found.append(Step(row, "chroma_shift", None, vector, strength))
     known = {step.row for step in found if step.sure}
     found += [step for step in level_gains(steps, limit) if step.row not in known]
-    return sorted(found, key=lambda step: step.row)
+    # These find their other ends among themselves, whatever else has been told there.
+    return sorted([*found, *range_steps(steps, limit)], key=lambda step: step.row)
 
 
 def _left_range(steps: Steps, limit: Mapping[str, float]) -> NDArray[np.bool_]:
@@ -188,9 +191,17 @@ def dims_a_stall(error: Error, steps: Steps, limit: Mapping[str, float]) -> bool
 
 
 def _distinct(errors: Sequence[Error]) -> list[Error]:
-    """Leaves out what another error covers that is told by more; keeps the order."""
+    """Leaves out what another error covers that is told by more; keeps the order.
+
+    Motion hardly changes the tones of a whole frame, so where these tell other ends, they are
+    right; where they tell the same, the other kind tells more.
+    """
+    told = {(e.first, e.last) for e in errors if e.paired and e.step.kind != "tone_gain"}
+    errors = [e for e in errors if e.step.kind != "tone_gain" or (e.first, e.last) not in told]
     kept: list[Error] = []
-    for each in sorted(errors, key=lambda e: (not e.paired, -e.step.strength)):
+    for each in sorted(
+        errors, key=lambda e: (not e.paired, e.step.kind != "tone_gain", -e.step.strength)
+    ):
         shares = (
             (min(each.last, e.last) - max(each.first, e.first))
             / max(1, max(each.last, e.last) - min(each.first, e.first))

@@ -28,7 +28,8 @@ class Step:
 
     Attributes:
         row: The first frame after it.
-        kind: `cast`, `chroma_loss`, `chroma_swap`, `illegal_range` or `chroma_shift`.
+        kind: `cast`, `chroma_loss`, `chroma_swap`, `illegal_range`, `level_gain`,
+            `tone_gain` or `chroma_shift`.
         onset: Whether it must begin an error (True), end one (False), or may do either (None).
         vector: What it does, in the kind's own unit: the cast in codes, the shift in tiles, the
             logarithm of the stretch; () where there is nothing to compare.

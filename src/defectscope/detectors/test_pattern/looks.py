@@ -21,6 +21,8 @@ _GROUND_REACH = 5
 # Rules of a frame are this thin, as a share of the side, and lie in the outer part of it.
 _RULE_SHARE = 0.06
 _OUTER_SHARE = 0.35
+# A line of text is no higher than this share of the frame.
+_LINE_SHARE = 0.25
 
 
 @cache
@@ -92,6 +94,9 @@ def ruled_ends(
 def text_lines(mean_code: NDArray[Any], contrast_code: NDArray[Any]) -> NDArray[np.intp]:
     """Returns how many groups of rows stand out from the rows between them, as lines of text do.
 
+    None, where one group is higher than any line of text: then a thing stands before the ground,
+    and what else stands out is a part of it.
+
     Args:
         mean_code: (frames, rows) mean luma of each row, in codes.
         contrast_code: (frames,) how far the text is from its ground.
@@ -100,4 +105,8 @@ def text_lines(mean_code: NDArray[Any], contrast_code: NDArray[Any]) -> NDArray[
     few = mean_code[:, ::4]
     low = np.partition(few, few.shape[1] // 10, axis=1)[:, few.shape[1] // 10]
     stands = mean_code > (low + 0.04 * contrast_code)[:, None]
-    return np.sum(stands[:, 1:] & ~stands[:, :-1], axis=1) + stands[:, 0]
+    lines = np.sum(stands[:, 1:] & ~stands[:, :-1], axis=1) + stands[:, 0]
+    # How many rows stand out in a row: all that did so far, less those up to the last that did not.
+    so_far = np.cumsum(stands, axis=1)
+    highest = so_far - np.maximum.accumulate(np.where(stands, 0, so_far), axis=1)
+    return np.where(highest.max(axis=1) <= _LINE_SHARE * stands.shape[1], lines, 0)
