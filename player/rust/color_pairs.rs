@@ -135,5 +135,10 @@ fn may_end(step: &Step, other: &Step) -> bool {
 fn undone(step: &Step, other: &Step, exactly: f64) -> bool {
     let (share, more) = UNDONE[step.kind];
     let left = (other.vector[0] + step.vector[0]).hypot(other.vector[1] + step.vector[1]);
-    left <= exactly * (share * step.vector[0].hypot(step.vector[1]) + more)
+    let mut size = step.vector[0].hypot(step.vector[1]);
+    if step.kind != ILLEGAL_RANGE && step.kind != LEVEL_GAIN {
+        // Either is reported anyway: the larger of both says what may be left.
+        size = size.max(other.vector[0].hypot(other.vector[1]));
+    }
+    left <= exactly * (share * size + more)
 }

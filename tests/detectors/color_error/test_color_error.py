@@ -186,6 +186,13 @@ def test_steps_are_paired_with_what_undoes_them() -> None:
     assert [(e.first, e.last, e.paired) for e in errors] == [(10, 30, True), (0, 15, False)]
 
 
+def test_either_of_two_casts_may_be_the_smaller_where_codes_clip() -> None:
+    small = Step(10, "cast", None, (18.0, -22.0), 5.0)
+    large = Step(30, "cast", None, (-26.0, 28.0), 5.0)
+    for first, last in ((small, large), (replace(large, row=10), replace(small, row=30))):
+        assert [(e.first, e.last) for e in pair([first, last], 50)] == [(10, 30)]
+
+
 @pytest.mark.parametrize(
     ("row", "stretch", "rows"),
     [(20, 0.138, (20, 80)), (20, 0.11, None), (90, 0.14, None)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -261,5 +262,9 @@ def _undone(step: Step, others: NDArray[np.float64], exactly: float = 1.0) -> ND
     """Which of the (n, size) vectors take back what a step did, to so much of what may be left."""
     share, more = (exactly * bound for bound in _UNDONE.get(step.kind, (0.0, 0.0)))
     left = np.sqrt(np.sum((others + np.asarray(step.vector)) ** 2, axis=1))
-    size = float(np.sqrt(np.sum(np.square(step.vector))))
+    size: Any = np.sqrt(np.sum(np.square(step.vector)))
+    if step.kind not in _ONLY_IN_PAIRS:
+        # Either is reported anyway, so the larger of both says what may be left: what clips makes
+        # one of them smaller.
+        size = np.maximum(size, np.sqrt(np.sum(others**2, axis=1)))
     return np.asarray(left <= share * size + more)
