@@ -136,6 +136,30 @@ def test_a_growing_delay_is_measured_per_minute() -> None:
     assert found.evidence["drift_ms_per_min"] == pytest.approx(300, abs=40)
 
 
+@pytest.mark.parametrize("speed", [24 / 25, 25 / 24])
+@pytest.mark.parametrize("by_s", [0.0, 1.0])
+def test_captions_for_another_speed_are_one_finding(speed: float, by_s: float) -> None:
+    rng = np.random.default_rng(4)
+    level = rng.normal(-60, 1, 3000)
+    starts_s = np.cumsum(rng.uniform(2.5, 6.5, 60))
+    ends_s = starts_s + rng.uniform(1.5, 2.3, 60)
+    for start_s, end_s in zip(starts_s, ends_s, strict=True):
+        level[round(start_s * 10) : round(end_s * 10)] += 40
+    cues = tuple(
+        Cue(start_s * speed + by_s, end_s * speed + by_s, ("words",))
+        for start_s, end_s in zip(starts_s.tolist(), ends_s.tolist(), strict=True)
+    )
+    track = tracks_from(cue_table(cues)[0])[0]
+    detector: Any = load("caption_quality")
+    (found,) = timing_breaks(track, level, level - 8, detector.tuned.thresholds, 8.0)
+    assert found.defect == "caption_drift"
+    assert (found.start_s, found.end_s) == pytest.approx(
+        (cues[0].start_s, cues[-1].end_s), abs=0.01
+    )
+    # NTSC's thousandth cannot be told in five minutes.
+    assert found.evidence["drift_ms_per_min"] == pytest.approx(60_000 * (speed - 1), abs=70)
+
+
 def test_speech_without_captions_is_found() -> None:
     sound, captions = programme(3)
     gone = captions.cues[6:9]

@@ -27,6 +27,13 @@ _SAME_BLOCK_S = 30.0
 _FEWEST_CUES = 3
 _NEAR_S = 0.35
 _ALIGNED = 0.8
+# Speeds at which captions are delivered for a programme that has another: film at 24 frames a
+# second shown at 25, and the reverse, and each with the thousandth of NTSC.
+_SPEEDS = (24 / 25, 25 / 24, 24_000 / 25_025, 25_025 / 24_000)
+# Delays of windows agree with each other where they are so near; fewer windows, which overlap by
+# two thirds, may do so by chance, and in as short a time the delay itself is within reach.
+_SAME_DELAY_S = 0.5
+_FEWEST_WINDOWS = 7
 
 
 def timing_breaks(
@@ -55,12 +62,10 @@ def timing_breaks(
         return
     if len(start_s) < _MIN_CUES:
         return
-    fits = [
-        fit
-        for fit in delays(mask, active, tuned["window_s"], most_s)
-        if fit.agreement >= tuned["agreement"]
-    ]
-    drifting = list(_drifts(fits, start_s, end_s, tuned))
+    every = delays(mask, active, tuned["window_s"], most_s)
+    fits = [fit for fit in every if fit.agreement >= tuned["agreement"]]
+    drifting = list(_other_speed(every, start_s, end_s, active, tuned, most_s))
+    drifting = drifting or list(_drifts(fits, start_s, end_s, tuned))
     yield from drifting
     if fits and not drifting:
         yield from _missing(mask, level, softest, tuned)
@@ -73,6 +78,56 @@ def _begin_with(start_s: Series, active: Series) -> bool:
         return False
     away_s = np.abs(start_s[:, None] - onsets_s[None, :]).min(axis=1)
     return float(np.mean(away_s <= _NEAR_S)) >= _ALIGNED
+
+
+def _other_speed(
+    fits: list[Fit],
+    start_s: Series,
+    end_s: Series,
+    active: Series,
+    tuned: Mapping[str, float],
+    most_s: float,
+) -> Iterator[Break]:
+    """Returns the whole of captions that fit the speech only if they are played at another speed.
+
+    At four per cent, captions run away from the speech within a window, and out of reach after
+    some minutes. At the right speed all windows agree.
+    """
+    least = tuned["speed_share"]
+    if len(fits) < _FEWEST_WINDOWS or _in_step(fits, tuned) > least / 2:
+        return
+    played = {
+        speed: delays(
+            shown(start_s / speed, end_s / speed, len(active)), active, tuned["window_s"], most_s
+        )
+        for speed in _SPEEDS
+    }
+    shares = {
+        speed: (_in_step(found, tuned), sum(fit.agreement for fit in found))
+        for speed, found in played.items()
+        if len(found) >= _FEWEST_WINDOWS
+    }
+    if not shares:
+        return
+    speed = max(shares, key=lambda each: shares[each])
+    if shares[speed][0] < least:
+        return
+    late = float(np.median([fit.late_s for fit in played[speed]])) - _TYPICAL_LATE_S
+    middle_s = float(np.median(start_s)) / speed
+    evidence = {
+        "offset_ms": round(1000 * (middle_s * (speed - 1) + speed * late)),
+        "drift_ms_per_min": round(60_000 * (speed - 1)),
+        "agreement": round(float(np.mean([fit.agreement for fit in played[speed]])), 3),
+    }
+    yield Break("caption_drift", float(start_s.min()), float(end_s.max()), evidence)
+
+
+def _in_step(fits: list[Fit], tuned: Mapping[str, float]) -> float:
+    """Returns the share of windows in which captions agree with the speech at one delay."""
+    late = np.array([fit.late_s for fit in fits if fit.agreement >= tuned["agreement"]])
+    if not len(late):
+        return 0.0
+    return float(np.sum(np.abs(late - np.median(late)) <= _SAME_DELAY_S)) / len(fits)
 
 
 def _drifts(
