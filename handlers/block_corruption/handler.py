@@ -7,6 +7,7 @@ from typing import Any
 from defectscope.analysis import MeasuredAsset, decide
 from defectscope.detectors.block_corruption.analysis import coarse_map, covered, pair_of
 from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.block_corruption.enclosed import enclosed
 from defectscope.detectors.block_corruption.events import brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.engine.contracts import FrameSelection
@@ -68,9 +69,10 @@ class BlockCorruptionHandler(DetectorHandler):
         plausible sequence of clean and damaged runs is taken (costs `change`, `certain`, and
         `brief` for short ones). Where a run begins, goes on or ends, the head's log-odds that
         damage is new must reach `least_step` between the two frames of a look; bars that come or go
-        do not count. With `area`, a frame counts that has more than `area` of its cells damaged:
-        the published rule. Runs no further apart than `bridge_s` are one finding.
+        do not count. What lies between a beginning and an end of `enclosing_step` each is a run
+        whatever the frames in it show. With `area`, a frame counts that has more than `area` of its
+        cells damaged: the published rule. Runs no further apart than `bridge_s` are one finding.
         """
-        ruled_by(measured, context_features, events, brief, with_brief, confirmed, joined)
+        ruled_by(measured, context_features, events, brief, with_brief, enclosed, confirmed, joined)
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -22,6 +22,7 @@ from defectscope.detectors.block_corruption.analysis import (
     Looking,
 )
 from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.block_corruption.enclosed import enclosed
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.detectors.block_corruption.onset import Onset, load_onset
@@ -147,6 +148,7 @@ class BlockCorruption:
             found = events(known, moved, starts_s, ends_s, steps, enter, bridge_s, least)
             leaps = brief(known, starts_s, ends_s, t["brief"], t["leap"], steps, least)
             found = with_brief(found, leaps)
+            found = with_brief(found, enclosed(known, starts_s, steps, t["enclosing_step"]))
         flags = column(frames, "corrupt").astype(bool)
         shares = _known(measurements, "area", AREA_STEPS)
         flagged = confirmed(flags, shares, starts_s, ends_s, t["confirming_area"], t["confirmed"])

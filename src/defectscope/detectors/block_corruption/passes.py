@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from defectscope.detectors.block_corruption.analysis import coarse_map, covered, pair_of
 from defectscope.detectors.block_corruption.context_features import context_features
+from defectscope.detectors.block_corruption.enclosed import enclosed
 from defectscope.detectors.block_corruption.events import brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
 from defectscope.engine.passes import NetworkPass
@@ -12,4 +13,4 @@ from defectscope.engine.passes import NetworkPass
 PASSES = (
     NetworkPass("BlockNet.forward", batch=1, inputs=(pair_of,), outputs=(covered, coarse_map)),
 )
-RULES = (context_features, events, brief, with_brief, confirmed, joined)
+RULES = (context_features, events, brief, with_brief, enclosed, confirmed, joined)

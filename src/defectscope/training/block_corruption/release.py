@@ -25,7 +25,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.5.1"
+VERSION = "0.5.2"
 NAME = "block_corruption"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
@@ -47,6 +47,9 @@ _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
 # What the head must say of new damage somewhere in an event; at what a beginning or an end costs
 # what it does elsewhere; and by how much less it costs by each unit more, log-odds.
 _LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 3.0, 0.0, 1.5
+# Beginning and end that are each so certain enclose damage, whatever it looks like: clean pictures
+# show 2.9 in both at most, a glitch made on purpose.
+_ENCLOSING_STEP = 3.5
 # Frames near each other tell the same: so much of the log-odds over all paths is a frame's own.
 _POSTERIOR_WEIGHT = 0.25
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
@@ -150,6 +153,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             "brief": _BRIEF,
             "leap": _LEAP,
             "least_step": _LEAST_STEP,
+            "enclosing_step": _ENCLOSING_STEP,
             "usual_step": _BASELINE_STEP,
             "step_weight": _STEP_WEIGHT,
             "posterior_weight": _POSTERIOR_WEIGHT,
