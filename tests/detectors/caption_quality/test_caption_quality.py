@@ -160,6 +160,24 @@ def test_captions_for_another_speed_are_one_finding(speed: float, by_s: float) -
     assert found.evidence["drift_ms_per_min"] == pytest.approx(60_000 * (speed - 1), abs=70)
 
 
+def test_music_in_the_pauses_is_no_speech_without_captions() -> None:
+    rng = np.random.default_rng(6)
+    # Music that is as loud as soft speech more than half of the time.
+    level = -39 + 5 * np.sin(np.arange(3000) / 4) + rng.normal(0, 0.5, 3000)
+    starts_s = np.cumsum(rng.uniform(4.2, 5.0, 50)) - 3.5
+    ends_s = starts_s + rng.uniform(1.5, 2.3, 50)
+    for start_s, end_s in zip(starts_s, ends_s, strict=True):
+        level[round(start_s * 10) : round(end_s * 10)] = rng.normal(-30, 2)
+    cues = [
+        Cue(start_s, end_s, ("words",))
+        for start_s, end_s in zip(starts_s.tolist(), ends_s.tolist(), strict=True)
+    ]
+    track = tracks_from(cue_table(cues)[0])[0]
+    detector: Any = load("caption_quality")
+    level = level[: round(10 * float(ends_s[-1]))]
+    assert not list(timing_breaks(track, level, level - 8, detector.tuned.thresholds, 8.0))
+
+
 def test_speech_without_captions_is_found() -> None:
     sound, captions = programme(3)
     gone = captions.cues[6:9]

@@ -21,6 +21,12 @@ _TYPICAL_LATE_S = 0.1
 _PAUSE_S = 2.5
 # Pauses within a phrase, over which a caption stays.
 _WITHIN_S = 0.5
+# Pauses between captions as short as this are mostly silent; at their edges, words go on for some
+# blocks. What they exceed for less than a third of the time is no speech.
+_SHORT_PAUSE_S = 3.5
+_EDGE = 3
+_LEAST_PAUSES_S = 10.0
+_PAUSE_PERCENT = 70
 # Speakers who are silent for longer than this begin something new.
 _SAME_BLOCK_S = 30.0
 # Fewer than that say something only where they begin with the speech: so many of them, so near.
@@ -175,6 +181,22 @@ def _phrases(talking: NDArray[np.bool_], blocks_s: Series) -> NDArray[np.bool_]:
     return spoken
 
 
+def _pause_level(covered: NDArray[np.bool_], level: Series) -> float:
+    """Returns the level that most of the sound in short pauses between captions stays below.
+
+    Most of these are pauses of the speech, whatever music or noise goes on in them.
+    """
+    pauses = [
+        level[first + _EDGE : last - _EDGE]
+        for first, last in runs(~covered)
+        if first > 0 and last < len(covered) and last - first <= _SHORT_PAUSE_S * BLOCKS_HZ
+    ]
+    sound = np.concatenate(pauses) if pauses else np.zeros(0)
+    if len(sound) < _LEAST_PAUSES_S * BLOCKS_HZ:
+        return -np.inf
+    return float(np.percentile(sound, _PAUSE_PERCENT))
+
+
 def _missing(
     mask: Series, level: Series, softest: Series, tuned: Mapping[str, float]
 ) -> Iterator[Break]:
@@ -184,6 +206,7 @@ def _missing(
         return
     # Speech is loud and broken up; music and noise are one or the other.
     loud = float(np.percentile(level[covered], 50)) - tuned["speech_margin_db"]
+    loud = max(loud, _pause_level(covered, level))
     ripple = level - softest
     talking = level >= loud
     blocks = np.arange(len(mask), dtype=np.float64) / BLOCKS_HZ
