@@ -1,9 +1,9 @@
 """Counts what audio_artifacts reports in clean sound of sources that nothing was made from.
 
     collect  measures recordings of audio_clean.toml, a part of each, into --work; a run that was
-             killed goes on
-    keep     writes what --work holds into audio_steps_clean.npz
-    count    decides on audio_steps_clean.npz and lists every false finding, by source and by half
+             killed goes on; with --fresh those that audio_steps_clean.npz does not hold
+    keep     writes what --work holds into --steps, audio_steps_clean.npz by default
+    count    decides on --steps and lists every false finding, by source and by half
 
 The half of a recording is a checksum of its name. A decision may be chosen on half a; then only
 half b may be reported.
@@ -53,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--corpora", type=Path, default=HERE / "audio_clean.toml")
     parser.add_argument("--longest", type=float, default=90.0, help="seconds of a recording")
     parser.add_argument("--most", type=int, default=60, help="recordings of a source")
+    parser.add_argument("--minutes", type=float, help="of a source at most")
+    parser.add_argument("--fresh", action="store_true", help="what was never counted on")
+    parser.add_argument("--steps", type=Path, default=STEPS)
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     if options.verb == "collect":
@@ -60,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif options.verb == "keep":
         by_name = {p.name: p for file in options.work for p in _stored(file)}
         pieces = sorted(by_name.values(), key=lambda p: p.name)
-        audio_steps.save(STEPS, pieces)
+        audio_steps.save(options.steps, pieces)
     else:
-        print(count(audio_steps.read(STEPS)))
+        print(count(audio_steps.read(options.steps)))
     return 0
 
 
@@ -122,14 +125,21 @@ def _collect(options: argparse.Namespace) -> None:
     found = corpora.recordings(
         corpora.read_corpora(options.corpora, options.root), recipe("audio_artifacts").suffixes
     )
+    known = {p.name for p in audio_steps.read(STEPS)} if options.fresh else set[str]()
     for recording in sorted(found, key=lambda r: zlib.crc32(r.key.encode())):
-        by_source[recording.corpus].append(recording)
+        if recording.name not in known:
+            by_source[recording.corpus].append(recording)
     chosen = [r for own in by_source.values() for r in own[: options.most]]
     done = {name for name, _ in _entries(work)}
+    lasts_s: Counter[str] = Counter()
+    for piece in _stored(work):
+        lasts_s[piece.corpus] += piece.seconds
     scorer = cast("Scorer", cast("AudioArtifacts", load("audio_artifacts")).scorer)
     with work.open("ab") as out:
         for recording in sorted(chosen, key=lambda r: zlib.crc32(r.name.encode())):
             if recording.name in done:
+                continue
+            if options.minutes and lasts_s[recording.corpus] > options.minutes * 60:
                 continue
             piece = None
             try:
@@ -139,6 +149,7 @@ def _collect(options: argparse.Namespace) -> None:
                 print(f"{recording.name}: {error}", file=sys.stderr)
             pickle.dump((recording.name, piece), out)
             out.flush()
+            lasts_s[recording.corpus] += piece.seconds if piece is not None else 0.0
 
 
 def _part(recording: Recording, longest_s: float) -> NDArray[np.int16]:

@@ -21,7 +21,9 @@ def _piece(number: int, defect: str = "", *, seconds: int = 20) -> Piece:
     """Returns a piece whose logits of a defect rise from 5 to 10 seconds, faintly where clean."""
     rng = np.random.default_rng([number, len(defect)])
     count = seconds * 4 - 3
-    columns = {name: rng.normal(0, 40, count).round().astype(np.int16) for name in COLUMNS}
+    noisy = [name for name in COLUMNS if name != "supply"]
+    columns = {name: rng.normal(0, 40, count).round().astype(np.int16) for name in noisy}
+    columns["supply"] = np.zeros(count, np.int16)
     for name in CLASSES:
         columns[f"logit_{name}"] -= 400
     columns["corners"] = np.zeros(count, np.int16)

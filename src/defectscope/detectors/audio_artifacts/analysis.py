@@ -22,7 +22,7 @@ WINDOWS_HZ = 4
 LOGIT_SCALE = 100.0
 # Levels in tenths of a decibel.
 DECIBEL_SCALE = 10.0
-MEASURED = ("lines", "lines_beyond", "skirt", "note", "floor", "level")
+MEASURED = ("lines", "lines_beyond", "skirt", "note", "supply", "floor", "level")
 PEAKS = ("tops", "even")
 COLUMNS = (
     *(f"logit_{name}" for name in CLASSES),

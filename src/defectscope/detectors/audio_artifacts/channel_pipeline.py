@@ -19,6 +19,7 @@ from defectscope.detectors.audio_artifacts.spectra import (
     measure,
     slow_block,
 )
+from defectscope.detectors.audio_artifacts.supply import steady_line
 from defectscope.detectors.audio_artifacts.tops import tops
 
 # Windows are so many steps away from their surroundings, half a second.
@@ -26,7 +27,7 @@ APART = 2
 # Blocks before and after a window's first that its lines are looked for in: three seconds in all.
 _LINES_BEFORE, _LINES_AFTER = 2, 3
 # What is known of a window beside its logits, the first of them its lines.
-_CLASSICAL, _LINE_MEASURES = 6, 4
+_CLASSICAL, _LINE_MEASURES = 7, 5
 Floats = NDArray[np.float32]
 
 
@@ -40,7 +41,7 @@ class ChannelPipeline:
 
     def __init__(self, rate_hz: int, scorer: WindowScorer) -> None:
         self.logits: dict[int, Floats] = {}
-        # Of every window (lines, lines beyond, skirt, note, floor, level), dB.
+        # Of every window (lines, lines beyond, skirt, note, supply, floor, level), dB.
         self.classical: dict[int, NDArray[np.float64]] = {}
         # Of every quarter of a second what `tops` gives, (2,).
         self.peaks: dict[int, NDArray[np.float64]] = {}
@@ -135,7 +136,8 @@ class ChannelPipeline:
             if number < self._next_lines:
                 continue
             near = range(number - _LINES_BEFORE, min(number + _LINES_AFTER, last) + 1)
-            lines = standing_lines(np.concatenate([self._slow[k] for k in near if k in self._slow]))
+            slow = np.concatenate([self._slow[k] for k in near if k in self._slow])
+            lines = [*standing_lines(slow), steady_line(slow)]
             for window in (2 * number, 2 * number + 1):
                 self.classical.setdefault(window, np.zeros(_CLASSICAL))[:_LINE_MEASURES] = lines
             self._next_lines = number + 1

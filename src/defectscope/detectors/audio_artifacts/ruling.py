@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.audio_artifacts import against, brief, ceiling, combs, impulse
+from defectscope.detectors.audio_artifacts import (
+    against,
+    brief,
+    ceiling,
+    combs,
+    impulse,
+    supply,
+)
+from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
 from defectscope.detectors.audio_artifacts.decision import Layer, Run, features, runs
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 
@@ -33,6 +41,7 @@ def log_odds_of(layer: Layer, columns: Mapping[str, NDArray[Any]], starts_s: Dou
     out[:, bent] = ceiling.raised(out[:, bent], ceiling.under_a_ceiling(columns))
     out[:, clicked] = impulse.raised(out[:, clicked], columns)
     out[:, hums] = combs.raised(out[:, hums], columns, starts_s)
+    out[:, hums] = supply.raised(out[:, hums], columns, DECIBEL_SCALE)
     return out
 
 
