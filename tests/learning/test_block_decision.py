@@ -35,7 +35,8 @@ def measured(seed: int, logit: float | None) -> Measurements:
     if logit is not None:
         inside = (at >= 100) & (at < 200)
         logits[inside], area[inside] = rng.normal(logit, 0.4, inside.sum()), 0.05
-        begins[np.flatnonzero(inside)[0]], ends[np.flatnonzero(inside)[-1] + 1] = 4.0, 4.0
+        # Enough for an event that the network sees, too little to make one without it.
+        begins[np.flatnonzero(inside)[0]], ends[np.flatnonzero(inside)[-1] + 1] = 3.2, 3.2
 
     def short(values: Any, steps: float = LOGIT_STEPS) -> array[int]:
         return array("h", np.rint(values * steps).astype(int).tolist())
