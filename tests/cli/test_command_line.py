@@ -196,6 +196,7 @@ def test_what_an_endpoint_cannot_do_is_refused(capsys: pytest.CaptureFixture[str
         ("analyze x.mp4 --fail-on majr", "major"),
         ("analyze x.mp4 --htmll y", "--html"),
         ("analyze {clip} --detectors fleeze", "freeze"),
+        ("analyze {clip} --detectors blokiness", "compression_blockiness"),
         ("analyze {clip} --profile ebu_r128", "ebu-r128"),
         ("analyze {clip} --detectors freeze --set freze.min_frames=3", "freeze"),
         ("analyze {clip} --detectors freeze --set freeze.min_frame=3", "min_frames"),

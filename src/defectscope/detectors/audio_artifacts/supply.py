@@ -1,8 +1,9 @@
-"""Hum of a supply of 400 Hz, as aircraft and ships have: a line that no note can be.
+"""Hum of a supply of 400 Hz, as aircraft and ships have: a line that hardly any note is.
 
 The nearest notes are G at 392.0 Hz and G sharp at 415.3. What stands between them, keeps its
-frequency to one part in 300 and its level to about a decibel for more than two seconds, was not
-played and not sung. Lines of 50 and 60 Hz stand at 400 and 420 Hz as well; the former is hum too.
+frequency to one part in 300 and its level to about a decibel, was not sung. Music in another tuning
+has notes there, but holds them for a few seconds; a supply stays. Lines of 50 and 60 Hz stand at
+400 and 420 Hz as well; the former is hum too.
 
 Source: MIL-STD-704F, 2004, 5.3: 393 to 407 Hz in the steady state.
 """
@@ -19,6 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.spectra import LINE_DECIMATION, RATE_HZ
+from defectscope.temporal.spans import runs
 
 fft = cast("Any", scipy.fft)
 
@@ -35,6 +37,8 @@ _MOST_STRAY_HZ, _MOST_DEVIATION_DB = 1.2, 1.2
 _OWN, _AROUND = 5, 25
 # How far it must stand out in each frame, and what such a step is told by: likelier hum than not.
 LEAST_DB, LOG_ODDS = 15.0, 3.0
+# Steps of a quarter second over which the line must stay: six seconds. A voice may hide it for two.
+LEAST_STEPS, _HIDDEN_STEPS = 24, 8
 
 
 def steady_line(slow: Floats) -> float:
@@ -68,7 +72,7 @@ def steady_line(slow: Floats) -> float:
 def raised(
     log_odds: NDArray[np.float64], columns: Mapping[str, NDArray[Any]], scale: float
 ) -> NDArray[np.float64]:
-    """Returns log odds of hum, (n,), those of steps with such a line at least `LOG_ODDS`.
+    """Returns log odds of hum, (n,), at least `LOG_ODDS` where such a line stays for six seconds.
 
     Args:
         log_odds: (n,) of hum.
@@ -76,7 +80,13 @@ def raised(
         scale: What a decibel is in them.
     """
     stands = columns["supply"] >= LEAST_DB * scale
-    return np.where(stands, np.maximum(log_odds, LOG_ODDS), log_odds)
+    stays = stands.copy()
+    for first, last in runs(~stands):
+        if last - first <= _HIDDEN_STEPS and first > 0 and last < len(stands):
+            stays[first:last] = True
+    for first, last in runs(stays):
+        stays[first:last] = stands[first:last] & (last - first >= LEAST_STEPS)
+    return np.where(stays, np.maximum(log_odds, LOG_ODDS), log_odds)
 
 
 @cache
