@@ -130,7 +130,7 @@ def _collect(options: argparse.Namespace) -> None:
         if recording.name not in known:
             by_source[recording.corpus].append(recording)
     chosen = [r for own in by_source.values() for r in own[: options.most]]
-    done = {name for name, _ in _entries(work)}
+    done = {name for name, _ in audio_steps.entries(work)}
     lasts_s: Counter[str] = Counter()
     for piece in _stored(work):
         lasts_s[piece.corpus] += piece.seconds
@@ -172,19 +172,8 @@ def _part(recording: Recording, longest_s: float) -> NDArray[np.int16]:
     return np.round(out * (32767 / max(peak, 1.0))).astype(np.int16)
 
 
-def _entries(work: Path) -> Iterator[tuple[str, Piece | None]]:
-    if not work.exists():
-        return
-    with work.open("rb") as stream:
-        while True:
-            try:
-                yield pickle.load(stream)
-            except EOFError:
-                return
-
-
 def _stored(work: Path) -> Iterator[Piece]:
-    yield from (piece for _, piece in _entries(work) if piece is not None)
+    yield from (piece for _, piece in audio_steps.entries(work) if piece is not None)
 
 
 if __name__ == "__main__":

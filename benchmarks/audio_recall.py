@@ -12,7 +12,7 @@ import argparse
 import pickle
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -58,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.verb == "draw":
         _draw(options)
     elif options.verb == "keep":
-        entries = sorted((e for file in options.work for e in _entries(file)), key=lambda e: e[:2])
+        entries = sorted(
+            (e for file in options.work for e in audio_steps.entries(file)), key=lambda e: e[:2]
+        )
         audio_steps.save(options.steps[0], [entry[2] for entry in entries if entry[2] is not None])
     else:
         print(count({file.stem: audio_steps.read(file) for file in options.steps}))
@@ -111,7 +113,7 @@ def _draw(options: argparse.Namespace) -> None:
         seed=1,
     )
     (work,) = options.work
-    done = {entry[:2] for entry in _entries(work)}
+    done = {entry[:2] for entry in audio_steps.entries(work)}
     scorer = cast("Scorer", cast("AudioArtifacts", load("audio_artifacts")).scorer)
 
     def make(
@@ -144,17 +146,6 @@ def _draw(options: argparse.Namespace) -> None:
                 is_heard = piece is not None and any(map(piece.is_audible, piece.joined_events()))
                 pickle.dump((number, place, piece if is_heard else None), out)
                 out.flush()
-
-
-def _entries(work: Path) -> Iterator[Any]:
-    if not work.exists():
-        return
-    with work.open("rb") as stream:
-        while True:
-            try:
-                yield pickle.load(stream)
-            except EOFError:
-                return
 
 
 if __name__ == "__main__":

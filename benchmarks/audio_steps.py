@@ -6,7 +6,8 @@ The columns of the analysis, four rows a second, with the truth of each piece: n
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import pickle
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,15 @@ def read(path: Path) -> list[Piece]:
             )
             step, tick = steps.stop, tick + ticks
     return out
+
+
+def entries(work: Path) -> Iterator[Any]:
+    """Yields what a run has measured so far, one object after the other; nothing without a file."""
+    if not work.exists():
+        return
+    with work.open("rb") as stream:
+        while True:
+            try:
+                yield pickle.load(stream)
+            except EOFError:
+                return
