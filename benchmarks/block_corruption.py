@@ -31,6 +31,7 @@ from defectscope.training.block_corruption.programmes import (
     evaluate,
     make_clips,
     recordings,
+    released_corpora,
 )
 
 RESULT = Path(__file__).resolve().parents[1] / "docs" / "results" / f"{NAME}.json"
@@ -60,9 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     options.work.mkdir(parents=True, exist_ok=True)
     evaluated: list[Evaluated] = []
-    seeds = options.seed or [SEED]
+    seeds, sources = options.seed or [SEED], released_corpora(options.root)
     for clip in itertools.chain.from_iterable(
-        make_clips(options.root, options.work, options.split, options.clips, seed) for seed in seeds
+        make_clips(sources, options.work, options.split, options.clips, seed) for seed in seeds
     ):
         if options.make:
             continue
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "gate": block_scores.gate_recall(evaluated),
     }
     if options.clean:
-        seen = [r.path.name for s in ("train", "validation") for r in recordings(options.root, s)]
+        seen = [r.path.name for s in ("train", "validation") for r in recordings(sources, s)]
         result["clean_unseen"] = block_scores.clean_minutes(
             options.clean, [*seen, "real_defects"], options.work
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from defectscope.cli.analyze_options import parse_settings
 from defectscope.client.aws import AwsTransport
 from defectscope.deploy import catalogue
 from defectscope.deploy.console import Progress, parser, run, transaction
@@ -36,7 +37,14 @@ def main(progress: Progress) -> None:
     made.add_argument("--segment-s", type=float, default=600.0, help="default: %(default)s")
     made.add_argument("--max-payload-mb", type=int, default=50, help="default: %(default)s")
     made.add_argument("--detectors", help="comma-separated names (default: all)")
-    made.add_argument("--detector-count", type=int, default=20, help="that the model serves")
+    made.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="DETECTOR.PARAMETER=VALUE",
+        help="in every record, e.g. audio_artifacts.sensitivity=low; may be given again",
+    )
+    made.add_argument("--detector-count", type=int, default=22, help="that the model serves")
     made.add_argument("--instances", type=int, default=1, help="that will share the files")
     made.add_argument("--files-per-instance", type=int, default=8, help="more files balance better")
     options = made.parse_args()
@@ -68,6 +76,7 @@ def main(progress: Progress) -> None:
         segment_s=options.segment_s,
         max_payload_mb=options.max_payload_mb,
         detectors=names,
+        parameters=parse_settings(options.set),
         detector_count=options.detector_count,
     )
     plan = replace(plan, pairs=pairs)

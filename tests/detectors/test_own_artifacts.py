@@ -91,17 +91,51 @@ def test_the_command_line_takes_them(
 
 
 def test_what_is_no_artifact_is_refused(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match="holds neither"):
+    with pytest.raises(ArtifactError, match="no such folder"):
         analyze(clip, detectors=[NAME], artifacts=tmp_path / "nowhere")
     _own(tmp_path / "a", name=NAME)
     (tmp_path / "a" / NAME / "detector.json").write_text("{", "utf-8")
     with pytest.raises(ArtifactError, match="not a detector's artifact"):
         analyze(clip, detectors=[NAME], artifacts=tmp_path / "a")
-    (_own(tmp_path / "b") / "detector.json").write_text(
-        json.dumps({"name": "no_such", "version": "1", "thresholds": {}, "severity": {}}), "utf-8"
-    )
+    strange = {"name": "no_such", "version": "1", "thresholds": {}, "severity": {}}
+    (_own(tmp_path / "b") / "detector.json").write_text(json.dumps(strange), "utf-8")
+    (tmp_path / "b" / NAME).rename(tmp_path / "b" / "no_such")
     with pytest.raises(ArtifactError, match="no_such: no such detector"):
         load_all([NAME], artifacts=tmp_path / "b")
+
+
+def test_an_artifact_in_the_folder_of_another_detector_is_refused(tmp_path: Path) -> None:
+    _own(tmp_path).rename(tmp_path / "freeze")
+    with pytest.raises(ArtifactError, match="is of audio_dropout, not of freeze"):
+        load_all(["freeze"], artifacts=tmp_path)
+    # Named directly it may lie anywhere.
+    assert own_artifacts(tmp_path / "freeze") == {NAME: tmp_path / "freeze"}
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_thresholds_that_are_missing_or_no_numbers_are_refused(
+    value: float | None, tmp_path: Path
+) -> None:
+    thresholds = dict(tuned(NAME).thresholds)
+    name = next(iter(thresholds))
+    if value is None:
+        del thresholds[name]
+    else:
+        thresholds[name] = value
+    _own(tmp_path, thresholds=thresholds)
+    with pytest.raises(ArtifactError, match=name):
+        load_all([NAME], artifacts=tmp_path)
+
+
+def test_the_command_line_says_that_none_of_them_is_used(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _own(tmp_path)
+    wanted = ["analyze", str(clip), "--artifacts", str(tmp_path), "--detectors"]
+    assert main([*wanted, "stereo_image"]) == 0
+    assert f"is not used: it holds {NAME}" in capsys.readouterr().err
+    assert main([*wanted, f"stereo_image, {NAME}"]) == 0
+    assert "is not used" not in capsys.readouterr().err
 
 
 def test_weights_of_another_hash_and_of_another_version_are_refused(tmp_path: Path) -> None:

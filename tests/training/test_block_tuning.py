@@ -59,7 +59,8 @@ def test_what_was_chosen_is_what_the_detector_then_uses(tmp_path: Any, monkeypat
     monkeypatch.setattr(tuning, "tune", chosen)
     monkeypatch.setattr(tuning, "make_clips", none)
     monkeypatch.setattr(tuning, "recordings", none)
-    assert main(["tune", "block_corruption", "--work", str(tmp_path / "w")]) == EXIT_OK
+    arguments = ["tune", "block_corruption", "--folder", str(tmp_path)]
+    assert main([*arguments, "--work", str(tmp_path / "w")]) == EXIT_OK
     detector: Any = load("block_corruption")
     tuned = detector.tuned
     assert tuned.thresholds["change"] == 4.0

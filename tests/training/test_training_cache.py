@@ -71,7 +71,8 @@ def test_the_size_limit_holds(tmp_path: Path) -> None:
 
 
 def test_a_cache_of_other_settings_is_refused(tmp_path: Path) -> None:
-    Cache(tmp_path, {"seed": 1})
+    Cache(tmp_path, {"seed": 0})
+    Cache(tmp_path, {"seed": 1}).fill([], max_bytes=0)
     Cache(tmp_path, {"seed": 1})
     with pytest.raises(InvalidParameterError, match="other settings"):
         Cache(tmp_path, {"seed": 2})

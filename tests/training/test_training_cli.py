@@ -1,9 +1,15 @@
+import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
+import soundfile
 
+from defectscope.engine.artifacts import ENVIRONMENT, bundled
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
 from defectscope.parameters import from_text
+from defectscope.simulate.synthetic.soundscape import music_like
 from defectscope.training import cli
 from defectscope.training.contract import LEARNED, recipe
 
@@ -46,3 +52,67 @@ def test_nothing_scored_so_far_is_said_so() -> None:
     score = vars(cli)["_score"]
     assert (score(float("nan")), score(float("-inf"))) == ("not yet", "not yet")
     assert score(0.98765) == "0.9877"
+
+
+def _prepare(folder: Path, work: Path) -> list[str]:
+    sizes = ["train_clips=1", "validation_clips=1", "test_clips=1", "pieces=0"]
+    settings = [word for size in sizes for word in ("--set", size)]
+    return ["audio_artifacts", "--folder", str(folder), "--work", str(work), *settings]
+
+
+def _sounds(folder: Path, count: int, loudness: float = 1.0) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        sound = loudness * music_like(number, 4.0, 32000)
+        soundfile.write(folder / f"{number}.wav", sound, 32000)
+    return folder
+
+
+def test_mistakes_in_preparing_are_named_and_leave_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few, work = _sounds(tmp_path / "few", 2), tmp_path / "work"
+    (few / "text.mp4").write_text("no media")
+    assert cli.main(["prepare", *_prepare(tmp_path / "none", work)]) == 3
+    assert "no such folder" in capsys.readouterr().err
+    assert cli.main(["prepare", *_prepare(few, work)]) == 2
+    told = capsys.readouterr().err
+    assert "text.mp4: not a media file" in told
+    assert "too few usable recordings (2): none is left for " in told
+    assert cli.main(["train", *_prepare(few, work)]) == 2
+    assert "run prepare first" in capsys.readouterr().err
+    assert not work.exists()
+
+
+def test_silent_recordings_end_preparing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = _sounds(tmp_path / "silent", 3, loudness=0.0)
+    assert cli.main(["prepare", *_prepare(silent, tmp_path / "work")]) == 2
+    assert "nothing sounds in any recording" in capsys.readouterr().err
+
+
+def test_any_detector_is_evaluated_with_the_artifacts_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    media = tmp_path / "media"
+    media.mkdir()
+    sound = music_like(1, 3.0, 32000).copy()
+    sound[32000:48000] = 0
+    soundfile.write(media / "hole.wav", sound, 32000)
+    hole = {"defect": "audio_dropout", "start_s": 1.0, "end_s": 1.5}
+    (media / "truth.json").write_text(json.dumps({"hole.wav": [hole], "lost.wav": []}))
+    result = tmp_path / "result.json"
+    words = ["evaluate", "audio_dropout", str(media), "--json", str(result)]
+    assert cli.main(words) == 0
+    told = capsys.readouterr().err
+    assert "1 (0.21 to 1.00)" in told
+    assert "left out: lost.wav" in told
+    assert json.loads(result.read_text())["defects"]["audio_dropout"]["found"] == 1
+    assert cli.main([*words, "--artifacts", str(tmp_path / "nowhere")]) == 4
+    own = tmp_path / "own" / "audio_dropout"
+    shutil.copytree(bundled("model_artifacts") / "audio_dropout", own)
+    assert cli.main([*words, "--artifacts", str(own)]) == 0
+    assert ENVIRONMENT not in os.environ

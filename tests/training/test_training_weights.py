@@ -52,7 +52,7 @@ def test_another_detectors_weights_are_refused(tmp_path: Path) -> None:
     theirs = _artifact(tmp_path, torch.nn.Linear(4, 2), "theirs.safetensors")
     swapped = tmp_path / "mine.safetensors"
     swapped.write_bytes((tmp_path / "theirs.safetensors").read_bytes())
-    with pytest.raises(ArtifactError, match="not the released file"):
+    with pytest.raises(ArtifactError, match="not the expected file"):
         load_weights(torch.nn.Linear(3, 2), tmp_path, mine)
     with pytest.raises(ArtifactError, match="does not fit"):
         load_weights(torch.nn.Linear(3, 2), tmp_path, theirs)

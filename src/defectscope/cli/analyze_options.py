@@ -151,7 +151,17 @@ def analysis_options(arguments: argparse.Namespace) -> dict[str, Any]:
             sys.stderr.write(f"defectscope: {name} is left out; it needs: pip install {how}\n")
         for error in unfit_plugins():
             sys.stderr.write(f"defectscope: left out: {error.message}\n")
+    if arguments.artifacts is not None and arguments.detectors is not None:
+        _note_unused_artifacts(arguments.artifacts, arguments.detectors)
     return options
+
+
+def _note_unused_artifacts(folder: str, detectors: str) -> None:
+    from defectscope.engine.artifacts import own_artifacts
+
+    held = own_artifacts(folder)
+    if not set(held) & {name.strip() for name in detectors.split(",")}:
+        sys.stderr.write(f"defectscope: {folder} is not used: it holds {', '.join(held)}\n")
 
 
 def parse_settings(settings: list[str]) -> dict[str, dict[str, Any]]:

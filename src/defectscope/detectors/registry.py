@@ -21,6 +21,7 @@ from defectscope.engine.artifacts import (
     forget,
     own_artifacts,
     read_artifact,
+    released_folder,
     tuned,
 )
 from defectscope.engine.contracts import Detector, Tuned
@@ -148,6 +149,8 @@ def load(
 
 
 def _made(name: str, artifact: Tuned, params: Any = None) -> Detector:
+    if artifact.own:
+        _refuse_of_another_version(name, artifact)
     try:
         return detector_class(name)(tuned=artifact, params=params)
     except (KeyError, TypeError, ValueError) as error:
@@ -157,6 +160,15 @@ def _made(name: str, artifact: Tuned, params: Any = None) -> Detector:
             f"{artifact.folder}: not made for this version of {name} "
             f"({type(error).__name__}: {error}); export it again"
         ) from None
+
+
+def _refuse_of_another_version(name: str, artifact: Tuned) -> None:
+    released = read_artifact(released_folder(name)).thresholds
+    if lacking := sorted(set(released) - set(artifact.thresholds)):
+        raise ArtifactError(
+            f"{artifact.folder}: not made for this version of {name} "
+            f"(no threshold {', '.join(lacking)}); export it again"
+        )
 
 
 def load_all(

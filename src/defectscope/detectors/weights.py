@@ -1,4 +1,4 @@
-"""Weights of learned detectors, refused unless they are the released ones.
+"""Weights of learned detectors, refused unless they are the ones that detector.json names.
 
 `detector.json` names each weights file with its SHA-256. A file that is missing, damaged or swapped
 for another ends in an `ArtifactError` that names it with both hashes: nobody is ever evaluated by
@@ -34,12 +34,12 @@ def read_verified(path: Path, expected_sha256: str) -> bytes:
         data = path.read_bytes()
     except OSError:
         raise ArtifactError(
-            f"{path}: missing; the release has a file with SHA-256 {expected_sha256}"
+            f"{path}: missing; expected a file with SHA-256 {expected_sha256}"
         ) from None
     found = sha256_of(data)
     if found != expected_sha256.lower():
         raise ArtifactError(
-            f"{path}: not the released file; its SHA-256 is {found}, expected {expected_sha256}"
+            f"{path}: not the expected file; its SHA-256 is {found}, expected {expected_sha256}"
         )
     return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -44,16 +45,24 @@ def own_artifacts(given: str | os.PathLike[str] | None = None) -> Mapping[str, P
             environment, else what the archive was built with, else none.
 
     Raises:
-        ArtifactError: It holds no artifact, or one that names no detector.
+        ArtifactError: It holds no artifact, or one that names no detector or another one than its
+            folder.
     """
     named = given if given is not None else os.environ.get(ENVIRONMENT) or None
     folder = _PACKAGE / "_bundled" / OWN if named is None else Path(named).resolve()
     if named is None and not folder.is_dir():
         return {}
-    places = [folder, *sorted(folder.glob("*/"))]
-    found = {_name_in(p): p for p in places if (p / DOCUMENT).is_file()}
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder")
+    if (folder / DOCUMENT).is_file():
+        return {_name_in(folder): folder}
+    found = {p.name: p for p in sorted(folder.glob("*/")) if (p / DOCUMENT).is_file()}
     if not found:
         raise ArtifactError(f"{folder}: holds neither {DOCUMENT} nor NAME/{DOCUMENT}")
+    for name, place in found.items():
+        # Taken by its contents it would leave the detector that its folder names as it was.
+        if (held := _name_in(place)) != name:
+            raise ArtifactError(f"{place / DOCUMENT}: is of {held}, not of {name}")
     return found
 
 
@@ -75,8 +84,15 @@ def artifact_folder(name: str, artifacts: str | os.PathLike[str] | None = None) 
         PluginError: The package that offers the detector has no such folder.
     """
     own = own_artifacts(artifacts).get(name)
-    if own is not None:
-        return own
+    return released_folder(name) if own is None else own
+
+
+def released_folder(name: str) -> Path:
+    """Returns where the artifact that ships with a detector lies.
+
+    Raises:
+        PluginError: The package that offers the detector has no such folder.
+    """
     released = bundled("model_artifacts") / name
     plugin = discovered().plugins.get(name)
     return released if plugin is None or (released / DOCUMENT).is_file() else plugin.folder()
@@ -121,6 +137,8 @@ def _read(folder: Path, own: bool, _stamp: tuple[int, int]) -> Tuned:
         text = path.read_bytes()
         data = json.loads(text)
         thresholds = {str(k): float(v) for k, v in data["thresholds"].items()}
+        if unusable := [name for name, value in thresholds.items() if not math.isfinite(value)]:
+            raise ValueError(f"no number: {', '.join(unusable)}")
         version, digest = str(data["version"]), hashlib.sha256(text).hexdigest()
         return Tuned(version, thresholds, data["severity"], data, folder, own, digest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

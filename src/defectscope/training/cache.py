@@ -26,7 +26,7 @@ class Cache:
     """Prepared examples of one recipe with one set of settings.
 
     Args:
-        folder: Where it lies; made when missing.
+        folder: Where it lies; made when it is filled.
         identity: What determines the contents (recipe, settings, seed, corpora). A cache made
             with another identity is refused.
 
@@ -36,15 +36,12 @@ class Cache:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(identity, sort_keys=True, indent=1, default=str)
-        mark = folder / "identity.json"
-        if mark.exists() and mark.read_text("utf-8") != text:
+        self._identity = json.dumps(identity, sort_keys=True, indent=1, default=str)
+        self._mark = folder / "identity.json"
+        if self._mark.exists() and self._mark.read_text("utf-8") != self._identity:
             raise InvalidParameterError(
                 f"{folder} holds a cache made with other settings; take another --work folder"
             )
-        if not mark.exists():
-            _write(mark, text.encode())
         self._shards: dict[Split, list[tuple[Path, dict[str, Any]]]] | None = None
         self._maps: dict[Path, np.memmap[Any, Any]] = {}
 
@@ -66,6 +63,9 @@ class Cache:
             Whether every unit is there (False: the size limit was reached).
         """
         self._shards = None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self._mark.exists():
+            _write(self._mark, self._identity.encode())
         size = sum(path.stat().st_size for path in self.folder.glob("*.bin"))
         for done, job in enumerate(jobs):
             if progress is not None:
@@ -110,6 +110,17 @@ class Cache:
             self.folder / f"{stem}.json", json.dumps({"unit": job.key, "items": entries}).encode()
         )
         return offset
+
+    def require(self, split: Split) -> None:
+        """Refuses a cache that holds nothing of a split.
+
+        Raises:
+            InvalidParameterError: It does not.
+        """
+        if not self.facts(split):
+            raise InvalidParameterError(
+                f"{self.folder} holds nothing of the {split} split: run prepare first, to its end"
+            )
 
     def _index(self) -> dict[Split, list[tuple[Path, dict[str, Any]]]]:
         if self._shards is None:

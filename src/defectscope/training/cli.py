@@ -6,8 +6,10 @@ import argparse
 import dataclasses
 import json
 import math
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,118 +17,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from defectscope.engine.artifacts import ENVIRONMENT, own_artifacts
 from defectscope.errors import EXIT_OK, DefectscopeError, InvalidParameterError
 from defectscope.parameters import from_text
 from defectscope.training import corpora as corpora_module
 from defectscope.training import painter_cli
 from defectscope.training.cache import Cache
-from defectscope.training.contract import LEARNED, Recipe, Schedule, recipe
+from defectscope.training.contract import Recipe, Schedule, recipe
+from defectscope.training.parser import build_parser
 from defectscope.training.settings import named_values
-
-_DEFAULT_CACHE_GB = 4.0
-# The others choose their thresholds on export; block corruption wants whole programmes.
-TUNED = ("block_corruption",)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser; its help is the documentation of every option."""
-    parser = argparse.ArgumentParser(
-        prog="defectscope-train",
-        description="Trains the learned detectors on your own pristine content, or on ours. "
-        "Every verb can be killed at any moment and started again.",
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, summary in (
-        ("prepare", "simulate defects into a cache"),
-        ("train", "train on the cache, or go on"),
-        ("evaluate", "measure a detector on labelled media: a folder with truth files"),
-        ("export", "write weights, detector.json and CARD.md"),
-        ("onset", "learn the head that tells where damage begins and ends, beside the weights"),
-        ("tune", "choose calibration and thresholds on whole programmes, into detector.json"),
-        ("painter", "teach a generator to paint the defect as real decoders leave it"),
-        ("paint", "paint the defect into a copy of a video, with its truth beside it"),
-    ):
-        verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        known = TUNED if name in ("onset", "tune", "painter", "paint") else LEARNED
-        verb.add_argument("detector", choices=known, metavar="DETECTOR", help=", ".join(known))
-        _ARGUMENTS[name](verb)
-    return parser
-
-
-def _common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--work", type=Path, required=True, help="folder of cache and runs")
-    parser.add_argument("--run", default="run", help="name of the run inside --work")
-    parser.add_argument("--seed", type=int, default=1, help="of splits, simulation and training")
-    parser.add_argument(
-        "--corpora", type=Path, help="corpora file (TOML); default: the released detector's own"
-    )
-    parser.add_argument(
-        "--root", type=Path, action="append", default=[], help="where corpus folders are looked for"
-    )
-    parser.add_argument(
-        "--folder", type=Path, action="append", default=[], help="your own pristine recordings"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the recipe"
-    )
-
-
-def _prepare_arguments(parser: argparse.ArgumentParser) -> None:
-    _common(parser)
-    parser.add_argument("--max-gb", type=float, default=_DEFAULT_CACHE_GB, help="size of the cache")
-
-
-def _train_arguments(parser: argparse.ArgumentParser) -> None:
-    _common(parser)
-    parser.add_argument(
-        "--schedule", action="append", default=[], metavar="NAME=VALUE", help="steps, batch, ..."
-    )
-    parser.add_argument("--device", help="PyTorch device; default: CUDA when there is one")
-    parser.add_argument("--start", type=Path, help="pretrained weights (safetensors) to begin with")
-    parser.add_argument("--take-up", type=Path, help="go on with a run that was handed over")
-    parser.add_argument("--hand-over", type=Path, help="write what going on elsewhere needs")
-
-
-def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("media", type=Path, help="folder of media, each with FILE.truth.json")
-    parser.add_argument("--json", type=Path, help="write the tables as JSON, too")
-
-
-def _export_arguments(parser: argparse.ArgumentParser) -> None:
-    _common(parser)
-    parser.add_argument("--out", type=Path, required=True, help="model_artifacts/DETECTOR")
-
-
-def _onset_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--work", type=Path, required=True, help="folder of the clips' examples")
-    parser.add_argument(
-        "--root", type=Path, action="append", required=True, help="folder of pristine recordings"
-    )
-    parser.add_argument("--clips", type=int, default=600, help="clips in all; 600")
-    parser.add_argument("--seed", type=int, default=1, help="of the clips and of training; 1")
-
-
-def _tune_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--work", type=Path, required=True, help="folder of clips and measurements")
-    parser.add_argument(
-        "--root", type=Path, action="append", default=[], help="where corpus folders are looked for"
-    )
-    parser.add_argument("--clips", type=int, default=5, help="clips of each recording; 5")
-    parser.add_argument(
-        "--seed", type=int, action="append", help="of the clips; again for more; 77"
-    )
-
-
-_ARGUMENTS = {
-    "prepare": _prepare_arguments,
-    "train": _train_arguments,
-    "evaluate": _evaluate_arguments,
-    "export": _export_arguments,
-    "onset": _onset_arguments,
-    "tune": _tune_arguments,
-    "painter": painter_cli.painter_arguments,
-    "paint": painter_cli.paint_arguments,
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,11 +33,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     console = Console(stderr=True)
     try:
-        _VERBS[options.verb](options, console)
+        with _in_use(getattr(options, "artifacts", None)):
+            _VERBS[options.verb](options, console)
     except DefectscopeError as error:
-        console.print(f"{error.code}: {error.message}", style="red", markup=False)
+        console.print(f"{error.code}: {error.message}", style="red", markup=False, soft_wrap=True)
         return error.exit_code
     return EXIT_OK
+
+
+@contextmanager
+def _in_use(artifacts: Path | None) -> Generator[None]:
+    """Takes the artifacts named as the ones in use, as the environment would name them."""
+    before = os.environ.get(ENVIRONMENT)
+    if artifacts is not None:
+        own_artifacts(artifacts)
+        os.environ[ENVIRONMENT] = str(artifacts)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[ENVIRONMENT] = before
+        elif artifacts is not None:
+            del os.environ[ENVIRONMENT]
 
 
 def _corpora(options: argparse.Namespace) -> list[corpora_module.Corpus]:
@@ -167,10 +83,15 @@ def open_work(
 
 
 def _prepare(options: argparse.Namespace, console: Console) -> None:
-    chosen, cache, sources = open_work(options)
+    chosen, sources = recipe(options.detector, named_values(options.set)), _corpora(options)
     found = corpora_module.recordings(sources, chosen.suffixes, seed=options.seed)
+    found, unreadable = corpora_module.without_unreadable(found)
     console.print(f"{len(found)} recordings of {len(sources)} corpora")
+    for message in unreadable:
+        console.print(f"left out: {message}", markup=False, soft_wrap=True)
     jobs = chosen.jobs(found, options.seed)
+    # Only now: a mistake in what was asked for leaves no cache behind.
+    _, cache, _ = open_work(options)
     with _bars(console) as bars:
         task = bars.add_task("prepare", total=len(jobs), detail="")
 
@@ -189,6 +110,8 @@ def _train(options: argparse.Namespace, console: Console) -> None:
     from defectscope.training.run import Progress
 
     chosen, cache, _ = open_work(options)
+    cache.require("train")
+    cache.require("validation")
     plan = dataclasses.replace(chosen.schedule(), seed=options.seed)
     schedule: Schedule = from_text(plan, named_values(options.schedule))
     start = load_file(options.start) if options.start else None
@@ -228,6 +151,8 @@ def _evaluate(options: argparse.Namespace, console: Console) -> None:
     result = evaluate_folder(options.detector, options.media)
     for table in tables(result):
         console.print(table)
+    for message in result["unreadable"]:
+        console.print(f"left out: {message}", markup=False, soft_wrap=True)
     if options.json is not None:
         options.json.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
@@ -236,6 +161,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     from defectscope.training.export import export
 
     chosen, cache, sources = open_work(options)
+    console.print("measuring on the validation and test splits; this takes minutes")
     entry = export(chosen, cache, options.work / options.run, options.out, sources, options.seed)
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 
@@ -255,7 +181,7 @@ def _tune(options: argparse.Namespace, console: Console) -> None:
     if options.clips < 1:
         raise InvalidParameterError("--clips is at least 1")
     seeds = options.seed or [77]
-    found = tune_artifact(options.root, options.work, options.clips, seeds, console.print)
+    found = tune_artifact(_corpora(options), options.work, options.clips, seeds, console.print)
     console.print_json(data=found)
 
 

@@ -25,9 +25,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, cast
 
-from defectscope.errors import InvalidParameterError, MediaNotFoundError
-from defectscope.training.contract import Recording, Split
+from defectscope.errors import InvalidParameterError, MediaNotFoundError, UnreadableMediaError
+from defectscope.media import open_media
+from defectscope.training.contract import SPLITS, Recording, Split
 
+# Stills are no media files to the reader of media.
+_STILL_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 # Shares of the groups of a stratum that are never trained on.
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.12
@@ -84,7 +87,13 @@ def read_corpora(file: Path, roots: Sequence[Path]) -> list[Corpus]:
 
 
 def own_folder(folder: Path) -> Corpus:
-    """Returns a user's own folder of pristine recordings as a corpus."""
+    """Returns a user's own folder of pristine recordings as a corpus.
+
+    Raises:
+        MediaNotFoundError: There is no such folder.
+    """
+    if not folder.is_dir():
+        raise MediaNotFoundError(f"{folder}: no such folder")
     return Corpus(name=folder.name, folder=folder, licence="own content")
 
 
@@ -112,6 +121,40 @@ def recordings(
             for key, split in splits.items()
         ]
     return out
+
+
+def without_unreadable(found: Sequence[Recording]) -> tuple[list[Recording], list[str]]:
+    """Returns the recordings that are media files, and what is wrong with the others.
+
+    Only their headers are read: minutes would be too long, and hours later is too late.
+    """
+    kept: list[Recording] = []
+    unreadable: list[str] = []
+    for recording in found:
+        if recording.path.suffix.lower() not in _STILL_SUFFIXES:
+            try:
+                open_media(recording.path).close()
+            except UnreadableMediaError as error:
+                unreadable.append(error.message)
+                continue
+        kept.append(recording)
+    return kept, unreadable
+
+
+def require_every_split(found: Sequence[Recording]) -> None:
+    """Refuses recordings that leave nothing to train on, to choose by or to measure with.
+
+    Raises:
+        InvalidParameterError: A split has none.
+    """
+    if not found:
+        raise InvalidParameterError("none of the recordings is usable")
+    lacking = [split for split in SPLITS if all(r.split != split for r in found)]
+    if lacking:
+        raise InvalidParameterError(
+            f"too few usable recordings ({len(found)}): none is left for {' and '.join(lacking)}; "
+            "a folder needs at least three that are independent of each other"
+        )
 
 
 def _corpus(table: dict[str, Any], roots: Sequence[Path]) -> Corpus:

@@ -166,11 +166,28 @@ def tables(result: Mapping[str, Any]) -> list[Table]:
     table = Table(
         title=f"{result['detector']}: {result['files']} files, {result['minutes']:.1f} min"
     )
-    heads = ("events", "found", "recall", "precision", "f1", "false_alarms", "false_per_10_min")
-    table.add_column("defect")
+    # From a head to what stands behind its figure.
+    heads = {
+        "events": "", "found": "", "recall": "recall_interval", "precision": "", "f1": "",
+        "false_alarms": "", "false_per_10_min": "false_per_10_min_upper_95",
+    }  # fmt: skip
+    table.add_column("defect", no_wrap=True)
     for head in heads:
         table.add_column(head.replace("_", " "), justify="right")
     for name, entry in result["defects"].items():
-        cells = ["-" if entry[head] is None else f"{entry[head]:g}" for head in heads]
+        cells = [_cell(entry[head], entry.get(bound)) for head, bound in heads.items()]
         table.add_row(name, *cells)
     return [table]
+
+
+def _cell(value: float | None, bound: float | Sequence[float] | None) -> str:
+    if value is None:
+        return "-"
+    if bound is None:
+        return f"{value:g}"
+    text = (
+        f"under {bound:.3g}"
+        if isinstance(bound, float | int)
+        else "{:.2f} to {:.2f}".format(*bound)
+    )
+    return f"{value:g} ({text})"

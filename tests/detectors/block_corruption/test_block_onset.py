@@ -109,7 +109,7 @@ def test_a_head_that_is_missing_changed_or_foreign_is_refused(tmp_path: Any):
         load_onset(folder, foreign)
     file = folder / artifact["onset"]["file"]
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
-    with pytest.raises(ArtifactError, match="not the released file"):
+    with pytest.raises(ArtifactError, match="not the expected file"):
         load_onset(folder, artifact)
     file.unlink()
     with pytest.raises(ArtifactError, match="missing"):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.spectra import RATE_HZ
+from defectscope.errors import InvalidParameterError
 from defectscope.findings import Interval
 from defectscope.media.frames import Samples
 from defectscope.media.stream import AudioInfo, StreamInfo
@@ -28,6 +29,8 @@ Mono = NDArray[np.float64]
 SHORTEST_S, LONGEST_S = 6.0, 30.0
 # Softer than this a recording is next to silence.
 _AUDIBLE_RMS = 1e-3
+# So many draws in a row without a sound: there is none.
+MOST_DRAWS = 1000
 _PAUSES_S = (0.05, 0.6)
 # A recording longer than this is taken as it is at times, however short beside the drawn length.
 _WHOLE_S = 5.0
@@ -101,7 +104,7 @@ def excerpt(recordings: Sequence[Recording], rng: np.random.Generator) -> tuple[
     names = sorted(by_corpus)
     # Corpora differ in size a thousandfold: a large one is drawn more often, not as much more.
     weights = np.array([len(by_corpus[name]) ** 0.5 for name in names])
-    while True:
+    for _ in range(MOST_DRAWS):
         own = by_corpus[names[int(rng.choice(len(names), p=weights / weights.sum()))]]
         recording = own[int(rng.integers(len(own)))]
         sound = clips.read_mono(recording.path, RATE_HZ)
@@ -114,6 +117,15 @@ def excerpt(recordings: Sequence[Recording], rng: np.random.Generator) -> tuple[
         out = sound / 32768
         if float(np.sqrt(np.mean(out**2))) > _AUDIBLE_RMS:
             return recording, out
+    raise too_quiet(recordings)
+
+
+def too_quiet(recordings: Sequence[Recording]) -> InvalidParameterError:
+    """Returns the error of recordings in which nothing sounds."""
+    first = recordings[0]
+    return InvalidParameterError(
+        f"nothing sounds in any recording of the {first.split} split, such as {first.name}"
+    )
 
 
 def _joined(

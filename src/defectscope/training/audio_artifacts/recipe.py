@@ -38,6 +38,7 @@ from defectscope.training.contract import (
     Schedule,
     Split,
 )
+from defectscope.training.corpora import require_every_split
 from defectscope.training.scores import auc
 
 # Share of training windows that are evaluated with half of their surroundings, and how much what
@@ -110,7 +111,12 @@ class AudioArtifacts:
         }
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Returns units of 24 clips, one codec each."""
+        """Returns units of 24 clips, one codec each.
+
+        Raises:
+            InvalidParameterError: A split has no recording.
+        """
+        require_every_split(recordings)
         by_split: dict[Split, list[Recording]] = {"train": [], "validation": [], "test": []}
         for recording in recordings:
             if "vinyl_hiss" not in recording.key:

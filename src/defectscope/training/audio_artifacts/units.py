@@ -94,13 +94,14 @@ def render_unit(
     audibility_db: list[NDArray[np.int8]] = []
 
     def draw() -> tuple[Recording, NDArray[np.float32]]:
-        while True:
+        for _ in range(pieces.MOST_DRAWS):
             corpus = str(rng.choice(corpora, p=weights / weights.sum()))
             recording = by_corpus[corpus][int(rng.integers(len(by_corpus[corpus])))]
             whole = clips.read_mono(recording.path, spectra.RATE_HZ)
             sound = clips.excerpt(whole, _PADDED, rng)
             if float(np.sqrt(np.mean(sound**2))) > 1e-3:
                 return recording, sound
+        raise pieces.too_quiet(recordings)
 
     for _ in range(CLIPS_PER_UNIT):
         recording, base = draw()

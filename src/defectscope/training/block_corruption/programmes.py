@@ -35,6 +35,7 @@ from defectscope.training.block_corruption import examples as block_examples
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.recipe import BlockCorruptionSettings
 from defectscope.training.block_corruption.sources import STILL_SUFFIXES, VIDEO_SUFFIXES
+from defectscope.training.contract import Recording
 
 NAME = "block_corruption"
 FRAMES, RATE_FPS = 150, 25
@@ -127,37 +128,40 @@ def _between(table: Table, start_s: float, end_s: float) -> Table:
     return Table(table.ticks_hz, columns)
 
 
-def recordings(roots: Sequence[Path], split: str) -> list[Any]:
-    """Recordings of a split."""
-    file = Path(corpora.__file__).parent / NAME / "recipe.toml"
-    found = corpora.recordings(
-        corpora.read_corpora(file, roots), STILL_SUFFIXES | VIDEO_SUFFIXES, seed=1
-    )
-    return [r for r in found if r.split == split]
+def released_corpora(roots: Sequence[Path]) -> list[corpora.Corpus]:
+    """Returns the corpora that the released weights were made of."""
+    return corpora.read_corpora(Path(corpora.__file__).parent / NAME / "recipe.toml", roots)
 
 
-def shown(roots: Sequence[Path], split: str, stills: int) -> list[Any]:
+def recordings(sources: Sequence[corpora.Corpus], split: str) -> list[Recording]:
+    """Recordings of a split, as the weights in use were trained."""
+    seed = int(detector_in_use().tuned.artifact.get("training", {}).get("seed", 1))
+    found = corpora.recordings(sources, STILL_SUFFIXES | VIDEO_SUFFIXES, seed=seed)
+    return [r for r in corpora.without_unreadable(found)[0] if r.split == split]
+
+
+def shown(sources: Sequence[corpora.Corpus], split: str, stills: int) -> list[Recording]:
     """Recordings of a split, with few of its stills: a panned one stands for many others."""
-    found = recordings(roots, split)
+    found = recordings(sources, split)
     still = [r for r in found if r.path.suffix.lower() in STILL_SUFFIXES][:stills]
     return [r for r in found if r.path.suffix.lower() in VIDEO_SUFFIXES] + still
 
 
 def make_clips(
-    roots: Sequence[Path], work: Path, split: str, each: int, seed: int
+    sources: Sequence[corpora.Corpus], work: Path, split: str, each: int, seed: int
 ) -> Iterator[Clip]:
     """Makes the clips once; a second run reads them.
 
     Raises:
-        InvalidParameterError: There is no recording of the split at the roots.
+        InvalidParameterError: There is no recording of the split.
     """
     settings = BlockCorruptionSettings()
     left_out = {
         settings.left_out_generator, settings.left_out_codec, settings.left_out_concealment
     }  # fmt: skip
-    chosen = shown(roots, split, stills=2)
+    chosen = shown(sources, split, stills=2)
     if not chosen:
-        raise InvalidParameterError(f"no recording of the {split} split; name corpora with --root")
+        raise InvalidParameterError(f"no usable recording of the {split} split")
     # Every way of damaging in turn, so that none is missing from a small run.
     kinds: list[tuple[str, str, Concealment]] = []
     for way in block_examples.DAMAGES:

@@ -42,6 +42,7 @@ from defectscope.training.contract import (
     Schedule,
     Split,
 )
+from defectscope.training.corpora import require_every_split
 
 # Pairs with less damage than this (share of the stored crop) are drawn less often.
 _FAINT_SHARE = 0.01
@@ -111,7 +112,12 @@ class BlockCorruptionRecipe:
         return Schedule(steps=3000, batch=24, peak_rate=8e-4, score_every=500, patience=0)
 
     def jobs(self, recordings: Sequence[Recording], seed: int) -> Sequence[PreparationJob]:
-        """Returns one job a clip, ordered so that the first ones hold every recording already."""
+        """Returns one job a clip, ordered so that the first ones hold every recording already.
+
+        Raises:
+            InvalidParameterError: A split has no recording.
+        """
+        require_every_split(recordings)
         plans: list[tuple[float, ClipPlan]] = []
         for recording in recordings:
             count = self._clips(recording)
@@ -128,7 +134,7 @@ class BlockCorruptionRecipe:
         # By size rather than by length: it is known without opening the file, and a recording
         # with more in it gives more. 250 kB are about a second of the corpora used here.
         seconds = recording.path.stat().st_size / 250_000
-        return max(12, min(self.settings.most_clips, round(seconds * self.settings.clips_per_s)))
+        return min(self.settings.most_clips, max(12, round(seconds * self.settings.clips_per_s)))
 
     def _plan(
         self, recording: Recording, mates: Sequence[Recording], index: int, seed: int

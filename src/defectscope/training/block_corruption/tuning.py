@@ -37,6 +37,7 @@ from defectscope.training.block_corruption.programmes import (
     recordings,
 )
 from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
+from defectscope.training.corpora import Corpus
 
 # A false alarm on clean material costs as much as so much F1: one in ten minutes is the goal whole.
 ALARM_COST = 0.1
@@ -209,7 +210,7 @@ def tune(evaluated: Sequence[Evaluated], clean: Clean) -> dict[str, Any]:
 
 
 def tune_artifact(
-    roots: Sequence[Path],
+    sources: Sequence[Corpus],
     work: Path,
     clips_each: int,
     seeds: Sequence[int],
@@ -218,7 +219,7 @@ def tune_artifact(
     """Chooses on clips of the validation split, and on clean recordings, and writes detector.json.
 
     Args:
-        roots: Where the corpora are.
+        sources: What the weights in use were trained on.
         work: Where clips and measurements are kept; a second run reads them.
         clips_each: Clips of every recording.
         seeds: Of the clips; each makes a set of its own.
@@ -228,16 +229,16 @@ def tune_artifact(
         `calibration`, `thresholds` and how the `search` went.
 
     Raises:
-        InvalidParameterError: There is no recording of the validation split at the roots.
+        InvalidParameterError: There is no recording of the validation split.
     """
     work.mkdir(parents=True, exist_ok=True)
     evaluated: list[Evaluated] = []
     for seed in seeds:
-        for clip in make_clips(roots, work, "validation", clips_each, seed):
+        for clip in make_clips(sources, work, "validation", clips_each, seed):
             evaluated.append(Evaluated(clip, *evaluate(clip.path, work)))
             report(f"{clip.path.name}: {clip.facts['generator']}, {len(clip.truth)} events")
     # False alarms are rare: whatever is clean and not held out counts.
-    whole = [r.path for part in ("validation", "train") for r in recordings(roots, part)]
+    whole = [r.path for part in ("validation", "train") for r in recordings(sources, part)]
     clean = [evaluate(p, work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
     found = tune([*evaluated, *lasting(evaluated)], clean)
     folder = detector_in_use().tuned.folder or artifact_folder(NAME)
