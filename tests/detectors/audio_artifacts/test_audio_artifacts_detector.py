@@ -324,6 +324,11 @@ def test_runs_and_their_ends() -> None:
     # A single click shows in the four windows that hold it.
     (finding,) = _decided({"audio_clicks": [12, 13, 14, 15]}, 8.5)
     assert (finding.start_s, finding.end_s) == (3.75, 4.0)
+    # One at an end of the programme shows in the windows that there are.
+    (finding,) = _decided({"audio_clicks": [0]}, 8.5)
+    assert (finding.start_s, finding.end_s) == (0.0, 0.25)
+    (finding,) = _decided({"audio_clicks": [30]}, 8.5)
+    assert (finding.start_s, finding.end_s) == (8.25, 8.5)
     # From the first window on, to the last: the defect reaches the programme's ends.
     (finding,) = _decided({"audio_hiss": list(range(31))}, 8.5)
     assert (finding.start_s, finding.end_s) == (0.0, 8.5)

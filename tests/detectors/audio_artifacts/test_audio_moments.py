@@ -76,10 +76,30 @@ def test_a_cut_to_silence_is_never_sure(side: str) -> None:
     assert isolated(sound.astype(np.float32))[0] <= AT_AN_END_DB < impulse.SURE_DB
 
 
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_low_tone_that_is_cut_off_is_never_sure(side: str) -> None:
+    # Prediction leaves less than one step of it, as of silence.
+    at = np.arange(LENGTH) / RATE_HZ
+    sound = np.round(2000 * np.sin(2 * np.pi * 55 * at + 1)) / 32768
+    cut = slice(0, AT) if side == "before" else slice(AT, None)
+    sound[cut] = 0.0
+    assert 0 < isolated(sound.astype(np.float32))[0] <= AT_AN_END_DB
+
+
 def test_a_click_amid_silence_is_sure() -> None:
     sound = np.zeros(LENGTH, np.float32)
     sound[AT] = 0.1
     assert isolated(sound)[0] > impulse.SURE_DB
+
+
+def test_a_click_amid_silence_is_sure_where_a_soft_low_tone_sets_in_with_it() -> None:
+    at = np.arange(LENGTH)
+    sound = np.round(40 * np.sin(at * 0.01)) / 32768
+    sound[:AT] = 0.0
+    sound[AT] = 0.4
+    # What sounds later in the block makes the tone foretold.
+    sound[AT + BLOCK // 4 :] = 0.3 * np.sin(at[AT + BLOCK // 4 :] * 0.01)
+    assert isolated(sound.astype(np.float32))[0] > impulse.SURE_DB
 
 
 def test_runs_without_a_moment_are_dropped_and_sure_ones_raised() -> None:

@@ -89,6 +89,17 @@ def test_a_held_note_equals_its_past_on_both_sides() -> None:
     assert (_best(0.2 * note) < impulse.AGAIN_DB).all()
 
 
+@pytest.mark.parametrize("louder", [1.0, 2.0, 6.0])
+def test_a_note_that_sets_in_over_a_held_one_is_no_buffer(louder: float) -> None:
+    at = np.arange(LENGTH) / RATE_HZ
+    held, new = (
+        sum(np.sin(2 * np.pi * k * hz * at + k) / k for k in range(1, 12)) for hz in (250, 331.7)
+    )
+    sound = 0.1 * held
+    sound[AT:] += louder * 0.1 * new[AT:] * np.exp(-(at[AT:] - at[AT]) / 0.3)
+    assert (_best(sound) < impulse.AGAIN_DB).all()
+
+
 def test_a_drum_machine_plays_its_sample_after_silence() -> None:
     ring = np.arange(RATE_HZ // 20) / RATE_HZ
     hit = np.random.default_rng(8).uniform(-1, 1, len(ring)) * np.exp(-ring / 0.005)

@@ -17,7 +17,7 @@ def ends(
 
     A step speaks for the middle quarter second of its window. A click shows in every window that
     holds it: it lies where the first and the last of them overlap. At the programme's ends there is
-    no neighbour, and a lasting defect is taken to reach them.
+    no neighbour: a click lies where the one window tells, a lasting defect is taken to reach them.
 
     Args:
         defect: Which.
@@ -30,7 +30,15 @@ def ends(
     if defect == CLICKS:
         # All windows from `last - WINDOW_S + STEP_S` on hold a click at the end of the first.
         start_s, end_s = first_s + WINDOW_S - STEP_S, last_s + STEP_S
-        if end_s <= start_s:
+        is_first, is_last = run.first == 0, run.last == len(starts_s)
+        if end_s <= start_s and is_first and is_last:
+            start_s, end_s = first_s, last_s + WINDOW_S
+        elif end_s <= start_s and is_first:
+            # No window is earlier: the last tells alone.
+            start_s = last_s
+        elif end_s <= start_s and is_last:
+            end_s = start_s + STEP_S
+        elif end_s <= start_s:
             middle_s = (start_s + end_s) / 2
             start_s, end_s = middle_s - half_s, middle_s + half_s
     else:

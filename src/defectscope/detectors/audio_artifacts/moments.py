@@ -26,7 +26,8 @@ CELLS = 2
 # Samples that are needed before a block.
 LEAD = 2000
 # The most that a moment counts for where the sound begins or ends, in the file or in the programme:
-# a cut has a step, but no click. Silence is a median of less than one step of sixteen bits.
+# a cut has a step, but no click. Silence is a median of less than one step of sixteen bits, or a
+# waveform that has no more: a low tone that is cut off is foretold to less than one step as well.
 AT_AN_END_DB, _SILENCE = 30.0, 1.0 / 32768
 _ORDER, _FFT = 20, 25600
 # Part of the power that is added as noise: pure tones would be predicted beyond sense.
@@ -37,6 +38,8 @@ _MOMENT, _AROUND, _NEAR = 125, 8, 4
 _MOST_DB = 80.0
 # Least level that counts, relative to full scale: one step of sixteen bits.
 _LEAST = 1.0 / 32768
+# Of a moment's peak: what is left beside a cut has as much, what is left beside a click has less.
+_CUT = 0.1
 
 
 def of_quarters(over_db: Doubles) -> Doubles:
@@ -70,11 +73,24 @@ def stand_out(padded: Floats) -> tuple[Doubles, NDArray[np.int64]]:
     others = np.max([_moved(peaks, k) for k in neighbours], axis=0)
     least = max(float(np.median(medians)) / 4, _LEAST)
     over = peaks / np.maximum(np.maximum(others, baseline), least)
-    is_end = (before < _SILENCE) != (after < _SILENCE)
+    is_end = ((before < _SILENCE) != (after < _SILENCE)) | _is_cut(padded, len(moments))
     most_db = np.where(is_end, AT_AN_END_DB, _MOST_DB)
     over_db = np.clip(20 * np.log10(over + 1e-9), 0, most_db)
     at = moments.argmax(axis=1) + np.arange(len(moments)) * _MOMENT - LEAD
     return over_db[inside], at[inside]
+
+
+def _is_cut(padded: Floats, count: int) -> NDArray[np.bool_]:
+    """Returns at which moments the waveform begins or ends, nothing being on the other side.
+
+    What is cut off is no louder than what was cut; a click is far louder than what it leaves.
+    """
+    loudest = np.abs(padded[: count * _MOMENT]).reshape(-1, _MOMENT).max(axis=1)
+    before, after = (
+        np.max([_moved(loudest, sign * k) for k in range(2, _NEAR + 1)], axis=0) for sign in (-1, 1)
+    )
+    is_one_sided = np.minimum(before, after) <= _LEAST
+    return is_one_sided & (np.maximum(before, after) >= np.maximum(_CUT * loudest, 2 * _LEAST))
 
 
 def _error(padded: Floats) -> Floats:

@@ -3,8 +3,9 @@
 A driver that runs out of data plays its last buffer once more, or an older one. At both ends of
 such a buffer the waveform breaks, and inside it equals, sample by sample, what sounded some
 milliseconds before. A held note equals its own past as well, but does so on both sides of a break;
-a voice with a steady pitch does so too, at a period that drifts from one side to the other; a drum
-that a machine plays again begins after silence, not amid sound.
+a voice with a steady pitch does so too, at a period that drifts from one side to the other; a note
+that sets in over a held one leaves the past equal to its own before it, and more power after it; a
+drum that a machine plays again begins after silence, not amid sound.
 
 Source: Godsill and Rayner 1998, "Digital Audio Restoration", 5.2, for breaks in the error of linear
 prediction; the normalised difference is that of de Cheveigne and Kawahara 2002, "YIN", JASA 111.
@@ -41,8 +42,11 @@ _DRIFT, _SUSPECT_DB = 0.03, 20.0
 # A span is compared where it has this share of the usual power, or where there is any at all; the
 # other side must sound as well, or the break is where something begins.
 _SHARE, _LEAST, _OTHER_SHARE = 0.05, 1e-7, 0.03
+# What sets in over a held note differs from the past by as much power as the note has, or more: so
+# much louder than before the break at least. Of 48 notes that had 26 dB and more the least had 4.7.
+_SETS_IN_DB = 3.0
 MOST_DB = 60.0
-_NOTHING = 10.0 ** (-MOST_DB / 10)
+_NOTHING, _SETS_IN = 10.0 ** (-MOST_DB / 10), 10.0 ** (_SETS_IN_DB / 10)
 
 
 def repeated(padded: Floats, over_db: Doubles, at: NDArray[np.int64]) -> Doubles:
@@ -75,8 +79,10 @@ def repeated(padded: Floats, over_db: Doubles, at: NDArray[np.int64]) -> Doubles
 
 def _equals(steps: Floats, power: Doubles, first: int, other: int, least: float) -> float:
     """Returns how much better the span at `first` equals its past than that at `other`, dB."""
-    own = float(power[first + _SPAN] - power[first])
-    if own < least or power[other + _SPAN] - power[other] < _OTHER_SHARE * own:
+    own, beyond = (float(power[k + _SPAN] - power[k]) for k in (first, other))
+    if own < least or beyond < _OTHER_SHARE * own:
+        return 0.0
+    if other > first and beyond > _SETS_IN * own:
         return 0.0
     past = steps[first - _FARTHEST : first - _NEAREST + _SPAN]
     spectrum = fft.rfft(past, _FFT) * np.conj(fft.rfft(steps[first : first + _SPAN], _FFT))
