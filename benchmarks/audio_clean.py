@@ -1,7 +1,7 @@
 """Counts what audio_artifacts reports in clean sound of sources that nothing was made from.
 
     collect  measures recordings of audio_clean.toml, a part of each, into --work; a run that was
-             killed goes on; with --fresh those that audio_steps_clean.npz does not hold
+             killed goes on; with --fresh those that no file of clean steps holds
     keep     writes what --work holds into --steps, audio_steps_clean.npz by default
     count    decides on --steps and lists every false finding, by source and by half
 
@@ -42,6 +42,7 @@ from defectscope.training.scores import poisson_upper
 
 HERE = Path(__file__).parent
 STEPS = HERE / "audio_steps_clean.npz"
+COUNTED = (STEPS, HERE / "audio_steps_fresh.npz", HERE / "audio_steps_later.npz")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -125,7 +126,8 @@ def _collect(options: argparse.Namespace) -> None:
     found = corpora.recordings(
         corpora.read_corpora(options.corpora, options.root), recipe("audio_artifacts").suffixes
     )
-    known = {p.name for p in audio_steps.read(STEPS)} if options.fresh else set[str]()
+    counted = COUNTED if options.fresh else ()
+    known = {p.name for file in counted for p in audio_steps.read(file)}
     for recording in sorted(found, key=lambda r: zlib.crc32(r.key.encode())):
         if recording.name not in known:
             by_source[recording.corpus].append(recording)

@@ -100,6 +100,26 @@ def test_a_note_that_sets_in_over_a_held_one_is_no_buffer(louder: float) -> None
     assert (_best(sound) < impulse.AGAIN_DB).all()
 
 
+@pytest.mark.parametrize("hz", [180, 250, 331.7])
+def test_a_tone_that_ends_amid_other_sound_is_no_buffer(hz: float) -> None:
+    at = np.arange(LENGTH) / RATE_HZ
+    tone = sum(np.sin(2 * np.pi * k * hz * at + k) / k for k in range(1, 12))
+    tone[AT:] = 0.0
+    noise = np.convolve(np.random.default_rng(3).standard_normal(LENGTH + 7), np.hanning(8))
+    # After it the noise alone, before it the tone alone: a break at which nothing is heard again.
+    sound = 0.1 * tone
+    sound[AT:] += 0.01 * noise[AT:LENGTH]
+    assert (_best(sound) < impulse.AGAIN_DB).all()
+
+
+def test_a_buffer_as_long_as_the_lead_allows_is_proved_at_the_very_first_break() -> None:
+    sound, length = _voice(LENGTH), repeats.LEAD // 2 - 50
+    begin = repeats.LEAD + 40 - length
+    sound[begin : begin + length] = sound[begin - length : begin]
+    sound[begin + length] += 0.5
+    assert _best(sound)[0] > impulse.AGAIN_DB
+
+
 def test_a_drum_machine_plays_its_sample_after_silence() -> None:
     ring = np.arange(RATE_HZ // 20) / RATE_HZ
     hit = np.random.default_rng(8).uniform(-1, 1, len(ring)) * np.exp(-ring / 0.005)

@@ -5,7 +5,8 @@ such a buffer the waveform breaks, and inside it equals, sample by sample, what 
 milliseconds before. A held note equals its own past as well, but does so on both sides of a break;
 a voice with a steady pitch does so too, at a period that drifts from one side to the other; a note
 that sets in over a held one leaves the past equal to its own before it, and more power after it; a
-drum that a machine plays again begins after silence, not amid sound.
+tone that ends has repeated more than once before; a drum that a machine plays again begins after
+silence, not amid sound.
 
 Source: Godsill and Rayner 1998, "Digital Audio Restoration", 5.2, for breaks in the error of linear
 prediction; the normalised difference is that of de Cheveigne and Kawahara 2002, "YIN", JASA 111.
@@ -45,6 +46,9 @@ _SHARE, _LEAST, _OTHER_SHARE = 0.05, 1e-7, 0.03
 # What sets in over a held note differs from the past by as much power as the note has, or more: so
 # much louder than before the break at least. Of 48 notes that had 26 dB and more the least had 4.7.
 _SETS_IN_DB = 3.0
+# How well the past before a break equals its own past, dB, from which on a tone ends there. Of 81
+# buffers heard again the most had 5.4, of 15 such tones the least 10.0.
+_HELD_DB = 8.0
 MOST_DB = 60.0
 _NOTHING, _SETS_IN = 10.0 ** (-MOST_DB / 10), 10.0 ** (_SETS_IN_DB / 10)
 
@@ -94,13 +98,22 @@ def _equals(steps: Floats, power: Doubles, first: int, other: int, least: float)
     if other < lag:
         return 0.0
     inside_db = -10 * np.log10(max(1 - _peak(similarity, best), _NOTHING))
-    there, then = (steps[k : k + _SPAN].astype(np.float64) for k in (other, other - lag))
-    both = float(there @ there + then @ then)
-    differ = float((there - then) @ (there - then)) / max(both, 1e-12)
-    over_db = inside_db - max(-10 * float(np.log10(max(differ, _NOTHING))), 0.0)
+    over_db = inside_db - _equal_db(steps, other, other - lag)
     if over_db < _SUSPECT_DB:
         return over_db
+    # What repeats after a longer time than half of the lead is no tone.
+    is_short = other > first and 2 * lag <= first
+    if is_short and _equal_db(steps, first - lag, first - 2 * lag) >= _HELD_DB:
+        return 0.0
     return min(over_db, inside_db - _drifting_db(steps, other, lag))
+
+
+def _equal_db(steps: Floats, first: int, second: int) -> float:
+    """Returns how well one span equals another, dB, 0 at least."""
+    own, other = (steps[k : k + _SPAN].astype(np.float64) for k in (first, second))
+    both = float(own @ own + other @ other)
+    differ = float((own - other) @ (own - other)) / max(both, 1e-12)
+    return max(-10 * float(np.log10(max(differ, _NOTHING))), 0.0)
 
 
 def _drifting_db(steps: Floats, first: int, lag: int) -> float:

@@ -26,7 +26,7 @@ from defectscope.training.scores import (
     wilson,
 )
 
-VERSION = "0.13.2"
+VERSION = "0.13.3"
 _SEED = 1
 # From this level on a defect is clearly perceptible.
 _MODERATE = 3
