@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,15 @@ from defectscope.training.scores import auc, poisson_upper
 _SIZES = {"under 1 %": 0.01, "1 to 3 %": 0.03, "3 to 10 %": 0.1, "over 10 %": 1.01}
 
 
-def event_scores(evaluated: Sequence[Evaluated], tuned: Tuned | None = None) -> dict[str, Any]:
+def event_scores(
+    evaluated: Sequence[Evaluated],
+    tuned: Tuned | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Precision, recall and F1 of events; false ones in clips without any damage."""
-    detector = load(NAME)
+    detector = load(NAME, parameters)
     if tuned is not None:
-        detector = type(detector)(tuned=tuned)
+        detector = type(detector)(tuned=tuned, params=detector.params)
     missed: dict[str, int] = {}
     found = predicted_all = truth_all = false = 0
     sizes: dict[str, list[int]] = {name: [0, 0] for name in _SIZES}

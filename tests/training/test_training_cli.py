@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 
 from defectscope.engine.artifacts import ENVIRONMENT, bundled
 from defectscope.errors import InvalidParameterError, UnknownDetectorError
 from defectscope.parameters import from_text
 from defectscope.simulate.synthetic.soundscape import music_like
-from defectscope.training import cli
+from defectscope.training import cli, precision
 from defectscope.training.contract import LEARNED, recipe
 
 
@@ -82,6 +83,27 @@ def test_mistakes_in_preparing_are_named_and_leave_nothing_behind(
     assert cli.main(["train", *_prepare(few, work)]) == 2
     assert "run prepare first" in capsys.readouterr().err
     assert not work.exists()
+
+
+def test_ctrl_c_ends_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(vars(cli)["_VERBS"], "prepare", interrupted)
+    assert cli.main(["prepare", *_prepare(tmp_path, tmp_path / "work")]) == 130
+    assert "run the same command to go on" in capsys.readouterr().err
+
+
+def test_bfloat16_is_used_only_where_the_device_computes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for itself in (True, False):
+        monkeypatch.setattr(precision, "computes_bf16", lambda _, itself=itself: itself)
+        for wanted in (True, False):
+            with precision.autocast("cpu", wanted=wanted):
+                assert torch.is_autocast_enabled("cpu") == (itself and wanted)
 
 
 def test_silent_recordings_end_preparing(

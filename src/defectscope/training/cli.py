@@ -27,6 +27,9 @@ from defectscope.training.contract import Recipe, Schedule, recipe
 from defectscope.training.parser import build_parser
 from defectscope.training.settings import named_values
 
+# As shells have it for a process that Ctrl-C ended: 128 and the signal's number.
+_INTERRUPTED = 130
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code."""
@@ -38,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DefectscopeError as error:
         console.print(f"{error.code}: {error.message}", style="red", markup=False, soft_wrap=True)
         return error.exit_code
+    except KeyboardInterrupt:
+        console.print("stopped; run the same command to go on")
+        return _INTERRUPTED
     return EXIT_OK
 
 

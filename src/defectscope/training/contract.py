@@ -133,7 +133,7 @@ class Schedule:
     ] = 5.0
     seed: Annotated[int, number(0, 4294967295, "Of everything that is drawn.")] = 1
     threads: Annotated[int, number(1, 1024, "CPU threads for PyTorch.")] = 1
-    bf16: Annotated[bool, switch("Autocast to bfloat16 on CPU and CUDA.")] = True
+    bf16: Annotated[bool, switch("Autocast to bfloat16 where the device computes it.")] = True
     checkpoint_s: Annotated[float, number(0, 86400, "Time between checkpoints.", "s")] = 60.0
 
 

@@ -47,6 +47,8 @@ def export(
     Raises:
         InvalidParameterError: The run has no checkpoint.
     """
+    # As in training: on a busy machine more threads wait for each other.
+    torch.set_num_threads(recipe.schedule().threads)
     model = best_model(recipe, run)
     full = recipe.score(model, cache, "validation")["objective"]
     halved = {k: _half(v) for k, v in model.state_dict().items()}

@@ -16,6 +16,7 @@ import torch
 from defectscope.errors import InvalidParameterError
 from defectscope.training import checkpoint
 from defectscope.training.contract import CacheView, Recipe, Schedule
+from defectscope.training.precision import autocast
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Run:
         batch = {k: v.to(self.device, non_blocking=True) for k, v in batch.items()}
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.schedule.bf16):
+        with autocast(self.device, wanted=self.schedule.bf16):
             loss, more = self.recipe.loss(self.model, batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

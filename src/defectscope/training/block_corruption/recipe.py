@@ -43,6 +43,7 @@ from defectscope.training.contract import (
     Split,
 )
 from defectscope.training.corpora import require_every_split
+from defectscope.training.precision import autocast
 
 # Pairs with less damage than this (share of the stored crop) are drawn less often.
 _FAINT_SHARE = 0.01
@@ -244,7 +245,7 @@ class BlockCorruptionRecipe:
         for first in range(0, count, 32):
             rows = range(first, min(count, first + 32))
             made = _tensors([self._whole(cached(cache, split, k)) for k in rows])
-            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            with torch.no_grad(), autocast(str(device)):
                 logits, decision = model(*self.frames(made["rgb"].to(device)))
             parts.append(
                 {k: made[k].numpy() for k in ("cell", "cell_weight", "hit", "hit_weight")}
