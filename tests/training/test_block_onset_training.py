@@ -14,9 +14,13 @@ from defectscope.detectors.block_corruption.blocks import FEATURES, NAMES, Block
 from defectscope.detectors.block_corruption.onset import load_onset
 from defectscope.engine.artifacts import artifact_folder
 from defectscope.errors import EXIT_OK, InvalidParameterError, MediaNotFoundError
+from defectscope.simulate.effects.damage_mask import DAMAGED, LABEL_PX
 from defectscope.training.block_corruption import onset_examples, onset_training
+from defectscope.training.block_corruption.clips import Coding
+from defectscope.training.block_corruption.grey_slices import GREY_SLICES, with_grey_slices
 from defectscope.training.block_corruption.onset_examples import Look
 from defectscope.training.block_corruption.onset_training import Example, label_of
+from defectscope.training.block_corruption.sources import excerpt
 from defectscope.training.cli import main
 from defectscope.training.contract import Recording
 
@@ -115,6 +119,44 @@ def test_examples_are_pairs_both_ways_with_their_labels(stills: Any, tmp_path: A
         change = each.blocks.features[..., NAMES.index("change")]
         hit = (each.damaged > 0.9) & (each.other_damaged == 0)
         assert change[hit].mean() > change[each.damaged == 0].mean()
+
+
+def test_slices_fade_to_grey_within_their_span_alone(stills: Any):
+    frames = excerpt(stills[0].path, 20, (288, 512), np.random.default_rng(0))
+    made = with_grey_slices(frames, Coding("mpeg2video"), (6, 14), np.random.default_rng(3))
+    assert made.intact is not None
+    assert len(made.frames) == len(made.intact) == 20
+    towards_grey = []
+    for index, (seen, intact, mask) in enumerate(
+        zip(made.frames, made.intact, made.masks, strict=True)
+    ):
+        changed = seen[0] != intact[0]
+        if not 6 <= index < 14:
+            assert not changed.any()
+            assert not mask.any()
+            continue
+        assert (mask == DAMAGED).any()
+        # Whole blocks are lost: what changed lies where the labels say that something differs.
+        shown = mask.repeat(LABEL_PX, axis=0).repeat(LABEL_PX, axis=1) == DAMAGED
+        towards_grey.append(seen[0][shown].std() < 0.95 * intact[0][shown].std())
+    assert np.mean(towards_grey) > 0.5
+
+
+def test_grey_slices_are_among_the_ways_of_the_head(stills: Any):
+    plans = [onset_examples.plan_of(stills, n, 3) for n in range(80)]
+    grey = [plan for plan in plans if plan.generator == GREY_SLICES]
+    assert grey
+    assert all(plan.codec for plan in grey)
+
+
+def test_the_order_of_recordings_is_that_of_their_names_wherever_they_lie(tmp_path: Any):
+    for names in (("z", "a"), ("a", "z")):
+        place = tmp_path / "-".join(names)
+        for folder, name in zip(names, ("1.mp4", "2.mp4"), strict=True):
+            (place / folder).mkdir(parents=True)
+            (place / folder / name).touch()
+        found = onset_training.recordings_in([place / folder for folder in names])
+        assert [each.path.name for each in found] == ["1.mp4", "2.mp4"]
 
 
 def test_clean_twins_and_hard_negatives_are_among_them(stills: Any):

@@ -20,6 +20,7 @@ from defectscope.training.block_corruption.clips import (
     captured,
     drawn,
 )
+from defectscope.training.block_corruption.grey_slices import GREY_SLICES, with_grey_slices
 from defectscope.training.block_corruption.hard_negatives import (
     HARD_NEGATIVES,
     JOINED,
@@ -138,6 +139,8 @@ def make(plan: ClipPlan) -> Made:
             other = excerpt(plan.other.path, plan.frames, size, rng)
             frames = hard_negative("cut", frames, other, rng)
         made = drawn(frames, plan.generator, span, area, rng)
+    elif plan.generator == GREY_SLICES:
+        made = with_grey_slices(frames, _coding(plan.codec, rng), span, rng)
     else:
         made = broken(
             frames,

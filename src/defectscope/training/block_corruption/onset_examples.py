@@ -23,6 +23,7 @@ from defectscope.media.pixels import frame_of, to_rgb
 from defectscope.simulate.effects.damage_mask import CLEAN, DAMAGED
 from defectscope.simulate.effects.drawn_blocks import LOOKS
 from defectscope.training.block_corruption import examples
+from defectscope.training.block_corruption.grey_slices import GREY_SLICES
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.sources import Yuv
 from defectscope.training.contract import Recording
@@ -37,15 +38,17 @@ _LEAST_AREA = 2 * VISIBLE_AREA
 # A frame that differs less than this, and is damaged nowhere, is clean.
 _TOUCHED_SHARE = 0.02
 _WAYS = (
-    ("byte_noise", 0.36),
-    ("packet_loss", 0.36),
+    ("byte_noise", 0.3),
+    ("packet_loss", 0.3),
     ("slice_loss", 0.1),
-    *((look, 0.18 / len(LOOKS)) for look in LOOKS),
+    (GREY_SLICES, 0.14),
+    *((look, 0.16 / len(LOOKS)) for look in LOOKS),
 )
 _CODINGS: tuple[tuple[str, Concealment], ...] = (
     ("libx264", "motion"),
     ("libx264", "motion"),
     ("libx265", "motion"),
+    ("libx265", "none"),
     ("mpeg2video", "inter"),
     ("mpeg4", "inter"),
     ("libx264", "none"),

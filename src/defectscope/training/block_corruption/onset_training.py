@@ -216,8 +216,15 @@ def recordings_in(roots: Sequence[Path]) -> list[Recording]:
     missing = [root for root in roots if not root.is_dir()]
     if missing:
         raise MediaNotFoundError(f"{missing[0]}: no such folder")
+    # By name, so that the place of the folders does not matter.
     files = sorted(
-        file for root in roots for file in root.iterdir() if file.suffix.lower() in VIDEO_SUFFIXES
+        (
+            file
+            for root in roots
+            for file in root.iterdir()
+            if file.suffix.lower() in VIDEO_SUFFIXES
+        ),
+        key=lambda file: (file.name, file),
     )
     if len(files) < 2:
         raise InvalidParameterError("damage and cuts want two recordings; name folders with --root")
