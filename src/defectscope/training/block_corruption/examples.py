@@ -97,7 +97,7 @@ def choose(
         return str(rng.choice(HARD_NEGATIVES, p=_HARD_NEGATIVE_SHARES)), "", CONCEALMENTS[0]
     held = split == "test"
     damages = [d for d in DAMAGES if held or d != left_out.generator]
-    looks = [look for look in LOOKS if held or look != left_out.generator]
+    looks = [look for look in (*LOOKS, GREY_SLICES) if held or look != left_out.generator]
     generator = str(rng.choice(damages if rng.random() < 0.66 else looks))
     codec = str(rng.choice([c for c in CODECS if held or c != left_out.codec]))
     settings: list[Concealment] = [c for c in CONCEALMENTS if held or c != left_out.concealment]
