@@ -216,16 +216,10 @@ def recordings_in(roots: Sequence[Path]) -> list[Recording]:
     missing = [root for root in roots if not root.is_dir()]
     if missing:
         raise MediaNotFoundError(f"{missing[0]}: no such folder")
+    every = [file for root in roots for file in root.iterdir()]
     # By name, so that the place of the folders does not matter.
-    files = sorted(
-        (
-            file
-            for root in roots
-            for file in root.iterdir()
-            if file.suffix.lower() in VIDEO_SUFFIXES
-        ),
-        key=lambda file: (file.name, file),
-    )
+    shown = [file for file in every if file.suffix.lower() in VIDEO_SUFFIXES]
+    files = sorted(shown, key=lambda file: (file.name, file))
     if len(files) < 2:
         raise InvalidParameterError("damage and cuts want two recordings; name folders with --root")
     return [Recording(file, "onset", file.name, file.stem, "train") for file in files]
