@@ -6,7 +6,6 @@ codecs, so that nothing but the defect tells the two apart.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,16 +17,16 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from defectscope.findings import Interval
-from defectscope.media.encoding import AudioEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.opening import open_media
 from defectscope.media.stream import AudioInfo, StreamInfo
-from defectscope.media.writer import Writer
 from defectscope.simulate.contract import AudioSimulator
 from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_hiss, audio_hum
 from defectscope.simulate.effects.audio_span import match_level, seam
 from defectscope.simulate.effects.sound import sample_span
 from defectscope.training.audio_artifacts import ways
+from defectscope.training.audio_artifacts.coding import resample as resample
+from defectscope.training.audio_artifacts.coding import through_codec as through_codec
 from defectscope.training.audio_artifacts.hard_negatives import hard_negative
 
 # SciPy annotates its results with arrays of other libraries as well.
@@ -47,7 +46,6 @@ CODECS: tuple[tuple[str, int | None], ...] = (
     ("libopus", 48000),
     ("libopus", 96000),
 )
-_SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
 MODULES: dict[str, Any] = {
     module.SIMULATORS[0].name: module
     for module in (audio_hum, audio_hiss, audio_distortion, audio_clicks)
@@ -60,8 +58,6 @@ _RARER_SHARE, _SUPPLY_SHARE = 0.4, 0.5
 _CHANCE_SHARE = 0.5
 _SUPPLIES_HZ = (40.0, 250.0)
 _SUPPLIED = ("mains", "buzz", "loop", "transformer")
-# Opus takes no other rate.
-_RATE_HZ = {"libopus": 48000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +98,6 @@ def _read(path: str, rate_hz: int) -> NDArray[np.int16]:
     peak = float(np.max(np.abs(out))) if len(out) else 0.0
     # Decoders overshoot full scale; clipping that would plant a defect into clean sound.
     return np.round(out * (32767 / max(peak, 1.0))).astype(np.int16)
-
-
-def resample(sound: NDArray[Any], from_hz: int, to_hz: int) -> Mono:
-    """Returns a sound at another rate."""
-    if from_hz == to_hz or not len(sound):
-        return np.asarray(sound, np.float32)
-    return np.asarray(signal.resample_poly(sound, to_hz, from_hz), np.float32)
 
 
 def excerpt(recording: NDArray[np.int16], length: int, rng: np.random.Generator) -> Mono:
@@ -187,7 +176,9 @@ def impair(
             start = float(rng.uniform(0, length_s - 1.2))
             span = Interval(start, float(rng.uniform(start + 0.9, length_s)))
         if varied and rng.uniform() < _CHANCE_SHARE:
-            changed, damage, residual = by_chance(out, rate_hz, defect, span, severity, rng)
+            changed, damage, residual = by_chance(
+                out, rate_hz, defect, span, severity, rng, more=True
+            )
             gain = level_gain(out, changed, span, rate_hz)
             residuals = [*(r * gain for r in residuals), residual]
             damages.append(damage)
@@ -223,11 +214,16 @@ def by_chance(
     span: Interval,
     severity: int,
     rng: np.random.Generator,
+    *,
+    more: bool = False,
 ) -> tuple[Mono, Damage, NDArray[Any]]:
-    """Returns a sound that some cause of no name has damaged, what it did, and what it added."""
+    """Returns a sound that some cause of no name has damaged, what it did, and what it added.
+
+    `more` as for `ways.make`.
+    """
     first, last = sample_span(span, rate_hz)
     own = sound[first:last].astype(np.float64)
-    made = ways.make(defect, own, rate_hz, severity, rng)
+    made = ways.make(defect, own, rate_hz, severity, rng, more=more)
     clean = sound[first:last, None].astype(np.float32)
     changed = match_level(clean, made.sound[:, None].astype(np.float32))
     out = sound.astype(np.float32)
@@ -254,27 +250,3 @@ def at_level(sound: NDArray[Any], rng: np.random.Generator) -> Mono:
     gain = 10 ** (float(rng.uniform(-36, -14)) / 20) / level
     peak = float(np.max(np.abs(sound))) * gain
     return (sound * (gain / max(1.0, peak / 0.9))).astype(np.float32)
-
-
-def through_codec(sound: Mono, rate_hz: int, codec: str, bit_rate: int | None) -> Mono:
-    """Returns the sound after coding and decoding, of the same length and in step."""
-    if codec == "none":
-        return sound
-    coded_hz = _RATE_HZ.get(codec, rate_hz)
-    sent = resample(sound, rate_hz, coded_hz)
-    encoding = AudioEncoding(coded_hz, "mono", codec, bit_rate)
-    with tempfile.TemporaryDirectory(prefix="defectscope-clip-") as folder:
-        path = Path(folder) / f"clip{_SUFFIX[codec]}"
-        with Writer(path, audio=encoding) as writer:
-            writer.write_samples(Samples(0, sent[:, None]))
-        with open_media(str(path)) as reader:
-            parts = [(i.start, i.data[:, 0]) for i in reader.read() if isinstance(i, Samples)]
-    got = np.zeros(len(sent) + 4 * coded_hz, np.float32)
-    for start, data in parts:
-        skip = max(0, -start)
-        place = start + skip
-        got[place : place + len(data) - skip] = data[skip:][: len(got) - place]
-    back = resample(got[: len(sent)], coded_hz, rate_hz)
-    out = np.zeros(len(sound), np.float32)
-    out[: min(len(out), len(back))] = back[: len(out)]
-    return out

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.training.audio_artifacts import audibility as audibility
+from defectscope.training.audio_artifacts import chains, pieces
 from defectscope.training.audio_artifacts import clips as clips
-from defectscope.training.audio_artifacts import pieces
 from defectscope.training.audio_artifacts.windows import TICKS
 from defectscope.training.contract import Item, Recording, Split
 
@@ -37,19 +37,40 @@ _WEIGHTS = {
     "asterisk-core-sounds-fr-g722": 0.7,
     "asterisk-core-sounds-it-g722": 0.7,
     "asterisk-core-sounds-ru-g722": 0.7,
+    "wesnoth-1.16-sounds": 2.0,
+    "warzone2100-sounds": 0.7,
+    "openarena-sounds": 1.0,
+    "scorched3d": 0.5,
+    "searchandrescue": 0.3,
+    "lmms": 1.0,
+    "hydrogen-drumkits": 1.5,
+    "hydrogen-data": 0.3,
+    "bzflag": 0.5,
+    "btanks": 0.7,
+    "freedink": 0.5,
+    "opencity": 0.3,
+    "plee-the-bear": 0.7,
+    "freedesktop": 0.5,
+    "fluidr3": 2.5,
+    "lbreakouthd": 0.3,
+    "hex-a-hop": 0.3,
+    "megaglest": 1.0,
+    "freecol": 0.7,
+    "gcompris": 1.0,
+    "minetest": 0.3,
 }
-# Corpora that joined for 0.3.0. They give clips to training, and whole recordings to every count of
-# false findings: the held-out clips stay what they were.
-_LATER_CORPORA = frozenset(
+# What the held-out clips are made of, so that they stay what they were. The others, which joined
+# later, give clips to training, and whole recordings to every count of false findings.
+_FIRST_CORPORA = frozenset(
     {
-        "warzone2100-music",
-        "fillets-ng-music",
-        "asterisk-core-sounds-es-g722",
-        "asterisk-core-sounds-fr-g722",
-        "asterisk-core-sounds-it-g722",
-        "asterisk-core-sounds-ru-g722",
+        "wesnoth-1.16-music",
+        "librosa",
+        "esc10",
+        "asterisk-core-sounds-en-g722",
+        "sonic-pi-samples",
     }
 )
+_LATER_CORPORA = frozenset(_WEIGHTS) - _FIRST_CORPORA
 
 
 def first_of(recordings: Sequence[Recording]) -> Sequence[Recording]:
@@ -107,9 +128,13 @@ def render_unit(
         recording, base = draw()
         other = draw()[1] if rng.uniform() < 0.3 else None
         clean = clips.dress(base, other, spectra.RATE_HZ, rng)
+        if varied:
+            clean = chains.before(clean, spectra.RATE_HZ, clips.CODECS[1:], rng)
         wanted = _draw_defects(rng)
         sound, damages, residuals = clips.impair(clean, spectra.RATE_HZ, wanted, rng, varied=varied)
         layers = np.stack([sound, *residuals]).astype(np.float64)
+        if varied:
+            layers = chains.after(layers, spectra.RATE_HZ, rng)
         if rng.uniform() < 0.3:
             layers = clips.low_passed(layers, spectra.RATE_HZ, rng)
         audibility_db.append(audibility.of_clip(damages, layers[0], layers[1:], _INSIDE))

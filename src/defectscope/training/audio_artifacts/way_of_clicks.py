@@ -54,6 +54,29 @@ def _pulse(rate_hz: int, rng: Rng) -> Mono:
     return shape / max(float(np.abs(shape).max()), 1e-9)
 
 
+def tailed(sound: Mono, rate_hz: int, level: int, rng: Rng) -> tuple[Mono, Spans]:
+    """Returns the sound with pulses that ring on for 5 to 80 ms, as in a room or a filter."""
+    out, spans = sound.copy(), list[tuple[int, int]]()
+    size = band_level(sound[:, None].astype(np.float32), rate_hz, *_CLICK_HZ)
+    size *= from_db(_CLICK_DB[level - 1] + float(rng.uniform(-2, 2)))
+    length = max(8, int(rate_hz * float(np.exp(rng.uniform(np.log(0.005), np.log(0.08))))))
+    fall = np.exp(-6.9 * np.arange(length) / length)
+    tail = rng.standard_normal(length) * fall * float(rng.uniform(0.02, 0.3))
+    if rng.uniform() < 0.4:
+        hz = float(np.exp(rng.uniform(np.log(150), np.log(6000))))
+        tail = np.sin(2 * np.pi * hz * np.arange(length) / rate_hz) * fall
+        tail *= float(rng.uniform(0.05, 0.5))
+    for place in _places(len(sound), rate_hz, float(np.exp(rng.uniform(-0.4, 2.5))), rng):
+        pulse = _pulse(rate_hz, rng)
+        own = np.pad(pulse, (0, length))
+        own[len(pulse) :] += tail * float(np.sqrt(np.mean(pulse**2)))
+        own *= size * float(rng.choice([-1, 1])) * from_db(-float(rng.exponential(3.0)))
+        end = min(len(out), place + len(own))
+        out[place:end] += own[: end - place]
+        spans.append((place, end))
+    return out, spans
+
+
 def misplaced(sound: Mono, rate_hz: int, level: int, rng: Rng) -> tuple[Mono, Spans]:
     """Returns the sound with buffers from elsewhere in it, or with nothing in them."""
     return _replaced(sound, rate_hz, level, rng, longest=1.0)
