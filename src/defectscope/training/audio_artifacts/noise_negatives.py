@@ -127,7 +127,8 @@ def _wings(length: int, rate_hz: int, rng: Rng) -> Mono:
 def _clapping(length: int, rate_hz: int, rng: Rng) -> Mono:
     """Returns many hands: 30 to 600 claps in a second that swell and die away."""
     claps = int(_log(rng, 30, 600) * length / rate_hz)
-    places = np.sort(rng.beta(*rng.uniform(0.6, 2.5, 2), claps)) * (length - 1)
+    rise, fall = float(rng.uniform(0.6, 2.5)), float(rng.uniform(0.6, 2.5))
+    places = np.sort(rng.beta(rise, fall, claps)) * (length - 1)
     train = np.zeros(length)
     np.add.at(train, places.astype(int), rng.choice([-1, 1], claps) * rng.exponential(1.0, claps))
     count = int(rate_hz * rng.uniform(0.004, 0.02))
