@@ -10,6 +10,7 @@ from defectscope.detectors.block_corruption.context_features import context_feat
 from defectscope.detectors.block_corruption.enclosed import enclosed
 from defectscope.detectors.block_corruption.events import brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
+from defectscope.detectors.block_corruption.mid_grey import greyed
 from defectscope.engine.contracts import FrameSelection
 from defectscope.engine.passes import NetworkPass
 from defectscope.serving.assets import OpenAsset, open_asset
@@ -27,9 +28,10 @@ class BlockCorruptionHandler(DetectorHandler):
         """Opens the media and selects what is measured.
 
         Frames: the features `tile_sad`, `tile_luma`, `row_max` and `column_max` of every frame; the
-        second tells light that changes, the last two black bars. As RGB, of every half second the
-        `frames_per_s` / 2 frames whose tiles changed most suddenly, each with the frame before it,
-        scaled down to `max_height_px` lines where they are taller. Sound: not decoded.
+        second tells light that changes and a missing reference, the last two black bars. As RGB, of
+        every half second the `frames_per_s` / 2 frames whose tiles changed most suddenly, each with
+        the frame before it, scaled down to `max_height_px` lines where they are taller. Sound: not
+        decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
         for detector in asset.detectors:
@@ -70,9 +72,20 @@ class BlockCorruptionHandler(DetectorHandler):
         `brief` for short ones). Where a run begins, goes on or ends, the head's log-odds that
         damage is new must reach `least_step` between the two frames of a look; bars that come or go
         do not count. What lies between a beginning and an end of `enclosing_step` each is a run
-        whatever the frames in it show. With `area`, a frame counts that has more than `area` of its
-        cells damaged: the published rule. Runs no further apart than `bridge_s` are one finding.
+        whatever the frames in it show, and so is what turns to mid grey until it is back. With
+        `area`, a frame counts that has more than `area` of its cells damaged: the published rule.
+        Runs no further apart than `bridge_s` are one finding.
         """
-        ruled_by(measured, context_features, events, brief, with_brief, enclosed, confirmed, joined)
+        ruled_by(
+            measured,
+            context_features,
+            events,
+            brief,
+            with_brief,
+            enclosed,
+            confirmed,
+            greyed,
+            joined,
+        )
         report = decide(measured, keep_measurements=request.measurements)
         return encode_report(report, request.id)

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from defectscope.detectors.block_corruption.layout import CELL_PX
 from defectscope.detectors.block_corruption.onset import Onset
 from defectscope.detectors.block_corruption.runtime import Runtime
-from defectscope.detectors.block_corruption.steps import bars_moved, borders, brightness_moved
-from defectscope.engine.contracts import Chunk, FrameSelection, VideoChunk
-from defectscope.features.geometry import tile_samples
+from defectscope.detectors.block_corruption.whole_frames import WholeFrames
+from defectscope.engine.contracts import Chunk, FrameSelection
 from defectscope.measurements import Measurements
 from defectscope.media.frames import RgbFrame
 from defectscope.media.stream import StreamInfo
@@ -27,11 +26,6 @@ MAP_ROWS, MAP_COLUMNS = 9, 16
 LOGIT_STEPS = 256
 AREA_STEPS = 65535
 JUMP_STEPS = 64
-# Rows and columns without a brighter sample are black; bars of so many percent count.
-BLACK_CODE = 26
-BAR_PERCENT = 2
-# Tiles whose mean luma changes by so many 8-bit codes have become lighter or darker.
-LIT_CODE = 0.5
 # Fainter cells do not show in a map.
 _FAINT = 0.25
 
@@ -102,17 +96,16 @@ class BlockCorruptionAnalysis:
         self._onset = onset
         self._looking = looking
         self._bucket_ticks = float(selection.bucket_s / video.time_base)
-        sizes = tile_samples(video.width, video.height, every=True)
-        self._tile_samples = np.maximum(sizes, 1) * (1 << (video.bit_depth - 8))
+        self._whole = WholeFrames(video)
         ticks = 1 / video.time_base
         self._frames = TableBuilder(
-            ticks, pts=np.int64, jump=np.uint16, corrupt=np.uint8, confounded=np.uint8
+            ticks,
+            pts=np.int64,
+            jump=np.uint16,
+            corrupt=np.uint8,
+            confounded=np.uint8,
+            grey=np.uint8,
         )
-        self._black_code = BLACK_CODE << (video.bit_depth - 8)
-        # Black borders of the latest frame.
-        self._borders: NDArray[np.int64] | None = None
-        # Mean luma of its tiles, 8-bit codes.
-        self._luma: NDArray[np.float64] | None = None
         self._samples = TableBuilder(
             ticks,
             pts=np.int64,
@@ -142,14 +135,14 @@ class BlockCorruptionAnalysis:
         if video is None:
             return
         if len(video.pts):
-            sad = video.features["tile_sad"] / self._tile_samples
-            jump = sad.max(axis=(1, 2))
-            confounded = self._bars(video) | self._brightness(video, sad)
+            jump = self._whole.differences(video).max(axis=(1, 2))
+            confounded, grey = self._whole.push(video)
             self._frames.add(
                 pts=video.pts,
                 jump=saturate(jump * JUMP_STEPS, np.uint16),
                 corrupt=video.corrupt.astype(np.uint8),
                 confounded=confounded.astype(np.uint8),
+                grey=grey,
             )
             self._flagged.update(self._bucket(pts) for pts in video.pts[video.corrupt].tolist())
             self._recent |= zip(video.pts.tolist(), jump.tolist(), strict=True)
@@ -159,23 +152,6 @@ class BlockCorruptionAnalysis:
             self._look(bucket, list(suspects))
             kept = (bucket - 1) * self._bucket_ticks
             self._recent = {pts: jump for pts, jump in self._recent.items() if pts >= kept}
-
-    def _bars(self, video: VideoChunk) -> NDArray[np.bool_]:
-        """Tells in which frames black bars come, go or move."""
-        found = borders(
-            video.features["row_max"] <= self._black_code,
-            video.features["column_max"] <= self._black_code,
-        )
-        before = found[:1] if self._borders is None else self._borders
-        self._borders = found[-1:]
-        return bars_moved(np.concatenate([before, found]), BAR_PERCENT)[1:]
-
-    def _brightness(self, video: VideoChunk, sad: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tells in which frames only the light of the whole frame changes."""
-        found = video.features["tile_luma"] / self._tile_samples
-        before = found[:1] if self._luma is None else self._luma
-        self._luma = found[-1:]
-        return brightness_moved(np.concatenate([before, found]), sad, LIT_CODE)
 
     def _bucket(self, pts: int) -> int:
         return int(pts // self._bucket_ticks)

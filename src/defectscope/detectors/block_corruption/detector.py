@@ -25,6 +25,7 @@ from defectscope.detectors.block_corruption.context_features import context_feat
 from defectscope.detectors.block_corruption.enclosed import enclosed
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
+from defectscope.detectors.block_corruption.mid_grey import greyed
 from defectscope.detectors.block_corruption.onset import Onset, load_onset
 from defectscope.detectors.block_corruption.params import Params
 from defectscope.detectors.block_corruption.passes import PASSES, RULES
@@ -153,6 +154,7 @@ class BlockCorruption:
         shares = _known(measurements, "area", AREA_STEPS)
         flagged = confirmed(flags, shares, starts_s, ends_s, t["confirming_area"], t["confirmed"])
         found = joined(found, flagged, self.params.bridge_s)
+        found = joined(found, greyed(column(frames, "grey"), starts_s), self.params.bridge_s)
         confidence = 1 / (1 + np.exp(-evidence[np.searchsorted(known.rows, rows)]))
         findings = tuple(
             self._finding(event, samples, measurements.tables["maps"], confidence, area)
