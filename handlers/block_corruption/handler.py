@@ -30,8 +30,8 @@ class BlockCorruptionHandler(DetectorHandler):
         Frames: the features `tile_sad`, `tile_luma`, `row_max` and `column_max` of every frame; the
         second tells light that changes and a missing reference, the last two black bars. As RGB, of
         every half second the `frames_per_s` / 2 frames whose tiles changed most suddenly, each with
-        the frame before it, scaled down to `max_height_px` lines where they are taller. Sound: not
-        decoded.
+        the frame before it, scaled down to `max_height_px` lines where they are taller.
+        Sound: not decoded.
         """
         asset = open_asset(request, self.settings, self.serves)
         for detector in asset.detectors:
