@@ -47,11 +47,11 @@ def mid_grey(luma: Floats) -> NDArray[np.uint8]:
     # Most frames end here: too little changes in them.
     moved = (np.abs(np.diff(tiles, axis=0)) >= _CHANGED_CODE).mean(axis=1) >= _TILES
     for k in np.flatnonzero(moved).tolist():
-        out[k] = TOWARDS * _turns(*tiles[k : k + 2]) + AWAY * _turns(*tiles[k : k + 2][::-1])
+        out[k] = TOWARDS * _is_mixed(*tiles[k : k + 2]) + AWAY * _is_mixed(*tiles[k : k + 2][::-1])
     return out
 
 
-def _turns(before: Floats, now: Floats) -> bool:
+def _is_mixed(before: Floats, now: Floats) -> bool:
     """Tells whether tiles lose one share of their distance from mid grey."""
     change = now - before
     # The others are whole: where they are far from mid grey they would move far.
