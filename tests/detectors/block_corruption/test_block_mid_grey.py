@@ -39,6 +39,7 @@ def test_a_mix_with_mid_grey_is_told_where_it_begins_and_ends(luma, share, rows)
         pytest.param(lambda f: mixed(f, 16, 0.6), id="dip to black"),
         pytest.param(lambda f: mixed(f, 140, 0.5), id="veil of lighter grey"),
         pytest.param(lambda f: mixed(f, 128, 0.1), id="dissolve"),
+        pytest.param(lambda f: mixed(f, 128, 2.0), id="negative"),
         pytest.param(lambda f: mixed(f, 128, 0.5, slice(0, 1)), id="banner"),
         pytest.param(lambda f: np.concatenate([f[:5], f[5:, ::-1]]), id="cut"),
         pytest.param(lambda f: np.concatenate([f[:5], f[5:] * 0 + 128]), id="cut to a grey card"),

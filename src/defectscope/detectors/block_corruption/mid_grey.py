@@ -23,8 +23,9 @@ _MID_GREY_CODE = 128.0
 # The level that nothing moves at, codes from mid grey. In 32,475 clean frames of 213 recordings
 # what else fits so well lies seven codes away or more.
 _FARTHEST_CODE = 3.0
-# Share of the distance that is gone at once; a dissolve of eight frames takes an eighth.
-_LEAST_SHARE = 0.2
+# Share of the distance that is gone at once; a dissolve of eight frames takes an eighth, and a
+# photographic negative twice the distance.
+_LEAST_SHARE, _MOST_SHARE = 0.2, 1.2
 # How much of the changes that line explains, over how many of the tiles, and how much these differ.
 _EXPLAINED, _TILES, _SPREAD_CODE = 0.85, 0.25, 12.0
 _CHANGED_CODE = 2.0
@@ -66,7 +67,9 @@ def _is_mixed(before: Floats, now: Floats) -> bool:
     # The straight line through them, by least squares.
     level, mean = float(before.mean()), float(change.mean())
     share = -float((before - level) @ (change - mean)) / (len(before) * spread)
-    if share < _LEAST_SHARE or abs(level + mean / share - _MID_GREY_CODE) > _FARTHEST_CODE:
+    if not _LEAST_SHARE <= share <= _MOST_SHARE:
+        return False
+    if abs(level + mean / share - _MID_GREY_CODE) > _FARTHEST_CODE:
         return False
     return bool(share * share * spread >= _EXPLAINED * change.var())
 
