@@ -9,7 +9,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from defectscope.training.audio_artifacts import clips
+from defectscope.training.audio_artifacts.coding import through_codec
 
 signal = cast("Any", scipy.signal)
 
@@ -98,7 +98,5 @@ def overshoot(sound: Mono, rate_hz: int, level: int, rng: Rng) -> Mono:
 
 def starved(sound: Mono, rate_hz: int, level: int, rng: Rng) -> Mono:
     """Returns the sound through Opus with too few bits."""
-    coded = clips.through_codec(
-        sound.astype(np.float32), rate_hz, "libopus", STARVED_BITS[level - 1]
-    )
+    coded = through_codec(sound.astype(np.float32), rate_hz, "libopus", STARVED_BITS[level - 1])
     return coded.astype(np.float64)

@@ -35,7 +35,8 @@ from defectscope.errors import DefectscopeError
 from defectscope.media.frames import Samples
 from defectscope.media.opening import open_media
 from defectscope.training import corpora
-from defectscope.training.audio_artifacts import clips, decision
+from defectscope.training.audio_artifacts import decision
+from defectscope.training.audio_artifacts.coding import resample
 from defectscope.training.audio_artifacts.measured import Piece, measured
 from defectscope.training.contract import Recording, recipe
 from defectscope.training.scores import poisson_upper
@@ -168,7 +169,7 @@ def _part(recording: Recording, longest_s: float) -> NDArray[np.int16]:
     sound = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     if len(sound) > longest_s * own_hz:
         sound = sound[-round(longest_s * own_hz) :]
-    out = clips.resample(sound, own_hz, RATE_HZ)
+    out = resample(sound, own_hz, RATE_HZ)
     # Decoders overshoot full scale; clipping that would plant a defect into clean sound.
     peak = float(np.max(np.abs(out))) if len(out) else 0.0
     return np.round(out * (32767 / max(peak, 1.0))).astype(np.int16)

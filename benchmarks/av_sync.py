@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from publishing import publish
 from safetensors.numpy import save
 from sync_designs import DESIGNS, LENGTHS_FRAMES, Measured, by_length, measure_all
 from sync_verdicts import CONCLUSIVE, PLAIN, Calibrator, Tally, pooled, share, strangers, verdicts
@@ -135,9 +136,7 @@ def main() -> None:
         release(talks, done, given.release, given.design)
         return
     text = tables(talks, done, given.folds)
-    print(text)
-    if given.out:
-        given.out.write_text(text)
+    publish(text, given.out)
 
 
 if __name__ == "__main__":

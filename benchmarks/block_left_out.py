@@ -17,6 +17,7 @@ from typing import Any
 
 import block_scores
 import numpy as np
+from publishing import publish
 
 from defectscope.training.block_corruption import onset_examples, onset_training
 from defectscope.training.block_corruption.grey_slices import GREY_SLICES
@@ -105,10 +106,7 @@ def main() -> None:
             measured,
         ),
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if given.out:
-        given.out.write_text(text)
+    publish("\n".join(lines) + "\n", given.out)
 
 
 if __name__ == "__main__":

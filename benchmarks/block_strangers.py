@@ -19,6 +19,7 @@ from typing import Any
 
 import block_scores
 import numpy as np
+from publishing import publish
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.params import SENSITIVITIES
@@ -159,10 +160,7 @@ def main() -> None:
         "",
         frame_auc(evaluated),
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if given.out:
-        given.out.write_text(text)
+    publish("\n".join(lines) + "\n", given.out)
 
 
 if __name__ == "__main__":

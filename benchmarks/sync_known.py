@@ -18,6 +18,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from publishing import publish
 
 from defectscope.detectors import load
 from defectscope.detectors.av_sync.analysis import cells_of
@@ -183,10 +184,7 @@ def main() -> None:
             )
             print(lines[-1], flush=True)
     lines.append(f"| all | | mean {np.mean(every):+.1f} | |")
-    text = "\n".join(lines) + "\n"
-    print(text)
-    if given.out:
-        given.out.write_text(text)
+    publish("\n".join(lines) + "\n", given.out)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from publishing import publish
 from sync_designs import measured
 from sync_truth import OUT as OFFSETS
 from sync_verdicts import share
@@ -150,9 +151,7 @@ def main() -> None:
     known = sum(own is not None for _, own in talks)
     lines.insert(0, f"{len(talks)} clips, {known} with a truth, {given.tolerance}:\n")
     text = "\n".join(lines)
-    print(text)
-    if given.out:
-        given.out.write_text(text)
+    publish(text, given.out)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from defectscope.simulate.synthetic.soundscape import music_like
 from defectscope.training.audio_artifacts import clips as clips
 from defectscope.training.audio_artifacts import units as drawn_units
 from defectscope.training.audio_artifacts.audibility import ABSENT, AUDIBLE_DB
+from defectscope.training.audio_artifacts.coding import through_codec
 from defectscope.training.audio_artifacts.hard_negatives import HARD_NEGATIVES
 from defectscope.training.audio_artifacts.measured import of_cache
 from defectscope.training.audio_artifacts.units import CLIP_S
@@ -214,7 +215,7 @@ def test_what_nobody_hears_is_neither_there_nor_not(name: str) -> None:
 def test_codecs_stay_in_step(codec: str, bit_rate: int) -> None:
     rate_hz = spectra.RATE_HZ
     sound = np.ascontiguousarray(music_like(3, 3.0, rate_hz), np.float32)[:, 0]
-    out = clips.through_codec(sound, rate_hz, codec, bit_rate)
+    out = through_codec(sound, rate_hz, codec, bit_rate)
     assert out.shape == sound.shape
     middle = slice(rate_hz // 2, 2 * rate_hz)
     lags = range(-40, 41)

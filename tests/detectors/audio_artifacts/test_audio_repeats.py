@@ -14,7 +14,7 @@ from defectscope.detectors.audio_artifacts.analysis import DECIBEL_SCALE
 from defectscope.detectors.audio_artifacts.decision import Run
 from defectscope.detectors.audio_artifacts.spectra import BLOCK, MARGIN_AFTER, RATE_HZ
 from defectscope.simulate.synthetic.soundscape import speech_like
-from defectscope.training.audio_artifacts import clips
+from defectscope.training.audio_artifacts.coding import resample
 
 LENGTH = repeats.LEAD + BLOCK + MARGIN_AFTER
 AT = repeats.LEAD + BLOCK // 4
@@ -75,7 +75,7 @@ def test_a_voice_is_no_buffer(seed: int) -> None:
 @pytest.mark.parametrize(("seed", "seconds"), [(5, 2.2), (109, 6.0)])
 def test_a_voice_whose_period_drifts_is_no_buffer(seed: int, seconds: float) -> None:
     # One side of a pulse equals its past at the very lag, the other at one that is a little longer.
-    voice = clips.resample(speech_like(seed, seconds, 48000)[:, 0], 48000, RATE_HZ)
+    voice = resample(speech_like(seed, seconds, 48000)[:, 0], 48000, RATE_HZ)
     padded = np.concatenate([np.zeros(repeats.LEAD), voice, np.zeros(LENGTH)])
     best = [_best(padded[first : first + LENGTH]).max() for first in range(0, len(voice), BLOCK)]
     assert max(best) < impulse.AGAIN_DB

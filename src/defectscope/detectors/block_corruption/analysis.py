@@ -135,8 +135,9 @@ class BlockCorruptionAnalysis:
         if video is None:
             return
         if len(video.pts):
-            jump = self._whole.differences(video).max(axis=(1, 2))
-            confounded, grey = self._whole.push(video)
+            differences = self._whole.differences(video)
+            jump = differences.max(axis=(1, 2))
+            confounded, grey = self._whole.push(video, differences)
             self._frames.add(
                 pts=video.pts,
                 jump=saturate(jump * JUMP_STEPS, np.uint16),

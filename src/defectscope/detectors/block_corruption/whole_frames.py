@@ -37,8 +37,14 @@ class WholeFrames:
         """Returns (frames, rows, columns) mean absolute differences of tiles, 8-bit codes."""
         return np.asarray(video.features["tile_sad"] / self._tile_samples, np.float64)
 
-    def push(self, video: VideoChunk) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    def push(
+        self, video: VideoChunk, differences: NDArray[np.float64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
         """Takes the next frames.
+
+        Args:
+            video: The frames.
+            differences: Of their tiles, from `differences`.
 
         Returns:
             In which of them bars move or nothing but the light changes, and which turn to mid grey
@@ -48,7 +54,7 @@ class WholeFrames:
         before = luma[:1] if self._luma is None else self._luma
         self._luma = luma[-1:]
         joined = np.concatenate([before, luma])
-        lit = brightness_moved(joined, self.differences(video), LIT_CODE)
+        lit = brightness_moved(joined, differences, LIT_CODE)
         return self._bars(video) | lit, mid_grey(joined)
 
     def _bars(self, video: VideoChunk) -> NDArray[np.bool_]:

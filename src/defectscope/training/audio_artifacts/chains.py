@@ -12,7 +12,7 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from defectscope.training.audio_artifacts.coding import resample, through_codec
+from defectscope.training.audio_artifacts.coding import PEAK, resample, through_codec
 from defectscope.training.audio_artifacts.noise_negatives import noise_negative
 
 signal = cast("Any", scipy.signal)
@@ -24,7 +24,6 @@ Rng = np.random.Generator
 _NEGATIVE, _ALONE, _ROOM, _CODED, _RESAMPLED = 0.3, 0.35, 0.15, 0.15, 0.1
 _RIDDEN, _LATER_ROOM = 0.25, 0.08
 _RATES_HZ = (16000, 22050, 24000, 44100)
-_PEAK = 0.8
 
 
 def before(sound: Sound, rate_hz: int, codecs: Sequence[tuple[str, int | None]], rng: Rng) -> Sound:
@@ -54,8 +53,8 @@ def before(sound: Sound, rate_hz: int, codecs: Sequence[tuple[str, int | None]],
     if rng.uniform() < _CODED:
         codec, bit_rate = codecs[int(rng.integers(len(codecs)))]
         peak = max(float(np.abs(out).max()), 1e-6)
-        scaled = (out * (_PEAK / peak)).astype(np.float32)
-        out = through_codec(scaled, rate_hz, codec, bit_rate).astype(np.float64) * (peak / _PEAK)
+        scaled = (out * (PEAK / peak)).astype(np.float32)
+        out = through_codec(scaled, rate_hz, codec, bit_rate).astype(np.float64) * (peak / PEAK)
     return out.astype(np.float32)
 
 

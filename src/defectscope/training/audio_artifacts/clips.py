@@ -25,8 +25,7 @@ from defectscope.simulate.defects import audio_clicks, audio_distortion, audio_h
 from defectscope.simulate.effects.audio_span import match_level, seam
 from defectscope.simulate.effects.sound import sample_span
 from defectscope.training.audio_artifacts import ways
-from defectscope.training.audio_artifacts.coding import resample as resample
-from defectscope.training.audio_artifacts.coding import through_codec as through_codec
+from defectscope.training.audio_artifacts.coding import resample
 from defectscope.training.audio_artifacts.hard_negatives import hard_negative
 
 # SciPy annotates its results with arrays of other libraries as well.

@@ -20,6 +20,9 @@ signal = cast("Any", scipy.signal)
 
 Mono = NDArray[np.float32]
 
+# Encoders expect samples within full scale.
+PEAK = 0.8
+
 _SUFFIX = {"aac": ".m4a", "libmp3lame": ".mp3", "libopus": ".ogg"}
 # Opus takes no other rate.
 _RATE_HZ = {"libopus": 48000}

@@ -23,6 +23,7 @@ from defectscope.media.stream import AudioInfo, StreamInfo
 from defectscope.simulate.contract import AudioSimulator
 from defectscope.training.audio_artifacts import audibility, clips
 from defectscope.training.audio_artifacts.clips import Damage
+from defectscope.training.audio_artifacts.coding import through_codec
 from defectscope.training.contract import Recording
 
 Mono = NDArray[np.float64]
@@ -91,7 +92,7 @@ def passed_on(sound: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[np
     out, name = clips.at_level(sound, rng), "none"
     if rng.uniform() < _CODED_SHARE:
         codec, bit_rate = clips.CODECS[int(rng.integers(1, len(clips.CODECS)))]
-        out = clips.through_codec(out, RATE_HZ, codec, bit_rate)
+        out = through_codec(out, RATE_HZ, codec, bit_rate)
         name = f"{codec}@{bit_rate}"
     return np.round(np.clip(out, -1, 1) * 32767).astype(np.int16), name
 

@@ -24,7 +24,7 @@ from defectscope.detectors.audio_artifacts import spectra
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.network import Network
 from defectscope.errors import InvalidParameterError
-from defectscope.training.audio_artifacts import clips as clips
+from defectscope.training.audio_artifacts.coding import resample
 from defectscope.training.audio_artifacts.recipe import AudioArtifacts
 from defectscope.training.audio_artifacts.units import first_of, render_unit
 from defectscope.training.audio_artifacts.windows import TICKS, Evaluated, truth_of, windows
@@ -180,7 +180,7 @@ def _embedded_set(
             own, [seed, number, unit], varied=split == "train"
         ):
             inside = sound[spectra.MARGIN_BEFORE :][: TICKS * spectra.RATE_HZ // 20]
-            slow = clips.resample(inside, spectra.RATE_HZ, _EMBEDDING_HZ)
+            slow = resample(inside, spectra.RATE_HZ, _EMBEDDING_HZ)
             facts.append(fact)
             for tick in (0, 20, 40):
                 start = tick * _EMBEDDING_HZ // 20

@@ -14,6 +14,7 @@ from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.training.audio_artifacts import audibility as audibility
 from defectscope.training.audio_artifacts import chains, pieces
 from defectscope.training.audio_artifacts import clips as clips
+from defectscope.training.audio_artifacts.coding import through_codec
 from defectscope.training.audio_artifacts.windows import TICKS
 from defectscope.training.contract import Item, Recording, Split
 
@@ -146,7 +147,7 @@ def render_unit(
                 "damages": [asdict(d) for d in damages],
             }
         )
-    coded = clips.through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
+    coded = through_codec(np.concatenate(sounds), spectra.RATE_HZ, codec, bit_rate)
     # Sixteen bits, as files hold them.
     whole = np.round(np.clip(coded, -1, 1) * 32767).astype(np.int16)
     parts = (whole.astype(np.float32) / 32767).astype(np.float32).reshape(len(facts), _PADDED)

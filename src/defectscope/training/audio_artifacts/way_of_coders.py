@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.training.audio_artifacts.coding import through_codec
+from defectscope.training.audio_artifacts.coding import PEAK, through_codec
 
 Mono = NDArray[np.float64]
 Rng = np.random.Generator
@@ -22,8 +22,6 @@ _CODERS: tuple[tuple[str, int, tuple[int, int, int, int, int]], ...] = (
     ("libmp3lame", 24000, (32000, 24000, 24000, 16000, 8000)),
     ("libmp3lame", 16000, (24000, 16000, 16000, 8000, 8000)),
 )
-# Encoders expect samples within full scale.
-_PEAK = 0.8
 
 
 def starved(sound: Mono, rate_hz: int, level: int, rng: Rng) -> Mono:
@@ -32,7 +30,7 @@ def starved(sound: Mono, rate_hz: int, level: int, rng: Rng) -> Mono:
     if peak < 1e-4:
         return sound
     codec, coded_hz, bits = _CODERS[int(rng.integers(len(_CODERS)))]
-    out = (sound * (_PEAK / peak)).astype(np.float32)
+    out = (sound * (PEAK / peak)).astype(np.float32)
     for _ in range(2 if level == 5 else 1):
         out = through_codec(out, rate_hz, codec, bits[level - 1], coded_hz)
-    return out.astype(np.float64) * (peak / _PEAK)
+    return out.astype(np.float64) * (peak / PEAK)
