@@ -37,8 +37,11 @@ from defectscope.simulate.effects.painter import (
     codes,
     load_painter,
 )
-from defectscope.training.block_corruption.onset_training import recordings_in
-from defectscope.training.block_corruption.painter_training import uncropped, wishes
+from defectscope.training.block_corruption.painter_training import (
+    recordings_in,
+    uncropped,
+    wishes,
+)
 from defectscope.training.block_corruption.patches import Patches, read, store
 
 # Squares of each kind, damaged and intact, that a probe is taught on.

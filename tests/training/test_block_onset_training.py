@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from defectscope.detectors.block_corruption.blocks import FEATURES, NAMES, Block
 from defectscope.detectors.block_corruption.onset import load_onset
 from defectscope.engine.artifacts import artifact_folder
 from defectscope.errors import EXIT_OK, InvalidParameterError, MediaNotFoundError
+from defectscope.media.encoding import VideoEncoding
+from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.damage_mask import DAMAGED, LABEL_PX
+from defectscope.simulate.synthetic.material import Footage
 from defectscope.training.block_corruption import onset_examples, onset_training
 from defectscope.training.block_corruption.clips import Coding
 from defectscope.training.block_corruption.grey_slices import GREY_SLICES, with_grey_slices
@@ -23,6 +27,7 @@ from defectscope.training.block_corruption.onset_training import Example, label_
 from defectscope.training.block_corruption.sources import excerpt
 from defectscope.training.cli import main
 from defectscope.training.contract import Recording
+from defectscope.training.corpora import own_folder, recordings
 
 pytestmark = pytest.mark.long
 
@@ -149,14 +154,18 @@ def test_grey_slices_are_among_the_ways_of_the_head(stills: Any):
     assert all(plan.codec for plan in grey)
 
 
-def test_the_order_of_recordings_is_that_of_their_names_wherever_they_lie(tmp_path: Any):
-    for names in (("z", "a"), ("a", "z")):
-        place = tmp_path / "-".join(names)
-        for folder, name in zip(names, ("1.mp4", "2.mp4"), strict=True):
-            (place / folder).mkdir(parents=True)
-            (place / folder / name).touch()
-        found = onset_training.recordings_in([place / folder for folder in names])
-        assert [each.path.name for each in found] == ["1.mp4", "2.mp4"]
+def test_the_head_learns_on_what_the_network_did_not_learn_from(tmp_path: Any, monkeypatch: Any):
+    footage = Footage(seed=1, width=64, height=48, rate=Fraction(25), frames=3, cuts_s=())
+    for number in range(12):
+        path = tmp_path / f"{number:02d}.mp4"
+        write_clip(path, frames=footage, video=VideoEncoding(64, 48, Fraction(25)))
+    Image.new("RGB", (64, 48)).save(tmp_path / "still.png")
+    sources = [own_folder(tmp_path)]
+    split = {r.path.name: r.split for r in recordings(sources, {".mp4", ".png"}, seed=1)}
+    names = [r.path.name for r in onset_training.unlearned(sources)]
+    held = sorted(name for name, part in split.items() if part != "train" and "mp4" in name)
+    assert names == held
+    assert 2 <= len(names) < 12
 
 
 def test_clean_twins_and_hard_negatives_are_among_them(stills: Any):
@@ -182,10 +191,10 @@ def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path: Any, mon
     shutil.copytree(artifact_folder("block_corruption"), folder)
     monkeypatch.setenv("DEFECTSCOPE_ARTIFACTS", str(folder.parent))
     before = json.loads((folder / "detector.json").read_text())
-    monkeypatch.setattr(onset_training, "recordings_in", nothing)
+    monkeypatch.setattr(onset_training, "unlearned", nothing)
     monkeypatch.setattr(onset_training, "make_examples", nothing)
     monkeypatch.setattr(onset_training, "read_examples", given(60))
-    arguments = ["onset", "block_corruption", "--root", str(tmp_path), "--work", str(tmp_path)]
+    arguments = ["onset", "block_corruption", "--folder", str(tmp_path), "--work", str(tmp_path)]
     assert main(arguments) == EXIT_OK
     document = json.loads((folder / "detector.json").read_text())
     assert document["onset"]["sha256"] != before["onset"]["sha256"]
@@ -198,7 +207,10 @@ def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path: Any, mon
 
 
 def test_without_recordings_it_says_so(tmp_path: Any, capsys: Any):
-    arguments = ["onset", "block_corruption", "--work", str(tmp_path / "w"), "--root"]
+    arguments = ["onset", "block_corruption", "--work", str(tmp_path / "w"), "--folder"]
     assert main([*arguments, str(tmp_path / "none")]) == MediaNotFoundError.exit_code
+    assert main([*arguments, str(tmp_path)]) == MediaNotFoundError.exit_code
+    assert "no usable recording" in capsys.readouterr().err
+    Image.new("RGB", (64, 48)).save(tmp_path / "still.png")
     assert main([*arguments, str(tmp_path)]) == InvalidParameterError.exit_code
-    assert "two recordings" in capsys.readouterr().err
+    assert "two videos" in capsys.readouterr().err

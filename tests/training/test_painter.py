@@ -28,6 +28,7 @@ from defectscope.training import cli
 from defectscope.training.block_corruption.clips import Made
 from defectscope.training.block_corruption.painter_training import (
     PainterPlan,
+    recordings_in,
     strength_of,
     train_painter,
     wishes,
@@ -190,3 +191,13 @@ def test_the_verb_paints_a_video_and_writes_its_truth(tmp_path: Path) -> None:
     assert cli.main([*args, "--out", str(out), "--set", "kind=none_such"]) == 2
     assert cli.main([*args, "--out", str(out), "--start", "99"]) == 2
     assert cli.main([*args[:4], str(tmp_path / "none"), "--out", str(out)]) != 0
+
+
+def test_the_order_of_recordings_is_that_of_their_names_wherever_they_lie(tmp_path: Any):
+    for names in (("z", "a"), ("a", "z")):
+        place = tmp_path / "-".join(names)
+        for folder, name in zip(names, ("1.mp4", "2.mp4"), strict=True):
+            (place / folder).mkdir(parents=True)
+            (place / folder / name).touch()
+        found = recordings_in([place / folder for folder in names])
+        assert [each.path.name for each in found] == ["1.mp4", "2.mp4"]

@@ -3,9 +3,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from defectscope.detectors.weights import load_weights
+from defectscope.errors import InvalidParameterError
+from defectscope.training import checkpoint
 from defectscope.training.corpora import Corpus
 from defectscope.training.export import export
 from defectscope.training.loop import train
@@ -44,3 +47,38 @@ def test_half_precision_is_refused_where_it_costs(
     monkeypatch.setattr(toy, "score", score)
     entry = export(toy, toy_cache, tmp_path / "run", tmp_path / "artifact", [], 1)
     assert entry["precision"] == "float32"
+
+
+def test_the_mean_of_kept_checkpoints_is_what_ships(
+    toy: Any, toy_cache: Any, tmp_path: Path
+) -> None:
+    train(toy, toy_cache, tmp_path / "run", toy.schedule())
+    last = checkpoint.load(tmp_path / "run")
+    assert last is not None
+    shares = (1.0, 0.5)
+    for number, share in enumerate(shares):
+        kept = {name: share * value for name, value in last["averaged"].items()}
+        checkpoint.save(tmp_path / "kept", number + 1, {**last, "averaged": kept})
+    files = sorted((tmp_path / "kept").glob("*.pt"))
+    out = tmp_path / "artifact"
+    export(toy, toy_cache, tmp_path / "run", out, [], 1, files)
+    document = json.loads((out / "detector.json").read_text())
+    shipped = load_weights(toy.build(), out, document).state_dict()
+    for name, value in last["averaged"].items():
+        assert torch.allclose(shipped[name], 0.75 * value, rtol=1e-3, atol=1e-4)
+    assert document["training"]["mean_of"] == ["step-000000001", "step-000000002"]
+    assert "Mean of the weights at 1, 2 of" in (out / "CARD.md").read_text()
+
+
+def test_a_mean_wants_checkpoints_of_one_run(toy: Any, toy_cache: Any, tmp_path: Path) -> None:
+    train(toy, toy_cache, tmp_path / "run", toy.schedule())
+    own = max((tmp_path / "run").glob("step-*.pt"))
+    (tmp_path / "text.pt").write_text("no checkpoint")
+    for file in (tmp_path / "text.pt", tmp_path / "none.pt"):
+        with pytest.raises(InvalidParameterError, match="is not a checkpoint"):
+            checkpoint.mean([own, file])
+    state = checkpoint.load(tmp_path / "run")
+    assert state is not None
+    checkpoint.save(tmp_path / "other", 1, {**state, "identity": "another"})
+    with pytest.raises(InvalidParameterError, match="several runs"):
+        checkpoint.mean([own, tmp_path / "other" / "step-000000001.pt"])

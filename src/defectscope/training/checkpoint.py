@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+
+from defectscope.errors import InvalidParameterError
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
@@ -31,12 +34,47 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> None:
 def load(folder: Path) -> dict[str, Any] | None:
     """Returns the newest readable checkpoint, None where there is none."""
     for path in _newest_first(folder):
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
-            continue
-        return cast("dict[str, Any]", state)
+        state = _read(path)
+        if state is not None:
+            return state
     return None
+
+
+def mean(files: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """Returns the mean, weight by weight, of the averaged weights of some checkpoints of one run.
+
+    Source: Izmailov et al. 2018, "Averaging weights leads to wider optima and better
+    generalization".
+
+    Args:
+        files: Checkpoints; copies that were kept while the run went on.
+
+    Raises:
+        InvalidParameterError: A file is missing or no checkpoint, or they are of several runs.
+    """
+    states: list[dict[str, Any]] = []
+    for file in files:
+        state = _read(file)
+        if state is None or "averaged" not in state:
+            raise InvalidParameterError(f"{file} is not a checkpoint")
+        states.append(state)
+    if len({state["identity"] for state in states}) > 1:
+        raise InvalidParameterError("the checkpoints are of several runs")
+    every = [state["averaged"] for state in states]
+    return {
+        name: torch.stack([each[name] for each in every]).mean(dim=0)
+        if first.is_floating_point()
+        else first
+        for name, first in every[-1].items()
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile):
+        return None
+    return cast("dict[str, Any]", state) if isinstance(state, dict) else None
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -168,7 +168,8 @@ def _export(options: argparse.Namespace, console: Console) -> None:
 
     chosen, cache, sources = open_work(options)
     console.print("measuring on the validation and test splits; this takes minutes")
-    entry = export(chosen, cache, options.work / options.run, options.out, sources, options.seed)
+    run, seed = options.work / options.run, options.seed
+    entry = export(chosen, cache, run, options.out, sources, seed, options.mean)
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 
 
@@ -177,7 +178,8 @@ def _onset(options: argparse.Namespace, console: Console) -> None:
 
     if options.clips < 1:
         raise InvalidParameterError("--clips is at least 1")
-    found = onset_artifact(options.root, options.work, options.clips, options.seed, console.print)
+    sources, work = _corpora(options), options.work
+    found = onset_artifact(sources, work, options.clips, options.seed, console.print)
     console.print_json(data=found)
 
 

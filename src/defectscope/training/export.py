@@ -30,8 +30,9 @@ def export(
     out: Path,
     corpora: Sequence[Corpus],
     seed: int,
+    mean_of: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Writes the artifact of a run's best weights.
+    """Writes the artifact of a run's best weights, or of the mean of some of its checkpoints.
 
     Args:
         recipe: What was trained.
@@ -40,16 +41,20 @@ def export(
         out: Folder to write into.
         corpora: What the cache was made of.
         seed: Of the splits and the simulation.
+        mean_of: Checkpoints of the run whose mean is taken instead of the best weights.
 
     Returns:
         The `weights` entry of detector.json: file, sha256, bytes, precision.
 
     Raises:
-        InvalidParameterError: The run has no checkpoint.
+        InvalidParameterError: The run has no checkpoint, or `mean_of` names none of one run.
     """
     # As in training: on a busy machine more threads wait for each other.
     torch.set_num_threads(recipe.schedule().threads)
     model = best_model(recipe, run)
+    if mean_of:
+        model.load_state_dict(checkpoint.mean(mean_of))
+    whole = {k: v.clone() for k, v in model.state_dict().items()}
     full = recipe.score(model, cache, "validation")["objective"]
     halved = {k: _half(v) for k, v in model.state_dict().items()}
     model.load_state_dict(
@@ -58,7 +63,7 @@ def export(
     half = recipe.score(model, cache, "validation")["objective"]
     use_half = full - half <= _HALF_COST
     if not use_half:
-        model = best_model(recipe, run)
+        model.load_state_dict(whole)
     tensors = halved if use_half else dict(model.state_dict())
     data = save({k: v.contiguous().clone() for k, v in tensors.items()})
     # What is measured is what ships.
@@ -86,6 +91,7 @@ def export(
             "measured_on": dict(recipe.preparation()),
             "steps": int(state["step"]),
             "best_step": int(state["best_step"]),
+            **({"mean_of": [file.stem for file in mean_of]} if mean_of else {}),
             "seed": seed,
             "commit": _commit(),
             "torch": torch.__version__,
@@ -122,12 +128,19 @@ def card(document: Mapping[str, Any], release: Release) -> str:
         "",
         "## Making",
         "",
-        f"Best of {training['steps']} steps at step {training['best_step']}, seed "
+        f"{_chosen(training)}, seed "
         f"{training['seed']}, commit `{training['commit'][:12]}`, PyTorch {training['torch']}. "
         f"docs/training.md says how to make it again, and how to make one for your own content.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _chosen(training: Mapping[str, Any]) -> str:
+    steps = [str(int(name.rpartition("-")[2])) for name in training.get("mean_of", ())]
+    if steps:
+        return f"Mean of the weights at {', '.join(steps)} of {training['steps']} steps"
+    return f"Best of {training['steps']} steps at step {training['best_step']}"
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:

@@ -98,18 +98,19 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--mean",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CHECKPOINT",
+        help="a kept checkpoint of the run; again for more: their mean instead of the best score",
+    )
 
 
 def _onset_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of the clips' examples")
-    parser.add_argument(
-        "--root",
-        "--folder",
-        type=Path,
-        action="append",
-        required=True,
-        help="folder of pristine recordings",
-    )
+    _sources(parser)
     parser.add_argument("--clips", type=int, default=600, help="clips in all; 600")
     parser.add_argument("--seed", type=int, default=1, help="of the clips and of training; 1")
     _in_use(parser)

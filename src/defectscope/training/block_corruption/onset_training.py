@@ -2,7 +2,9 @@
 
 `defectscope-train onset block_corruption` runs it, after `train` and before `tune`. The hidden
 layer learns on single blocks; how frames pool them is learned on blocks of recordings that the
-layer did not see (stacking), so that it does not trust the layer more than it deserves.
+layer did not see (stacking), so that it does not trust the layer more than it deserves. For the
+same reason all of it learns on recordings of the validation and test splits: on those that the
+network was trained on, its map and its decisions are better than they are elsewhere.
 
 Source: Wolpert 1992, "Stacked generalization", Neural Networks 5.
 """
@@ -24,12 +26,13 @@ from safetensors.numpy import save
 from defectscope.detectors.block_corruption.blocks import NAMES
 from defectscope.detectors.block_corruption.onset import Onset, frame_features, standardised
 from defectscope.engine.artifacts import DOCUMENT, artifact_folder
-from defectscope.errors import InvalidParameterError, MediaNotFoundError
+from defectscope.errors import InvalidParameterError
 from defectscope.training.block_corruption import onset_examples
 from defectscope.training.block_corruption.onset_examples import Look
-from defectscope.training.block_corruption.programmes import NAME, detector_in_use
+from defectscope.training.block_corruption.programmes import NAME, detector_in_use, recordings
 from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
 from defectscope.training.contract import Recording
+from defectscope.training.corpora import Corpus
 
 FILE = "onset.safetensors"
 _FOLDS = 5
@@ -206,23 +209,21 @@ def learn(examples: Sequence[Example], seed: int) -> tuple[Onset, Floats]:
     return Onset(**layer_tensors, **frames), stacked
 
 
-def recordings_in(roots: Sequence[Path]) -> list[Recording]:
-    """Returns the recordings of some folders, in order.
+def unlearned(sources: Sequence[Corpus]) -> list[Recording]:
+    """Returns the videos that the network did not learn from.
 
     Raises:
-        MediaNotFoundError: A folder is missing.
-        InvalidParameterError: There are fewer than two recordings.
+        MediaNotFoundError: A corpus has no usable recording.
+        InvalidParameterError: There are fewer than two.
     """
-    missing = [root for root in roots if not root.is_dir()]
-    if missing:
-        raise MediaNotFoundError(f"{missing[0]}: no such folder")
-    every = [file for root in roots for file in root.iterdir()]
-    # By name, so that the place of the folders does not matter.
-    shown = [file for file in every if file.suffix.lower() in VIDEO_SUFFIXES]
-    files = sorted(shown, key=lambda file: (file.name, file))
-    if len(files) < 2:
-        raise InvalidParameterError("damage and cuts want two recordings; name folders with --root")
-    return [Recording(file, "onset", file.name, file.stem, "train") for file in files]
+    found = recordings(sources, "validation", "test")
+    shown = [r for r in found if r.path.suffix.lower() in VIDEO_SUFFIXES]
+    if len(shown) < 2:
+        raise InvalidParameterError(
+            f"damage and cuts want two videos of the validation and test splits; these hold "
+            f"{len(shown)}"
+        )
+    return shown
 
 
 def make_examples(
@@ -250,12 +251,12 @@ def make_examples(
 
 
 def onset_artifact(
-    roots: Sequence[Path], work: Path, count: int, seed: int, report: Callable[[str], None]
+    sources: Sequence[Corpus], work: Path, count: int, seed: int, report: Callable[[str], None]
 ) -> dict[str, Any]:
     """Learns the head and writes it beside detector.json, which names it and its hash.
 
     Args:
-        roots: Folders of recordings to learn from.
+        sources: What the weights in use were trained on.
         work: Where examples are kept; a second run reads them.
         count: Clips.
         seed: Of the clips and of the layer.
@@ -267,7 +268,7 @@ def onset_artifact(
     Raises:
         InvalidParameterError: There are too few recordings, or nothing to learn from.
     """
-    files = make_examples(recordings_in(roots), work, count, seed, report)
+    files = make_examples(unlearned(sources), work, count, seed, report)
     examples = read_examples(files)
     labels = [example.label for example in examples]
     parts = {example.fold for example in examples}
@@ -287,6 +288,7 @@ def onset_artifact(
         "clips": len(files),
         "recordings": len({example.recording for example in examples}),
         "seed": seed,
+        "data": [corpus.describe() for corpus in sources],
     }
     (folder / FILE).write_bytes(data)
     document = json.loads((folder / DOCUMENT).read_text("utf-8"))

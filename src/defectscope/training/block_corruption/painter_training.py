@@ -24,11 +24,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from defectscope.errors import InvalidParameterError
+from defectscope.errors import InvalidParameterError, MediaNotFoundError
 from defectscope.simulate.effects.damage_mask import CLEAN, LABEL_PX
 from defectscope.simulate.effects.painter import KINDS, Painter, Wish, units
-from defectscope.training.block_corruption.onset_training import recordings_in
 from defectscope.training.block_corruption.patches import SIDE_PX, Patches, read, store
+from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
+from defectscope.training.contract import Recording
 
 _KEEP_EVERY = 25
 _SPREAD_LOSS = 0.5
@@ -218,6 +219,25 @@ def write_painter(painter: Painter, path: Path, about: dict[str, str]) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
     os.replace(part, path)
+
+
+def recordings_in(roots: Sequence[Path]) -> list[Recording]:
+    """Returns the recordings of some folders, in order.
+
+    Raises:
+        MediaNotFoundError: A folder is missing.
+        InvalidParameterError: There are fewer than two recordings.
+    """
+    missing = [root for root in roots if not root.is_dir()]
+    if missing:
+        raise MediaNotFoundError(f"{missing[0]}: no such folder")
+    every = [file for root in roots for file in root.iterdir()]
+    # By name, so that the place of the folders does not matter.
+    shown = [file for file in every if file.suffix.lower() in VIDEO_SUFFIXES]
+    files = sorted(shown, key=lambda file: (file.name, file))
+    if len(files) < 2:
+        raise InvalidParameterError("damage and cuts want two recordings; name folders with --root")
+    return [Recording(file, "painter", file.name, file.stem, "train") for file in files]
 
 
 def taught(

@@ -133,11 +133,11 @@ def released_corpora(roots: Sequence[Path]) -> list[corpora.Corpus]:
     return corpora.read_corpora(Path(corpora.__file__).parent / NAME / "recipe.toml", roots)
 
 
-def recordings(sources: Sequence[corpora.Corpus], split: str) -> list[Recording]:
-    """Recordings of a split, as the weights in use were trained."""
+def recordings(sources: Sequence[corpora.Corpus], *splits: str) -> list[Recording]:
+    """Recordings of some splits, as the weights in use were trained."""
     seed = int(detector_in_use().tuned.artifact.get("training", {}).get("seed", 1))
     found = corpora.recordings(sources, STILL_SUFFIXES | VIDEO_SUFFIXES, seed=seed)
-    return [r for r in corpora.without_unreadable(found)[0] if r.split == split]
+    return [r for r in corpora.without_unreadable(found)[0] if r.split in splits]
 
 
 def shown(sources: Sequence[corpora.Corpus], split: str, stills: int) -> list[Recording]:

