@@ -199,16 +199,20 @@ promote: $(DEV_STAMP) ## Approves what staging proved, and deploys it
 	$(BIN)/python sagemaker/create_endpoint.py $(ENDPOINT) --role-arn $(ROLE_ARN) \
 	    --registered $(GROUP) --or-update
 
-# Where the corpora are looked for, and anything else for `defectscope-train` (docs/training.md).
+# Where the corpora are looked for, and the weights that training goes on from (docs/training.md).
 CORPORA ?= corpora
+START ?= model_artifacts/block_corruption/weights.safetensors
 TRAIN = $(BIN)/defectscope-train
 
-train-block-corruption: $(DEV_STAMP) ## Trains block_corruption and exports it (CORPORA=folder)
-	$(TRAIN) prepare block_corruption --work runs/block_corruption --root $(CORPORA)
-	$(TRAIN) train block_corruption --work runs/block_corruption --root $(CORPORA) \
-	    --set crop_px=160
-	$(TRAIN) export block_corruption --work runs/block_corruption --root $(CORPORA) \
-	    --set crop_px=160 --out model_artifacts/block_corruption
+BLOCK = --work runs/block_corruption --root $(CORPORA) --set clips_per_s=3 --set most_clips=24
+
+train-block-corruption: $(DEV_STAMP) ## Trains block_corruption on and exports it (CORPORA=folder START=weights)
+	$(TRAIN) prepare block_corruption $(BLOCK)
+	$(TRAIN) train block_corruption $(BLOCK) --start $(START) \
+	    --schedule steps=2750 --schedule peak_rate=4e-4 --schedule score_every=500
+	$(TRAIN) export block_corruption $(BLOCK) --out model_artifacts/block_corruption
+	$(TRAIN) onset block_corruption --root $(CORPORA) --work runs/block_corruption/onset \
+	    --clips 320 --artifacts model_artifacts
 
 train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CORPORA=folder)
 	$(TRAIN) prepare audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
