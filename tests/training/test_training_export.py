@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from defectscope.detectors.weights import load_weights
+from defectscope.detectors.weights import load_weights, sha256_of
 from defectscope.errors import InvalidParameterError
 from defectscope.training import checkpoint
 from defectscope.training.corpora import Corpus
@@ -68,6 +69,36 @@ def test_the_mean_of_kept_checkpoints_is_what_ships(
         assert torch.allclose(shipped[name], 0.75 * value, rtol=1e-3, atol=1e-4)
     assert document["training"]["mean_of"] == ["step-000000001", "step-000000002"]
     assert "Mean of the weights at 1, 2 of" in (out / "CARD.md").read_text()
+
+
+def test_halfway_lies_between_the_run_and_the_weights_it_began_with(
+    toy: Any, toy_cache: Any, tmp_path: Path
+) -> None:
+    train(toy, toy_cache, tmp_path / "run", toy.schedule())
+    last = max((tmp_path / "run").glob("step-*.pt"))
+    own = checkpoint.mean([last])
+    began, out = tmp_path / "began.safetensors", tmp_path / "artifact"
+    save_file({name: torch.zeros_like(value) for name, value in own.items()}, began)
+    export(toy, toy_cache, tmp_path / "run", out, [], 1, [last], began)
+    document = json.loads((out / "detector.json").read_text())
+    shipped = load_weights(toy.build(), out, document).state_dict()
+    for name, value in own.items():
+        assert torch.allclose(shipped[name], 0.5 * value, rtol=1e-3, atol=1e-4)
+    assert document["training"]["halfway_to"] == sha256_of(began.read_bytes())
+    assert "halfway back to the weights" in (out / "CARD.md").read_text()
+
+
+def test_halfway_wants_weights_of_the_same_network(
+    toy: Any, toy_cache: Any, tmp_path: Path
+) -> None:
+    train(toy, toy_cache, tmp_path / "run", toy.schedule())
+    other, text = tmp_path / "other.safetensors", tmp_path / "text.safetensors"
+    save_file({"lone": torch.zeros(3)}, other)
+    text.write_text("no weights")
+    for file, why in ((other, "another network"), (text, "no weights"), (tmp_path / "x", "no wei")):
+        with pytest.raises(InvalidParameterError, match=why):
+            export(toy, toy_cache, tmp_path / "run", tmp_path / "out", [], 1, [], file)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_mean_wants_checkpoints_of_one_run(toy: Any, toy_cache: Any, tmp_path: Path) -> None:

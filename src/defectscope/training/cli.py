@@ -169,7 +169,8 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     chosen, cache, sources = open_work(options)
     console.print("measuring on the validation and test splits; this takes minutes")
     run, seed = options.work / options.run, options.seed
-    entry = export(chosen, cache, run, options.out, sources, seed, options.mean)
+    began = options.halfway
+    entry = export(chosen, cache, run, options.out, sources, seed, options.mean, began)
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 
 

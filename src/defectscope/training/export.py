@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 
 from defectscope.detectors.weights import sha256_of
+from defectscope.errors import InvalidParameterError
 from defectscope.training import checkpoint
 from defectscope.training.contract import CacheView, Recipe, Release
 from defectscope.training.corpora import Corpus
@@ -31,8 +33,11 @@ def export(
     corpora: Sequence[Corpus],
     seed: int,
     mean_of: Sequence[Path] = (),
+    halfway: Path | None = None,
 ) -> dict[str, Any]:
     """Writes the artifact of a run's best weights, or of the mean of some of its checkpoints.
+
+    Source of `halfway`: Wortsman et al. 2022, "Robust fine-tuning of zero-shot models".
 
     Args:
         recipe: What was trained.
@@ -42,18 +47,22 @@ def export(
         corpora: What the cache was made of.
         seed: Of the splits and the simulation.
         mean_of: Checkpoints of the run whose mean is taken instead of the best weights.
+        halfway: Weights that the run began with: what is exported lies in the middle.
 
     Returns:
         The `weights` entry of detector.json: file, sha256, bytes, precision.
 
     Raises:
-        InvalidParameterError: The run has no checkpoint, or `mean_of` names none of one run.
+        InvalidParameterError: The run has no checkpoint, `mean_of` names none of one run, or
+            `halfway` no weights of this network.
     """
     # As in training: on a busy machine more threads wait for each other.
     torch.set_num_threads(recipe.schedule().threads)
     model = best_model(recipe, run)
     if mean_of:
         model.load_state_dict(checkpoint.mean(mean_of))
+    if halfway is not None:
+        model.load_state_dict(_midway(model.state_dict(), halfway))
     whole = {k: v.clone() for k, v in model.state_dict().items()}
     full = recipe.score(model, cache, "validation")["objective"]
     halved = {k: _half(v) for k, v in model.state_dict().items()}
@@ -92,6 +101,7 @@ def export(
             "steps": int(state["step"]),
             "best_step": int(state["best_step"]),
             **({"mean_of": [file.stem for file in mean_of]} if mean_of else {}),
+            **({"halfway_to": sha256_of(halfway.read_bytes())} if halfway else {}),
             "seed": seed,
             "commit": _commit(),
             "torch": torch.__version__,
@@ -138,9 +148,25 @@ def card(document: Mapping[str, Any], release: Release) -> str:
 
 def _chosen(training: Mapping[str, Any]) -> str:
     steps = [str(int(name.rpartition("-")[2])) for name in training.get("mean_of", ())]
+    made = f"Best of {training['steps']} steps at step {training['best_step']}"
     if steps:
-        return f"Mean of the weights at {', '.join(steps)} of {training['steps']} steps"
-    return f"Best of {training['steps']} steps at step {training['best_step']}"
+        made = f"Mean of the weights at {', '.join(steps)} of {training['steps']} steps"
+    if "halfway_to" in training:
+        made += f", halfway back to the weights it began with (`{training['halfway_to'][:12]}`)"
+    return made
+
+
+def _midway(own: Mapping[str, torch.Tensor], file: Path) -> dict[str, torch.Tensor]:
+    """Returns the mean, weight by weight, of a network's weights and those of a file."""
+    try:
+        other = load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise InvalidParameterError(f"{file} holds no weights: {error}") from None
+    if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in other.items()}:
+        raise InvalidParameterError(f"{file} holds weights of another network")
+    return {
+        k: (v + other[k].to(v.dtype)) / 2 if v.is_floating_point() else v for k, v in own.items()
+    }
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:

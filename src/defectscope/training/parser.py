@@ -106,6 +106,12 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="a kept checkpoint of the run; again for more: their mean instead of the best score",
     )
+    parser.add_argument(
+        "--halfway",
+        type=Path,
+        metavar="WEIGHTS",
+        help="the weights that the run began with: the mean of both is exported",
+    )
 
 
 def _onset_arguments(parser: argparse.ArgumentParser) -> None:

@@ -69,6 +69,14 @@ class AudioArtifactsSettings:
         tuple[str, ...],
         text("Families never trained on, as `hum:buzz`; their clips stay in the test."),
     ] = ()
+    decision: Annotated[
+        str,
+        text(
+            "What export does with decision and thresholds: `chosen` anew on the validation "
+            "split, or `released`, kept as they ship.",
+            r"^(chosen|released)$",
+        ),
+    ] = "chosen"
     widths: Annotated[
         str, text("Channels of the four stages of the mel branch.", r"^\d+(,\d+){3}$")
     ] = "24,48,96,128"

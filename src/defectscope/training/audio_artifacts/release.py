@@ -10,6 +10,7 @@ import torch
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.network import Network
+from defectscope.detectors.registry import load
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts import task as task
 from defectscope.training.audio_artifacts.decision import Rules
@@ -38,7 +39,10 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
     validation = score_windows(model, cache, "validation", starts=(0, 10, 20, 30, 40))
     fits = {name: _fit(validation, place) for place, name in enumerate(CLASSES)}
     scorer = Scorer(cast("Network", model))
-    rules = decision.choose(of_cache(scorer, cache, "validation"), _SEED)
+    if settings["decision"] == "released":
+        rules = decision.rules_of(load("audio_artifacts").tuned.artifact)
+    else:
+        rules = decision.choose(of_cache(scorer, cache, "validation"), _SEED)
     calls = task.choose_calls(validation, fits)
     test = score_windows(model, cache, "test")
     metrics = task.measure(test, fits, calls)
