@@ -14,6 +14,7 @@ from defectscope.detectors.block_corruption.steps import (
     bars_moved,
     borders,
     brightness_moved,
+    replaced,
 )
 
 STARTS_S = np.arange(100) / 25
@@ -151,3 +152,21 @@ def test_light_that_changes_is_no_damage_and_damage_is_no_light():
     mixed[1, 4:] -= 30
     assert brightness_moved(mixed, np.abs(np.diff(mixed, axis=0)), 0.5).tolist() == [False]
     assert brightness_moved(np.concatenate([luma, luma]), 0 * brighter, 0.5).tolist() == [False]
+
+
+def test_another_shot_is_told_from_damage_bars_or_not():
+    luma = np.full((2, 9, 16), 100.0)
+    barred = luma.copy()
+    barred[:, (0, 1, 7, 8)] = 16.0
+    everything, most = np.full((1, 9, 16), 30.0), np.full((1, 9, 16), 30.0)
+    most[0, 0, :4] = 2.0
+    within = np.where(barred[1:] > 16, 30.0, 0.0)
+    assert replaced(luma, everything, 10.0, 26.0).tolist() == [True]
+    # Damage leaves some tiles as they were.
+    assert replaced(luma, most, 10.0, 26.0).tolist() == [False]
+    assert replaced(barred, within, 10.0, 26.0).tolist() == [True]
+    # Fast motion changes every tile, but less; and of a dark frame too little is seen.
+    assert replaced(luma, everything / 4, 10.0, 26.0).tolist() == [False]
+    assert replaced(
+        np.where(barred > 16, luma, 16) * (np.arange(16) < 9), within, 10.0, 26.0
+    ).tolist() == [False]

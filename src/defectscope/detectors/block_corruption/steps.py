@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 # Share of all differences that light alone explains, and share of the tiles that it changes.
 _PURE_SHARE, _LIT_SHARE = 0.85, 0.75
+# Share of the tiles that another shot changes. Damage leaves some: 2 of 149 ends reach it.
+_REPLACED_SHARE = 0.99
+# Share of the tiles that must show something for that.
+_SHOWN_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +143,23 @@ def brightness_moved(
     falling = (counts & (change < 0)).mean(axis=(1, 2))
     pure = np.abs(change).sum(axis=(1, 2)) >= _PURE_SHARE * sad.sum(axis=(1, 2))
     return pure & (np.maximum(rising, falling) >= _LIT_SHARE)
+
+
+def replaced(
+    luma: NDArray[np.float64], sad: NDArray[np.float64], least_code: float, black_code: float
+) -> NDArray[np.bool_]:
+    """Returns which frames share nothing with the one before them, as after a cut.
+
+    The network's level depends on content, so its change from shot to shot tells nothing. Tiles
+    that are black in both frames, as bars are, do not count.
+
+    Args:
+        luma: (frames + 1, rows, columns) mean luma codes of each tile, the frame before them first.
+        sad: (frames, rows, columns) mean absolute difference to the frame before, codes.
+        least_code: Difference from which a tile counts as changed.
+        black_code: Mean luma up to which a tile is black.
+    """
+    shown = np.maximum(luma[1:], luma[:-1]) > black_code
+    changed = ((sad >= least_code) & shown).sum(axis=(1, 2))
+    count = shown.sum(axis=(1, 2))
+    return (changed >= _REPLACED_SHARE * count) & (count >= _SHOWN_SHARE * shown[0].size)

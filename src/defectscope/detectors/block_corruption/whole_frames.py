@@ -1,4 +1,4 @@
-"""What changes a frame as a whole: black bars, its brightness, and mid grey for its reference."""
+"""What changes a frame as a whole: bars, brightness, a cut, and mid grey for its reference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectscope.detectors.block_corruption.mid_grey import mid_grey
-from defectscope.detectors.block_corruption.steps import bars_moved, borders, brightness_moved
+from defectscope.detectors.block_corruption.steps import (
+    bars_moved,
+    borders,
+    brightness_moved,
+    replaced,
+)
 from defectscope.engine.contracts import VideoChunk
 from defectscope.features.geometry import tile_samples
 from defectscope.media.stream import VideoInfo
@@ -16,6 +21,8 @@ BLACK_CODE = 26
 BAR_PERCENT = 2
 # Tiles whose mean luma changes by so many 8-bit codes have become lighter or darker.
 LIT_CODE = 0.5
+# And tiles whose samples differ by so many at the mean show something else.
+REPLACED_CODE = 10.0
 
 
 class WholeFrames:
@@ -47,15 +54,16 @@ class WholeFrames:
             differences: Of their tiles, from `differences`.
 
         Returns:
-            In which of them bars move or nothing but the light changes, and which turn to mid grey
-            or come back, as `mid_grey` has it.
+            In which of them bars move, nothing but the light changes or another shot begins, and
+            which turn to mid grey or come back, as `mid_grey` has it.
         """
         luma = np.asarray(video.features["tile_luma"] / self._tile_samples, np.float64)
         before = luma[:1] if self._luma is None else self._luma
         self._luma = luma[-1:]
         joined = np.concatenate([before, luma])
         lit = brightness_moved(joined, differences, LIT_CODE)
-        return self._bars(video) | lit, mid_grey(joined)
+        cut = replaced(joined, differences, REPLACED_CODE, BLACK_CODE)
+        return self._bars(video) | lit | cut, mid_grey(joined)
 
     def _bars(self, video: VideoChunk) -> NDArray[np.bool_]:
         """Tells in which frames black bars come, go or move."""

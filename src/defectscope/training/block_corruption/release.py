@@ -25,7 +25,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.7.0"
+VERSION = "0.7.1"
 NAME = "block_corruption"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
