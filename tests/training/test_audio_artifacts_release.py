@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from defectscope.detectors.audio_artifacts.analysis import COLUMNS
+from defectscope.detectors.audio_artifacts.detector import AudioArtifacts
+from defectscope.detectors.audio_artifacts.inference import Scorer
 from defectscope.detectors.audio_artifacts.layout import CLASSES
+from defectscope.detectors.registry import load
 from defectscope.findings import Interval
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.audibility import ABSENT
 from defectscope.training.audio_artifacts.decision import choose, found, rules_of, truth
 from defectscope.training.audio_artifacts.measured import Piece
-from defectscope.training.audio_artifacts.release import clean_table, false_alarms, recall
+from defectscope.training.audio_artifacts.release import (
+    clean_table,
+    false_alarms,
+    recall,
+    rules_as,
+)
 
 
 def _piece(number: int, defect: str = "", *, seconds: int = 20) -> Piece:
@@ -107,3 +116,10 @@ def test_truth_of_a_step() -> None:
     assert not weight[20:36, 0].any()
     assert weight[:, 1:].all()
     assert not faint.is_audible(Interval(5.0, 10.0))
+
+
+def test_a_released_decision_is_kept_whatever_a_cache_holds(toy_cache: Any) -> None:
+    detector = cast("AudioArtifacts", load("audio_artifacts"))
+    kept = rules_as("released", cast("Scorer", detector.scorer), toy_cache)
+    assert dict(kept.thresholds) == dict(detector.tuned.artifact["thresholds"])
+    assert np.array_equal(kept.layer.hidden, detector.layer.hidden)

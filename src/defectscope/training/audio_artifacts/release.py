@@ -40,11 +40,7 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
     validation = score_windows(model, cache, "validation", starts=(0, 10, 20, 30, 40))
     fits = {name: _fit(validation, place) for place, name in enumerate(CLASSES)}
     scorer = Scorer(cast("Network", model))
-    if settings["decision"] == "released":
-        released = cast("AudioArtifacts", load("audio_artifacts"))
-        rules = decision.rules_of(released.tuned.artifact)
-    else:
-        rules = decision.choose(of_cache(scorer, cache, "validation"), _SEED)
+    rules = rules_as(str(settings["decision"]), scorer, cache)
     calls = task.choose_calls(validation, fits)
     test = score_windows(model, cache, "test")
     metrics = task.measure(test, fits, calls)
@@ -77,6 +73,14 @@ def describe(model: torch.nn.Module, cache: CacheView, settings: Mapping[str, An
         },
         figures={"reliability.png": reliability_plot(dict(curves))},
     )
+
+
+def rules_as(decided: str, scorer: Scorer, cache: CacheView) -> Rules:
+    """Returns the decision: `chosen` anew on the validation split, or the `released` one."""
+    if decided == "released":
+        released = cast("AudioArtifacts", load("audio_artifacts"))
+        return decision.rules_of(released.tuned.artifact)
+    return decision.choose(of_cache(scorer, cache, "validation"), _SEED)
 
 
 def false_alarms(clean: Sequence[Piece], rules: Rules) -> dict[str, Any]:
