@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 # Share of all differences that light alone explains, and share of the tiles that it changes.
 _PURE_SHARE, _LIT_SHARE = 0.85, 0.75
-# Share of the tiles that another shot changes. Damage leaves some: 2 of 149 ends reach it.
+# Share of the tiles that another shot changes. Damage leaves some: 3 of 365 ends reach it.
 _REPLACED_SHARE = 0.99
 # Share of the tiles that must show something for that.
 _SHOWN_SHARE = 0.5
