@@ -20,17 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from block_strangers import LARGE, in_use
+from block_strangers import in_use, large_events
 
 from defectscope.detectors.block_corruption.detector import evidence_of
 from defectscope.engine.contracts import Tuned
-from defectscope.training.block_corruption.programmes import (
-    RATE_FPS,
-    Clip,
-    Evaluated,
-    evaluate,
-    match,
-)
+from defectscope.training.block_corruption.programmes import Clip, Evaluated, evaluate, match
 from defectscope.training.block_corruption.tuning import (
     CONTEXT_FEATURES,
     fit_logistic,
@@ -108,13 +102,9 @@ def counts(evaluated: Sequence[Evaluated], tuned: Tuned) -> Counts:
         if not (each.clip.areas > 0).any():
             out["false"] += len(said)
             out["minutes"] += each.stream.duration_s / 60
-        for span in each.clip.truth:
-            a, b = (round(at * RATE_FPS) for at in (span.start_s, span.end_s))
-            if each.clip.areas[a:b].max() >= LARGE:
-                out["large"] += 1
-                out["met"] += any(
-                    min(span.end_s, s.end_s) > max(span.start_s, s.start_s) for s in said
-                )
+        large, met = large_events(each, said)
+        out["large"] += large
+        out["met"] += met
     out["f1"] = 2 * out["matched"] / max(out["true"] + out["found"], 1)
     return out
 

@@ -24,6 +24,7 @@ from publishing import publish
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.params import SENSITIVITIES
 from defectscope.engine.contracts import Tuned
+from defectscope.findings import Interval
 from defectscope.training.block_corruption import examples, programmes
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.programmes import NAME, Clip, Evaluated, evaluate
@@ -94,11 +95,8 @@ def row(title: str, evaluated: Sequence[Evaluated], tuned: Tuned, decision: str 
         said = [f.interval for f in detector.decide(each.measured, each.stream).findings]
         if not (each.clip.areas > 0).any():
             false, minutes = false + len(said), minutes + each.stream.duration_s / 60
-        for span in each.clip.truth:
-            a, b = (round(at * programmes.RATE_FPS) for at in (span.start_s, span.end_s))
-            if each.clip.areas[a:b].max() >= LARGE:
-                large += 1
-                met += any(min(span.end_s, s.end_s) > max(span.start_s, s.start_s) for s in said)
+        own, own_met = large_events(each, said)
+        large, met = large + own, met + own_met
     low, high = wilson(met, large) if large else (0.0, 1.0)
     most = poisson_upper(false) / max(minutes, 1e-9) * 10
     return (
@@ -106,6 +104,17 @@ def row(title: str, evaluated: Sequence[Evaluated], tuned: Tuned, decision: str 
         f"{scores['findings']} findings) | {met} of {large} ({low:.2f} to {high:.2f}) "
         f"| {false} in {minutes:.1f} min (95 % bound {most:.0f} in 10 min) |"
     )
+
+
+def large_events(each: Evaluated, said: Sequence[Interval]) -> tuple[int, int]:
+    """Returns how many events of a clip are large, and how many of these any finding meets."""
+    large = met = 0
+    for span in each.clip.truth:
+        a, b = (round(at * programmes.RATE_FPS) for at in (span.start_s, span.end_s))
+        if each.clip.areas[a:b].max() >= LARGE:
+            large += 1
+            met += any(min(span.end_s, s.end_s) > max(span.start_s, s.start_s) for s in said)
+    return large, met
 
 
 def frame_auc(evaluated: Sequence[Evaluated]) -> str:

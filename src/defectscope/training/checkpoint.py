@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,12 +60,16 @@ def mean(files: Sequence[Path]) -> dict[str, torch.Tensor]:
         states.append(state)
     if len({state["identity"] for state in states}) > 1:
         raise InvalidParameterError("the checkpoints are of several runs")
-    every = [state["averaged"] for state in states]
+    return mean_weights([state["averaged"] for state in states])
+
+
+def mean_weights(every: Sequence[Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Returns the mean of some weights of one network; what is no float is the last one's."""
     return {
-        name: torch.stack([each[name] for each in every]).mean(dim=0)
-        if first.is_floating_point()
-        else first
-        for name, first in every[-1].items()
+        name: torch.stack([each[name].to(last.dtype) for each in every]).mean(dim=0)
+        if last.is_floating_point()
+        else last
+        for name, last in every[-1].items()
     }
 
 

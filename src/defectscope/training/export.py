@@ -164,9 +164,7 @@ def _midway(own: Mapping[str, torch.Tensor], file: Path) -> dict[str, torch.Tens
         raise InvalidParameterError(f"{file} holds no weights: {error}") from None
     if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in other.items()}:
         raise InvalidParameterError(f"{file} holds weights of another network")
-    return {
-        k: (v + other[k].to(v.dtype)) / 2 if v.is_floating_point() else v for k, v in own.items()
-    }
+    return checkpoint.mean_weights([other, own])
 
 
 def _half(tensor: torch.Tensor) -> torch.Tensor:
