@@ -212,7 +212,7 @@ train-block-corruption: $(DEV_STAMP) ## Trains block_corruption on and exports i
 	$(TRAIN) train block_corruption $(BLOCK) --start $(START) \
 	    --schedule steps=2750 --schedule peak_rate=4e-4 --schedule score_every=500
 	$(TRAIN) export block_corruption $(BLOCK) --out model_artifacts/block_corruption
-	$(TRAIN) onset block_corruption --root $(CORPORA) --work runs/block_corruption/onset \
+	$(TRAIN) heads block_corruption --root $(CORPORA) --work runs/block_corruption/heads \
 	    --clips 320 --artifacts model_artifacts
 
 AUDIO = --work runs/audio_artifacts --root $(CORPORA) --set train_clips=28800

@@ -3,7 +3,7 @@
     python benchmarks/block_left_out.py --examples WORK --recordings FOLDER [--pattern 'p70m_*.mp4']
         --work FOLDER [--clips 160] [--seed 5] [--out FILE]
 
-WORK holds the examples of `defectscope-train onset`; of FOLDER's recordings nothing was learned.
+WORK holds the examples of `defectscope-train heads`; of FOLDER's recordings nothing was learned.
 Heads are learned from all examples, from all but one codec's, and from all but one generator's.
 All rank the same pairs of frames: where damage begins or ends, and where nothing is new.
 """
@@ -50,7 +50,7 @@ def scores(learned: Sequence[Example], measured: Sequence[Example]) -> list[np.n
     """Returns what heads of some examples say of the measured pairs."""
     heads = [onset_training.learn(learned, seed)[0] for seed in _SEEDS]
     return [
-        np.array([head.of_frame(row) for row in onset_training.described(head, measured)])
+        np.array([head.of_frame(row) for row in onset_training.described(head.layer, measured)])
         for head in heads
     ]
 
@@ -90,8 +90,8 @@ def main() -> None:
     def without(fact: str, value: str) -> list[Example]:
         return [e for e in every if e.facts[fact] != value]
 
-    shipped: Any = detector_in_use().onset
-    said = [shipped.of_frame(each) for each in onset_training.described(shipped, measured)]
+    shipped: Any = detector_in_use().heads.onset
+    said = [shipped.of_frame(each) for each in onset_training.described(shipped.layer, measured)]
     lines = [
         f"| head, {sum(e.label == 0 for e in measured)} pairs without anything new | all "
         f"| {CODEC} | {GENERATOR} | over 7 % new |",

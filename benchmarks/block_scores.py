@@ -177,7 +177,8 @@ def map_iou(evaluated: Sequence[Evaluated], per_clip: int = 4) -> dict[str, Any]
                     now = to_rgb(frame.native, detector.params.max_height_px)
                     earlier = now if before is None else to_rgb(
                         before.native, detector.params.max_height_px)  # fmt: skip
-                    cells, _ = detector.runtime(now, earlier)
+                    seen = detector.runtime(now, earlier)
+                    cells, _ = detector.heads(now, earlier, *seen)
                     truth, sure = cell_truth(each.clip.masks[row], now.shape[:2], cells.shape[1:])
                     predicted = cells[0] >= cell
                     both = int((predicted & truth & sure).sum())

@@ -168,6 +168,9 @@ def main() -> None:
         ),
         "",
         frame_auc(evaluated),
+        "map IoU, four damaged frames a clip: mean {mean}, pooled {pooled}, {frames} frames".format(
+            **block_scores.map_iou(evaluated)
+        ),
     ]
     publish("\n".join(lines) + "\n", given.out)
 

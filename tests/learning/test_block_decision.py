@@ -154,7 +154,7 @@ def test_labels_become_a_version_that_the_detector_loads(tmp_path: Path) -> None
     assert document["version"].endswith("+labels.1")
     assert document["calibration"] != artifact()["calibration"]
     assert document["learning"]["origin"] == artifact()["calibration"]
-    assert (made / "onset.safetensors").exists()
+    assert (made / "heads.safetensors").exists()
 
 
 def test_without_an_event_held_out_nothing_changes(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _LENGTH = ["--schedule", "steps=2", "--schedule", "batch=10", "--schedule", "sco
 # The same for block corruption, by verb.
 _BLOCKS = {
     "prepare": ["--set", "clips_per_s=1", "--set", "most_clips=2", "--set", "frames=12"],
-    "onset": ["--clips", "36"],
+    "heads": ["--clips", "36"],
     "tune": ["--clips", "2"],
 }
 _BLOCKS["train"] = [
@@ -102,11 +102,11 @@ def test_the_page_leads_to_ones_own_detector_of_block_corruption(
                 written.append((words[0], (own / "detector.json").read_text("utf-8")))
         else:
             assert main([*words, "--json", "report.json"]) == 0
-    assert [verb for verb, _ in written] == ["export", "onset", "tune"]
-    exported, with_head, tuned = (json.loads(text) for _, text in written)
-    assert with_head["onset"] != exported["onset"]
-    assert with_head["weights"] == exported["weights"]
-    assert tuned["onset"] == with_head["onset"]
+    assert [verb for verb, _ in written] == ["export", "heads", "tune"]
+    exported, with_heads, tuned = (json.loads(text) for _, text in written)
+    assert with_heads["heads"] != exported["heads"]
+    assert with_heads["weights"] == exported["weights"]
+    assert tuned["heads"] == with_heads["heads"]
     assert tuned["calibration"] != exported["calibration"]
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["detectors"]["block_corruption"]["artifact_sha256"]

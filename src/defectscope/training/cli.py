@@ -174,13 +174,13 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out}: {entry['file']} {entry['bytes'] / 1e6:.2f} MB {entry['sha256']}")
 
 
-def _onset(options: argparse.Namespace, console: Console) -> None:
-    from defectscope.training.block_corruption.onset_training import onset_artifact
+def _heads(options: argparse.Namespace, console: Console) -> None:
+    from defectscope.training.block_corruption.heads_training import heads_artifact
 
     if options.clips < 1:
         raise InvalidParameterError("--clips is at least 1")
     sources, work = _corpora(options), options.work
-    found = onset_artifact(sources, work, options.clips, options.seed, console.print)
+    found = heads_artifact(sources, work, options.clips, options.seed, console.print)
     console.print_json(data=found)
 
 
@@ -199,7 +199,7 @@ _VERBS: dict[str, Any] = {
     "train": _train,
     "evaluate": _evaluate,
     "export": _export,
-    "onset": _onset,
+    "heads": _heads,
     "tune": _tune,
     "painter": painter_cli.painter,
     "paint": painter_cli.paint,

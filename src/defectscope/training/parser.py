@@ -27,13 +27,13 @@ def build_parser() -> argparse.ArgumentParser:
         ("train", "train on the cache, or go on"),
         ("evaluate", "measure a detector on labelled media: a folder with truth files"),
         ("export", "write weights, detector.json and CARD.md"),
-        ("onset", "learn the head that tells where damage begins and ends, beside the weights"),
+        ("heads", "learn the heads that map damage and tell its beginnings and ends"),
         ("tune", "choose calibration and thresholds on whole programmes, into detector.json"),
         ("painter", "teach a generator to paint the defect as real decoders leave it"),
         ("paint", "paint the defect into a copy of a video, with its truth beside it"),
     ):
         verb = verbs.add_parser(name, help=summary, description=summary.capitalize() + ".")
-        known = TUNED if name in ("onset", "tune", "painter", "paint") else LEARNED
+        known = TUNED if name in ("heads", "tune", "painter", "paint") else LEARNED
         if name == "evaluate":
             verb.add_argument("detector", metavar="DETECTOR", help="any; `defectscope detectors`")
         else:
@@ -114,7 +114,7 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _onset_arguments(parser: argparse.ArgumentParser) -> None:
+def _heads_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of the clips' examples")
     _sources(parser)
     parser.add_argument("--clips", type=int, default=600, help="clips in all; 600")
@@ -137,7 +137,7 @@ _ARGUMENTS = {
     "train": _train_arguments,
     "evaluate": _evaluate_arguments,
     "export": _export_arguments,
-    "onset": _onset_arguments,
+    "heads": _heads_arguments,
     "tune": _tune_arguments,
     "painter": painter_cli.painter_arguments,
     "paint": painter_cli.paint_arguments,

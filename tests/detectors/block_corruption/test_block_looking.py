@@ -31,9 +31,9 @@ def runtime(rgb: Any, previous: Any):
     return cells, np.array([logit, -9.0], np.float32)
 
 
-def onset(rgb: Any, previous: Any, cells: Any, logits: Any):
+def heads(rgb: Any, previous: Any, cells: Any, logits: Any):
     """Says what the frame's green says: its code less 100 are the log-odds of a beginning."""
-    return np.array([float(rgb[0, 0, 1]) - 100, -9.0], np.float32)
+    return cells, np.array([float(rgb[0, 0, 1]) - 100, -9.0], np.float32)
 
 
 def suspect(pts: Any, logit: Any, begins: Any):
@@ -49,7 +49,7 @@ def looked_at(
     """Frames that were looked at, where suspects have these logits; the stream cut into chunks."""
     selection = FrameSelection(bucket_s=0.5, per_bucket=2, with_previous=True)
     seeing: Any = runtime
-    knowing: Any = onset
+    knowing: Any = heads
     analysis = BlockCorruptionAnalysis(
         STREAM, seeing, knowing, selection, Looking(0.45, first_looks, 0.0, 2.0, 1.0)
     )

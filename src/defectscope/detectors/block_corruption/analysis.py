@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectscope.detectors.block_corruption.heads import Heads
 from defectscope.detectors.block_corruption.layout import CELL_PX
-from defectscope.detectors.block_corruption.onset import Onset
 from defectscope.detectors.block_corruption.runtime import Runtime
 from defectscope.detectors.block_corruption.whole_frames import WholeFrames
 from defectscope.engine.contracts import Chunk, FrameSelection
@@ -65,7 +65,7 @@ class Looking:
 
 @dataclass(slots=True)
 class _Seen:
-    """What the network said of a suspect and of the frame before it, and what begins or ends."""
+    """What is said of a suspect and of the frame before it, and what begins or ends."""
 
     suspect: RgbFrame
     cells: NDArray[np.float32]
@@ -85,7 +85,7 @@ class BlockCorruptionAnalysis:
         self,
         stream: StreamInfo,
         runtime: Runtime,
-        onset: Onset,
+        heads: Heads,
         selection: FrameSelection,
         looking: Looking,
     ) -> None:
@@ -93,7 +93,7 @@ class BlockCorruptionAnalysis:
         assert video is not None
         self._video = video
         self._runtime = runtime
-        self._onset = onset
+        self._heads = heads
         self._looking = looking
         self._bucket_ticks = float(selection.bucket_s / video.time_base)
         self._whole = WholeFrames(video)
@@ -189,7 +189,8 @@ class BlockCorruptionAnalysis:
     def _seen(self, suspect: RgbFrame) -> _Seen:
         pair = pair_of(suspect)
         cells, logits = self._runtime(*pair)
-        return _Seen(suspect, cells, logits, self._onset(*pair, cells, logits))
+        maps, changes = self._heads(*pair, cells, logits)
+        return _Seen(suspect, maps, logits, changes)
 
     def _note(self, bucket: int, seen: _Seen) -> None:
         suspect, cells, logits = seen.suspect, seen.cells, seen.logits

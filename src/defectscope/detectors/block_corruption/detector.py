@@ -25,8 +25,8 @@ from defectscope.detectors.block_corruption.context_features import context_feat
 from defectscope.detectors.block_corruption.enclosed import enclosed
 from defectscope.detectors.block_corruption.events import Event, Known, brief, events, with_brief
 from defectscope.detectors.block_corruption.flagged import confirmed, joined
+from defectscope.detectors.block_corruption.heads import Heads, load_heads
 from defectscope.detectors.block_corruption.mid_grey import greyed
-from defectscope.detectors.block_corruption.onset import Onset, load_onset
 from defectscope.detectors.block_corruption.params import Params
 from defectscope.detectors.block_corruption.passes import PASSES, RULES
 from defectscope.detectors.block_corruption.posterior import posterior
@@ -94,14 +94,14 @@ class BlockCorruption:
         return Runtime(network, verified_weights(folder, artifact))
 
     @cached_property
-    def onset(self) -> Onset:
-        """The small head that tells where damage begins and ends.
+    def heads(self) -> Heads:
+        """The small heads that tell where damage lies, and when it begins and ends.
 
         Raises:
             ArtifactError: It is missing or not the released one.
         """
         folder = self.tuned.folder or artifact_folder(self.name)
-        return load_onset(folder, self.tuned.artifact)
+        return load_heads(folder, self.tuned.artifact)
 
     def prepare(self, stream: StreamInfo) -> None:
         """Compiles the network for a stream's frames, or takes it from where it is kept."""
@@ -118,7 +118,7 @@ class BlockCorruption:
         t = self.tuned.thresholds
         first_looks = round(_BUCKET_S * self.params.glances_per_s)
         looking = Looking(t["cell"], first_looks, t["stir"], t["rise"], t["closer_step"])
-        return BlockCorruptionAnalysis(stream, self.runtime, self.onset, self._selection, looking)
+        return BlockCorruptionAnalysis(stream, self.runtime, self.heads, self._selection, looking)
 
     def decide(self, measurements: Measurements, stream: StreamInfo) -> DetectorResult:
         """Turns what the network saw into events."""

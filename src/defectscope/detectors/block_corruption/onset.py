@@ -4,26 +4,19 @@ A network of one hidden layer says of every block whether it is damaged while it
 other frame. How high the highest say, and how many, both ways, is weighed by a logistic regression
 together with the difference of the large network's decisions.
 
-Source: Rumelhart, Hinton and Williams 1986 (the hidden layer); Cox 1958 (logistic regression).
+Source: Cox 1958 (logistic regression).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectscope.detectors.block_corruption.blocks import FEATURES, Blocks, both_ways
-from defectscope.detectors.block_corruption.measures import still
-from defectscope.detectors.weights import read_verified
-from defectscope.errors import ArtifactError
+from defectscope.detectors.block_corruption.blocks import Blocks
+from defectscope.detectors.block_corruption.hidden_layer import HiddenLayer, standardised
 
-# Standardised features are kept within so many standard deviations.
-_FARTHEST = 4.0
 # Blocks count by the mean of so many of the highest, and of so many of a hundred of them.
 _HIGHEST = (1, 3, 10)
 _PERCENTS = (2, 10)
@@ -40,34 +33,18 @@ class Onset:
     """The learned head.
 
     Attributes:
-        mean: (FEATURES,) of the features of blocks.
-        scale: (FEATURES,) their standard deviations.
-        inner: (FEATURES, hidden) weights of the hidden layer.
-        inner_offset: (hidden,).
-        outer: (hidden,) weights of the output.
-        outer_offset: (1,).
+        layer: Log-odds that damage is new in each block.
         frame_mean: (features of a frame,).
         frame_scale: Likewise.
         frame_weights: Likewise.
         frame_offset: (1,).
     """
 
-    mean: Floats
-    scale: Floats
-    inner: Floats
-    inner_offset: Floats
-    outer: Floats
-    outer_offset: Floats
+    layer: HiddenLayer
     frame_mean: Floats
     frame_scale: Floats
     frame_weights: Floats
     frame_offset: Floats
-
-    def of_blocks(self, blocks: Blocks) -> Floats:
-        """Returns (rows, columns): log-odds that damage is new in each block."""
-        values = standardised(blocks.features, self.mean, self.scale)
-        hidden = np.maximum(values @ self.inner + self.inner_offset, 0)
-        return hidden @ self.outer + self.outer_offset[0]
 
     def of_frame(self, features: Floats) -> float:
         """Returns the log-odds of what `frame_features` describe."""
@@ -75,36 +52,21 @@ class Onset:
         found = float(values @ self.frame_weights + self.frame_offset[0])
         return float(np.clip(found, -_MOST, _MOST))
 
-    def __call__(
-        self,
-        rgb: NDArray[np.uint8],
-        previous: NDArray[np.uint8],
-        cells: Floats,
-        logits: Floats,
-    ) -> Floats:
+    def __call__(self, ways: tuple[Blocks, Blocks], logits: Floats) -> Floats:
         """Returns (2,) log-odds that damage begins with a frame, and that it ends with it.
 
         Args:
-            rgb: (height, width, 3) the frame.
-            previous: The frame before it.
-            cells: (2, rows, columns) the network's map of both.
-            logits: (2,) its decisions about both.
+            ways: The blocks of the frame held against the one before it, and the other way round.
+            logits: (2,) the network's decisions about both.
         """
-        ways = both_ways(still(rgb), still(previous), cells)
-        scores = [self.of_blocks(way) for way in ways]
+        scores = [self.layer.of_blocks(way) for way in ways]
         return np.array(
             [self.of_frame(frame_features(scores, ways, logits, way)) for way in (0, 1)],
             np.float32,
         )
 
-    def tensors(self) -> dict[str, Floats]:
-        """Returns what a file of weights holds."""
-        return {f.name: np.asarray(getattr(self, f.name), np.float32) for f in fields(self)}
 
-
-def standardised(values: Floats, mean: Floats, scale: Floats) -> Floats:
-    """Returns values in standard deviations from the mean, the farthest drawn in."""
-    return np.clip((values - mean) / scale, -_FARTHEST, _FARTHEST)
+FRAME = tuple(field.name for field in fields(Onset) if field.name != "layer")
 
 
 def frame_features(
@@ -147,29 +109,3 @@ def _pooled(scores: Floats) -> Floats:
         ],
         np.float32,
     )
-
-
-def load_onset(folder: Path, artifact: Mapping[str, Any]) -> Onset:
-    """Returns the head that detector.json names.
-
-    Args:
-        folder: Of the artifact.
-        artifact: Its detector.json; `onset` holds `file` and `sha256`.
-
-    Raises:
-        ArtifactError: The file is missing, changed, or not of this head.
-    """
-    from safetensors.numpy import load
-
-    try:
-        path, expected = folder / str(artifact["onset"]["file"]), str(artifact["onset"]["sha256"])
-    except (KeyError, TypeError):
-        raise ArtifactError(f"{folder / 'detector.json'}: names no onset") from None
-    data = read_verified(path, expected)
-    try:
-        found = Onset(**load(data))
-    except Exception as error:  # whatever safetensors makes of foreign contents
-        raise ArtifactError(f"{path}: does not fit this detector: {error}") from None
-    if found.mean.shape != (FEATURES,) or found.inner.shape[:1] != (FEATURES,):
-        raise ArtifactError(f"{path}: is of other features than this detector's {FEATURES}")
-    return found

@@ -1,10 +1,7 @@
-"""Learns the small head that tells where damage begins and ends, and puts it beside the weights.
+"""Learns the small head that tells where damage begins and ends.
 
-`defectscope-train onset block_corruption` runs it, after `train` and before `tune`. The hidden
-layer learns on single blocks; how frames pool them is learned on blocks of recordings that the
-layer did not see (stacking), so that it does not trust the layer more than it deserves. For the
-same reason all of it learns on recordings of the validation and test splits: on those that the
-network was trained on, its map and its decisions are better than they are elsewhere.
+The hidden layer learns on single blocks; how frames pool them is learned on blocks of recordings
+that the layer did not see (stacking), so that it does not trust the layer more than it deserves.
 
 Source: Wolpert 1992, "Stacked generalization", Neural Networks 5.
 """
@@ -12,31 +9,24 @@ Source: Wolpert 1992, "Stacked generalization", Neural Networks 5.
 from __future__ import annotations
 
 import hashlib
-import json
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from defectscope.detectors.block_corruption.blocks import NAMES
-from defectscope.detectors.block_corruption.onset import Onset, frame_features, standardised
-from defectscope.engine.artifacts import DOCUMENT, artifact_folder
-from defectscope.errors import InvalidParameterError
+from defectscope.detectors.block_corruption.hidden_layer import HiddenLayer, standardised
+from defectscope.detectors.block_corruption.onset import Onset, frame_features
 from defectscope.training.block_corruption import onset_examples
+from defectscope.training.block_corruption.layer_training import learn_layer
 from defectscope.training.block_corruption.onset_examples import Look
-from defectscope.training.block_corruption.programmes import NAME, detector_in_use, recordings
-from defectscope.training.block_corruption.sources import VIDEO_SUFFIXES
-from defectscope.training.contract import Recording
-from defectscope.training.corpora import Corpus
 
-FILE = "onset.safetensors"
-_FOLDS = 5
-_HIDDEN, _ROUNDS, _DECAY = 24, 30, 1.0
+# Parts of the recordings.
+FOLDS = 5
+_HIDDEN, _ROUNDS = 24, 30
 # Blocks of each look: damaged ones; whole ones that changed most, and others.
 _DAMAGED, _CHANGED, _OTHERS = 40, 12, 12
 # Damage is new in a block from this share on, in a frame from this share on; where the other frame
@@ -70,7 +60,7 @@ class Example:
     @property
     def fold(self) -> int:
         """Which part of the recordings it belongs to."""
-        return int(hashlib.sha256(self.recording.encode()).hexdigest(), 16) % _FOLDS
+        return int(hashlib.sha256(self.recording.encode()).hexdigest(), 16) % FOLDS
 
 
 def label_of(look: Look) -> int | None:
@@ -118,34 +108,10 @@ def block_table(
     return np.concatenate(values), np.concatenate(labels)
 
 
-def learn_blocks(values: Floats, labels: NDArray[np.bool_], seed: int) -> dict[str, Floats]:
-    """Returns the tensors of the hidden layer."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.neural_network import MLPClassifier
-
-    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-3
-    make: Any = MLPClassifier
-    layer = make(
-        (_HIDDEN,),
-        alpha=_DECAY,
-        max_iter=_ROUNDS,
-        learning_rate_init=2e-3,
-        batch_size=512,
-        random_state=seed,
-    )
-    with warnings.catch_warnings():
-        # So many rounds are meant: more of them learn the recordings.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        layer.fit(standardised(values, mean, scale), labels)
-    inner, outer = layer.coefs_
-    return {
-        "mean": mean,
-        "scale": scale,
-        "inner": inner.astype(np.float32),
-        "inner_offset": layer.intercepts_[0].astype(np.float32),
-        "outer": outer[:, 0].astype(np.float32),
-        "outer_offset": layer.intercepts_[1].astype(np.float32),
-    }
+def learn_blocks(examples: Sequence[Example], rng: np.random.Generator, seed: int) -> HiddenLayer:
+    """Returns the hidden layer."""
+    values, labels = block_table(examples, rng)
+    return learn_layer(values, labels, seed, hidden=_HIDDEN, rounds=_ROUNDS)
 
 
 def learn_frames(values: Floats, labels: NDArray[np.bool_]) -> dict[str, Floats]:
@@ -164,14 +130,7 @@ def learn_frames(values: Floats, labels: NDArray[np.bool_]) -> dict[str, Floats]
     }
 
 
-def with_frames(blocks: dict[str, Floats]) -> Onset:
-    """Returns a head of a hidden layer alone."""
-    none = np.zeros(1, np.float32)
-    return Onset(**blocks, frame_mean=none, frame_scale=none + 1, frame_weights=none,
-                 frame_offset=none)  # fmt: skip
-
-
-def described(head: Onset, examples: Sequence[Example]) -> Floats:
+def described(layer: HiddenLayer, examples: Sequence[Example]) -> Floats:
     """Returns the features of frames that a hidden layer gives: (examples, features)."""
     rows: list[Floats] = []
     scores: dict[int, Floats] = {}
@@ -179,7 +138,7 @@ def described(head: Onset, examples: Sequence[Example]) -> Floats:
         pair = (example.look, example.other)
         for look in pair:
             if id(look) not in scores:
-                scores[id(look)] = head.of_blocks(look.blocks)
+                scores[id(look)] = layer.of_blocks(look.blocks)
         ways = pair[0].blocks, pair[1].blocks
         own = [scores[id(look)] for look in pair]
         rows.append(frame_features(own, ways, np.array(example.look.logits, np.float32), 0))
@@ -191,13 +150,12 @@ def learn(examples: Sequence[Example], seed: int) -> tuple[Onset, Floats]:
     rng = np.random.default_rng(seed)
     folds = np.array([example.fold for example in examples])
     stacked: Floats | None = None
-    for fold in range(_FOLDS):
+    for fold in range(FOLDS):
         own = [example for example in examples if example.fold == fold]
         if not own:
             continue
         others = [example for example in examples if example.fold != fold]
-        layer = with_frames(learn_blocks(*block_table(others, rng), seed))
-        found = described(layer, own)
+        found = described(learn_blocks(others, rng, seed), own)
         if stacked is None:
             stacked = np.zeros((len(examples), found.shape[1]), np.float32)
         stacked[folds == fold] = found
@@ -205,94 +163,4 @@ def learn(examples: Sequence[Example], seed: int) -> tuple[Onset, Floats]:
     sure = np.array([example.label is not None for example in examples])
     labels = np.array([example.label == 1 for example in examples])
     frames = learn_frames(stacked[sure], labels[sure])
-    layer_tensors = learn_blocks(*block_table(examples, rng), seed)
-    return Onset(**layer_tensors, **frames), stacked
-
-
-def unlearned(sources: Sequence[Corpus]) -> list[Recording]:
-    """Returns the videos that the network did not learn from.
-
-    Raises:
-        MediaNotFoundError: A corpus has no usable recording.
-        InvalidParameterError: There are fewer than two.
-    """
-    found = recordings(sources, "validation", "test")
-    shown = [r for r in found if r.path.suffix.lower() in VIDEO_SUFFIXES]
-    if len(shown) < 2:
-        raise InvalidParameterError(
-            f"damage and cuts want two videos of the validation and test splits; these hold "
-            f"{len(shown)}"
-        )
-    return shown
-
-
-def make_examples(
-    recordings: Sequence[Recording],
-    work: Path,
-    count: int,
-    seed: int,
-    report: Callable[[str], None],
-) -> list[Path]:
-    """Makes the clips once; a second run goes on with what is missing."""
-    work.mkdir(parents=True, exist_ok=True)
-    runtime = detector_in_use().runtime
-    out: list[Path] = []
-    for number in range(count):
-        path = work / f"{number:05d}.npz"
-        nothing = path.with_suffix(".none")
-        if not path.exists() and not nothing.exists():
-            plan = onset_examples.plan_of(recordings, number, seed)
-            if not onset_examples.make(plan, runtime, path):
-                nothing.touch()
-            report(f"{number}: {plan.recording.name}, {plan.generator} {plan.codec}")
-        if path.exists():
-            out.append(path)
-    return out
-
-
-def onset_artifact(
-    sources: Sequence[Corpus], work: Path, count: int, seed: int, report: Callable[[str], None]
-) -> dict[str, Any]:
-    """Learns the head and writes it beside detector.json, which names it and its hash.
-
-    Args:
-        sources: What the weights in use were trained on.
-        work: Where examples are kept; a second run reads them.
-        count: Clips.
-        seed: Of the clips and of the layer.
-        report: Takes a line for every clip that is made.
-
-    Returns:
-        What detector.json then says of it.
-
-    Raises:
-        InvalidParameterError: There are too few recordings, or nothing to learn from.
-    """
-    files = make_examples(unlearned(sources), work, count, seed, report)
-    examples = read_examples(files)
-    labels = [example.label for example in examples]
-    parts = {example.fold for example in examples}
-    if len(parts) < 2 or min(labels.count(0), labels.count(1)) < _FOLDS:
-        raise InvalidParameterError(
-            "the clips show too little damage, or too few recordings, to learn from; make more"
-        )
-    head, _ = learn(examples, seed)
-    data = save(head.tensors())
-    folder = detector_in_use().tuned.folder or artifact_folder(NAME)
-    entry = {
-        "file": FILE,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "bytes": len(data),
-        "looks": len(examples),
-        "beginnings": labels.count(1),
-        "clips": len(files),
-        "recordings": len({example.recording for example in examples}),
-        "seed": seed,
-        "data": [corpus.describe() for corpus in sources],
-    }
-    (folder / FILE).write_bytes(data)
-    document = json.loads((folder / DOCUMENT).read_text("utf-8"))
-    document["onset"] = entry
-    (folder / DOCUMENT).write_text(json.dumps(document, indent=1) + "\n", "utf-8")
-    report(f"{folder / FILE}: {len(examples)} looks, {labels.count(1)} with new damage")
-    return entry
+    return Onset(learn_blocks(examples, rng, seed), **frames), stacked

@@ -221,7 +221,7 @@ def evaluate(path: Path, work: Path) -> tuple[Measurements, StreamInfo]:
     artifact = detector.tuned.artifact
     identity = repr((
         path.name, path.stat().st_size, artifact["weights"]["sha256"],
-        artifact["onset"]["sha256"], detector.params,
+        artifact["heads"]["sha256"], detector.params,
         [artifact["thresholds"].get(name) for name in ("cell", "stir", "rise", "closer_step")],
     ))  # fmt: skip
     kept = work / f"{path.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.pkl"

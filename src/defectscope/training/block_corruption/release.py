@@ -25,7 +25,7 @@ from defectscope.training.scores import (
     reliability_plot,
 )
 
-VERSION = "0.7.1"
+VERSION = "0.8.0"
 NAME = "block_corruption"
 # The published first decision: more of the frame than this is damaged.
 AREA_RULE = 0.07
@@ -33,8 +33,6 @@ AREA_RULE = 0.07
 # of a beginning or an end and the most that one frame can say, log-odds; and what a frame of every
 # event must reach.
 _CHANGE, _CERTAIN, _DECISION = 8.0, 8.0, 0.5
-# Thresholds of cells among which the one with the best IoU on validation is taken.
-_CELLS = np.arange(0.2, 0.91, 0.05)
 # What the decision says of a brief event at least, and by how much it leaps there; and when a
 # first look wakes the network for the rest of its half second and for the next: from this decision
 # logit on, where it has risen by the second or the head tells of a step by the third.
@@ -68,15 +66,17 @@ The network has two branches and one head. Its input is a frame and the frame be
 - The second branch analyzes the content of both frames at half size: the stem and the first five
   stages of EfficientNet-Lite0 (Tan and Le 2019). It started from weights that TensorFlow's
   authors trained on ImageNet. The first stages and all normalisation were not trained further.
-- The head gives, for both frames, a map with one cell per 32 x 32 pixels and a decision. It was
-  trained on crops and on images composed of four crops.
+- Both lead to a coarse map, one cell per 32 x 32 pixels, and a decision for each of the frames.
+  They were trained on crops and on images composed of four crops.
 
 A finding follows from the decision, combined with the decisions about neighbouring frames. It
-also needs a beginning or an end of damage between the two frames of a pair. Since 0.5.0 a small
-second model (`onset.safetensors`) detects this. It moves one frame onto the other, in both
-directions, and describes each block of 16 x 16 pixels by what remains different, by seams,
-texture, colour and the map, also relative to the frame. A network with one hidden layer rates the
-blocks. A logistic regression combines the highest ratings with the decisions about both frames.
+also needs a beginning or an end of damage between the two frames of a pair. Two small models
+(`heads.safetensors`) tell when damage begins and ends, and where it lies. They move one frame onto
+the other, in both directions, and describe each block of 16 x 16 pixels by what remains different,
+by seams, texture, colour and the coarse map, also relative to the frame. One network with a hidden
+layer rates blocks that are newly damaged (since 0.5.0); a logistic regression combines the highest
+ratings with the decisions about both frames. Another rates blocks that are damaged, newly or not
+(since 0.8.0). Its mean over 32 x 32 pixels is the map that findings show and areas are measured on.
 Brightness that changes over the whole frame does not count (since 0.4.3). `decision=area` applies
 the older rule: more than {area:.0%} of the frame is damaged.
 """,
@@ -125,7 +125,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
         platt(test["decision"][test_sure, 0].astype(np.float64)), test["hit"][test_sure, 0] > 0
     )
     settings = recipe.settings
-    onset, head = _onset_in_use()
+    heads, data, cell = _heads_in_use()
     metrics = {
         "validation": _rounded(figures(predicted)),
         "test": _rounded(figures(test)),
@@ -141,7 +141,7 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
     return Release(
         version=VERSION,
         thresholds={
-            "cell": best_cell(predicted),
+            "cell": cell,
             "area": AREA_RULE,
             "decision": _DECISION,
             "change": _CHANGE,
@@ -169,31 +169,21 @@ def release(recipe: Trained, model: torch.nn.Module, cache: CacheView) -> Releas
             for heading, body in _CARD.items()
         }
         | {"Measured on pairs of the test split": _table(metrics), "Calibration": _PLOT},
-        extra={"network": {"width": settings.width}, "onset": onset},
-        figures={"reliability.png": reliability_plot(dict(bins)), str(onset["file"]): head},
+        extra={"network": {"width": settings.width}, "heads": heads},
+        figures={"reliability.png": reliability_plot(dict(bins)), str(heads["file"]): data},
     )
 
 
-def _onset_in_use() -> tuple[dict[str, Any], bytes]:
-    """Returns the head that goes along until `defectscope-train onset` has learned another."""
+def _heads_in_use() -> tuple[dict[str, Any], bytes, float]:
+    """Returns the heads that go along until `defectscope-train heads` has learned others.
+
+    With them goes the probability from which on a cell of their map counts as damaged.
+    """
     in_use = tuned(NAME)
-    entry = dict(in_use.artifact["onset"])
+    entry = dict(in_use.artifact["heads"])
     folder = in_use.folder or artifact_folder(NAME)
-    return entry, read_verified(folder / str(entry["file"]), str(entry["sha256"]))
-
-
-def best_cell(predicted: Mapping[str, NDArray[Any]]) -> float:
-    """Returns the threshold of cells with the best mean IoU on damaged frames."""
-    sure, cell = predicted["cell_weight"][:, 0] > 0, predicted["cell"][:, 0] > 0
-    shown = 1 / (1 + np.exp(-predicted["map"][:, 0].astype(np.float64)))
-    damaged = cell.any(axis=(1, 2))
-    scores: list[float] = []
-    for threshold in _CELLS:
-        yes = (shown >= threshold) & sure
-        both = (yes & cell).sum(axis=(1, 2))[damaged]
-        either = ((yes | cell) & sure).sum(axis=(1, 2))[damaged]
-        scores.append(float((both / np.maximum(either, 1)).mean()))
-    return round(float(_CELLS[int(np.argmax(scores))]), 2)
+    data = read_verified(folder / str(entry["file"]), str(entry["sha256"]))
+    return entry, data, float(in_use.thresholds["cell"])
 
 
 _PLOT = """

@@ -1,4 +1,4 @@
-"""The small head of block corruption: its examples, what it learns, and where it is put."""
+"""The small heads of block corruption: examples, what they learn, and where they are put."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ import pytest
 from PIL import Image
 
 from defectscope.detectors.block_corruption.blocks import FEATURES, NAMES, Blocks
-from defectscope.detectors.block_corruption.onset import load_onset
+from defectscope.detectors.block_corruption.heads import load_heads
 from defectscope.engine.artifacts import artifact_folder
 from defectscope.errors import EXIT_OK, InvalidParameterError, MediaNotFoundError
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.writer import write_clip
 from defectscope.simulate.effects.damage_mask import DAMAGED, LABEL_PX
 from defectscope.simulate.synthetic.material import Footage
-from defectscope.training.block_corruption import onset_examples, onset_training
+from defectscope.training.block_corruption import (
+    heads_training,
+    map_training,
+    onset_examples,
+    onset_training,
+)
 from defectscope.training.block_corruption.clips import Coding
 from defectscope.training.block_corruption.grey_slices import GREY_SLICES, with_grey_slices
 from defectscope.training.block_corruption.onset_examples import Look
@@ -72,12 +77,25 @@ def test_what_is_new_is_told_from_what_goes_on_and_what_is_uncertain():
 def test_a_head_learns_what_new_damage_leaves_on_recordings_it_never_saw():
     head, _ = onset_training.learn(examples(120, 1), seed=1)
     fresh = examples(40, 2)
-    said = [head.of_frame(row) for row in onset_training.described(head, fresh)]
+    said = [head.of_frame(row) for row in onset_training.described(head.layer, fresh)]
     labels = np.array([each.label for each in fresh])
     assert min(np.array(said)[labels == 1]) > max(np.array(said)[labels == 0])
     again, _ = onset_training.learn(examples(120, 1), seed=1)
-    for name, tensor in head.tensors().items():
-        np.testing.assert_array_equal(tensor, again.tensors()[name])
+    np.testing.assert_array_equal(head.frame_weights, again.frame_weights)
+    np.testing.assert_array_equal(head.layer.inner, again.layer.inner)
+
+
+def test_the_map_learns_where_damage_is_and_from_which_probability_on():
+    head = map_training.learn_map([e.look for e in examples(120, 1)], seed=1)
+    fresh = [e.look for e in examples(40, 2)]
+    for each in fresh:
+        said = head.of_blocks(each.blocks)
+        assert ((said > 0) == (each.damaged > 0)).mean() > 0.9
+    threshold = map_training.best_threshold(head, fresh)
+    assert 0.1 <= threshold <= 0.6
+    # Blocks that say nothing: the lowest threshold misses no damage, and there is nothing else.
+    nothing_new = [look(np.random.default_rng(3))]
+    assert map_training.best_threshold(head, nothing_new) == 0.5
 
 
 KINDS = ("uniform", "flash")
@@ -162,7 +180,7 @@ def test_the_head_learns_on_what_the_network_did_not_learn_from(tmp_path: Any, m
     Image.new("RGB", (64, 48)).save(tmp_path / "still.png")
     sources = [own_folder(tmp_path)]
     split = {r.path.name: r.split for r in recordings(sources, {".mp4", ".png"}, seed=1)}
-    names = sorted(r.path.name for r in onset_training.unlearned(sources))
+    names = sorted(r.path.name for r in heads_training.unlearned(sources))
     held = sorted(name for name, part in split.items() if part != "train" and "mp4" in name)
     assert names == held
     assert 2 <= len(names) < 12
@@ -191,23 +209,26 @@ def test_the_verb_writes_the_head_that_the_detector_then_uses(tmp_path: Any, mon
     shutil.copytree(artifact_folder("block_corruption"), folder)
     monkeypatch.setenv("DEFECTSCOPE_ARTIFACTS", str(folder.parent))
     before = json.loads((folder / "detector.json").read_text())
-    monkeypatch.setattr(onset_training, "unlearned", nothing)
-    monkeypatch.setattr(onset_training, "make_examples", nothing)
-    monkeypatch.setattr(onset_training, "read_examples", given(60))
-    arguments = ["onset", "block_corruption", "--folder", str(tmp_path), "--work", str(tmp_path)]
+    monkeypatch.setattr(heads_training, "unlearned", nothing)
+    monkeypatch.setattr(heads_training, "make_examples", nothing)
+    monkeypatch.setattr(heads_training, "read_examples", given(60))
+    arguments = ["heads", "block_corruption", "--folder", str(tmp_path), "--work", str(tmp_path)]
     assert main(arguments) == EXIT_OK
     document = json.loads((folder / "detector.json").read_text())
-    assert document["onset"]["sha256"] != before["onset"]["sha256"]
-    assert document["onset"]["beginnings"] == 30
-    assert load_onset(folder, document).mean.shape == (FEATURES,)
-    del document["onset"], before["onset"]
+    assert document["heads"]["sha256"] != before["heads"]["sha256"]
+    assert document["heads"]["beginnings"] == 30
+    found = load_heads(folder, document)
+    assert found.map.mean.shape == found.onset.layer.mean.shape == (FEATURES,)
+    assert 0.1 <= document["thresholds"].pop("cell") <= 0.6
+    del before["thresholds"]["cell"]
+    del document["heads"], before["heads"]
     assert document == before
-    monkeypatch.setattr(onset_training, "read_examples", given(4))
+    monkeypatch.setattr(heads_training, "read_examples", given(4))
     assert main(arguments) == InvalidParameterError.exit_code
 
 
 def test_without_recordings_it_says_so(tmp_path: Any, capsys: Any):
-    arguments = ["onset", "block_corruption", "--work", str(tmp_path / "w"), "--folder"]
+    arguments = ["heads", "block_corruption", "--work", str(tmp_path / "w"), "--folder"]
     assert main([*arguments, str(tmp_path / "none")]) == MediaNotFoundError.exit_code
     assert main([*arguments, str(tmp_path)]) == MediaNotFoundError.exit_code
     assert "no usable recording" in capsys.readouterr().err

@@ -1,20 +1,21 @@
-"""The small head: what it is told of two frames, and what it says of damage that comes and goes."""
+"""The small heads: what they are told of two frames, and what they say of damage in these."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from scipy import ndimage
 
 from defectscope.detectors import load
 from defectscope.detectors.block_corruption.blocks import FEATURES, NAMES, both_ways
+from defectscope.detectors.block_corruption.cell_map import cell_map
+from defectscope.detectors.block_corruption.heads import load_heads
 from defectscope.detectors.block_corruption.measures import still
-from defectscope.detectors.block_corruption.onset import load_onset
 from defectscope.engine.artifacts import artifact_folder
 from defectscope.errors import ArtifactError
 
@@ -47,9 +48,13 @@ def with_blocks(rgb: Any):
 
 
 def said(now: Any, before: Any) -> Any:
-    """What the head says of two frames, told what the network says of them."""
+    """What begins and what ends between two frames, told what the network says of them."""
+    return looked(now, before)[1]
+
+
+def looked(now: Any, before: Any) -> Any:
     detector = released()
-    return detector.onset(now, before, *detector.runtime(now, before))
+    return detector.heads(now, before, *detector.runtime(now, before))
 
 
 def test_what_begins_one_way_ends_the_other():
@@ -64,7 +69,7 @@ def test_what_begins_one_way_ends_the_other():
 def test_where_is_told_by_the_frames_alone():
     clean = scene()
     forth, _ = both_ways(still(with_blocks(clean)), still(clean), unseen())
-    scores = released().onset.of_blocks(forth)
+    scores = released().heads.onset.layer.of_blocks(forth)
     hit = np.zeros(scores.shape, bool)
     hit[4:8, 6:15] = True
     assert np.median(scores[hit]) > scores[~hit].max() + 1
@@ -101,21 +106,57 @@ def test_a_head_that_is_missing_changed_or_foreign_is_refused(tmp_path: Any):
     folder = tmp_path / "block_corruption"
     shutil.copytree(artifact_folder("block_corruption"), folder)
     artifact = json.loads((folder / "detector.json").read_text())
-    load_onset(folder, artifact)
-    with pytest.raises(ArtifactError, match="names no onset"):
-        load_onset(folder, {})
-    foreign = {"onset": dict(artifact["weights"])}
+    load_heads(folder, artifact)
+    with pytest.raises(ArtifactError, match="names no heads"):
+        load_heads(folder, {})
+    foreign = {"heads": dict(artifact["weights"])}
     with pytest.raises(ArtifactError, match="does not fit"):
-        load_onset(folder, foreign)
-    file = folder / artifact["onset"]["file"]
+        load_heads(folder, foreign)
+    file = folder / artifact["heads"]["file"]
     file.write_bytes(file.read_bytes()[:-1] + b"\1")
     with pytest.raises(ArtifactError, match="not the expected file"):
-        load_onset(folder, artifact)
+        load_heads(folder, artifact)
     file.unlink()
     with pytest.raises(ArtifactError, match="missing"):
-        load_onset(folder, artifact)
+        load_heads(folder, artifact)
 
 
-def test_a_head_keeps_its_tensors():
-    head = released().onset
-    assert set(head.tensors()) == {field.name for field in dataclasses.fields(head)}
+def test_heads_keep_their_tensors():
+    heads = released().heads
+    tensors = heads.tensors()
+    file = artifact_folder("block_corruption") / released().tuned.artifact["heads"]["file"]
+    kept = safetensors.numpy.load(file.read_bytes())
+    assert set(kept) == set(tensors)
+    for name, tensor in kept.items():
+        np.testing.assert_array_equal(tensor, tensors[name])
+
+
+def test_the_map_lies_on_what_is_damaged_in_either_frame():
+    clean = scene()
+    broken = with_blocks(clean)
+    (now, before), _ = looked(broken, clean)
+    hit = np.zeros(now.shape, bool)
+    hit[2:4, 3:7] = True
+    cell = released().tuned.thresholds["cell"]
+    assert (now[hit] >= cell).all()
+    assert (now[~hit] < cell).mean() > 0.9
+    assert before[hit].max() < now[hit].min()
+    # What stays is still there, and the other order maps the other frame.
+    (_, second), _ = looked(clean, broken)
+    assert (second[hit] >= cell).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 90), (362, 204)])
+def test_the_map_has_a_cell_for_every_32_pixels(size: Any):
+    still_frame = np.full((*size, 3), 90, np.uint8)
+    maps, _ = looked(still_frame, still_frame)
+    assert maps.shape == (2, -(-size[0] // 32), -(-size[1] // 32))
+    assert maps.dtype == np.float32
+    assert ((maps >= 0) & (maps <= 1)).all()
+
+
+def test_cells_are_means_of_their_blocks_and_the_border_is_filled_up():
+    odds = np.full((3, 5), -20.0, np.float32)
+    odds[0, 0] = odds[2, 4] = 20.0
+    cells = cell_map(odds, (2, 3))
+    np.testing.assert_allclose(cells, [[0.25, 0, 0], [0, 0, 1]], atol=1e-6)
