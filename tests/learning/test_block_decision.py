@@ -55,6 +55,7 @@ def measured(seed: int, logit: float | None) -> Measurements:
     frames = {
         "pts": array("q", range(FRAMES)), "jump": wide(rng.uniform(0, 9, FRAMES)),
         "corrupt": array("B", [0] * FRAMES), "confounded": array("B", [0] * FRAMES),
+        "cut": array("B", [0] * FRAMES),
         "grey": array("B", [0] * FRAMES),
     }  # fmt: skip
     maps = {"pts": array("q"), "place": array("B"), "probability": array("B")}

@@ -28,7 +28,7 @@ def looked(rows: Any, now: Any, before: Any, excused: Any = ()):
     known = Known.of(rows, now, before, np.zeros(100))
     other = np.isin(np.arange(100), excused)
     rise = now - before
-    return known, Steps.of(known.rows, rows, rise, -rise, other, CHANGE, USUAL, WEIGHT)
+    return known, Steps.of(known.rows, rows, rise, -rise, other, other, CHANGE, USUAL, WEIGHT)
 
 
 def found(known: Any, steps: Any, least: Any = 3.0):
@@ -152,6 +152,23 @@ def test_light_that_changes_is_no_damage_and_damage_is_no_light():
     mixed[1, 4:] -= 30
     assert brightness_moved(mixed, np.abs(np.diff(mixed, axis=0)), 0.5).tolist() == [False]
     assert brightness_moved(np.concatenate([luma, luma]), 0 * brighter, 0.5).tolist() == [False]
+
+
+def test_where_everything_changes_only_a_step_of_one_side_counts():
+    rows = np.array([10, 20, 30, 40])
+    begins, ends = np.array([8.0, 6.0, 3.0, -1.0]), np.array([-1.0, 4.0, 0.5, 8.0])
+    none, all_of_it = np.zeros(100, bool), np.isin(np.arange(100), rows)
+    for confounded, cut in ((none, all_of_it), (all_of_it, none)):
+        steps = Steps.of(rows, rows, begins, ends, confounded, cut, CHANGE, USUAL, WEIGHT)
+        np.testing.assert_array_equal(steps.begins, [7, np.nan, np.nan, np.nan])
+        np.testing.assert_array_equal(steps.ends, [np.nan, np.nan, np.nan, 7])
+        assert steps.begin.tolist() == [CHANGE - 10, CHANGE, CHANGE, CHANGE]
+        assert steps.end.tolist() == [CHANGE, CHANGE, CHANGE, CHANGE - 10]
+        # An end within an interval is a step of it, though nothing begins there.
+        assert steps.largest(2, 4) == 7
+    both = Steps.of(rows, rows, begins, ends, all_of_it, all_of_it, CHANGE, USUAL, WEIGHT)
+    assert np.isnan(both.begins).all()
+    assert np.isnan(both.ends).all()
 
 
 def test_another_shot_is_told_from_damage_bars_or_not():

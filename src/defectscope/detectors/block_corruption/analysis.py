@@ -104,6 +104,7 @@ class BlockCorruptionAnalysis:
             jump=np.uint16,
             corrupt=np.uint8,
             confounded=np.uint8,
+            cut=np.uint8,
             grey=np.uint8,
         )
         self._samples = TableBuilder(
@@ -137,12 +138,13 @@ class BlockCorruptionAnalysis:
         if len(video.pts):
             differences = self._whole.differences(video)
             jump = differences.max(axis=(1, 2))
-            confounded, grey = self._whole.push(video, differences)
+            confounded, cut, grey = self._whole.push(video, differences)
             self._frames.add(
                 pts=video.pts,
                 jump=saturate(jump * JUMP_STEPS, np.uint16),
                 corrupt=video.corrupt.astype(np.uint8),
                 confounded=confounded.astype(np.uint8),
+                cut=cut.astype(np.uint8),
                 grey=grey,
             )
             self._flagged.update(self._bucket(pts) for pts in video.pts[video.corrupt].tolist())

@@ -199,6 +199,7 @@ class BlockCorruption:
             begins,
             ends,
             column(frames, "confounded").astype(bool),
+            column(frames, "cut").astype(bool),
             change,
             t["usual_step"],
             t["step_weight"],

@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 # Share of all differences that light alone explains, and share of the tiles that it changes.
 _PURE_SHARE, _LIT_SHARE = 0.85, 0.75
-# Share of the tiles that another shot changes. Damage leaves some: 3 of 365 ends reach it.
+# Share of the tiles that another shot changes. Damage mostly leaves some.
 _REPLACED_SHARE = 0.99
-# Share of the tiles that must show something for that.
+# Where a cut or the light changes everything, each frame looks new beside the other: what the other
+# way says counts twice against, and a unit of log-odds on top of it.
+_ONE_SIDED, _DOUBT = 2.0, 1.0
+# Share of the tiles that must show something for a cut.
 _SHOWN_SHARE = 0.5
 
 
@@ -45,6 +48,7 @@ class Steps:
         begins: Floats,
         ends: Floats,
         confounded: NDArray[np.bool_],
+        cut: NDArray[np.bool_],
         change: float,
         baseline: float,
         weight: float,
@@ -56,7 +60,10 @@ class Steps:
             rows: Rows of the frames that were looked at, each with the one before it.
             begins: Log-odds that damage begins with each.
             ends: Log-odds that it ends with each.
-            confounded: For every row, whether what changes there has another cause.
+            confounded: For every row, whether bars or light change there.
+            cut: For every row, whether everything changes there. Where one of the two holds, a
+                step is believed as far as it is one-sided: damage that comes or goes is, while
+                two shots are strange to each other. Where both hold, none is.
             change: What a beginning or an end costs where nothing tells of it.
             baseline: The log-odds at which it costs as much where it was looked at.
             weight: How much less it costs by each unit of log-odds more.
@@ -64,13 +71,15 @@ class Steps:
         seen = rows > 0
         place = np.searchsorted(known_rows, rows[seen])
         out: list[Floats] = []
-        for odds in (begins, ends):
+        for odds, other in ((begins, ends), (ends, begins)):
             known = np.full(len(known_rows), np.nan)
-            known[place] = np.where(confounded[rows[seen]], np.nan, odds[seen])
+            one_sided = odds - _ONE_SIDED * np.maximum(other, 0) - _DOUBT
+            doubted = np.where(one_sided > baseline, one_sided, np.nan)
+            told = np.where(confounded[rows] | cut[rows], doubted, odds)
+            known[place] = np.where(confounded[rows] & cut[rows], np.nan, told)[seen]
             out.append(known)
-        there = ~np.isnan(out[0])
         begin, end = (
-            np.where(there, change + weight * (baseline - np.nan_to_num(odds)), change)
+            np.where(np.isnan(odds), change, change + weight * (baseline - np.nan_to_num(odds)))
             for odds in out
         )
         return Steps(out[0], out[1], begin, end)
@@ -89,7 +98,7 @@ class Steps:
             stop: First one after it.
         """
         into = self.begins[first : first + 1]
-        within = np.maximum(self.begins[first + 1 : stop], self.ends[first + 1 : stop])
+        within = np.fmax(self.begins[first + 1 : stop], self.ends[first + 1 : stop])
         out_of = self.ends[stop : stop + 1]
         every = np.concatenate([into, within, out_of])
         return float(np.nanmax(every, initial=0.0)) if np.isfinite(every).any() else 0.0

@@ -46,7 +46,7 @@ class WholeFrames:
 
     def push(
         self, video: VideoChunk, differences: NDArray[np.float64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.uint8]]:
         """Takes the next frames.
 
         Args:
@@ -54,8 +54,8 @@ class WholeFrames:
             differences: Of their tiles, from `differences`.
 
         Returns:
-            In which of them bars move, nothing but the light changes or another shot begins, and
-            which turn to mid grey or come back, as `mid_grey` has it.
+            In which of them bars move or nothing but the light changes, in which everything is
+            replaced, as by a cut, and which turn to mid grey or come back, as `mid_grey` has it.
         """
         luma = np.asarray(video.features["tile_luma"] / self._tile_samples, np.float64)
         before = luma[:1] if self._luma is None else self._luma
@@ -63,7 +63,7 @@ class WholeFrames:
         joined = np.concatenate([before, luma])
         lit = brightness_moved(joined, differences, LIT_CODE)
         cut = replaced(joined, differences, REPLACED_CODE, BLACK_CODE)
-        return self._bars(video) | lit | cut, mid_grey(joined)
+        return self._bars(video) | lit, cut, mid_grey(joined)
 
     def _bars(self, video: VideoChunk) -> NDArray[np.bool_]:
         """Tells in which frames black bars come, go or move."""

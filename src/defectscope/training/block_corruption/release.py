@@ -77,8 +77,8 @@ by seams, texture, colour and the coarse map, also relative to the frame. One ne
 layer rates blocks that are newly damaged (since 0.5.0); a logistic regression combines the highest
 ratings with the decisions about both frames. Another rates blocks that are damaged, newly or not
 (since 0.8.0). Its mean over 32 x 32 pixels is the map that findings show and areas are measured on.
-Brightness that changes over the whole frame does not count (since 0.4.3). `decision=area` applies
-the older rule: more than {area:.0%} of the frame is damaged.
+Where brightness, bars or everything changes, a step counts as far as it is one-sided (since
+0.8.0). `decision=area` applies the older rule: more than {area:.0%} of the frame is damaged.
 """,
     "What it began from": """
 `train --start` names the weights. Those of the released detector go back to EfficientNet-Lite0 of
