@@ -21,7 +21,7 @@ def cell_map(log_odds: Floats, shape: tuple[int, ...]) -> Floats:
         log_odds: (rows, columns) by block.
         shape: Rows and columns of the map.
     """
-    return by_cell(1 / (1 + np.exp(-log_odds)), shape)
+    return by_cell(np.asarray(1 / (1 + np.exp(-log_odds)), np.float32), shape)
 
 
 def by_cell(values: Floats, shape: tuple[int, ...]) -> Floats:
