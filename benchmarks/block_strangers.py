@@ -1,11 +1,12 @@
 """Measures block corruption on recordings of other makers, by this decision and by the one before.
 
     python benchmarks/block_strangers.py --recordings FOLDER [--pattern 'p70m_*'] --work FOLDER
-        [--clips 30] [--seed 7] [--out FILE]
+        [--clips 30] [--seed 7] [--other-codecs] [--out FILE]
 
 Clips of four seconds are made as for training, of recordings that nothing was learned from; each is
 measured once and decided twice, so that only the decision differs: `now` is what detector.json
 says, `level alone` knows nothing of what begins or ends between the two frames of a look, as 0.4.1.
+With `--other-codecs` streams of codecs are broken that training never breaks.
 """
 
 from __future__ import annotations
@@ -47,14 +48,25 @@ _WAYS: list[tuple[str, str, Any]] = [
       (("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "none"))),
     *((look, "", "motion") for look in examples.LOOKS),
 ]  # fmt: skip
+_OTHER_WAYS: list[tuple[str, str, Any]] = [
+    (harm, codec, "motion")
+    for codec in ("libvpx-vp9", "libsvtav1", "mpeg4", "libvpx", "mjpeg", "mpeg1video")
+    for harm in ("byte_noise", "packet_loss")
+]
 
 
-def clips(paths: Sequence[Path], work: Path, count: int, seed: int) -> Iterator[Clip]:
+def clips(
+    paths: Sequence[Path],
+    work: Path,
+    count: int,
+    seed: int,
+    ways: Sequence[tuple[str, str, Any]] = _WAYS,
+) -> Iterator[Clip]:
     """Makes the clips once; a second run reads them. One of three is clean."""
     shown = [Recording(p, "strangers", p.name, p.stem, "test") for p in paths]
     for number in range(count):
         rng = np.random.default_rng([seed, number])
-        kind = _WAYS[(number - number // 3) % len(_WAYS)]
+        kind = ways[(number - number // 3) % len(ways)]
         if number % 3 == 2:
             kind = (HARD_NEGATIVES[number // 3 % len(HARD_NEGATIVES)], "", "motion")
         recording = shown[(7 * number + seed) % len(shown)]
@@ -148,11 +160,13 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=30)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--other-codecs", action="store_true")
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     evaluated: list[Evaluated] = []
     paths = sorted(given.recordings.glob(given.pattern))
-    for clip in clips(paths, given.work, given.clips, given.seed):
+    ways = _OTHER_WAYS if given.other_codecs else _WAYS
+    for clip in clips(paths, given.work, given.clips, given.seed, ways):
         evaluated.append(Evaluated(clip, *evaluate(clip.path, given.work)))
         print(clip.path.name, clip.facts["generator"], clip.facts.get("codec"), flush=True)
     lines = [

@@ -8,7 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 
+from defectscope.media.scheduling import scheduling_kept
+
 FPS, FRAMES, RATE_HZ = 25, 100, 48000
+_OPTIONS = {"libx264": {"crf": "4"}, "libsvtav1": {"crf": "4", "preset": "10"}}
 HLS = {"hls_time": "1", "hls_list_size": "0"}
 
 
@@ -20,13 +23,14 @@ def made(
     size: tuple[int, int] = (64, 48),
     video: bool = True,
     audio: bool = True,
+    codec: str = "libx264",
 ) -> Path:
     """Four seconds whose grey says which frame it is, and a tone, as FFmpeg packages them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", format=container, options=options) as out:
+    with scheduling_kept(), av.open(str(path), "w", format=container, options=options) as out:
         pictures = sound = None
         if video:
-            pictures = out.add_stream("libx264", rate=FPS, options={"g": "25", "crf": "4"})
+            pictures = out.add_stream(codec, rate=FPS, options={**_OPTIONS[codec], "g": "25"})
             pictures.width, pictures.height = size
             pictures.pix_fmt = "yuv420p"
         if audio:

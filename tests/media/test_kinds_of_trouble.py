@@ -293,6 +293,7 @@ def test_a_header_without_a_raster_has_that_of_the_first_frame() -> None:
     class Context:
         width = height = 0
         pix_fmt, name, color_range = None, "h264", 0
+        codec = av.Codec("h264", "r")
 
     class Stream:
         codec_context = Context()

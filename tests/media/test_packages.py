@@ -38,6 +38,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             root / "single" / "manifest.mpd", "dash", {"seg_duration": "1", "single_file": "1"}
         ),
     }
+    found["dash in AV1"] = made(
+        root / "av1" / "manifest.mpd", "dash", {"seg_duration": "1"}, codec="libsvtav1"
+    )
     apart = root / "apart"
     made(apart / "low" / "v.m3u8", "hls", HLS, size=(32, 24), audio=False)
     made(apart / "high" / "v.m3u8", "hls", HLS, audio=False)
@@ -54,7 +57,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 KINDS = [
     "segments", "fragments", "one file", "dash", "dash by number", "dash in one file",
-    "sound apart",
+    "dash in AV1", "sound apart",
 ]  # fmt: skip
 
 

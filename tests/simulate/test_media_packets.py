@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from fractions import Fraction
 
@@ -37,6 +38,24 @@ def clip(tmp_path_factory):
         audio=AudioEncoding(),
     )
     return path
+
+
+def test_a_codec_that_is_only_decoded_by_that_name_is_copied_and_called_by_its_own(tmp_path):
+    # FFmpeg decodes AV1 with `libdav1d` and encodes it with others.
+    source, target = tmp_path / "av1.mp4", tmp_path / "copy.mp4"
+    frames = Footage(seed=4, width=96, height=64, frames=20)
+    encoding = VideoEncoding(96, 64, Fraction(25), codec="libsvtav1", crf=None, bit_rate=200_000)
+    write_clip(source, frames=frames, video=encoding)
+    # As root, SVT-AV1 makes the thread that opens it a real-time one.
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    rewrite_packets(source, target, lambda record: (record,))
+    before, after = list(read_packets(source)), list(read_packets(target))
+    assert [p.data for p in after] == [p.data for p in before]
+    assert {p.codec for p in before} == {"av1"}
+    with open_media(target) as reader:
+        assert reader.info.video is not None
+        assert reader.info.video.codec == "av1"
+        assert sum(isinstance(item, Frame) for item in reader.read()) == 20
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])

@@ -10,6 +10,15 @@ from typing import Any
 
 from defectscope.media.stream import AudioInfo, VideoInfo
 
+# What encoders need to code clips in about their own time, or at all.
+_NEEDED = {
+    # It calls limited range non-standard.
+    "mjpeg": {"strict": "unofficial"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+    "libsvtav1": {"preset": "10"},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class VideoEncoding:
@@ -89,6 +98,8 @@ class VideoEncoding:
         elif self.codec == "mpeg2video" and not self.open_gop:
             # The encoder refuses closed groups while it looks for scene cuts.
             out |= {"flags": "+cgop", "sc_threshold": "1000000000"}
+        else:
+            out |= _NEEDED.get(self.codec, {})
         return {**out, **self.options}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import av.logging
 from av.stream import Disposition
 
+from defectscope.media.codecs import codec_name
 from defectscope.media.matroska import track_entries
 
 _STREAM_LINE = re.compile(r"Stream #\d+:(\d+)(?:\[[^\]]*\])?(?:\([^)]*\))?: \w+: ([^,\n]+)")
@@ -39,9 +40,8 @@ def codec_names(container: Any, head: bytes) -> dict[int, str]:
         if name:
             named[int(index)] = _plain(name)
     for stream in container.streams:
-        context = stream.codec_context
-        if context is not None and context.name:
-            named[stream.index] = context.name
+        if name := codec_name(stream.codec_context):
+            named[stream.index] = name
     return named
 
 

@@ -12,6 +12,7 @@ import av
 import av.error
 
 from defectscope.errors import MediaUnavailableError
+from defectscope.media.codecs import add_copied_stream
 
 # FFmpeg's protocols by scheme: no scheme may lead to a local file.
 _PROTOCOLS = {
@@ -43,7 +44,7 @@ class _Pipe:
 def _opened(sink: Callable[[bytes], None], streams: list[Any]) -> tuple[Any, dict[int, Any]]:
     """Returns a muxer, and its streams by the number of those that they copy."""
     out: Any = av.open(_Pipe(sink), "w", format="mpegts")
-    return out, {s.index: out.add_stream_from_template(s) for s in streams}
+    return out, {s.index: add_copied_stream(out, s) for s in streams}
 
 
 def remux(

@@ -13,6 +13,7 @@ import av
 import av.error
 
 from defectscope.errors import UnreadableMediaError
+from defectscope.media.codecs import add_copied_stream
 from defectscope.media.dash import dash_files, dash_pieces
 from defectscope.media.hls import hls_files, hls_pieces
 from defectscope.media.packet_copy import PacketCopy
@@ -72,7 +73,7 @@ def _together(video: Any, sound: Any, pieces: list[Piece], name: str) -> IO[byte
                     (pictures, pictures.streams.video[0], 0.0),
                     (sounds, sounds.streams.audio[0], _packed_s(pieces[0])),
                 ):
-                    made = out.add_stream_from_template(stream)
+                    made = add_copied_stream(out, stream)
                     made.time_base = stream.time_base
                     copies.append(PacketCopy(held, stream, made, late_s))
                 ordered = merge(*(copy.until(None) for copy in copies), key=_decoded_s)

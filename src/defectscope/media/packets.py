@@ -18,6 +18,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 
 from defectscope.errors import InvalidParameterError, UnreadableMediaError
+from defectscope.media.codecs import add_copied_stream, codec_name
 from defectscope.media.decoding_times import DecodingTimes
 
 Framing = Literal["annexb", "length"]
@@ -111,7 +112,7 @@ def rewrite_packets(
         out = av.open("file:" + target, "w", format=container_format, options=dict(options or {}))
         try:
             kept = [s for s in container.streams if s.type in ("video", "audio", "subtitle")]
-            made = {s.index: out.add_stream_from_template(s) for s in kept}
+            made = {s.index: add_copied_stream(out, s) for s in kept}
             for packet in _timed(container.demux(kept)):
                 for record in alter(_record(packet)):
                     out.mux(_packet(record, made[record.stream]))
@@ -134,7 +135,7 @@ def elementary_stream(path: str | PathLike[str]) -> tuple[str, list[PacketRecord
         if not container.streams.video:
             raise UnreadableMediaError(f"{fspath(path)}: no video")
         stream = container.streams.video[0]
-        codec = stream.codec_context.name
+        codec = codec_name(stream.codec_context)
         extra = stream.codec_context.extradata or b""
         # MP4 and Matroska store lengths before NAL units and parameter sets apart.
         convert = codec in ("h264", "hevc") and extra[:1] == b"\x01"
@@ -259,7 +260,7 @@ def _record(packet: Any, stream: Any = None) -> PacketRecord:
     return PacketRecord(
         stream=stream.index,
         medium=stream.type,
-        codec=stream.codec_context.name if stream.codec_context is not None else "",
+        codec=codec_name(stream.codec_context),
         data=bytes(packet),
         pts=packet.pts,
         dts=packet.dts,

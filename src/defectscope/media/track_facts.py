@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from defectscope.errors import InvalidParameterError, MediaTooLongError
+from defectscope.media.codecs import codec_name
 from defectscope.media.lengths import Lengths
 from defectscope.media.limits import Limits
 from defectscope.media.listing import CAPTION_CODES
@@ -108,7 +109,7 @@ def described_video(
         pixel_format=source_format,
         frame_rate=rate,
         time_base=Fraction(stream.time_base),
-        codec=context.name,
+        codec=codec_name(context),
         rotation_deg=rotation_deg,
         full_range=int(context.color_range or 0) == 2 or source_format.startswith("yuvj"),
         variable_frame_rate=variable,
@@ -126,7 +127,7 @@ def described_audio(stream: Any) -> AudioInfo:
         rate_hz=context.rate,
         channels=tuple(channel.name for channel in layout.channels),
         layout=layout.name,
-        codec=context.name,
+        codec=codec_name(context),
         language=stream.language,
     )
 

@@ -16,10 +16,12 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from defectscope.errors import InvalidParameterError, MediaError, UnreadableMediaError
+from defectscope.media.codecs import add_copied_stream
 from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Frame, Samples
 from defectscope.media.interleave import interleave
 from defectscope.media.packet_copy import PacketCopy
+from defectscope.media.scheduling import scheduling_kept
 
 # FFmpeg's number of full range (AVCOL_RANGE_JPEG) and limited range (AVCOL_RANGE_MPEG).
 _RANGE = {True: 2, False: 1}
@@ -146,7 +148,7 @@ class Writer:
             container.close()
             raise UnreadableMediaError(f"{fspath(source)}: no {medium} to copy")
         try:
-            made = self._out.add_stream_from_template(streams[0])
+            made = add_copied_stream(self._out, streams[0])
         except (av.error.FFmpegError, ValueError) as error:
             container.close()
             raise UnreadableMediaError(
@@ -218,15 +220,16 @@ class Writer:
 
     def _encode(self, stream: VideoStream | AudioStream, frame: Any) -> list[Any]:
         try:
-            return list(stream.encode(frame))
+            with scheduling_kept():
+                return list(stream.encode(frame))
         except av.error.FFmpegError as error:
             # Encoders open with the first frame: what they cannot do shows only here.
             name = stream.codec_context.name
             raise InvalidParameterError(f"{self._path}: {name} refused ({error})") from None
 
-    def _mux(self, packets: Iterable[Any], now_s: Fraction) -> None:
+    def _mux(self, packets: Iterable[Any], until_s: Fraction | None) -> None:
         for copy in self._copies:
-            for packet in copy.until(now_s):
+            for packet in copy.until(until_s):
                 self._out.mux(packet)
         for packet in packets:
             self._out.mux(packet)
@@ -237,9 +240,7 @@ class Writer:
             for stream in (self._video, self._audio):
                 if stream is not None:
                     self._out.mux(cast("Any", stream.encode(None)))
-            for copy in self._copies:
-                for packet in copy.until(None):
-                    self._out.mux(packet)
+            self._mux((), None)
         except av.error.FFmpegError as error:
             raise MediaError(f"{self._path}: writing failed ({error})") from None
         finally:

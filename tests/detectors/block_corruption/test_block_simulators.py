@@ -77,6 +77,20 @@ def test_a_broken_stream_is_damaged_where_its_truth_says(clip, tmp_path, damage,
     assert np.median([f for f, i in zip(far, inside, strict=True) if not i]) < 15
 
 
+@pytest.mark.parametrize("damage", ["byte_noise", "packet_loss"])
+@pytest.mark.parametrize(
+    "codec", ["libx265", "libvpx-vp9", "libsvtav1", "libvpx", "mpeg4", "mpeg1video", "mjpeg"]
+)
+def test_streams_of_every_codec_break_visibly(clip, tmp_path, codec, damage):
+    out = tmp_path / "broken.mp4"
+    rate = {"byte_noise": 0.004, "packet_loss": 0.5}[damage]
+    (truth,) = break_clip(clip, out, damage=damage, codec=codec, rate=rate, gop_frames=15)
+    # AV1 codes its frames in pyramids: one that is hit shows in frames well before it.
+    assert SPAN.start_s - 0.7 <= truth.start_s < SPAN.end_s
+    assert truth.end_s <= SPAN.end_s + 1.0
+    assert len(lumas(out)) == 50
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_same_seed_breaks_the_same_bytes(clip, tmp_path, damage):
     intact = tmp_path / "intact.ts"

@@ -24,7 +24,8 @@ from defectscope.media.stream import StreamInfo
 from defectscope.media.writer import Writer
 from defectscope.parameters import choice, number, parameters
 from defectscope.simulate.contract import ContainerSimulator, Plan, Simulator, Truth, VideoSimulator
-from defectscope.simulate.effects.bitstream_damage import DAMAGES, Damage, Harm, break_stream
+from defectscope.simulate.effects import bitstream_damage
+from defectscope.simulate.effects.bitstream_damage import DAMAGES, Damage, Harm
 from defectscope.simulate.effects.damage_mask import (
     DAMAGED,
     EARLIEST_FRAMES,
@@ -39,7 +40,11 @@ from defectscope.simulate.parameters import jitter, ladder
 
 # A frame counts as damaged from this share of its area on: four macroblocks of 1080p.
 _LEAST_AREA = 1 / 2000
-_STREAM_CODECS = ("libx264", "mpeg2video", "libx265")
+# Without being asked for another, one of the first two is drawn.
+_STREAM_CODECS = (
+    "libx264", "mpeg2video", "libx265", "libvpx-vp9", "libsvtav1", "libvpx", "mpeg4", "mpeg1video",
+    "mjpeg",
+)  # fmt: skip
 
 
 @parameters
@@ -120,13 +125,9 @@ class StreamParams:
     damage: Annotated[str, choice(DAMAGES, "`byte_noise`, `slice_loss` or `packet_loss`.")] = (
         "packet_loss"
     )
-    codec: Annotated[
-        str,
-        choice(
-            _STREAM_CODECS,
-            "Encoder of the stream that is broken: `libx264`, `mpeg2video` or `libx265`.",
-        ),
-    ] = "libx264"
+    codec: Annotated[str, choice(_STREAM_CODECS, "Encoder of the stream that is broken.")] = (
+        "libx264"
+    )
     rate: Annotated[
         float, number(0, 1, "Share of the bytes, slices or packets hit, 0 to 1.", above=True)
     ] = 0.05
@@ -158,7 +159,9 @@ class BrokenStream(ContainerSimulator[StreamParams]):
 
     name: ClassVar[str] = "block_corruption_stream"
     defects: ClassVar[tuple[str, ...]] = ("block_corruption",)
-    summary: ClassVar[str] = "a broken H.264, MPEG-2 or HEVC stream, decoded with concealment"
+    summary: ClassVar[str] = (
+        "a broken stream of H.264, HEVC, AV1, VP9 or another codec, as it is decoded"
+    )
     params: ClassVar[type[Any]] = StreamParams
 
     def draw(
@@ -197,7 +200,10 @@ class BrokenStream(ContainerSimulator[StreamParams]):
             first_s = next(decode_as_shown(intact))[0]
             span = Interval(first_s + plan.span.start_s, first_s + plan.span.end_s)
             harm = Harm(cast("Damage", params.damage), params.rate, params.burst_packets)
-            break_stream(intact, damaged, span, harm, plan.rng(1))
+            muxer = bitstream_damage.container_of(params.codec)
+            bitstream_damage.break_stream(
+                intact, damaged, span, harm, plan.rng(1), container_format=muxer
+            )
             hit = self._record(intact, damaged, source, destination, plan, times)
         ticks = [pts * video.time_base for pts in times] + [
             times[-1] * video.time_base + 1 / video.frame_rate
@@ -256,27 +262,28 @@ class BrokenStream(ContainerSimulator[StreamParams]):
 def _encode(source: Path, target: Path, plan: Plan[StreamParams]) -> list[int]:
     """Codes the stream that is to be broken; returns the time stamps of its frames."""
     params, video = plan.params, plan.video
-    mpeg2 = params.codec == "mpeg2video"
+    muxer = bitstream_damage.container_of(params.codec)
+    counted = params.codec not in ("libx264", "libx265")
     encoding = VideoEncoding(
         video.width, video.height, video.frame_rate,
-        time_base=video.time_base if not mpeg2 else None,
+        time_base=video.time_base if not counted else None,
         codec=params.codec,
-        crf=None if mpeg2 else params.crf,
+        crf=None if counted else params.crf,
         # About what broadcast MPEG-2 has: 8 Mbit/s in 1080i25.
-        bit_rate=int(0.15 * video.width * video.height * video.frame_rate) if mpeg2 else None,
+        bit_rate=int(0.15 * video.width * video.height * video.frame_rate) if counted else None,
         gop_frames=params.gop_frames,
         options={"slices": str(params.slices)} if params.codec == "libx264" else {},
     )  # fmt: skip
     times: list[int] = []
     with (
         open_media(source, limits=Limits()) as reader,
-        Writer(target, video=encoding, container_format="mpegts") as writer,
+        Writer(target, video=encoding, container_format=muxer) as writer,
     ):
         for item in reader.read(audio=False):
             if not isinstance(item, Frame):
                 continue
             native = convert(item.native, "yuv420p", video.width, video.height)
-            pts = len(times) if mpeg2 else item.pts
+            pts = len(times) if counted else item.pts
             y, u, v = (plane.pixels for plane in views_of(native, 8))
             writer.write_frame(_frame(pts, (y, u, v)))  # pyright: ignore[reportArgumentType]
             times.append(item.pts)

@@ -30,6 +30,11 @@ DAMAGES: tuple[Damage, ...] = ("byte_noise", "slice_loss", "packet_loss")
 _KEPT_BYTES = 12
 # Source: ISO/IEC 13818-2, table 6-1 (slice start codes).
 _MPEG2_SLICES = range(0x01, 0xB0)
+# Encoders whose streams FFmpeg carries in a transport stream. Others go into NUT, whose muxer
+# does not look into packets: that of Matroska refuses a broken AV1 stream.
+_TRANSPORTED = ("libx264", "libx265", "mpeg1video", "mpeg2video", "mpeg4")
+# What a transport packet carries: 188 bytes less its header (ISO/IEC 13818-1, 2.4.3.2).
+_PAYLOAD_BYTES = 184
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Harm:
 
     Attributes:
         damage: `byte_noise` replaces bytes, `slice_loss` drops coded slices, `packet_loss` drops
-            188-byte packets of the transport stream.
+            188-byte packets of the transport stream, or what they would carry of another one.
         rate: Share of the bytes, slices or packets that are hit inside the span, 0 to 1.
         burst_packets: Mean run of transport packets that are lost together.
     """
@@ -46,6 +51,11 @@ class Harm:
     damage: Damage
     rate: float
     burst_packets: float = 1.0
+
+
+def container_of(encoder: str) -> str:
+    """Returns FFmpeg's muxer for a stream that is to be broken."""
+    return "mpegts" if encoder in _TRANSPORTED else "nut"
 
 
 def break_stream(
@@ -65,9 +75,9 @@ def break_stream(
         span: When, on the container's own clock.
         harm: How.
         rng: Where chance comes from.
-        container_format: FFmpeg's muxer of both; packets are lost from `mpegts` alone.
+        container_format: FFmpeg's muxer of both.
     """
-    if harm.damage == "packet_loss":
+    if harm.damage == "packet_loss" and container_format == "mpegts":
         _lose_packets(source, destination, span, harm, rng)
         return
     video: set[int] = set()
@@ -85,7 +95,10 @@ def break_stream(
             return [
                 replace(record, data=flip_bytes(record.data, rng, every, keep_bytes=_KEPT_BYTES))
             ]
-        data = _without_slices(record, harm.rate, rng)
+        if harm.damage == "packet_loss":
+            data = _without_payloads(record.data, harm, rng)
+        else:
+            data = _without_slices(record, harm.rate, rng)
         return [replace(record, data=data)] if data else []
 
     rewrite_packets(source, destination, alter, container_format=container_format)
@@ -102,6 +115,21 @@ def _without_slices(record: PacketRecord, rate: float, rng: np.random.Generator)
     head, *parts = record.data.split(b"\x00\x00\x01")
     kept = [p for p in parts if not p or p[0] not in _MPEG2_SLICES or rng.random() >= rate]
     return head + b"".join(b"\x00\x00\x01" + part for part in kept)
+
+
+def _without_payloads(data: bytes, harm: Harm, rng: np.random.Generator) -> bytes:
+    """Returns a frame with zeros where payloads are lost; nothing where it lost its beginning."""
+    kept: list[bytes] = []
+    losing = 0
+    for start in range(0, len(data), _PAYLOAD_BYTES):
+        if losing == 0 and rng.random() < harm.rate / harm.burst_packets:
+            losing = int(rng.geometric(1 / harm.burst_packets))
+        payload = data[start : start + _PAYLOAD_BYTES]
+        if losing > 0 and start == 0:
+            return b""
+        kept.append(payload if losing == 0 else bytes(len(payload)))
+        losing = max(0, losing - 1)
+    return b"".join(kept)
 
 
 def _lose_packets(

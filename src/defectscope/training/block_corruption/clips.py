@@ -20,12 +20,14 @@ from defectscope.media.concealment import Concealment, decode_as_shown
 from defectscope.media.encoding import VideoEncoding
 from defectscope.media.frames import Frame, Plane
 from defectscope.media.writer import Writer
-from defectscope.simulate.effects.bitstream_damage import Harm, break_stream
+from defectscope.simulate.effects.bitstream_damage import Harm, break_stream, container_of
 from defectscope.simulate.effects.damage_mask import LABEL_PX, Mask, blocks_of, label, reduced
 from defectscope.simulate.effects.drawn_blocks import Look, Patch, draw_patches, paint
 from defectscope.training.block_corruption.sources import Yuv, resize
 
 RATE = Fraction(25)
+# Codecs that predict no frame from another need more bits.
+_TIMES_RATE = {"mjpeg": 5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,15 @@ class Coding:
         """Returns the writer's form of it."""
         height, width = size_px
         options = {"slices": str(self.slices)} if self.codec == "libx264" else {}
-        if self.codec == "libvpx":
-            options = {"deadline": "realtime", "cpu-used": "8"}
-        by_rate = self.codec in ("mpeg2video", "mpeg4", "libvpx")
+        rate = self.bits_per_px * _TIMES_RATE.get(self.codec, 1)
+        by_rate = self.codec not in ("libx264", "libx265")
         return VideoEncoding(
             width,
             height,
             RATE,
             codec=self.codec,
             crf=None if by_rate else self.crf,
-            bit_rate=int(self.bits_per_px * height * width * RATE) if by_rate else None,
+            bit_rate=int(rate * height * width * RATE) if by_rate else None,
             gop_frames=self.gop_frames,
             preset="ultrafast" if self.codec == "libx265" else "superfast",
             options=options,
@@ -86,8 +87,7 @@ class Made:
 def write(path: Path, frames: Sequence[Yuv], coding: Coding) -> None:
     """Codes a clip."""
     encoding = coding.encoding(frames[0][0].shape)
-    container = "matroska" if coding.codec == "libvpx" else "mpegts"
-    with Writer(path, video=encoding, container_format=container) as writer:
+    with Writer(path, video=encoding, container_format=container_of(coding.codec)) as writer:
         for index, planes in enumerate(frames):
             packed = tuple(Plane(np.ascontiguousarray(p), p.shape[1], p.shape[0]) for p in planes)
             writer.write_frame(Frame(index, 1, packed, 8))
@@ -117,7 +117,8 @@ def broken(
         clean = list(decode_as_shown(intact))
         first_s = clean[0][0]
         at = Interval(first_s + span[0] / float(RATE), first_s + span[1] / float(RATE))
-        break_stream(intact, damaged, at, harm, rng)
+        container = container_of(coding.codec)
+        break_stream(intact, damaged, at, harm, rng, container_format=container)
         shown = {
             round(t, 4): intact_frame for t, intact_frame in decode_as_shown(damaged, concealment)
         }

@@ -29,7 +29,12 @@ from defectscope.training.block_corruption.hard_negatives import (
 from defectscope.training.block_corruption.sources import Yuv, excerpt
 from defectscope.training.contract import Item, Recording, Split
 
-CODECS = ("libx264", "mpeg2video", "libx265")
+# Encoders of the streams that are broken, and how often each is.
+_CODEC_SHARES = {
+    "libx264": 0.3, "libx265": 0.2, "mpeg2video": 0.15, "libvpx-vp9": 0.1, "libsvtav1": 0.1,
+    "libvpx": 0.05, "mpeg4": 0.05, "mjpeg": 0.025, "mpeg1video": 0.025,
+}  # fmt: skip
+CODECS = tuple(_CODEC_SHARES)
 # Heights of the frames that are broken; widths are 16:9.
 _HEIGHTS_PX = (288, 360, 360, 432, 540, 720)
 
@@ -99,7 +104,9 @@ def choose(
     damages = [d for d in DAMAGES if held or d != left_out.generator]
     looks = [look for look in (*LOOKS, GREY_SLICES) if held or look != left_out.generator]
     generator = str(rng.choice(damages if rng.random() < 0.66 else looks))
-    codec = str(rng.choice([c for c in CODECS if held or c != left_out.codec]))
+    codecs = [c for c in CODECS if held or c != left_out.codec]
+    shares = np.array([_CODEC_SHARES[c] for c in codecs])
+    codec = str(rng.choice(codecs, p=shares / shares.sum()))
     settings: list[Concealment] = [c for c in CONCEALMENTS if held or c != left_out.concealment]
     return generator, codec, settings[int(rng.integers(len(settings)))]
 

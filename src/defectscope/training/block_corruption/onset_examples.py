@@ -52,6 +52,11 @@ _CODINGS: tuple[tuple[str, Concealment], ...] = (
     ("mpeg2video", "inter"),
     ("mpeg4", "inter"),
     ("libx264", "none"),
+    ("libvpx-vp9", "motion"),
+    ("libsvtav1", "motion"),
+    ("libvpx", "motion"),
+    ("mjpeg", "motion"),
+    ("mpeg1video", "inter"),
 )
 # Of each clip: the moments of change, the most sudden ones, and others.
 _CHANGES, _SUDDEN, _OTHERS = 4, 5, 4

@@ -49,6 +49,7 @@ MIN_IOU = 0.5
 # Codec and concealment.
 _CODINGS: tuple[tuple[str, Concealment], ...] = (
     ("libx264", "motion"), ("mpeg2video", "inter"), ("libx265", "motion"), ("libx264", "none"),
+    ("libvpx-vp9", "motion"), ("libsvtav1", "motion"),
 )  # fmt: skip
 # What is cut out of damage keeps away from its ends, and is this long at least.
 _MARGIN_FRAMES, _LASTING_FRAMES = 3, 38
