@@ -29,12 +29,15 @@ from defectscope.training.block_corruption.hard_negatives import (
 from defectscope.training.block_corruption.sources import Yuv, excerpt
 from defectscope.training.contract import Item, Recording, Split
 
-# Encoders of the streams that are broken, and how often each is.
-_CODEC_SHARES = {
-    "libx264": 0.3, "libx265": 0.2, "mpeg2video": 0.15, "libvpx-vp9": 0.1, "libsvtav1": 0.1,
-    "libvpx": 0.05, "mpeg4": 0.05, "mjpeg": 0.025, "mpeg1video": 0.025,
+# Encoders of the streams that are broken: those whose slices can be told apart, and others with
+# their shares.
+CODECS = ("libx264", "mpeg2video", "libx265")
+_OTHER_CODECS = {
+    "libvpx-vp9": 0.3, "libsvtav1": 0.3, "libvpx": 0.12, "mpeg4": 0.12, "mjpeg": 0.08,
+    "mpeg1video": 0.08,
 }  # fmt: skip
-CODECS = tuple(_CODEC_SHARES)
+EVERY_CODEC = (*CODECS, *_OTHER_CODECS)
+_OTHER_DAMAGES: tuple[Damage, ...] = ("byte_noise", "packet_loss")
 # Heights of the frames that are broken; widths are 16:9.
 _HEIGHTS_PX = (288, 360, 360, 432, 540, 720)
 
@@ -104,11 +107,20 @@ def choose(
     damages = [d for d in DAMAGES if held or d != left_out.generator]
     looks = [look for look in (*LOOKS, GREY_SLICES) if held or look != left_out.generator]
     generator = str(rng.choice(damages if rng.random() < 0.66 else looks))
-    codecs = [c for c in CODECS if held or c != left_out.codec]
-    shares = np.array([_CODEC_SHARES[c] for c in codecs])
-    codec = str(rng.choice(codecs, p=shares / shares.sum()))
+    codec = str(rng.choice([c for c in CODECS if held or c != left_out.codec]))
     settings: list[Concealment] = [c for c in CONCEALMENTS if held or c != left_out.concealment]
     return generator, codec, settings[int(rng.integers(len(settings)))]
+
+
+def choose_other(
+    split: Split, left_out: LeftOut, rng: np.random.Generator
+) -> tuple[str, str, Concealment]:
+    """Draws a way of damaging a stream of one of the other codecs; nothing is left out of test."""
+    held = split == "test"
+    damages = [d for d in _OTHER_DAMAGES if held or d != left_out.generator]
+    shares = {c: p for c, p in _OTHER_CODECS.items() if held or c != left_out.codec}
+    codec = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
+    return str(rng.choice(damages)), codec, CONCEALMENTS[0]
 
 
 # Share of the clips that are damaged from end to end.

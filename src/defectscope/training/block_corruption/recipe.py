@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from defectscope.detectors.block_corruption.network import DEFAULT_WIDTH, BlockNet
-from defectscope.parameters import number, parameters, switch, text
+from defectscope.detectors.block_corruption.network import BlockNet
 from defectscope.simulate.effects.damage_mask import DAMAGED, UNSURE
-from defectscope.training.block_corruption.examples import ClipPlan, LeftOut, choose, items
+from defectscope.training.block_corruption.examples import (
+    ClipPlan,
+    LeftOut,
+    choose,
+    choose_other,
+    items,
+)
 from defectscope.training.block_corruption.loss import loss
 from defectscope.training.block_corruption.pairs import (
     Pair,
@@ -31,6 +36,7 @@ from defectscope.training.block_corruption.pairs import (
     unpacked,
     varied,
 )
+from defectscope.training.block_corruption.settings import BlockCorruptionSettings
 from defectscope.training.block_corruption.sources import STILL_SUFFIXES, VIDEO_SUFFIXES
 from defectscope.training.block_corruption.targets import figures, targets
 from defectscope.training.contract import (
@@ -58,44 +64,6 @@ _REDUCED, _FULL_SHARE = 0.5, 0.75
 _SOURCES = 0.62
 # Validation is scored on whole cached crops at this scale.
 _SCORED = 0.75
-# What ships has seen every way; leaving some out measures how well others carry over to them.
-LEAVES_OUT_NOTHING = "nothing"
-
-
-@parameters
-class BlockCorruptionSettings:
-    """Settings of the training data and of the network."""
-
-    width: Annotated[int, number(1, 1024, "Channels of the first stage.")] = DEFAULT_WIDTH
-    still_clips: Annotated[int, number(0, 100000, "Clips made of every still.")] = 8
-    clips_per_s: Annotated[
-        float, number(0, 1000, "Clips made of every second of a recording.", above=True)
-    ] = 4.0
-    most_clips: Annotated[int, number(1, 1000000, "Clips of one recording, at most.")] = 80
-    frames: Annotated[int, number(2, 10000, "Frames in a clip.")] = 40
-    pairs: Annotated[int, number(1, 10000, "Pairs of frames taken from a clip.")] = 8
-    stored_px: Annotated[int, number(32, 4096, "Side of the crops in the cache.", "px")] = 256
-    crop_px: Annotated[int, number(32, 4096, "Side of the crops that are trained on.", "px")] = 192
-    left_out_generator: Annotated[
-        str, text("Way of damaging that only the test split sees, such as slice_loss.")
-    ] = LEAVES_OUT_NOTHING
-    left_out_codec: Annotated[str, text("Encoder likewise, such as libx265.")] = LEAVES_OUT_NOTHING
-    left_out_concealment: Annotated[str, text("Decoder setting likewise, such as none.")] = (
-        LEAVES_OUT_NOTHING
-    )
-    with_previous: Annotated[
-        bool, switch("The network sees what changed since the frame before.")
-    ] = True
-    contrast: Annotated[
-        float,
-        number(
-            0,
-            1000,
-            "Weight of what damaged frames score over the same frames undamaged, "
-            "and frames over the one before where damage comes or goes; 0 for the "
-            "network of 0.4.",
-        ),
-    ] = 0.7
 
 
 class BlockCorruptionRecipe:
@@ -127,9 +95,11 @@ class BlockCorruptionRecipe:
         for recording in recordings:
             count = self._clips(recording)
             mates = [r for r in recordings if r.split == recording.split]
-            for index in range(count):
-                plan = self._plan(recording, mates, index, seed)
-                plans.append(((index + 0.5) / count, plan))
+            others = self.settings.other_codec_clips
+            for index in range(count + others):
+                plan = self._plan(recording, mates, index, seed, other_codec=index >= count)
+                place = (index - count + 0.5) / others if index >= count else (index + 0.5) / count
+                plans.append((place, plan))
         plans.sort(key=lambda pair: (pair[0], pair[1].key))
         return [PreparationJob(plan.key, _maker(plan)) for _, plan in plans]
 
@@ -142,7 +112,13 @@ class BlockCorruptionRecipe:
         return min(self.settings.most_clips, max(12, round(seconds * self.settings.clips_per_s)))
 
     def _plan(
-        self, recording: Recording, mates: Sequence[Recording], index: int, seed: int
+        self,
+        recording: Recording,
+        mates: Sequence[Recording],
+        index: int,
+        seed: int,
+        *,
+        other_codec: bool,
     ) -> ClipPlan:
         s = self.settings
         left_out = LeftOut(s.left_out_generator, s.left_out_codec, s.left_out_concealment)
@@ -150,7 +126,8 @@ class BlockCorruptionRecipe:
             recording, recording, index, "", "", "motion", s.frames, s.pairs, s.stored_px, seed
         )
         rng = blank.rng()
-        generator, codec, concealment = choose(recording.split, left_out, rng)
+        chosen = choose_other if other_codec else choose
+        generator, codec, concealment = chosen(recording.split, left_out, rng)
         other = mates[int(rng.integers(len(mates)))]
         return ClipPlan(
             recording, other, index, generator, codec, concealment,

@@ -14,7 +14,7 @@ from defectscope.detectors.weights import read_verified
 from defectscope.engine.artifacts import artifact_folder, tuned
 from defectscope.simulate.effects.bitstream_damage import DAMAGES
 from defectscope.simulate.effects.drawn_blocks import LOOKS
-from defectscope.training.block_corruption.examples import CODECS
+from defectscope.training.block_corruption.examples import EVERY_CODEC
 from defectscope.training.block_corruption.hard_negatives import HARD_NEGATIVES
 from defectscope.training.block_corruption.targets import figures
 from defectscope.training.contract import CacheView, Release, Split
@@ -210,7 +210,7 @@ def transfer(
     out: dict[str, dict[str, float]] = {}
     for fact, values in (
         ("generator", (*DAMAGES, *LOOKS)),
-        ("codec", CODECS),
+        ("codec", EVERY_CODEC),
         ("concealment", ("motion", "inter", "none")),
     ):
         rows: dict[str, float] = {}
