@@ -89,8 +89,8 @@ Where brightness, bars or everything changes, a step counts as far as it is one-
     "Limits": """
 - Damage that concealment hides well, or that lasts for a single frame during fast motion, is
   missed.
-- Broken AV1 is mostly missed: its decoders show a frame that replaces much of the picture at once, or
-  stand still.
+- Broken AV1 is mostly missed: its decoders show a frame that replaces much of the picture at once,
+  or stand still.
 - Fine natural texture without much motion (rocks, foliage) and bold stripes raise the decision.
   There, only damage that is stronger than this background is found.
 - Frames taller than the detector's `max_height_px` are scaled down before they are analyzed.
