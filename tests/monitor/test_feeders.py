@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import pytest
 from stream_sink import Sink
 
 from defectscope.errors import InvalidParameterError, MediaUnavailableError
+from defectscope.media.encoding import VideoEncoding
 from defectscope.media.live_remux import remux
+from defectscope.media.writer import write_clip
 from defectscope.monitor import feeders
 from defectscope.monitor.datagrams import Datagrams, RtpPayload
 from defectscope.monitor.feeders import feeder_of
 from defectscope.monitor.stream_clock import PACKET_BYTES, SYNC_BYTE
 from defectscope.monitor.urls import check_url
+from defectscope.simulate.synthetic.material import Footage
 
 Streams = Callable[..., bytes]
 SECONDS = 9.6
@@ -70,14 +74,18 @@ def test_rtp_numbers_tell_what_is_missing() -> None:
 
 
 @pytest.fixture
-def http(streams: Streams) -> Iterator[str]:
+def http(streams: Streams, tmp_path: Path) -> Iterator[str]:
     data = streams(SECONDS, black=(4.0, 6.0))
+    encoding = VideoEncoding(96, 64, Fraction(25), codec="libsvtav1", crf=None, bit_rate=200_000)
+    frames = Footage(seed=4, width=96, height=64, frames=10)
+    write_clip(tmp_path / "av1.mkv", frames=frames, video=encoding)
+    av1 = (tmp_path / "av1.mkv").read_bytes()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             playlist = b"#EXTM3U\n#EXTINF:5,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
-            body = playlist if "m3u8" in self.path else data
+            body = playlist if "m3u8" in self.path else av1 if "av1" in self.path else data
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -100,6 +108,13 @@ def test_another_protocol_becomes_a_transport_stream(http: str) -> None:
     assert len(sink.data) > 100_000
     assert len(sink.data) % PACKET_BYTES == 0
     assert sink.data[0] == sink.data[PACKET_BYTES] == SYNC_BYTE
+
+
+def test_video_that_a_transport_stream_does_not_hold_is_named(http: str) -> None:
+    sink = Sink()
+    with pytest.raises(MediaUnavailableError, match="a: its video is av1, which a transport"):
+        remux(http + "/av1.mkv", "a", sink, lambda: True)
+    assert sink.data == b""
 
 
 def test_a_playlist_that_names_a_local_file_gives_nothing(http: str) -> None:

@@ -12,7 +12,7 @@ import av
 import av.error
 
 from defectscope.errors import MediaUnavailableError
-from defectscope.media.codecs import add_copied_stream
+from defectscope.media.codecs import add_copied_stream, codec_name
 
 # FFmpeg's protocols by scheme: no scheme may lead to a local file.
 _PROTOCOLS = {
@@ -26,6 +26,8 @@ _PROTOCOLS = {
 SCHEMES = tuple(_PROTOCOLS)
 # Time stamps that are less far back are those of a packet that comes twice, seconds.
 _BACK_S = 0.5
+# Video that FFmpeg finds again in a transport stream; its muxer takes others, as unnamed data.
+_CARRIED = ("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs", "dirac")
 _FORMATS = "hls,mpegts,flv,live_flv,rtsp,rtp,mov,mp4,m4a,matroska,webm,aac,webvtt"
 
 
@@ -69,7 +71,8 @@ def remux(
         more: Further options of FFmpeg's demuxer.
 
     Raises:
-        MediaUnavailableError: It cannot be reached, or broke off.
+        MediaUnavailableError: It cannot be reached, broke off, or a transport stream does not hold
+            its video, as AV1 and VP9.
     """
     scheme = url.split("://", 1)[0].lower()
     options = {"protocol_whitelist": _PROTOCOLS[scheme], "format_whitelist": _FORMATS}
@@ -87,6 +90,12 @@ def remux(
     try:
         kinds = ("video", "audio", "subtitle")
         streams = [s for s in source.streams if s.type in kinds and s.codec_context is not None]
+        for stream in streams:
+            coding = codec_name(stream.codec_context)
+            if stream.type == "video" and coding not in _CARRIED:
+                raise MediaUnavailableError(
+                    f"{name}: its video is {coding}, which a transport stream does not hold"
+                )
         out, made = _opened(sink, streams)
         reached: dict[int, int] = {}
         for packet in source.demux(streams):
