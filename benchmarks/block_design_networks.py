@@ -223,7 +223,7 @@ class _Shot(_Design):
 
 
 def _others(rows: list[pairs.Pair | None]) -> dict[str, torch.Tensor]:
-    """Returns the distinct pairs among rows, and which of them each row has (-1: none)."""
+    """Returns the distinct pairs among rows, and which of them each row has; their number: none."""
     known = list({id(row): row for row in rows if row is not None}.values())
     places = {id(row): k for k, row in enumerate(known)}
     return {

@@ -6,6 +6,7 @@ the best of. Headers of the first frame stay whole, so that there is something t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -120,16 +121,26 @@ def _without_slices(record: PacketRecord, rate: float, rng: np.random.Generator)
 def _without_payloads(data: bytes, harm: Harm, rng: np.random.Generator) -> bytes:
     """Returns a frame with zeros where payloads are lost; nothing where it lost its beginning."""
     kept: list[bytes] = []
-    losing = 0
+    lost = _losses(harm, rng)
     for start in range(0, len(data), _PAYLOAD_BYTES):
+        payload = data[start : start + _PAYLOAD_BYTES]
+        if not next(lost):
+            kept.append(payload)
+        elif start == 0:
+            return b""
+        else:
+            kept.append(bytes(len(payload)))
+    return b"".join(kept)
+
+
+def _losses(harm: Harm, rng: np.random.Generator) -> Iterator[bool]:
+    """Says of one packet after the other whether it is lost; losses come in runs."""
+    losing = 0
+    while True:
         if losing == 0 and rng.random() < harm.rate / harm.burst_packets:
             losing = int(rng.geometric(1 / harm.burst_packets))
-        payload = data[start : start + _PAYLOAD_BYTES]
-        if losing > 0 and start == 0:
-            return b""
-        kept.append(payload if losing == 0 else bytes(len(payload)))
+        yield losing > 0
         losing = max(0, losing - 1)
-    return b"".join(kept)
 
 
 def _lose_packets(
@@ -139,7 +150,7 @@ def _lose_packets(
     packets = ts_packets(source.read_bytes())
     video = _video_pid(packets)
     times = [record.time_s for record in records]
-    unit, losing = -1, 0
+    unit, lost = -1, _losses(harm, rng)
     kept: list[bytes] = []
     for packet in packets:
         if packet.pid != video:
@@ -147,12 +158,9 @@ def _lose_packets(
             continue
         unit += packet.starts_unit
         at = times[unit] if 0 <= unit < len(times) else None
-        if unit > 0 and at is not None and span.start_s <= at < span.end_s:
-            if losing == 0 and rng.random() < harm.rate / harm.burst_packets:
-                losing = int(rng.geometric(1 / harm.burst_packets))
-            if losing > 0:
-                losing -= 1
-                continue
+        inside = unit > 0 and at is not None and span.start_s <= at < span.end_s
+        if inside and next(lost):
+            continue
         kept.append(packet.data)
     destination.write_bytes(b"".join(kept))
 

@@ -134,13 +134,10 @@ def broken(
             continue
         if fresh[0].shape != intact_frame[0].shape:
             fresh = resize(fresh, intact_frame[0].shape)
-        if seen and np.array_equal(fresh[0], seen[-1][0]):
-            # The decoder repeats a frame: it is late, and damaged as it was before.
-            seen.append(fresh)
-            masks.append(masks[-1])
-            continue
+        repeated = bool(seen) and np.array_equal(fresh[0], seen[-1][0])
         seen.append(fresh)
-        masks.append(label(fresh, reduced_frames, index))
+        # A frame that the decoder repeats is late, and damaged as it was before.
+        masks.append(masks[-1] if repeated else label(fresh, reduced_frames, index))
     facts = {
         "generator": harm.damage,
         "codec": coding.codec,
