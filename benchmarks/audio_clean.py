@@ -146,7 +146,7 @@ def _collect(options: argparse.Namespace) -> None:
                 continue
             piece = None
             try:
-                sound = _part(recording, options.longest)
+                sound = part(recording, options.longest)
                 piece = measured(scorer, sound, name=recording.name, corpus=recording.corpus)
             except (DefectscopeError, UnicodeError) as error:
                 print(f"{recording.name}: {error}", file=sys.stderr)
@@ -155,7 +155,7 @@ def _collect(options: argparse.Namespace) -> None:
             lasts_s[recording.corpus] += piece.seconds if piece is not None else 0.0
 
 
-def _part(recording: Recording, longest_s: float) -> NDArray[np.int16]:
+def part(recording: Recording, longest_s: float) -> NDArray[np.int16]:
     """Returns the first part of a recording as 16-bit mono, some seconds at its start left out."""
     parts: list[NDArray[np.float32]] = []
     skip_s = zlib.crc32(recording.name.encode()) % 20

@@ -12,7 +12,7 @@ import argparse
 import pickle
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ from defectscope.training import corpora
 from defectscope.training.audio_artifacts import decision
 from defectscope.training.audio_artifacts.clips import Damage
 from defectscope.training.audio_artifacts.measured import Piece, measured
-from defectscope.training.audio_artifacts.pieces import draw
+from defectscope.training.audio_artifacts.pieces import Drawn, draw
 from defectscope.training.contract import recipe
 from defectscope.training.scores import wilson
 
@@ -106,15 +106,25 @@ def _share(hits: Sequence[bool]) -> str:
     return f"{np.mean(hits):.2f} ({sum(hits)} of {len(hits)}; {low:.2f} to {high:.2f})"
 
 
-def _draw(options: argparse.Namespace) -> None:
+def drawn(
+    roots: Sequence[Path],
+    units: int,
+    seed: int,
+    known: Container[tuple[int, int]] = (),
+) -> Iterator[tuple[int, int, Drawn]]:
+    """Yields pieces with events of levels 3 to 5, each with its unit and the place of its defect.
+
+    Args:
+        roots: Where the recordings of audio_unseen.toml lie.
+        units: Pieces of each defect that are drawn.
+        seed: Of the draw.
+        known: Units and places that are passed over.
+    """
     recordings = corpora.recordings(
-        corpora.read_corpora(HERE / "audio_unseen.toml", options.root),
+        corpora.read_corpora(HERE / "audio_unseen.toml", roots),
         recipe("audio_artifacts").suffixes,
         seed=1,
     )
-    (work,) = options.work
-    done = {entry[:2] for entry in audio_steps.entries(work)}
-    scorer = cast("Scorer", cast("AudioArtifacts", load("audio_artifacts")).scorer)
 
     def make(
         sound: NDArray[np.float64], defect: str, span: Interval, level: int, rng: Any
@@ -123,29 +133,36 @@ def _draw(options: argparse.Namespace) -> None:
             raise _TooSlightError
         return audio_pieces.by_family(sound, defect, span, level, rng)
 
+    for number in range(units):
+        for place, defect in enumerate(CLASSES):
+            if (number, place) in known:
+                continue
+            rng = np.random.default_rng([seed, number, place])
+            try:
+                yield number, place, draw(recordings, defect, make, rng)
+            except (_TooSlightError, DefectscopeError, UnicodeError):
+                continue
+
+
+def _draw(options: argparse.Namespace) -> None:
+    (work,) = options.work
+    done = {entry[:2] for entry in audio_steps.entries(work)}
+    scorer = cast("Scorer", cast("AudioArtifacts", load("audio_artifacts")).scorer)
     with work.open("ab") as out:
-        for number in range(options.units):
-            for place, defect in enumerate(CLASSES):
-                if (number, place) in done:
-                    continue
-                rng = np.random.default_rng([options.seed, number, place])
-                try:
-                    one = draw(recordings, defect, make, rng)
-                except (_TooSlightError, DefectscopeError, UnicodeError):
-                    continue
-                facts: dict[str, Any] = {
-                    "name": one.recording.name,
-                    "corpus": one.recording.corpus,
-                    "defect": defect,
-                    "family": one.damage.family,
-                    "level": one.damage.severity,
-                    "events": tuple(Interval(*span) for span in one.damage.spans_s),
-                    "audibility_db": one.audibility_db,
-                }
-                piece = measured(scorer, one.sound, **facts)
-                is_heard = piece is not None and any(map(piece.is_audible, piece.joined_events()))
-                pickle.dump((number, place, piece if is_heard else None), out)
-                out.flush()
+        for number, place, one in drawn(options.root, options.units, options.seed, done):
+            facts: dict[str, Any] = {
+                "name": one.recording.name,
+                "corpus": one.recording.corpus,
+                "defect": one.damage.defect,
+                "family": one.damage.family,
+                "level": one.damage.severity,
+                "events": tuple(Interval(*span) for span in one.damage.spans_s),
+                "audibility_db": one.audibility_db,
+            }
+            piece = measured(scorer, one.sound, **facts)
+            is_heard = piece is not None and any(map(piece.is_audible, piece.joined_events()))
+            pickle.dump((number, place, piece if is_heard else None), out)
+            out.flush()
 
 
 if __name__ == "__main__":

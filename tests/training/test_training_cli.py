@@ -125,14 +125,23 @@ def test_any_detector_is_evaluated_with_the_artifacts_named(
     sound[32000:48000] = 0
     soundfile.write(media / "hole.wav", sound, 32000)
     hole = {"defect": "audio_dropout", "start_s": 1.0, "end_s": 1.5}
-    (media / "truth.json").write_text(json.dumps({"hole.wav": [hole], "lost.wav": []}))
+    nothing = {"defect": "audio_dropout", "start_s": 2.0, "end_s": 2.5}
+    truth = {"hole.wav": [hole], "intact.wav": [nothing], "unlabelled.wav": [], "lost.wav": []}
+    (media / "truth.json").write_text(json.dumps(truth))
+    soundfile.write(media / "intact.wav", music_like(1, 3.0, 32000), 32000)
+    soundfile.write(media / "unlabelled.wav", sound, 32000)
     result = tmp_path / "result.json"
     words = ["evaluate", "audio_dropout", str(media), "--json", str(result)]
     assert cli.main(words) == 0
     told = capsys.readouterr().err
-    assert "1 (0.21 to 1.00)" in told
+    assert "0.5 (0.09 to 0.91)" in told
     assert "left out: lost.wav" in told
-    assert json.loads(result.read_text())["defects"]["audio_dropout"]["found"] == 1
+    assert "missed: intact.wav, audio_dropout, 2.00 to 2.50 s" in told
+    assert "false: unlabelled.wav, audio_dropout, 1.00 to 1.50 s" in told
+    stored = json.loads(result.read_text())
+    assert stored["defects"]["audio_dropout"]["found"] == 1
+    assert stored["missed"] == [{"file": "intact.wav", **nothing}]
+    assert [each["file"] for each in stored["false"]] == ["unlabelled.wav"]
     assert cli.main([*words, "--artifacts", str(tmp_path / "nowhere")]) == 4
     own = tmp_path / "own" / "audio_dropout"
     shutil.copytree(bundled("model_artifacts") / "audio_dropout", own)

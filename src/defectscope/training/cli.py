@@ -29,6 +29,8 @@ from defectscope.training.settings import named_values
 
 # As shells have it for a process that Ctrl-C ended: 128 and the signal's number.
 _INTERRUPTED = 130
+# As many missed events and false findings are printed; the JSON has them all.
+_LISTED = 10
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -154,9 +156,22 @@ def _score(value: float) -> str:
 def _evaluate(options: argparse.Namespace, console: Console) -> None:
     from defectscope.training.evaluate import evaluate_folder, tables
 
-    result = evaluate_folder(options.detector, options.media)
+    with _bars(console) as bars:
+        task = bars.add_task("evaluate", total=None, detail="")
+
+        def show(done: int, total: int, name: str) -> None:
+            bars.update(task, completed=done, total=total, detail=name)
+
+        result = evaluate_folder(options.detector, options.media, show)
     for table in tables(result):
         console.print(table)
+    for kind in ("missed", "false"):
+        for each in result[kind][:_LISTED]:
+            span = f"{each['start_s']:.2f} to {each['end_s']:.2f} s"
+            line = f"{kind}: {each['file']}, {each['defect']}, {span}"
+            console.print(line, markup=False, soft_wrap=True)
+        if len(result[kind]) > _LISTED:
+            console.print(f"{len(result[kind]) - _LISTED} more are {kind}; --json lists them all")
     for message in result["unreadable"]:
         console.print(f"left out: {message}", markup=False, soft_wrap=True)
     if options.json is not None:

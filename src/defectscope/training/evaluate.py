@@ -11,8 +11,8 @@ A file without truth is not analyzed; an empty list says that it is clean.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -49,16 +49,20 @@ class Tally:
     errors_s: list[float] = field(default_factory=list[float])
 
 
-def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
+def evaluate_folder(
+    detector: str, folder: Path, progress: Callable[[int, int, str], None] | None = None
+) -> dict[str, Any]:
     """Evaluates every labelled file of a folder and counts.
 
     Args:
         detector: Name of the detector.
         folder: See the module's docstring.
+        progress: Told how many files are done, of how many, and which comes next.
 
     Returns:
         Per defect: events, found, touched, precision, recall with its interval, F1, false alarms
-        in ten minutes with their upper bound; files, minutes, and files that could not be read.
+        in ten minutes with their upper bound; files, minutes, files that could not be read; and
+        one by one the events that no finding touches and the findings that touch no event.
 
     Raises:
         InvalidParameterError: The folder holds no labelled media.
@@ -67,8 +71,12 @@ def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
     defects = tuple(cast("Sequence[str]", detector_class(detector).defects))
     tallies = {name: Tally() for name in defects}
     unreadable: list[str] = []
+    missed: list[dict[str, Any]] = []
+    false: list[dict[str, Any]] = []
     clean_s = total_s = 0.0
-    for name, entries in sorted(truths.items()):
+    for place, (name, entries) in enumerate(sorted(truths.items())):
+        if progress is not None:
+            progress(place, len(truths), name)
         try:
             report = analyze(str(folder / name), detectors=[detector])
         except MediaError as error:
@@ -86,6 +94,9 @@ def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
             ]
             predicted = [f.interval for f in report.findings if f.defect == defect]
             count(tally, expected, predicted)
+            facts = {"file": name, "defect": defect}
+            missed += [{**facts, **asdict(e)} for e in _alone(expected, predicted)]
+            false += [{**facts, **asdict(s)} for s in _alone(predicted, expected)]
     return {
         "detector": detector,
         "files": len(truths) - len(unreadable),
@@ -93,6 +104,8 @@ def evaluate_folder(detector: str, folder: Path) -> dict[str, Any]:
         "minutes": round(total_s / 60, 3),
         "clean_minutes": round(clean_s / 60, 3),
         "defects": {name: _summary(tally, total_s) for name, tally in tallies.items()},
+        "missed": missed,
+        "false": false,
     }
 
 
@@ -135,8 +148,13 @@ def count(tally: Tally, expected: Sequence[Interval], predicted: Sequence[Interv
         tally.errors_s.append(abs(expected[i].start_s - predicted[j].start_s))
     tally.events += len(expected)
     tally.findings += len(predicted)
-    tally.touched += sum(any(e.intersection_s(s) > 0 for s in predicted) for e in expected)
-    tally.false += sum(not any(e.intersection_s(s) > 0 for e in expected) for s in predicted)
+    tally.touched += len(expected) - len(_alone(expected, predicted))
+    tally.false += len(_alone(predicted, expected))
+
+
+def _alone(those: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]:
+    """Returns those intervals that touch none of the others."""
+    return [one for one in those if not any(one.intersection_s(other) > 0 for other in others)]
 
 
 def _summary(tally: Tally, total_s: float) -> dict[str, Any]:
