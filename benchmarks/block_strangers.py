@@ -130,9 +130,9 @@ def large_events(each: Evaluated, said: Sequence[Interval]) -> tuple[int, int]:
 
 
 def frame_auc(evaluated: Sequence[Evaluated]) -> str:
-    """Returns the AUC of frames that were looked at, by the network and by the evidence."""
+    """Returns the AUC of frames that were looked at: the network, the evidence, the peer."""
     detector: Any = load(NAME)
-    logits, weighed, decided, labels = [], [], [], []
+    logits, weighed, decided, blocks, labels = [], [], [], [], []
     for each in evaluated:
         rows, values, _ = each.sampled()
         known, odds = detector.log_odds(each.measured)
@@ -143,12 +143,14 @@ def frame_auc(evaluated: Sequence[Evaluated]) -> str:
         logits += values[sure].tolist()
         weighed += odds[np.searchsorted(known.rows, rows)][sure].tolist()
         decided += after[np.searchsorted(known.rows, rows)][sure].tolist()
+        blocks += np.array(block_scores.blockiness(each.clip.path))[rows][sure].tolist()
         labels += hit[sure].tolist()
     label = np.array(labels)
-    found = [block_scores.auc(np.array(v), label) for v in (logits, weighed, decided)]
-    return "frame AUC of the network {:.3f}, of the evidence {:.3f}, steps known {:.3f}".format(
-        *found
-    ) + (f", {len(label)} frames, {int(label.sum())} damaged")
+    found = [block_scores.auc(np.array(v), label) for v in (logits, weighed, decided, blocks)]
+    return (
+        "frame AUC of the network {:.3f}, of the evidence {:.3f}, steps known {:.3f}, "
+        "of ffmpeg's blockdetect {:.3f}"
+    ).format(*found) + f", {len(label)} frames, {int(label.sum())} damaged"
 
 
 def main() -> None:
