@@ -44,6 +44,7 @@ def test_no_truth_at_all(tmp_path: Path) -> None:
 def test_tables_show_what_was_counted() -> None:
     entry = {
         "events": 3,
+        "touched": 3,
         "found": 2,
         "recall": 0.667,
         "precision": None,
@@ -54,4 +55,4 @@ def test_tables_show_what_was_counted() -> None:
     result = {"detector": "d", "files": 2, "minutes": 3.0, "defects": {"audio_hum": entry}}
     (table,) = tables(result)
     assert table.row_count == 1
-    assert list(table.columns[1].cells) == ["3"]
+    assert [list(column.cells) for column in table.columns[1:4]] == [["3"], ["3"], ["2"]]

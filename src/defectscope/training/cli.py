@@ -163,6 +163,7 @@ def _evaluate(options: argparse.Namespace, console: Console) -> None:
             bars.update(task, completed=done, total=total, detail=name)
 
         result = evaluate_folder(options.detector, options.media, show)
+        bars.update(task, completed=result["files"] + len(result["unreadable"]), detail="")
     for table in tables(result):
         console.print(table)
     for kind in ("missed", "false"):

@@ -186,8 +186,8 @@ def tables(result: Mapping[str, Any]) -> list[Table]:
     )
     # From a head to what stands behind its figure.
     heads = {
-        "events": "", "found": "", "recall": "recall_interval", "precision": "", "f1": "",
-        "false_alarms": "", "false_per_10_min": "false_per_10_min_upper_95",
+        "events": "", "touched": "", "found": "", "recall": "recall_interval", "precision": "",
+        "f1": "", "false_alarms": "", "false_per_10_min": "false_per_10_min_upper_95",
     }  # fmt: skip
     table.add_column("defect", no_wrap=True)
     for head in heads:
