@@ -389,6 +389,24 @@ def test_the_programme_of_the_frame_is_analyzed_and_others_named(
     assert "video" not in asked.asset
 
 
+def test_the_packets_of_another_programme_need_not_be_there(tmp_path: Path) -> None:
+    write(tmp_path / "one.ts", sounds=(("mp2", "stereo"),))
+    stream = (tmp_path / "one.ts").read_bytes()
+    both = multiplexed([stream, stream])
+    # As filters leave it: the second programme is in the tables alone.
+    kept = [
+        both[at : at + 188]
+        for at in range(0, len(both), 188)
+        if not 0x300 <= int.from_bytes(both[at + 1 : at + 3], "big") & 0x1FFF < 0x1000
+    ]
+    path = tmp_path / "filtered.ts"
+    path.write_bytes(b"".join(kept))
+    report = analyze(path, detectors=["stream_integrity", "freeze"])
+    assert report.findings == ()
+    reasons = {t["reason"] for t in report.tracks if t["programme"] == 2}
+    assert reasons == {"belongs to programme 2"}
+
+
 def multiplexed(streams: list[bytes]) -> bytes:
     """Makes one transport stream of several with a programme each: identifiers 0x200 apart."""
     table = b""

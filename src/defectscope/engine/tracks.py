@@ -103,6 +103,10 @@ def result_of(
     if detector.name not in measured:
         if stream.cut_short:
             return DetectorResult("not_judged", reason="the file's index is missing")
+        wanted = detector.needs.media
+        for track in stream.tracks:
+            if track.medium in wanted and track.is_closed:
+                return DetectorResult("not_judged", reason=f"track {track.index}: {track.reason}")
         return DetectorResult("not_applicable")
     result = decide_tracks(detector, measured[detector.name], stream)
     if around is not None and detector.name in around.measurements:

@@ -11,6 +11,7 @@ import av.error
 from defectscope.errors import TooManyPixelsError
 from defectscope.media.limits import Limits
 from defectscope.media.listing import CAPTION_CODES, is_cover, is_decodable
+from defectscope.media.tracks import NO_CHANNELS, NO_FRAME, NO_RATE, WRONG_RATE
 
 # A stream of this many packets without a frame is not going to give one.
 _MAX_PACKETS_PROBED = 20_000
@@ -37,11 +38,11 @@ def undecodable(container: Any, names: Mapping[int, str]) -> dict[int, str]:
         elif stream.type == "video" and is_cover(stream):
             reasons[stream.index] = "a cover picture"
         elif stream.type == "audio" and not stream.codec_context.rate:
-            reasons[stream.index] = "no sample rate"
+            reasons[stream.index] = NO_RATE
         elif stream.type == "audio" and not _RATES_HZ[0] <= stream.rate <= _RATES_HZ[1]:
-            reasons[stream.index] = f"a sample rate of {stream.rate} Hz"
+            reasons[stream.index] = f"{WRONG_RATE} {stream.rate} Hz"
         elif stream.type == "audio" and not stream.codec_context.layout.nb_channels:
-            reasons[stream.index] = "no channels"
+            reasons[stream.index] = NO_CHANNELS
     return reasons
 
 
@@ -70,7 +71,7 @@ def first_decodable(
                 )
             if frame is not None and context.width and context.height:
                 return index, frame
-            reasons[index] = "no frame of it decodes"
+            reasons[index] = NO_FRAME
         finally:
             container.close()
     return None, None

@@ -16,6 +16,7 @@ from defectscope.media.first_frames import first_decodable, undecodable
 from defectscope.media.lengths import Lengths, stated_lengths
 from defectscope.media.limits import Limits
 from defectscope.media.listing import codec_names
+from defectscope.media.protection import protected
 from defectscope.media.rates import Pace, pace_of
 from defectscope.media.sounds import SoundTrack, group
 from defectscope.media.stream import Sound, StreamInfo, View
@@ -26,6 +27,7 @@ from defectscope.media.track_facts import (
     start_timecode,
     tracks_of,
 )
+from defectscope.media.tracks import NO_FRAME, NO_RATE
 
 # Services beside the programme: they are never channels of its sound.
 _SERVICES = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
@@ -105,14 +107,17 @@ def probe(
     if choice.programme is not None:
         videos = [i for i in videos if belongs.get(i) == choice.programme]
     main, first = first_decodable(opened, videos, uri, limits, reasons)
+    if main is None or NO_FRAME in reasons.values():
+        reasons |= protected(opened, head)
     pace = None if main is None else pace_of(opened, main, head)
     number = choice.programme
     if number is None and main is not None:
         number = belongs.get(main)
     if number is not None:
         for index, other in belongs.items():
-            if other != number:
-                reasons.setdefault(index, f"belongs to programme {other}")
+            # Of a programme that was not asked for the packets need not be there.
+            if other != number and reasons.get(index, NO_FRAME) in (NO_FRAME, NO_RATE):
+                reasons[index] = f"belongs to programme {other}"
     return _described(
         container,
         uri,

@@ -35,6 +35,23 @@ def lists_programmes(head: bytes) -> bool:
     return not _grid(head)[0] or _maps(head)[1]
 
 
+def scrambled(head: bytes) -> frozenset[int]:
+    """Returns the packet identifiers whose payload is scrambled.
+
+    Source: ISO/IEC 13818-1, 2.4.3.3 (transport_scrambling_control).
+
+    Args:
+        head: The beginning of the stream.
+    """
+    stride, first = _grid(head)
+    starts = range(first, len(head) - 3, stride) if stride else ()
+    return frozenset(
+        int.from_bytes(head[start + 1 : start + 3], "big") & 0x1FFF
+        for start in starts
+        if head[start] == _SYNC and head[start + 3] & 0xC0
+    )
+
+
 def _maps(head: bytes) -> tuple[dict[int, frozenset[int]], bool]:
     """The streams of each programme, and whether every programme's map was there."""
     stride, first = _grid(head)

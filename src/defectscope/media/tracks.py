@@ -89,6 +89,15 @@ class AudioInfo:
         return AudioInfo(**facts)
 
 
+# Why a track is not evaluated although its decoder is there: faults of the media.
+NO_FRAME = "no frame of it decodes"
+NO_RATE = "no sample rate"
+NO_CHANNELS = "no channels"
+WRONG_RATE = "a sample rate of"
+# What hides a track: no key, no verdict.
+ENCRYPTED, SCRAMBLED = "encrypted", "scrambled"
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One track of the container, looked at or not.
@@ -112,6 +121,16 @@ class Track:
     language: str | None = None
     programme: int | None = None
     layout: str | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing of it decodes although there is a decoder for it."""
+        return self.reason in (NO_FRAME, NO_RATE, NO_CHANNELS) or self.reason.startswith(WRONG_RATE)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it holds what is to be evaluated, and nothing of it can be."""
+        return self.is_broken or self.reason in (ENCRYPTED, SCRAMBLED)
 
 
 @dataclass(frozen=True, slots=True)

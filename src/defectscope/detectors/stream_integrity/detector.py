@@ -79,6 +79,7 @@ class StreamIntegrity:
             findings = [f for f in findings if f.start_s < broken_s] + [cut]
         else:
             findings += self._clock_faults(stream, (jumps, -lost_s), late=late)
+        findings += self._closed(stream)
         at_s = times_s(tables["events"])
         return DetectorResult(
             verdict="fail" if findings else "pass",
@@ -133,6 +134,16 @@ class StreamIntegrity:
             "jump_s": round(end_s - start_s, 4),
         }
         return self._finding(max(0.0, start_s), max(0.0, end_s), evidence, track)
+
+    def _closed(self, stream: StreamInfo) -> list[Finding]:
+        """Returns a finding of each track of which nothing decodes."""
+        found: list[Finding] = []
+        for track in stream.tracks:
+            if track.is_broken:
+                end_s = track.declared_s or stream.duration_s
+                evidence = {"kind": "nothing_decodes", "events": 1, "jump_s": round(end_s, 4)}
+                found.append(self._finding(0.0, end_s, evidence, track.index))
+        return found
 
     def _clock_faults(
         self, stream: StreamInfo, moved_s: tuple[float, ...], *, late: bool
