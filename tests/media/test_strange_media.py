@@ -238,6 +238,42 @@ def test_clocks_wrap_silently_and_tracks_cross_together() -> None:
     assert with_it.shift_s == back.shift_s
 
 
+@pytest.mark.parametrize(
+    ("codec", "container", "layout"),
+    [
+        ("aac", "latm", "stereo"),
+        ("wavpack", "wv", "stereo"),
+    ],
+)
+def test_sound_without_a_container_is_analyzed(
+    tmp_path: Path, codec: str, container: str, layout: str
+) -> None:
+    path = tmp_path / f"sound.{container}"
+    draw = np.random.default_rng(3)
+    with av.open(str(path), "w", format=container) as out:
+        # FFmpeg calls some of these encoders experimental.
+        stream: Any = out.add_stream(codec, rate=RATE_HZ, layout=layout, options={"strict": "-2"})
+        fifo = av.AudioFifo()
+        channels = stream.codec_context.layout.nb_channels
+        noise = draw.normal(0, 3000, (channels, 2 * RATE_HZ)).astype(np.int16)
+        noise[:, RATE_HZ : RATE_HZ + RATE_HZ // 2] = 0
+        frame = av.AudioFrame.from_ndarray(noise, format="s16p", layout=layout)
+        frame.sample_rate = RATE_HZ
+        frame.pts = 0
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout=layout)
+        for converted in resampler.resample(frame):
+            fifo.write(converted)
+        stream.codec_context.open()
+        while part := fifo.read(stream.codec_context.frame_size or 1024, partial=True):
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    report = analyze(path, detectors=["audio_dropout"])
+    assert report.tracks[0]["judged"]
+    (found,) = report.findings
+    assert found.start_s == pytest.approx(1.0, abs=0.1)
+    assert found.end_s == pytest.approx(1.5, abs=0.1)
+
+
 def test_programmes_are_read_from_their_maps() -> None:
     def packet(pid: int, section: bytes) -> bytes:
         head = bytes([0x47, 0x40 | pid >> 8, pid & 0xFF, 0x10, 0])

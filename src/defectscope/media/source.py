@@ -40,7 +40,8 @@ MediaLike = str | os.PathLike[str] | bytes | bytearray | IO[bytes] | io.RawIOBas
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpegtsraw,mpeg,mpegvideo,mxf,mxf_opatom,avi,flv,"
     "live_flv,asf,ogg,wav,w64,flac,mp3,aac,ac3,eac3,aiff,amr,caf,au,gxf,ivf,h264,hevc,m4v,"
-    "mpeg1video,mpeg2video,vc1,obu,av1,dv,nut,rm,yuv4mpegpipe,vob,wtv,y4m"
+    "mpeg1video,mpeg2video,vc1,obu,av1,dv,nut,rm,yuv4mpegpipe,vob,wtv,y4m,dts,"
+    "dtshd,truehd,mlp,loas,wv"
 )
 # Playlists and manifests: what they name is looked up in their own folder, never by FFmpeg.
 _PACKAGES = (".m3u8", ".m3u", ".mpd")
