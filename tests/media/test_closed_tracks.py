@@ -84,6 +84,16 @@ def test_sound_without_a_packet_fails(tmp_path: Path) -> None:
     assert verdict_of(report, "freeze")[0] == "pass"
 
 
+def test_a_second_video_without_a_packet_fails_and_the_first_is_analyzed(tmp_path: Path) -> None:
+    write(tmp_path / "whole.ts", second_video=True, sounds=())
+    path = tmp_path / "one.ts"
+    rewritten(tmp_path / "whole.ts", path, lambda track, data: data if track == VIDEO else b"")
+    report = analyze(path, detectors=DETECTORS)
+    assert [(f.track, f.evidence["kind"]) for f in report.findings] == [(1, "nothing_decodes")]
+    assert [track["judged"] for track in report.tracks] == [True, False]
+    assert verdict_of(report, "freeze")[0] == "pass"
+
+
 def test_scrambled_video_is_named_and_is_no_defect(tmp_path: Path) -> None:
     write(tmp_path / "clear.ts")
     clear = (tmp_path / "clear.ts").read_bytes()

@@ -162,7 +162,11 @@ def _described(
     views: list[View] = []
     for stream in container.streams.video:
         if stream.index not in reasons and stream.index != main:
-            if stream.codec_context.width * stream.codec_context.height > limits.max_pixels:
+            pixels = stream.codec_context.width * stream.codec_context.height
+            if not pixels:
+                # Nothing came that would tell its size.
+                reasons[stream.index] = NO_FRAME
+            elif pixels > limits.max_pixels:
                 reasons[stream.index] = f"over {limits.max_pixels} pixels"
             else:
                 length_s = lengths.of(stream)
