@@ -72,7 +72,7 @@ def test_a_frame_that_a_decoder_repeats_is_late_and_not_damaged_by_it(tmp_path: 
         np.testing.assert_array_equal(made.masks[k], made.masks[k - 1])
 
 
-def test_heads_learn_from_streams_of_other_codecs(tmp_path: Path) -> None:
+def test_heads_learn_from_the_codecs_of_the_released_ones(tmp_path: Path) -> None:
     found = recordings(tmp_path)
     codecs = {onset_examples.plan_of(found, n, 3).codec for n in range(200)}
-    assert {"libx264", "libx265", "mpeg2video", "libsvtav1", "libvpx-vp9"} < codecs
+    assert codecs == {"", "libx264", "libx265", "mpeg2video", "mpeg4"}
