@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from rich import box
 from rich.table import Table
 
 from defectscope.analysis import analyze
@@ -179,21 +180,32 @@ def _summary(tally: Tally, total_s: float) -> dict[str, Any]:
     }
 
 
+# Heads of the table, with what stands under each and the bound beside it.
+_HEADS: dict[str, tuple[str, str]] = {
+    "events": ("events", ""),
+    "met": ("touched", ""),
+    "found": ("found", ""),
+    "recall": ("recall", "recall_interval"),
+    "precision": ("precision", ""),
+    "F1": ("f1", ""),
+    "false": ("false_alarms", ""),
+    "in 10 min": ("false_per_10_min", "false_per_10_min_upper_95"),
+}
+
+
 def tables(result: Mapping[str, Any]) -> list[Table]:
-    """Returns the result as tables for a terminal."""
+    """Returns the result as tables for a terminal of 80 columns; bounds stand on a second line."""
     table = Table(
-        title=f"{result['detector']}: {result['files']} files, {result['minutes']:.1f} min"
+        title=f"{result['detector']}: {result['files']} files, {result['minutes']:.1f} min",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
     )
-    # From a head to what stands behind its figure.
-    heads = {
-        "events": "", "touched": "", "found": "", "recall": "recall_interval", "precision": "",
-        "f1": "", "false_alarms": "", "false_per_10_min": "false_per_10_min_upper_95",
-    }  # fmt: skip
     table.add_column("defect", no_wrap=True)
-    for head in heads:
-        table.add_column(head.replace("_", " "), justify="right")
+    for head in _HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
     for name, entry in result["defects"].items():
-        cells = [_cell(entry[head], entry.get(bound)) for head, bound in heads.items()]
+        cells = [_cell(entry[key], entry.get(bound)) for key, bound in _HEADS.values()]
         table.add_row(name, *cells)
     return [table]
 
@@ -201,11 +213,9 @@ def tables(result: Mapping[str, Any]) -> list[Table]:
 def _cell(value: float | None, bound: float | Sequence[float] | None) -> str:
     if value is None:
         return "-"
+    shown = str(value) if isinstance(value, int) else f"{value:.2f}"
     if bound is None:
-        return f"{value:g}"
-    text = (
-        f"under {bound:.3g}"
-        if isinstance(bound, float | int)
-        else "{:.2f} to {:.2f}".format(*bound)
-    )
-    return f"{value:g} ({text})"
+        return shown
+    if isinstance(bound, float | int):
+        return f"{shown}\nunder {bound:.3g}"
+    return shown + "\n{:.2f} to {:.2f}".format(*bound)
