@@ -165,9 +165,10 @@ def measure_in_parallel(
                 if progress is not None:
                     progress(offset + done_s)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             for process in set(multiprocessing.active_children()) - others:
                 process.kill()
+            # Waited for: at its exit, Python would wake a pool that is closing, and complain.
+            pool.shutdown(cancel_futures=True)
             raise
     ordered = [results[k] for k in range(len(edges))]
     names = ordered[0]
