@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,36 +95,69 @@ def test_a_second_video_without_a_packet_fails_and_the_first_is_analyzed(tmp_pat
     assert verdict_of(report, "freeze")[0] == "pass"
 
 
-def test_scrambled_video_is_named_and_is_no_defect(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hidden", [VIDEO, SOUND])
+def test_scrambled_tracks_are_named_and_are_no_defect(tmp_path: Path, hidden: int) -> None:
     write(tmp_path / "clear.ts")
     clear = (tmp_path / "clear.ts").read_bytes()
     with av.open(str(tmp_path / "clear.ts")) as container:
-        pid = container.streams[VIDEO].id
+        pid = container.streams[hidden].id
     path = tmp_path / "scrambled.ts"
     path.write_bytes(scrambled(clear, pid, np.random.default_rng(2)))
     report = analyze(path, detectors=DETECTORS)
     assert kinds(report) == []
-    assert report.tracks[VIDEO]["reason"] == "scrambled"
-    assert verdict_of(report, "freeze") == ("not_judged", "track 0: scrambled")
+    assert [t["reason"] for t in report.tracks if not t["judged"]] == ["scrambled"]
+    blind, seen = ("freeze", "audio_dropout") if hidden == VIDEO else ("audio_dropout", "freeze")
+    assert verdict_of(report, blind) == ("not_judged", f"track {hidden}: scrambled")
+    assert verdict_of(report, seen)[0] == "pass"
     assert report.verdict == "not_judged"
 
 
-def test_encrypted_media_are_refused_by_name(tmp_path: Path) -> None:
-    write(tmp_path / "clear.mp4")
-    path = tmp_path / "encrypted.mp4"
-    options = {
+def test_one_damaged_header_scrambles_no_track(tmp_path: Path) -> None:
+    path = tmp_path / "flipped.ts"
+    write(path)
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        pid = container.streams[SOUND].id
+    pids = [int.from_bytes(data[k + 1 : k + 3], "big") & 0x1FFF for k in range(0, len(data), 188)]
+    data[pids.index(pid) * TS_PACKET_BYTES + 3] |= 0x80
+    path.write_bytes(data)
+    assert [track["judged"] for track in analyze(path, detectors=SEEN).tracks] == [True, True]
+
+
+def encrypted(source: Path, target: Path, key: int, **options: str) -> Path:
+    """Encrypts all tracks; bit-exact, so that a key always makes the same bytes."""
+    every = options | {
+        "fflags": "bitexact",
         "encryption_scheme": "cenc-aes-ctr",
-        "encryption_key": "00112233445566778899aabbccddeeff",
+        "encryption_key": f"{key:032x}",
         "encryption_kid": "ffeeddccbbaa99887766554433221100",
     }
-    with (
-        av.open(str(tmp_path / "clear.mp4")) as made,
-        av.open(str(path), "w", options=options) as out,
-    ):
+    with av.open(str(source)) as made, av.open(str(target), "w", options=every) as out:
         copies = {s.index: out.add_stream_from_template(s) for s in made.streams}
         for packet in made.demux():
             if packet.dts is not None:
                 packet.stream = copies[packet.stream.index]
                 out.mux(packet)
-    with pytest.raises(UnreadableMediaError, match="track 0: encrypted; track 1: encrypted"):
-        open_media(path)
+    return target
+
+
+def frames_that_decode(path: Path) -> int:
+    count = 0
+    with av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            with contextlib.suppress(av.error.FFmpegError):
+                count += len(packet.decode())
+    return count
+
+
+@pytest.mark.parametrize("movflags", ["use_metadata_tags", "faststart", "frag_keyframe+empty_moov"])
+def test_encrypted_media_are_refused_by_name(tmp_path: Path, movflags: str) -> None:
+    write(tmp_path / "clear.mp4")
+    by_chance = 0
+    for key in range(20):
+        path = encrypted(tmp_path / "clear.mp4", tmp_path / "hidden.mp4", key, movflags=movflags)
+        by_chance += frames_that_decode(path) > 0
+        with pytest.raises(UnreadableMediaError, match="track 0: encrypted; track 1: encrypted"):
+            open_media(path)
+    # Of some, a decoder makes frames: they are no picture.
+    assert by_chance > 0

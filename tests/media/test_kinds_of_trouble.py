@@ -407,6 +407,28 @@ def test_the_packets_of_another_programme_need_not_be_there(tmp_path: Path) -> N
     assert reasons == {"belongs to programme 2"}
 
 
+@pytest.mark.parametrize("hidden", [1, 2])
+def test_the_programme_in_the_clear_is_analyzed(tmp_path: Path, hidden: int) -> None:
+    write(tmp_path / "one.ts", sounds=(("mp2", "stereo"),))
+    stream = (tmp_path / "one.ts").read_bytes()
+    both = bytearray(multiplexed([stream, stream]))
+    path = tmp_path / "both.ts"
+    path.write_bytes(both)
+    with av.open(str(path)) as container:
+        pids = sorted(s.id for s in container.streams)
+    # A programme behind the other in identifiers as well.
+    scrambled = pids[:2] if hidden == 1 else pids[2:]
+    for at in range(0, len(both), 188):
+        if int.from_bytes(both[at + 1 : at + 3], "big") & 0x1FFF in scrambled:
+            both[at + 3] |= 0x80
+    path.write_bytes(both)
+    report = analyze(path, detectors=["stream_integrity", "freeze", "loudness"])
+    assert report.findings == ()
+    assert report.verdict == "pass"
+    reasons = {t["reason"] for t in report.tracks if t["programme"] == hidden}
+    assert reasons == {f"belongs to programme {hidden}"}
+
+
 def multiplexed(streams: list[bytes]) -> bytes:
     """Makes one transport stream of several with a programme each: identifiers 0x200 apart."""
     table = b""

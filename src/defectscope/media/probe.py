@@ -27,10 +27,11 @@ from defectscope.media.track_facts import (
     start_timecode,
     tracks_of,
 )
-from defectscope.media.tracks import NO_FRAME, NO_RATE
+from defectscope.media.tracks import NO_FRAME, NO_RATE, SCRAMBLED
 
 # Services beside the programme: they are never channels of its sound.
 _SERVICES = ("comment", "visual_impaired", "hearing_impaired", "dub", "karaoke", "descriptions")
+_WITHOUT_CONTENT = (NO_FRAME, NO_RATE, SCRAMBLED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def probe(
         MediaTooLongError: The programme is longer than the limit.
     """
     names = codec_names(container, head)
-    reasons = undecodable(container, names)
+    reasons = undecodable(container, names) | protected(container, opened, head)
     videos = [s.index for s in container.streams.video if s.index not in reasons]
     if choice.programme is not None and choice.programme not in programmes:
         there = ", ".join(map(str, sorted(programmes))) or "none"
@@ -107,16 +108,14 @@ def probe(
     if choice.programme is not None:
         videos = [i for i in videos if belongs.get(i) == choice.programme]
     main, first = first_decodable(opened, videos, uri, limits, reasons)
-    if main is None or NO_FRAME in reasons.values():
-        reasons |= protected(opened, head)
     pace = None if main is None else pace_of(opened, main, head)
     number = choice.programme
     if number is None and main is not None:
         number = belongs.get(main)
     if number is not None:
         for index, other in belongs.items():
-            # Of a programme that was not asked for the packets need not be there.
-            if other != number and reasons.get(index, NO_FRAME) in (NO_FRAME, NO_RATE):
+            # Of a programme that was not asked for the packets need not be there, or in the clear.
+            if other != number and reasons.get(index, NO_FRAME) in _WITHOUT_CONTENT:
                 reasons[index] = f"belongs to programme {other}"
     return _described(
         container,

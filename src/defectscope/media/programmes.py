@@ -5,10 +5,14 @@ Source: ISO/IEC 13818-1, 2.4.4 (programme association and programme map sections
 
 from __future__ import annotations
 
+from collections import Counter
+
 _SYNC = 0x47
 _PACKET_BYTES = 188
 _PAT_PID = 0
 _PAT_TABLE, _PMT_TABLE = 0x00, 0x02
+# Bits of a packet's fourth byte.
+_SCRAMBLING, _HAS_PAYLOAD = 0xC0, 0x10
 # Packets of 188 bytes stand alone, behind 4 bytes of time code (M2TS) or before 16 of parity.
 _STRIDES = (188, 192, 204)
 _IN_A_ROW = 5
@@ -36,7 +40,9 @@ def lists_programmes(head: bytes) -> bool:
 
 
 def scrambled(head: bytes) -> frozenset[int]:
-    """Returns the packet identifiers whose payload is scrambled.
+    """Returns the packet identifiers most of whose packets are scrambled.
+
+    One such packet alone may be a damaged header.
 
     Source: ISO/IEC 13818-1, 2.4.3.3 (transport_scrambling_control).
 
@@ -45,11 +51,14 @@ def scrambled(head: bytes) -> frozenset[int]:
     """
     stride, first = _grid(head)
     starts = range(first, len(head) - 3, stride) if stride else ()
-    return frozenset(
-        int.from_bytes(head[start + 1 : start + 3], "big") & 0x1FFF
-        for start in starts
-        if head[start] == _SYNC and head[start + 3] & 0xC0
-    )
+    every: Counter[int] = Counter()
+    hidden: Counter[int] = Counter()
+    for start in starts:
+        if head[start] == _SYNC and head[start + 3] & _HAS_PAYLOAD:
+            pid = int.from_bytes(head[start + 1 : start + 3], "big") & 0x1FFF
+            every[pid] += 1
+            hidden[pid] += bool(head[start + 3] & _SCRAMBLING)
+    return frozenset(pid for pid, count in hidden.items() if 2 * count > every[pid])
 
 
 def _maps(head: bytes) -> tuple[dict[int, frozenset[int]], bool]:
