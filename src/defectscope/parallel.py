@@ -27,6 +27,8 @@ from defectscope.media.stream import StreamInfo
 _LOGGER = logging.getLogger(__name__)
 # A process starts for longer than it takes to analyze what is shorter.
 LEAST_SHARED_S = 20.0
+# Segments are not made shorter than this for the sake of their number: each sees seconds around it.
+_LONG_SEGMENT_S = 60.0
 
 
 def can_share(
@@ -111,6 +113,11 @@ class Programme:
             return measure(reader, loaded, start_s=start_s, end_s=end_s)
 
 
+def segment_count(length_s: float, workers: int) -> int:
+    """Returns how many segments workers share: up to two each, so that no worker idles for long."""
+    return max(workers, min(2 * workers, int(length_s / _LONG_SEGMENT_S)))
+
+
 def measure_in_parallel(
     programme: Programme,
     stream: StreamInfo,
@@ -120,7 +127,7 @@ def measure_in_parallel(
     progress: Progress | None,
     around: Sequence[Detector] = (),
 ) -> tuple[dict[str, Measurements], Surroundings | None]:
-    """Measures twice as many segments as workers, so that an easy one does not idle.
+    """Measures the segments of an interval in processes of their own.
 
     Args:
         programme: What all segments share.
@@ -141,7 +148,7 @@ def measure_in_parallel(
     length = (stream.duration_s if end_s is None else end_s) - offset
     edges = [
         (start_s if a is None else a + offset, end_s if b is None else b + offset)
-        for a, b in segments(length, 2 * workers)
+        for a, b in segments(length, segment_count(length, workers))
     ]
     around_s = max((d.needs.surroundings_s for d in around), default=0.0)
     own = slice(0, len(edges))

@@ -15,6 +15,7 @@ from defectscope.engine.coverage import NAME as COVERAGE
 from defectscope.engine.coverage import Coverage
 from defectscope.engine.feeds import Feeds
 from defectscope.engine.prefetch import ahead
+from defectscope.engine.spans import Span
 from defectscope.engine.surroundings import Surroundings
 from defectscope.errors import InvalidParameterError
 from defectscope.measurements import Measurements, Table
@@ -165,7 +166,8 @@ def _rows(
     with BackgroundWorker() as background:
         # What networks take to load passes while the first frames are decoded.
         background.run([partial(d.prepare, stream) for d in running if isinstance(d, Preparing)])
-        feeds = Feeds(reader, running, chunk_frames, background, coverage)
+        spans = {d.name: Span.of(d.needs, start_s, end_s, around_s) for d in running}
+        feeds = Feeds(reader, running, chunk_frames, background, coverage, spans)
         with closing(ahead(items, _DECODED_AHEAD)) as decoded:
             for item in decoded:
                 reached_s = feeds.add(item)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from defectscope.engine.contracts import (
     VideoChunk,
 )
 from defectscope.engine.selection import Selector
+from defectscope.engine.spans import Span, only_rgb_frames
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.measurements import Measurements
@@ -45,6 +46,8 @@ class _Track:
     selection: FrameSelection | None
     # The analysis where it can be taken from: to look that up costs more than many a take.
     live: LiveAnalysis | None = None
+    # What it looks at; None for all that is read.
+    span: Span | None = None
     rgb_frames: list[RgbFrame] = field(default_factory=list[RgbFrame])
     waiting: list[Chunk] = field(default_factory=list[Chunk])
 
@@ -58,12 +61,19 @@ class Feed:
         detectors: Sequence[Detector],
         chunk_frames: int | None,
         background: BackgroundWorker,
+        spans: Mapping[str, Span] | None = None,
     ) -> None:
         self._stream = stream
         self._background = background
         video = stream.video
         self._tracks = [
-            _track(d.name, d.open(stream), d.needs.frames if video else None) for d in detectors
+            _track(
+                d.name,
+                d.open(stream),
+                d.needs.frames if video else None,
+                None if spans is None else spans[d.name],
+            )
+            for d in detectors
         ]
         # Those that ask for the same frames share them, and what is measured of them.
         self._selectors = {
@@ -186,7 +196,10 @@ class Feed:
                     frames = [_kept(frame, kept) for frame in frames]
                 own = replace(chunk, video=replace(video, rgb_frames=tuple(frames)))
                 track.rgb_frames.clear()
-            track.waiting.append(own)
+            seen = own if track.span is None else track.span.of_chunk(own, self._stream)
+            if seen is None:
+                continue
+            track.waiting.append(seen)
             if due is None or track.name in due:
                 ids = tuple(id(each) for each in track.waiting)
                 if ids not in joined:
@@ -234,14 +247,19 @@ class Feed:
         self._background.wait()
         for track in self._tracks:
             # Frames of the last bucket, when its last chunk had already gone.
-            if track.rgb_frames:
-                track.analysis.push(Chunk(video=_only_rgb_frames(tuple(track.rgb_frames))))
+            frames = track.rgb_frames
+            if track.span is not None:
+                frames = track.span.of_frames(frames, self._stream)
+            if frames:
+                track.analysis.push(Chunk(video=only_rgb_frames(frames)))
         return [track.analysis.close() for track in self._tracks]
 
 
-def _track(name: str, analysis: Analysis, selection: FrameSelection | None) -> _Track:
+def _track(
+    name: str, analysis: Analysis, selection: FrameSelection | None, span: Span | None
+) -> _Track:
     live = analysis if isinstance(analysis, LiveAnalysis) else None
-    return _Track(name, analysis, selection, live)
+    return _Track(name, analysis, selection, live, span)
 
 
 def _kept(frame: RgbFrame, kept: dict[int, RgbFrame]) -> RgbFrame:
@@ -253,8 +271,3 @@ def _kept(frame: RgbFrame, kept: dict[int, RgbFrame]) -> RgbFrame:
 def _look(chunks: Sequence[tuple[Analysis, Chunk]]) -> None:
     for analysis, chunk in chunks:
         analysis.push(chunk)
-
-
-def _only_rgb_frames(rgb_frames: tuple[RgbFrame, ...]) -> VideoChunk:
-    ticks, flags = np.empty(0, np.int64), np.empty(0, bool)
-    return VideoChunk(ticks, ticks, flags, flags, {}, rgb_frames)

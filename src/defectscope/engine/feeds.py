@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from defectscope.engine.background import BackgroundWorker
 from defectscope.engine.contracts import Detector
 from defectscope.engine.coverage import Coverage
 from defectscope.engine.feed import Feed
+from defectscope.engine.spans import Span
 from defectscope.engine.tracks import sound_key, takes, view_key, with_others
 from defectscope.measurements import Measurements
 from defectscope.media.cues import Captions
@@ -45,11 +46,12 @@ class Feeds:
         chunk_frames: int | None,
         background: BackgroundWorker,
         coverage: Coverage,
+        spans: Mapping[str, Span] | None = None,
     ) -> None:
-        self._reader, self._detectors = reader, detectors
+        self._reader, self._detectors, self._spans = reader, detectors, spans
         self._chunk_frames, self._background = chunk_frames, background
         self._coverage = coverage
-        self._main = Feed(reader.info, detectors, chunk_frames, background)
+        self._main = Feed(reader.info, detectors, chunk_frames, background, spans)
         self._main.push_captions(reader.captions)
         self._others: dict[str, tuple[Feed, list[Detector]]] = {}
         for view in reader.info.views:
@@ -64,7 +66,7 @@ class Feeds:
 
     def _open(self, key: str, stream: StreamInfo, medium: str) -> Feed:
         detectors = [d for d in self._detectors if takes(d, medium)]
-        feed = Feed(stream, detectors, self._chunk_frames, self._background)
+        feed = Feed(stream, detectors, self._chunk_frames, self._background, self._spans)
         self._others[key] = feed, detectors
         return feed
 
