@@ -293,6 +293,24 @@ def test_hostile_strings_stay_text(open_page: Open) -> None:
     it.complaints.clear()
 
 
+@pytest.mark.parametrize(
+    ("has_video", "media", "told"),
+    [
+        (True, ["video", "audio"], "no frame at hand"),
+        (False, ["video", "audio"], "its video is not decoded"),
+        (False, ["audio"], "sound only"),
+    ],
+)
+def test_it_says_why_there_is_no_frame(
+    open_page: Open, has_video: bool, media: list[str], told: str
+) -> None:
+    report = full_report()
+    asset = {k: v for k, v in report.asset.items() if has_video or k != "video"}
+    tracks = tuple({"index": k, "medium": name} for k, name in enumerate(media))
+    it = open_page(replace(report, asset=asset, tracks=tracks))
+    assert it.page.inner_text("#shown") == told
+
+
 def test_no_findings_and_no_streams(open_page: Open) -> None:
     it = open_page(empty_report())
     assert "No findings" in it.page.inner_text("#tally")

@@ -125,7 +125,7 @@ function drawViewer() {
   byId("over").hidden = marks.length === 0;
   byId("over").setAttribute("aria-pressed", String(PLAYER.over));
   const parts = [];
-  if (finding && moment) parts.push(still?.[moment] ? `${MOMENTS[moment]} · ${clock(still[moment + "_s"])}` : REPORT.asset.video ? "no frame at hand" : "sound only");
+  if (finding && moment) parts.push(still?.[moment] ? `${MOMENTS[moment]} · ${clock(still[moment + "_s"])}` : withoutFrame());
   if (drawn) parts.push("drawn over it: " + marks.join(", "));
   byId("shown").textContent = parts.join(" · ");
   OVERLAY.setAttribute("aria-label", "Drawn over the frame: " + marks.join(", "));
@@ -133,6 +133,11 @@ function drawViewer() {
   for (const button of byId("strip").querySelectorAll("button")) button.setAttribute("aria-pressed", String(button.dataset.moment === moment));
   if (drawn) drawOverlay(OVERLAY, finding.evidence, FRAME.clientWidth, FRAME.clientHeight);
   drawClock();
+}
+
+function withoutFrame() {
+  if (REPORT.asset.video) return "no frame at hand";
+  return (REPORT.tracks ?? []).some((track) => track.medium === "video") ? "its video is not decoded" : "sound only";
 }
 
 function viewFinding() {
