@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,13 +14,17 @@ from defectscope import parallel
 from defectscope.detectors import load_all
 from defectscope.engine import measure
 from defectscope.engine.contracts import Chunk, FrameSelection, Needs
-from defectscope.engine.spans import Span
+from defectscope.engine.spans import Gate, Span
 from defectscope.findings import DetectorResult
 from defectscope.measurements import Measurements
 from defectscope.media import open_media
+from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
+from defectscope.media.writer import write_clip
 from defectscope.simulate.invariants import differences
+from defectscope.simulate.synthetic.material import frame_of
+from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
 START_S, END_S = 5.0, 7.0
 # Frames pushed at a time: what reaches into a span is looked at whole.
@@ -53,10 +58,12 @@ class Watching:
     defects: ClassVar[tuple[str, ...]] = ()
     params = None
 
-    def __init__(self, name: str, before_s: float, after_s: float) -> None:
+    def __init__(
+        self, name: str, before_s: float, after_s: float, *, with_sound: bool = True
+    ) -> None:
         self.name = name
         self.needs = Needs(
-            media=frozenset({"video", "audio"}),
+            media=frozenset({"video", "audio"} if with_sound else {"video"}),
             features=frozenset({"tile_sad"}),
             frames=FrameSelection(bucket_s=1.0, suspicion="tile_sad", per_bucket=1),
             context_before_s=before_s,
@@ -84,7 +91,8 @@ def test_each_looks_at_its_own_context(impaired_clip: Path) -> None:
         assert seen is not None
         first_s, last_s = START_S - needs.context_before_s, END_S + needs.context_after_s
         for instants in (seen.frames_s, seen.sound_s):
-            assert first_s - slack_s <= min(instants) <= first_s + 1e-6
+            # What reaches in comes whole, and so does the chunk before it.
+            assert first_s - 2 * slack_s <= min(instants) <= first_s + 1e-6
             assert last_s - 0.05 <= max(instants) <= last_s + slack_s
         # No frame is left out or comes twice.
         assert np.diff(seen.frames_s) == pytest.approx(1 / 25, abs=1e-6)
@@ -130,14 +138,42 @@ def test_short_programmes_have_no_more_segments_than_workers(
 
 def test_chunks_beside_a_span_are_left_out(impaired_clip: Path) -> None:
     with open_media(impaired_clip) as reader:
-        info = reader.info
-    span = Span(4.0, 6.0)
+        info = replace(reader.info, video=None)
+    gate = Gate(Span(4.0, 6.0), info)
 
     def sound(start_s: float) -> Chunk:
         return Chunk(audio=(Samples(round(start_s * 48000), np.zeros((480, 2), np.float32)),))
 
-    seen = [span.of_chunk(sound(at_s), info) is not None for at_s in (3.9, 3.99, 5.0, 6.0, 6.01)]
-    assert seen == [False, True, True, True, False]
+    early, latest, inside, late = (sound(at_s) for at_s in (2.0, 3.9, 5.0, 6.01))
+    assert gate.admitted(early) == []
+    assert gate.admitted(latest) == []
+    # The chunk before the first one that reaches in comes with it.
+    assert gate.admitted(inside) == [latest, inside]
+    assert gate.admitted(late) == []
     # What has no frame and no sound, such as captions, has no place to be left out by.
     nothing = Chunk()
-    assert span.of_chunk(nothing, info) is nothing
+    assert gate.admitted(nothing) == [nothing]
+
+
+@pytest.mark.parametrize("chunk_frames", [1, 7])
+@pytest.mark.parametrize("with_sound", [False, True])
+@pytest.mark.parametrize("last", [(300, *range(350, 375)), ()])
+def test_the_frame_on_screen_is_seen_however_long_ago_it_came(
+    tmp_path: Path, chunk_frames: int, with_sound: bool, last: tuple[int, ...]
+) -> None:
+    path = tmp_path / "slides.mp4"
+    planes = [np.full((96, 160), 80.0), np.full((48, 80), 128.0), np.full((48, 80), 128.0)]
+    frames = (frame_of(planes, pts) for pts in (*range(25), 50, *last))
+    encoding = VideoEncoding(160, 96, Fraction(25), crf=20.0, b_frames=0)
+    runs = runs_of(music_like(1, 15.0, 48000)) if with_sound else ()
+    audio = AudioEncoding() if with_sound else None
+    write_clip(path, frames=frames, runs=runs, video=encoding, audio=audio)
+    near = Watching("near", 0.5, 0.25, with_sound=with_sound)
+    far = Watching("far", 5.0, 5.0, with_sound=with_sound)
+    detectors: list[Any] = [near, far]
+    with open_media(path) as reader:
+        measure(reader, detectors, start_s=5.0, end_s=7.0, chunk_frames=chunk_frames)
+    assert near.seen is not None
+    # The slide of 2 s stays until 12 s, or until the end. Sound may come before its picture.
+    assert 2.0 in np.round(near.seen.frames_s, 3)
+    assert np.all(np.diff(near.seen.frames_s) > 0)

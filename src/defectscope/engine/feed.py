@@ -19,7 +19,7 @@ from defectscope.engine.contracts import (
     VideoChunk,
 )
 from defectscope.engine.selection import Selector
-from defectscope.engine.spans import Span, only_rgb_frames
+from defectscope.engine.spans import Gate, Span, only_rgb_frames
 from defectscope.features import PlaneGeometry, open_extractor
 from defectscope.features.extractor import Batch
 from defectscope.measurements import Measurements
@@ -46,8 +46,8 @@ class _Track:
     selection: FrameSelection | None
     # The analysis where it can be taken from: to look that up costs more than many a take.
     live: LiveAnalysis | None = None
-    # What it looks at; None for all that is read.
-    span: Span | None = None
+    # Lets through what it looks at; None lets through all that is read.
+    gate: Gate | None = None
     rgb_frames: list[RgbFrame] = field(default_factory=list[RgbFrame])
     waiting: list[Chunk] = field(default_factory=list[Chunk])
 
@@ -71,7 +71,7 @@ class Feed:
                 d.name,
                 d.open(stream),
                 d.needs.frames if video else None,
-                None if spans is None else spans[d.name],
+                None if spans is None else Gate(spans[d.name], stream),
             )
             for d in detectors
         ]
@@ -196,10 +196,9 @@ class Feed:
                     frames = [_kept(frame, kept) for frame in frames]
                 own = replace(chunk, video=replace(video, rgb_frames=tuple(frames)))
                 track.rgb_frames.clear()
-            seen = own if track.span is None else track.span.of_chunk(own, self._stream)
-            if seen is None:
+            track.waiting += [own] if track.gate is None else track.gate.admitted(own)
+            if not track.waiting:
                 continue
-            track.waiting.append(seen)
             if due is None or track.name in due:
                 ids = tuple(id(each) for each in track.waiting)
                 if ids not in joined:
@@ -248,18 +247,20 @@ class Feed:
         for track in self._tracks:
             # Frames of the last bucket, when its last chunk had already gone.
             frames = track.rgb_frames
-            if track.span is not None:
-                frames = track.span.of_frames(frames, self._stream)
+            if track.gate is not None:
+                for held in track.gate.rest():
+                    track.analysis.push(held)
+                frames = track.gate.span.of_frames(frames, self._stream)
             if frames:
                 track.analysis.push(Chunk(video=only_rgb_frames(frames)))
         return [track.analysis.close() for track in self._tracks]
 
 
 def _track(
-    name: str, analysis: Analysis, selection: FrameSelection | None, span: Span | None
+    name: str, analysis: Analysis, selection: FrameSelection | None, gate: Gate | None
 ) -> _Track:
     live = analysis if isinstance(analysis, LiveAnalysis) else None
-    return _Track(name, analysis, selection, live, span)
+    return _Track(name, analysis, selection, live, gate)
 
 
 def _kept(frame: RgbFrame, kept: dict[int, RgbFrame]) -> RgbFrame:

@@ -43,33 +43,70 @@ class Span:
             np.inf if end_s is None else end_s + needs.context_after_s + around_s,
         )
 
-    def of_chunk(self, chunk: Chunk, stream: StreamInfo) -> Chunk | None:
-        """Returns what to look at of a chunk: all of it where it reaches into the span.
-
-        Of later chunks, that is the frames chosen in the span, which come once their bucket has
-        ended.
-        """
-        begins: list[float] = []
-        ends: list[float] = []
-        if stream.video is not None and chunk.video is not None and len(chunk.video.pts):
-            tick_s = float(stream.video.time_base)
-            begins.append(int(chunk.video.pts[0]) * tick_s)
-            ends.append(int(chunk.video.pts[-1]) * tick_s)
-        if stream.audio is not None and chunk.audio:
-            first, last = chunk.audio[0], chunk.audio[-1]
-            begins.append(first.start / stream.audio.rate_hz)
-            ends.append((last.start + len(last.data)) / stream.audio.rate_hz)
-        if not begins or (max(ends) >= self.begin_s and min(begins) <= self.end_s):
-            return chunk
-        late = [] if chunk.video is None else self.of_frames(chunk.video.rgb_frames, stream)
-        return Chunk(video=only_rgb_frames(late)) if late else None
-
     def of_frames(self, rgb_frames: Sequence[RgbFrame], stream: StreamInfo) -> list[RgbFrame]:
         """Returns the chosen frames that lie in the span."""
         if stream.video is None:
             return []
         tick_s = float(stream.video.time_base)
         return [f for f in rgb_frames if self.begin_s <= f.pts * tick_s <= self.end_s]
+
+
+class Gate:
+    """Lets through what a detector looks at of one stream, chunk by chunk.
+
+    Args:
+        span: What it looks at.
+        stream: Facts of the stream.
+    """
+
+    def __init__(self, span: Span, stream: StreamInfo) -> None:
+        self.span = span
+        self._stream = stream
+        # The last chunks before the span: a frame of theirs may stay on screen into it.
+        self._before: list[Chunk] = []
+        # Frames may come later than sound that is presented with them.
+        self._begun = False
+
+    def admitted(self, chunk: Chunk) -> list[Chunk]:
+        """Returns the chunks to look at now: those that reach into the span, and the one before.
+
+        Of later ones, that is the frames chosen in the span, which come once their bucket has
+        ended.
+        """
+        held = _held(chunk, self._stream)
+        if held is None:
+            return [chunk]
+        if not self._begun and held.end_s < self.span.begin_s:
+            has_frames = chunk.video is not None and len(chunk.video.pts) > 0
+            if has_frames or self._stream.video is None:
+                self._before.clear()
+            self._before.append(chunk)
+            return []
+        shown = self.rest()
+        if held.begin_s <= self.span.end_s:
+            return [*shown, chunk]
+        frames = () if chunk.video is None else chunk.video.rgb_frames
+        late = self.span.of_frames(frames, self._stream)
+        return [*shown, Chunk(video=only_rgb_frames(late))] if late else shown
+
+    def rest(self) -> list[Chunk]:
+        """Returns what was held back before the span, of which nothing more may have come."""
+        self._begun = True
+        rest, self._before = self._before, []
+        return rest
+
+
+def _held(chunk: Chunk, stream: StreamInfo) -> Span | None:
+    """Returns the first and last instant of a chunk, None where it has no frame and no sound."""
+    instants: list[float] = []
+    if stream.video is not None and chunk.video is not None and len(chunk.video.pts):
+        tick_s = float(stream.video.time_base)
+        instants += [int(pts) * tick_s for pts in chunk.video.pts[[0, -1]]]
+    if stream.audio is not None and chunk.audio:
+        last = chunk.audio[-1]
+        ends = chunk.audio[0].start, last.start + len(last.data)
+        instants += [place / stream.audio.rate_hz for place in ends]
+    return Span(min(instants), max(instants)) if instants else None
 
 
 def only_rgb_frames(rgb_frames: Sequence[RgbFrame]) -> VideoChunk:
