@@ -103,6 +103,32 @@ def test_two_tracks_of_one_sound_lose_no_image_when_their_noise_ends() -> None:
     assert decided((mono + noise).astype(np.float32)).findings == ()
 
 
+@pytest.mark.parametrize(
+    ("wide_from_s", "wide_to_s", "collapses"),
+    [
+        # Noise or a jingle for a while: the programme itself is made in mono.
+        (2.0, 4.0, []),
+        (3.0, 6.5, []),
+        # Wide for most of it, to its beginning, or to its end: there was an image to lose.
+        (1.5, 6.5, [(0.0, 1.5), (6.5, 8.0)]),
+        (2.0, 8.0, [(0.0, 2.0)]),
+        (0.0, 3.0, [(3.0, 8.0)]),
+    ],
+)
+def test_a_mono_programme_with_wide_inserts_has_not_collapsed(
+    wide_from_s: float, wide_to_s: float, collapses: list[tuple[float, float]]
+) -> None:
+    sound = np.repeat(music_like(6, 8.0)[:, :1], 2, axis=1)
+    wide = slice(round(wide_from_s * RATE_HZ), round(wide_to_s * RATE_HZ))
+    noise = np.random.default_rng(7).standard_normal(sound.shape) * sound.std() * 10 ** (-12 / 20)
+    sound[wide] += noise[wide].astype(np.float32)
+    found = [f for f in decided(sound).findings if f.defect == "mono_collapse"]
+    assert len(found) == len(collapses)
+    for finding, (start_s, end_s) in zip(found, collapses, strict=True):
+        assert finding.start_s == pytest.approx(start_s, abs=0.05)
+        assert finding.end_s == pytest.approx(end_s, abs=0.05)
+
+
 def test_mono_in_two_channels_is_no_defect_and_a_whole_inversion_is() -> None:
     mono = np.repeat(speech_like(6, 6.0), 2, axis=1)
     assert decided(mono).findings == ()

@@ -7,7 +7,7 @@ width and balance together, or gradually, or in some bands only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -149,7 +149,14 @@ def collapsed(pair: Pair, tuned: Thresholds, min_s: float) -> list[Fault]:
             if fall >= tuned["mono_fall_db"]:
                 found.append(Fault((first, last), fall))
                 reached = last
-    return found
+    return [] if _mono_with_inserts(found, count) else found
+
+
+def _mono_with_inserts(found: Sequence[Fault], count: int) -> bool:
+    """Tells whether a programme is made in mono: what is wide in it are inserts, or noise."""
+    if not found or found[0].rows[0] > 0 or found[-1].rows[1] < count:
+        return False
+    return 2 * sum(last - first for first, last in (fault.rows for fault in found)) > count
 
 
 def _peaks(values: Series, least: float) -> list[int]:
