@@ -22,7 +22,7 @@ from defectscope.media.encoding import AudioEncoding, VideoEncoding
 from defectscope.media.frames import Samples
 from defectscope.media.stream import StreamInfo
 from defectscope.media.writer import write_clip
-from defectscope.simulate.invariants import differences
+from defectscope.simulate.invariants import FLOAT_TOLERANCE, differences
 from defectscope.simulate.synthetic.material import frame_of
 from defectscope.simulate.synthetic.soundscape import music_like, runs_of
 
@@ -115,7 +115,7 @@ def test_another_detectors_context_changes_nothing(impaired_clip: Path) -> None:
             with open_media(impaired_clip) as reader:
                 alone = measure(reader, load_all([name]), start_s=start_s, end_s=end_s)
             # Sound after a seek differs in its last bits by where decoding began.
-            tolerance = 2e-4 if "audio" in name or "stereo" in name else 0.0
+            tolerance = FLOAT_TOLERANCE if "audio" in name or "stereo" in name else 0.0
             assert differences(together[name], alone[name], tolerance) == []
 
 

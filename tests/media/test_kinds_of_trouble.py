@@ -416,7 +416,7 @@ def test_the_programme_in_the_clear_is_analyzed(tmp_path: Path, hidden: int) -> 
     path.write_bytes(both)
     with av.open(str(path)) as container:
         pids = sorted(s.id for s in container.streams)
-    # A programme behind the other in identifiers as well.
+    # The second programme's identifiers are the higher ones.
     scrambled = pids[:2] if hidden == 1 else pids[2:]
     for at in range(0, len(both), 188):
         if int.from_bytes(both[at + 1 : at + 3], "big") & 0x1FFF in scrambled:

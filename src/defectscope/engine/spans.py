@@ -90,7 +90,7 @@ class Gate:
         return [*shown, Chunk(video=only_rgb_frames(late))] if late else shown
 
     def rest(self) -> list[Chunk]:
-        """Returns what was held back before the span, of which nothing more may have come."""
+        """Returns what is held back from before the span; nothing is held back after."""
         self._begun = True
         rest, self._before = self._before, []
         return rest

@@ -156,7 +156,7 @@ def _mono_with_inserts(found: Sequence[Fault], count: int) -> bool:
     """Tells whether a programme is made in mono: what is wide in it are inserts, or noise."""
     if not found or found[0].rows[0] > 0 or found[-1].rows[1] < count:
         return False
-    return 2 * sum(last - first for first, last in (fault.rows for fault in found)) > count
+    return 2 * sum(fault.rows[1] - fault.rows[0] for fault in found) > count
 
 
 def _peaks(values: Series, least: float) -> list[int]:
